@@ -1,0 +1,34 @@
+# Thin on purpose: every target hands on to `python3 book <command>`.
+PYTHON ?= python3
+PROFILE ?= standard
+
+.DEFAULT_GOAL := help
+.PHONY: help book test outputs lab lint lock clean
+
+help:
+	@echo "make book     run the chapters and build the book at _build/html/index.html"
+	@echo "              PROFILE=quick|standard|full   how much to compute (standard)"
+	@echo "              DATASET=auto|synthetic|ml-latest-small|...|ml-32m   instead of the profile's"
+	@echo "              ONLY=03-als   run this one chapter and build no site"
+	@echo "make test     run all tests: unit, notebooks, the built site"
+	@echo "              ARGS='tests/test_splits.py -k temporal'   for pytest"
+	@echo "make lab      open JupyterLab in notebooks/"
+	@echo "make lint     style, types and the directions of imports"
+	@echo "make outputs  renew the notebooks' checked outputs, clear all others   ONLY=03-als"
+	@echo "make lock     resolve the dependencies anew"
+	@echo "make clean    remove what was built"
+	@echo ""
+	@echo "Each installs what it needs by itself, once, into .venv and _build."
+	@echo "PYTHON=python3.12 names the Python to begin with: 3.11 or newer."
+
+book:
+	@$(PYTHON) book build --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONLY),--only "$(ONLY)")
+
+outputs:
+	@$(PYTHON) book outputs $(if $(ONLY),--only "$(ONLY)")
+
+test lab:
+	@$(PYTHON) book $@ $(if $(ARGS),-- $(ARGS))
+
+lint lock clean:
+	@$(PYTHON) book $@

@@ -1,0 +1,134 @@
+"""The course's command line: `python3 book <command>`; the Makefile calls nothing else.
+
+This file runs on whatever Python calls it, before anything is installed: the standard library only,
+and no syntax that an old Python cannot parse, so that it can say what is wrong.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
+    found = "%s is %d.%d" % (sys.executable, sys.version_info[0], sys.version_info[1])  # noqa: UP031
+    print("error: Python 3.11 or newer is needed, " + found + "; name one: make PYTHON=python3.12")
+    sys.exit(2)
+
+import bootstrap
+from console import Stop
+
+
+def build(args: argparse.Namespace) -> int:
+    """Run the chapters, then build the site; with --only, just run that chapter."""
+    if args.only:
+        return run(args)
+    import pages
+    import runner
+
+    started = time.perf_counter()
+    results = runner.run(args.profile, args.dataset)
+    page = pages.build(results, Path(args.into).resolve())
+    results.report(time.perf_counter() - started, page)
+    return 0 if results.passed else 1
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chapters (or one of them) and build no site."""
+    import runner
+
+    started = time.perf_counter()
+    results = runner.run(args.profile, args.dataset, args.only)
+    results.report(time.perf_counter() - started)
+    return 0 if results.passed else 1
+
+
+def test(args: argparse.Namespace) -> int:
+    """Run every test in one pytest call: unit, notebooks under nbval, the built site."""
+    import checks
+
+    return checks.test(args.rest)
+
+
+def outputs(args: argparse.Namespace) -> int:
+    """Renew the notebooks' checked outputs from the quick profile, and clear all others."""
+    import checks
+
+    return checks.outputs(args.only)
+
+
+def lint(args: argparse.Namespace) -> int:
+    """Style, types and the directions of imports."""
+    import checks
+
+    return checks.lint()
+
+
+def lab(args: argparse.Namespace) -> int:
+    """Open JupyterLab in notebooks/."""
+    return bootstrap.python("-m", "jupyter", "lab", "--notebook-dir", "notebooks", *args.rest)
+
+
+def lock(args: argparse.Namespace) -> int:
+    """Resolve the dependencies anew and write the lock files."""
+    return bootstrap.lock()
+
+
+def clean(args: argparse.Namespace) -> int:
+    """Remove what was built: _build/ and compiled code."""
+    return bootstrap.clean()
+
+
+COMMANDS = {
+    "build": build,
+    "run": run,
+    "test": test,
+    "outputs": outputs,
+    "lint": lint,
+    "lab": lab,
+    "lock": lock,
+    "clean": clean,
+}
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line; arguments after -- go to pytest or JupyterLab as they stand."""
+    parser = argparse.ArgumentParser(prog="python3 book", description="Run and build the course.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    options = {}
+    for name, function in COMMANDS.items():
+        text = (function.__doc__ or "").strip()
+        options[name] = commands.add_parser(name, help=text, description=text)
+    for name in ("build", "run"):
+        options[name].add_argument("--profile", default="standard", help="a name in profiles.toml")
+        options[name].add_argument("--dataset", help="instead of the profile's data set")
+    for name in ("build", "run", "outputs"):
+        options[name].add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
+    options["build"].add_argument("--into", default="_build", help="the site goes to INTO/html")
+    for name in ("test", "lab"):
+        options[name].add_argument("rest", nargs="*", help="handed on")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """Set up what the command needs, then do it in the project's own environment."""
+    args = parse(argv)
+    try:
+        if args.command in {"build", "run"}:
+            import profiles
+
+            profiles.load(args.profile)  # a misspelt profile is told before anything is installed
+        if args.command != "clean":
+            bootstrap.environment()
+            if not bootstrap.inside():
+                return bootstrap.python("book", *argv)
+        return COMMANDS[args.command](args)
+    except Stop as stop:
+        print(f"error: {stop}", file=sys.stderr)
+        return stop.status
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,158 @@
+"""The project's own environment: `.venv` with the locked dependencies, made on the first call.
+
+Standard library only: this runs before anything is installed. A stamp holds the hash of the lock
+files; while it matches, nothing is done, so that every command can start here.
+"""
+
+import hashlib
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+from console import BUILD, ROOT, Stop, clock, quietly, say
+
+# Who brings an environment of their own (conda, or a CI job on the newest packages) says so, and
+# nothing is installed: RECSYS_ENV=current.
+OWN = os.environ.get("RECSYS_ENV") == "current"
+VENV = Path(sys.prefix) if OWN else ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = Path(sys.executable) if OWN else BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP = VENV / "course.stamp"
+LOCKS = ROOT / "book" / "locks"
+REQUIREMENTS = ROOT / "requirements.lock"
+
+
+def inside() -> bool:
+    """Whether this is the environment's own Python."""
+    return Path(sys.prefix).resolve() == VENV.resolve()
+
+
+def python(*args: str) -> int:
+    """Run the environment's Python in the project's root, handing on the exit status."""
+    command = [str(PYTHON), *args]
+    if os.name != "nt":  # no process in between: signals and the terminal are the command's own
+        os.chdir(ROOT)
+        sys.stdout.flush()
+        os.execv(command[0], command)
+    return subprocess.call(command, cwd=ROOT)
+
+
+def environment() -> None:
+    """Make `.venv` hold what the lock file says, if it does not already."""
+    if OWN:
+        return
+    files = [REQUIREMENTS, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
+    parts = [sys.version.encode(), str(VENV).encode(), *(file.read_bytes() for file in files)]
+    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == key:
+        return
+    started = time.perf_counter()
+    say("Setting up .venv: the locked dependencies, about 250 MB to download, once")
+    STAMP.unlink(missing_ok=True)
+    if not inside() and not usable():
+        create()
+    log = BUILD / "logs" / "environment.log"
+    quietly(
+        [PYTHON, "-m", "pip", "install", "--require-hashes", "-r", LOCKS / "uv.txt"],
+        "Installing uv",
+        log,
+    )
+    # Where Python is told to keep no bytecode, each kernel would compile every import anew.
+    compiled = ["--compile-bytecode"] if sys.dont_write_bytecode else []
+    uv("Installing the dependencies", "pip", "sync", "--require-hashes", *compiled, REQUIREMENTS)
+    uv("Installing recsys_lib", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ".")
+    STAMP.write_text(key)
+    say(f"Set up .venv in {clock(time.perf_counter() - started)}")
+
+
+def usable() -> bool:
+    """Whether `.venv` holds this very Python version and a pip."""
+    if not PYTHON.exists():
+        return False
+    probe = "import pip, sys; print(sys.version)"
+    done = subprocess.run([PYTHON, "-c", probe], capture_output=True, text=True, check=False)
+    return done.returncode == 0 and done.stdout.strip() == sys.version
+
+
+def create() -> None:
+    """Make an empty environment; on a bare Debian, fetch the module that makes it."""
+    try:
+        import ensurepip  # noqa: F401 - Debian keeps it in a package of its own
+    except ImportError:
+        if not apt_install("python3-venv"):
+            raise Stop(
+                f"{sys.executable} cannot make a virtual environment (no ensurepip): "
+                "install python3-venv, or name another Python: make book PYTHON=..."
+            ) from None
+    # Symbolic links as `python -m venv` makes them: a copied interpreter may not find its library.
+    venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
+
+
+def apt_install(*packages: str) -> bool:
+    """Install system packages where that needs no question: as root on a Debian."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return False
+    say(f"Installing {' '.join(packages)} with apt-get")
+    log = BUILD / "logs" / "apt.log"
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    quietly(["apt-get", "update"], "apt-get update", log, env=env)
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    quietly(command, f"apt-get install {' '.join(packages)}", log, env=env)
+    return True
+
+
+def uv(what: str, *args: str | Path) -> None:
+    """Call uv on the environment with the sources that pip is configured with.
+
+    uv reads none of pip's configuration, yet a machine's mirror, its wheels and its certificates
+    are told to pip. Every package is held to the lock's hashes, so any source is as good.
+    """
+    settings = pip_settings()
+    sources: list[str] = []
+    for name in ("index-url", "extra-index-url", "find-links"):
+        for value in settings.get(name, "").split():
+            sources += [f"--{name}", value]
+    env = {"VIRTUAL_ENV": str(VENV), "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    if "cert" in settings and "SSL_CERT_FILE" not in os.environ:
+        env["SSL_CERT_FILE"] = settings["cert"]
+    subcommand, rest = args[:2], args[2:]
+    command = [PYTHON, "-m", "uv", *subcommand, "--python", PYTHON, *sources, *rest]
+    quietly(command, what, BUILD / "logs" / "uv.log", env=env)
+
+
+def pip_settings() -> dict[str, str]:
+    """Read pip's configuration and environment; the environment wins, as it does for pip."""
+    command = [str(PYTHON), "-m", "pip", "config", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    settings: dict[str, str] = {}
+    for line in done.stdout.splitlines():  # global.index-url='...' or :env:.index-url='...'
+        name, _, value = line.partition("=")
+        settings.setdefault(name.rpartition(".")[2], value.strip("'\""))
+    return settings
+
+
+def lock() -> int:
+    """Resolve the dependencies anew and write every lock file; no file keeps an address."""
+    options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
+    common = ["-m", "uv", "pip", "compile", *options, "--upgrade"]
+    jobs = [["pyproject.toml", "--all-extras", "-o", "requirements.lock"]]
+    jobs += [[f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"] for name in ("uv", "node")]
+    for job in jobs:
+        say(f"Writing {job[-1]}")
+        status = subprocess.call([PYTHON, *common, *job], cwd=ROOT)
+        if status:
+            return status
+    return 0
+
+
+def clean() -> int:
+    """Remove what was built and what Python and Numba cached; the environment stays."""
+    caches = [(ROOT / part).rglob("__pycache__") for part in ("book", "recsys_lib", "tests")]
+    for path in [BUILD, *itertools.chain(*caches)]:
+        shutil.rmtree(path, ignore_errors=True)
+    return 0

@@ -1,0 +1,104 @@
+"""What the builder says to the terminal, and how it calls other programs."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+
+
+class Stop(Exception):
+    """A reason to end, told in one line; the exit status is 2 unless another one is given."""
+
+    def __init__(self, message: str, status: int = 2) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def say(message: str) -> None:
+    """Print a line at once, also where the output goes to a file."""
+    print(message, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as a reader would say it: 4.2 s, 1:05 min."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min"
+
+
+def quietly(
+    command: Sequence[str | Path],
+    what: str,
+    log: Path,
+    *,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run a program with its output in a log file; when it fails, show the end of that file.
+
+    Raises
+    ------
+    Stop
+        With exit status 1, naming `what` failed and the log.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        try:
+            status = subprocess.call(
+                [str(part) for part in command],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+            )
+        except FileNotFoundError:
+            raise Stop(f"{what} failed: no program {command[0]} on this machine", 1) from None
+    if status:
+        tail = log.read_text("utf-8", "replace").splitlines()[-30:]
+        print(*tail, sep="\n", file=sys.stderr)
+        raise Stop(f"{what} failed (the whole log: {log.relative_to(ROOT)})", 1)
+
+
+class Progress:
+    """One line that lives: rewritten in place on a terminal, now and then a plain line elsewhere.
+
+    Parameters
+    ----------
+    label
+        Stands at the start of each line.
+    every
+        Seconds between two plain lines where the output is no terminal.
+    """
+
+    def __init__(self, label: str, every: float = 15.0) -> None:
+        self.label = label
+        self.every = every
+        self.live = sys.stdout.isatty()
+        self.started = self.told = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    def tick(self, state: str) -> None:
+        """Say where things stand; cheap to call often."""
+        line = f"{self.label}  {state}  {clock(self.seconds)}"
+        if self.live:
+            sys.stdout.write(f"\r\x1b[2K{line}")
+            sys.stdout.flush()
+        elif time.perf_counter() - self.told > self.every:
+            self.told = time.perf_counter()
+            say(line)
+
+    def done(self, state: str) -> None:
+        """End the line."""
+        if self.live:
+            sys.stdout.write("\r\x1b[2K")
+        say(f"{self.label}  {state}")

@@ -1,0 +1,82 @@
+"""From executed chapters to a site: stage the sources, let Jupyter Book build them."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import supplies
+import yaml
+from bootstrap import BIN
+from console import BUILD, ROOT, Progress, clock, quietly
+from runner import Results
+
+
+def build(results: Results, folder: Path = BUILD) -> Path:
+    """Build the site from what a run gave, at `folder/html`; return its first page.
+
+    Nothing is done while the sources are what the site was built from. A run with a failed chapter
+    is built too, with warnings allowed: a reference to a figure that was never drawn is one.
+    """
+    scripts = supplies.scripts()
+    progress = Progress("site")
+    sources, html, stamp = folder / "stage", folder / "html", folder / "html.stamp"
+    stage(results, sources)
+    key = fingerprint(sources) + scripts
+    if stamp.exists() and stamp.read_text() == key:
+        progress.done("unchanged")
+        return html / "index.html"
+    progress.tick("building")
+    strict = ["-W", "--keep-going"] if results.passed else []
+    options = ["--path-output", str(sources), "-q", *strict]
+    env = {"PYTHONWARNINGS": "ignore"}  # of the tools about each other; Sphinx keeps its own count
+    program = BIN / "jupyter-book"
+    log = BUILD / "logs" / "site.log"
+    quietly([program, "build", sources, *options], "Building the site", log, env=env)
+    stamp.unlink(missing_ok=True)
+    shutil.rmtree(html, ignore_errors=True)
+    (sources / "_build" / "html").rename(html)
+    stamp.write_text(key)
+    progress.done(f"built in {clock(progress.seconds)}")
+    return html / "index.html"
+
+
+def stage(results: Results, folder: Path) -> None:
+    """Lay out the site's sources in a folder of their own as they stand in the repository."""
+    shutil.rmtree(folder, ignore_errors=True)
+    ignore = shutil.ignore_patterns("__pycache__", "locks")
+    shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
+    shutil.copytree(ROOT / "recsys_lib", folder / "recsys_lib", ignore=ignore)  # chapters quote it
+    shutil.copy(ROOT / "_toc.yml", folder)
+    settings = yaml.safe_dump(configuration(results), allow_unicode=True)
+    (folder / "_config.yml").write_text(settings, "utf-8")
+    (folder / "notebooks").mkdir()
+    for chapter in results.chapters:
+        notebook = nbformat.read(chapter.path, as_version=4)
+        for part in (notebook, *notebook.cells):
+            part.metadata.pop("papermill", None)  # times and paths of the machine that ran it
+        nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
+
+
+def configuration(results: Results) -> dict[str, Any]:
+    """Read `_config.yml`; add npm's scripts and what each page has to say of the data behind it."""
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
+    html = settings["html"]
+    used = f"the <code>{results.profile}</code> profile on <code>{results.dataset}</code>"
+    html["extra_footer"] = f"<p>Every number and figure was computed with {used}.</p>"
+    if results.dataset.startswith("synthetic"):
+        html["announcement"] = (
+            "This copy was built on <strong>synthetic data</strong>: "
+            "the films are invented and the ratings simulated."
+        )
+    return settings
+
+
+def fingerprint(folder: Path) -> str:
+    """Hash a folder: the names and the bytes of all its files."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

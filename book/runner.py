@@ -1,0 +1,230 @@
+"""Run the chapters in order, each with its profile's parameters, when something has changed."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import profiles
+import yaml
+from console import BUILD, ROOT, Progress, Stop, clock, say
+from jupyter_client.kernelspec import NoSuchKernel
+from kernel import Watch
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from papermill.execute import remove_error_markers
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+NOTEBOOKS = ROOT / "notebooks"
+
+
+@dataclasses.dataclass
+class Chapter:
+    """What became of one chapter: `status` is "ran", "cached" or "failed"."""
+
+    name: str
+    path: Path
+    status: str
+    seconds: float = 0.0
+    peak: int = 0
+
+
+@dataclasses.dataclass
+class Results:
+    """What a run gave: its profile, the data set that it used and its chapters in order."""
+
+    profile: str
+    dataset: str
+    chapters: list[Chapter]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no chapter failed."""
+        return all(chapter.status != "failed" for chapter in self.chapters)
+
+    def report(self, seconds: float, page: Path | None = None) -> None:
+        """Print a row for each chapter, the total, and what to open."""
+        say(f"\n{'chapter':<24}{'time':>10}{'peak memory':>14}  status")
+        for chapter in self.chapters:
+            memory = f"{chapter.peak / 1e6:,.0f} MB"
+            say(f"{chapter.name:<24}{clock(chapter.seconds):>10}{memory:>14}  {chapter.status}")
+        say(f"{'this call':<24}{clock(seconds):>10}{'':>14}  {self.profile}, {self.dataset}\n")
+        if page:
+            say(f"Open {page}")
+        elif len(self.chapters) == 1:
+            say(f"Executed notebook: {self.chapters[0].path}")
+
+
+def run(profile: str, dataset: str | None = None, only: str | None = None) -> Results:
+    """Run the chapters of a profile, or one of them.
+
+    Parameters
+    ----------
+    profile
+        A name in `profiles.toml`.
+    dataset
+        Instead of the profile's own data set.
+    only
+        One chapter's name, or the start of it.
+
+    Returns
+    -------
+    Results
+        With a status for each chapter: a failing one does not keep the others from running.
+    """
+    sources = chapters() if only is None else [chapter_named(only)]
+    name = resolve(dataset or profiles.load(profile)["DATASET"])
+    folder = BUILD / "runs" / f"{profile}-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    common = shared_key(name)
+    done = []
+    for number, source in enumerate(sources, 1):
+        label = f"[{number}/{len(sources)}] {source.stem}"
+        values = profiles.parameters(profile, source.stem, name)
+        done.append(run_chapter(source, values, folder, common, Progress(label)))
+    return Results(profile, name, done)
+
+
+def chapters() -> list[Path]:
+    """List the chapters in the order of the table of contents."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    sources = [ROOT / f"{file}.ipynb" for file in files if file.startswith("notebooks/")]
+    for source in sources:
+        if not source.exists():
+            raise Stop(f"_toc.yml names {source.relative_to(ROOT)}, and there is no such file")
+    return sources
+
+
+def chapter_named(name: str) -> Path:
+    """Find a chapter by its name or the start of it."""
+    found = sorted(NOTEBOOKS.glob(f"{Path(name).stem}*.ipynb"))
+    if len(found) != 1:
+        names = ", ".join(path.stem for path in found or sorted(NOTEBOOKS.glob("*.ipynb")))
+        raise Stop(f"{'no' if not found else 'more than one'} chapter {name!r}: {names}")
+    return found[0]
+
+
+def resolve(dataset: str) -> str:
+    """Turn `auto` and its like into the data set that will be used, fetching it where it must.
+
+    Raises
+    ------
+    Stop
+        When the data set is unknown or cannot be had.
+    """
+    from recsys_lib import datasets
+    from recsys_lib.errors import RecsysError
+
+    home = os.environ.get("RECSYS_DATA_HOME")
+    if home:  # the chapters run in another folder
+        os.environ["RECSYS_DATA_HOME"] = str(ROOT / Path(home).expanduser())
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("recsys_lib").setLevel(logging.INFO)
+    try:
+        return datasets.resolve(dataset)
+    except RecsysError as error:
+        raise Stop(str(error)) from None
+
+
+def shared_key(dataset: str) -> str:
+    """Hash what all chapters depend on: the library, the packages, the data."""
+    digest = hashlib.sha256(sys.version.encode())
+    library = sorted(p for p in (ROOT / "recsys_lib").rglob("*") if p.suffix in {".py", ".js"})
+    for path in [ROOT / "requirements.lock", *library]:
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    digest.update(data_key(dataset).encode())
+    return digest.hexdigest()
+
+
+def data_key(dataset: str) -> str:
+    """Tell one state of a data set from another without reading it: its files' sizes and times.
+
+    Only a local folder can change: what is downloaded is held to a checksum, and synthetic data
+    follows from the code.
+    """
+    home = os.environ.get("RECSYS_DATA_HOME")
+    lines = [dataset]
+    for top in sorted(Path(home).glob(f"{dataset}*")) if home else []:
+        for path in [top, *sorted(top.rglob("*"))]:
+            facts = path.stat()
+            lines.append(f"{path} {facts.st_size} {facts.st_mtime_ns}")
+    return "\n".join(lines)
+
+
+def run_chapter(
+    source: Path, values: profiles.Values, folder: Path, common: str, progress: Progress
+) -> Chapter:
+    """Run one chapter, unless its last result still stands."""
+    path = folder / source.name
+    record = path.with_suffix(".json")
+    parts = [source.read_text("utf-8"), json.dumps(values, sort_keys=True), common]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    if path.exists() and record.exists():
+        kept = json.loads(record.read_text("utf-8"))
+        if kept.pop("key") == key:
+            progress.done("cached")
+            return Chapter(source.stem, path, "cached", **kept)
+    record.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    figures = folder / "figures" / source.stem
+    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(figures))
+    notebook = parameterize(source, values)
+    failure = None
+    with Watch(progress) as watch:
+        try:
+            papermill.execute_notebook(
+                notebook,
+                path,
+                engine_name="course",
+                progress_bar=False,
+                request_save_on_cell_execute=False,
+                cwd=NOTEBOOKS,
+                watch=watch,
+            )
+        except (PapermillExecutionError, DeadKernelError, NoSuchKernel) as error:
+            failure = error
+    status = "failed" if failure else "ran"
+    progress.done(f"{status} in {clock(progress.seconds)}")
+    chapter = Chapter(source.stem, path, status, round(progress.seconds, 1), watch.peak)
+    if failure:
+        say(f"{source.stem} failed at {watch.state}:")
+        say("\n".join(getattr(failure, "traceback", [str(failure)])))
+        if not path.exists():  # the kernel died: papermill has saved nothing
+            nbformat.write(notebook, path)
+        mark(path, f"This chapter failed at {watch.state}")
+    else:
+        kept = {"key": key, "seconds": chapter.seconds, "peak": chapter.peak}
+        record.write_text(json.dumps(kept), "utf-8")
+    return chapter
+
+
+def parameterize(source: Path, values: profiles.Values) -> Any:
+    """Read a chapter and put the values that it knows after its `parameters` cell.
+
+    Raises
+    ------
+    Stop
+        When the file is no notebook.
+    """
+    try:
+        notebook = load_notebook_node(str(source))
+        return parameterize_notebook(notebook, values, comment="What this run changes")
+    except (ValueError, nbformat.ValidationError) as error:
+        raise Stop(f"{source.name} is not a notebook that can be run: {error}") from None
+
+
+def mark(path: Path, message: str) -> None:
+    """Say at the top of a failed chapter's page that it is incomplete, in place of papermill."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = remove_error_markers(notebook).cells
+    text = f":::{{danger}}\n{message}. What follows is incomplete.\n:::"
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(text))
+    nbformat.write(notebook, path)

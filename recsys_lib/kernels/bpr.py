@@ -1,0 +1,153 @@
+"""Bayesian personalised ranking by stochastic gradient steps: parallel, and yet reproducible.
+
+Threads that step on the same vectors at the same time ("Hogwild") give another result each run.
+Here users and items are dealt into B groups each, and B threads at a time work on B blocks that
+share neither a user nor an item; after B such rounds every block has had its turn (Gemulla et al.
+2011). Each block has its own random numbers, so the bits do not depend on the number of threads.
+The negative item comes from the block's own item group; the groups are dealt anew each epoch.
+"""
+
+import numpy as np
+from numba import njit, prange, uint64
+
+from recsys_lib.kernels.linalg import FAST
+
+TRIES = 16  # draws of a negative before a sample is given up: the user has seen nearly everything
+GOLDEN = uint64(0x9E3779B97F4A7C15)
+
+
+@njit(cache=True, inline="always")
+def next_random(state):
+    """Return the next 64 random bits of SplitMix64 (Steele et al. 2014); `state` moves on."""
+    state[0] += GOLDEN
+    z = state[0]
+    z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return z ^ (z >> uint64(31))
+
+
+@njit(cache=True, inline="always")
+def random_below(state, n):
+    """Return a random integer from 0 to n - 1."""
+    return np.int64(((next_random(state) >> uint64(32)) * uint64(n)) >> uint64(32))
+
+
+@njit(cache=True)
+def contains(indices, start, stop, wanted):
+    """Whether the ascending ``indices[start:stop]`` holds `wanted`: a binary search."""
+    while start < stop:
+        middle = (start + stop) // 2
+        if indices[middle] < wanted:
+            start = middle + 1
+        else:
+            stop = middle
+            if indices[middle] == wanted:
+                return True
+    return False
+
+
+@njit(cache=True, fastmath=FAST)
+def margin(p, q_i, q_j):
+    """Return x = p·(q_i - q_j) + b_i - b_j: by how much the user prefers i to j."""
+    n_factors = len(p)
+    x = q_i[n_factors] - q_j[n_factors]
+    for k in range(n_factors):
+        x += p[k] * (q_i[k] - q_j[k])
+    return x
+
+
+@njit(cache=True, fastmath=FAST)
+def step(p, q_i, q_j, rate, reg):
+    """Take one gradient step on -ln σ(x) + reg/2 ‖·‖²; return ln(1 + e^-x) before it, and x."""
+    n_factors = len(p)
+    x = margin(p, q_i, q_j)
+    loss = np.log1p(np.exp(-abs(x))) + max(-x, np.float32(0))
+    pull = np.float32(1 / (1 + np.exp(x)))  # σ(-x)
+    for k in range(n_factors):
+        p_k, i_k, j_k = p[k], q_i[k], q_j[k]
+        p[k] += rate * (pull * (i_k - j_k) - reg * p_k)
+        q_i[k] += rate * (pull * p_k - reg * i_k)
+        q_j[k] += rate * (-pull * p_k - reg * j_k)
+    q_i[n_factors] += rate * (pull - reg * q_i[n_factors])
+    q_j[n_factors] += rate * (-pull - reg * q_j[n_factors])
+    return loss, x
+
+
+@njit(cache=True, parallel=True)
+def epoch(
+    starts, event_users, event_items, group_items, group_starts, seen_indptr, seen_indices,
+    user_rows, item_rows, rate, reg, seeds, totals,
+):  # fmt: skip
+    """Draw as many samples as there are events, and step on each.
+
+    Parameters
+    ----------
+    starts : (B * B + 1,) int64
+        Where each block (user group, item group) begins among the events.
+    event_users, event_items : (n_events,) int32
+        The positive pairs, by block.
+    group_items, group_starts : (n_items,) int32 and (B + 1,) int64
+        The items of each group.
+    seen_indptr, seen_indices : CSR without values
+        What each user has rated: never a negative.
+    user_rows, item_rows : (n_users, K) and (n_items, K + 1) float32
+        Updated in place; the last column of the items' is their bias.
+    rate, reg : float32
+        Learning rate; regularisation.
+    seeds : (B * B,) uint64
+        One for each block.
+    totals : (B * B, 3) float64
+        Overwritten, a row a block: sum of losses, samples in the right order, samples drawn.
+    """
+    n_groups = len(group_starts) - 1
+    for turn in range(n_groups):
+        for user_group in prange(n_groups):
+            item_group = (user_group + turn) % n_groups
+            block = user_group * n_groups + item_group
+            first, size = starts[block], starts[block + 1] - starts[block]
+            item_start = group_starts[item_group]
+            group_size = group_starts[item_group + 1] - item_start
+            state = np.array([seeds[block]])
+            loss_sum, in_order, drawn = 0.0, 0, 0
+            for _ in range(size):
+                event = first + random_below(state, size)
+                u, i = event_users[event], event_items[event]
+                for _try in range(TRIES):
+                    j = group_items[item_start + random_below(state, group_size)]
+                    if not contains(seen_indices, seen_indptr[u], seen_indptr[u + 1], j):
+                        loss, x = step(user_rows[u], item_rows[i], item_rows[j], rate, reg)
+                        loss_sum += loss
+                        in_order += x > 0
+                        drawn += 1
+                        break
+            totals[block, 0] = loss_sum
+            totals[block, 1] = in_order
+            totals[block, 2] = drawn
+
+
+@njit(cache=True, parallel=True)
+def fold_in(
+    indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, user_rows
+):  # fmt: skip
+    """Fill `user_rows` (m, K) of strangers by steps on their vector alone; the items stay fixed.
+
+    `liked` holds each stranger's positive items, `indices` all they have rated. The rate falls
+    linearly to zero, so that the vector comes to rest. Who likes nothing gets a vector of zeros.
+    """
+    for u in prange(len(user_rows)):
+        p = user_rows[u]
+        p[:] = 0
+        first, size = liked_indptr[u], liked_indptr[u + 1] - liked_indptr[u]
+        if size == 0:
+            continue
+        state = np.array([seeds[u]])
+        for k in range(n_steps):
+            q_i = item_rows[liked[first + random_below(state, size)]]
+            j = random_below(state, len(item_rows))
+            if contains(indices, indptr[u], indptr[u + 1], j):
+                continue
+            q_j = item_rows[j]
+            pull = np.float32(1 / (1 + np.exp(margin(p, q_i, q_j))))
+            shrunk = rate * np.float32(1 - k / n_steps)
+            for f in range(len(p)):
+                p[f] += shrunk * (pull * (q_i[f] - q_j[f]) - reg * p[f])

@@ -1,0 +1,302 @@
+r"""Every metric of the course, defined once, on plain arrays.
+
+Ratings: predicted and true ratings, (n,). Rankings: a boolean matrix ``hits`` (n_users, k), true
+where the item at that rank is relevant to the user, best rank first, and ``n_relevant`` (n_users,),
+how many relevant items there were to find. A list shorter than k is filled up with False. Each
+ranking metric returns one float64 a user, so that intervals and paired comparisons can follow;
+a user without a relevant item gets NaN (all but precision are 0/0 there).
+
+Below, rel_j is 1 where the item at rank j is relevant and R is a user's number of relevant items.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recsys_lib.errors import RecsysError
+
+# --- ratings --------------------------------------------------------------------------------------
+
+
+def rmse(truth: Any, predicted: Any) -> float:
+    """Return the root of the mean squared error, in units of the rating.
+
+    √( Σ (r - r̂)² / n ). Large errors weigh most. The trap: whether predictions are clipped to the
+    scale moves the third digit, and so does the split; a lower RMSE need not mean a better list
+    (Cremonesi, Koren & Turrin 2010).
+
+    Parameters
+    ----------
+    truth, predicted : array-like (n,)
+        Ratings r and predictions r̂; summed in float64.
+
+    Raises
+    ------
+    RecsysError
+        The lengths differ, or there is nothing to average.
+    """
+    error = _errors(truth, predicted)
+    return float(np.sqrt(np.mean(error * error)))
+
+
+def mae(truth: Any, predicted: Any) -> float:
+    """Return the mean absolute error, Σ |r - r̂| / n, in units of the rating; see `rmse`.
+
+    The trap: its best constant is the median, where RMSE's is the mean, so a model fitted by least
+    squares does not minimise it.
+    """
+    return float(np.mean(np.abs(_errors(truth, predicted))))
+
+
+def r2(truth: Any, predicted: Any) -> float:
+    """Return the share of the variance explained, 1 - Σ (r - r̂)² / Σ (r - mean r)²; see `rmse`.
+
+    0 is the constant that is best in hindsight; it may be negative. The trap: it depends on the
+    spread of the ratings at hand, so values on two data sets do not compare. NaN where all ratings
+    are the same.
+    """
+    error = _errors(truth, predicted)
+    r = np.asarray(truth, np.float64)
+    spread = np.sum((r - r.mean()) ** 2)
+    return float(1 - np.sum(error * error) / spread) if spread > 0 else float("nan")
+
+
+def damped_mean(sums: Any, counts: Any, mean: float, damping: float = 10.0) -> np.ndarray:
+    """Return means drawn towards the overall mean, (sum + damping · mean) / (count + damping).
+
+    As if each item had `damping` more ratings, all of them average: an item with two ratings of 5
+    no longer beats one with a thousand of 4.5. It is the posterior mean of a normal model in which
+    `damping` is the noise's variance over that of the items.
+
+    Parameters
+    ----------
+    sums, counts : array-like (n_items,)
+        Sum and number of each item's ratings; a count may be 0.
+    mean : float
+        The mean of all ratings, μ.
+    damping : float
+        How many average ratings to add, from 0.
+
+    Returns
+    -------
+    (n_items,) float64
+        `mean` where an item has no rating.
+    """
+    if not damping >= 0:
+        raise RecsysError(f"damping is {damping!r}; it is a number of ratings to add, 0 or more")
+    weight = np.asarray(counts, np.float64) + damping
+    total = np.asarray(sums, np.float64) + damping * mean
+    return np.divide(total, weight, out=np.full(weight.shape, float(mean)), where=weight > 0)
+
+
+# --- rankings, a value a user ---------------------------------------------------------------------
+
+
+def precision_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+    """Return the share of the list that is relevant, Σ_{j≤k} rel_j / k.
+
+    Always over k. The trap: `implicit` divides by min(k, R), which is 1 for a user whose one
+    relevant item is found, where this is 1/k; its numbers are therefore much higher.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    return _where_any(hits.sum(axis=1) / hits.shape[1], n_relevant)
+
+
+def recall_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+    """Return the share of the relevant items that the list holds, Σ_{j≤k} rel_j / R.
+
+    The trap: with R > k it cannot reach 1. Papers after Liang et al. 2018 (arXiv 1802.05814) divide
+    by min(k, R) and still call it recall.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    return _where_any(hits.sum(axis=1) / np.maximum(n_relevant, 1), n_relevant)
+
+
+def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+    """Return the discounted gain over that of the best list possible (Järvelin & Kekäläinen 2002).
+
+    Σ_{j≤k} rel_j / log₂(j + 1), over Σ_{j≤min(k, R)} 1 / log₂(j + 1). The trap: with an ideal list
+    of k places a user with R < k could never reach 1; and some libraries take the ratings as gains.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    k = hits.shape[1]
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[1.0], np.cumsum(discount)])  # [0] is never used: no item, no user
+    return _where_any(hits @ discount / ideal[np.minimum(n_relevant, k)], n_relevant)
+
+
+def map_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+    """Return the average precision, cut at k; its mean over users is MAP@k.
+
+    Σ_{j≤k} rel_j · precision@j / min(k, R). The trap: others divide by R, by k or by the number of
+    hits; the last rewards a list for finding less.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    k = hits.shape[1]
+    precision = np.cumsum(hits, axis=1) / np.arange(1, k + 1)
+    best = np.clip(n_relevant, 1, k)
+    return _where_any((hits * precision).sum(axis=1) / best, n_relevant)
+
+
+def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+    """Return 1 over the rank of the first relevant item, 0 if the list has none (Voorhees 1999).
+
+    The trap: all but the first hit is ignored; and without a cut even rank 5,000 would count.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    reciprocal = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
+    return _where_any(reciprocal, n_relevant)
+
+
+def hit_rate_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+    """Return 1 if the list holds a relevant item, else 0.
+
+    The trap: with one relevant item a user it equals recall; with many, long test histories make it
+    easy, and it says more of the users than of the model.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    return _where_any(hits.any(axis=1).astype(np.float64), n_relevant)
+
+
+def auc(scores: Any, relevant: Any) -> float:
+    """Return the area under the ROC curve of one ranking: how often a relevant item is above.
+
+    #{(i, j): i relevant, j not, s_i > s_j} plus half of the ties, over all such pairs; computed
+    from ranks (Mann & Whitney 1947). The trap: nearly all pairs lie far down a long catalogue, so
+    0.95 goes together with a useless top 10; and `implicit` looks at the first k places only and
+    takes the rest to be in random order, which gives nearly ½ for any model.
+
+    Parameters
+    ----------
+    scores : array-like (n,)
+        Scores of all candidates; none may be NaN.
+    relevant : array-like (n,) bool
+        Which of them are relevant.
+
+    Returns
+    -------
+    float
+        NaN if none is relevant, or all are. `kernels.ranking.user_auc` computes the same for many
+        users and a whole catalogue.
+    """
+    s, is_relevant = np.asarray(scores), np.asarray(relevant, bool)
+    if s.shape != is_relevant.shape or s.ndim != 1:
+        raise RecsysError(
+            f"auc takes a score and a label for each item; these are {s.shape} and "
+            f"{is_relevant.shape}"
+        )
+    if np.isnan(s).any():
+        raise RecsysError(f"score {int(np.isnan(s).argmax())} is NaN, which has no rank")
+    n_relevant = int(is_relevant.sum())
+    n_others = len(s) - n_relevant
+    if n_relevant == 0 or n_others == 0:
+        return float("nan")
+    _, place, counts = np.unique(s, return_inverse=True, return_counts=True)
+    rank = np.cumsum(counts) - (counts - 1) / 2  # equal scores share the mean of their ranks
+    above = rank[place][is_relevant].sum() - n_relevant * (n_relevant + 1) / 2
+    return float(above / (n_relevant * n_others))
+
+
+# --- what the lists are made of -------------------------------------------------------------------
+
+
+def coverage(items: np.ndarray, n_items: int) -> float:
+    """Return the share of the catalogue that stands in at least one list.
+
+    Parameters
+    ----------
+    items : (n_users, k) int
+        Item indices; -1 for an empty place.
+    n_items : int
+        Size of the catalogue.
+
+    Notes
+    -----
+    The trap: it grows with the number of users and with k, so compare at the same of both.
+    """
+    return len(np.unique(items[items >= 0])) / n_items
+
+
+def novelty(items: np.ndarray, item_counts: np.ndarray, n_users: int) -> np.ndarray:
+    """Return the mean surprise of each list, in bits (n_users,): -log₂ of the items' popularity.
+
+    The popularity of an item is the share of users who rated it, (count + 1) / (n_users + 1): the
+    1 keeps an item that nobody rated finite. After Zhou et al. 2010 (PNAS 107, 4511) and Castells,
+    Vargas & Wang 2011.
+
+    Parameters
+    ----------
+    items : (m, k) int
+        Item indices; -1 for an empty place, which is passed over.
+    item_counts : (n_items,) int
+        Number of training ratings of each item.
+    n_users : int
+        Number of users in training.
+
+    Returns
+    -------
+    (m,) float64
+        NaN for an empty list.
+
+    Notes
+    -----
+    The trap: a list of noise is the most novel of all. Read it beside a metric of accuracy.
+    """
+    surprise = -np.log2((np.asarray(item_counts, np.float64) + 1) / (n_users + 1))
+    there = items >= 0
+    total = np.where(there, surprise[items], 0.0).sum(axis=1)
+    length = there.sum(axis=1)
+    return np.divide(total, length, out=np.full(len(items), np.nan), where=length > 0)
+
+
+def gini(items: np.ndarray, n_items: int) -> float:
+    """Return how unequally the lists treat the catalogue: 0 all items alike, near 1 one for all.
+
+    With c_(1) ≤ ... ≤ c_(n) the numbers of lists that hold each item,
+    Σ_j (2j - n - 1) c_(j) / (n Σ c). Arguments as for `coverage`, items never listed included;
+    NaN if the lists are empty.
+    """
+    counts = np.sort(np.bincount(items[items >= 0], minlength=n_items)).astype(np.float64)
+    if counts.sum() == 0:
+        return float("nan")
+    weight = 2 * np.arange(1, n_items + 1) - n_items - 1
+    return float(weight @ counts / (n_items * counts.sum()))
+
+
+def _errors(truth: Any, predicted: Any) -> np.ndarray:
+    """Return r - r̂ in float64."""
+    r, r_hat = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+    if r.shape != r_hat.shape or r.ndim != 1:
+        raise RecsysError(
+            f"there must be one prediction for each rating; there are {r.shape} ratings and "
+            f"{r_hat.shape} predictions"
+        )
+    if len(r) == 0:
+        raise RecsysError("there is no rating to compare with: the part is empty")
+    return r - r_hat
+
+
+def _checked(hits: np.ndarray, n_relevant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    hits, n_relevant = np.asarray(hits), np.asarray(n_relevant)
+    if hits.dtype != bool or hits.ndim != 2 or hits.shape[1] < 1:
+        raise RecsysError(
+            f"hits must be booleans, (n_users, k) with k from 1; they are {hits.dtype} {hits.shape}"
+        )
+    if n_relevant.shape != hits.shape[:1]:
+        raise RecsysError(
+            f"n_relevant must hold a number for each of the {len(hits)} users; it is "
+            f"{n_relevant.shape}"
+        )
+    if (hits.sum(axis=1) > n_relevant).any():
+        u = int((hits.sum(axis=1) > n_relevant).argmax())
+        raise RecsysError(
+            f"user {u} has more hits ({int(hits[u].sum())}) than relevant items ({n_relevant[u]})"
+        )
+    return hits, n_relevant
+
+
+def _where_any(values: Any, n_relevant: np.ndarray) -> np.ndarray:
+    """Return the values, NaN where there was nothing to find."""
+    return np.where(n_relevant > 0, values, np.nan)

@@ -1,0 +1,31 @@
+"""The models: one file each, one contract (`recsys_lib.models.base`)."""
+
+import os
+
+from recsys_lib import io
+from recsys_lib.errors import DataError
+from recsys_lib.models.als import ALS
+from recsys_lib.models.base import Recommender
+from recsys_lib.models.bias_als import BiasALS
+from recsys_lib.models.bpr import BPR
+from recsys_lib.models.genre_als import GenreALS
+from recsys_lib.models.popularity import Popularity
+
+__all__ = ["ALS", "BPR", "BiasALS", "GenreALS", "Popularity", "Recommender", "load"]
+
+_SAVED = {model.__name__: model for model in (ALS, BPR, BiasALS, GenreALS, Popularity)}
+
+
+def load(path: str | os.PathLike[str]) -> Recommender:
+    """Return the model that `Recommender.save` wrote to `path`.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it does not hold a model of this library.
+    """
+    arrays, meta = io.load_arrays(path)
+    if meta.get("class") not in _SAVED or "rated.indptr" not in arrays:
+        raise DataError(f"{os.fspath(path)!r} holds no fitted model that this version knows")
+    model = _SAVED[meta["class"]]
+    return model._from_saved(arrays, meta)

@@ -1,0 +1,318 @@
+"""Biased matrix factorisation of explicit ratings by alternating least squares."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib import io
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.kernels import als as kernels
+from recsys_lib.models.base import Recommender
+from recsys_lib.progress import bar
+from recsys_lib.ratings import CSR, Ratings, positions
+
+INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
+
+
+class ALS(Recommender):
+    """r̂_ui = μ + b_u + b_i + p_u·q_i, fitted by exact alternating least squares.
+
+    Minimises, over the observed pairs,
+
+    L = λ/2 Σ (r - r̂)² + τ/2 (Σ n_u^ν ‖p_u‖² + Σ n_i^ν ‖q_i‖²) + γ/2 (Σ n_u^ν b_u² + Σ n_i^ν b_i²).
+
+    Each half step solves one side's rows exactly, so L never rises.
+
+    Parameters
+    ----------
+    n_factors : int
+        K, the length of the vectors p_u and q_i.
+    lam : float
+        λ, weight of the residuals. Only τ/λ and γ/λ matter to the estimate.
+    tau, gamma : float
+        τ and γ, weights of the factors and of the biases.
+    nu : float
+        ν, how the weight grows with a row's number of ratings: 0 is the textbook's objective, 1 is
+        ALS-WR (Zhou et al. 2008), ½ lets a large K do no harm.
+    n_epochs : int
+        How many times both sides are solved.
+    seed : int
+        Of the first factors. The same seed gives the same bits at any number of threads.
+
+    Attributes
+    ----------
+    mu_ : float
+        μ, the training mean.
+    user_factors_, item_factors_ : (n_users, K) and (n_items, K) float32
+    user_biases_, item_biases_ : (n_users,) and (n_items,) float32
+    user_ids_, item_ids_ : arrays
+        The data's ids, in the order of the rows above.
+    history : DataFrame
+        A row an epoch: epoch, loss (L), rmse_train, rmse_valid, seconds.
+
+    References
+    ----------
+    Koren, Bell & Volinsky 2009, Matrix factorization techniques for recommender systems.
+    """
+
+    _learnt: ClassVar[tuple[str, ...]] = ("user_rows_", "item_rows_")
+
+    user_rows_: np.ndarray  # (n_users, K + 1) float32: p_u, then b_u
+    item_rows_: np.ndarray  # (n_items, K + 1) float32: q_i, then b_i
+
+    def __init__(
+        self,
+        n_factors: int = 20,
+        lam: float = 1.0,
+        tau: float = 1.35,
+        gamma: float = 1.0,
+        nu: float = 0.5,
+        n_epochs: int = 15,
+        seed: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.lam = lam
+        self.tau = tau
+        self.gamma = gamma
+        self.nu = nu
+        self.n_epochs = n_epochs
+        self.seed = seed
+
+    @property
+    def user_factors_(self) -> np.ndarray:
+        """p_u, (n_users, K)."""
+        return self.user_rows_[:, :-1]
+
+    @property
+    def item_factors_(self) -> np.ndarray:
+        """q_i, (n_items, K)."""
+        return self.item_rows_[:, :-1]
+
+    @property
+    def user_biases_(self) -> np.ndarray:
+        """b_u, (n_users,)."""
+        return self.user_rows_[:, -1]
+
+    @property
+    def item_biases_(self) -> np.ndarray:
+        """b_i, (n_items,)."""
+        return self.item_rows_[:, -1]
+
+    # ---- fitting
+
+    def fit(
+        self,
+        train: Ratings,
+        valid: Ratings | None = None,
+        items: pd.DataFrame | None = None,
+        *,
+        progress: bool | None = None,
+        run_dir: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Learn from `train`; see `Recommender.fit` for the parameters.
+
+        `resume` goes on from the checkpoint in `run_dir`, with the same result as if the run had
+        never been interrupted; `n_epochs` may have been raised meanwhile.
+        """
+        self._check_parameters()
+        self._remember(train)
+        self._start(train, items)
+        done = self._load_checkpoint(run_dir) if resume else 0
+        log = io.RunLog(run_dir, keep=done)
+        steps = bar(progress, total=self.n_epochs, initial=done, desc=type(self).__name__)
+        with steps:
+            for epoch in range(done + 1, self.n_epochs + 1):
+                began = time.perf_counter()
+                self._solve_users(train)
+                sse = self._solve_items(train)
+                self._solve_priors(train)
+                seconds = time.perf_counter() - began
+                row = {
+                    "epoch": epoch,
+                    "loss": self._loss(train, sse),
+                    "rmse_train": float(np.sqrt(sse / len(train))),
+                    "rmse_valid": self._rmse(valid) if valid is not None else float("nan"),
+                    "seconds": seconds,
+                }
+                log.write(**row)
+                self._save_checkpoint(run_dir, epoch)
+                steps.update()
+                steps.set_postfix_str(
+                    " ".join(f"{key[5:]} {row[key]:.4f}" for key in ("rmse_train", "rmse_valid"))
+                )
+        self.history = log.table()
+        return self
+
+    def _check_parameters(self) -> None:
+        for name, least in (("n_factors", 0), ("n_epochs", 1), ("nu", 0.0)):
+            if not getattr(self, name) >= least:
+                raise RecsysError(
+                    f"{name} is {getattr(self, name)!r}; it must be {least:g} or more"
+                )
+        for name in ("lam", "tau", "gamma"):
+            if not getattr(self, name) > 0:
+                raise RecsysError(
+                    f"{name} is {getattr(self, name)!r}; it must be above 0, or a row's system may "
+                    "have no single solution"
+                )
+
+    def _start(self, train: Ratings, items: pd.DataFrame | None) -> None:
+        """Set the first factors, and what the half steps need throughout."""
+        rng = np.random.default_rng(self.seed)
+        size = self.n_factors + 1
+        self.user_rows_ = np.zeros((train.n_users, size), np.float32)
+        self.item_rows_ = np.zeros((train.n_items, size), np.float32)
+        self.item_rows_[:, :-1] = INITIAL_SCALE * rng.standard_normal(
+            (train.n_items, self.n_factors), np.float32
+        )
+        self._user_order = np.argsort(-train.by_user.counts, kind="stable")
+        self._item_order = np.argsort(-train.by_item.counts, kind="stable")
+
+    @property
+    def _penalty(self) -> np.ndarray:
+        """(τ, ..., τ, γ), (K + 1,) float32."""
+        return np.array([self.tau] * self.n_factors + [self.gamma], np.float32)
+
+    def _prior(self) -> np.ndarray:
+        """Return the items' prior means; one row of zeros serves all."""
+        return np.zeros((1, self.n_factors + 1), np.float32)
+
+    def _solve(
+        self,
+        ratings: CSR,
+        order: np.ndarray,
+        fixed: np.ndarray,
+        prior: np.ndarray,
+        rows: np.ndarray,
+    ) -> float:
+        """Solve `rows`, with the other side fixed; return the sum of squared residuals."""
+        sse = np.empty(len(rows))
+        mu, lam = np.float32(self.mu_), np.float32(self.lam)
+        nu = float(self.nu)
+        kernels.half_step(*ratings, order, fixed, mu, lam, self._penalty, nu, prior, rows, sse)
+        return float(sse.sum())
+
+    def _solve_users(self, train: Ratings) -> float:
+        zero = np.zeros((1, self.n_factors + 1), np.float32)
+        return self._solve(train.by_user, self._user_order, self.item_rows_, zero, self.user_rows_)
+
+    def _solve_items(self, train: Ratings) -> float:
+        prior = self._prior()
+        return self._solve(train.by_item, self._item_order, self.user_rows_, prior, self.item_rows_)
+
+    def _solve_priors(self, train: Ratings) -> None:
+        """Update the items' prior means; here there are none."""
+
+    def _loss(self, train: Ratings, sse: float) -> float:
+        """Return the objective L, given the sum of squared residuals."""
+        zero = np.zeros((1, self.n_factors + 1), np.float32)
+        nu = float(self.nu)
+        users = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, zero)
+        items = kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self._prior())
+        return 0.5 * (self.lam * sse + float(self._penalty.astype(np.float64) @ (users + items)))
+
+    # ---- checkpoints
+
+    def _save_checkpoint(self, run_dir: str | os.PathLike[str] | None, epoch: int) -> None:
+        if run_dir is not None:
+            arrays = {name: getattr(self, name) for name in self._learnt}
+            meta = {"class": type(self).__name__, "params": self.get_params(), "epoch": epoch}
+            io.save_arrays(Path(run_dir) / "checkpoint.safetensors", arrays, meta)
+
+    def _load_checkpoint(self, run_dir: str | os.PathLike[str] | None) -> int:
+        """Take up the checkpoint in `run_dir`; return the epochs it had done."""
+        if run_dir is None:
+            raise RecsysError("resume=True needs run_dir, the folder of the run to go on with")
+        arrays, meta = io.load_arrays(Path(run_dir) / "checkpoint.safetensors")
+        mine = {"class": type(self).__name__, **self.get_params(), "n_epochs": None}
+        its = {"class": meta["class"], **meta["params"], "n_epochs": None}
+        if mine != its:
+            differ = sorted(name for name in mine | its if mine.get(name) != its.get(name))
+            raise RecsysError(
+                f"the run in {os.fspath(run_dir)!r} had other parameters ({', '.join(differ)}); "
+                "resume with the same ones or start anew"
+            )
+        for name in self._learnt:
+            if arrays[name].shape != getattr(self, name).shape:
+                raise DataError(
+                    f"the run in {os.fspath(run_dir)!r} was on other data: its {name} is "
+                    f"{arrays[name].shape}, here it is {getattr(self, name).shape}"
+                )
+            setattr(self, name, arrays[name])
+        return int(meta["epoch"])
+
+    # ---- predicting
+
+    def predict(self, user_ids: Any, item_ids: Any) -> np.ndarray:
+        """Return the predicted ratings (n,) float32 of pairs, clipped to the scale.
+
+        Parameters
+        ----------
+        user_ids, item_ids : id or array-like (n,)
+            The data's own ids; a single one goes with all of the other.
+
+        Raises
+        ------
+        UnknownIdError
+            An id is not in the training data.
+        """
+        self._check_fitted()
+        users = positions(self._user_lookup, user_ids, "user")
+        items = positions(self._item_lookup, item_ids, "item")
+        if len(users) != len(items) and 1 not in (len(users), len(items)):
+            raise RecsysError(f"{len(users)} users and {len(items)} items do not make pairs")
+        users, items = np.broadcast_arrays(users, items)
+        return self._predict_index(np.ascontiguousarray(users), np.ascontiguousarray(items))
+
+    def _predict_index(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """`predict`, by index."""
+        out = np.empty(len(users), np.float32)
+        rows = self.user_rows_, self.item_rows_
+        kernels.predict_pairs(*rows, np.float32(self.mu_), users, items, out)
+        return out.clip(*self.scale_, out=out)
+
+    def _rmse(self, ratings: Ratings) -> float:
+        error = self._predict_index(ratings.user_of_rating(), ratings.by_user.indices)
+        error -= ratings.by_user.values
+        return float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))
+
+    # ---- what the base class asks for
+
+    def _user_rows(self, users: np.ndarray) -> np.ndarray:
+        return self.user_rows_[users]
+
+    def _set_user_row(self, user: int, row: np.ndarray) -> None:
+        if user == len(self.user_rows_):
+            self.user_rows_ = np.vstack([self.user_rows_, row[None]])
+        self.user_rows_[user] = row
+
+    def _fold_in(self, history: CSR) -> np.ndarray:
+        """Solve strangers' rows: the very update of training, so the result is exact."""
+        n = len(history.indptr) - 1
+        rows = np.empty((n, self.n_factors + 1), np.float32)
+        zero = np.zeros((1, self.n_factors + 1), np.float32)
+        self._solve(history, np.arange(n), self.item_rows_, zero, rows)
+        return rows
+
+    def _vectors(self, rows: np.ndarray) -> np.ndarray:
+        vectors = rows.copy()
+        vectors[:, -1] = 1  # meets b_i; the user's own bias is the same for every item
+        return vectors
+
+    def _item_vectors(self) -> np.ndarray:
+        return self.item_rows_
+
+    def _offsets(self, rows: np.ndarray) -> np.ndarray:
+        return np.float32(self.mu_) + rows[:, -1]
+
+    def _similarity_vectors(self) -> np.ndarray:
+        if self.n_factors == 0:
+            return super()._similarity_vectors()
+        return self.item_factors_

@@ -1,0 +1,396 @@
+"""`Ratings`: who rated what, and how much, stored once by user and once by item."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib.errors import DataError, UnknownIdError
+from recsys_lib.kernels import sparse
+
+
+class CSR(NamedTuple):
+    """A sparse matrix by rows: row r holds ``indices[indptr[r]:indptr[r + 1]]``, ascending.
+
+    ``indptr`` (n_rows + 1,) int64, ``indices`` (nnz,) int32, ``values`` (nnz,) float32.
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+
+    def row(self, r: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the column indices and the values of row `r`, as views."""
+        part = slice(self.indptr[r], self.indptr[r + 1])
+        return self.indices[part], self.values[part]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """The number of stored values in each row, (n_rows,) int64."""
+        return np.diff(self.indptr)
+
+    def take(self, rows: np.ndarray) -> CSR:
+        """Return the matrix of some of the rows, in the order given."""
+        counts = self.indptr[rows + 1] - self.indptr[rows]
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        shift = np.repeat(self.indptr[rows] - indptr[:-1], counts)
+        where = np.arange(indptr[-1]) + shift
+        return CSR(indptr, self.indices[where], self.values[where])
+
+
+class Ratings:
+    """A users x items matrix of ratings of which only the observed pairs are stored.
+
+    Build it with `from_frame`, or with `from_arrays` where users and items are numbered already. A
+    user's *index* is the position of its id in `user_ids`, an item's that of its id in `item_ids`.
+    Users and items may have no rating at all: the parts of a split keep the numbering of the whole.
+
+    Parameters
+    ----------
+    user_ids, item_ids : (n_users,) and (n_items,) arrays
+        The data's own ids (integers or text), ascending.
+    by_user : CSR
+        A row a user, columns are item indices.
+    by_item : CSR, optional
+        The transpose; built at first use if left out.
+    timestamps : (nnz,) int64, optional
+        Seconds since 1970, aligned with `by_user`.
+    scale : (float, float)
+        The lowest and the highest rating possible.
+    n_duplicates : int
+        How many ratings were dropped because the same user rated the same item again.
+    """
+
+    def __init__(
+        self,
+        user_ids: np.ndarray,
+        item_ids: np.ndarray,
+        by_user: CSR,
+        by_item: CSR | None = None,
+        timestamps: np.ndarray | None = None,
+        scale: tuple[float, float] = (0.5, 5.0),
+        n_duplicates: int = 0,
+    ) -> None:
+        self.user_ids = user_ids
+        self.item_ids = item_ids
+        self.by_user = by_user
+        if by_item is not None:
+            self.by_item = by_item
+        self.timestamps = timestamps
+        self.scale = (float(scale[0]), float(scale[1]))
+        self.n_duplicates = n_duplicates
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        user: str = "user_id",
+        item: str = "item_id",
+        rating: str = "rating",
+        timestamp: str = "timestamp",
+        scale: tuple[float, float] | None = None,
+        user_ids: Any = None,
+        item_ids: Any = None,
+    ) -> Self:
+        """Build from a table with a row a rating.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            One row a rating; ids are integers or text.
+        user, item, rating : str
+            Names of its columns.
+        timestamp : str
+            Name of the column of times (seconds since 1970, or datetimes); used if it is there.
+        scale : (low, high), optional
+            Ratings outside are refused. Without it, the lowest and highest rating present are the
+            scale and only NaN and infinities are refused.
+        user_ids, item_ids : array-like, optional
+            Ids that belong to the data even if no rating mentions them.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or a row is bad; the message names the row (from 0).
+
+        Notes
+        -----
+        Of several ratings of one item by one user, the last counts: the latest by timestamp, and
+        among equals the one furthest down. `n_duplicates` says how many were dropped.
+        """
+        missing = [name for name in (user, item, rating) if name not in frame.columns]
+        if missing:
+            raise DataError(
+                f"the table has no column {', '.join(map(repr, missing))}: its columns are "
+                f"{', '.join(map(repr, frame.columns))}; name them with user=, item=, rating="
+            )
+        if len(frame) == 0:
+            raise DataError("the table has no row: ratings are built from at least one")
+        users, all_users = _number(frame[user], user, user_ids)
+        items, all_items = _number(frame[item], item, item_ids)
+        values = pd.to_numeric(frame[rating], errors="coerce").to_numpy(np.float32, na_value=np.nan)
+        times = _seconds(frame[timestamp], timestamp) if timestamp in frame.columns else None
+        finite = np.isfinite(values)
+        if scale is None and finite.all():
+            scale = (float(values.min()), float(values.max()))
+        low, high = scale if scale is not None else (-np.inf, np.inf)
+        bad = ~(finite & (values >= low) & (values <= high))
+        if bad.any():
+            row = int(bad.argmax())
+            who, what, value = frame[[user, item, rating]].astype(object).iloc[row]
+            raise DataError(
+                f"row {row} (user {who}, item {what}): the rating is {value!r}, not a number from "
+                f"{low:g} to {high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
+            )
+        return cls.from_arrays(users, items, values, times, all_users, all_items, (low, high))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        user_index: np.ndarray,
+        item_index: np.ndarray,
+        values: np.ndarray,
+        timestamps: np.ndarray | None,
+        user_ids: np.ndarray,
+        item_ids: np.ndarray,
+        scale: tuple[float, float],
+    ) -> Self:
+        """Build from ratings whose users and items are indices already; duplicates as above.
+
+        Parameters
+        ----------
+        user_index, item_index : (n,) int32
+            Positions in `user_ids` and `item_ids`; not checked.
+        values : (n,) float32
+            Ratings, finite and within `scale`; not checked.
+        timestamps : (n,) int64 or None
+            Seconds since 1970.
+        user_ids, item_ids : arrays
+            The ids, ascending and without repeats.
+        scale : (low, high)
+            The rating scale.
+        """
+        n = len(values)
+        # The order itself is the largest temporary: four bytes a rating suffice for two billion.
+        position = np.int32 if n < 2**31 else np.int64
+        by_item, order = np.empty(n, position), np.empty(n, position)
+        sparse.stable_order(item_index, sparse.row_starts(item_index, len(item_ids)), None, by_item)
+        indptr = sparse.row_starts(user_index, len(user_ids))
+        sparse.stable_order(user_index, indptr, by_item, order)
+        del by_item
+        indices = item_index[order]
+        users = user_index[order]
+        repeated = (indices[1:] == indices[:-1]) & (users[1:] == users[:-1])
+        n_duplicates = int(repeated.sum())
+        if n_duplicates:
+            keep = _last_of_each(repeated, None if timestamps is None else timestamps[order])
+            order, indices, users = order[keep], indices[keep], users[keep]
+            indptr = sparse.row_starts(users, len(user_ids))
+        del users
+        by_user = CSR(indptr, indices.astype(np.int32, copy=False), values[order])
+        times = None if timestamps is None else timestamps[order]
+        return cls(user_ids, item_ids, by_user, None, times, scale, n_duplicates)
+
+    @cached_property
+    def by_item(self) -> CSR:
+        """The ratings by item: a row an item, columns are user indices, ascending."""
+        indptr, indices, values = self.by_user
+        t = CSR(
+            sparse.row_starts(indices, self.n_items),
+            np.empty(len(indices), np.int32),
+            np.empty(len(indices), np.float32),
+        )
+        sparse.transpose(indptr, indices, values, *t)
+        return t
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, those without a rating included."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items, those without a rating included."""
+        return len(self.item_ids)
+
+    @property
+    def n_ratings(self) -> int:
+        """Number of ratings."""
+        return len(self.by_user.values)
+
+    def __len__(self) -> int:
+        return self.n_ratings
+
+    @property
+    def density(self) -> float:
+        """Share of all pairs that are observed."""
+        return self.n_ratings / (self.n_users * self.n_items)
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean rating, summed in float64."""
+        return float(np.mean(self.by_user.values, dtype=np.float64)) if len(self) else float("nan")
+
+    @cached_property
+    def _user_index(self) -> pd.Index:
+        return pd.Index(self.user_ids)
+
+    @cached_property
+    def _item_index(self) -> pd.Index:
+        return pd.Index(self.item_ids)
+
+    def user_index(self, ids: Any) -> np.ndarray:
+        """Return the indices (n,) int32 of user ids; `UnknownIdError` names the first unknown."""
+        return positions(self._user_index, ids, "user")
+
+    def item_index(self, ids: Any) -> np.ndarray:
+        """Return the indices (n,) int32 of item ids; `UnknownIdError` names the first unknown."""
+        return positions(self._item_index, ids, "item")
+
+    def user_of_rating(self) -> np.ndarray:
+        """Return the user index (nnz,) int32 of each rating, aligned with `by_user`."""
+        rows = np.empty(len(self), np.int32)
+        sparse.expand_rows(self.by_user.indptr, rows)
+        return rows
+
+    def of_user(self, user_id: Hashable) -> pd.DataFrame:
+        """Return one user's ratings: item_id, rating[, timestamp], a row a rating."""
+        u = int(self.user_index(user_id)[0])
+        items, values = self.by_user.row(u)
+        table = pd.DataFrame({"item_id": self.item_ids[items], "rating": np.asarray(values)})
+        if self.timestamps is not None:
+            part = slice(self.by_user.indptr[u], self.by_user.indptr[u + 1])
+            table["timestamp"] = np.asarray(self.timestamps[part])
+        return table
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all ratings: user_id, item_id, rating[, timestamp], by user and then by item."""
+        table = pd.DataFrame(
+            {
+                "user_id": self.user_ids[self.user_of_rating()],
+                "item_id": self.item_ids[self.by_user.indices],
+                "rating": np.asarray(self.by_user.values),
+            }
+        )
+        if self.timestamps is not None:
+            table["timestamp"] = np.asarray(self.timestamps)
+        return table
+
+    def select(self, mask: np.ndarray) -> Ratings:
+        """Return the ratings where `mask` (nnz,) bool is true; all indices stay as they are."""
+        if mask.shape != (len(self),) or mask.dtype != bool:
+            raise DataError(
+                f"the mask must be {len(self)} booleans; it is {mask.dtype} {mask.shape}"
+            )
+        kept = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
+        by_user = CSR(
+            kept[self.by_user.indptr], self.by_user.indices[mask], self.by_user.values[mask]
+        )
+        times = None if self.timestamps is None else self.timestamps[mask]
+        return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
+
+    def __repr__(self) -> str:
+        low, high = self.scale
+        return (
+            f"Ratings({self.n_users:,} users x {self.n_items:,} items, {len(self):,} ratings from "
+            f"{low:g} to {high:g}, {self.density:.2%} of all pairs)"
+        )
+
+
+def positions(index: pd.Index, ids: Any, what: str) -> np.ndarray:
+    """Return where `ids` (one or several) stand in `index`, (n,) int32.
+
+    Raises
+    ------
+    UnknownIdError
+        One is not there; `what` ("user" or "item") goes into the message.
+    """
+    wanted = np.atleast_1d(np.asarray(ids))
+    found = index.get_indexer(pd.Index(wanted))
+    if (found < 0).any():
+        stranger = wanted[found < 0].tolist()[0]
+        example = f"; ids look like {index[:1].tolist()[0]!r}" if len(index) else ""
+        raise UnknownIdError(f"there is no {what} {stranger!r} in this data{example}")
+    return found.astype(np.int32)
+
+
+def _number(column: pd.Series, name: str, more: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's index (n,) int32 and the ids, ascending, those of `more` among them."""
+    if column.isna().any():
+        row = int(column.isna().to_numpy().argmax())
+        raise DataError(
+            f"row {row}: column {name!r} is empty; every rating needs a user and an item"
+        )
+    values = _ids(column, name)
+    codes, unique = pd.factorize(values, sort=True)
+    ids = np.asarray(unique)
+    if more is None:
+        return codes.astype(np.int32), ids
+    everyone = np.unique(np.concatenate([ids, _ids(pd.Series(more), name)]))
+    return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
+
+
+def _ids(column: pd.Series, name: str) -> np.ndarray:
+    """Return ids as int64, or as Python strings where they are text."""
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.to_numpy(np.int64)
+    if pd.api.types.is_float_dtype(column.dtype):
+        whole = column.to_numpy(np.float64)
+        wrong = ~np.isfinite(whole) | (whole != np.floor(whole))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(
+                f"row {row}: column {name!r} holds {whole[row]}; ids are integers or text"
+            )
+        return whole.astype(np.int64)
+    text = column.to_numpy(object)
+    odd = next((k for k, value in enumerate(text) if not isinstance(value, str)), None)
+    if odd is not None:
+        raise DataError(
+            f"row {odd}: column {name!r} holds {text[odd]!r}; ids are all integers or all text"
+        )
+    return text
+
+
+def _seconds(column: pd.Series, name: str) -> np.ndarray:
+    """Return times as whole seconds since 1970, (n,) int64."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        if column.dt.tz is not None:
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        missing = column.isna().to_numpy()
+        times = column.to_numpy("datetime64[s]").astype(np.int64)
+    else:
+        number = pd.to_numeric(column, errors="coerce")
+        values = number.to_numpy(np.float64, na_value=np.nan)
+        missing = ~np.isfinite(values)
+        exact = pd.api.types.is_integer_dtype(number.dtype) and not missing.any()
+        times = (
+            number.to_numpy(np.int64) if exact else np.where(missing, 0, values).astype(np.int64)
+        )
+    if missing.any():
+        row = int(missing.argmax())
+        raise DataError(
+            f"row {row}: column {name!r} is not a time; use seconds since 1970 or datetimes"
+        )
+    return times
+
+
+def _last_of_each(repeated: np.ndarray, times: np.ndarray | None) -> np.ndarray:
+    """Return the positions to keep: of each run of the same pair, the latest.
+
+    `repeated[k]` says that position k + 1 is the same pair as k; a run keeps the order of the file.
+    """
+    n = len(repeated) + 1
+    first = np.flatnonzero(np.concatenate([[True], ~repeated]))
+    last = np.append(first[1:], n) - 1
+    if times is None:
+        return last
+    keep = last.copy()
+    for run in np.flatnonzero(last > first):  # few: only the runs that do repeat
+        span = times[first[run] : last[run] + 1]
+        keep[run] = last[run] - int(np.argmax(span[::-1]))
+    return keep

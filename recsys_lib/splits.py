@@ -1,0 +1,325 @@
+"""Ways to part ratings in three: one to learn from, one to choose by, one to report on.
+
+Each protocol asks another question, and the numbers of two protocols do not compare. All parts
+share the users and items of the whole, so that an index means the same in each; together they hold
+every rating once. The same arguments give the same parts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.ratings import Ratings
+
+TRAIN, VALID, TEST = 0, 1, 2
+RATINGS_AT_A_TIME = 4_000_000  # sorting goes by blocks of users, so that its copies stay small
+
+
+def random(
+    ratings: Ratings, valid: float = 0.1, test: float = 0.1, seed: int | np.random.Generator = 0
+) -> tuple[Ratings, Ratings, Ratings]:
+    """Deal the ratings out at random, to see how well the blanks of this very table are filled.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        The whole.
+    valid, test : float
+        Shares of the ratings, from 0; together below 1. The parts have exactly the rounded sizes.
+    seed : int or Generator
+        Decides which ratings go where.
+
+    Returns
+    -------
+    train, valid, test : Ratings
+
+    Raises
+    ------
+    RecsysError
+        A share is out of range, or leaves nothing to train on.
+
+    Notes
+    -----
+    The trap: a model learns from ratings given after those it is tested on, which no system in use
+    can do, and heavy raters fill the test part. Most published RMSEs are of this kind. A user or an
+    item with few ratings may have none left in `train`.
+    """
+    n_valid, n_test = _sizes(len(ratings), valid, test, "ratings")
+    labels = np.full(len(ratings), TRAIN, np.uint8)  # a byte a rating is all the memory it takes
+    labels[:n_test] = TEST
+    labels[n_test : n_test + n_valid] = VALID
+    np.random.default_rng(seed).shuffle(labels)
+    return _parts(ratings, labels)
+
+
+def temporal(
+    ratings: Ratings, valid: float = 0.1, test: float = 0.1
+) -> tuple[Ratings, Ratings, Ratings]:
+    """Cut at two moments, the same for all, to see how well the past foretells the future.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        The whole, with timestamps.
+    valid, test : float
+        Shares of the ratings, from 0; together below 1: the last go to `test`, those before to
+        `valid`. The parts have exactly the rounded sizes: of ratings in the second of a cut, the
+        later in the order of storage (by user, then by item) count as the later in time.
+
+    Returns
+    -------
+    train, valid, test : Ratings
+
+    Raises
+    ------
+    DataError
+        The ratings have no timestamps.
+    RecsysError
+        A share is out of range, or leaves nothing to train on.
+
+    Notes
+    -----
+    The protocol nearest to use. The trap: where people come, rate for a day and leave, as in
+    MovieLens, most users of the test part have no past in `train`: to the model they are all the
+    same. A report of `evaluate` counts them.
+    """
+    times = _timestamps(ratings, "temporal")
+    n_valid, n_test = _sizes(len(ratings), valid, test, "ratings")
+    labels = np.full(len(ratings), TRAIN, np.uint8)
+    labels[_latest(times, n_valid + n_test)] = VALID
+    labels[_latest(times, n_test)] = TEST
+    return _parts(ratings, labels)
+
+
+def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]:
+    """Take each user's last ratings away, to see what someone we know well wants next.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        The whole, with timestamps.
+    n : int
+        A user's last `n` ratings go to `test`, the `n` before to `valid`; of ratings given in the
+        same second, that of the higher item index counts as the later. Users with 2n ratings or
+        fewer stay in `train` whole: nobody is tested of whom nothing is known.
+
+    Returns
+    -------
+    train, valid, test : Ratings
+
+    Raises
+    ------
+    DataError
+        The ratings have no timestamps.
+    RecsysError
+        `n` is below 1, or no user has more than 2n ratings.
+
+    Notes
+    -----
+    The trap: every user's cut is at another moment, so the model still learns from others' future
+    what came into fashion; a global cut does not. And each user weighs the same, however many
+    ratings they gave. In MovieLens a sitting's ratings share a few seconds and the order in which
+    films were shown, so "last" says less than it seems.
+    """
+    times = _timestamps(ratings, "leave_last")
+    if n < 1:
+        raise RecsysError(f"n is {n}; leave_last takes at least 1 rating of each user")
+    counts = ratings.by_user.counts
+    if not (counts > 2 * n).any():
+        raise RecsysError(
+            f"no user has more than {2 * n} ratings, so leave_last(n={n}) would test nobody; "
+            "take a smaller n"
+        )
+    labels = np.full(len(ratings), TRAIN, np.uint8)
+    for first, last in _user_blocks(ratings.by_user.indptr):
+        span = slice(ratings.by_user.indptr[first], ratings.by_user.indptr[last])
+        order = _order_in_rows(counts[first:last], times[span])
+        # Sorted, each row still fills its own places: so places from the row's end count back.
+        ends = np.repeat(np.cumsum(counts[first:last]), counts[first:last])
+        from_end = ends - np.arange(len(order))
+        enough = np.repeat(counts[first:last] > 2 * n, counts[first:last])
+        part = labels[span]
+        part[order[enough & (from_end <= 2 * n)]] = VALID
+        part[order[enough & (from_end <= n)]] = TEST
+    return _parts(ratings, labels)
+
+
+def strong_generalisation(
+    ratings: Ratings,
+    valid: float = 0.1,
+    test: float = 0.1,
+    held_out: float = 0.2,
+    seed: int | np.random.Generator = 0,
+) -> tuple[Ratings, Ratings, Ratings, Ratings]:
+    """Hold whole users out of training, to see how good the list of a newcomer is.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        The whole.
+    valid, test : float
+        Shares of the users, from 0; together below 1. Only users with two ratings or more are held
+        out: one to show, one to find.
+    held_out : float
+        Share of each held-out user's ratings to find, drawn at random; the rest is shown. At least
+        one of each.
+    seed : int or Generator
+        Decides which users, and which of their ratings.
+
+    Returns
+    -------
+    train : Ratings
+        All ratings of the other users.
+    valid, test : Ratings
+        The ratings to find.
+    history : Ratings
+        The ratings shown, of the users of both parts.
+        ``evaluate(model, train, test, history=history)`` folds them in.
+
+    Raises
+    ------
+    RecsysError
+        A share is out of range, or too few users have two ratings.
+
+    Notes
+    -----
+    The protocol of Liang et al. 2018 (arXiv 1802.05814) and of most work on autoencoders. The trap:
+    its numbers stand far from those of protocols in which the users were trained on; and what is
+    shown is drawn at random, not in time.
+    """
+    if not 0 < held_out < 1:
+        raise RecsysError(
+            f"held_out is {held_out}; it is the share of a user's ratings to find, between 0 and 1"
+        )
+    counts = ratings.by_user.counts
+    n_valid, n_test = _sizes(int((counts > 0).sum()), valid, test, "users")
+    able = np.flatnonzero(counts >= 2)
+    if n_valid + n_test > len(able):
+        raise RecsysError(
+            f"{n_valid + n_test} users are to be held out, but only {len(able)} have the two "
+            "ratings it takes; lower valid and test"
+        )
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(able)[: n_valid + n_test]
+    part_of_user = np.full(ratings.n_users, TRAIN, np.uint8)
+    part_of_user[chosen[:n_test]] = TEST
+    part_of_user[chosen[n_test:]] = VALID
+    to_find = np.clip(np.rint(held_out * counts).astype(np.int64), 1, np.maximum(counts - 1, 1))
+    labels = np.full(len(ratings), TRAIN, np.uint8)
+    shown = np.zeros(len(ratings), bool)
+    for first, last in _user_blocks(ratings.by_user.indptr):
+        some = first + np.flatnonzero(part_of_user[first:last])
+        size = counts[some]
+        starts = np.cumsum(size) - size
+        # Positions of these users' ratings, each row in a random order of its own.
+        where = np.repeat(ratings.by_user.indptr[some] - starts, size) + np.arange(size.sum())
+        where = where[_order_in_rows(size, rng.integers(0, 2**32, len(where)))]
+        find = np.arange(len(where)) - np.repeat(starts, size) < np.repeat(to_find[some], size)
+        labels[where] = np.repeat(part_of_user[some], size)
+        shown[where[~find]] = True
+    train, valid_part, test_part = (
+        ratings.select((labels == label) & ~shown) for label in (TRAIN, VALID, TEST)
+    )
+    return train, valid_part, test_part, ratings.select(shown)
+
+
+def merge(a: Ratings, b: Ratings) -> Ratings:
+    """Return the union of two parts of one split, say of `train` and `valid` for the last fit.
+
+    Parameters
+    ----------
+    a, b : Ratings
+        Parts with the same users and items; of a pair in both, the rating in `b` counts (or the
+        later by timestamp).
+
+    Raises
+    ------
+    DataError
+        Users or items differ, or only one part has timestamps.
+    """
+    if not (np.array_equal(a.user_ids, b.user_ids) and np.array_equal(a.item_ids, b.item_ids)):
+        raise DataError(
+            "the two parts number other users or items, so they cannot be merged; "
+            "merge parts of one split"
+        )
+    times = None
+    if a.timestamps is not None and b.timestamps is not None:
+        times = np.concatenate([a.timestamps, b.timestamps])
+    elif a.timestamps is not None or b.timestamps is not None:
+        raise DataError("one part has timestamps and the other has none; merge parts of one split")
+    return Ratings.from_arrays(
+        np.concatenate([a.user_of_rating(), b.user_of_rating()]),
+        np.concatenate([a.by_user.indices, b.by_user.indices]),
+        np.concatenate([a.by_user.values, b.by_user.values]),
+        times,
+        a.user_ids,
+        a.item_ids,
+        (min(a.scale[0], b.scale[0]), max(a.scale[1], b.scale[1])),
+    )
+
+
+def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:
+    """Return how many of `n` go to `valid` and to `test`."""
+    for name, share in (("valid", valid), ("test", test)):
+        if not 0 <= share < 1:
+            raise RecsysError(
+                f"{name} is {share}; it is a share of the {what}, from 0 to below 1 (0.1: a tenth)"
+            )
+    n_valid, n_test = round(valid * n), round(test * n)
+    if n_valid + n_test >= n:
+        raise RecsysError(
+            f"valid={valid} and test={test} leave none of the {n} {what} to train on; lower them"
+        )
+    return n_valid, n_test
+
+
+def _timestamps(ratings: Ratings, name: str) -> np.ndarray:
+    if ratings.timestamps is None:
+        raise DataError(
+            f"splits.{name} needs to know when each rating was given, and these ratings have no "
+            "timestamps; use splits.random, or data with a timestamp column"
+        )
+    return ratings.timestamps
+
+
+def _latest(times: np.ndarray, n: int) -> np.ndarray:
+    """Return the positions of the `n` latest; among equal times, the later positions.
+
+    A selection, not a sort: linear in time, and one copy in memory.
+    """
+    if n == 0:
+        return np.empty(0, np.int64)
+    cut = np.partition(times, len(times) - n)[len(times) - n]
+    after, at = np.flatnonzero(times > cut), np.flatnonzero(times == cut)
+    return np.concatenate([after, at[len(at) - (n - len(after)) :]])
+
+
+def _user_blocks(indptr: np.ndarray) -> list[tuple[int, int]]:
+    """Return ranges (first, last) of users, of about RATINGS_AT_A_TIME ratings each."""
+    n_users = len(indptr) - 1
+    goals = np.arange(RATINGS_AT_A_TIME, indptr[-1], RATINGS_AT_A_TIME)
+    edges = np.unique(np.concatenate([[0], np.searchsorted(indptr, goals), [n_users]]))
+    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+
+def _order_in_rows(counts: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Return the order that sorts `keys` (int64) within rows of `counts` entries; ties stay put.
+
+    One stable sort of whole numbers, the row in the high bits and the key in the low ones, is
+    several times as fast as a sort by two keys.
+    """
+    if len(keys) == 0:
+        return np.empty(0, np.int64)
+    keys = keys - keys.min()
+    bits = int(keys.max()).bit_length()
+    if bits + len(counts).bit_length() > 63:  # times finer than a second: their ranks will do
+        keys = np.unique(keys, return_inverse=True)[1]
+        bits = len(keys).bit_length()
+    row = np.repeat(np.arange(len(counts), dtype=np.int64) << bits, counts)
+    return np.argsort(row | keys, kind="stable")
+
+
+def _parts(ratings: Ratings, labels: np.ndarray) -> tuple[Ratings, Ratings, Ratings]:
+    train, valid, test = (ratings.select(labels == label) for label in (TRAIN, VALID, TEST))
+    return train, valid, test

@@ -1,0 +1,108 @@
+"""Each page in a real browser that can reach nothing but the site."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def names(html: Path) -> list[str]:
+    paths = [path for part in ("book", "notebooks") for path in (html / part).rglob("*.html")]
+    assert paths
+    return [*sorted(path.relative_to(html).as_posix() for path in paths), "search.html"]
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str, complaints: list[str]) -> Iterator[Open]:
+    """Open pages one after another in a context of the test's own, noting all that goes wrong."""
+    contexts = []
+
+    def guard(route):
+        if route.request.url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            complaints.append(f"asked for {route.request.url}")
+            route.abort()
+
+    def told(message):
+        if message.type == "error":
+            complaints.append(f"{message.location}: {message.text}")
+
+    def answered(response):
+        if response.status >= 400:
+            complaints.append(f"{response.status} {response.url}")
+
+    def start(names: list[str], **options) -> Iterator[Page]:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.route("**/*", guard)
+        page = context.new_page()
+        page.on("console", told)
+        page.on("response", answered)
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.on("requestfailed", lambda request: complaints.append(f"{request.url} failed"))
+        for name in names:
+            page.goto(f"{address}/{name}")
+            page.evaluate("window.MathJax?.startup?.promise")
+            yield page
+
+    yield start
+    for context in contexts:
+        context.close()
+
+
+def test_pages_open_without_an_error_and_ask_nobody_else(visit, names, complaints):
+    formulas = 0
+    for page in visit(names):
+        page.wait_for_load_state("networkidle")  # the fonts of the formulas come last
+        raw = page.locator(".math").count()
+        drawn = page.locator(".math mjx-container").count()
+        formulas += drawn
+        assert drawn >= raw, f"{page.url}: {raw} formulas, {drawn} drawn"
+        assert page.locator("mjx-merror").count() == 0, f"{page.url}: a formula with an error"
+        images = page.locator("img")
+        sizes = images.evaluate_all("all => all.map(i => [i.currentSrc, i.naturalWidth])")
+        assert [source for source, width in sizes if not width] == [], page.url
+    assert formulas
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out_of_a_narrow_screen(visit, names, scheme):
+    options = {"viewport": {"width": 375, "height": 800}, "color_scheme": scheme}
+    for page in visit(names, **options):
+        assert page.locator("html").get_attribute("data-theme") == scheme
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 375, f"{page.url} is {wide} pixels wide"
+
+
+def test_search_finds_a_page(visit):
+    (page,) = visit(["search.html?q=notation"])
+    results = page.locator("#search-results li a")
+    results.first.wait_for()
+    assert any("notation" in href for href in results.evaluate_all("all => all.map(a => a.href)"))
+
+
+def test_a_quiz_marks_itself(visit, names):
+    marked = 0
+    for page in visit([name for name in names if name.startswith("notebooks/")]):
+        for kind in ("right", "wrong"):
+            option = page.locator(f"details.quiz.{kind}").first
+            if option.count() == 0:
+                continue
+            option.locator("summary").click()
+            verdict = option.locator("summary").evaluate(
+                "e => getComputedStyle(e, '::after').content"
+            )
+            assert ("Right" in verdict) == (kind == "right"), f"{page.url}: {verdict}"
+            marked += 1
+    assert marked >= 2

@@ -1,0 +1,89 @@
+"""The built files alone: no link without a target, no picture without words, no third party."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+
+
+class Page(HTMLParser):
+    """What a page points to, and what may be pointed to on it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.targets: set[str] = set()
+        self.images: list[dict[str, str | None]] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.targets.update(values[name] or "" for name in ("id", "name") if name in values)
+        if tag == "a":
+            self.links.append(values.get("href") or "")
+        if tag == "img":
+            self.images.append(values)
+        if tag in {"img", "script", "iframe", "source", "video"}:
+            self.loads.append(values.get("src") or "")
+        if tag == "link":
+            self.loads.append(values.get("href") or "")
+
+
+@pytest.fixture(scope="module")
+def pages(html: Path) -> dict[str, Page]:
+    paths = [path for path in html.rglob("*.html") if "_static" not in path.parts]
+    return {path.relative_to(html).as_posix(): Page(path) for path in paths}
+
+
+def inner(name: str, links: list[str]) -> Iterator[tuple[str, str]]:
+    """The path and the anchor of each link that stays on the site."""
+    for link in links:
+        parts = urlsplit(urljoin(f"http://site/{name}", link))
+        if link and parts.netloc == "site":
+            yield unquote(parts.path).lstrip("/") or "index.html", unquote(parts.fragment)
+
+
+def test_every_chapter_and_appendix_has_a_page(root, pages):
+    toc = (root / "_toc.yml").read_text()
+    files = re.findall(r"^ *- file: (\S+)", toc, re.MULTILINE)
+    assert len(files) >= 10
+    assert [file for file in files if f"{file}.html" not in pages] == []
+
+
+def test_links_lead_somewhere(html, pages):
+    broken = [
+        f"{name}: {path}#{anchor}"
+        for name, page in pages.items()
+        for path, anchor in inner(name, page.links + page.loads)
+        if not (html / path).is_file()
+        or (anchor and path in pages and anchor not in pages[path].targets)
+    ]
+    assert broken == []
+
+
+def test_pictures_say_in_words_what_they_show(pages):
+    images = [(name, image) for name, page in pages.items() for image in page.images]
+    assert images
+    for name, image in images:
+        if "logo__image" not in (image.get("class") or ""):  # the title stands beside it
+            assert (image.get("alt") or "").strip(), f"{name}: {image.get('src')}"
+
+
+def test_pages_load_nothing_from_elsewhere(html, pages):
+    loads = [(name, load) for name, page in pages.items() for load in page.loads]
+    assert [pair for pair in loads if urlsplit(pair[1]).netloc] == []
+    address = re.compile(r"""(?:@import|url\()\s*["']?(?:https?:)?//""")
+    sheets = [path for path in html.rglob("*.css") if address.search(path.read_text("utf-8"))]
+    assert sheets == []
+
+
+def test_every_page_says_what_it_was_computed_on(html, pages):
+    for name in pages:
+        if name.startswith(("notebooks/", "book/")):
+            text = (html / name).read_text("utf-8")
+            assert "profile on <code>synthetic</code>" in text, name
+            assert "<strong>synthetic data</strong>" in text, name

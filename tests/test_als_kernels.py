@@ -1,0 +1,201 @@
+"""The ALS kernels against NumPy twins in float64, against a dense solver, and against calculus."""
+
+import numba
+import numpy as np
+import pytest
+
+from recsys_lib.kernels import als, genres, linalg
+from recsys_lib.ratings import Ratings
+
+LAM, TAU, GAMMA, BETA, MU = 1.7, 2.3, 0.9, 1.4, 3.2
+
+
+def small(n_users=23, n_items=31, n_ratings=300, seed=0):
+    """Return ratings of which one user has none, one item has none, and one row fills panels."""
+    rng = np.random.default_rng(seed)
+    users, items = rng.integers(1, n_users, n_ratings), rng.integers(1, n_items, n_ratings)
+    values = rng.integers(1, 11, n_ratings) / 2
+    arrays = users.astype(np.int32), items.astype(np.int32), values.astype(np.float32)
+    return Ratings.from_arrays(*arrays, None, np.arange(n_users), np.arange(n_items), (0.5, 5))
+
+
+def rows(n, size, seed, dtype=np.float64):
+    return np.random.default_rng(seed).normal(0, 0.5, (n, size)).astype(dtype)
+
+
+def penalty(size, dtype=np.float64):
+    return np.array([TAU] * (size - 1) + [GAMMA], dtype)
+
+
+def half_step(ratings, other, prior, nu, n_rows, order=None):
+    out, sse = np.full((n_rows, other.shape[1]), np.nan, other.dtype), np.empty(n_rows)
+    order = np.arange(n_rows) if order is None else order
+    scalar = other.dtype.type
+    als.half_step(
+        *ratings, order, other, scalar(MU), scalar(LAM), penalty(other.shape[1], other.dtype),
+        nu, prior, out, sse,
+    )  # fmt: skip
+    return out, sse
+
+
+def twin_half_step(ratings, other, prior, nu, n_rows):
+    """Solve each row as the equation on the notation page says, with a general dense solver."""
+    out, sse = np.empty((n_rows, other.shape[1])), np.empty(n_rows)
+    for r in range(n_rows):
+        m = prior[min(r, len(prior) - 1)]
+        columns, values = ratings.row(r)
+        if len(columns) == 0:
+            out[r], sse[r] = m, 0
+            continue
+        z = other[columns].astype(float)
+        y = values.astype(float) - MU - z[:, -1]
+        z[:, -1] = 1
+        d = len(columns) ** nu * np.diag(penalty(other.shape[1]))
+        out[r] = np.linalg.solve(LAM * z.T @ z + d, LAM * z.T @ y + d @ m)
+        sse[r] = np.sum((y - z @ out[r]) ** 2)
+    return out, sse
+
+
+def objective(ratings, users, items, prior, nu, genre_rows=None):
+    """L of the mathematics page, term by term."""
+    n_u, n_i = ratings.by_user.counts ** float(nu), ratings.by_item.counts ** float(nu)
+    total = 0.0
+    for u in range(ratings.n_users):
+        for i, r in zip(*ratings.by_user.row(u), strict=True):
+            guess = MU + users[u, -1] + items[i, -1] + users[u, :-1] @ items[i, :-1]
+            total += LAM / 2 * (float(r) - guess) ** 2
+    own = items - prior
+    total += TAU / 2 * (n_u @ (users[:, :-1] ** 2).sum(1) + n_i @ (own[:, :-1] ** 2).sum(1))
+    total += GAMMA / 2 * (n_u @ users[:, -1] ** 2 + n_i @ own[:, -1] ** 2)
+    return total + (0 if genre_rows is None else BETA / 2 * np.sum(genre_rows**2))
+
+
+@pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("n_factors", [0, 1, 5, 20, 33])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 2e-4)])
+def test_half_step_equals_the_dense_solver(nu, n_factors, dtype, tolerance):
+    ratings = small(n_users=4, n_ratings=400, n_items=300)  # rows of more than a panel
+    other = rows(300, n_factors + 1, 1, dtype)
+    prior = rows(4, n_factors + 1, 2, dtype)
+    assert ratings.by_user.counts.max() > als.PANEL - 30
+    got, sse = half_step(ratings.by_user, other, prior, nu, 4)
+    expected, expected_sse = twin_half_step(ratings.by_user, other, prior, nu, 4)
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(sse, expected_sse, rtol=20 * tolerance, atol=1e-9)
+
+
+def test_rows_of_several_panels():
+    ratings = small(n_users=2, n_items=2000, n_ratings=1500)
+    other, prior = rows(2000, 7, 1), np.zeros((1, 7))
+    assert ratings.by_user.counts.max() > 5 * als.PANEL
+    got, sse = half_step(ratings.by_user, other, prior, 0.5, 2)
+    expected, expected_sse = twin_half_step(ratings.by_user, other, prior, 0.5, 2)
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(sse, expected_sse, rtol=1e-9)
+
+
+def test_the_gradient_vanishes_at_the_solution():
+    ratings, nu = small(), 0.5
+    items, prior = rows(31, 4, 1), np.zeros((1, 4))
+    users, _ = half_step(ratings.by_user, items, prior, nu, 23)
+    step = 1e-5
+    for u in range(23):
+        for k in range(4):
+            moved = [users.copy(), users.copy()]
+            moved[0][u, k] += step
+            moved[1][u, k] -= step
+            up, down = (objective(ratings, side, items, prior, nu) for side in moved)
+            assert abs(up - down) / (2 * step) < 1e-5
+    away = objective(ratings, users + 0.01, items, prior, nu)
+    assert away > objective(ratings, users, items, prior, nu)
+
+
+@pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
+def test_the_objective_never_rises(nu):
+    ratings = small()
+    flags = np.random.default_rng(5).random((31, 4)) < 0.4
+    starts, lists = np.concatenate([[0], np.cumsum(flags.sum(1))]), np.nonzero(flags)[1]
+    users, items = rows(23, 6, 1), rows(31, 6, 2)
+    genre_rows, prior = np.zeros((4, 6)), np.zeros((31, 6))
+    last = objective(ratings, users, items, prior, nu, genre_rows)
+    first = last
+    for _ in range(12):
+        users, _ = half_step(ratings.by_user, items, np.zeros((1, 6)), nu, 23)
+        values = [objective(ratings, users, items, prior, nu, genre_rows)]
+        items, sse = half_step(ratings.by_item, users, prior, nu, 31)
+        values.append(objective(ratings, users, items, prior, nu, genre_rows))
+        residuals = LAM / 2 * sse.sum()
+        parts = als.penalties(users, ratings.by_user.indptr, nu, np.zeros((1, 6)))
+        parts += als.penalties(items, ratings.by_item.indptr, nu, prior)
+        kernel_loss = residuals + 0.5 * penalty(6) @ parts + BETA / 2 * np.sum(genre_rows**2)
+        assert kernel_loss == pytest.approx(values[-1], rel=1e-9)
+        genre_rows = genres.solve_genres(
+            ratings.by_item.indptr, nu, starts, lists, items, penalty(6), BETA, 4
+        )
+        genres.prior_means(starts, lists, genre_rows, prior)
+        values.append(objective(ratings, users, items, prior, nu, genre_rows))
+        for value in values:
+            assert value <= last * (1 + 1e-12)
+            last = value
+    assert last < 0.9 * first
+
+
+def test_the_genre_update_solves_its_equation():
+    ratings, nu = small(), 0.5
+    flags = np.random.default_rng(5).random((31, 4)) < 0.4
+    starts, lists = np.concatenate([[0], np.cumsum(flags.sum(1))]), np.nonzero(flags)[1]
+    items = rows(31, 3, 2)
+    got = genres.solve_genres(ratings.by_item.indptr, nu, starts, lists, items, penalty(3), BETA, 4)
+    share = flags / np.sqrt(np.maximum(flags.sum(1, keepdims=True), 1))
+    weights = np.diag(ratings.by_item.counts**nu)
+    for k, weight in enumerate(penalty(3)):
+        a = weight * share.T @ weights @ share + BETA * np.eye(4)
+        np.testing.assert_allclose(
+            got[:, k], np.linalg.solve(a, weight * share.T @ weights @ items[:, k]), rtol=1e-10
+        )
+    prior = np.full((31, 3), np.nan)
+    genres.prior_means(starts, lists, got, prior)
+    np.testing.assert_allclose(prior, share @ got, rtol=1e-12)
+
+
+def test_the_same_bits_at_any_thread_count():
+    ratings = small(n_users=700, n_items=300, n_ratings=20_000)
+    other, prior = rows(300, 21, 1, np.float32), np.zeros((1, 21), np.float32)
+    order = np.argsort(-ratings.by_user.counts, kind="stable")
+    results = []
+    threads = numba.get_num_threads()
+    for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+        numba.set_num_threads(n)
+        results.append(half_step(ratings.by_user, other, prior, 0.5, 700, order))
+    numba.set_num_threads(threads)
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_predict_pairs_is_the_models_equation():
+    users, items = rows(5, 4, 1), rows(6, 4, 2)
+    u, i = np.divmod(np.arange(30), 6)
+    out = np.empty(30)
+    als.predict_pairs(users, items, MU, u, i, out)
+    expected = MU + users[u, -1] + items[i, -1] + (users[u, :-1] * items[i, :-1]).sum(1)
+    np.testing.assert_allclose(out, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 34])
+def test_cholesky_solves(n):
+    rng = np.random.default_rng(n)
+    half = rng.normal(size=(n, n + 3))
+    a, b = half @ half.T, rng.normal(size=n)
+    x, lower = b.copy(), np.tril(a)  # only the lower triangle may be read
+    linalg.cholesky(lower, n)
+    linalg.solve_cholesky(lower, n, x)
+    np.testing.assert_allclose(a @ x, b, atol=1e-8)
+
+
+def test_a_nan_is_not_hidden():
+    """The kernels' arithmetic may be reordered, but it may not assume that NaN never comes."""
+    ratings = small()
+    other = rows(31, 4, 1)
+    other[ratings.by_user.row(5)[0][0]] = np.nan
+    got, _ = half_step(ratings.by_user, other, np.zeros((1, 4)), 0.5, 23)
+    assert np.isnan(got[5]).all()

@@ -1,0 +1,160 @@
+"""The builder: what it says to a user's mistake, what it runs again, what a failure leaves."""
+
+import os
+import subprocess
+import sys
+
+import bootstrap
+import nbformat
+import profiles
+import pytest
+import runner
+import supplies
+from console import Progress, Stop
+
+
+def call(root, *args, **env):
+    return subprocess.run(
+        [sys.executable, "book", *args],
+        cwd=root,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "says"),
+    [
+        (["run", "--profile", "fast"], {}, "quick, standard, full"),
+        (["run", "--dataset", "ml-33m"], {}, "ml-33m"),
+        (["run", "--only", "99-none"], {}, "99-none"),
+        (
+            ["run", "--dataset", "ml-1m"],
+            {"RECSYS_DATA_HOME": "no/such/folder"},
+            "RECSYS_DATA_HOME",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(root, args, env, says):
+    done = call(root, *args, **env)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+
+
+def test_an_unknown_browser_is_told(monkeypatch):
+    monkeypatch.setenv("RECSYS_BROWSER", "no-such-browser")
+    with pytest.raises(Stop, match="no-such-browser"):
+        supplies.browser()
+
+
+@pytest.fixture
+def chapter(tmp_path):
+    """A function that writes a chapter with the given cells after its parameters."""
+
+    def write(*sources):
+        v4 = nbformat.v4
+        cells = [
+            v4.new_markdown_cell("# A chapter"),
+            v4.new_code_cell("A = 1\nDATASET = 'auto'", metadata={"tags": ["parameters"]}),
+            *map(v4.new_code_cell, sources),
+        ]
+        notebook = v4.new_notebook(cells=cells)
+        notebook.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": ""}
+        path = tmp_path / "01-chapter.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run a chapter in a folder of the test's own."""
+    for name in ("RECSYS_PROGRESS", "RECSYS_FIGURES"):
+        monkeypatch.setenv(name, "")  # the runner sets them: put them back
+    folder = tmp_path / "runs"
+    folder.mkdir()
+
+    def one(source, values, common="key"):
+        return runner.run_chapter(source, values, folder, common, Progress("chapter"))
+
+    return one
+
+
+def test_a_chapter_runs_with_its_values_where_the_notebooks_are(run, chapter):
+    source = chapter("import os\nprint(A, DATASET, os.getcwd())", "x = bytearray(200_000_000)")
+    done = run(source, {"A": 7, "DATASET": "synthetic"})
+    assert done.status == "ran"
+    assert done.peak > 200e6
+    cells = nbformat.read(done.path, as_version=4).cells
+    assert cells[3].outputs[0].text == f"7 synthetic {runner.NOTEBOOKS}\n"
+
+
+def test_a_chapter_is_run_again_only_when_something_changed(run, chapter):
+    source = chapter("import time\nprint(time.time_ns())")
+    values = {"A": 1, "DATASET": "synthetic"}
+    first = run(source, values)
+    text = first.path.read_text()
+    again = run(source, values)
+    assert (again.status, again.seconds, again.peak) == ("cached", first.seconds, first.peak)
+    assert first.path.read_text() == text
+
+    assert run(source, {**values, "A": 2}).status == "ran"
+    assert run(source, {**values, "A": 2}, common="another library").status == "ran"
+    source = chapter("import time\nprint(time.time_ns(), 'changed')")
+    assert run(source, {**values, "A": 2}, common="another library").status == "ran"
+
+
+def test_a_failing_chapter_is_told_with_its_cell_and_run_again(run, chapter, capsys):
+    source = chapter("1 / 0", "print('never')")
+    for _ in range(2):
+        done = run(source, {"DATASET": "synthetic"})
+        assert done.status == "failed"
+    said = capsys.readouterr().out
+    assert "failed at cell 4/5" in said
+    assert "ZeroDivisionError" in said
+    cells = nbformat.read(done.path, as_version=4).cells
+    assert "failed at cell 4/5" in cells[1].source
+    assert [cell.outputs for cell in cells if "never" in cell.source] == [[]]
+    assert not runner.Results("quick", "synthetic", [done]).passed
+
+
+def test_a_kernel_that_dies_is_told_too(run, chapter, capsys):
+    done = run(chapter("import os", "os._exit(9)"), {"DATASET": "synthetic"})
+    assert done.status == "failed"
+    assert "failed at cell 5/5" in capsys.readouterr().out
+    assert "failed at cell 5/5" in nbformat.read(done.path, as_version=4).cells[1].source
+
+
+def test_a_file_that_is_no_notebook_is_told(run, tmp_path):
+    source = tmp_path / "01-chapter.ipynb"
+    source.write_text("{")
+    with pytest.raises(Stop, match=r"01-chapter.ipynb is not a notebook"):
+        run(source, {"DATASET": "synthetic"})
+
+
+def test_data_in_a_local_folder_are_part_of_the_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECSYS_DATA_HOME", str(tmp_path))
+    empty = runner.shared_key("ml-100k")
+    (tmp_path / "ml-100k.zip").write_bytes(b"one")
+    one = runner.shared_key("ml-100k")
+    (tmp_path / "ml-100k.zip").write_bytes(b"other")
+    assert len({empty, one, runner.shared_key("ml-100k"), runner.shared_key("ml-1m")}) == 4
+
+
+def test_a_profile_gives_common_and_own_values(tmp_path, monkeypatch):
+    table = tmp_path / "profiles.toml"
+    table.write_text('[quick]\nDATASET = "auto"\nN = 1\n[quick."01-a"]\nN = 2\n')
+    monkeypatch.setattr(profiles, "TABLE", table)
+    assert profiles.parameters("quick", "01-a", "ml-1m") == {"DATASET": "ml-1m", "N": 2}
+    assert profiles.parameters("quick", "02-b", "ml-1m") == {"DATASET": "ml-1m", "N": 1}
+
+
+def test_what_pip_is_told_reaches_uv(monkeypatch):
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels/of this machine")
+    monkeypatch.setattr(bootstrap, "PYTHON", sys.executable)
+    assert bootstrap.pip_settings()["find-links"] == "/wheels/of this machine"

@@ -1,0 +1,125 @@
+"""The repository's promises to itself: what stands in two places is equal, sources are clean."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+
+import bootstrap
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+@pytest.fixture(scope="module")
+def pyproject(root):
+    return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def required(pyproject):
+    """Every direct dependency: what the library, the book and the tests need."""
+    project = pyproject["project"]
+    extras = project["optional-dependencies"].values()
+    return [Requirement(text) for text in sum(extras, project["dependencies"])]
+
+
+@pytest.fixture(scope="module")
+def notebooks(root):
+    found = {path: nbformat.read(path, 4) for path in (root / "notebooks").glob("*.ipynb")}
+    assert found
+    return found
+
+
+def normal(requirement):
+    return canonicalize_name(requirement.name), str(requirement.specifier)
+
+
+def test_conda_users_get_the_same_dependencies(root, pyproject, required):
+    listed = yaml.safe_load((root / "environment.yml").read_text("utf-8"))["dependencies"]
+    pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
+    conda = [Requirement(entry) for entry in listed if isinstance(entry, str)]
+    versions = {normal(entry) for entry in conda if entry.name in {"python", "pip", "make"}}
+    assert ("python", pyproject["project"]["requires-python"]) in versions
+    others = [entry for entry in conda if entry.name not in {"python", "pip", "make", "nodejs"}]
+    assert {*map(normal, others), *map(normal, map(Requirement, pip))} == {*map(normal, required)}
+
+
+def test_the_lock_file_holds_every_dependency_with_hashes(root, required):
+    lock = (root / "requirements.lock").read_text("utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE))
+    for requirement in required:
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
+    blocks = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)
+    assert [block for block in blocks if "==" in block and "--hash=sha256:" not in block] == []
+
+
+def tracked(root):
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    return [root / name for name in listed.split("\0") if name and (root / name).is_file()]
+
+
+def test_no_file_names_a_place_to_download_packages_from(root):
+    """Which index or mirror serves a package is the machine's matter; the hashes are ours."""
+    if not (root / ".git").exists():
+        pytest.skip("not a git checkout")
+    names = ["pypi", "pythonhosted", "registry.npmjs", "registry.yarnpkg", "conda.anaconda"]
+    host = re.compile("|".join(rf"{re.escape(name)}\.(?:org|com)\b" for name in names))
+    found = [path for path in tracked(root) if host.search(path.read_text("utf-8", "replace"))]
+    assert found == []
+
+
+def test_notebooks_carry_no_outputs_but_the_checked_ones(notebooks):
+    for path, notebook in notebooks.items():
+        for number, cell in enumerate(notebook.cells, 1):
+            if cell.cell_type != "code":
+                continue
+            where = f"{path.name}, cell {number}: `make outputs` clears what does not belong"
+            checked = "nbval-check-output" in cell.metadata.get("tags", [])
+            assert bool(cell.outputs) == checked, where
+            assert cell.execution_count is None, where
+            kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
+            assert kinds <= {"text/plain"}, where
+
+
+def test_profiles_name_only_parameters_that_a_chapter_has(root, notebooks):
+    table = tomllib.loads((root / "book" / "profiles.toml").read_text("utf-8"))
+    names = {}
+    for path, notebook in notebooks.items():
+        cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+        assert len(cells) == 1, f"{path.name} has {len(cells)} cells tagged `parameters`"
+        lines = ast.parse(cells[0].source).body
+        assert all(isinstance(line, ast.Assign) for line in lines), path.name
+        names[path.stem] = {target.id for line in lines for target in line.targets}
+        assert "DATASET" in names[path.stem], path.name
+    for profile, values in table.items():
+        for key, value in values.items():
+            if isinstance(value, dict):
+                assert value.keys() <= names[key], f"{profile}, {key}"
+            else:
+                assert all(key in known for known in names.values()), f"{profile}: {key}"
+
+
+def test_the_readme_quickstart_runs_as_it_stands(root, tmp_path):
+    readme = (root / "README.md").read_text("utf-8")
+    block = re.search(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert block, "README.md has no python block"
+    assert len(block[1].strip().splitlines()) <= 12
+    done = subprocess.run(
+        [sys.executable, "-c", block[1]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_modules_import_only_what_stands_below_them(root):
+    program = bootstrap.BIN / "lint-imports"
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [program, "--no-cache"], cwd=root, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,262 @@
+"""The ranking kernels against slow twins, and what they promise: ties, bits, memory."""
+
+import subprocess
+import sys
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from recsys_lib.kernels import ranking
+
+
+def vectors(rng, n, d, whole=False):
+    """Whole numbers make exact scores, and a great many ties."""
+    return (rng.integers(-2, 3, (n, d)) if whole else rng.normal(size=(n, d))).astype(np.float32)
+
+
+def rows(rng, n_rows, n_columns, share):
+    """Return a random CSR pattern, a list of sets with the same content beside it."""
+    mask = rng.random((n_rows, n_columns)) < share
+    indptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+    return indptr, np.nonzero(mask)[1].astype(np.int32)
+
+
+def row(pattern, r):
+    indptr, indices = pattern
+    return indices[indptr[r] : indptr[r + 1]]
+
+
+def twin_top_n(user_vectors, item_vectors, seen, n):
+    """The slow way: a float64 score for every pair, sorted by score and then by index."""
+    items = np.full((len(user_vectors), n), -1)
+    scores = np.full((len(user_vectors), n), -np.inf)
+    for u, p_u in enumerate(user_vectors.astype(np.float64)):
+        s = item_vectors.astype(np.float64) @ p_u
+        candidates = np.setdiff1d(np.arange(len(s)), row(seen, u))
+        best = sorted(candidates, key=lambda i, s=s: (-s[i], i))[:n]
+        items[u, : len(best)] = best
+        scores[u, : len(best)] = s[best]
+    return items, scores
+
+
+def twin_auc(user_vectors, item_vectors, seen, relevant):
+    out = []
+    for u, p_u in enumerate(user_vectors.astype(np.float64)):
+        s = item_vectors.astype(np.float64) @ p_u
+        label = np.zeros(len(s), bool)
+        label[row(relevant, u)] = True
+        keep = np.ones(len(s), bool)
+        keep[row(seen, u)] = False
+        mixed = label[keep].any() and not label[keep].all()
+        out.append(roc_auc_score(label[keep], s[keep]) if mixed else np.nan)
+    return np.array(out)
+
+
+def at_each_thread_count(function):
+    """Return the results with one thread and with two."""
+    threads = numba.get_num_threads()
+    results = []
+    try:
+        for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+            numba.set_num_threads(n)
+            results.append(function())
+    finally:
+        numba.set_num_threads(threads)
+    return results
+
+
+# Sizes on both sides of every edge: a tile of items, a block of users, a step of factors.
+SIZES = [
+    (1, 1, 1),
+    (3, ranking.ITEMS - 1, 3),
+    (ranking.USERS, ranking.ITEMS, 4),
+    (ranking.USERS + 1, ranking.ITEMS + 1, 5),
+    (2 * ranking.USERS - 1, 3 * ranking.ITEMS + 70, 33),
+]
+
+
+@pytest.mark.parametrize(("m", "n_items", "d"), SIZES)
+@pytest.mark.parametrize("n", [1, 10, 300])
+def test_top_n_is_the_twins_list_ties_and_all(m, n_items, d, n):
+    rng = np.random.default_rng(m + n)
+    u, v, seen = (
+        vectors(rng, m, d, True),
+        vectors(rng, n_items, d, True),
+        rows(rng, m, n_items, 0.2),
+    )
+    items, scores = ranking.top_n(u, v, *seen, n)
+    expected_items, expected_scores = twin_top_n(u, v, seen, n)
+    assert (items.dtype, scores.dtype) == (np.int32, np.float32)
+    np.testing.assert_array_equal(items, expected_items)
+    np.testing.assert_array_equal(scores, expected_scores)
+
+
+def test_top_n_of_real_numbers_agrees_with_float64():
+    rng = np.random.default_rng(0)
+    u, v, seen = vectors(rng, 50, 20), vectors(rng, 2000, 20), rows(rng, 50, 2000, 0.05)
+    items, scores = ranking.top_n(u, v, *seen, 10)
+    expected_items, expected_scores = twin_top_n(u, v, seen, 10)
+    np.testing.assert_allclose(scores, expected_scores, rtol=1e-5)
+    np.testing.assert_array_equal(items, expected_items)
+
+
+def test_equal_scores_rank_by_index():
+    v = np.ones((1000, 3), np.float32)
+    items, scores = ranking.top_n(np.ones((40, 3), np.float32), v, None, None, 5)
+    np.testing.assert_array_equal(items, np.tile(np.arange(5), (40, 1)))
+    assert (scores == 3).all()
+
+
+def test_equal_items_tie_wherever_they_stand():
+    rng = np.random.default_rng(3)
+    pattern = vectors(rng, 1, 37)
+    v = np.repeat(pattern, 1000, axis=0)  # inner tiles, the padded last one, and all the same bits
+    items, scores = ranking.top_n(vectors(rng, 9, 37), v, None, None, 1000)
+    assert (scores == scores[:, :1]).all()
+    np.testing.assert_array_equal(items, np.tile(np.arange(1000), (9, 1)))
+
+
+def test_a_user_gets_the_same_bits_alone_and_in_company():
+    rng = np.random.default_rng(4)
+    u, v, seen = vectors(rng, 77, 11), vectors(rng, 600, 11), rows(rng, 77, 600, 0.1)
+    together = ranking.top_n(u, v, *seen, 10)
+    for first in (0, 5, 76):
+        # A slice of indptr serves as it is: its offsets need not begin at 0.
+        alone = ranking.top_n(u[first : first + 1], v, seen[0][first : first + 2], seen[1], 10)
+        for a, b in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(a[0], b[first])
+
+
+def test_seen_items_never_appear_and_lists_are_padded():
+    rng = np.random.default_rng(5)
+    everything = np.arange(300, dtype=np.int32)
+    seen = np.array([0, 300, 595, 595]), np.concatenate([everything, everything[5:]])
+    items, scores = ranking.top_n(vectors(rng, 3, 4), vectors(rng, 300, 4), *seen, 10)
+    assert (items[0] == -1).all()
+    assert (scores[0] == -np.inf).all()
+    assert sorted(items[1, :5]) == [0, 1, 2, 3, 4]
+    assert (items[1, 5:] == -1).all()
+    assert (items[2] >= 0).all()
+
+
+def test_what_is_no_number_is_no_candidate():
+    v = np.array([[1.0], [np.nan], [-np.inf], [2.0]], np.float32)
+    items, _ = ranking.top_n(np.ones((1, 1), np.float32), v, None, None, 4)
+    assert items.tolist() == [[3, 0, -1, -1]]
+
+
+def test_nobody_and_nothing():
+    v = np.ones((5, 2), np.float32)
+    assert ranking.top_n(np.empty((0, 2), np.float32), v, None, None, 3)[0].shape == (0, 3)
+    items, _ = ranking.top_n(v, np.empty((0, 2), np.float32), None, None, 3)
+    assert (items == -1).all()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(("m", "n_items", "d"), SIZES)
+def test_user_auc_is_scikit_learns(m, n_items, d, whole):
+    rng = np.random.default_rng(m)
+    u, v = vectors(rng, m, d, whole), vectors(rng, n_items, d, whole)
+    mask = rng.random((m, n_items))
+    mask[0] = 1  # a user without a relevant item
+    seen, relevant = (
+        (np.concatenate([[0], np.cumsum(part.sum(1))]), np.nonzero(part)[1].astype(np.int32))
+        for part in (mask < 0.2, (mask >= 0.2) & (mask < 0.3))
+    )
+    auc = ranking.user_auc(u, v, *seen, *relevant)
+    np.testing.assert_allclose(auc, twin_auc(u, v, seen, relevant), rtol=1e-12)
+    assert np.isnan(auc[0])
+
+
+def test_a_constant_model_has_an_auc_of_one_half():
+    rng = np.random.default_rng(7)
+    relevant = rows(rng, 20, 500, 0.1)
+    auc = ranking.user_auc(
+        vectors(rng, 20, 9), np.repeat(vectors(rng, 1, 9), 500, axis=0), None, None, *relevant
+    )
+    np.testing.assert_array_equal(auc, 0.5)
+
+
+def test_score_pairs_has_the_bits_of_the_lists():
+    rng = np.random.default_rng(8)
+    u, v = vectors(rng, 45, 13), vectors(rng, 700, 13)
+    items, scores = ranking.top_n(u, v, None, None, 700)
+    users = np.repeat(np.arange(45, dtype=np.int32), 700)
+    pairs = ranking.score_pairs(u, v, users, items.ravel())
+    np.testing.assert_array_equal(pairs, scores.ravel())
+    expected = np.einsum("kd,kd->k", u[users].astype(np.float64), v[items.ravel()])
+    np.testing.assert_allclose(pairs, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_same_bits_at_any_thread_count():
+    rng = np.random.default_rng(9)
+    u, v, seen = vectors(rng, 333, 21), vectors(rng, 1500, 21), rows(rng, 333, 1500, 0.05)
+    relevant = rows(rng, 333, 1500, 0.01)
+    pairs = (
+        rng.integers(0, 333, 5000).astype(np.int32),
+        rng.integers(0, 1500, 5000).astype(np.int32),
+    )
+    for function in (
+        lambda: ranking.top_n(u, v, *seen, 20)[0],
+        lambda: ranking.top_n(u, v, *seen, 20)[1],
+        lambda: ranking.user_auc(u, v, None, None, *relevant),
+        lambda: ranking.score_pairs(u, v, *pairs),
+        lambda: ranking.find_hits(ranking.top_n(u, v, *seen, 20)[0], *relevant),
+    ):
+        one, two = at_each_thread_count(function)
+        np.testing.assert_array_equal(one, two)
+
+
+def test_find_hits_is_membership():
+    rng = np.random.default_rng(10)
+    relevant = rows(rng, 60, 90, 0.1)
+    items = rng.integers(-1, 90, (60, 12)).astype(np.int32)
+    expected = [np.isin(items[u], row(relevant, u)) for u in range(60)]
+    np.testing.assert_array_equal(ranking.find_hits(items, *relevant), expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sets(st.integers(0, 12)), st.sets(st.integers(0, 12))), min_size=1))
+def test_count_shared_is_the_size_of_the_intersections(pairs):
+    def pattern(sets):
+        indptr = np.concatenate([[0], np.cumsum([len(s) for s in sets])])
+        return indptr, np.array([i for s in sets for i in sorted(s)], np.int32)
+
+    a, b = zip(*pairs, strict=True)
+    expected = [len(x & y) for x, y in pairs]
+    assert ranking.count_shared(*pattern(a), *pattern(b)).tolist() == expected
+
+
+GROWTH = """
+import resource
+import numpy as np
+from recsys_lib.kernels import ranking
+
+rng = np.random.default_rng(11)
+u, v = (rng.normal(size=(n, 4)).astype(np.float32) for n in (3000, 100_000))
+none, one = (np.arange(3001), np.zeros(3000, np.int32)), (np.arange(3001), np.ones(3000, np.int32))
+
+def work(m):
+    ranking.top_n(u[:m], v, none[0][:m + 1], none[1], 10)
+    ranking.user_auc(u[:m], v, none[0][:m + 1], none[1], one[0][:m + 1], one[1])
+
+work(1)  # compiled and warmed up
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+work(3000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_ranking_holds_no_table_of_users_by_items(root):
+    pytest.importorskip("resource")
+    # A process of its own: the peak of this one may have been set by another test.
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH], cwd=root, capture_output=True, text=True, check=True
+    )
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    dense = 3000 * 100_000 * 4
+    assert int(done.stdout) * unit < dense / 10

@@ -1,0 +1,131 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys_lib.errors import DataError, UnknownIdError
+from recsys_lib.genres import genre_matrix
+from recsys_lib.ratings import Ratings
+
+ROWS = [("b", 30, 4.0, 5), ("a", 10, 3.5, 1), ("b", 10, 1.0, 2), ("a", 20, 5.0, 9)]
+
+
+def frame(rows=ROWS):
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
+
+
+def test_both_sides_hold_every_rating_in_the_datas_own_ids():
+    ratings = Ratings.from_frame(frame())
+    assert ratings.user_ids.tolist() == ["a", "b"]
+    assert ratings.item_ids.tolist() == [10, 20, 30]
+    assert sorted(ratings.to_frame().itertuples(index=False, name=None)) == sorted(ROWS)
+    dense = np.zeros((2, 3), np.float32)
+    dense[ratings.user_of_rating(), ratings.by_user.indices] = ratings.by_user.values
+    for item in range(3):
+        users, values = ratings.by_item.row(item)
+        column = np.zeros(2, np.float32)
+        column[users] = values
+        np.testing.assert_array_equal(column, dense[:, item])
+    assert ratings.by_user.indices.dtype == ratings.by_item.indices.dtype == np.int32
+    assert ratings.by_user.values.dtype == ratings.by_item.values.dtype == np.float32
+    assert ratings.mean == pytest.approx(13.5 / 4)
+    assert ratings.density == pytest.approx(4 / 6)
+    assert ratings.of_user("a").to_numpy().tolist() == [[10, 3.5, 1], [20, 5.0, 9]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(1, 10), st.integers(0, 5)),
+        min_size=1,
+        max_size=80,
+    )
+)
+def test_of_repeated_ratings_the_latest_counts(rows):
+    table = pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
+    expected = (
+        table.sort_values("timestamp", kind="stable")
+        .drop_duplicates(["user_id", "item_id"], keep="last")
+        .sort_values(["user_id", "item_id"])
+    )
+    ratings = Ratings.from_frame(table)
+    got = ratings.to_frame()
+    np.testing.assert_array_equal(got.to_numpy(), expected.to_numpy())
+    assert ratings.n_duplicates == len(table) - len(expected)
+    untimed = Ratings.from_frame(table.drop(columns="timestamp")).to_frame()
+    last = table.drop_duplicates(["user_id", "item_id"], keep="last")
+    last = last.sort_values(["user_id", "item_id"])
+    np.testing.assert_array_equal(untimed.to_numpy(), last.drop(columns="timestamp").to_numpy())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, 5.5, "four"])
+def test_a_bad_rating_is_refused_with_its_row(bad):
+    table = frame().astype({"rating": object})
+    table.loc[2, "rating"] = bad
+    with pytest.raises(DataError, match=r"row 2 \(user b, item 10\)"):
+        Ratings.from_frame(table, scale=(0.5, 5))
+
+
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+def test_a_missing_id_is_refused_with_its_row(column):
+    table = frame().astype({column: object})
+    table.loc[1, column] = None
+    with pytest.raises(DataError, match=rf"row 1.*{column}"):
+        Ratings.from_frame(table)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (frame().drop(columns="item_id"), "no column 'item_id'"),
+        (frame([]), "no row"),
+        (frame([(1.5, 1, 3.0, 0)]), "row 0.*ids are integers or text"),
+        (frame([(1, 1, 3.0, 0), ("x", 1, 3.0, 0)]), "row 0.*all integers or all text"),
+        (frame([(1, 1, 3.0, None)]), "row 0.*not a time"),
+    ],
+)
+def test_a_bad_table_is_refused_in_one_line(table, message):
+    with pytest.raises(DataError, match=message) as error:
+        Ratings.from_frame(table)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_ids_are_named():
+    ratings = Ratings.from_frame(frame())
+    with pytest.raises(UnknownIdError, match="no user 'z'"):
+        ratings.user_index(["a", "z"])
+    with pytest.raises(KeyError, match="no item 11"):
+        ratings.item_index(11)
+
+
+def test_ids_without_a_rating_can_belong_to_the_data():
+    ratings = Ratings.from_frame(frame(), item_ids=[40, 10, 5])
+    assert ratings.item_ids.tolist() == [5, 10, 20, 30, 40]
+    assert ratings.by_item.counts.tolist() == [0, 2, 1, 1, 0]
+
+
+def test_a_selection_keeps_the_numbering():
+    ratings = Ratings.from_frame(frame())
+    part = ratings.select(ratings.by_user.values > 3)
+    assert part.item_ids is ratings.item_ids
+    assert part.by_item.counts.tolist() == [1, 1, 1]
+    assert part.timestamps.tolist() == [1, 9, 5]
+    with pytest.raises(DataError, match="booleans"):
+        ratings.select(np.array([1, 0]))
+
+
+def test_datetimes_become_seconds():
+    table = frame().assign(timestamp=pd.to_datetime([5, 1, 2, 9], unit="s", utc=True))
+    assert Ratings.from_frame(table).timestamps.tolist() == [1, 9, 2, 5]
+
+
+def test_genre_matrix_follows_the_ids_asked_for():
+    items = pd.DataFrame({"item_id": [1, 2, 3], "genres": ["Comedy|Action", "", "Drama"]})
+    flags, names = genre_matrix(items, [3, 1, 99])
+    assert names == ["Action", "Comedy", "Drama"]
+    assert flags.tolist() == [[False, False, True], [True, True, False], [False] * 3]
+    with pytest.raises(DataError, match="stands twice"):
+        genre_matrix(pd.concat([items, items]))
+    with pytest.raises(DataError, match="no column 'genres'"):
+        genre_matrix(items[["item_id"]])

@@ -1,0 +1,259 @@
+"""Splits: every rating in one part, nothing leaks, and the order of time is kept."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from recsys_lib import splits
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.ratings import Ratings
+
+
+N_USERS, N_ITEMS = 10, 9
+
+
+@st.composite
+def some_ratings(draw, least=12):
+    """Ratings of up to 9 of 10 users and 8 of 9 items; few distinct times, so that ties abound."""
+    n = draw(st.integers(least, 70))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    users, items = np.divmod(rng.choice(72, n, replace=False), 8)
+    return Ratings.from_arrays(
+        users.astype(np.int32),
+        items.astype(np.int32),
+        rng.integers(1, 11, n).astype(np.float32) / 2,
+        rng.integers(0, 7, n),
+        np.arange(N_USERS),
+        np.arange(N_ITEMS),
+        (0.5, 5.0),
+    )
+
+
+SHARES = st.floats(0, 0.4)
+SEEDS = st.integers(0, 10)
+few = settings(max_examples=30, deadline=None)
+
+
+def large(n_users=300, n_items=200, n_ratings=20_000, seed=0):
+    rng = np.random.default_rng(seed)
+    flat = rng.choice(n_users * n_items, n_ratings, replace=False)
+    frame = pd.DataFrame({"user_id": flat // n_items, "item_id": flat % n_items})
+    frame["rating"] = rng.integers(1, 11, n_ratings) / 2
+    frame["timestamp"] = rng.integers(0, 2000, n_ratings)
+    return Ratings.from_frame(frame)
+
+
+def columns(*parts):
+    """Return user, item, rating and time of all ratings, (4, n), by user and then by item."""
+    rows = [
+        np.array([p.user_of_rating(), p.by_user.indices, p.by_user.values, p.timestamps])
+        for p in parts
+    ]
+    together = np.concatenate(rows, axis=1)
+    return together[:, np.lexsort(together[1::-1])]
+
+
+def assert_partition(ratings, *parts):
+    """Each rating, with its value and time, is in exactly one part; all share one universe."""
+    np.testing.assert_array_equal(columns(*parts), columns(ratings))
+    for part in parts:
+        np.testing.assert_array_equal(part.user_ids, ratings.user_ids)
+        np.testing.assert_array_equal(part.item_ids, ratings.item_ids)
+        assert part.scale == ratings.scale
+        assert len(part.by_user.indptr) == ratings.n_users + 1
+        np.testing.assert_array_equal(columns(part)[1], part.by_user.indices)  # rows ascend
+
+
+def assert_equal_parts(some, others):
+    for a, b in zip(some, others, strict=True):
+        np.testing.assert_array_equal(columns(a), columns(b))
+
+
+# ---- random
+
+
+@few
+@given(some_ratings(), SHARES, SHARES, SEEDS)
+def test_random_parts_hold_each_rating_once(ratings, valid, test, seed):
+    parts = splits.random(ratings, valid, test, seed)
+    assert_partition(ratings, *parts)
+    n = len(ratings)
+    assert [len(part) for part in parts[1:]] == [round(valid * n), round(test * n)]
+    assert_equal_parts(parts, splits.random(ratings, valid, test, np.random.default_rng(seed)))
+
+
+def test_random_depends_on_the_seed_and_favours_nobody():
+    ratings = large()
+    a, b = (splits.random(ratings, 0.1, 0.2, seed)[2] for seed in (0, 1))
+    shared = len(a.to_frame().merge(b.to_frame()))
+    assert 0.15 * len(a) < shared < 0.25 * len(a)  # two draws of a fifth share a fifth of it
+    share = a.by_user.counts / ratings.by_user.counts
+    assert abs(share.mean() - 0.2) < 0.02
+    assert abs(np.corrcoef(np.arange(len(share)), share)[0, 1]) < 0.2
+
+
+# ---- temporal
+
+
+@few
+@given(some_ratings(), SHARES, SHARES)
+def test_temporal_parts_follow_each_other(ratings, valid, test):
+    parts = splits.temporal(ratings, valid, test)
+    assert_partition(ratings, *parts)
+    n = len(ratings)
+    assert [len(part) for part in parts[1:]] == [round(valid * n), round(test * n)]
+    # In the order of (time, user, item) the parts are three runs, one after the other.
+    user, item, _, time = np.concatenate([columns(part) for part in parts], axis=1)
+    number = np.repeat([0, 1, 2], [len(part) for part in parts])
+    assert (np.diff(number[np.lexsort([item, user, time])]) >= 0).all()
+
+
+def test_temporal_cuts_at_one_moment_for_all():
+    train, valid, test = splits.temporal(large(), 0.1, 0.1)
+    assert train.timestamps.max() <= valid.timestamps.min()
+    assert valid.timestamps.max() <= test.timestamps.min()
+
+
+# ---- leave_last
+
+
+@few
+@given(some_ratings(least=30), st.integers(1, 2))
+def test_leave_last_takes_each_users_last(ratings, n):
+    assume((ratings.by_user.counts > 2 * n).any())
+    parts = splits.leave_last(ratings, n)
+    assert_partition(ratings, *parts)
+    everything = columns(ratings)
+    for u in range(N_USERS):
+        own = everything[:, everything[0] == u]
+        _, item, _, time = own
+        in_time = own[:, np.lexsort([item, time])]
+        cut = own.shape[1] - 2 * n
+        edges = [cut, cut + n] if cut > 0 else [own.shape[1]] * 2
+        for part, expected in zip(parts, np.split(in_time, edges, axis=1), strict=True):
+            found = columns(part)
+            by_item = expected[:, np.argsort(expected[1])]
+            np.testing.assert_array_equal(found[:, found[0] == u], by_item)
+
+
+@pytest.mark.parametrize("split", [splits.leave_last, splits.strong_generalisation])
+def test_blocks_of_users_change_nothing(split, monkeypatch):
+    ratings = large()
+    whole = split(ratings)
+    assert_partition(ratings, *whole)
+    if split is splits.leave_last:  # a random split draws anew in each block
+        monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
+        assert_equal_parts(whole, split(ratings))
+    else:
+        monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
+        assert_partition(ratings, *split(ratings))
+
+
+def test_leave_last_with_times_in_nanoseconds():
+    ratings = large()
+    fine = Ratings(
+        ratings.user_ids,
+        ratings.item_ids,
+        ratings.by_user,
+        timestamps=ratings.timestamps * 10**15,  # too large to share 64 bits with a user's number
+    )
+    for a, b in zip(splits.leave_last(ratings), splits.leave_last(fine), strict=True):
+        np.testing.assert_array_equal(a.by_user.indptr, b.by_user.indptr)
+        np.testing.assert_array_equal(a.by_user.indices, b.by_user.indices)
+
+
+# ---- strong generalisation
+
+
+@few
+@given(some_ratings(least=30), SEEDS, st.floats(0.01, 0.99))
+def test_strong_generalisation_holds_out_whole_users(ratings, seed, held_out):
+    counts = ratings.by_user.counts
+    n_users = int((counts > 0).sum())
+    assume(2 * round(0.2 * n_users) <= (counts >= 2).sum())
+    parts = splits.strong_generalisation(ratings, 0.2, 0.2, held_out, seed)
+    train, valid, test, _ = parts
+    assert_partition(ratings, *parts)
+    in_train, in_valid, in_test, shown = (part.by_user.counts > 0 for part in parts)
+    assert in_valid.sum() == in_test.sum() == round(0.2 * n_users)
+    assert not (in_train & (in_valid | in_test | shown)).any()
+    assert not (in_valid & in_test).any()
+    np.testing.assert_array_equal(shown, in_valid | in_test)
+    for part, inside in ((valid, in_valid), (test, in_test)):
+        n = counts[inside]
+        to_find = np.clip(np.rint(held_out * n), 1, n - 1)
+        np.testing.assert_array_equal(part.by_user.counts[inside], to_find)
+    assert_equal_parts(parts, splits.strong_generalisation(ratings, 0.2, 0.2, held_out, seed))
+    assert len(train) == counts[in_train].sum()
+
+
+def test_what_is_shown_of_a_user_is_drawn_at_random():
+    _, _, test, _ = splits.strong_generalisation(large(), 0.1, 0.3, 0.3)
+    assert abs(test.by_user.indices.mean() / 200 - 0.5) < 0.03  # neither the first nor the last
+
+
+# ---- merge
+
+
+@few
+@given(some_ratings(), SEEDS)
+def test_merge_undoes_a_split(ratings, seed):
+    train, valid, test = splits.random(ratings, 0.3, 0.3, seed)
+    whole = splits.merge(splits.merge(train, valid), test)
+    assert_partition(ratings, whole)
+    assert whole.n_duplicates == 0
+
+
+def test_merge_takes_the_second_of_two_ratings_of_a_pair():
+    def one(rating):
+        frame = pd.DataFrame({"user_id": [1], "item_id": [7], "rating": [rating]})
+        return Ratings.from_frame(frame, scale=(1, 5))
+
+    both = splits.merge(one(2.0), one(5.0))
+    assert both.to_frame()["rating"].tolist() == [5.0]
+    assert both.n_duplicates == 1
+
+
+# ---- bad input
+
+
+def without_times(ratings):
+    return Ratings.from_frame(ratings.to_frame().drop(columns="timestamp"))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda r: splits.random(r, valid=-0.1), "valid is -0.1"),
+        (lambda r: splits.random(r, test=1.0), "test is 1.0"),
+        (lambda r: splits.random(r, test=float("nan")), "test is nan"),
+        (lambda r: splits.random(r, 0.5, 0.5), "leave none of the 20000 ratings"),
+        (lambda r: splits.temporal(r, 0.5, 0.5), "leave none of the 20000 ratings"),
+        (lambda r: splits.temporal(without_times(r)), "splits.temporal needs to know when"),
+        (lambda r: splits.leave_last(without_times(r)), "splits.leave_last needs to know when"),
+        (lambda r: splits.leave_last(r, n=0), "n is 0"),
+        (lambda r: splits.leave_last(r, n=5000), "no user has more than 10000 ratings"),
+        (lambda r: splits.strong_generalisation(r, held_out=0), "held_out is 0"),
+        (lambda r: splits.strong_generalisation(r, held_out=1), "held_out is 1"),
+        (lambda r: splits.strong_generalisation(r, 0.5, 0.5), "leave none of the 300 users"),
+        (lambda r: splits.merge(r, large(n_users=10, n_ratings=500)), "other users or items"),
+        (lambda r: splits.merge(r, without_times(r)), "one part has timestamps"),
+    ],
+)
+def test_bad_arguments_get_one_clear_line(call, words):
+    with pytest.raises(RecsysError, match=words) as caught:
+        call(large())
+    assert "\n" not in str(caught.value)
+
+
+def test_users_with_a_single_rating_cannot_be_held_out():
+    frame = pd.DataFrame({"user_id": [1, 2, 3, 4, 4], "item_id": [1, 2, 3, 1, 2], "rating": 3.0})
+    with pytest.raises(RecsysError, match="only 1 have the two ratings"):
+        splits.strong_generalisation(Ratings.from_frame(frame), 0.25, 0.5)
+
+
+def test_missing_times_are_an_error_of_the_data():
+    with pytest.raises(DataError):
+        splits.temporal(without_times(large()))
