@@ -19,27 +19,23 @@ from console import Stop
 
 
 def build(args: argparse.Namespace) -> int:
-    """Run the chapters, then build the site; with --only, just run that chapter."""
-    if args.only:
-        return run(args)
-    import pages
+    """Run the chapters, then build the site."""
     import runner
 
     started = time.perf_counter()
-    results = runner.run(args.profile, args.dataset)
-    page = pages.build(results, Path(args.into).resolve())
+    results = runner.run(args.profile, args.dataset, args.only)
+    page = None
+    if args.command == "build" and not args.only:
+        import pages
+
+        page = pages.build(results, Path(args.into).resolve())
     results.report(time.perf_counter() - started, page)
     return 0 if results.passed else 1
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the chapters (or one of them) and build no site."""
-    import runner
-
-    started = time.perf_counter()
-    results = runner.run(args.profile, args.dataset, args.only)
-    results.report(time.perf_counter() - started)
-    return 0 if results.passed else 1
+    """Run the chapters and build no site."""
+    return build(args)
 
 
 def test(args: argparse.Namespace) -> int:
@@ -65,7 +61,7 @@ def lint(args: argparse.Namespace) -> int:
 
 def lab(args: argparse.Namespace) -> int:
     """Open JupyterLab in notebooks/."""
-    return bootstrap.python("-m", "jupyter", "lab", "--notebook-dir", "notebooks", *args.rest)
+    return bootstrap.python("-m", "jupyterlab", "--notebook-dir=notebooks", *args.rest)
 
 
 def lock(args: argparse.Namespace) -> int:

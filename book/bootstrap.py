@@ -52,7 +52,7 @@ def environment() -> None:
     if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == key:
         return
     started = time.perf_counter()
-    say("Setting up .venv: the locked dependencies, about 250 MB to download, once")
+    say("Setting up .venv: the locked dependencies, about 400 MB to download, once")
     STAMP.unlink(missing_ok=True)
     if not inside() and not usable():
         create()

@@ -30,7 +30,8 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     progress.tick("building")
     strict = ["-W", "--keep-going"] if results.passed else []
     options = ["--path-output", str(sources), "-q", *strict]
-    env = {"PYTHONWARNINGS": "ignore"}  # of the tools about each other; Sphinx keeps its own count
+    # Python's warnings are of the tools about each other; Sphinx keeps its own count.
+    env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
     program = BIN / "jupyter-book"
     log = BUILD / "logs" / "site.log"
     quietly([program, "build", sources, *options], "Building the site", log, env=env)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def resolve(dataset: str) -> str:
 
     home = os.environ.get("RECSYS_DATA_HOME")
     if home:  # the chapters run in another folder
-        os.environ["RECSYS_DATA_HOME"] = str(ROOT / Path(home).expanduser())
+        os.environ["RECSYS_DATA_HOME"] = str((ROOT / Path(home).expanduser()).resolve())
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     logging.getLogger("recsys_lib").setLevel(logging.INFO)
     try:
@@ -137,7 +138,7 @@ def resolve(dataset: str) -> str:
 def shared_key(dataset: str) -> str:
     """Hash what all chapters depend on: the library, the packages, the data."""
     digest = hashlib.sha256(sys.version.encode())
-    library = sorted(p for p in (ROOT / "recsys_lib").rglob("*") if p.suffix in {".py", ".js"})
+    library = sorted(p for p in (ROOT / "recsys_lib").rglob("*.*") if "__pycache__" not in p.parts)
     for path in [ROOT / "requirements.lock", *library]:
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     digest.update(data_key(dataset).encode())
@@ -196,7 +197,8 @@ def run_chapter(
     chapter = Chapter(source.stem, path, status, round(progress.seconds, 1), watch.peak)
     if failure:
         say(f"{source.stem} failed at {watch.state}:")
-        say("\n".join(getattr(failure, "traceback", [str(failure)])))
+        lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
+        say(lines if progress.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
         if not path.exists():  # the kernel died: papermill has saved nothing
             nbformat.write(notebook, path)
         mark(path, f"This chapter failed at {watch.state}")

@@ -92,6 +92,8 @@ def evaluate(
     kinds = [_parse(name) for name in names]
     if candidates not in ("all", "test"):
         raise RecsysError(f"candidates is {candidates!r}; it must be 'all' or 'test'")
+    if batch < 1:
+        raise RecsysError(f"batch is {batch}; at least one user is ranked at a time")
 
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
@@ -113,13 +115,14 @@ def evaluate(
             values[name] = OF_LISTS[kind](lists[:, :k], test.n_items)
         else:
             if kind == "novelty":
-                column = m.novelty(lists[:, :k], train.by_item.counts, train.n_users)
+                counts = np.bincount(train.by_user.indices, minlength=train.n_items)
+                column = m.novelty(lists[:, :k], counts, train.n_users)
             elif kind == "auc":
                 column = _auc(who, users, liked, candidates, batch)
             else:
                 column = OF_HITS[kind](hits[:, :k], liked.counts[users])
             columns[name] = column
-            values[name] = float(np.mean(column[~np.isnan(column)] if kind == "auc" else column))
+            values[name] = _mean(column)
     return Report(
         values,
         pd.DataFrame(columns, index=pd.Index(test.user_ids[users], name="user_id")),
@@ -244,6 +247,12 @@ def _auc(who: _Trained, users: np.ndarray, liked: CSR, candidates: str, batch: i
             seen.indptr, seen.indices, wanted.indptr, wanted.indices,
         )  # fmt: skip
     return auc
+
+
+def _mean(column: np.ndarray) -> float:
+    """Return the mean of the users' values, those without one (NaN) passed over."""
+    there = column[~np.isnan(column)]
+    return float(there.mean()) if len(there) else float("nan")
 
 
 # --- checks ---------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from recsys_lib import splits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.ratings import Ratings
 
-
 N_USERS, N_ITEMS = 10, 9
 
 
@@ -33,7 +32,7 @@ def some_ratings(draw, least=12):
 
 SHARES = st.floats(0, 0.4)
 SEEDS = st.integers(0, 10)
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=20, deadline=None)
 
 
 def large(n_users=300, n_items=200, n_ratings=20_000, seed=0):

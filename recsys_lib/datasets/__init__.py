@@ -101,7 +101,7 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
 
 
 def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
-    files = movielens.LAYOUTS[release.layout].files
+    files = release.layout.files
     stamp = {"sha256": release.sha256, "files": fetch.stamp(source, files)}
     parts = cache.read(release.name, stamp)
     if parts is None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pooch
 
+from recsys_lib import progress
 from recsys_lib.datasets.registry import Release
 from recsys_lib.errors import DataError, DownloadError
 
@@ -95,11 +96,10 @@ def download(release: Release) -> Source:
     folder = cache_home()
     if offline():
         raise _failure(release, "RECSYS_OFFLINE is set, so no download was tried")
-    http = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT, chunk_size=1 << 16)
     archive = f"{release.name}.zip"
     try:
         path = pooch.retrieve(
-            release.url, f"sha256:{release.sha256}", archive, folder, downloader=http
+            release.url, f"sha256:{release.sha256}", archive, folder, downloader=_transfer
         )
     except (OSError, ValueError) as error:  # what requests raises is an OSError
         logger.debug("download of %s", release.url, exc_info=True)
@@ -143,6 +143,25 @@ def stamp(source: Source, files: list[str]) -> dict[str, Any]:
     return {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
 
 
+def _transfer(url: str, target: str, _: Any) -> None:
+    """Write what `url` holds to the file `target`.
+
+    pooch's own downloader leaves the connection and the progress bar open when a transfer fails.
+    """
+    import requests  # slow to import, rarely needed
+
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response:
+        response.raise_for_status()
+        size = int(response.headers.get("content-length", 0)) or None
+        with (
+            Path(target).open("wb") as file,
+            progress.bar(total=size, unit="B", unit_scale=True, desc=Path(url).name) as bar,
+        ):
+            for chunk in response.iter_content(1 << 16):
+                file.write(chunk)
+                bar.update(len(chunk))
+
+
 def _failure(release: Release, reason: str) -> DownloadError:
     home = os.environ.get("RECSYS_DATA_HOME", "")
     places = f"{cache_home() / release.name}.zip"
@@ -158,7 +177,7 @@ def _failure(release: Release, reason: str) -> DownloadError:
 
 def _reason(error: Exception) -> str:
     """Say in a few words what went wrong."""
-    from requests import exceptions as http  # slow to import, rarely needed
+    from requests import exceptions as http
 
     text = str(error)
     if isinstance(error, http.SSLError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -23,6 +23,28 @@ _NOT_SHAREABLE = _TERMS.format("no redistribution without permission")
 
 
 @dataclass(frozen=True)
+class Layout:
+    """The names of a release's files and how their fields are separated."""
+
+    ratings: str
+    items: str
+    users: str | None
+    separator: str
+    users_separator: str = ""
+    header: bool = False
+
+    @property
+    def files(self) -> list[str]:
+        """The files that are read."""
+        return [name for name in (self.ratings, self.items, self.users) if name]
+
+
+CSV = Layout("ratings.csv", "movies.csv", None, ",", header=True)
+COLONS = Layout("ratings.dat", "movies.dat", "users.dat", "::", "::")
+U_DATA = Layout("u.data", "u.item", "u.user", "\t", "|")
+
+
+@dataclass(frozen=True)
 class Release:
     """One MovieLens archive as GroupLens publishes it.
 
@@ -36,8 +58,8 @@ class Release:
         Of the archive, in bytes.
     sha256 : str
         Of the archive, in hexadecimal.
-    layout : str
-        How its files are written: a key of `movielens.LAYOUTS`.
+    layout : Layout
+        How its files are written.
     folder : str
         The folder inside the archive.
     scale : (float, float)
@@ -54,7 +76,7 @@ class Release:
     n_ratings: int
     size: int
     sha256: str
-    layout: str = "csv"
+    layout: Layout = CSV
     folder: str = ""
     scale: tuple[float, float] = (0.5, 5.0)
     licence: str = _NOT_SHAREABLE
@@ -75,17 +97,17 @@ _ALL = (
     Release(
         "ml-100k", 943, 1_682, 100_000, 4_924_029,
         "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
-        layout="u.data", folder="ml-100k", scale=(1.0, 5.0),
+        layout=U_DATA, folder="ml-100k", scale=(1.0, 5.0),
     ),
     Release(
         "ml-1m", 6_040, 3_883, 1_000_209, 5_917_549,
         "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
-        layout="::", folder="ml-1m", scale=(1.0, 5.0),
+        layout=COLONS, folder="ml-1m", scale=(1.0, 5.0),
     ),
     Release(
         "ml-10m", 69_878, 10_681, 10_000_054, 65_566_137,
         "813c411ccb6122564edfe752e7f80c4dcc5aa25fa94c93622f6877a7ba252862",
-        layout="::", folder="ml-10M100K",
+        layout=replace(COLONS, users=None), folder="ml-10M100K",
     ),
     Release(
         "ml-20m", 138_493, 27_278, 20_000_263, 198_702_078,

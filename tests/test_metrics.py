@@ -1,0 +1,248 @@
+"""Metrics against scikit-learn, against plain Python, and at the edges that libraries differ in."""
+
+import math
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys_lib import metrics
+from recsys_lib.errors import RecsysError
+
+PER_USER = [
+    metrics.precision_at_k,
+    metrics.recall_at_k,
+    metrics.ndcg_at_k,
+    metrics.map_at_k,
+    metrics.mrr_at_k,
+    metrics.hit_rate_at_k,
+]
+
+
+# ---- ratings
+
+
+def test_rating_metrics_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(1, 11, 500) / 2
+    predicted = (truth + rng.normal(size=500)).astype(np.float32)
+    assert metrics.rmse(truth, predicted) == pytest.approx(
+        sk.mean_squared_error(truth, predicted) ** 0.5, rel=1e-12
+    )
+    assert metrics.mae(truth, predicted) == pytest.approx(
+        sk.mean_absolute_error(truth, predicted), rel=1e-12
+    )
+    assert metrics.r2(truth, predicted) == pytest.approx(sk.r2_score(truth, predicted), rel=1e-12)
+
+
+def test_many_float32_errors_are_summed_in_float64():
+    n = 3_000_000
+    assert metrics.rmse(np.full(n, 4.1, np.float32), np.full(n, 4.0, np.float32)) == pytest.approx(
+        float(np.float32(4.1)) - 4.0, rel=1e-10
+    )
+
+
+def test_r2_of_the_mean_is_zero_and_of_constant_ratings_undefined():
+    truth = np.array([1.0, 2.0, 4.5])
+    assert metrics.r2(truth, np.full(3, truth.mean())) == pytest.approx(0)
+    assert math.isnan(metrics.r2([3.0, 3.0], [3.0, 3.0]))
+
+
+def test_damped_mean_is_a_mean_with_more_ratings():
+    values = {0: [5.0, 5.0], 1: [4.5] * 1000, 2: []}
+    got = metrics.damped_mean(
+        [sum(v) for v in values.values()], [len(v) for v in values.values()], 3.5, damping=10
+    )
+    expected = [np.mean(v + [3.5] * 10) for v in values.values()]
+    np.testing.assert_allclose(got, expected)
+    assert got[1] > got[0]
+
+
+def test_damped_mean_without_damping_is_the_mean():
+    got = metrics.damped_mean([9.0, 0.0], [2, 0], 3.5, damping=0)
+    assert got.tolist() == [4.5, 3.5]  # an item without a rating has no mean of its own
+
+
+# ---- rankings
+
+
+def ranked(rng, n_items=40, share=0.15):
+    """Return labels and scores of a random ranking without ties, and the labels best first."""
+    labels = rng.random(n_items) < share
+    labels[rng.integers(n_items)] = True
+    scores = rng.permutation(n_items).astype(float)
+    return labels, scores, labels[np.argsort(-scores)]
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 40])
+def test_ndcg_is_scikit_learns(k):
+    rng = np.random.default_rng(k)
+    for _ in range(30):
+        labels, scores, best_first = ranked(rng)
+        got = metrics.ndcg_at_k(best_first[None, :k], np.array([labels.sum()]))
+        expected = sk.ndcg_score(labels[None].astype(float), scores[None], k=k)
+        np.testing.assert_allclose(got, [expected], rtol=1e-12)
+
+
+def test_map_of_the_whole_ranking_is_average_precision():
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        labels, scores, best_first = ranked(rng)
+        got = metrics.map_at_k(best_first[None], np.array([labels.sum()]))
+        np.testing.assert_allclose(got, [sk.average_precision_score(labels, scores)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_precision_and_recall_are_scikit_learns(k):
+    rng = np.random.default_rng(k)
+    for _ in range(30):
+        labels, scores, best_first = ranked(rng)
+        listed = np.isin(np.arange(40), np.argsort(-scores)[:k])
+        args = best_first[None, :k], np.array([labels.sum()])
+        assert metrics.precision_at_k(*args)[0] == pytest.approx(sk.precision_score(labels, listed))
+        assert metrics.recall_at_k(*args)[0] == pytest.approx(sk.recall_score(labels, listed))
+
+
+def test_reciprocal_rank_of_one_item_is_scikit_learns():
+    rng = np.random.default_rng(2)
+    for _ in range(30):
+        labels, scores, best_first = ranked(rng, share=0)
+        expected = sk.label_ranking_average_precision_score(labels[None], scores[None])
+        assert metrics.mrr_at_k(best_first[None], np.array([1]))[0] == pytest.approx(expected)
+
+
+def plain(hits, n_relevant, k):
+    """All six for one user, as one would explain them at a blackboard."""
+    precision_at = [sum(hits[: j + 1]) / (j + 1) for j in range(k)]
+    gain = sum(hit / math.log2(j + 2) for j, hit in enumerate(hits))
+    ideal = sum(1 / math.log2(j + 2) for j in range(min(k, n_relevant)))
+    first = next((j + 1 for j, hit in enumerate(hits) if hit), None)
+    return [
+        sum(hits) / k,
+        sum(hits) / n_relevant,
+        gain / ideal,
+        sum(p for p, hit in zip(precision_at, hits, strict=True) if hit) / min(k, n_relevant),
+        1 / first if first else 0,
+        float(any(hits)),
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(1, 8).flatmap(
+        lambda k: st.lists(
+            st.tuples(st.lists(st.booleans(), min_size=k, max_size=k), st.integers(0, 20)),
+            min_size=1,
+            max_size=6,
+        )
+    )
+)
+def test_ranking_metrics_are_what_the_blackboard_says(users):
+    hits = np.array([row for row, _ in users])
+    n_relevant = hits.sum(axis=1) + [more for _, more in users]
+    got = np.column_stack([metric(hits, n_relevant) for metric in PER_USER])
+    assert got.dtype == np.float64
+    for row, n, values in zip(hits.tolist(), n_relevant.tolist(), got, strict=True):
+        if n == 0:
+            assert np.isnan(values).all()
+        else:
+            np.testing.assert_allclose(values, plain(row, n, hits.shape[1]), rtol=1e-12)
+            assert ((values >= 0) & (values <= 1 + 1e-12)).all()
+
+
+def test_the_conventions_that_libraries_differ_in():
+    one_found = np.array([[True] + [False] * 9])
+    all_found = np.ones((1, 10), bool)
+    # A user with one relevant item, found at once: only precision is held down by the length.
+    assert metrics.precision_at_k(one_found, np.array([1]))[0] == 0.1
+    for metric in PER_USER[1:]:
+        assert metric(one_found, np.array([1]))[0] == 1
+    # A user with 25, ten of them found: only recall is held down by what does not fit.
+    assert metrics.recall_at_k(all_found, np.array([25]))[0] == 0.4
+    for metric in (metrics.precision_at_k, metrics.ndcg_at_k, metrics.map_at_k):
+        assert metric(all_found, np.array([25]))[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("metric", PER_USER)
+@pytest.mark.parametrize(
+    ("hits", "n_relevant", "words"),
+    [
+        (np.ones((2, 3)), [3, 3], "hits must be booleans"),
+        (np.ones((2, 0), bool), [3, 3], "hits must be booleans"),
+        (np.ones((2, 3), bool), [3], "a number for each of the 2 users"),
+        (np.ones((2, 3), bool), [3, 2], r"user 1 has more hits \(3\) than relevant items \(2\)"),
+    ],
+)
+def test_impossible_hits_are_refused(metric, hits, n_relevant, words):
+    with pytest.raises(RecsysError, match=words):
+        metric(hits, np.array(n_relevant))
+
+
+# ---- auc
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=40))
+def test_auc_is_scikit_learns_ties_and_all(pairs):
+    scores, labels = (np.array(column) for column in zip(*pairs, strict=True))
+    got = metrics.auc(scores, labels)
+    if labels.all() or not labels.any():
+        assert math.isnan(got)
+    else:
+        assert got == pytest.approx(sk.roc_auc_score(labels, scores), rel=1e-12)
+
+
+def test_auc_of_constant_scores_is_one_half():
+    assert metrics.auc(np.zeros(10), np.arange(10) < 3) == 0.5
+
+
+# ---- what the lists are made of
+
+LISTS = np.array([[0, 1, 2], [0, 2, -1], [0, -1, -1]])
+
+
+def test_coverage_counts_items_once_and_passes_over_empty_places():
+    assert metrics.coverage(LISTS, 6) == 0.5
+    assert metrics.coverage(np.full((2, 3), -1), 6) == 0
+
+
+def test_novelty_is_the_mean_surprise_in_bits():
+    counts = np.array([15, 7, 0, 0])  # of 15 users, with one more of each: 16/16, 8/16, 1/16 of all
+    got = metrics.novelty(LISTS, counts, 15)
+    np.testing.assert_allclose(got, [(0 + 1 + 4) / 3, (0 + 4) / 2, 0])
+    assert np.isnan(metrics.novelty(np.array([[-1]]), counts, 15)[0])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40))
+def test_gini_is_half_the_relative_mean_difference(listed):
+    counts = np.bincount(listed, minlength=7)
+    expected = np.abs(counts[:, None] - counts).mean() / (2 * counts.mean())
+    assert metrics.gini(np.array([listed]), 7) == pytest.approx(expected, abs=1e-12)
+
+
+def test_gini_at_its_ends():
+    assert metrics.gini(np.arange(10)[None], 10) == pytest.approx(0)
+    assert metrics.gini(np.zeros((5, 1), int), 100) == pytest.approx(0.99)
+    assert math.isnan(metrics.gini(np.array([[-1]]), 10))
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: metrics.rmse([1.0, 2.0], [1.0]), "one prediction for each rating"),
+        (lambda: metrics.mae([], []), "the part is empty"),
+        (lambda: metrics.r2([[1.0]], [[1.0]]), "one prediction for each rating"),
+        (lambda: metrics.damped_mean([1.0], [1], 3.0, damping=-1), "damping is -1"),
+        (lambda: metrics.auc([1.0, 2.0], [True]), "a score and a label for each item"),
+        (lambda: metrics.auc([1.0, math.nan], [True, False]), "score 1 is NaN"),
+    ],
+)
+def test_bad_arguments_get_one_clear_line(call, words):
+    with pytest.raises(RecsysError, match=words):
+        call()
