@@ -100,9 +100,12 @@ def apt_install(*packages: str) -> bool:
     say(f"Installing {' '.join(packages)} with apt-get")
     log = BUILD / "logs" / "apt.log"
     env = {"DEBIAN_FRONTEND": "noninteractive"}
-    quietly(["apt-get", "update"], "apt-get update", log, env=env)
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-    quietly(command, f"apt-get install {' '.join(packages)}", log, env=env)
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    try:
+        for command in (["apt-get", "update"], install):
+            quietly(command, "apt-get", log, env=env, show=False)
+    except Stop:
+        return False
     return True
 
 
@@ -137,15 +140,16 @@ def pip_settings() -> dict[str, str]:
 
 
 def lock() -> int:
-    """Resolve the dependencies anew and write every lock file; no file keeps an address."""
+    """Resolve the dependencies anew and write the lock files; none of them keeps an address."""
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
-    common = ["-m", "uv", "pip", "compile", *options, "--upgrade"]
+    if index := pip_settings().get("index-url"):
+        options += ["--index-url", index]
     jobs = [["pyproject.toml", "--all-extras", "-o", "requirements.lock"]]
     jobs += [[f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"] for name in ("uv", "node")]
     for job in jobs:
         say(f"Writing {job[-1]}")
-        status = subprocess.call([PYTHON, *common, *job], cwd=ROOT)
-        if status:
+        command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job]
+        if status := subprocess.call(command, cwd=ROOT):
             return status
     return 0
 

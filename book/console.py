@@ -39,8 +39,9 @@ def quietly(
     *,
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
+    show: bool = True,
 ) -> None:
-    """Run a program with its output in a log file; when it fails, show the end of that file.
+    """Run a program with its output in a log file; when it fails, `show` the end of that file.
 
     Raises
     ------
@@ -59,9 +60,10 @@ def quietly(
             )
         except FileNotFoundError:
             raise Stop(f"{what} failed: no program {command[0]} on this machine", 1) from None
-    if status:
+    if status and show:
         tail = log.read_text("utf-8", "replace").splitlines()[-30:]
         print(*tail, sep="\n", file=sys.stderr)
+    if status:
         raise Stop(f"{what} failed (the whole log: {log.relative_to(ROOT)})", 1)
 
 

@@ -91,7 +91,7 @@ def browser() -> str | None:
         return found
     command = [sys.executable, "-m", "playwright", "install", "chromium"]
     try:
-        quietly(command, "Bringing a browser", BUILD / "logs" / "browser.log")
+        quietly(command, "Bringing a browser", BUILD / "logs" / "browser.log", show=False)
     except Stop:
         message = "the site's tests need a browser: install Chromium, or name one by RECSYS_BROWSER"
         raise Stop(message) from None

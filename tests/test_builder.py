@@ -45,6 +45,17 @@ def test_a_mistake_is_told_in_one_line(root, args, env, says):
     assert says in done.stderr
 
 
+def test_a_second_call_installs_nothing(capsys):
+    if bootstrap.OWN or not bootstrap.inside():
+        pytest.skip("not in the environment that the builder makes")
+    bootstrap.environment()
+    supplies.scripts()
+    capsys.readouterr()
+    bootstrap.environment()
+    supplies.scripts()
+    assert capsys.readouterr().out == ""
+
+
 def test_an_unknown_browser_is_told(monkeypatch):
     monkeypatch.setenv("RECSYS_BROWSER", "no-such-browser")
     with pytest.raises(Stop, match="no-such-browser"):

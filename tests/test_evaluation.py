@@ -125,8 +125,9 @@ def test_ranking_metrics_are_the_plain_loops(parts, model, relevant, candidates)
 
 
 def test_metrics_of_the_lists_themselves(parts, model):
+    of_lists = ["coverage@5", "gini@5", "novelty@5"]
     train, _, test = parts
-    report = evaluation.evaluate(model, train, test, ["coverage@5", "gini@5", "novelty@5"])
+    report = evaluation.evaluate(model, train, test, [*of_lists, "recall@20"])
     lists = [best for _, _, best in plain_lists(model.p @ model.q.T, train, test, 5).values()]
     assert report["coverage@5"] == len({i for best in lists for i in best}) / N_ITEMS
     assert report["gini@5"] == pytest.approx(metrics.gini(np.array(lists), N_ITEMS))

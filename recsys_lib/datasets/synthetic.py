@@ -557,11 +557,11 @@ def _live(
             times[mine] = when[order]
 
 
-@njit(parallel=True, cache=True)
+@njit(cache=True)
 def _round(x: np.ndarray, halves: np.ndarray) -> np.ndarray:
     """Return `_stars` of each."""
     stars = np.empty(len(x), np.float32)
-    for k in prange(len(x)):
+    for k in range(len(x)):
         stars[k] = _stars(x[k], halves[k])
     return stars
 

@@ -37,7 +37,7 @@ def matrix(ratings: Ratings, corner: int = 100, blocks: tuple[int, int] = (100, 
     )
     whole.set(xlabel="films, most popular first", ylabel="users, most active first")
     bar = figure.colorbar(image, ax=whole, location="top", aspect=30, pad=0.02)
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
     bar.set_label("share of the pairs that are rated")
 
     table = _corner(ratings, corner)
@@ -51,7 +51,10 @@ def matrix(ratings: Ratings, corner: int = 100, blocks: tuple[int, int] = (100, 
         interpolation="nearest",
         extent=(0, table.shape[1], table.shape[0], 0),
     )
-    close.set(xlabel=f"the {table.shape[1]} most popular films", ylabel="the most active users")
+    close.set(
+        xlabel=f"the {table.shape[1]} most popular films",
+        ylabel=f"the {len(table)} most active users",
+    )
     bar = figure.colorbar(image, ax=close, location="top", aspect=24, pad=0.02)
     bar.set_ticks(np.arange(1, int(high) + 1), labels=[str(k) for k in range(1, int(high) + 1)])
     bar.set_label("stars")
@@ -74,6 +77,7 @@ def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1)
         The share of films and users, the largest first, at which the curves get a point.
     """
     figure, (ranks, lorenz) = plt.subplots(1, 2, figsize=(7.0, 3.4))
+    labels = []
     for name, counts, colour in (("films", film_counts, BLUE), ("users", user_counts, ORANGE)):
         x, y = cumulative_share(counts)
         ordered = np.sort(counts)[::-1]
@@ -83,7 +87,10 @@ def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1)
         lorenz.plot(x[few], y[few], color=colour, lw=2, label=name)
         at = float(np.interp(marked, x, y))
         lorenz.plot(marked, at, "o", color=colour)
-        lorenz.annotate(f"{at:.0%}", (marked, at), (7, -10), textcoords="offset points", color=GREY)
+        labels.append((at, f"{name} {at:.0%}"))
+    (low, lower), (high, upper) = sorted(labels)
+    lorenz.text(marked + 0.04, high - 0.01, upper, va="top", color=GREY)
+    lorenz.text(marked + 0.04, min(low - 0.01, high - 0.09), lower, va="top", color=GREY)
     ranks.set(xscale="log", yscale="log", xlabel="rank", ylabel="number of ratings")
     ranks.legend()
     lorenz.axvline(marked, color=GREY, lw=1, ls=":")
@@ -137,16 +144,15 @@ def stars(
     low, high = float(level.min()), float(level.max())
     m = np.linspace(low, high, 200)
     people.plot(m, np.sqrt((m - low) * (high - m)), color=GREY, lw=1, ls="--")
-    people.annotate(
-        "no more is\npossible", (low + 0.25, np.sqrt(0.25 * (high - low - 0.25))), (-4, 8),
-        textcoords="offset points", color=GREY, fontsize=8,
+    people.text(
+        (low + high) / 2, 0.47 * (high - low), "as wide as\nthe scale allows", ha="center", va="top",
+        color=GREY, fontsize=8,
     )  # fmt: skip
     for name, u in (marked or {}).items():
         people.plot(means[u], spreads[u], "o", ms=8, mfc="none", mec=RED, mew=1.5)
-        left = means[u] < (low + high) / 2
         people.annotate(
-            name, (means[u], spreads[u]), (-8 if left else 8, 9), textcoords="offset points",
-            color=RED, ha="left" if left else "right", fontsize=9,
+            name, (means[u], spreads[u]), (0, -9), textcoords="offset points", color=RED,
+            ha="center", va="top", fontsize=9,
         )  # fmt: skip
     people.set(xlabel="mean of a user's ratings (stars)", ylabel="their spread (stars)")
     people.set(ylim=(-0.05, None))
@@ -175,7 +181,7 @@ def years(table: pd.DataFrame) -> Figure:
     )
     axes[2].plot(year, table["median"], "o-", ms=4, color=ORANGE, label="median")
     axes[2].set(ylabel="age of the film (years)", xlabel="year of the rating")
-    axes[2].set_ylim(bottom=0)
+    axes[2].set_ylim(0, 1.3 * table["old"].max())
     axes[2].legend(loc="upper left", ncols=2)
     axes[2].xaxis.set_major_locator(plt.MaxNLocator(integer=True))
     return figure
@@ -188,15 +194,16 @@ def genres(given: pd.DataFrame, counts: Mapping[str, int]) -> Figure:
     ----------
     given : DataFrame, square
         Row g, column h: the share of the films of genre g that are of genre h too. Drawn in the
-        order given; the diagonal, always 1, is left blank.
+        order given; the diagonal, always 1, is left grey.
     counts : mapping
         Number of films of each genre, for the rows' labels.
     """
     figure, axes = plt.subplots(figsize=(7.0, 6.4))
     share = given.to_numpy(copy=True)
     np.fill_diagonal(share, np.nan)
-    axes.imshow(share, cmap=_DARK, vmin=0, vmax=float(np.nanmax(share)), interpolation="nearest")
-    middle = 0.5 * float(np.nanmax(share))
+    colours = plt.get_cmap("Blues").with_extremes(bad="#dddddd")
+    axes.imshow(share, cmap=colours, vmin=0, aspect="auto", interpolation="nearest")
+    middle = 0.6 * float(np.nanmax(share))
     for row, column in zip(*np.nonzero(share >= 0.005), strict=True):
         axes.text(
             column, row, f"{100 * share[row, column]:.0f}", ha="center", va="center", fontsize=7,
@@ -247,7 +254,8 @@ def selection(
         truth.hist(values, bins, weights=weights, color=colour, alpha=0.45, label=name)
         truth.axvline(values.mean(), color=colour, lw=2)
     truth.set(xlabel="expected rating (stars)", ylabel="share of the pairs", yticks=[])
-    truth.legend(loc="upper left", fontsize=8)
+    truth.set_ylim(top=1.25 * truth.get_ylim()[1])
+    truth.legend(loc="upper left", fontsize=9)
     return figure
 
 
@@ -276,13 +284,17 @@ def parts(
     first[some] = np.minimum.reduceat(ratings.timestamps, ratings.by_user.indptr[:-1][some])
     place = _rank(-first)
     for axes, (name, three) in zip(panels[0], protocols.items(), strict=True):
+        x, y, c = [], [], []
         for part, colour, label in zip(three, (GREY, ORANGE, BLUE), PARTS, strict=True):
             n = min(len(part), round(n_drawn * len(part) / len(ratings)))
-            drawn = np.sort(rng.choice(len(part), n, replace=False))
-            user = np.searchsorted(part.by_user.indptr, drawn, side="right") - 1
-            when = 1970 + part.timestamps[drawn] / _YEAR
-            axes.scatter(when, place[user], s=3, lw=0, color=colour, rasterized=True)
+            drawn = rng.choice(len(part), n, replace=False)
+            x.append(1970 + part.timestamps[drawn] / _YEAR)
+            y.append(place[np.searchsorted(part.by_user.indptr, drawn, side="right") - 1])
+            c.append(np.full(n, colour))
             axes.scatter([], [], s=25, color=colour, label=label)  # for the legend
+        mixed = rng.permutation(sum(map(len, x)))  # so that no part lies on top of the others
+        when, who, colours = (np.concatenate(column)[mixed] for column in (x, y, c))
+        axes.scatter(when, who, s=3, lw=0, c=colours, rasterized=True)
         axes.set_xlabel(f"year of the rating: {name}")
         axes.yaxis.set_major_formatter(_THOUSANDS)
     panels[0, 0].set_ylabel("users, in the order they came")

@@ -1,0 +1,267 @@
+"""Figures on alternating least squares: its landscape, its progress, its tuning, its lists."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.figure import Figure
+
+from recsys_lib.plots.style import BLUE, GREEN, GREY, ORANGE, RED, SEQUENTIAL, SKY
+
+# The sequential map without its last fifth, which is too faint for a line on white.
+_SHADES = ListedColormap(mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.8, 256)))
+
+
+def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndarray) -> Figure:
+    """Draw the loss of one rating over p and q, two ways down, and two cuts through it.
+
+    Parameters
+    ----------
+    target, tau : float
+        y and τ of the loss ½ (y - p q)² + τ/2 (p² + q²).
+    alternating, descent : (n, 2)
+        The points (p, q) that alternating least squares and gradient descent pass through.
+    """
+
+    def loss(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+        return 0.5 * (target - p * q) ** 2 + 0.5 * tau * (p**2 + q**2)
+
+    figure, (map_, cuts) = plt.subplots(
+        1, 2, figsize=(7.0, 3.7), gridspec_kw={"width_ratios": (1.15, 1)}
+    )
+    reach = 1.15 * max(float(np.abs(alternating).max()), float(np.abs(descent).max()))
+    side = np.linspace(-reach, reach, 201)
+    p, q = np.meshgrid(side, side)
+    height = loss(p, q)
+    levels = np.geomspace(height.min(), height.max(), 22)
+    map_.contourf(p, q, height, levels, cmap="Greys", norm="log", alpha=0.55, extend="both")
+    map_.contour(p, q, height, levels, colors="white", linewidths=0.4)
+    map_.plot(*descent.T, "o-", ms=3, lw=1, color=BLUE, label="gradient descent")
+    map_.plot(*alternating.T, "o-", ms=4, lw=1.6, color=RED, label="alternating")
+    map_.plot(0, 0, "x", ms=8, mew=2, color="black", label="saddle")
+    map_.set(xlabel="p, of the user", ylabel="q, of the film", aspect="equal")
+    map_.grid(visible=False)
+    map_.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9, columnspacing=1,
+        handlelength=1.4,
+    )  # fmt: skip
+
+    fixed = float(alternating[0, 1])
+    cuts.plot(side, loss(side, np.full_like(side, fixed)), color=RED, label=f"p alone, q = {fixed:g}")
+    cuts.plot(side, loss(side, side), color=GREY, ls="--", label="p = q, both at once")
+    best = fixed * target / (fixed**2 + tau)
+    cuts.plot(best, loss(np.float64(best), np.float64(fixed)), "o", color=RED)
+    cuts.set(xlabel="p", ylabel="loss", ylim=(0, 2.2 * loss(np.float64(0), np.float64(fixed))))
+    cuts.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
+    return figure
+
+
+def progress(
+    losses: Sequence[float], history: pd.DataFrame, marks: Mapping[str, float] | None = None
+) -> Figure:
+    """Draw the objective after every half step, and RMSE after every epoch.
+
+    Parameters
+    ----------
+    losses : sequence
+        The objective divided by the number of ratings: users solved, items solved, and so on.
+    history : DataFrame
+        epoch, rmse_train, rmse_valid.
+    marks : mapping of name to RMSE, optional
+        Levels to compare with, drawn as dashed lines.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.6))
+    values = np.asarray(losses)
+    steps = np.arange(1, len(values) + 1) / 2
+    left.plot(steps, values, color=GREY, lw=1, zorder=1)
+    for first, colour, name in ((0, BLUE, "users solved"), (1, ORANGE, "films solved")):
+        left.plot(steps[first::2], values[first::2], "o", ms=4, color=colour, label=name)
+    left.set(xlabel="epoch", ylabel="objective per rating")
+    left.legend()
+
+    right.plot(history["epoch"], history["rmse_train"], "o-", ms=4, color=GREY, label="training")
+    right.plot(history["epoch"], history["rmse_valid"], "o-", ms=4, color=BLUE, label="validation")
+    for (name, level), colour in zip((marks or {}).items(), (ORANGE, RED), strict=False):
+        right.axhline(level, color=colour, ls="--", lw=1.4, label=name)
+    right.set(xlabel="epoch", ylabel="RMSE (stars)")
+    right.legend()
+    return figure
+
+
+def sweep(factors: pd.DataFrame, biases: pd.DataFrame, chosen: Mapping[str, float]) -> Figure:
+    """Draw validation RMSE over τ for each ν and K, and over γ for each ν.
+
+    Parameters
+    ----------
+    factors : DataFrame
+        nu, n_factors, weight (τ times the power ν of a row's length), rmse; a row a trial.
+    biases : DataFrame
+        nu, gamma_weight (likewise of γ), rmse.
+    chosen : mapping
+        nu, weight, gamma_weight and rmse of what the validation part chose; ringed.
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(7.0, 5.6), sharey=True)
+    panels = axes.ravel()
+    lengths = sorted(factors["n_factors"].unique())
+    for panel, (nu, part) in zip(panels, factors.groupby("nu"), strict=False):
+        for shade, (size, line) in zip(
+            _shades(len(lengths)), part.groupby("n_factors"), strict=True
+        ):
+            panel.plot(line["weight"], line["rmse"], "o-", ms=3.5, color=shade, label=f"K = {size}")
+        panel.set(xlabel="weight of the factors at 100 ratings", xscale="log")
+        _say(panel, f"ν = {nu:g}")
+        _plain_ticks(panel, part["weight"])
+        if nu == chosen["nu"]:
+            _ring(panel, chosen["weight"], chosen["rmse"])
+    panels[0].legend(fontsize=9)
+
+    last = panels[-1]
+    for colour, marker, (nu, line) in zip(
+        (SKY, GREEN, ORANGE), "s^D", biases.groupby("nu"), strict=False
+    ):
+        last.plot(
+            line["gamma_weight"], line["rmse"], marker=marker, ms=4, color=colour, label=f"ν = {nu:g}"
+        )
+    _ring(last, chosen["gamma_weight"], chosen["rmse"])
+    last.set(xlabel="weight of the biases at 100 ratings", xscale="log")
+    _plain_ticks(last, biases["gamma_weight"])
+    last.legend(fontsize=9)
+    for panel in axes[:, 0]:
+        panel.set_ylabel("RMSE, validation part (stars)")
+    # The far end of too small a weight would press the rest flat: lines may leave the picture.
+    least = float(min(factors["rmse"].min(), biases["rmse"].min()))
+    most = float(factors["rmse"].max())
+    panels[0].set_ylim(least - 0.004, min(most + 0.004, least + 0.09))
+    return figure
+
+
+def draws(table: pd.DataFrame) -> Figure:
+    """Draw two models' RMSE on several splits, and how far each number strays from its mean.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a split, its index the seed; two columns, one a model, the better one last.
+    """
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(7.0, 3.4), gridspec_kw={"width_ratios": (1.2, 1)}
+    )
+    worse, better = table.columns
+    place = np.arange(len(table))
+    left.vlines(place, table[better], table[worse], color=GREY, lw=1)
+    left.plot(place, table[worse], "o", color=ORANGE, label=worse)
+    left.plot(place, table[better], "s", color=BLUE, label=better)
+    left.set_xticks(place, [str(seed) for seed in table.index])
+    left.set(xlabel="seed of the split", ylabel="RMSE, test part (stars)")
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+    strays = {
+        worse: table[worse],
+        better: table[better],
+        "their\ndifference": table[worse] - table[better],
+    }
+    for row, (values, colour, marker) in enumerate(
+        zip(strays.values(), (ORANGE, BLUE, GREEN), "osD", strict=True)
+    ):
+        stray = 1000 * (values - values.mean())
+        right.plot(stray, np.full(len(stray), 2 - row), marker, color=colour, alpha=0.7)
+    right.axvline(0, color=GREY, lw=1)
+    right.set_yticks([2, 1, 0], list(strays))
+    right.set(xlabel="distance from its mean (thousandths)", ylim=(-0.6, 2.6))
+    right.grid(visible=False, axis="y")
+    return figure
+
+
+def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
+    """Draw validation RMSE of ALS and of gradient descent, over epochs and over seconds.
+
+    Parameters
+    ----------
+    exact : DataFrame
+        The history of ALS: epoch, seconds (of each epoch), rmse_valid.
+    runs : DataFrame
+        rate, epoch, seconds (since the start), rmse; a row an epoch of a run.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.8), sharey=True)
+    spent = exact["seconds"].cumsum()
+    styles = ("-", "--", ":", "-.")
+    for axes, mine in ((left, "epoch"), (right, "seconds")):
+        for shade, line, (rate, run) in zip(
+            _shades(runs["rate"].nunique()), styles * 9, runs.groupby("rate"), strict=False
+        ):
+            axes.plot(run[mine], run["rmse"], line, lw=1.6, color=shade, label=f"SGD, step {rate:g}")
+        where = exact["epoch"] if mine == "epoch" else spent
+        axes.plot(where, exact["rmse_valid"], "o-", ms=3.5, color=RED, label="ALS")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    left.set(xlabel="epochs", ylabel="RMSE, validation part (stars)")
+    right.set(xlabel="seconds, compiling apart")
+    left.legend(fontsize=9)
+    least = float(min(exact["rmse_valid"].min(), runs["rmse"].min()))
+    left.set_ylim(least - 0.005, least + 0.13)
+    return figure
+
+
+def known_and_listed(
+    counts: np.ndarray, scores: np.ndarray, listed: np.ndarray, names: Mapping[int, str]
+) -> Figure:
+    """Draw every film's predicted rating over its number of ratings, a list's films picked out.
+
+    Parameters
+    ----------
+    counts : (n_items,) int
+        Number of ratings of each film; those without one are left out.
+    scores : (n_items,)
+        Predicted ratings for one person, in stars.
+    listed : (n,) int
+        Indices of the films on the list.
+    names : mapping of index to title
+        Films to name in the figure.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    jitter = np.random.default_rng(0).uniform(0.94, 1.06, len(counts))  # counts are whole numbers
+    x = counts * jitter
+    others = np.setdiff1d(np.flatnonzero(counts > 0), listed)
+    axes.scatter(
+        x[others], scores[others], s=6, color=BLUE, alpha=0.3, lw=0, rasterized=True,
+        label="all films",
+    )  # fmt: skip
+    axes.scatter(x[listed], scores[listed], s=30, color=ORANGE, ec="black", lw=0.6, label="listed")
+    for item, name in names.items():
+        title = name if len(name) < 40 else f"{name[:38]}…"
+        right_half = np.log(x[item]) > 0.6 * np.log(counts.max())
+        axes.annotate(
+            title, (x[item], scores[item]), (-7 if right_half else 7, 6), fontsize=9,
+            textcoords="offset points", ha="right" if right_half else "left",
+            bbox={"fc": "white", "ec": "none", "pad": 0.8, "alpha": 0.75},
+        )  # fmt: skip
+    axes.set(xscale="log", xlabel="ratings of the film", ylabel="predicted rating (stars)")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _shades(n: int) -> np.ndarray:
+    """Return `n` colours in order, from dark to light."""
+    shades: Colormap = _SHADES
+    return shades(np.linspace(0, 1, max(n, 1)))
+
+
+def _say(axes: Axes, text: str) -> None:
+    """Name a panel inside it."""
+    axes.text(0.5, 0.95, text, transform=axes.transAxes, ha="center", va="top", weight="bold")
+
+
+def _ring(axes: Axes, x: float, y: float) -> None:
+    axes.plot(x, y, "o", ms=12, mfc="none", mec=RED, mew=1.8, label="_chosen")
+
+
+def _plain_ticks(axes: Axes, values: pd.Series) -> None:
+    """Tick a logarithmic axis at the values tried, in plain numbers."""
+    ticks = sorted(values.unique())
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
