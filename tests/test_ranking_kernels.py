@@ -149,6 +149,22 @@ def test_what_is_no_number_is_no_candidate():
     assert items.tolist() == [[3, 0, -1, -1]]
 
 
+def test_views_and_float64_are_taken_as_they_come():
+    rng = np.random.default_rng(6)
+    u, v, relevant = vectors(rng, 40, 8), vectors(rng, 300, 8), rows(rng, 40, 300, 0.1)
+    pairs = np.arange(40, dtype=np.int32), np.arange(40, dtype=np.int32)
+    for function in (
+        lambda u, v: ranking.top_n(u, v, None, None, 5)[1],
+        lambda u, v: ranking.user_auc(u, v, None, None, *relevant),
+        lambda u, v: ranking.score_pairs(u, v, *pairs),
+    ):
+        plain = function(u[:, :6].copy(), v[:, :6].copy())
+        np.testing.assert_array_equal(plain, function(u[:, :6], v[:, :6]))
+        np.testing.assert_array_equal(
+            plain, function(u[:, :6].astype(float), np.asfortranarray(v[:, :6]))
+        )
+
+
 def test_nobody_and_nothing():
     v = np.ones((5, 2), np.float32)
     assert ranking.top_n(np.empty((0, 2), np.float32), v, None, None, 3)[0].shape == (0, 3)

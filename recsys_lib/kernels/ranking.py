@@ -66,8 +66,9 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
         seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
     items = np.full((m, n), -1, np.int32)
     scores = np.full((m, n), -np.inf, np.float32)
-    tiles = _tiles(item_vectors)
-    _top_n(user_vectors, tiles, len(item_vectors), seen_indptr, seen_indices, items, scores)
+    tiles = _tiles(_float32(item_vectors))
+    users = _float32(user_vectors)
+    _top_n(users, tiles, len(item_vectors), seen_indptr, seen_indices, items, scores)
     return items, scores
 
 
@@ -96,13 +97,12 @@ def user_auc(
     m = len(user_vectors)
     if seen_indptr is None:
         seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
-    tiles, n_items = _tiles(item_vectors), len(item_vectors)
+    users, items = _float32(user_vectors), _float32(item_vectors)
     seen = (seen_indptr, seen_indices)
     relevant = (relevant_indptr, relevant_indices)
-    return _user_auc(user_vectors, item_vectors, tiles, n_items, *seen, *relevant)
+    return _user_auc(users, items, _tiles(items), *seen, *relevant)
 
 
-@njit(cache=True, parallel=True)
 def score_pairs(user_vectors, item_vectors, users, items):
     """Return ``U[users[k]] · V[items[k]]`` for each k, (n,) float32.
 
@@ -113,10 +113,7 @@ def score_pairs(user_vectors, item_vectors, users, items):
     users, items : (n,) int32
         Rows of U and of V.
     """
-    scores = np.empty(len(users), np.float32)
-    for k in prange(len(users)):
-        scores[k] = _dot(user_vectors[users[k]], item_vectors[items[k]])
-    return scores
+    return _score_pairs(_float32(user_vectors), _float32(item_vectors), users, items)
 
 
 @njit(cache=True, parallel=True)
@@ -153,6 +150,11 @@ def count_shared(indptr_a, indices_a, indptr_b, indices_b):
             a += step_a
             b += step_b
     return shared
+
+
+def _float32(vectors):
+    """Return the rows as the kernels read them: float32, one after the other (no copy if so)."""
+    return np.ascontiguousarray(vectors, np.float32)
 
 
 # --- one tile of scores ---------------------------------------------------------------------------
@@ -218,6 +220,14 @@ def _dot(x, y):
     for d in range(len(x)):
         s = fma(x[d], y[d], s)
     return s
+
+
+@njit(cache=True, parallel=True)
+def _score_pairs(user_vectors, item_vectors, users, items):
+    scores = np.empty(len(users), np.float32)
+    for k in prange(len(users)):
+        scores[k] = _dot(user_vectors[users[k]], item_vectors[items[k]])
+    return scores
 
 
 @njit(cache=True)
@@ -313,7 +323,6 @@ def _user_auc(
     user_vectors,
     item_vectors,
     tiles,
-    n_items,
     seen_indptr,
     seen_indices,
     relevant_indptr,
@@ -325,7 +334,7 @@ def _user_auc(
     for each relevant item looks wasteful beside sorting and bisecting, yet sixteen items fall to
     one instruction, and a user has few relevant items: it is several times faster.
     """
-    m = len(user_vectors)
+    m, n_items = len(user_vectors), len(item_vectors)
     n_tiles, n_factors, _ = tiles.shape
     auc = np.full(m, np.nan)
     for b in prange(-(-m // USERS)):

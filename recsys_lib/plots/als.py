@@ -51,7 +51,8 @@ def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndar
     )  # fmt: skip
 
     fixed = float(alternating[0, 1])
-    cuts.plot(side, loss(side, np.full_like(side, fixed)), color=RED, label=f"p alone, q = {fixed:g}")
+    alone = loss(side, np.full_like(side, fixed))
+    cuts.plot(side, alone, color=RED, label=f"p alone, q = {fixed:g}")
     cuts.plot(side, loss(side, side), color=GREY, ls="--", label="p = q, both at once")
     best = fixed * target / (fixed**2 + tau)
     cuts.plot(best, loss(np.float64(best), np.float64(fixed)), "o", color=RED)
@@ -123,9 +124,8 @@ def sweep(factors: pd.DataFrame, biases: pd.DataFrame, chosen: Mapping[str, floa
     for colour, marker, (nu, line) in zip(
         (SKY, GREEN, ORANGE), "s^D", biases.groupby("nu"), strict=False
     ):
-        last.plot(
-            line["gamma_weight"], line["rmse"], marker=marker, ms=4, color=colour, label=f"ν = {nu:g}"
-        )
+        x, y = line["gamma_weight"], line["rmse"]
+        last.plot(x, y, marker=marker, ms=4, color=colour, label=f"ν = {nu:g}")
     _ring(last, chosen["gamma_weight"], chosen["rmse"])
     last.set(xlabel="weight of the biases at 100 ratings", xscale="log")
     _plain_ticks(last, biases["gamma_weight"])
@@ -193,7 +193,8 @@ def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         for shade, line, (rate, run) in zip(
             _shades(runs["rate"].nunique()), styles * 9, runs.groupby("rate"), strict=False
         ):
-            axes.plot(run[mine], run["rmse"], line, lw=1.6, color=shade, label=f"SGD, step {rate:g}")
+            name = f"SGD, step {rate:g}"
+            axes.plot(run[mine], run["rmse"], line, lw=1.6, color=shade, label=name)
         where = exact["epoch"] if mine == "epoch" else spent
         axes.plot(where, exact["rmse_valid"], "o-", ms=3.5, color=RED, label="ALS")
         axes.set_xscale("log")

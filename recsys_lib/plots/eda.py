@@ -13,6 +13,7 @@ from recsys_lib.plots.style import BLUE, GREY, ORANGE, RED, SEQUENTIAL
 from recsys_lib.ratings import CSR, Ratings
 
 PARTS = ("training part", "validation part", "test part")
+_PALE = "#BDBDBD"  # behind what matters
 _YEAR = 365.2425 * 86_400  # seconds
 _THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
 _DARK = f"{SEQUENTIAL}_r"  # white paper is nothing, dark is much
@@ -89,12 +90,15 @@ def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1)
         lorenz.plot(marked, at, "o", color=colour)
         labels.append((at, f"{name} {at:.0%}"))
     (low, lower), (high, upper) = sorted(labels)
-    lorenz.text(marked + 0.04, high - 0.01, upper, va="top", color=GREY)
-    lorenz.text(marked + 0.04, min(low - 0.01, high - 0.09), lower, va="top", color=GREY)
     ranks.set(xscale="log", yscale="log", xlabel="rank", ylabel="number of ratings")
     ranks.legend()
     lorenz.axvline(marked, color=GREY, lw=1, ls=":")
     lorenz.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
+    for at, label in ((high, upper), (min(low, high - 0.09), lower)):
+        lorenz.text(
+            marked + 0.05, at - 0.015, label, va="top", color=GREY,
+            bbox={"fc": "white", "ec": "none", "pad": 1},
+        )  # fmt: skip
     lorenz.set(xlabel="share of films or users, largest first", ylabel="their share of all ratings")
     for axis in (lorenz.xaxis, lorenz.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
@@ -145,14 +149,14 @@ def stars(
     m = np.linspace(low, high, 200)
     people.plot(m, np.sqrt((m - low) * (high - m)), color=GREY, lw=1, ls="--")
     people.text(
-        (low + high) / 2, 0.47 * (high - low), "as wide as\nthe scale allows", ha="center", va="top",
+        0, 1, "dashed: as wide as\nthe scale allows", transform=people.transAxes, va="top",
         color=GREY, fontsize=8,
     )  # fmt: skip
     for name, u in (marked or {}).items():
         people.plot(means[u], spreads[u], "o", ms=8, mfc="none", mec=RED, mew=1.5)
         people.annotate(
-            name, (means[u], spreads[u]), (0, -9), textcoords="offset points", color=RED,
-            ha="center", va="top", fontsize=9,
+            name, (means[u], spreads[u]), (9, -9), textcoords="offset points", color=RED,
+            ha="right", va="top", fontsize=9,
         )  # fmt: skip
     people.set(xlabel="mean of a user's ratings (stars)", ylabel="their spread (stars)")
     people.set(ylim=(-0.05, None))
@@ -285,7 +289,7 @@ def parts(
     place = _rank(-first)
     for axes, (name, three) in zip(panels[0], protocols.items(), strict=True):
         x, y, c = [], [], []
-        for part, colour, label in zip(three, (GREY, ORANGE, BLUE), PARTS, strict=True):
+        for part, colour, label in zip(three, (_PALE, ORANGE, BLUE), PARTS, strict=True):
             n = min(len(part), round(n_drawn * len(part) / len(ratings)))
             drawn = rng.choice(len(part), n, replace=False)
             x.append(1970 + part.timestamps[drawn] / _YEAR)
@@ -294,7 +298,7 @@ def parts(
             axes.scatter([], [], s=25, color=colour, label=label)  # for the legend
         mixed = rng.permutation(sum(map(len, x)))  # so that no part lies on top of the others
         when, who, colours = (np.concatenate(column)[mixed] for column in (x, y, c))
-        axes.scatter(when, who, s=3, lw=0, c=colours, rasterized=True)
+        axes.scatter(when, who, s=4, lw=0, c=colours, rasterized=True)
         axes.set_xlabel(f"year of the rating: {name}")
         axes.yaxis.set_major_formatter(_THOUSANDS)
     panels[0, 0].set_ylabel("users, in the order they came")

@@ -1,0 +1,213 @@
+"""The simulator's kernels: when people come, what they see, how many stars they give."""
+
+from __future__ import annotations
+
+from math import cos, erfc, exp, floor, inf, log, pi, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+DAY = 86_400.0
+YEAR = 365.2425 * DAY
+START = 26 * YEAR  # 1996: nobody rates before
+END = 48 * YEAR  # 2018: nobody rates after
+_BLOCK = 64  # users that share one scratch array
+
+
+class Users(NamedTuple):
+    """What the kernels know of users, an entry each."""
+
+    bias: np.ndarray
+    factors: np.ndarray
+    noise: np.ndarray
+    halves: np.ndarray
+    began: np.ndarray  # time of the first rating
+    returns: np.ndarray  # probability that the next rating is made another day
+    indptr: np.ndarray  # where their ratings stand
+
+
+class Films(NamedTuple):
+    """What the kernels know of films, an entry each."""
+
+    bias: np.ndarray
+    factors: np.ndarray
+    released: np.ndarray
+    weight: np.ndarray  # popularity; sums to 1
+    cumulative: np.ndarray
+    guide: np.ndarray  # guide[k]: the first item whose cumulative weight exceeds k / n_items
+
+
+# The kernels. Each user has a stream of random numbers of its own, so neither the number of threads
+# nor the order of users changes a bit.
+
+
+@njit(cache=True)
+def _mix(z: np.uint64) -> np.uint64:
+    """Scramble 64 bits (the finaliser of SplitMix64: Steele, Lea and Flood 2014)."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True)
+def _uniform(state: np.ndarray) -> float:
+    """Return a number in (0, 1): SplitMix64, a counter and the scrambler."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    return (float(_mix(state[0]) >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
+@njit(cache=True)
+def _normal(state: np.ndarray) -> float:
+    return sqrt(-2 * log(_uniform(state))) * cos(2 * pi * _uniform(state))
+
+
+@njit(cache=True)
+def _visit(state: np.ndarray, began: float, returns: float, times: np.ndarray) -> None:
+    """Fill in when a user rates: seconds apart within a visit, days to years between visits."""
+    t = began
+    for k in range(len(times)):
+        times[k] = int(t)
+        if _uniform(state) < returns:
+            gap = 5 * DAY * exp(1.7 * _normal(state))
+        else:
+            gap = 8 * exp(2 * _normal(state))
+        if t + gap < END:
+            t += gap
+
+
+@njit(cache=True)
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    x = 0.0
+    for k in range(len(a)):
+        x += a[k] * b[k]
+    return x
+
+
+@njit(cache=True)
+def _appeal(p: np.ndarray, films: Films, i: int, t: float) -> float:
+    """Return how likely a user takes up a film that comes along, in (0, 1): new, and to taste."""
+    age = (t - films.released[i]) / YEAR
+    return (0.15 + 0.85 * exp(-age / 12)) / (1 + exp(-1.5 * _dot(p, films.factors[i])))
+
+
+@njit(cache=True)
+def _choose(
+    state: np.ndarray,
+    p: np.ndarray,
+    films: Films,
+    times: np.ndarray,
+    seen: np.ndarray,
+    me: int,
+    chosen: np.ndarray,
+) -> None:
+    """Fill in which films a user sees, each with probability in proportion to weight x appeal.
+
+    Films come along by their weight, and are passed over if seen (``seen[i] == me``), not yet
+    released or not appealing. A user who has seen most of what comes along takes the rest in one
+    go: the same distribution, by a race of exponential clocks over all films.
+    """
+    n = len(films.weight)
+    patience = 2 * n
+    for k in range(len(times)):
+        t = float(times[k])
+        found = -1
+        while found < 0 and patience > 0:
+            patience -= 1
+            u = _uniform(state)
+            i = films.guide[int(u * n)]
+            while films.cumulative[i] < u:
+                i += 1
+            fresh = seen[i] != me and films.released[i] <= t
+            if fresh and _uniform(state) < _appeal(p, films, i, t):
+                found = i
+        if found < 0:
+            clock = np.full(n, inf)
+            for i in range(n):
+                if seen[i] != me and films.released[i] <= t:
+                    rate = films.weight[i] * _appeal(p, films, i, t)
+                    clock[i] = -log(_uniform(state)) / rate
+            chosen[k:] = np.argsort(clock)[: len(times) - k]
+            return
+        seen[found] = me
+        chosen[k] = found
+
+
+@njit(cache=True)
+def to_stars(x: float, h: float) -> float:
+    """Round enjoyment to the scale of a user whose half stars' bins are `h` wide."""
+    whole = np.floor(x + 0.5)
+    if x - whole > (1 - h) / 2:
+        whole += 0.5
+    elif whole - x > (1 - h) / 2:
+        whole -= 0.5
+    return min(max(whole, 0.5 if h > 0 else 1.0), 5.0)
+
+
+@njit(parallel=True, cache=True)
+def live(
+    key: np.uint64,
+    mu: float,
+    drift: float,
+    users: Users,
+    films: Films,
+    indices: np.ndarray,
+    values: np.ndarray,
+    times: np.ndarray,
+) -> None:
+    """Simulate everybody's visits, choices and ratings; ends sorted by item within each user."""
+    n_users = len(users.bias)
+    for block in prange((n_users + _BLOCK - 1) // _BLOCK):
+        seen = np.full(len(films.weight), -1, np.int32)
+        state = np.empty(1, np.uint64)
+        for u in range(block * _BLOCK, min((block + 1) * _BLOCK, n_users)):
+            state[0] = _mix(key ^ _mix(np.uint64(u + 1)))
+            mine = slice(users.indptr[u], users.indptr[u + 1])
+            when = np.empty(users.indptr[u + 1] - users.indptr[u], np.int64)
+            chosen = np.empty(len(when), np.int32)
+            stars = np.empty(len(when), np.float32)
+            _visit(state, users.began[u], users.returns[u], when)
+            _choose(state, users.factors[u], films, when, seen, u, chosen)
+            for k in range(len(when)):
+                i = chosen[k]
+                x = mu + users.bias[u] + films.bias[i] + _dot(users.factors[u], films.factors[i])
+                x += drift * ((when[k] - START) / (END - START) - 0.5)
+                stars[k] = to_stars(x + users.noise[u] * _normal(state), users.halves[u])
+            order = np.argsort(chosen)
+            indices[mine] = chosen[order]
+            values[mine] = stars[order]
+            times[mine] = when[order]
+
+
+@njit(cache=True)
+def round_stars(x: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """Return `to_stars` of each."""
+    stars = np.empty(len(x), np.float32)
+    for k in range(len(x)):
+        stars[k] = to_stars(x[k], halves[k])
+    return stars
+
+
+@njit(parallel=True, cache=True)
+def star_moments(
+    x: np.ndarray, sd: np.ndarray, halves: np.ndarray, mean: np.ndarray, variance: np.ndarray
+) -> None:
+    """Fill in mean and variance of ``to_stars(x + sd ε)``, ε standard normal.
+
+    With levels v_0 < ... < v_9 and P(rating >= v_l) = Φ((x − c_l) / sd), c_l the lower edge of
+    level l: E = v_0 + Σ (v_l − v_{l−1}) P(>= v_l), and likewise for the square.
+    """
+    for k in prange(len(x)):
+        h = halves[k]
+        first = 0.5 if h > 0 else 1.0
+        m, square = first, first * first
+        level = first + 0.5
+        while level <= 5.0:
+            is_half = level != floor(level)
+            width = h if is_half else 1 - h
+            at_least = 0.5 * erfc((level - width / 2 - x[k]) / (sd[k] * sqrt(2.0)))
+            m += 0.5 * at_least
+            square += (level - 0.25) * at_least  # level² − (level − 0.5)²
+            level += 0.5
+        mean[k] = m
+        variance[k] = square - m * m
