@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import datasets, io, models, splits
+from recsys_lib import datasets, evaluation, io, models, splits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError, UnknownIdError
 from recsys_lib.ratings import Ratings
 
@@ -251,6 +251,21 @@ def test_fold_in_equals_the_trained_row(name, data, parts):
     for user in data.ratings.user_ids[[0, 17, 299]]:
         row = model._fold_in(model._as_history(history_of(train, user)))[0]
         np.testing.assert_array_equal(row, model.user_rows_[train.user_index(user)[0]])
+
+
+def test_strangers_are_measured_as_if_they_had_been_there(data):
+    """Strong generalisation: the errors on folded-in users are those of their own predictions."""
+    train, _, test, history = splits.strong_generalisation(data.ratings, seed=0)
+    model = models.ALS(n_factors=4, n_epochs=5).fit(train)
+    report = evaluation.evaluate(model, train, test, history=history)
+    errors = []
+    for user in np.unique(test.user_of_rating()):
+        row = model._fold_in(history.by_user.take(np.array([user])))[0]
+        items, given = test.by_user.row(user)
+        guess = model.mu_ + row[-1] + model.item_biases_[items]
+        guess += model.item_factors_[items] @ row[:-1]
+        errors.append((guess.clip(*data.ratings.scale) - given) ** 2)
+    assert report["rmse"] == pytest.approx(np.sqrt(np.concatenate(errors).mean()), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ALS", "GenreALS"])

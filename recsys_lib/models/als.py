@@ -273,10 +273,16 @@ class ALS(Recommender):
 
     def _predict_index(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """`predict`, by index."""
+        return self._predict_rows(self.user_rows_, users, items)
+
+    def _predict_rows(self, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         out = np.empty(len(users), np.float32)
-        rows = self.user_rows_, self.item_rows_
-        kernels.predict_pairs(*rows, np.float32(self.mu_), users, items, out)
+        kernels.predict_pairs(rows, self.item_rows_, np.float32(self.mu_), users, items, out)
         return out.clip(*self.scale_, out=out)
+
+    def _predict_history(self, history: CSR, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """`predict` for strangers: pair k is of the stranger in row ``rows[k]`` of `history`."""
+        return self._predict_rows(self._fold_in(history), rows, items)
 
     def _rmse(self, ratings: Ratings) -> float:
         error = self._predict_index(ratings.user_of_rating(), ratings.by_user.indices)
