@@ -90,9 +90,8 @@ class CourseEngine(NBClientEngine):
             kernel_name=kernel_name,
             startup_timeout=start_timeout,
             timeout=None,
-            extra_arguments=[
-                "--log-level=40"
-            ],  # its warnings of the transport are not ours to read
+            # At any other level it warns of its local transport at each start, and of its end.
+            extra_arguments=["--log-level=50"],
         )
         client.watch = watch
         client.execute()

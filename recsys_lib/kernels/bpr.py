@@ -56,13 +56,21 @@ def margin(p, q_i, q_j):
     return x
 
 
+@njit(cache=True, inline="always")
+def pull_of(x):
+    """Return σ(-x), how hard i and j are pulled apart, and ln(1 + e^-x); no x overflows."""
+    one = np.float32(1)
+    small = np.exp(-abs(x))
+    pull = (small if x > 0 else one) / (one + small)
+    return pull, np.log1p(small) + max(-x, np.float32(0))
+
+
 @njit(cache=True, fastmath=FAST)
 def step(p, q_i, q_j, rate, reg):
     """Take one gradient step on -ln σ(x) + reg/2 ‖·‖²; return ln(1 + e^-x) before it, and x."""
     n_factors = len(p)
     x = margin(p, q_i, q_j)
-    loss = np.log1p(np.exp(-abs(x))) + max(-x, np.float32(0))
-    pull = np.float32(1 / (1 + np.exp(x)))  # σ(-x)
+    pull, loss = pull_of(x)
     for k in range(n_factors):
         p_k, i_k, j_k = p[k], q_i[k], q_j[k]
         p[k] += rate * (pull * (i_k - j_k) - reg * p_k)
@@ -147,7 +155,7 @@ def fold_in(
             if contains(indices, indptr[u], indptr[u + 1], j):
                 continue
             q_j = item_rows[j]
-            pull = np.float32(1 / (1 + np.exp(margin(p, q_i, q_j))))
+            pull, _ = pull_of(margin(p, q_i, q_j))
             shrunk = rate * np.float32(1 - k / n_steps)
             for f in range(len(p)):
                 p[f] += shrunk * (pull * (q_i[f] - q_j[f]) - reg * p[f])

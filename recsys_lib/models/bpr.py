@@ -101,6 +101,8 @@ class BPR(Recommender):
         for name in ("n_factors", "n_epochs", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be above 0")
+        if not self.reg >= 0:
+            raise RecsysError(f"reg is {self.reg!r}; it must be 0 or more")
         self._remember(train)
         rng = np.random.default_rng(self.seed)
         scale = 1 / np.sqrt(self.n_factors)
@@ -150,6 +152,10 @@ class BPR(Recommender):
         loss, in_order, drawn = totals.sum(axis=0)
         if drawn == 0:
             raise DataError("no triple can be drawn: every user has rated nearly every item")
+        if not np.isfinite(loss):
+            raise RecsysError(
+                f"the steps grow without bound: learning_rate {self.learning_rate!r} is too large"
+            )
         return float(loss / drawn), float(in_order / drawn)
 
     def _auc(self, train: Ratings, valid: Ratings) -> float:
@@ -160,7 +166,8 @@ class BPR(Recommender):
             self._user_vectors(users), self.item_rows_,
             seen.indptr, seen.indices, wanted.indptr, wanted.indices,
         )  # fmt: skip
-        return float(np.nanmean(auc)) if len(users) else float("nan")
+        auc = auc[~np.isnan(auc)]  # who has rated all but the liked items has no pair to order
+        return float(auc.mean()) if len(auc) else float("nan")
 
     # ---- what the base class asks for
 

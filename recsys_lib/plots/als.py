@@ -103,7 +103,7 @@ def sweep(factors: pd.DataFrame, biases: pd.DataFrame, chosen: Mapping[str, floa
     biases : DataFrame
         nu, gamma_weight (likewise of γ), rmse.
     chosen : mapping
-        nu, weight, gamma_weight and rmse of what the validation part chose; ringed.
+        nu, n_factors, weight and gamma_weight of what the validation part chose; ringed.
     """
     figure, axes = plt.subplots(2, 2, figsize=(7.0, 5.6), sharey=True)
     panels = axes.ravel()
@@ -116,8 +116,7 @@ def sweep(factors: pd.DataFrame, biases: pd.DataFrame, chosen: Mapping[str, floa
         panel.set(xlabel="weight of the factors at 100 ratings", xscale="log")
         _say(panel, f"ν = {nu:g}")
         _plain_ticks(panel, part["weight"])
-        if nu == chosen["nu"]:
-            _ring(panel, chosen["weight"], chosen["rmse"])
+        _ring(panel, part, chosen, ("nu", "n_factors", "weight"))
     panels[0].legend(fontsize=9)
 
     last = panels[-1]
@@ -126,7 +125,7 @@ def sweep(factors: pd.DataFrame, biases: pd.DataFrame, chosen: Mapping[str, floa
     ):
         x, y = line["gamma_weight"], line["rmse"]
         last.plot(x, y, marker=marker, ms=4, color=colour, label=f"ν = {nu:g}")
-    _ring(last, chosen["gamma_weight"], chosen["rmse"])
+    _ring(last, biases, chosen, ("nu", "gamma_weight"))
     last.set(xlabel="weight of the biases at 100 ratings", xscale="log")
     _plain_ticks(last, biases["gamma_weight"])
     last.legend(fontsize=9)
@@ -171,7 +170,7 @@ def draws(table: pd.DataFrame) -> Figure:
         right.plot(stray, np.full(len(stray), 2 - row), marker, color=colour, alpha=0.7)
     right.axvline(0, color=GREY, lw=1)
     right.set_yticks([2, 1, 0], list(strays))
-    right.set(xlabel="distance from its mean (thousandths)", ylim=(-0.6, 2.6))
+    right.set(xlabel="from its mean (thousandths)", ylim=(-0.6, 2.6))
     right.grid(visible=False, axis="y")
     return figure
 
@@ -203,12 +202,16 @@ def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     right.set(xlabel="seconds, compiling apart")
     left.legend(fontsize=9)
     least = float(min(exact["rmse_valid"].min(), runs["rmse"].min()))
-    left.set_ylim(least - 0.005, least + 0.13)
+    left.set_ylim(least - 0.005, least + 0.1)
     return figure
 
 
 def known_and_listed(
-    counts: np.ndarray, scores: np.ndarray, listed: np.ndarray, names: Mapping[int, str]
+    counts: np.ndarray,
+    scores: np.ndarray,
+    listed: np.ndarray,
+    ends: Sequence[int],
+    names: Sequence[str],
 ) -> Figure:
     """Draw every film's predicted rating over its number of ratings, a list's films picked out.
 
@@ -220,8 +223,8 @@ def known_and_listed(
         Predicted ratings for one person, in stars.
     listed : (n,) int
         Indices of the films on the list.
-    names : mapping of index to title
-        Films to name in the figure.
+    ends, names : two indices and two titles
+        The films of the list with the fewest and with the most ratings, to be named.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     jitter = np.random.default_rng(0).uniform(0.94, 1.06, len(counts))  # counts are whole numbers
@@ -232,16 +235,15 @@ def known_and_listed(
         label="all films",
     )  # fmt: skip
     axes.scatter(x[listed], scores[listed], s=30, color=ORANGE, ec="black", lw=0.6, label="listed")
-    for item, name in names.items():
-        title = name if len(name) < 40 else f"{name[:38]}…"
-        right_half = np.log(x[item]) > 0.6 * np.log(counts.max())
+    for item, name, edge, side in zip(ends, names, (0.0, 1.0), ("left", "right"), strict=True):
+        title = name if len(name) < 45 else f"{name[:43]}…"
         axes.annotate(
-            title, (x[item], scores[item]), (-7 if right_half else 7, 6), fontsize=9,
-            textcoords="offset points", ha="right" if right_half else "left",
-            bbox={"fc": "white", "ec": "none", "pad": 0.8, "alpha": 0.75},
+            title, (x[item], scores[item]), (edge, 1.02), textcoords="axes fraction",
+            ha=side, va="bottom", fontsize=9, arrowprops={"arrowstyle": "-", "color": GREY},
         )  # fmt: skip
     axes.set(xscale="log", xlabel="ratings of the film", ylabel="predicted rating (stars)")
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.margins(y=0.08)
     axes.legend(loc="lower right")
     return figure
 
@@ -257,8 +259,14 @@ def _say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.95, text, transform=axes.transAxes, ha="center", va="top", weight="bold")
 
 
-def _ring(axes: Axes, x: float, y: float) -> None:
-    axes.plot(x, y, "o", ms=12, mfc="none", mec=RED, mew=1.8, label="_chosen")
+def _ring(
+    axes: Axes, trials: pd.DataFrame, chosen: Mapping[str, float], names: Sequence[str]
+) -> None:
+    """Ring the trial, if it is here, that agrees with the choice in the columns `names`."""
+    match = np.logical_and.reduce([trials[name] == chosen[name] for name in names])
+    for _, trial in trials[match].iterrows():
+        x, y = trial[names[-1]], trial["rmse"]
+        axes.plot(x, y, "o", ms=12, mfc="none", mec=RED, mew=1.8, label="_chosen")
 
 
 def _plain_ticks(axes: Axes, values: pd.Series) -> None:

@@ -55,8 +55,9 @@ def film_map(
     _scatter(axes, points, groups, names, size=13)
     _hide_scale(axes)
     axes.legend(
-        ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.1, markerscale=1.8
-    )
+        ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.1,
+        markerscale=1.8, columnspacing=1.2,
+    )  # fmt: skip
     label_points(axes, points, titles, n_labels)
     return figure
 
@@ -246,19 +247,25 @@ def label_points(
     n_labels: int,
     places: Sequence[tuple[int, int, str, str]] = _PLACES,
 ) -> None:
-    """Write titles beside points, the first films first, wherever they cover no other title."""
+    """Write titles beside points, which are ringed; no title covers another title or ring.
+
+    The first films have the first choice. A film close to one that has its title already goes
+    without, so that the titles spread over the picture.
+    """
     figure = axes.get_figure()
     assert figure is not None
     figure.draw_without_rendering()  # only now is the layout known
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     frame = axes.get_window_extent(renderer)
+    unit = figure.dpi / 72  # a point, in pixels
+    where = axes.transData.transform(points)
+    rings: list[np.ndarray] = []
     taken = [text.get_window_extent(renderer) for text in axes.texts]
-    gap = 1.5 * figure.dpi / 72
-    written = 0
-    for point, title in zip(points, titles, strict=True):
-        if written == n_labels:
+    for point, place, title in zip(points, where, titles, strict=True):
+        if len(rings) == n_labels:
             break
-        if not title:
+        near = rings and np.hypot(*(np.array(rings) - place).T).min() < 25 * unit
+        if near or not title or any(box.padded(4 * unit).contains(*place) for box in taken):
             continue
         for dx, dy, side, level in places:
             text = axes.annotate(
@@ -266,13 +273,13 @@ def label_points(
                 va=level, fontsize=7.5, path_effects=[withStroke(linewidth=2, foreground="white")],
             )  # fmt: skip
             text.set_in_layout(False)
-            box = text.get_window_extent(renderer)
-            grown = box.padded(gap)
+            box = text.get_window_extent(renderer).padded(1.5 * unit)
             inside = frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1)
-            if inside and not any(grown.overlaps(other) for other in taken):
+            hides = any(box.padded(3 * unit).contains(*ring) for ring in rings)
+            if inside and not hides and not any(box.overlaps(other) for other in taken):
                 axes.plot(*point, "o", ms=5, mfc="none", mec="black", mew=0.8)
+                rings.append(place)
                 taken.append(box)
-                written += 1
                 break
             text.remove()
 
