@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from recsys_lib.errors import DataError
 from recsys_lib.plots import eda, style
 from recsys_lib.ratings import Ratings
 
@@ -114,6 +115,13 @@ def test_stars_without_half_stars_has_no_entry_for_them() -> None:
     assert [text.get_text() for text in scale.get_legend().get_texts()] == ["whole stars"]
 
 
+def test_stars_of_very_many_users_is_thinned_out_but_marks_the_right_one() -> None:
+    means = np.linspace(1, 5, 12_001)
+    people = eda.stars(np.array([1.0, 5.0]), means, np.ones(12_001), {"me": 12_000}).axes[1]
+    assert 4000 <= len(people.collections[0].get_offsets()) <= 5000
+    assert people.lines[-1].get_xydata().tolist() == [[5.0, 1.0]]
+
+
 def test_years_draws_the_table() -> None:
     columns = ["ratings", "mean", "error", "young", "median", "old"]
     rows = [[100, 3.0, 0.1, 1, 2, 4], [300, 4.0, 0.2, 2, 3, 6]]
@@ -170,3 +178,10 @@ def test_parts_draws_no_more_than_it_is_told(ratings: Ratings) -> None:
     figure = eda.parts(ratings, {"all": three[:3]}, np.random.default_rng(0), n_drawn=20)
     drawn = max(len(c.get_offsets()) for c in figure.axes[0].collections)
     assert drawn == 40  # `ratings` is there twice, 20 of each
+
+
+def test_parts_asks_for_times() -> None:
+    frame = pd.DataFrame({"user_id": [1, 2], "item_id": [5, 6], "rating": [1.0, 5.0]})
+    whole = Ratings.from_frame(frame)
+    with pytest.raises(DataError, match="no timestamps"):
+        eda.parts(whole, {"all": [whole] * 3}, np.random.default_rng(0))

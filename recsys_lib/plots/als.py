@@ -1,6 +1,7 @@
 """Figures on alternating least squares: its landscape, its progress, its tuning, its lists."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -27,7 +28,7 @@ def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndar
         The points (p, q) that alternating least squares and gradient descent pass through.
     """
 
-    def loss(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    def loss(p: Any, q: Any) -> Any:
         return 0.5 * (target - p * q) ** 2 + 0.5 * tau * (p**2 + q**2)
 
     figure, (map_, cuts) = plt.subplots(
@@ -55,8 +56,8 @@ def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndar
     cuts.plot(side, alone, color=RED, label=f"p alone, q = {fixed:g}")
     cuts.plot(side, loss(side, side), color=GREY, ls="--", label="p = q, both at once")
     best = fixed * target / (fixed**2 + tau)
-    cuts.plot(best, loss(np.float64(best), np.float64(fixed)), "o", color=RED)
-    cuts.set(xlabel="p", ylabel="loss", ylim=(0, 2.2 * loss(np.float64(0), np.float64(fixed))))
+    cuts.plot(best, loss(best, fixed), "o", color=RED)
+    cuts.set(xlabel="p", ylabel="loss", ylim=(0, 2.2 * loss(0.0, fixed)))
     cuts.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
     return figure
 

@@ -9,6 +9,7 @@ from matplotlib.colors import BoundaryNorm, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from recsys_lib.errors import DataError
 from recsys_lib.plots.style import BLUE, GREY, ORANGE, RED, SEQUENTIAL
 from recsys_lib.ratings import CSR, Ratings
 
@@ -31,7 +32,7 @@ def matrix(ratings: Ratings, corner: int = 100, blocks: tuple[int, int] = (100, 
     image = whole.imshow(
         np.ma.masked_equal(share, 0),
         cmap=_DARK,
-        norm=LogNorm(max(1e-3, share[share > 0].min()), 1),
+        norm=LogNorm(max(1e-5, share[share > 0].min()), 1),
         extent=(0, ratings.n_items, ratings.n_users, 0),
         aspect="auto",
         interpolation="nearest",
@@ -57,7 +58,7 @@ def matrix(ratings: Ratings, corner: int = 100, blocks: tuple[int, int] = (100, 
         ylabel=f"the {len(table)} most active users",
     )
     bar = figure.colorbar(image, ax=close, location="top", aspect=24, pad=0.02)
-    bar.set_ticks(np.arange(1, int(high) + 1), labels=[str(k) for k in range(1, int(high) + 1)])
+    bar.set_ticks(list(range(1, int(high) + 1)), labels=[str(k) for k in range(1, int(high) + 1)])
     bar.set_label("stars")
     for axes in (whole, close):
         axes.grid(visible=False)
@@ -127,7 +128,8 @@ def stars(
     values : (nnz,) float32
         All ratings.
     means, spreads : (n_users,)
-        Mean and standard deviation of each user's ratings, in stars.
+        Mean and standard deviation of each user's ratings, in stars. Above 5,000
+        users only a part of them is drawn, evenly spaced.
     marked : mapping, optional
         Name to put beside a user: the user's position in `means`.
     """
@@ -143,8 +145,10 @@ def stars(
     scale.legend(loc="upper left")
     scale.grid(visible=False, axis="x")
 
-    size = float(np.clip(3000 / len(means), 0.5, 9))
-    people.scatter(means, spreads, s=size, color=BLUE, alpha=0.5, lw=0, rasterized=True)
+    some = slice(None, None, -(-len(means) // 5000))
+    x, y = means[some], spreads[some]
+    size = float(np.clip(3000 / len(x), 0.5, 9))
+    people.scatter(x, y, s=size, color=BLUE, alpha=0.5, lw=0, rasterized=True)
     low, high = float(level.min()), float(level.max())
     m = np.linspace(low, high, 200)
     people.plot(m, np.sqrt((m - low) * (high - m)), color=GREY, lw=1, ls="--")
@@ -281,8 +285,15 @@ def parts(
         Chooses which ratings are drawn.
     n_drawn : int
         At most so many a panel.
+
+    Raises
+    ------
+    DataError
+        The ratings have no timestamps.
     """
     figure, panels = plt.subplots(1, len(protocols), figsize=(7.0, 4.0), sharey=True, squeeze=False)
+    if ratings.timestamps is None:
+        raise DataError("parts draws when each rating was given, and these have no timestamps")
     some = ratings.by_user.counts > 0
     first = np.full(ratings.n_users, np.iinfo(np.int64).max)
     first[some] = np.minimum.reduceat(ratings.timestamps, ratings.by_user.indptr[:-1][some])
@@ -292,7 +303,7 @@ def parts(
         for part, colour, label in zip(three, (_PALE, ORANGE, BLUE), PARTS, strict=True):
             n = min(len(part), round(n_drawn * len(part) / len(ratings)))
             drawn = rng.choice(len(part), n, replace=False)
-            x.append(1970 + part.timestamps[drawn] / _YEAR)
+            x.append(1970 + np.asarray(part.timestamps)[drawn] / _YEAR)
             y.append(place[np.searchsorted(part.by_user.indptr, drawn, side="right") - 1])
             c.append(np.full(n, colour))
             axes.scatter([], [], s=25, color=colour, label=label)  # for the legend

@@ -16,6 +16,7 @@ from recsys_lib.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, SEQUENT
 # Grey is for what has no name. Each colour has a marker of its own: no group by colour alone.
 _GROUP_COLOURS = (GREEN, RED, BLUE, PINK, ORANGE, SKY)
 _GROUP_MARKERS = "osD^vP"
+_BAND_COLOURS = (GREEN, RED, GREY)
 _SHARP = 200  # dots per inch of what is drawn as pixels
 
 
@@ -92,26 +93,27 @@ def axis_agreement(panels: Mapping[str, np.ndarray]) -> Figure:
     `panels` maps a name to a (k, k) matrix of correlations, of which the size is drawn: a row an
     axis of the first fit, a column one of the second.
     """
-    figure, row = plt.subplots(1, len(panels), figsize=(7.0, 3.0), squeeze=False, sharey=True)
-    image = None
+    figure, row = plt.subplots(1, len(panels), figsize=(7.0, 2.9), squeeze=False, sharey=True)
     for axes, (name, matrix) in zip(row[0], panels.items(), strict=True):
         k = len(matrix)
         extent = (0.5, k + 0.5, k + 0.5, 0.5)
-        image = axes.imshow(np.abs(matrix), vmin=0, vmax=1, cmap=SEQUENTIAL, extent=extent)
+        axes.imshow(np.abs(matrix), vmin=0, vmax=1, cmap=SEQUENTIAL, extent=extent)
         ticks = [1, *range(5, k + 1, 5)] if k > 8 else list(range(1, k + 1))
         axes.set_xticks(ticks)
         axes.set_yticks(ticks)
         axes.grid(visible=False)
         axes.set_xlabel(name)
     row[0, 0].set_ylabel("in the first fit")
-    figure.colorbar(image, ax=row[0], shrink=0.75, label="size of the correlation", pad=0.02)
+    figure.colorbar(
+        row[0, 0].images[0], ax=row[0], shrink=0.8, label="size of the correlation", pad=0.02
+    )
     return figure
 
 
 def along_direction(
     groups: Mapping[str, tuple[np.ndarray, Sequence[str]]], ends: tuple[str, str], n_labels: int = 5
 ) -> Figure:
-    """Draw where films lie along a direction, a band a group, with its middle and some titles.
+    """Draw where films lie along a direction: a band a group, its median, and some titles.
 
     Parameters
     ----------
@@ -125,22 +127,23 @@ def along_direction(
     figure, axes = plt.subplots(figsize=(7.0, 1.15 * len(groups) + 0.7), dpi=_SHARP)
     labels = []
     for row, (x, titles) in enumerate(groups.values()):
-        # A ladder of heights instead of chance: neighbours in x never share one.
+        # A ladder of heights instead of chance: neighbours in x never share one. The films that
+        # may get a title stand above the others, so that the title covers none.
         order = np.argsort(np.argsort(x, kind="stable"))
-        y = row + 0.3 - 0.16 * ((order * 0.618) % 1)
-        colour, marker = _GROUP_COLOURS[row % 6], _GROUP_MARKERS[row % 6]
+        y = row + 0.2 + 0.18 * ((order * 0.618) % 1)
+        y[: 3 * n_labels] = row + 0.14
+        colour, marker = _BAND_COLOURS[row % 3], _GROUP_MARKERS[row % 3]
         axes.scatter(
             x, y, s=11, color=colour, marker=marker, alpha=0.65, linewidths=0, rasterized=True
         )
-        axes.plot([np.median(x)] * 2, [row + 0.07, row + 0.37], color="black", lw=1.6)
-        labels.append((np.column_stack([x, y]), titles))
+        axes.plot([np.median(x)] * 2, [row + 0.17, row + 0.41], color="black", lw=1.8)
+        labels.append((np.column_stack([x, y])[: 3 * n_labels], titles[: 3 * n_labels]))
     axes.axvline(0, color=GREY, lw=0.8)
     axes.set_yticks(np.arange(len(groups)) + 0.2, [f"{n} ({len(g[0])})" for n, g in groups.items()])
-    axes.set_ylim(len(groups) - 0.5, -0.45)
+    axes.set_ylim(len(groups) - 0.5, -0.3)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"← {ends[0]}          position along the direction          {ends[1]} →")
-    figure.draw_without_rendering()
     for points, titles in labels:
         label_points(axes, points, titles, n_labels, places=_ABOVE)
     return figure
@@ -181,7 +184,7 @@ def few_ratings(
         color=BLUE, label="its 10 neighbours",
     )  # fmt: skip
     right.plot(shares["ratings"], shares["chance"], "s--", ms=4, color=ORANGE, label="chance")
-    right.set(xscale="log", xlabel="ratings of the film", ylabel="share a genre with it")
+    right.set(xscale="log", xlabel="ratings of the film", ylabel="share a genre with the film")
     right.yaxis.set_major_formatter("{x:.0%}")
     right.legend(loc="upper left")
     for axes in (left, right):
@@ -205,7 +208,7 @@ def recovered(factors: pd.DataFrame, films: Mapping[str, pd.DataFrame]) -> Figur
     left.plot(factors["strength"], factors["chance"], "s--", ms=4, color=GREY, label="by chance")
     left.set(
         xlabel="strength of the true factor (stars)", ylabel="correlation with the truth",
-        ylim=(-0.05, 1.05), xlim=(0, None),
+        ylim=(-0.15, 1.05), xlim=(0, None),
     )  # fmt: skip
     left.legend()
     for (name, table), colour, marker in zip(
@@ -234,9 +237,6 @@ _ABOVE = (
     (0, 5, "center", "bottom"),
     (-4, 5, "left", "bottom"),
     (4, 5, "right", "bottom"),
-    (0, 16, "center", "bottom"),
-    (-4, 16, "left", "bottom"),
-    (4, 16, "right", "bottom"),
 )
 
 
@@ -252,15 +252,14 @@ def label_points(
     The first films have the first choice. A film close to one that has its title already goes
     without, so that the titles spread over the picture.
     """
-    figure = axes.get_figure()
-    assert figure is not None
+    figure = axes.figure
+    assert isinstance(figure, Figure)
     figure.draw_without_rendering()  # only now is the layout known
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    frame = axes.get_window_extent(renderer)
+    frame = axes.get_window_extent()
     unit = figure.dpi / 72  # a point, in pixels
     where = axes.transData.transform(points)
     rings: list[np.ndarray] = []
-    taken = [text.get_window_extent(renderer) for text in axes.texts]
+    taken = [text.get_window_extent() for text in axes.texts]
     for point, place, title in zip(points, where, titles, strict=True):
         if len(rings) == n_labels:
             break
@@ -273,7 +272,7 @@ def label_points(
                 va=level, fontsize=7.5, path_effects=[withStroke(linewidth=2, foreground="white")],
             )  # fmt: skip
             text.set_in_layout(False)
-            box = text.get_window_extent(renderer).padded(1.5 * unit)
+            box = text.get_window_extent().padded(1.5 * unit)
             inside = frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1)
             hides = any(box.padded(3 * unit).contains(*ring) for ring in rings)
             if inside and not hides and not any(box.overlaps(other) for other in taken):
@@ -295,12 +294,20 @@ def _scatter(
     axes: Axes, points: np.ndarray, groups: np.ndarray, names: Sequence[str], size: float
 ) -> None:
     other = groups < 0
-    axes.scatter(*points[other].T, s=size * 0.7, color="#BBBBBB", linewidths=0, rasterized=True)
+    axes.scatter(
+        points[other, 0],
+        points[other, 1],
+        s=size * 0.7,
+        color="#BBBBBB",
+        linewidths=0,
+        rasterized=True,
+    )
     for g, (name, colour, marker) in enumerate(
         zip(names, _GROUP_COLOURS, _GROUP_MARKERS, strict=False)
     ):
+        mine = groups == g
         axes.scatter(
-            *points[groups == g].T, s=size, color=colour, marker=marker, linewidths=0, label=name,
+            points[mine, 0], points[mine, 1], s=size, color=colour, marker=marker, linewidths=0, label=name,
             rasterized=True,
         )  # fmt: skip
 

@@ -1,0 +1,144 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_lib.plots import als, style
+
+
+@pytest.fixture(autouse=True)
+def _look():
+    style.use_style()
+
+
+def named(axes, name):
+    (line,) = (line for line in axes.lines if line.get_label() == name)
+    return line
+
+
+def test_the_valleys_show_both_paths_and_the_bottom_of_the_cut():
+    y, tau = 1.0, 0.1
+    corner = np.array([[0.1, 0.4], [0.4 / (0.16 + tau), 0.4]])
+    slope = np.array([[0.1, 0.4], [0.2, 0.5], [0.3, 0.6]])
+    figure = als.valleys(y, tau, corner, slope)
+    map_, cuts = figure.axes
+    np.testing.assert_array_equal(named(map_, "alternating").get_xydata(), corner)
+    np.testing.assert_array_equal(named(map_, "gradient descent").get_xydata(), slope)
+    cut = named(cuts, "p alone, q = 0.4")
+    (bottom,) = (line for line in cuts.lines if len(line.get_xdata()) == 1)
+    assert bottom.get_xdata()[0] == pytest.approx(corner[1, 0])
+    assert bottom.get_ydata()[0] <= cut.get_ydata().min()  # the cut is sampled, the bottom is not
+    assert np.all(np.diff(cut.get_ydata(), 2) > 0)  # a parabola
+    assert np.any(np.diff(named(cuts, "p = q, both at once").get_ydata(), 2) < 0)  # a hump
+    style.save(figure, "x")
+
+
+def test_progress_tells_the_sides_apart_and_draws_the_levels():
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "rmse_train": [0.8, 0.7], "rmse_valid": [0.95, 0.9], "seconds": [1, 1]}
+    )
+    figure = als.progress([4.0, 3.0, 2.5, 2.4], history, {"biases only": 0.92, "noise floor": 0.75})
+    left, right = figure.axes
+    assert list(named(left, "users solved").get_ydata()) == [4.0, 2.5]
+    assert list(named(left, "films solved").get_ydata()) == [3.0, 2.4]
+    assert list(named(left, "films solved").get_xdata()) == [1.0, 2.0]
+    assert list(named(right, "validation").get_ydata()) == [0.95, 0.9]
+    assert set(named(right, "noise floor").get_ydata()) == {0.75}
+    assert "stars" in right.get_ylabel()
+    style.save(figure, "x")
+
+
+def test_progress_does_without_levels():
+    history = pd.DataFrame({"epoch": [1], "rmse_train": [0.8], "rmse_valid": [0.9]})
+    figure = als.progress([4.0, 3.0], history)
+    assert [line.get_label() for line in figure.axes[1].lines] == ["training", "validation"]
+    style.save(figure, "x")
+
+
+@pytest.fixture
+def trials():
+    grid = [(nu, k, w) for nu in (0.0, 0.5, 1.0) for k in (5, 20) for w in (4.0, 10.0, 20.0)]
+    factors = pd.DataFrame(grid, columns=["nu", "n_factors", "weight"])
+    factors["rmse"] = 0.85 + 0.001 * np.arange(len(grid))[::-1]
+    biases = pd.DataFrame(
+        [(nu, g) for nu in (0.0, 0.5, 1.0) for g in (2.5, 5.0)], columns=["nu", "gamma_weight"]
+    )
+    biases["rmse"] = 0.86 - 0.002 * np.arange(6)
+    return factors, biases
+
+
+def test_the_sweep_has_a_panel_for_each_nu_and_rings_the_choice(trials):
+    factors, biases = trials
+    chosen = {"nu": 0.5, "n_factors": 20, "weight": 10.0, "gamma_weight": 5.0, "rmse": 0.85}
+    figure = als.sweep(factors, biases, chosen)
+    panels = figure.axes
+    assert [panel.texts[0].get_text() for panel in panels[:3]] == ["ν = 0", "ν = 0.5", "ν = 1"]
+    for panel, (_, part) in zip(panels, factors.groupby("nu"), strict=False):
+        mine = part[part["n_factors"] == 20]
+        np.testing.assert_array_equal(named(panel, "K = 20").get_ydata(), mine["rmse"])
+    rings = {
+        (n, line.get_xdata()[0], line.get_ydata()[0])
+        for n, panel in enumerate(panels)
+        for line in panel.lines
+        if line.get_label() == "_chosen"
+    }
+    in_factors = factors.query("nu == 0.5 and n_factors == 20 and weight == 10")["rmse"].item()
+    in_biases = biases.query("nu == 0.5 and gamma_weight == 5")["rmse"].item()
+    assert rings == {(1, 10.0, in_factors), (3, 5.0, in_biases)}
+    style.save(figure, "x")
+
+
+def test_one_wild_value_does_not_flatten_the_sweep(trials):
+    factors, biases = trials
+    factors.loc[0, "rmse"] = 3.0
+    chosen = {"nu": 1.0, "n_factors": 20, "weight": 20.0, "gamma_weight": 5.0}
+    figure = als.sweep(factors, biases, chosen)
+    low, high = figure.axes[0].get_ylim()
+    assert low < factors["rmse"].min()
+    assert factors["rmse"].drop(0).max() < high < 1.0
+    style.save(figure, "x")
+
+
+def test_draws_show_distances_from_each_mean():
+    table = pd.DataFrame({"biases only": [0.86, 0.88], "ALS": [0.84, 0.85]}, index=[7, 8])
+    figure = als.draws(table)
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_xticklabels()] == ["7", "8"]
+    assert list(named(left, "ALS").get_ydata()) == [0.84, 0.85]
+    strays = [line.get_xdata() for line in right.lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(strays[:3], [[-10, 10], [-5, 5], [-5, 5]])
+    assert "thousandths" in right.get_xlabel()
+    style.save(figure, "x")
+
+
+def test_descent_counts_the_seconds_of_als_from_the_start():
+    exact = pd.DataFrame({"epoch": [1, 2], "seconds": [0.5, 0.25], "rmse_valid": [0.9, 0.86]})
+    runs = pd.DataFrame(
+        {
+            "rate": [0.01, 0.01, 0.1, 0.1],
+            "epoch": [1, 2, 1, 2],
+            "seconds": [0.1, 0.2, 0.1, 0.2],
+            "rmse": [0.95, 0.92, 0.91, 0.9],
+        }
+    )
+    figure = als.descent(exact, runs)
+    by_epoch, by_clock = figure.axes
+    assert list(named(by_epoch, "ALS").get_xdata()) == [1, 2]
+    assert list(named(by_clock, "ALS").get_xdata()) == [0.5, 0.75]
+    assert list(named(by_clock, "SGD, step 0.1").get_ydata()) == [0.91, 0.9]
+    assert "seconds" in by_clock.get_xlabel()
+    style.save(figure, "x")
+
+
+def test_listed_films_stand_out_and_unrated_ones_are_left_out():
+    counts = np.array([0, 1, 50, 3, 200])
+    scores = np.array([9.0, 4.8, 4.5, 3.0, 4.6])
+    listed = np.array([1, 4])
+    figure = als.known_and_listed(counts, scores, listed, listed, ["Obscure", "N" * 60])
+    axes = figure.axes[0]
+    others, mine = (group.get_offsets() for group in axes.collections)
+    np.testing.assert_array_equal(others[:, 1], [4.5, 3.0])
+    np.testing.assert_array_equal(mine[:, 1], [4.8, 4.6])
+    np.testing.assert_allclose(mine[:, 0], counts[listed], rtol=0.07)
+    assert [text.get_text() for text in axes.texts] == ["Obscure", "N" * 43 + "…"]
+    assert "stars" in axes.get_ylabel()
+    style.save(figure, "x")
