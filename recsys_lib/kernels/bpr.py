@@ -81,6 +81,30 @@ def step(p, q_i, q_j, rate, reg):
     return loss, x
 
 
+@njit(cache=True)
+def work_on(
+    event_users, event_items, candidates, seen_indptr, seen_indices,
+    user_rows, item_rows, rate, reg, seed, totals,
+):  # fmt: skip
+    """Take the steps of one block, as many as it has events; the negatives are `candidates`."""
+    state = np.array([seed])
+    loss_sum, in_order, drawn = 0.0, 0, 0
+    for _ in range(len(event_users)):
+        event = random_below(state, len(event_users))
+        u, i = event_users[event], event_items[event]
+        for _try in range(TRIES):
+            j = candidates[random_below(state, len(candidates))]
+            if not contains(seen_indices, seen_indptr[u], seen_indptr[u + 1], j):
+                loss, x = step(user_rows[u], item_rows[i], item_rows[j], rate, reg)
+                loss_sum += loss
+                in_order += x > 0
+                drawn += 1
+                break
+    totals[0] = loss_sum
+    totals[1] = in_order
+    totals[2] = drawn
+
+
 @njit(cache=True, parallel=True)
 def epoch(
     starts, event_users, event_items, group_items, group_starts, seen_indptr, seen_indices,
@@ -112,25 +136,12 @@ def epoch(
         for user_group in prange(n_groups):
             item_group = (user_group + turn) % n_groups
             block = user_group * n_groups + item_group
-            first, size = starts[block], starts[block + 1] - starts[block]
-            item_start = group_starts[item_group]
-            group_size = group_starts[item_group + 1] - item_start
-            state = np.array([seeds[block]])
-            loss_sum, in_order, drawn = 0.0, 0, 0
-            for _ in range(size):
-                event = first + random_below(state, size)
-                u, i = event_users[event], event_items[event]
-                for _try in range(TRIES):
-                    j = group_items[item_start + random_below(state, group_size)]
-                    if not contains(seen_indices, seen_indptr[u], seen_indptr[u + 1], j):
-                        loss, x = step(user_rows[u], item_rows[i], item_rows[j], rate, reg)
-                        loss_sum += loss
-                        in_order += x > 0
-                        drawn += 1
-                        break
-            totals[block, 0] = loss_sum
-            totals[block, 1] = in_order
-            totals[block, 2] = drawn
+            events = slice(starts[block], starts[block + 1])
+            items = group_items[group_starts[item_group] : group_starts[item_group + 1]]
+            work_on(
+                event_users[events], event_items[events], items, seen_indptr, seen_indices,
+                user_rows, item_rows, rate, reg, seeds[block], totals[block],
+            )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)

@@ -19,6 +19,7 @@ from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_GROUPS = 16  # of users and of items; as many threads find work
+LIKES_A_BLOCK = 10_000  # about: a millisecond's work, or waiting for each other costs more
 FOLD_IN_STEPS = 2000
 
 
@@ -211,7 +212,8 @@ class _Blocks:
         if len(self.users) == 0:
             raise DataError("no rating in the training part is a like; lower the threshold")
         self.n_items = train.n_items
-        self.n_groups = max(1, min(MAX_GROUPS, train.n_users, train.n_items // 4))
+        worth = int((len(self.users) / LIKES_A_BLOCK) ** 0.5)
+        self.n_groups = max(1, min(MAX_GROUPS, worth, train.n_users, train.n_items // 4))
         group = rng.permutation(train.n_users) % self.n_groups
         self.group_of_user = group.astype(np.int32)
 
