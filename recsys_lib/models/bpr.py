@@ -149,10 +149,15 @@ class BPR(Recommender):
         rate, reg = np.float32(self.learning_rate), np.float32(self.reg)
         seen = train.by_user.indptr, train.by_user.indices
         rows = self.user_factors_, self.item_rows_
-        kernels.epoch(*blocks.deal(rng), *seen, *rows, rate, reg, seeds, totals)
+        starts, users, likes, items, item_starts = blocks.deal(rng)
+        if blocks.n_groups == 1:  # nothing to share: wake no other thread
+            kernels.work_on(users, likes, items, *seen, *rows, rate, reg, seeds[0], totals[0])
+        else:
+            groups = starts, users, likes, items, item_starts
+            kernels.epoch(*groups, *seen, *rows, rate, reg, seeds, totals)
         loss, in_order, drawn = totals.sum(axis=0)
-        if drawn == 0:
-            raise DataError("no triple can be drawn: every user has rated nearly every item")
+        if drawn == 0:  # by chance, on a handful of likes
+            return float("nan"), float("nan")
         if not np.isfinite(loss):
             raise RecsysError(
                 f"the steps grow without bound: learning_rate {self.learning_rate!r} is too large"
@@ -211,6 +216,10 @@ class _Blocks:
         self.items = train.by_user.indices[liked]
         if len(self.users) == 0:
             raise DataError("no rating in the training part is a like; lower the threshold")
+        if train.by_user.counts[self.users].min() == train.n_items:
+            raise DataError(
+                "who likes anything has rated every item: there is no pair to learn from"
+            )
         self.n_items = train.n_items
         worth = int((len(self.users) / LIKES_A_BLOCK) ** 0.5)
         self.n_groups = max(1, min(MAX_GROUPS, worth, train.n_users, train.n_items // 4))
