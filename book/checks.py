@@ -17,6 +17,7 @@ LINTERS = (
     ("ruff", "format", "--check"),
     ("mypy",),
     ("lint-imports",),
+    ("codespell",),
 )
 
 

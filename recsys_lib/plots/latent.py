@@ -307,8 +307,8 @@ def _scatter(
     ):
         mine = groups == g
         axes.scatter(
-            points[mine, 0], points[mine, 1], s=size, color=colour, marker=marker, linewidths=0, label=name,
-            rasterized=True,
+            points[mine, 0], points[mine, 1], s=size, color=colour, marker=marker, linewidths=0,
+            label=name, rasterized=True,
         )  # fmt: skip
 
 
