@@ -44,6 +44,9 @@ def test_the_whole_catalogue_is_the_last_point_of_each_model(sizes, ticks):
         np.testing.assert_array_equal(lines[name].get_xdata(), sizes)
         np.testing.assert_array_equal(lines[name].get_ydata(), table[name])
     assert [label.get_text() for label in axes.get_xticklabels()] == ticks
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "0.05", "0.1", "0.2", "0.5", "1",
+    ]  # fmt: skip
     assert any(list(line.get_xdata()) == [100, 100] for line in axes.lines)
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert "NDCG" in axes.get_ylabel()

@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit, prange
 from numba.extending import intrinsic
 
+from recsys_lib.kernels.threads import threads_for
+
 USERS = 32  # users in a block: each tile of items, once in the cache, serves all of them
 ITEMS = 256  # items in a tile: scores (32 KB) and vectors (1 KB a factor) fit a core's own cache
 STEP = 4  # users and factors handled at once by `_score_tile`, held in registers
@@ -68,7 +70,8 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
     scores = np.full((m, n), -np.inf, np.float32)
     tiles = _tiles(_float32(item_vectors))
     users = _float32(user_vectors)
-    _top_n(users, tiles, len(item_vectors), seen_indptr, seen_indices, items, scores)
+    with threads_for(m):
+        _top_n(users, tiles, len(item_vectors), seen_indptr, seen_indices, items, scores)
     return items, scores
 
 

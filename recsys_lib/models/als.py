@@ -13,6 +13,7 @@ import pandas as pd
 from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import als as kernels
+from recsys_lib.kernels.threads import threads_for
 from recsys_lib.models.base import Recommender
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings, positions
@@ -196,7 +197,8 @@ class ALS(Recommender):
         sse = np.empty(len(rows))
         mu, lam = np.float32(self.mu_), np.float32(self.lam)
         nu = float(self.nu)
-        kernels.half_step(*ratings, order, fixed, mu, lam, self._penalty, nu, prior, rows, sse)
+        with threads_for(len(rows)):
+            kernels.half_step(*ratings, order, fixed, mu, lam, self._penalty, nu, prior, rows, sse)
         return float(sse.sum())
 
     def _solve_users(self, train: Ratings) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from recsys_lib.plots.style import BLUE, GREEN, GREY, ORANGE, RED, SEQUENTIAL, SKY
 
@@ -46,10 +47,7 @@ def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndar
     map_.plot(0, 0, "x", ms=8, mew=2, color="black", label="saddle")
     map_.set(xlabel="p, of the user", ylabel="q, of the film", aspect="equal")
     map_.grid(visible=False)
-    map_.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9, columnspacing=1,
-        handlelength=1.4,
-    )  # fmt: skip
+    _legend_above(map_, 3)
 
     fixed = float(alternating[0, 1])
     alone = loss(side, np.full_like(side, fixed))
@@ -58,7 +56,7 @@ def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndar
     best = fixed * target / (fixed**2 + tau)
     cuts.plot(best, loss(best, fixed), "o", color=RED)
     cuts.set(xlabel="p", ylabel="loss", ylim=(0, 2.2 * loss(0.0, fixed)))
-    cuts.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
+    _legend_above(cuts, 1)
     return figure
 
 
@@ -83,14 +81,14 @@ def progress(
     for first, colour, name in ((0, BLUE, "users solved"), (1, ORANGE, "films solved")):
         left.plot(steps[first::2], values[first::2], "o", ms=4, color=colour, label=name)
     left.set(xlabel="epoch", ylabel="objective per rating")
-    left.legend()
+    _legend_above(left, 1)
 
     right.plot(history["epoch"], history["rmse_train"], "o-", ms=4, color=GREY, label="training")
     right.plot(history["epoch"], history["rmse_valid"], "o-", ms=4, color=BLUE, label="validation")
     for (name, level), colour in zip((marks or {}).items(), (ORANGE, RED), strict=False):
         right.axhline(level, color=colour, ls="--", lw=1.4, label=name)
     right.set(xlabel="epoch", ylabel="RMSE (stars)")
-    right.legend()
+    _legend_above(right, 2)
     return figure
 
 
@@ -157,7 +155,7 @@ def draws(table: pd.DataFrame) -> Figure:
     left.plot(place, table[better], "s", color=BLUE, label=better)
     left.set_xticks(place, [str(seed) for seed in table.index])
     left.set(xlabel="seed of the split", ylabel="RMSE, test part (stars)")
-    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    _legend_above(left, 2)
 
     strays = {
         worse: table[worse],
@@ -199,6 +197,7 @@ def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         axes.plot(where, exact["rmse_valid"], "o-", ms=3.5, color=RED, label="ALS")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())  # or a short axis is full of them
     left.set(xlabel="epochs", ylabel="RMSE, validation part (stars)")
     right.set(xlabel="seconds, compiling apart")
     left.legend(fontsize=9)
@@ -258,6 +257,14 @@ def _shades(n: int) -> np.ndarray:
 def _say(axes: Axes, text: str) -> None:
     """Name a panel inside it."""
     axes.text(0.5, 0.95, text, transform=axes.transAxes, ha="center", va="top", weight="bold")
+
+
+def _legend_above(axes: Axes, columns: int) -> None:
+    """Put the legend over the panel, where no line can run through it."""
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, fontsize=9,
+        columnspacing=1, handlelength=1.4,
+    )  # fmt: skip
 
 
 def _ring(

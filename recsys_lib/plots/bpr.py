@@ -1,6 +1,7 @@
 """Figures on ranking: pairs, blocks, two rulers for a list, stars against order, the long tail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -79,11 +80,11 @@ def learning(history: pd.DataFrame, curve: pd.DataFrame, marks: Mapping[str, flo
     )
     for panel, metric, name in zip(panels, ("auc", "ndcg@10"), ("AUC", "NDCG@10"), strict=True):
         panel.plot(curve.index, curve[metric], "o-", ms=4, color=BLUE, label="BPR, validation")
-        best = curve[metric].idxmax()
-        panel.plot(best, curve[metric][best], "o", ms=12, mfc="none", mec=RED, mew=1.8)
+        panel.plot(curve[metric].idxmax(), curve[metric].max(), "o", ms=12, mfc="none", mec=RED, mew=1.8)
         panel.axhline(marks[metric], color=GREY, ls="--", lw=1.4, label="popularity, validation")
         panel.set(xscale="log", xlabel="epochs", ylabel=name)
-        panel.set_xticks(curve.index, [str(n) for n in curve.index])
+        labels = [str(n) if k % 2 == 0 else "" for k, n in enumerate(curve.index)]
+        panel.set_xticks(curve.index, labels)
         panel.minorticks_off()
     least = min(curve["auc"].min(), marks["auc"])
     panels[0].set_ylim(least - 0.02, max(history["auc_train"].max(), curve["auc"].max()) + 0.012)
@@ -103,23 +104,19 @@ def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
         area under the left curve is the AUC; the right curve at k is recall@k.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.9), sharey=True)
-    longest = 1
+    longest = max(int(table["others"].max()) for table in places.values())
     for name, table in places.items():
         colour, line = _look(name)
         counts = table.groupby("user_id")["rank"].transform("size").to_numpy()
         weight = 1 / (counts * table["user_id"].nunique())
-        for axes, x, ends in (
-            (left, (table["above"] / table["others"]).to_numpy(), (0.0, 1.0)),
-            (right, table["rank"].to_numpy(float), (1.0, float((table["others"] + counts).max()))),
+        for axes, x, grid in (
+            (left, (table["above"] / table["others"]).to_numpy(), np.linspace(0, 1, 1001)),
+            (right, table["rank"].to_numpy(), _spaced(longest)),
         ):
             order = np.argsort(x, kind="stable")
-            x = np.concatenate([[ends[0]], x[order], [ends[1]]])
-            y = np.concatenate([[0], np.cumsum(weight[order]), [1]])
-            axes.plot(
-                x, y, line, drawstyle="steps-post", color=colour, lw=1.8, label=name,
-                rasterized=len(x) > 5000,
-            )  # fmt: skip
-            longest = max(longest, ends[1])
+            reached = np.concatenate([[0], np.cumsum(weight[order])])
+            y = reached[np.searchsorted(x[order], grid, side="right")]
+            axes.plot(grid, y, ls=line, color=colour, lw=1.8, label=name)
     left.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
     left.axvspan(0, LIST / longest, color=RED, alpha=0.9, lw=0.4)
     right.axvspan(1, LIST, color=RED, alpha=0.15, lw=0)
@@ -148,20 +145,18 @@ def error_and_order(table: pd.DataFrame) -> Figure:
         "ndcg@10 low" and "ndcg@10 high".
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
-    rated = table["rmse"].notna()
     best, worst = table["rmse"].min(), table["rmse"].max()
     pad = max(0.25 * (worst - best), 0.004)
     axes.set_xlim(worst + pad, best - 2 * pad)  # the better side is the right one
-    for name, row in table.iterrows():
-        colour, line = _look(str(name))
-        y, ends = row["ndcg@10"], (row["ndcg@10 low"], row["ndcg@10 high"])
-        if rated[name]:
-            x = row["rmse"]
+    columns = table[["rmse", "ndcg@10", "ndcg@10 low", "ndcg@10 high"]].to_numpy(float)
+    for name, (x, y, *ends) in zip(table.index.astype(str), columns, strict=True):
+        colour, line = _look(name)
+        if np.isfinite(x):
             axes.errorbar(
                 x, y, [[y - ends[0]], [ends[1] - y]], fmt="o", ms=8, color=colour, capsize=3
             )
             axes.annotate(
-                str(name), (x, ends[1]), (0, 4), textcoords="offset points", ha="center",
+                name, (x, ends[1]), (0, 4), textcoords="offset points", ha="center",
                 va="bottom", color="black",
             )  # fmt: skip
         else:
@@ -172,8 +167,8 @@ def error_and_order(table: pd.DataFrame) -> Figure:
                 textcoords="offset points", va="bottom",
             )  # fmt: skip
     axes.set_ylim(0, 1.1 * table["ndcg@10 high"].max())
-    axes.set_xlabel("RMSE, test part (stars): further right is better →")
-    axes.set_ylabel("NDCG@10, test part: higher is better →")
+    axes.set_xlabel("RMSE, test part (stars; further right is better)")
+    axes.set_ylabel("NDCG@10, test part")
     return figure
 
 
@@ -190,18 +185,23 @@ def long_tail(shares: Mapping[str, np.ndarray], wanted: str) -> Figure:
     figure, axes = plt.subplots(figsize=(7.0, 3.8))
     for name, counts in shares.items():
         colour, line = ("black", "-") if name == wanted else _look(name)
-        share = np.cumsum(counts) / np.sum(counts)
-        n = np.arange(1, len(share) + 1)
-        axes.plot(n, share, ls=line, color=colour, lw=1.8, drawstyle="steps-post", label=name)
+        n = _spaced(len(counts))
+        share = (np.cumsum(counts) / np.sum(counts))[n - 1]
+        axes.plot(n, share, ls=line, color=colour, lw=1.8, label=name)
     axes.axhline(0.5, color=GREY, lw=0.8, ls=":")
-    axes.set(xscale="log", ylim=(0, 1.02), xlim=(1, len(share)))
+    axes.set(xscale="log", ylim=(0, 1.02), xlim=(1, len(counts)))
     axes.set(xlabel="films, the most rated first", ylabel="share that goes to the first n films")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend(loc="lower right")
     return figure
 
 
-def _look(name: str) -> tuple[str, str | tuple[int, Sequence[int]]]:
+def _spaced(n: int) -> np.ndarray:
+    """Return some of the whole numbers from 1 to n, evenly spaced on a logarithmic axis."""
+    return np.unique(np.rint(np.geomspace(1, n, 400)).astype(int))
+
+
+def _look(name: str) -> tuple[str, Any]:
     """Return a model's colour and line; an unknown one gets what its name is dealt."""
     if name in LOOKS:
         return LOOKS[name]

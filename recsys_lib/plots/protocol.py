@@ -21,7 +21,7 @@ def worth(table: pd.DataFrame) -> Figure:
         xlabel="rank of the one relevant film", ylabel="value of the metric", ylim=(-0.03, 1.08)
     )
     axes.set_xticks(table.index)
-    axes.legend(loc="upper right", bbox_to_anchor=(0.7, 0.92))  # between the curves
+    axes.legend(loc="upper right", bbox_to_anchor=(0.66, 0.92))  # between the curves
     return figure
 
 
@@ -42,10 +42,14 @@ def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
     axes.set(xscale="log", yscale="log", ylabel="NDCG@10 of a single film")
     axes.set_xlabel("films that each relevant film is ranked against")
     *sampled, whole = table.index
-    ticks = [*(n for n in sampled if n * 2 < whole), whole]  # the last two must not touch
+    ticks = [*(n for n in sampled if n * 1.5 < whole), whole]  # the last two must not touch
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks[:-1]] + [f"all\n({whole:,})"], minor=False)
     axes.set_xticks([], minor=True)
-    axes.yaxis.set_major_formatter("{x:g}")
+    low, high = axes.get_ylim()
+    steps = [f * 10.0**e for e in range(-6, 1) for f in (1, 2, 5)]
+    steps = [step for step in steps if low <= step <= high]
+    axes.set_yticks(steps, [f"{step:g}" for step in steps], minor=False)
+    axes.set_yticks([], minor=True)
     axes.axvline(usual, color=GREY, lw=1, ls="--")
     axes.annotate(
         "usual", (usual, 1), (3, -3), xycoords=("data", "axes fraction"), va="top", color=GREY,
