@@ -116,7 +116,8 @@ def evaluate(
         else:
             if kind == "novelty":
                 counts = np.bincount(train.by_user.indices, minlength=train.n_items)
-                column = m.novelty(lists[:, :k], counts, train.n_users)
+                n_raters = int((train.by_user.counts > 0).sum())
+                column = m.novelty(lists[:, :k], counts, n_raters)
             elif kind == "auc":
                 column = _auc(who, users, liked, candidates, batch)
             else:

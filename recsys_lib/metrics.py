@@ -4,7 +4,7 @@ Ratings: predicted and true ratings, (n,). Rankings: a boolean matrix ``hits`` (
 where the item at that rank is relevant to the user, best rank first, and ``n_relevant`` (n_users,),
 how many relevant items there were to find. A list shorter than k is filled up with False. Each
 ranking metric returns one float64 a user, so that intervals and paired comparisons can follow;
-a user without a relevant item gets NaN (all but precision are 0/0 there).
+a user without a relevant item gets NaN, since there was nothing to find.
 
 Below, rel_j is 1 where the item at rank j is relevant and R is a user's number of relevant items.
 """
@@ -23,9 +23,9 @@ from recsys_lib.errors import RecsysError
 def rmse(truth: Any, predicted: Any) -> float:
     """Return the root of the mean squared error, in units of the rating.
 
-    √( Σ (r - r̂)² / n ). Large errors weigh most. The trap: whether predictions are clipped to the
-    scale moves the third digit, and so does the split; a lower RMSE need not mean a better list
-    (Cremonesi, Koren & Turrin 2010).
+    √( Σ (r - r̂)² / n ). Large errors weigh most. The trap: another split moves the third
+    digit, and for a badly regularised model so does clipping; a lower RMSE need not mean a better
+    list (Cremonesi, Koren & Turrin 2010).
 
     Parameters
     ----------

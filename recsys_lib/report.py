@@ -57,7 +57,12 @@ class Report:
         return pd.Series(self.values, name="value", dtype=np.float64)
 
     def interval(
-        self, metric: str, level: float = 0.95, n: int = 1000, seed: int | np.random.Generator = 0
+        self,
+        metric: str,
+        *,
+        level: float = 0.95,
+        n: int = 1000,
+        seed: int | np.random.Generator = 0,
     ) -> tuple[float, float]:
         """Return the interval of a mean over users; see `bootstrap_interval`."""
         if metric not in self.per_user:
@@ -65,7 +70,7 @@ class Report:
                 f"{metric!r} is not a mean over users in this report, so it has no interval over "
                 f"users; these have: {', '.join(map(str, self.per_user)) or 'none'}"
             )
-        return bootstrap_interval(self.per_user[metric].to_numpy(), seed, level, n)
+        return bootstrap_interval(self.per_user[metric].to_numpy(), level=level, n=n, seed=seed)
 
     @property
     def summary(self) -> str:
@@ -133,7 +138,7 @@ def compare(
         if interval is None or not any(metric in report.per_user for report in reports.values()):
             continue
         ends = [
-            report.interval(metric, interval, n, seed)
+            report.interval(metric, level=interval, n=n, seed=seed)
             if metric in report.per_user
             else (float("nan"), float("nan"))
             for report in reports.values()
@@ -156,9 +161,10 @@ def _check_same(first: str, a: Report, name: str, b: Report) -> None:
 
 def bootstrap_interval(
     values: np.ndarray,
-    seed: int | np.random.Generator = 0,
+    *,
     level: float = 0.95,
     n: int = 1000,
+    seed: int | np.random.Generator = 0,
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean over users (Efron 1979).
 

@@ -399,6 +399,16 @@ def test_who_likes_nothing_gets_the_items_by_their_bias(two_tastes):
         assert table["item_id"].tolist() == np.argsort(-bias, kind="stable")[:5].tolist()
 
 
+def test_a_trained_user_without_a_like_is_ranked_like_such_a_stranger():
+    rng = np.random.default_rng(1)
+    pairs = [(u, i) for u in range(40) for i in rng.choice(30, 8, replace=False)]
+    ratings = ratings_of(pairs, 41, 30)  # user 40 has no rating at all
+    model = models.BPR(n_factors=4, threshold=4.0, n_epochs=5).fit(ratings)
+    assert not model.user_factors_[40].any()
+    expected = model.recommend_for({}, n=30)["item_id"].tolist()
+    assert model.recommend(40, n=30)["item_id"].tolist() == expected
+
+
 def test_fold_in_goes_to_the_minimum_of_its_objective():
     """With few items the objective's minimum over p is found by calculus; the steps come near."""
     rng = np.random.default_rng(0)

@@ -114,6 +114,8 @@ class BPR(Recommender):
         self.item_rows_ = np.float32(0.1 * scale) * rng.standard_normal(shape, np.float32)
         self.item_rows_[:, -1] = 0
         blocks = _Blocks(train, self._is_liked(train.by_user.values), rng)
+        # Who likes nothing is never drawn: like a stranger, they get zeros, not their first noise.
+        self.user_factors_[np.bincount(blocks.users, minlength=train.n_users) == 0] = 0
         log = io.RunLog(run_dir)
         with bar(progress, total=self.n_epochs, desc="BPR") as steps:
             for number in range(1, self.n_epochs + 1):

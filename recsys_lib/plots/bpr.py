@@ -80,7 +80,9 @@ def learning(history: pd.DataFrame, curve: pd.DataFrame, marks: Mapping[str, flo
     )
     for panel, metric, name in zip(panels, ("auc", "ndcg@10"), ("AUC", "NDCG@10"), strict=True):
         panel.plot(curve.index, curve[metric], "o-", ms=4, color=BLUE, label="BPR, validation")
-        panel.plot(curve[metric].idxmax(), curve[metric].max(), "o", ms=12, mfc="none", mec=RED, mew=1.8)
+        panel.plot(
+            curve[metric].idxmax(), curve[metric].max(), "o", ms=12, mfc="none", mec=RED, mew=1.8
+        )
         panel.axhline(marks[metric], color=GREY, ls="--", lw=1.4, label="popularity, validation")
         panel.set(xscale="log", xlabel="epochs", ylabel=name)
         labels = [str(n) if k % 2 == 0 else "" for k, n in enumerate(curve.index)]
@@ -192,7 +194,7 @@ def long_tail(shares: Mapping[str, np.ndarray], wanted: str) -> Figure:
     axes.set(xscale="log", ylim=(0, 1.02), xlim=(1, len(counts)))
     axes.set(xlabel="films, the most rated first", ylabel="share that goes to the first n films")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside upper center", ncols=len(shares))
     return figure
 
 

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from recsys_lib.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, RED
 
@@ -41,7 +42,7 @@ def solver_errors(errors: Mapping[str, Sequence[float]]) -> Figure:
     ):
         axes.plot(range(len(values)), values, f"{marker}-", ms=4, color=colour, label=name)
     axes.set(yscale="log", xlabel="sweep over all genres", ylabel="distance from the solution")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure
 

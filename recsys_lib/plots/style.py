@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,7 +17,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY)
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.prop_cycle": cycler(color=COLOURS),
