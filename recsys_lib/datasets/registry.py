@@ -159,9 +159,9 @@ def check(name: str) -> str:
     if name in names:
         return name
     near = difflib.get_close_matches(str(name).lower(), names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = f"did you mean {near[0]!r}? The" if near else "the"
     raise UnknownDatasetError(
-        f"there is no data set {name!r}: {hint}The names are {', '.join(names)}, "
+        f"there is no data set {name!r}: {hint} names are {', '.join(names)}, "
         "and auto:NAME (NAME if it can be had, else synthetic data of its size)"
     )
 
