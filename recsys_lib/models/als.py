@@ -181,9 +181,14 @@ class ALS(Recommender):
         """(τ, ..., τ, γ), (K + 1,) float32."""
         return np.array([self.tau] * self.n_factors + [self.gamma], np.float32)
 
-    def _prior(self) -> np.ndarray:
-        """Return the items' prior means; one row of zeros serves all."""
+    @property
+    def _no_prior(self) -> np.ndarray:
+        """A prior mean of zero, (1, K + 1) float32: the single row serves all."""
         return np.zeros((1, self.n_factors + 1), np.float32)
+
+    def _prior(self) -> np.ndarray:
+        """Return the items' prior means; here there are none."""
+        return self._no_prior
 
     def _solve(
         self,
@@ -202,7 +207,7 @@ class ALS(Recommender):
         return float(sse.sum())
 
     def _solve_users(self, train: Ratings) -> float:
-        zero = np.zeros((1, self.n_factors + 1), np.float32)
+        zero = self._no_prior
         return self._solve(train.by_user, self._user_order, self.item_rows_, zero, self.user_rows_)
 
     def _solve_items(self, train: Ratings) -> float:
@@ -214,7 +219,7 @@ class ALS(Recommender):
 
     def _loss(self, train: Ratings, sse: float) -> float:
         """Return the objective L, given the sum of squared residuals."""
-        zero = np.zeros((1, self.n_factors + 1), np.float32)
+        zero = self._no_prior
         nu = float(self.nu)
         users = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, zero)
         items = kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self._prior())
@@ -305,7 +310,7 @@ class ALS(Recommender):
         """Solve strangers' rows: the very update of training, so the result is exact."""
         n = len(history.indptr) - 1
         rows = np.empty((n, self.n_factors + 1), np.float32)
-        zero = np.zeros((1, self.n_factors + 1), np.float32)
+        zero = self._no_prior
         self._solve(history, np.arange(n), self.item_rows_, zero, rows)
         return rows
 
