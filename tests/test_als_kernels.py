@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from recsys_lib.kernels import als, genres, linalg
+from recsys_lib.kernels import als, features, linalg
 from recsys_lib.ratings import Ratings
 
 LAM, TAU, GAMMA, BETA, MU = 1.7, 2.3, 0.9, 1.4, 3.2
@@ -110,11 +110,23 @@ def test_the_gradient_vanishes_at_the_solution():
     assert away > objective(ratings, users, items, prior, nu)
 
 
+def genre_shares():
+    """31 items of 0 to 4 genres, in equal parts of a row of length 1."""
+    flags = np.random.default_rng(5).random((31, 4)) < 0.4
+    return flags / np.sqrt(np.maximum(flags.sum(1, keepdims=True), 1))
+
+
+def as_csr(matrix):
+    """The matrix as offsets, columns and values."""
+    rows, columns = np.nonzero(matrix)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(matrix)))])
+    return indptr, columns, matrix[rows, columns]
+
+
 @pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
 def test_the_objective_never_rises(nu):
     ratings = small()
-    flags = np.random.default_rng(5).random((31, 4)) < 0.4
-    starts, lists = np.concatenate([[0], np.cumsum(flags.sum(1))]), np.nonzero(flags)[1]
+    matrix = tuple(as_csr(genre_shares()))
     users, items = rows(23, 6, 1), rows(31, 6, 2)
     genre_rows, prior = np.zeros((4, 6)), np.zeros((31, 6))
     last = objective(ratings, users, items, prior, nu, genre_rows)
@@ -129,10 +141,10 @@ def test_the_objective_never_rises(nu):
         parts += als.penalties(items, ratings.by_item.indptr, nu, prior)
         kernel_loss = residuals + 0.5 * penalty(6) @ parts + BETA / 2 * np.sum(genre_rows**2)
         assert kernel_loss == pytest.approx(values[-1], rel=1e-9)
-        genre_rows = genres.solve_genres(
-            ratings.by_item.indptr, nu, starts, lists, items, penalty(6), BETA, 4
+        genre_rows = features.solve_features(
+            ratings.by_item.counts, nu, *matrix, items, penalty(6), np.full(4, BETA)
         )
-        genres.prior_means(starts, lists, genre_rows, prior)
+        features.prior_means(*matrix, genre_rows, prior)
         values.append(objective(ratings, users, items, prior, nu, genre_rows))
         for value in values:
             assert value <= last * (1 + 1e-12)
@@ -140,21 +152,20 @@ def test_the_objective_never_rises(nu):
     assert last < 0.9 * first
 
 
-def test_the_genre_update_solves_its_equation():
+def test_the_features_update_solves_its_equation():
     ratings, nu = small(), 0.5
-    flags = np.random.default_rng(5).random((31, 4)) < 0.4
-    starts, lists = np.concatenate([[0], np.cumsum(flags.sum(1))]), np.nonzero(flags)[1]
+    share, betas = genre_shares(), np.array([1.0, 2.0, 3.0, 4.0])
     items = rows(31, 3, 2)
-    got = genres.solve_genres(ratings.by_item.indptr, nu, starts, lists, items, penalty(3), BETA, 4)
-    share = flags / np.sqrt(np.maximum(flags.sum(1, keepdims=True), 1))
-    weights = np.diag(ratings.by_item.counts**nu)
+    counts = ratings.by_item.counts
+    got = features.solve_features(counts, nu, *as_csr(share), items, penalty(3), betas)
+    weights = np.diag(np.where(counts > 0, counts**nu, 0))
     for k, weight in enumerate(penalty(3)):
-        a = weight * share.T @ weights @ share + BETA * np.eye(4)
+        a = weight * share.T @ weights @ share + np.diag(betas)
         np.testing.assert_allclose(
             got[:, k], np.linalg.solve(a, weight * share.T @ weights @ items[:, k]), rtol=1e-10
         )
     prior = np.full((31, 3), np.nan)
-    genres.prior_means(starts, lists, got, prior)
+    features.prior_means(*as_csr(share), got, prior)
     np.testing.assert_allclose(prior, share @ got, rtol=1e-12)
 
 

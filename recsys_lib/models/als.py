@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,16 +13,18 @@ import pandas as pd
 
 from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.features import Features, item_features
 from recsys_lib.kernels import als as kernels
+from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels.threads import threads_for
-from recsys_lib.models.base import Recommender
+from recsys_lib.models.rating import RatingModel
 from recsys_lib.progress import bar
-from recsys_lib.ratings import CSR, Ratings, positions
+from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
 
 
-class ALS(Recommender):
+class ALS(RatingModel):
     """r̂_ui = μ + b_u + b_i + p_u·q_i, fitted by exact alternating least squares.
 
     Minimises, over the observed pairs,
@@ -29,6 +32,10 @@ class ALS(Recommender):
     L = λ/2 Σ (r - r̂)² + τ/2 (Σ n_u^ν ‖p_u‖² + Σ n_i^ν ‖q_i‖²) + γ/2 (Σ n_u^ν b_u² + Σ n_i^ν b_i²).
 
     Each half step solves one side's rows exactly, so L never rises.
+
+    With `popularity`, an item's row is drawn not to zero but to m_i, which is learnt: one row
+    [factors; bias] for all items of the same level floor(log2(1 + n_i)), under its own penalty.
+    The films that few have rated differ from the others before a single rating is read.
 
     Parameters
     ----------
@@ -45,6 +52,9 @@ class ALS(Recommender):
         How many times both sides are solved.
     seed : int
         Of the first factors. The same seed gives the same bits at any number of threads.
+    popularity : float, optional
+        Weight of the popularity levels' rows, as β is that of the genres' in `GenreALS`. None: the
+        rows are drawn to zero.
 
     Attributes
     ----------
@@ -62,10 +72,16 @@ class ALS(Recommender):
     Koren, Bell & Volinsky 2009, Matrix factorization techniques for recommender systems.
     """
 
-    _learnt: ClassVar[tuple[str, ...]] = ("user_rows_", "item_rows_")
+    _learnt: ClassVar[tuple[str, ...]] = (
+        "user_rows_", "item_rows_", "item_priors_", "feature_rows_",
+        "_feature_indptr", "_feature_indices", "_feature_values",
+    )  # fmt: skip
 
     user_rows_: np.ndarray  # (n_users, K + 1) float32: p_u, then b_u
     item_rows_: np.ndarray  # (n_items, K + 1) float32: q_i, then b_i
+    item_priors_: np.ndarray  # (n_items, K + 1) float32: m_i; a single row of zeros where m = 0
+    feature_rows_: np.ndarray  # (n_features, K + 1) float32: what each feature adds to m_i
+    feature_names_: list[str]
 
     def __init__(
         self,
@@ -76,6 +92,7 @@ class ALS(Recommender):
         nu: float = 0.5,
         n_epochs: int = 15,
         seed: int = 0,
+        popularity: float | None = None,
     ) -> None:
         self.n_factors = n_factors
         self.lam = lam
@@ -84,6 +101,7 @@ class ALS(Recommender):
         self.nu = nu
         self.n_epochs = n_epochs
         self.seed = seed
+        self.popularity = popularity
 
     @property
     def user_factors_(self) -> np.ndarray:
@@ -116,8 +134,12 @@ class ALS(Recommender):
         progress: bool | None = None,
         run_dir: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        on_epoch: Callable[[dict[str, Any]], None] | None = None,
     ) -> Self:
         """Learn from `train`; see `Recommender.fit` for the parameters.
+
+        `on_epoch` is called after each epoch with its row of `history`; what it raises ends the
+        fit.
 
         `resume` goes on from the checkpoint in `run_dir`, with the same result as if the run had
         never been interrupted; `n_epochs` may have been raised meanwhile.
@@ -148,6 +170,8 @@ class ALS(Recommender):
                 steps.set_postfix_str(
                     " ".join(f"{key[5:]} {row[key]:.4f}" for key in ("rmse_train", "rmse_valid"))
                 )
+                if on_epoch is not None:
+                    on_epoch(row)
         self.history = log.table()
         return self
 
@@ -163,6 +187,8 @@ class ALS(Recommender):
                     f"{name} is {getattr(self, name)!r}; it must be above 0, or a row's system may "
                     "have no single solution"
                 )
+        if self.popularity is not None and not self.popularity > 0:
+            raise RecsysError(f"popularity is {self.popularity!r}; it must be above 0, or None")
 
     def _start(self, train: Ratings, items: pd.DataFrame | None) -> None:
         """Set the first factors, and what the half steps need throughout."""
@@ -175,6 +201,19 @@ class ALS(Recommender):
         )
         self._user_order = np.argsort(-train.by_user.counts, kind="stable")
         self._item_order = np.argsort(-train.by_item.counts, kind="stable")
+        features, self._betas = self._item_features(train, items)
+        self._feature_indptr, self._feature_indices, self._feature_values = features[:3]
+        self.feature_names_ = features.names
+        self.feature_rows_ = np.zeros((len(features.names), size), np.float32)
+        self.item_priors_ = np.zeros((train.n_items if features.names else 1, size), np.float32)
+
+    def _item_features(
+        self, train: Ratings, items: pd.DataFrame | None
+    ) -> tuple[Features, np.ndarray]:
+        """Return what the items' prior means are built on, and the weight of each feature's row."""
+        kinds = [] if self.popularity is None else ["popularity"]
+        found = item_features(kinds, train.item_ids, train.by_item.counts)
+        return found, np.full(len(found.names), self.popularity or 0.0)
 
     @property
     def _penalty(self) -> np.ndarray:
@@ -185,10 +224,6 @@ class ALS(Recommender):
     def _no_prior(self) -> np.ndarray:
         """A prior mean of zero, (1, K + 1) float32: the single row serves all."""
         return np.zeros((1, self.n_factors + 1), np.float32)
-
-    def _prior(self) -> np.ndarray:
-        """Return the items' prior means; here there are none."""
-        return self._no_prior
 
     def _solve(
         self,
@@ -211,19 +246,34 @@ class ALS(Recommender):
         return self._solve(train.by_user, self._user_order, self.item_rows_, zero, self.user_rows_)
 
     def _solve_items(self, train: Ratings) -> float:
-        prior = self._prior()
-        return self._solve(train.by_item, self._item_order, self.user_rows_, prior, self.item_rows_)
+        return self._solve(
+            train.by_item, self._item_order, self.user_rows_, self.item_priors_, self.item_rows_
+        )
 
     def _solve_priors(self, train: Ratings) -> None:
-        """Update the items' prior means; here there are none."""
+        """Solve the features' rows, and with them the items' prior means."""
+        if not self.feature_names_:
+            return
+        counts, matrix = train.by_item.counts, self._feature_matrix
+        rows = feature_kernels.solve_features(
+            counts, float(self.nu), *matrix, self.item_rows_, self._penalty, self._betas
+        )
+        self.feature_rows_ = rows.astype(np.float32)
+        feature_kernels.prior_means(*matrix, self.feature_rows_, self.item_priors_)
+        self.item_rows_[counts == 0] = self.item_priors_[counts == 0]
+
+    @property
+    def _feature_matrix(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._feature_indptr, self._feature_indices, self._feature_values
 
     def _loss(self, train: Ratings, sse: float) -> float:
         """Return the objective L, given the sum of squared residuals."""
-        zero = self._no_prior
         nu = float(self.nu)
-        users = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, zero)
-        items = kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self._prior())
-        return 0.5 * (self.lam * sse + float(self._penalty.astype(np.float64) @ (users + items)))
+        users = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, self._no_prior)
+        items = kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self.item_priors_)
+        features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
+        weighed = self._penalty.astype(np.float64) @ (users + items)
+        return 0.5 * (self.lam * sse + float(weighed) + float(features))
 
     # ---- checkpoints
 
@@ -257,29 +307,7 @@ class ALS(Recommender):
 
     # ---- predicting
 
-    def predict(self, user_ids: Any, item_ids: Any) -> np.ndarray:
-        """Return the predicted ratings (n,) float32 of pairs, clipped to the scale.
-
-        Parameters
-        ----------
-        user_ids, item_ids : id or array-like (n,)
-            The data's own ids; a single one goes with all of the other.
-
-        Raises
-        ------
-        UnknownIdError
-            An id is not in the training data.
-        """
-        self._check_fitted()
-        users = positions(self._user_lookup, user_ids, "user")
-        items = positions(self._item_lookup, item_ids, "item")
-        if len(users) != len(items) and 1 not in (len(users), len(items)):
-            raise RecsysError(f"{len(users)} users and {len(items)} items do not make pairs")
-        users, items = np.broadcast_arrays(users, items)
-        return self._predict_index(np.ascontiguousarray(users), np.ascontiguousarray(items))
-
     def _predict_index(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """`predict`, by index."""
         return self._predict_rows(self.user_rows_, users, items)
 
     def _predict_rows(self, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
@@ -288,13 +316,7 @@ class ALS(Recommender):
         return out.clip(*self.scale_, out=out)
 
     def _predict_history(self, history: CSR, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """`predict` for strangers: pair k is of the stranger in row ``rows[k]`` of `history`."""
         return self._predict_rows(self._fold_in(history), rows, items)
-
-    def _rmse(self, ratings: Ratings) -> float:
-        error = self._predict_index(ratings.user_of_rating(), ratings.by_user.indices)
-        error -= ratings.by_user.values
-        return float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))
 
     # ---- what the base class asks for
 
@@ -329,3 +351,12 @@ class ALS(Recommender):
         if self.n_factors == 0:
             return super()._similarity_vectors()
         return self.item_factors_
+
+    def _extra(self) -> dict[str, Any]:
+        return {"feature_names": self.feature_names_}
+
+    @classmethod
+    def _from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
+        model = super()._from_saved(arrays, meta)
+        model.feature_names_ = meta["feature_names"]
+        return model

@@ -25,6 +25,7 @@ class BiasALS(ALS):
     n_factors = 0
     tau = 1.0  # of no effect: there are no factors to weigh
     seed = 0  # likewise
+    popularity = None
 
     def __init__(
         self, lam: float = 1.0, gamma: float = 2.5, nu: float = 0.0, n_epochs: int = 10

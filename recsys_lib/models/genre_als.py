@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.genres import genre_matrix
-from recsys_lib.kernels import genres as genre_kernels
+from recsys_lib.features import Features, item_features
 from recsys_lib.models.als import ALS
 from recsys_lib.ratings import Ratings, positions
+
+PREFIX = "genre: "  # marks the genres among the features' names
 
 
 class GenreALS(ALS):
@@ -24,7 +25,7 @@ class GenreALS(ALS):
 
     Parameters
     ----------
-    n_factors, lam, tau, gamma, nu, n_epochs, seed :
+    n_factors, lam, tau, gamma, nu, n_epochs, seed, popularity :
         As in `ALS`; τ and γ now weigh the distance from the prior mean.
     beta : float
         β, weight of the genre rows.
@@ -37,12 +38,6 @@ class GenreALS(ALS):
         The rows f_g.
     """
 
-    _learnt: ClassVar[tuple[str, ...]] = (*ALS._learnt, "genre_rows_", "item_genres_")
-
-    genre_rows_: np.ndarray  # (n_genres, K + 1) float32
-    item_genres_: np.ndarray  # (n_items, n_genres) bool
-    genre_names_: list[str]
-
     def __init__(
         self,
         n_factors: int = 20,
@@ -53,9 +48,20 @@ class GenreALS(ALS):
         nu: float = 0.5,
         n_epochs: int = 15,
         seed: int = 0,
+        popularity: float | None = None,
     ) -> None:
-        super().__init__(n_factors, lam, tau, gamma, nu, n_epochs, seed)
+        super().__init__(n_factors, lam, tau, gamma, nu, n_epochs, seed, popularity)
         self.beta = beta
+
+    @property
+    def genre_names_(self) -> list[str]:
+        """The genres, in alphabetical order."""
+        return [name.removeprefix(PREFIX) for name in self.feature_names_ if PREFIX in name]
+
+    @property
+    def genre_rows_(self) -> np.ndarray:
+        """The genres' rows f_g, (n_genres, K + 1): factors, then the bias."""
+        return self.feature_rows_[: len(self.genre_names_)]
 
     @property
     def genre_factors_(self) -> np.ndarray:
@@ -67,41 +73,28 @@ class GenreALS(ALS):
         """The genres' biases, (n_genres,)."""
         return self.genre_rows_[:, -1]
 
+    @property
+    def item_genres_(self) -> np.ndarray:
+        """Which item has which genre, (n_items, n_genres) bool."""
+        flags = np.zeros((len(self.item_ids_), len(self.feature_names_)), bool)
+        rows = np.repeat(np.arange(len(flags)), np.diff(self._feature_indptr))
+        flags[rows, self._feature_indices] = True
+        return flags[:, : len(self.genre_names_)]
+
     def _check_parameters(self) -> None:
         super()._check_parameters()
         if not self.beta > 0:
             raise RecsysError(f"beta is {self.beta!r}; it must be above 0")
 
-    def _start(self, train: Ratings, items: pd.DataFrame | None) -> None:
+    def _item_features(
+        self, train: Ratings, items: pd.DataFrame | None
+    ) -> tuple[Features, np.ndarray]:
         if items is None:
             raise RecsysError("GenreALS reads the items' genres: pass items=data.items to fit")
-        super()._start(train, items)
-        self.item_genres_, self.genre_names_ = genre_matrix(items, train.item_ids)
-        self.genre_rows_ = np.zeros((len(self.genre_names_), self.n_factors + 1), np.float32)
-
-    def _genre_lists(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the genres of each item as offsets and genre indices."""
-        starts = np.concatenate([[0], np.cumsum(self.item_genres_.sum(axis=1))])
-        return starts, np.nonzero(self.item_genres_)[1]
-
-    def _prior(self) -> np.ndarray:
-        means = np.empty_like(self.item_rows_)
-        genre_kernels.prior_means(*self._genre_lists(), self.genre_rows_, means)
-        return means
-
-    def _solve_priors(self, train: Ratings) -> None:
-        indptr = train.by_item.indptr
-        rows = genre_kernels.solve_genres(
-            indptr, float(self.nu), *self._genre_lists(), self.item_rows_, self._penalty,
-            float(self.beta), len(self.genre_names_),
-        )  # fmt: skip
-        self.genre_rows_ = rows.astype(np.float32)
-        unrated = train.by_item.counts == 0
-        self.item_rows_[unrated] = self._prior()[unrated]
-
-    def _loss(self, train: Ratings, sse: float) -> float:
-        squares = float(np.square(self.genre_rows_, dtype=np.float64).sum())
-        return super()._loss(train, sse) + 0.5 * self.beta * squares
+        kinds = ["genres"] if self.popularity is None else ["genres", "popularity"]
+        found = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        of_genre = np.array([name.startswith(PREFIX) for name in found.names], bool)
+        return found, np.where(of_genre, self.beta, self.popularity or 0.0)
 
     def explain(self, user: Hashable | Mapping[Any, float], item_id: Hashable) -> pd.DataFrame:
         """Take a score apart: what each genre of the film added, and what is the film's own.
@@ -124,20 +117,12 @@ class GenreALS(ALS):
         else:
             row = self.user_rows_[positions(self._user_lookup, user, "user")[0]]
         item = positions(self._item_lookup, item_id, "item")[0]
-        mine = np.flatnonzero(self.item_genres_[item])
+        mine = slice(self._feature_indptr[item], self._feature_indptr[item + 1])
+        features, shares = self._feature_indices[mine], self._feature_values[mine]
         taste = np.append(row[:-1], np.float32(1)).astype(np.float64)
-        by_genre = self.genre_rows_[mine] @ taste / np.sqrt(max(len(mine), 1))
-        own = self.item_rows_[item] @ taste - by_genre.sum()
+        said = shares * (self.feature_rows_[features] @ taste)
+        own = self.item_rows_[item] @ taste - said.sum()
         parts = ["average rating", "this user's level"]
-        parts += [self.genre_names_[g] for g in mine] + ["the film itself"]
-        values = [self.mu_, float(row[-1]), *by_genre, own]
-        return pd.DataFrame({"part": parts, "contribution": values})
-
-    def _extra(self) -> dict[str, Any]:
-        return {"genre_names": self.genre_names_}
-
-    @classmethod
-    def _from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
-        model = super()._from_saved(arrays, meta)
-        model.genre_names_ = meta["genre_names"]
-        return model
+        parts += [self.feature_names_[f].removeprefix(PREFIX) for f in features]
+        values = [self.mu_, float(row[-1]), *said, own]
+        return pd.DataFrame({"part": [*parts, "the film itself"], "contribution": values})
