@@ -58,11 +58,29 @@ def years(item_ids: Any, items: pd.DataFrame, counts: np.ndarray) -> tuple[np.nd
 def popularity(
     item_ids: Any, items: pd.DataFrame | None, counts: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """Return the items' popularity levels floor(log2(1 + n_i)), (n_items, n_levels) bool."""
+    """Return the items' popularity levels floor(log2(1 + n_i)), (n_items, n_levels) bool.
+
+    An item without a rating has none: it may be new, and of unknown popularity.
+    """
     level = np.log2(1 + counts).astype(int)
-    levels = np.unique(level)
-    names = ["0", "1 or 2"] + [f"{2**n - 1} to {2 ** (n + 1) - 2}" for n in range(2, 64)]
+    levels = np.unique(level[level > 0])
+    names = ["", "1 or 2"] + [f"{2**n - 1} to {2 ** (n + 1) - 2}" for n in range(2, 64)]
     return level[:, None] == levels, [names[n] for n in levels]
+
+
+def popularity_column(names: Sequence[str], count: int) -> int:
+    """Return the column of the popularity level of an item with `count` ratings.
+
+    `names` are those of `Features`. A level that no item had gives way to the next one below.
+    """
+    label = f"{_KINDS['popularity'][0]}: "
+    # A name begins with the least number of ratings: "raters: 15 to 30".
+    least = {
+        int(name.removeprefix(label).split()[0]): column
+        for column, name in enumerate(names)
+        if name.startswith(label)
+    }
+    return least[max((n for n in least if n <= count), default=min(least))]
 
 
 _KINDS: dict[str, tuple[str, Callable[..., tuple[np.ndarray, list[str]]]]] = {

@@ -6,14 +6,15 @@ from recsys_lib import io
 from recsys_lib.errors import DataError
 from recsys_lib.models.als import ALS
 from recsys_lib.models.base import Recommender
+from recsys_lib.models.bayesian_als import BayesianALS
 from recsys_lib.models.bias_als import BiasALS
 from recsys_lib.models.bpr import BPR
 from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.popularity import Popularity
 
-__all__ = ["ALS", "BPR", "BiasALS", "GenreALS", "Popularity", "Recommender", "load"]
+__all__ = ["ALS", "BPR", "BayesianALS", "BiasALS", "GenreALS", "Popularity", "Recommender", "load"]
 
-_SAVED = {model.__name__: model for model in (ALS, BPR, BiasALS, GenreALS, Popularity)}
+_SAVED = {model.__name__: model for model in (ALS, BPR, BayesianALS, BiasALS, GenreALS, Popularity)}
 
 
 def load(path: str | os.PathLike[str]) -> Recommender:

@@ -1,0 +1,132 @@
+"""Gibbs sampling of factors and biases: the row solve of alternating least squares, plus noise.
+
+With the other side fixed, z = [q_i; 1] and y = r - mu - b_i, a user's row has the distribution
+
+    x ~ N(A⁻¹ rhs, A⁻¹),    A = Σ α z zᵀ + Λ,    rhs = Σ α z y + Λ m,
+
+where α is the precision of a rating's noise and N(m, Λ⁻¹) the prior of the rows. With A = L Lᵀ a
+draw is A⁻¹ rhs + L⁻ᵀ ε, ε ~ N(0, I): one substitution more than the least squares solution.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+from recsys_lib.kernels.als import CHUNKS, PANEL, TILE, add_gram, gather
+from recsys_lib.kernels.linalg import FAST, cholesky, solve_cholesky
+
+
+@njit(cache=True, fastmath=FAST)
+def weigh(panel, start, stop, indices, precisions):
+    """Multiply each rating's column of the panel by √α, α of the row that gave it."""
+    for j in range(stop - start):
+        root = precisions[indices[start + j]] ** 0.5
+        for k in range(panel.shape[0]):
+            panel[k, j] *= root
+
+
+@njit(cache=True, fastmath=FAST)
+def draw_row(
+    start, stop, indices, values, other, mu, own, others, Lambda, m, noise, panel, gram, x, mean
+):  # fmt: skip
+    """Write one draw of a row into `x`, and the mean of all draws into `mean`."""
+    size = len(x)
+    gram[:] = 0
+    for first in range(start, stop, PANEL):
+        last = min(first + PANEL, stop)
+        width = gather(first, last, indices, values, other, mu, panel)
+        if len(others) > 1:
+            weigh(panel, first, last, indices, others)
+        add_gram(panel, width, gram)
+    for k in range(size):
+        x[k] = own * gram[size, k]
+        for c in range(size):
+            x[k] += Lambda[k, c] * m[c]
+        for c in range(k + 1):
+            gram[k, c] = own * gram[k, c] + Lambda[k, c]
+    cholesky(gram, size)
+    solve_cholesky(gram, size, x)
+    mean[:] = x
+    for k in range(size - 1, -1, -1):  # L⁻ᵀ ε, from the last unknown back
+        away = noise[k]
+        for c in range(k + 1, size):
+            away -= gram[c, k] * panel[c, 0]
+        panel[k, 0] = away * gram[k, k]  # the panel is free by now
+        x[k] += panel[k, 0]
+
+
+@njit(cache=True, parallel=True)
+def draw_rows(
+    indptr, indices, values, order, other, mu, own, others, Lambda, prior, noise, rows, means
+):  # fmt: skip
+    """Draw all rows of one side, given the other.
+
+    Parameters
+    ----------
+    indptr, indices, values : CSR of the ratings, a row for each row to draw
+    order : (n_rows,) int
+        The rows by decreasing length, dealt out as in `als.half_step`.
+    other : (n_other, K + 1) float
+        The fixed side: factors, then the bias.
+    mu : float
+        Mean rating.
+    own : (n_rows,) or (1,)
+        Precision of the noise in a row's ratings; a single one holds for all.
+    others : (n_other,) or (1,)
+        The same by the other side, for rows whose ratings differ in precision; (1,) of 1: none do.
+        A rating's precision is the product of the two.
+    Lambda : (K + 1, K + 1)
+        Prior precision of the rows.
+    prior : (n_rows, K + 1) or (1, K + 1)
+        Prior means; a single row holds for all.
+    noise : (n_rows, K + 1) or (1, K + 1)
+        Standard normal draws ε.
+    rows, means : (n_rows, K + 1)
+        Overwritten by the draws, and by the means A⁻¹ rhs that they scatter about.
+    """
+    size = other.shape[1]
+    padded = (size + TILE) // TILE * TILE
+    for chunk in prange(CHUNKS):
+        panel = np.zeros((padded, PANEL), other.dtype)
+        gram = np.empty((padded, padded), other.dtype)
+        for position in range(chunk, len(order), CHUNKS):
+            r = order[position]
+            draw_row(
+                indptr[r], indptr[r + 1], indices, values, other, mu,
+                own[min(r, len(own) - 1)], others, Lambda, prior[min(r, len(prior) - 1)],
+                noise[min(r, len(noise) - 1)], panel, gram, rows[r], means[r],
+            )  # fmt: skip
+
+
+@njit(cache=True, parallel=True, fastmath=FAST)
+def squared_residuals(indptr, indices, values, rows, other, mu, out):
+    """Fill `out` (n_rows,) float64 with each row's Σ (r - mu - b_u - b_i - p_u·q_i)²."""
+    n_factors = other.shape[1] - 1
+    for r in prange(len(out)):
+        total, p = 0.0, rows[r]
+        for j in range(indptr[r], indptr[r + 1]):
+            q = other[indices[j]]
+            residual = values[j] - mu - p[n_factors] - q[n_factors]
+            for k in range(n_factors):
+                residual -= p[k] * q[k]
+            total += residual * residual
+        out[r] = total
+
+
+@njit(cache=True, parallel=True, fastmath=FAST)
+def predict_draws(user_draws, item_draws, mu, users, items, mean, variance):
+    """Fill `mean` and `variance` (n,) over the draws of each pair's predicted rating.
+
+    `user_draws` and `item_draws` are (n_users, S, K + 1) and (n_items, S, K + 1).
+    """
+    n_draws, n_factors = user_draws.shape[1], user_draws.shape[2] - 1
+    for k in prange(len(users)):
+        total = squares = 0.0
+        for s in range(n_draws):
+            p, q = user_draws[users[k], s], item_draws[items[k], s]
+            score = p[n_factors] + q[n_factors]
+            for f in range(n_factors):
+                score += p[f] * q[f]
+            total += score
+            squares += score * score
+        mean[k] = mu + total / n_draws
+        variance[k] = max(squares / n_draws - (total / n_draws) ** 2, 0.0)

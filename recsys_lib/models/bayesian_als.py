@@ -1,0 +1,488 @@
+"""Matrix factorisation that knows how sure it is: Gibbs sampling instead of least squares."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import solve_triangular
+from scipy.sparse import csr_array
+from scipy.special import ndtri
+from scipy.stats import wishart
+
+from recsys_lib import io
+from recsys_lib.errors import RecsysError
+from recsys_lib.features import Features, item_features
+from recsys_lib.kernels import features as feature_kernels
+from recsys_lib.kernels import gibbs as kernels
+from recsys_lib.kernels.threads import threads_for
+from recsys_lib.models.als import INITIAL_SCALE
+from recsys_lib.models.rating import RatingModel
+from recsys_lib.progress import bar
+from recsys_lib.ratings import CSR, Ratings
+
+FROM_TABLE = ("genres", "years")  # features that are read from the table of items
+ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
+FIRST_SPREAD = 0.2  # the rows' variance before the first draw: a narrow start takes long to widen
+FEATURE_SHARE = 1.0  # prior precision of a feature's row, in units of that of an item's
+NOISE_RATINGS = 4.0  # the prior of a user's noise is worth as much as four ratings
+
+
+class BayesianALS(RatingModel):
+    """r_ui ~ N(μ + b_u + b_i + p_u·q_i, 1/α_u): not the best factors, but all that may be.
+
+    `ALS` returns the one set of rows that minimises its objective. Here rows are drawn again and
+    again from their distribution given the ratings, by the same row solve plus noise (Gibbs
+    sampling), and predictions are averaged over the draws. The weights that `ALS` needs to be told
+    (τ, γ, λ) are unknowns as well, so that nothing is left to tune:
+
+    * users' rows [p_u; b_u] ~ N(m, Λ⁻¹); items' rows ~ N(Σ_f F_if f, Λ'⁻¹), F the items' features,
+      a row f of its own for each; Normal-Wishart priors on m, f, Λ and Λ';
+    * each user has a noise precision α_u ~ Gamma: some rate at whim, and count for less.
+
+    Parameters
+    ----------
+    n_factors : int
+        K, the length of the vectors p_u and q_i; a large K does no harm.
+    n_samples : int
+        Draws S that are kept. Memory grows with it: 4 S (K + 1) bytes for each user,
+        twice that for each item.
+    n_burn : int
+        Draws before those, to get from the random start to where the distribution is.
+    features : sequence of {"genres", "years", "popularity"}
+        What the items' prior means are built on; genres and years are left out where `fit` gets no
+        table of items. Popularity helps films with ratings a little and harms those without, which
+        may be of any.
+    seed : int
+        Of all draws. The same seed gives the same bits at any number of threads.
+
+    Attributes
+    ----------
+    mu_ : float
+        μ, the training mean.
+    user_draws_, item_draws_ : (n_users, S, K + 1) and (n_items, S, K + 1) float32
+        Factors, then the bias. Draws of the same number belong together.
+    item_means_ : (n_items, S, K + 1) float32
+        The means that the items' draws scatter about, given the users' of the same number. Averages
+        over these instead of the draws have the same expectation and less noise of their own (Rao
+        and Blackwell's theorem), so that fewer draws do; spreads need the draws.
+    user_variances_ : (n_users,) float32
+        Variance 1/α_u of the noise in a user's ratings, averaged over the draws.
+    history : DataFrame
+        A row a draw, the first `n_burn` included: epoch, rmse_train (of this draw), rmse_valid (of
+        the kept draws' mean so far), noise (standard deviation, of the typical user), seconds.
+
+    References
+    ----------
+    Salakhutdinov & Mnih 2008, Bayesian probabilistic matrix factorization using MCMC; Simm et al.
+    2015, Macau (features); Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation
+    (noise by user).
+    """
+
+    _learnt: ClassVar[tuple[str, ...]] = (
+        "user_draws_", "item_draws_", "item_means_", "user_variances_",
+        "_prior_means", "_prior_precisions", "_noise_variances",
+    )  # fmt: skip
+
+    user_draws_: np.ndarray
+    item_draws_: np.ndarray
+    item_means_: np.ndarray
+    user_variances_: np.ndarray
+    feature_names_: list[str]
+    _prior_means: np.ndarray  # (S, K + 1) float32: m, by draw
+    _prior_precisions: np.ndarray  # (S, K + 1, K + 1) float32: Λ, by draw
+    _noise_variances: np.ndarray  # (S,) float32: of the typical user, by draw
+
+    def __init__(
+        self,
+        n_factors: int = 32,
+        n_samples: int = 60,
+        n_burn: int = 20,
+        features: Sequence[str] = ("genres", "years"),
+        seed: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.n_samples = n_samples
+        self.n_burn = n_burn
+        self.features = tuple(features)
+        self.seed = seed
+
+    # ---- fitting
+
+    def fit(
+        self,
+        train: Ratings,
+        valid: Ratings | None = None,
+        items: pd.DataFrame | None = None,
+        *,
+        progress: bool | None = None,
+        run_dir: str | os.PathLike[str] | None = None,
+        on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Self:
+        """Learn from `train`; see `Recommender.fit` for the parameters.
+
+        `run_dir` gets the log; there are no checkpoints. `on_epoch` is called after each draw with
+        its row of `history`; what it raises ends the fit.
+        """
+        self._check_parameters()
+        self._remember(train)
+        rng = np.random.default_rng(self.seed)
+        kinds = [kind for kind in self.features if items is not None or kind not in FROM_TABLE]
+        users, items_ = _Side.of_users(train, self), _Side.of_items(train, self, kinds, items, rng)
+        self.feature_names_ = items_.features.names
+        noise = _Noise(train)
+        self._make_room(train)
+        watched = _Watched(valid, self.mu_)
+        log, total = io.RunLog(run_dir), self.n_burn + self.n_samples
+        with bar(progress, total=total, desc=type(self).__name__) as steps:
+            for epoch in range(1, total + 1):
+                began = time.perf_counter()
+                users.draw(items_.rows, self.mu_, noise.precisions, noise.same, rng)
+                items_.draw(users.rows, self.mu_, noise.same, noise.precisions, rng)
+                sse = noise.draw(users.rows, items_.rows, self.mu_, rng)
+                kept = epoch - 1 - self.n_burn
+                if kept >= 0:
+                    self._keep(kept, users, items_, noise)
+                seconds = time.perf_counter() - began
+                row = {
+                    "epoch": epoch,
+                    "rmse_train": float(np.sqrt(sse / len(train))),
+                    "rmse_valid": watched.rmse(users.rows, items_.centres, kept, self.scale_),
+                    "noise": float(np.sqrt(noise.variance)),
+                    "seconds": seconds,
+                }
+                log.write(**row)
+                steps.update()
+                steps.set_postfix_str(f"valid {row['rmse_valid']:.4f}")
+                if on_epoch is not None:
+                    on_epoch(row)
+        self.user_variances_ /= self.n_samples
+        self.history = log.table()
+        return self
+
+    def _check_parameters(self) -> None:
+        for name, least in (("n_factors", 0), ("n_samples", 1), ("n_burn", 0)):
+            if not getattr(self, name) >= least:
+                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be {least} or more")
+
+    def _make_room(self, train: Ratings) -> None:
+        shape = self.n_samples, self.n_factors + 1
+        self.user_draws_ = np.empty((train.n_users, *shape), np.float32)
+        self.item_draws_ = np.empty((train.n_items, *shape), np.float32)
+        self.item_means_ = np.empty((train.n_items, *shape), np.float32)
+        self.user_variances_ = np.zeros(train.n_users, np.float32)
+        self._prior_means = np.empty(shape, np.float32)
+        self._prior_precisions = np.empty((*shape, shape[1]), np.float32)
+        self._noise_variances = np.empty(self.n_samples, np.float32)
+
+    def _keep(self, s: int, users: _Side, items: _Side, noise: _Noise) -> None:
+        self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
+        self.item_means_[:, s] = items.centres
+        self.user_variances_ += 1 / noise.precisions
+        self._prior_means[s], self._prior_precisions[s] = users.means[0], users.Lambda
+        self._noise_variances[s] = noise.variance
+
+    # ---- predicting
+
+    def _predict_index(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return self._mean(self.user_draws_, users, items).clip(*self.scale_)
+
+    def _predict_history(self, history: CSR, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return self._mean(self._fold_in(history), rows, items).clip(*self.scale_)
+
+    def _mean(self, user_draws: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return _moments(user_draws, self.item_means_, self.mu_, users, items)[0]
+
+    def _variance(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return _moments(self.user_draws_, self.item_draws_, self.mu_, users, items)[1]
+
+    def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
+        """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
+
+        Parameters
+        ----------
+        user_ids, item_ids : id or array-like (n,)
+            As for `predict`.
+        noise : bool
+            Whether to count the noise in the user's ratings, and so to say how far the rating may
+            be off; without it, how far the prediction may be off from the user's mean rating.
+
+        Raises
+        ------
+        UnknownIdError
+            An id is not in the training data.
+        """
+        users, items = self._pairs(user_ids, item_ids)
+        variance = self._variance(users, items)
+        if noise:
+            variance += self.user_variances_[users]
+        return np.sqrt(variance)
+
+    def interval(
+        self, user_ids: Any, item_ids: Any, level: float = 0.8
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the interval that holds a rating with probability `level`.
+
+        The distribution is taken to be normal, with the draws' mean and `predict_std`.
+
+        Returns
+        -------
+        low, high : (n,) float32
+            Clipped to the scale.
+
+        Raises
+        ------
+        UnknownIdError
+            An id is not in the training data.
+        RecsysError
+            `level` is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
+        users, items = self._pairs(user_ids, item_ids)
+        mean = self._mean(self.user_draws_, users, items)
+        variance = self._variance(users, items) + self.user_variances_[users]
+        reach = np.float32(ndtri((1 + level) / 2)) * np.sqrt(variance)
+        return (mean - reach).clip(*self.scale_), (mean + reach).clip(*self.scale_)
+
+    # ---- what the base class asks for
+
+    def _user_rows(self, users: np.ndarray) -> np.ndarray:
+        return self.user_draws_[users]
+
+    def _set_user_row(self, user: int, row: np.ndarray) -> None:
+        if user == len(self.user_draws_):
+            self._append("user_draws_", row)
+            self._append("user_variances_", self._noise_variances.mean())
+        self.user_draws_[user] = row
+
+    def _fold_in(self, history: CSR) -> np.ndarray:
+        """Draw strangers' rows, one for each draw of the items: (m, S, K + 1).
+
+        A stranger's noise is not drawn but set to its expectation, given the row that follows from
+        the typical user's. Draw s has the same ε for every stranger, so that a stranger's rows do
+        not depend on who else is asked for.
+        """
+        n, size = len(history.indptr) - 1, self.n_factors + 1
+        draws = np.empty((n, self.n_samples, size), np.float32)
+        rng = np.random.default_rng(self.seed)
+        noise = rng.standard_normal((self.n_samples, 1, size), np.float32)
+        rated, indices = np.unique(history.indices, return_inverse=True)
+        csr = history.indptr, indices.astype(np.int32), history.values
+        known = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
+        order, mu, same = np.arange(n), np.float32(self.mu_), np.ones(1, np.float32)
+        (rows, means), sse = np.empty((2, n, size), np.float32), np.empty(n)
+        with threads_for(n):
+            for s, (items, mean) in enumerate(zip(known, self._prior_means, strict=True)):
+                others = same, self._prior_precisions[s], mean[None]
+                typical = 1 / self._noise_variances[s : s + 1]
+                kernels.draw_rows(*csr, order, items, mu, typical, *others, noise[s], rows, means)
+                kernels.squared_residuals(*csr, means, items, mu, sse)
+                own = NOISE_RATINGS + np.diff(history.indptr)
+                own = (own / (NOISE_RATINGS / typical + sse)).astype(np.float32)
+                kernels.draw_rows(*csr, order, items, mu, own, *others, noise[s], rows, means)
+                draws[:, s] = rows
+        return draws
+
+    def _vectors(self, rows: np.ndarray) -> np.ndarray:
+        vectors = rows / np.float32(self.n_samples)  # so that the scores are means over the draws
+        vectors[..., -1] = 1 / self.n_samples  # meets b_i; see ALS
+        return vectors.reshape(len(rows), -1)
+
+    def _item_vectors(self) -> np.ndarray:
+        return self.item_means_.reshape(len(self.item_means_), -1)
+
+    def _offsets(self, rows: np.ndarray) -> np.ndarray:
+        return np.float32(self.mu_) + rows[..., -1].mean(axis=1)
+
+    def _similarity_vectors(self) -> np.ndarray:
+        if self.n_factors == 0:
+            return super()._similarity_vectors()
+        return self.item_means_[..., :-1].reshape(len(self.item_means_), -1)
+
+    def _extra(self) -> dict[str, Any]:
+        return {"feature_names": self.feature_names_}
+
+    @classmethod
+    def _from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
+        model = super()._from_saved(arrays, meta)
+        model.feature_names_ = meta["feature_names"]
+        return model
+
+
+class _Side:
+    """The rows of the users, or of the items, in the present draw, and the prior they have."""
+
+    def __init__(self, ratings: CSR, features: Features, size: int) -> None:
+        n = len(ratings.indptr) - 1
+        self.ratings, self.features = ratings, features
+        self.order = np.argsort(-ratings.counts, kind="stable")
+        self.rows = np.zeros((n, size), np.float32)
+        self.centres = np.zeros((n, size), np.float32)  # what the rows' draws scatter about
+        self.means = np.zeros((n if len(features.names) > 1 else 1, size), np.float32)
+        self.Lambda = np.eye(size, dtype=np.float32) / np.float32(FIRST_SPREAD)
+        # Rows without a rating know nothing of the prior: it is drawn given the others alone.
+        self.rated = np.flatnonzero(ratings.counts)
+        self.matrix = _matrix(features)[self.rated]
+
+    @classmethod
+    def of_users(cls, train: Ratings, model: BayesianALS) -> _Side:
+        return cls(train.by_user, _everyone(train.n_users), model.n_factors + 1)
+
+    @classmethod
+    def of_items(
+        cls,
+        train: Ratings,
+        model: BayesianALS,
+        kinds: Sequence[str],
+        table: pd.DataFrame | None,
+        rng: np.random.Generator,
+    ) -> _Side:
+        found = item_features(kinds, train.item_ids, train.by_item.counts, table)
+        side = cls(train.by_item, _with_constant(found), model.n_factors + 1)
+        start = rng.standard_normal((train.n_items, model.n_factors), np.float32)
+        side.rows[:, :-1] = INITIAL_SCALE * start
+        return side
+
+    def draw(
+        self,
+        other: np.ndarray,
+        mu: float,
+        own: np.ndarray,
+        others: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        """Draw the rows, given the other side's, and then their prior."""
+        noise = rng.standard_normal(self.rows.shape, np.float32)
+        kernels.draw_rows(
+            *self.ratings, self.order, other, np.float32(mu), own, others, self.Lambda, self.means,
+            noise, self.rows, self.centres,
+        )  # fmt: skip
+        f, Lambda = draw_prior(self.rows[self.rated], self.matrix, self.Lambda, rng)
+        self.Lambda = Lambda.astype(np.float32)
+        if len(self.means) == 1:
+            self.means = f.astype(np.float32)
+        else:
+            feature_kernels.prior_means(*self.features[:3], f, self.means)
+
+
+class _Noise:
+    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), ν worth `NOISE_RATINGS`, s² unknown."""
+
+    same = np.ones(1, np.float32)  # for the side whose ratings all have the other side's precision
+
+    def __init__(self, train: Ratings) -> None:
+        self.ratings, self.counts = train.by_user, train.by_user.counts
+        self.variance = float(np.var(train.by_user.values))
+        self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)
+        self.sse = np.empty(train.n_users)
+
+    def draw(
+        self, users: np.ndarray, items: np.ndarray, mu: float, rng: np.random.Generator
+    ) -> float:
+        """Draw the precisions given the residuals, then s²; return the sum of squared residuals."""
+        kernels.squared_residuals(*self.ratings, users, items, np.float32(mu), self.sse)
+        shape = (NOISE_RATINGS + self.counts) / 2
+        precisions = rng.gamma(shape, 2 / (NOISE_RATINGS * self.variance + self.sse))
+        total = float(NOISE_RATINGS * precisions.sum())
+        self.variance = float(rng.gamma(1 + NOISE_RATINGS * len(precisions) / 2, 2 / total))
+        self.precisions = precisions.astype(np.float32)
+        return float(self.sse.sum())
+
+
+class _Watched:
+    """The validation part, and what the kept draws predict for it on average."""
+
+    def __init__(self, valid: Ratings | None, mu: float) -> None:
+        self.valid, self.mu = valid, mu
+        if valid is not None:
+            self.total = np.zeros(len(valid))
+            self.users = valid.user_of_rating()
+
+    def rmse(
+        self, users: np.ndarray, items: np.ndarray, kept: int, scale: tuple[float, float]
+    ) -> float:
+        """Return the RMSE of the mean of draws 0 to `kept`; before them, of this draw alone."""
+        if self.valid is None:
+            return float("nan")
+        pairs = self.users, self.valid.by_user.indices
+        mean = _moments(users[:, None], items[:, None], self.mu, *pairs)[0]
+        if kept >= 0:
+            self.total += mean
+            mean = (self.total / (kept + 1)).astype(np.float32)
+        error = mean.clip(*scale) - self.valid.by_user.values
+        return float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))
+
+
+def _moments(
+    user_draws: np.ndarray, item_draws: np.ndarray, mu: float, users: np.ndarray, items: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance (n,) float32 of what the draws predict, without the noise."""
+    mean, variance = np.empty((2, len(users)), np.float32)
+    kernels.predict_draws(user_draws, item_draws, np.float32(mu), users, items, mean, variance)
+    return mean, variance
+
+
+def draw_prior(
+    rows: np.ndarray, features: csr_array, Lambda: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the features' rows f given the rows and Λ, then Λ given both.
+
+    rows = F f + E, the rows of E ~ N(0, Λ⁻¹), those of f ~ N(0, (κ Λ)⁻¹), κ = `FEATURE_SHARE`, and
+    Λ ~ Wishart(K + 1, (`ROW_SPREAD` (K + 1) I)⁻¹): conjugate, so that both have closed forms.
+
+    Parameters
+    ----------
+    rows : (n, K + 1) float32
+    features : sparse array (n, L) float64
+        F.
+    Lambda : (K + 1, K + 1)
+        The present Λ.
+
+    Returns
+    -------
+    f : (L, K + 1) float64
+    Lambda : (K + 1, K + 1) float64
+    """
+    (n, size), n_features = rows.shape, features.shape[1]
+    rows = rows.astype(np.float64)
+    precision = (features.T @ features).toarray() + FEATURE_SHARE * np.eye(n_features)
+    f = np.linalg.solve(precision, features.T @ rows)
+    away = solve_triangular(
+        np.linalg.cholesky(precision).T, rng.standard_normal((n_features, size))
+    )
+    root = np.linalg.cholesky(np.asarray(Lambda, np.float64))
+    f += solve_triangular(root.T, away.T).T  # rows of `away` times a root of Λ⁻¹
+    apart = rows - features @ f
+    scatter = ROW_SPREAD * size * np.eye(size) + apart.T @ apart + FEATURE_SHARE * f.T @ f
+    drawn = wishart.rvs(size + n + n_features, np.linalg.inv(scatter), random_state=rng)
+    return f, np.reshape(drawn, (size, size))
+
+
+def _matrix(features: Features) -> csr_array:
+    """Return F, (n, L) float64, as SciPy's sparse array."""
+    shape = len(features.indptr) - 1, len(features.names)
+    values = features.values.astype(np.float64)
+    return csr_array((values, features.indices, features.indptr), shape)
+
+
+def _everyone(n: int) -> Features:
+    """Return one feature that all have: its row is the mean."""
+    zeros = np.zeros(n, np.int32)
+    return Features(np.arange(n + 1), zeros, np.ones(n, np.float32), ["all"])
+
+
+def _with_constant(features: Features) -> Features:
+    """Return the features and, as the last, one that all have."""
+    n = len(features.indptr) - 1
+    ends = features.indptr[1:]
+    return Features(
+        features.indptr + np.arange(n + 1),
+        np.insert(features.indices, ends, len(features.names)).astype(np.int32),
+        np.insert(features.values, ends, 1).astype(np.float32),
+        [*features.names, "all"],
+    )
