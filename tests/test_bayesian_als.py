@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from recsys_lib import datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als, gibbs
-from recsys_lib.models import bayesian_als
+from recsys_lib.models import sampler
 from recsys_lib.ratings import Ratings
 
 MU = 0.3
@@ -108,11 +108,11 @@ def test_the_prior_is_drawn_from_its_conjugate_distribution():
     rows, Lambda = rng.normal(size=(n, 2)).astype(np.float32), spd(2, 5)
     sparse = csr_array(matrix.astype(float))
     f, drawn = zip(
-        *(bayesian_als.draw_prior(rows, sparse, Lambda, rng) for _ in range(n_draws)),
+        *(sampler.draw_prior(rows, sparse, Lambda, rng) for _ in range(n_draws)),
         strict=True,
     )
     f, drawn = np.array(f), np.array(drawn)
-    precision = matrix.T @ matrix + bayesian_als.FEATURE_SHARE * np.eye(3)
+    precision = matrix.T @ matrix + sampler.FEATURE_SHARE * np.eye(3)
     mean, covariance = np.linalg.solve(precision, matrix.T @ rows), np.linalg.inv(precision)
     within(f.reshape(n_draws, -1), mean.ravel())
     centred = (f - mean).transpose(0, 2, 1).reshape(n_draws, -1)  # by column of f
@@ -122,8 +122,8 @@ def test_the_prior_is_drawn_from_its_conjugate_distribution():
     )  # fmt: skip
     # E[Λ | f] = degrees x scale; averaged over f by the law of total expectation
     away = rows - matrix @ f
-    scatter = bayesian_als.ROW_SPREAD * 2 * np.eye(2) + away.transpose(0, 2, 1) @ away
-    scatter += bayesian_als.FEATURE_SHARE * f.transpose(0, 2, 1) @ f
+    scatter = sampler.ROW_SPREAD * 2 * np.eye(2) + away.transpose(0, 2, 1) @ away
+    scatter += sampler.FEATURE_SHARE * f.transpose(0, 2, 1) @ f
     difference = drawn - (2 + n + 3) * np.linalg.inv(scatter)
     within(difference.reshape(n_draws, -1), np.zeros(4))
 

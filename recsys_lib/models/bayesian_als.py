@@ -9,27 +9,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import solve_triangular
-from scipy.sparse import csr_array
 from scipy.special import ndtri
-from scipy.stats import wishart
 
 from recsys_lib import io
 from recsys_lib.errors import RecsysError
-from recsys_lib.features import Features, item_features
-from recsys_lib.kernels import features as feature_kernels
+from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.kernels.threads import threads_for
-from recsys_lib.models.als import INITIAL_SCALE
 from recsys_lib.models.rating import RatingModel
+from recsys_lib.models.sampler import NOISE_RATINGS, Noise, Side
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
 FROM_TABLE = ("genres", "years")  # features that are read from the table of items
-ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
-FIRST_SPREAD = 0.2  # the rows' variance before the first draw: a narrow start takes long to widen
-FEATURE_SHARE = 1.0  # prior precision of a feature's row, in units of that of an item's
-NOISE_RATINGS = 4.0  # the prior of a user's noise is worth as much as four ratings
 
 
 class BayesianALS(RatingModel):
@@ -132,26 +124,27 @@ class BayesianALS(RatingModel):
         self._remember(train)
         rng = np.random.default_rng(self.seed)
         kinds = [kind for kind in self.features if items is not None or kind not in FROM_TABLE]
-        users, items_ = _Side.of_users(train, self), _Side.of_items(train, self, kinds, items, rng)
-        self.feature_names_ = items_.features.names
-        noise = _Noise(train)
+        features = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        size, self.feature_names_ = self.n_factors + 1, features.names
+        people, films = Side.of_users(train, size), Side.of_items(train, size, features, rng)
+        noise = Noise(train)
         self._make_room(train)
         watched = _Watched(valid, self.mu_)
         log, total = io.RunLog(run_dir), self.n_burn + self.n_samples
         with bar(progress, total=total, desc=type(self).__name__) as steps:
             for epoch in range(1, total + 1):
                 began = time.perf_counter()
-                users.draw(items_.rows, self.mu_, noise.precisions, noise.same, rng)
-                items_.draw(users.rows, self.mu_, noise.same, noise.precisions, rng)
-                sse = noise.draw(users.rows, items_.rows, self.mu_, rng)
+                people.draw(films.rows, self.mu_, noise.precisions, noise.same, rng)
+                films.draw(people.rows, self.mu_, noise.same, noise.precisions, rng)
+                sse = noise.draw(people.rows, films.rows, self.mu_, rng)
                 kept = epoch - 1 - self.n_burn
                 if kept >= 0:
-                    self._keep(kept, users, items_, noise)
+                    self._keep(kept, people, films, noise)
                 seconds = time.perf_counter() - began
                 row = {
                     "epoch": epoch,
                     "rmse_train": float(np.sqrt(sse / len(train))),
-                    "rmse_valid": watched.rmse(users.rows, items_.centres, kept, self.scale_),
+                    "rmse_valid": watched.rmse(people.rows, films.centres, kept, self.scale_),
                     "noise": float(np.sqrt(noise.variance)),
                     "seconds": seconds,
                 }
@@ -179,7 +172,7 @@ class BayesianALS(RatingModel):
         self._prior_precisions = np.empty((*shape, shape[1]), np.float32)
         self._noise_variances = np.empty(self.n_samples, np.float32)
 
-    def _keep(self, s: int, users: _Side, items: _Side, noise: _Noise) -> None:
+    def _keep(self, s: int, users: Side, items: Side, noise: Noise) -> None:
         self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
         self.item_means_[:, s] = items.centres
         self.user_variances_ += 1 / noise.precisions
@@ -314,86 +307,6 @@ class BayesianALS(RatingModel):
         return model
 
 
-class _Side:
-    """The rows of the users, or of the items, in the present draw, and the prior they have."""
-
-    def __init__(self, ratings: CSR, features: Features, size: int) -> None:
-        n = len(ratings.indptr) - 1
-        self.ratings, self.features = ratings, features
-        self.order = np.argsort(-ratings.counts, kind="stable")
-        self.rows = np.zeros((n, size), np.float32)
-        self.centres = np.zeros((n, size), np.float32)  # what the rows' draws scatter about
-        self.means = np.zeros((n if len(features.names) > 1 else 1, size), np.float32)
-        self.Lambda = np.eye(size, dtype=np.float32) / np.float32(FIRST_SPREAD)
-        # Rows without a rating know nothing of the prior: it is drawn given the others alone.
-        self.rated = np.flatnonzero(ratings.counts)
-        self.matrix = _matrix(features)[self.rated]
-
-    @classmethod
-    def of_users(cls, train: Ratings, model: BayesianALS) -> _Side:
-        return cls(train.by_user, _everyone(train.n_users), model.n_factors + 1)
-
-    @classmethod
-    def of_items(
-        cls,
-        train: Ratings,
-        model: BayesianALS,
-        kinds: Sequence[str],
-        table: pd.DataFrame | None,
-        rng: np.random.Generator,
-    ) -> _Side:
-        found = item_features(kinds, train.item_ids, train.by_item.counts, table)
-        side = cls(train.by_item, _with_constant(found), model.n_factors + 1)
-        start = rng.standard_normal((train.n_items, model.n_factors), np.float32)
-        side.rows[:, :-1] = INITIAL_SCALE * start
-        return side
-
-    def draw(
-        self,
-        other: np.ndarray,
-        mu: float,
-        own: np.ndarray,
-        others: np.ndarray,
-        rng: np.random.Generator,
-    ) -> None:
-        """Draw the rows, given the other side's, and then their prior."""
-        noise = rng.standard_normal(self.rows.shape, np.float32)
-        kernels.draw_rows(
-            *self.ratings, self.order, other, np.float32(mu), own, others, self.Lambda, self.means,
-            noise, self.rows, self.centres,
-        )  # fmt: skip
-        f, Lambda = draw_prior(self.rows[self.rated], self.matrix, self.Lambda, rng)
-        self.Lambda = Lambda.astype(np.float32)
-        if len(self.means) == 1:
-            self.means = f.astype(np.float32)
-        else:
-            feature_kernels.prior_means(*self.features[:3], f, self.means)
-
-
-class _Noise:
-    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), ν worth `NOISE_RATINGS`, s² unknown."""
-
-    same = np.ones(1, np.float32)  # for the side whose ratings all have the other side's precision
-
-    def __init__(self, train: Ratings) -> None:
-        self.ratings, self.counts = train.by_user, train.by_user.counts
-        self.variance = float(np.var(train.by_user.values))
-        self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)
-        self.sse = np.empty(train.n_users)
-
-    def draw(
-        self, users: np.ndarray, items: np.ndarray, mu: float, rng: np.random.Generator
-    ) -> float:
-        """Draw the precisions given the residuals, then s²; return the sum of squared residuals."""
-        kernels.squared_residuals(*self.ratings, users, items, np.float32(mu), self.sse)
-        shape = (NOISE_RATINGS + self.counts) / 2
-        precisions = rng.gamma(shape, 2 / (NOISE_RATINGS * self.variance + self.sse))
-        total = float(NOISE_RATINGS * precisions.sum())
-        self.variance = float(rng.gamma(1 + NOISE_RATINGS * len(precisions) / 2, 2 / total))
-        self.precisions = precisions.astype(np.float32)
-        return float(self.sse.sum())
-
-
 class _Watched:
     """The validation part, and what the kept draws predict for it on average."""
 
@@ -425,64 +338,3 @@ def _moments(
     mean, variance = np.empty((2, len(users)), np.float32)
     kernels.predict_draws(user_draws, item_draws, np.float32(mu), users, items, mean, variance)
     return mean, variance
-
-
-def draw_prior(
-    rows: np.ndarray, features: csr_array, Lambda: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the features' rows f given the rows and Λ, then Λ given both.
-
-    rows = F f + E, the rows of E ~ N(0, Λ⁻¹), those of f ~ N(0, (κ Λ)⁻¹), κ = `FEATURE_SHARE`, and
-    Λ ~ Wishart(K + 1, (`ROW_SPREAD` (K + 1) I)⁻¹): conjugate, so that both have closed forms.
-
-    Parameters
-    ----------
-    rows : (n, K + 1) float32
-    features : sparse array (n, L) float64
-        F.
-    Lambda : (K + 1, K + 1)
-        The present Λ.
-
-    Returns
-    -------
-    f : (L, K + 1) float64
-    Lambda : (K + 1, K + 1) float64
-    """
-    (n, size), n_features = rows.shape, features.shape[1]
-    rows = rows.astype(np.float64)
-    precision = (features.T @ features).toarray() + FEATURE_SHARE * np.eye(n_features)
-    f = np.linalg.solve(precision, features.T @ rows)
-    away = solve_triangular(
-        np.linalg.cholesky(precision).T, rng.standard_normal((n_features, size))
-    )
-    root = np.linalg.cholesky(np.asarray(Lambda, np.float64))
-    f += solve_triangular(root.T, away.T).T  # rows of `away` times a root of Λ⁻¹
-    apart = rows - features @ f
-    scatter = ROW_SPREAD * size * np.eye(size) + apart.T @ apart + FEATURE_SHARE * f.T @ f
-    drawn = wishart.rvs(size + n + n_features, np.linalg.inv(scatter), random_state=rng)
-    return f, np.reshape(drawn, (size, size))
-
-
-def _matrix(features: Features) -> csr_array:
-    """Return F, (n, L) float64, as SciPy's sparse array."""
-    shape = len(features.indptr) - 1, len(features.names)
-    values = features.values.astype(np.float64)
-    return csr_array((values, features.indices, features.indptr), shape)
-
-
-def _everyone(n: int) -> Features:
-    """Return one feature that all have: its row is the mean."""
-    zeros = np.zeros(n, np.int32)
-    return Features(np.arange(n + 1), zeros, np.ones(n, np.float32), ["all"])
-
-
-def _with_constant(features: Features) -> Features:
-    """Return the features and, as the last, one that all have."""
-    n = len(features.indptr) - 1
-    ends = features.indptr[1:]
-    return Features(
-        features.indptr + np.arange(n + 1),
-        np.insert(features.indices, ends, len(features.names)).astype(np.int32),
-        np.insert(features.values, ends, 1).astype(np.float32),
-        [*features.names, "all"],
-    )

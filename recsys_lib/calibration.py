@@ -1,0 +1,92 @@
+"""Whether intervals hold what they say: shares of ratings inside, overall and group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from recsys_lib.errors import RecsysError
+
+Intervals = Callable[[float], tuple[np.ndarray, np.ndarray]]
+
+
+def same_width(predicted: np.ndarray, spread: float) -> Intervals:
+    """Return normal intervals of one width for all, as a function of the level.
+
+    What a model without an opinion on its own certainty can offer: `spread` is its RMSE on a
+    validation part.
+    """
+
+    def intervals(level: float) -> tuple[np.ndarray, np.ndarray]:
+        reach = ndtri((1 + level) / 2) * spread
+        return predicted - reach, predicted + reach
+
+    return intervals
+
+
+def inside(intervals: Intervals, ratings: np.ndarray, level: float) -> np.ndarray:
+    """Return which ratings lie in their intervals, (n,) bool; the ends count as inside."""
+    low, high = intervals(level)
+    return np.asarray((low <= ratings) & (ratings <= high))
+
+
+def reliability(
+    intervals: Intervals, ratings: np.ndarray, levels: Sequence[float] = (0.5, 0.8, 0.95)
+) -> pd.DataFrame:
+    """Return how many ratings the intervals hold, beside how many they claim to hold.
+
+    Parameters
+    ----------
+    intervals : callable
+        From a level to (low, high), each (n,): such as ``partial(model.interval, users, items)``.
+    ratings : (n,)
+        Ratings that the model has not seen.
+    levels : sequence of float
+        Between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        level, share (of the ratings inside), width (mean of high - low, in stars).
+    """
+    if len(ratings) == 0:
+        raise RecsysError("there is no rating to hold the intervals against")
+    rows = []
+    for level in levels:
+        low, high = intervals(level)
+        share = inside(intervals, ratings, level).mean()
+        rows.append((level, float(share), float(np.mean(high - low))))
+    return pd.DataFrame(rows, columns=["level", "share", "width"])
+
+
+def by_quantile(within: np.ndarray, by: np.ndarray, n_groups: int = 5) -> pd.DataFrame:
+    """Return the share inside for groups of equal size, from the lowest of `by` to the highest.
+
+    An interval may be right on average and wrong for everyone: too wide for some, too narrow for
+    others. Ratings of equal `by` stay together, so that the groups may differ in size.
+
+    Parameters
+    ----------
+    within : (n,) bool
+        As `inside` returns it.
+    by : (n,)
+        What to sort by, such as how erratic the user is.
+    n_groups : int
+
+    Returns
+    -------
+    DataFrame
+        low, high (of `by`), share, n.
+    """
+    if len(within) != len(by):
+        raise RecsysError(f"{len(within)} ratings and {len(by)} values to sort them by")
+    rank = pd.Series(by).rank(method="min").to_numpy() - 1
+    group = (rank * n_groups // len(by)).astype(int)
+    table = pd.DataFrame({"group": group, "by": by, "within": within})
+    found = table.groupby("group").agg(
+        low=("by", "min"), high=("by", "max"), share=("within", "mean"), n=("by", "size")
+    )
+    return found.reset_index(drop=True)

@@ -1,0 +1,156 @@
+"""The unknowns of `BayesianALS`, drawn in turn: rows, their prior, the users' noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.sparse import csr_array
+from scipy.stats import wishart
+
+from recsys_lib.features import Features
+from recsys_lib.kernels import features as feature_kernels
+from recsys_lib.kernels import gibbs as kernels
+from recsys_lib.models.als import INITIAL_SCALE
+from recsys_lib.ratings import CSR, Ratings
+
+ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
+FIRST_SPREAD = 0.2  # the rows' variance before the first draw: a narrow start takes long to widen
+FEATURE_SHARE = 1.0  # prior precision of a feature's row, in units of that of an item's
+NOISE_RATINGS = 4.0  # the prior of a user's noise is worth as much as four ratings
+
+
+class Side:
+    """The rows of the users, or of the items, in the present draw, and the prior they have."""
+
+    def __init__(self, ratings: CSR, features: Features, size: int) -> None:
+        n = len(ratings.indptr) - 1
+        self.ratings, self.features = ratings, features
+        self.order = np.argsort(-ratings.counts, kind="stable")
+        self.rows = np.zeros((n, size), np.float32)
+        self.centres = np.zeros((n, size), np.float32)  # what the rows' draws scatter about
+        self.means = np.zeros((n if len(features.names) > 1 else 1, size), np.float32)
+        self.Lambda = np.eye(size, dtype=np.float32) / np.float32(FIRST_SPREAD)
+        # Rows without a rating know nothing of the prior: it is drawn given the others alone.
+        self.rated = np.flatnonzero(ratings.counts)
+        self.matrix = _matrix(features)[self.rated]
+
+    @classmethod
+    def of_users(cls, train: Ratings, size: int) -> Side:
+        """Return the users, whose prior has one mean for all."""
+        return cls(train.by_user, _everyone(train.n_users), size)
+
+    @classmethod
+    def of_items(
+        cls, train: Ratings, size: int, features: Features, rng: np.random.Generator
+    ) -> Side:
+        """Return the items, with a prior built on features and a random start."""
+        side = cls(train.by_item, _with_constant(features), size)
+        start = rng.standard_normal((train.n_items, size - 1), np.float32)
+        side.rows[:, :-1] = INITIAL_SCALE * start
+        return side
+
+    def draw(
+        self,
+        other: np.ndarray,
+        mu: float,
+        own: np.ndarray,
+        others: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        """Draw the rows, given the other side's, and then their prior."""
+        noise = rng.standard_normal(self.rows.shape, np.float32)
+        kernels.draw_rows(
+            *self.ratings, self.order, other, np.float32(mu), own, others, self.Lambda, self.means,
+            noise, self.rows, self.centres,
+        )  # fmt: skip
+        f, Lambda = draw_prior(self.rows[self.rated], self.matrix, self.Lambda, rng)
+        self.Lambda = Lambda.astype(np.float32)
+        if len(self.means) == 1:
+            self.means = f.astype(np.float32)
+        else:
+            feature_kernels.prior_means(*self.features[:3], f, self.means)
+
+
+class Noise:
+    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), ν worth `NOISE_RATINGS`, s² unknown."""
+
+    same = np.ones(1, np.float32)  # for the side whose ratings all have the other side's precision
+
+    def __init__(self, train: Ratings) -> None:
+        self.ratings, self.counts = train.by_user, train.by_user.counts
+        self.variance = float(np.var(train.by_user.values))
+        self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)
+        self.sse = np.empty(train.n_users)
+
+    def draw(
+        self, users: np.ndarray, items: np.ndarray, mu: float, rng: np.random.Generator
+    ) -> float:
+        """Draw the precisions given the residuals, then s²; return the sum of squared residuals."""
+        kernels.squared_residuals(*self.ratings, users, items, np.float32(mu), self.sse)
+        shape = (NOISE_RATINGS + self.counts) / 2
+        precisions = rng.gamma(shape, 2 / (NOISE_RATINGS * self.variance + self.sse))
+        total = float(NOISE_RATINGS * precisions.sum())
+        self.variance = float(rng.gamma(1 + NOISE_RATINGS * len(precisions) / 2, 2 / total))
+        self.precisions = precisions.astype(np.float32)
+        return float(self.sse.sum())
+
+
+def draw_prior(
+    rows: np.ndarray, features: csr_array, Lambda: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the features' rows f given the rows and Λ, then Λ given both.
+
+    rows = F f + E, the rows of E ~ N(0, Λ⁻¹), those of f ~ N(0, (κ Λ)⁻¹), κ = `FEATURE_SHARE`, and
+    Λ ~ Wishart(K + 1, (`ROW_SPREAD` (K + 1) I)⁻¹): conjugate, so that both have closed forms.
+
+    Parameters
+    ----------
+    rows : (n, K + 1) float32
+    features : sparse array (n, L) float64
+        F.
+    Lambda : (K + 1, K + 1)
+        The present Λ.
+
+    Returns
+    -------
+    f : (L, K + 1) float64
+    Lambda : (K + 1, K + 1) float64
+    """
+    (n, size), n_features = rows.shape, features.shape[1]
+    rows = rows.astype(np.float64)
+    precision = (features.T @ features).toarray() + FEATURE_SHARE * np.eye(n_features)
+    f = np.linalg.solve(precision, features.T @ rows)
+    away = solve_triangular(
+        np.linalg.cholesky(precision).T, rng.standard_normal((n_features, size))
+    )
+    root = np.linalg.cholesky(np.asarray(Lambda, np.float64))
+    f += solve_triangular(root.T, away.T).T  # rows of `away` times a root of Λ⁻¹
+    apart = rows - features @ f
+    scatter = ROW_SPREAD * size * np.eye(size) + apart.T @ apart + FEATURE_SHARE * f.T @ f
+    drawn = wishart.rvs(size + n + n_features, np.linalg.inv(scatter), random_state=rng)
+    return f, np.reshape(drawn, (size, size))
+
+
+def _matrix(features: Features) -> csr_array:
+    """Return F, (n, L) float64, as SciPy's sparse array."""
+    shape = len(features.indptr) - 1, len(features.names)
+    values = features.values.astype(np.float64)
+    return csr_array((values, features.indices, features.indptr), shape)
+
+
+def _everyone(n: int) -> Features:
+    """Return one feature that all have: its row is the mean."""
+    zeros = np.zeros(n, np.int32)
+    return Features(np.arange(n + 1), zeros, np.ones(n, np.float32), ["all"])
+
+
+def _with_constant(features: Features) -> Features:
+    """Return the features and, as the last, one that all have."""
+    n = len(features.indptr) - 1
+    ends = features.indptr[1:]
+    return Features(
+        features.indptr + np.arange(n + 1),
+        np.insert(features.indices, ends, len(features.names)).astype(np.int32),
+        np.insert(features.values, ends, 1).astype(np.float32),
+        [*features.names, "all"],
+    )
