@@ -60,11 +60,12 @@ def popularity(
 ) -> tuple[np.ndarray, list[str]]:
     """Return the items' popularity levels floor(log2(1 + n_i)), (n_items, n_levels) bool.
 
-    An item without a rating has none: it may be new, and of unknown popularity.
+    Items without a rating go with those of one or two: in a table dealt out at random, they are the
+    rarest of all. Films that are new, and not rare, are done an injustice.
     """
-    level = np.log2(1 + counts).astype(int)
-    levels = np.unique(level[level > 0])
-    names = ["", "1 or 2"] + [f"{2**n - 1} to {2 ** (n + 1) - 2}" for n in range(2, 64)]
+    level = np.log2(1 + np.maximum(counts, 1)).astype(int)
+    levels = np.unique(level)
+    names = ["", "0 to 2"] + [f"{2**n - 1} to {2 ** (n + 1) - 2}" for n in range(2, 64)]
     return level[:, None] == levels, [names[n] for n in levels]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -301,8 +301,10 @@ class Ratings:
         )
 
 
-def positions(index: pd.Index, ids: Any, what: str) -> np.ndarray:
-    """Return where `ids` (one or several) stand in `index`, (n,) int32.
+def positions(
+    index: pd.Index, ids: Any, what: str, later: Mapping[Any, int] | None = None
+) -> np.ndarray:
+    """Return where `ids` (one or several) stand in `index`, or in `later`, (n,) int32.
 
     Raises
     ------
@@ -311,6 +313,8 @@ def positions(index: pd.Index, ids: Any, what: str) -> np.ndarray:
     """
     wanted = np.atleast_1d(np.asarray(ids))
     found = index.get_indexer(pd.Index(wanted))
+    if later and (found < 0).any():
+        found[found < 0] = [later.get(one, -1) for one in wanted[found < 0].tolist()]
     if (found < 0).any():
         stranger = wanted[found < 0].tolist()[0]
         example = f"; ids look like {index[:1].tolist()[0]!r}" if len(index) else ""

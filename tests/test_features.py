@@ -35,19 +35,19 @@ def test_each_kind_has_weight_one_in_all(items):
     assert table.columns.tolist() == [
         "genre: Action", "genre: Comedy", "genre: Drama",
         "year: 1990 to 1994", "year: 1995 to 1999", "year: 2000 to 2004",
-        "raters: 1 or 2", "raters: 15 to 30",
+        "raters: 0 to 2", "raters: 15 to 30",
     ]  # fmt: skip
     np.testing.assert_allclose(table.iloc[0, :3], 3**-0.5)
     np.testing.assert_allclose(table.iloc[2, :3], [0, 2**-0.5, 2**-0.5])
     assert table.iloc[:, 3:6].to_numpy().tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]]
-    assert table.iloc[:, 6:].to_numpy().tolist() == [[0, 0], [1, 0], [1, 0], [0, 1]]
+    assert table.iloc[:, 6:].to_numpy().tolist() == [[1, 0], [1, 0], [1, 0], [0, 1]]
 
 
 def test_levels_double(items):
     counts = np.array([1, 2, 3, 6, 7, 14, 15])
     found = item_features(["popularity"], np.arange(7), counts)
     assert found.names == [
-        "raters: 1 or 2",
+        "raters: 0 to 2",
         "raters: 3 to 6",
         "raters: 7 to 14",
         "raters: 15 to 30",

@@ -18,6 +18,7 @@ MODELS = {
     "BiasALS": lambda: models.BiasALS(n_epochs=5),
     "ALS": lambda: models.ALS(n_factors=6, n_epochs=5),
     "GenreALS": lambda: models.GenreALS(n_factors=6, n_epochs=5),
+    "BayesianALS": lambda: models.BayesianALS(n_factors=4, n_samples=6, n_burn=4),
     "BPR": lambda: models.BPR(n_factors=6, n_epochs=5),
 }
 RATING_MODELS = ["BiasALS", "ALS", "GenreALS"]
@@ -394,6 +395,33 @@ def test_genres_help_where_ratings_lack(data):
         error = model.predict(test["user_id"], test["item_id"]) - test["rating"]
         errors[type(model).__name__] = float((error**2).mean())
     assert errors["GenreALS"] < errors["ALS"]
+
+
+def test_popularity_levels_are_part_of_one_objective(data, parts):
+    """The loss still never rises, and items of one level, rated or not, share a prior mean."""
+    train, valid, _ = parts
+    model = models.ALS(n_factors=4, n_epochs=12, popularity=10.0).fit(train, valid)
+    assert (model.history["loss"].diff().dropna() <= 1e-6 * model.history["loss"].iloc[0]).all()
+    counts = train.by_item.counts
+    rare = np.flatnonzero(counts <= 2)
+    assert {0, 1} <= set(counts[rare])
+    assert (model.item_priors_[rare] == model.item_priors_[rare[0]]).all()
+    assert np.abs(model.item_priors_[rare[0]]).max() > 0
+    unrated = np.flatnonzero(counts == 0)
+    np.testing.assert_array_equal(model.item_rows_[unrated], model.item_priors_[unrated])
+    often = np.argmax(counts)
+    assert not np.allclose(model.item_priors_[often], model.item_priors_[rare[0]])
+
+
+def test_an_explanation_names_the_popularity_level(data, parts):
+    model = models.GenreALS(n_factors=4, n_epochs=5, popularity=10.0)
+    model.fit(parts[0], items=data.items)
+    user, item = data.ratings.user_ids[8], data.ratings.item_ids[30]
+    table = model.explain(user, item)
+    assert table["part"].str.startswith("raters: ").sum() == 1
+    row_u, row_i = model.user_rows_[8], model.item_rows_[30]
+    score = model.mu_ + row_u[-1] + row_i[-1] + row_u[:-1] @ row_i[:-1]
+    assert table["contribution"].sum() == pytest.approx(score, abs=1e-5)
 
 
 def test_an_explanation_adds_up(cold_start, data):

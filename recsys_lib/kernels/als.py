@@ -148,10 +148,11 @@ def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior
     """
     size = other.shape[1]
     padded = (size + TILE) // TILE * TILE  # size + 1 unknowns and targets, in whole tiles
-    for chunk in prange(CHUNKS):
+    chunks = min(CHUNKS, len(order))  # one row alone needs room for one
+    for chunk in prange(chunks):
         panel = np.zeros((padded, PANEL), other.dtype)
         gram = np.empty((padded, padded), other.dtype)
-        for position in range(chunk, len(order), CHUNKS):
+        for position in range(chunk, len(order), chunks):
             r = order[position]
             m = prior[min(r, len(prior) - 1)]
             sse[r] = solve_row(

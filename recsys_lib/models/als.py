@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.features import Features, item_features
+from recsys_lib.features import Features, item_features, popularity_column
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels.threads import threads_for
@@ -325,7 +325,7 @@ class ALS(RatingModel):
 
     def _set_user_row(self, user: int, row: np.ndarray) -> None:
         if user == len(self.user_rows_):
-            self.user_rows_ = np.vstack([self.user_rows_, row[None]])
+            self._append("user_rows_", row)
         self.user_rows_[user] = row
 
     def _fold_in(self, history: CSR) -> np.ndarray:
@@ -335,6 +335,36 @@ class ALS(RatingModel):
         zero = self._no_prior
         self._solve(history, np.arange(n), self.item_rows_, zero, rows)
         return rows
+
+    def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
+        self._append("item_rows_", self._no_prior[0])
+        if not self.feature_names_:
+            return
+        self._append("item_priors_", self._no_prior[0])
+        if self.popularity is not None:  # the level of no rating, until the item is solved for
+            features = [*features, (popularity_column(self.feature_names_, 0), 1.0)]
+        for feature, value in features:
+            self._append("_feature_indices", feature)
+            self._append("_feature_values", value)
+        self._append("_feature_indptr", len(self._feature_indices))
+
+    def _solve_item(self, item: int) -> None:
+        """Solve for an item as training does: its prior mean, then its row."""
+        users, values = self._rated.of_item(item)
+        prior, row = self._no_prior, np.empty((1, self.n_factors + 1), np.float32)
+        if self.feature_names_:
+            mine = slice(self._feature_indptr[item], self._feature_indptr[item + 1])
+            if self.popularity is not None:  # the last of an item's features
+                self._feature_indices[mine.stop - 1] = popularity_column(
+                    self.feature_names_, len(users)
+                )
+            ends = np.array([0, mine.stop - mine.start])
+            features = self._feature_indices[mine], self._feature_values[mine]
+            prior = self.item_priors_[item : item + 1]
+            feature_kernels.prior_means(ends, *features, self.feature_rows_, prior)
+        history = CSR(np.array([0, len(users)]), users, values)
+        self._solve(history, np.arange(1), self.user_rows_, prior, row)
+        self.item_rows_[item] = row[0]
 
     def _vectors(self, rows: np.ndarray) -> np.ndarray:
         vectors = rows.copy()

@@ -7,9 +7,11 @@ model of another kind overrides `_rank` and `_rank_history`.
 
 from __future__ import annotations
 
+import copy
 import inspect
+import numbers
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,10 +21,9 @@ from recsys_lib import io
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.metrics import damped_mean
-from recsys_lib.models.history import History
-from recsys_lib.ratings import CSR, Ratings, positions
-
-USERS_AT_A_TIME = 8192  # recommending streams: nothing grows with users x items
+from recsys_lib.models.growing import Growing, Ids
+from recsys_lib.models.history import USERS_AT_A_TIME, History, Row, merged
+from recsys_lib.ratings import CSR, Ratings
 
 
 class Recommender:
@@ -40,8 +41,9 @@ class Recommender:
     mu_: float
     history: pd.DataFrame  # a row an epoch of the last fit
     _rated: History
-    _user_lookup: pd.Index
-    _item_lookup: pd.Index
+    _user_lookup: Ids
+    _item_lookup: Ids
+    _rooms: dict[str, Growing]  # arrays that have grown since `fit`
 
     # ---- parameters, in the manner of scikit-learn
 
@@ -100,6 +102,14 @@ class Recommender:
 
     def _set_user_row(self, user: int, row: np.ndarray) -> None:
         """Store a user's row; `user` is at most one past the last: a new user."""
+        raise NotImplementedError
+
+    def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
+        """Make room for an item; a model with `_solve_item` has this as well."""
+        raise NotImplementedError
+
+    def _solve_item(self, item: int) -> None:
+        """Solve for an item, given all its ratings; models that cannot leave this out."""
         raise NotImplementedError
 
     def _fold_in(self, history: CSR) -> np.ndarray:
@@ -181,7 +191,7 @@ class Recommender:
         _check_n(n)
         if user_ids is None:
             return self._best_loved(n)
-        users = positions(self._user_lookup, user_ids, "user")
+        users = self._user_lookup.positions(user_ids)
         items, scores = self._rank(users, n)
         table = _as_table(items, scores, self.item_ids_)
         found = (items >= 0).sum(axis=1)
@@ -220,7 +230,7 @@ class Recommender:
         self._check_fitted()
         _check_n(n)
         factors = self._similarity_vectors()
-        item = positions(self._item_lookup, item_id, "item")[0]
+        item = self._item_lookup.positions(item_id)[0]
         length = np.linalg.norm(factors, axis=1)
         if length[item] == 0:
             raise RecsysError(
@@ -235,47 +245,146 @@ class Recommender:
     def _similarity_vectors(self) -> np.ndarray:
         raise RecsysError(f"{type(self).__name__} has no factors: to it no items are alike")
 
+    # ---- new ratings, without training anew
+
     def update(self, user_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """Take in new ratings of one user, known or not, without training anew.
 
-        The user's whole history, old and new, is folded in; the items stay as they are. A rating
-        of an item rated before replaces it.
+        The user's whole history, old and new, is folded in, with the very result of folding in a
+        stranger of that history; the items stay as they are. A rating of an item rated before
+        replaces it. A new user stands behind all others in `user_ids_`.
+
+        Parameters
+        ----------
+        user_id : id
+            Of the kind that the data has: an integer, or text.
+        ratings : mapping of item id to rating
+            May be empty: a new user is then one of whom nothing is known.
+
+        Raises
+        ------
+        UnknownIdError
+            An item is not in the data; `update_item` takes in new ones.
+        DataError
+            A rating is off the scale, or the id of another kind. What is refused leaves no trace.
         """
         self._check_fitted()
-        new = self._as_history(ratings)
-        index = self._user_lookup.get_indexer(pd.Index([user_id]))[0]
-        if index < 0:
-            index = len(self.user_ids_)
-            self.user_ids_ = np.append(self.user_ids_, np.array([user_id], self.user_ids_.dtype))
-            self._user_lookup = pd.Index(self.user_ids_)
-        self._rated.add(index, new.indices, new.values)
-        self._set_user_row(index, self._fold_in(self._rated.take(np.array([index])))[0])
+        items, values = self._as_row(ratings, self._item_lookup)
+        user = self._find_or_next(self._user_lookup, user_id)
+        history = _one_row(merged(self._rated.of_user(user), (items, values)))
+        row = self._fold_in(history)[0]
+        if user == len(self.user_ids_):
+            self._append("user_ids_", user_id)
+            self._user_lookup.add(user_id)
+        for item, value in zip(items.tolist(), values.tolist(), strict=True):
+            self._rated.add(user, item, value)
+        self._set_user_row(user, row)
         return self
 
+    def update_item(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
+        """Take in new ratings of one item, known or not, without training anew.
+
+        The item is solved for with all its ratings, those that came by `update` among them; the
+        users stay as they are. It is the half step of training, for one item. An empty mapping
+        does that and no more.
+
+        Parameters
+        ----------
+        item_id : id
+            Of the kind that the data has. A new item stands behind all others in `item_ids_`.
+        ratings : mapping of user id to rating
+            May be empty.
+
+        Raises
+        ------
+        UnknownIdError
+            A user is not known yet; `update` takes in new ones.
+        DataError
+            A rating is off the scale, or the id of another kind. What is refused leaves no trace.
+        RecsysError
+            The model cannot solve for one item: all but `ALS`, `BiasALS` and `GenreALS`.
+        """
+        return self._update_item(item_id, ratings)
+
+    def _update_item(
+        self,
+        item_id: Hashable,
+        ratings: Mapping[Any, float],
+        features: Sequence[tuple[int, float]] = (),
+    ) -> Self:
+        """`update_item`; `features` are those of a new item, column and value."""
+        self._check_fitted()
+        if type(self)._solve_item is Recommender._solve_item:
+            raise RecsysError(
+                f"{type(self).__name__} cannot take in the ratings of one item alone: fit it anew, "
+                "or use ALS, BiasALS or GenreALS"
+            )
+        users, values = self._as_row(ratings, self._user_lookup)
+        item = self._find_or_next(self._item_lookup, item_id)
+        if item == len(self.item_ids_):
+            self._append("item_ids_", item_id)
+            self._item_lookup.add(item_id)
+            self._add_item(features)
+        for user, value in zip(users.tolist(), values.tolist(), strict=True):
+            self._rated.add(user, item, value)
+        self._solve_item(item)
+        return self
+
+    def copy(self) -> Self:
+        """Return a model that can be updated apart from this one.
+
+        What was learnt is copied; the training ratings, which no update changes, are shared.
+        """
+        self._check_fitted()
+        twin = copy.copy(self)
+        for name in self._learnt:
+            setattr(twin, name, getattr(self, name).copy())
+        twin._rated = self._rated.copy()
+        twin._user_lookup, twin._item_lookup = self._user_lookup.copy(), self._item_lookup.copy()
+        twin._rooms = {}
+        return twin
+
+    def _find_or_next(self, lookup: Ids, one: Hashable) -> int:
+        """Return where an id stands, or will stand if it is new."""
+        place = lookup.find(one)
+        if place >= 0:
+            return place
+        lookup.check_new(one)
+        return len(lookup)
+
+    def _append(self, name: str, row: Any) -> None:
+        """Add a row to the array of this name."""
+        room = self._rooms.get(name)
+        if room is None or room.array is not getattr(self, name):  # the first since `fit`
+            room = self._rooms[name] = Growing(getattr(self, name))
+        setattr(self, name, room.append(row))
+
     def _best_loved(self, n: int) -> pd.DataFrame:
-        everything = self._rated.take(np.arange(len(self.user_ids_)))
         size = len(self.item_ids_)
-        counts = np.bincount(everything.indices, minlength=size)
-        sums = np.bincount(everything.indices, everything.values, minlength=size)
+        counts, sums = np.zeros(size, np.int64), np.zeros(size)
+        for block in self._rated.blocks(len(self.user_ids_)):
+            counts += np.bincount(block.indices, minlength=size)
+            sums += np.bincount(block.indices, block.values, minlength=size)
         scores = damped_mean(sums, counts, self.mu_)
         order = np.argsort(-scores, kind="stable")[:n]
         return _as_table(order[None], scores[order][None], self.item_ids_)
 
     def _as_history(self, ratings: Mapping[Any, float]) -> CSR:
-        """Return a stranger's ratings as a matrix of one row; refuse what is not on the scale."""
+        """Return a stranger's ratings as a matrix of one row."""
+        return _one_row(self._as_row(ratings, self._item_lookup))
+
+    def _as_row(self, ratings: Mapping[Any, float], lookup: Ids) -> Row:
+        """Return ratings by index, ascending; refuse what is not on the scale."""
         low, high = self.scale_
-        for item_id, rating in ratings.items():
-            if not low <= rating <= high:
+        for one, rating in ratings.items():
+            if not (isinstance(rating, numbers.Real) and low <= rating <= high):
                 raise DataError(
-                    f"item {item_id!r} is rated {rating!r}; the scale is {low:g} to {high:g}"
+                    f"{lookup.what} {one!r} has the rating {rating!r}; the scale is {low:g} to "
+                    f"{high:g}"
                 )
-        items = (
-            positions(self._item_lookup, list(ratings), "item") if ratings else np.array([], int)
-        )
-        order = np.argsort(items, kind="stable")
-        values = np.array(list(ratings.values()), np.float32)
-        indptr = np.array([0, len(items)], np.int64)
-        return CSR(indptr, items[order].astype(np.int32), values[order])
+        places = lookup.positions_of_keys(ratings)
+        order = np.argsort(places)
+        return places[order], np.array(list(ratings.values()), np.float32)[order]
 
     # ---- the data it was fitted on
 
@@ -285,11 +394,15 @@ class Recommender:
             raise DataError("the training part holds no rating; take a larger share for training")
         self.user_ids_, self.item_ids_ = train.user_ids, train.item_ids
         self.scale_, self.mu_ = train.scale, train.mean
-        self._rated = History(train.by_user)
+        self._rated = History(train)
         self._build_lookups()
 
     def _build_lookups(self) -> None:
-        self._user_lookup, self._item_lookup = pd.Index(self.user_ids_), pd.Index(self.item_ids_)
+        self._user_lookup, self._item_lookup = (
+            Ids(self.user_ids_, "user"),
+            Ids(self.item_ids_, "item"),
+        )
+        self._rooms = {}
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "user_ids_"):
@@ -306,7 +419,7 @@ class Recommender:
         """
         self._check_fitted()
         arrays = {name: getattr(self, name) for name in ("user_ids_", "item_ids_", *self._learnt)}
-        rated = self._rated.take(np.arange(len(self.user_ids_)))
+        rated = self._rated.everything(len(self.user_ids_))
         arrays |= {f"rated.{name}": array for name, array in rated._asdict().items()}
         meta = {
             "class": type(self).__name__,
@@ -329,7 +442,8 @@ class Recommender:
             setattr(model, name, arrays[name])
         low, high = meta["scale"]
         model.mu_, model.scale_ = meta["mu"], (low, high)
-        model._rated = History(CSR(*(arrays[f"rated.{name}"] for name in CSR._fields)))
+        rated = CSR(*(arrays[f"rated.{name}"] for name in CSR._fields))
+        model._rated = History(Ratings(model.user_ids_, model.item_ids_, rated))
         model.history = pd.DataFrame(meta["history"])
         model._build_lookups()
         return model
@@ -338,6 +452,10 @@ class Recommender:
 def _check_n(n: int) -> None:
     if n < 1:
         raise RecsysError(f"n is {n}; ask for at least one item")
+
+
+def _one_row(row: Row) -> CSR:
+    return CSR(np.array([0, len(row[0])]), *row)
 
 
 def _stack(parts: list[tuple[np.ndarray, np.ndarray]], n: int) -> tuple[np.ndarray, np.ndarray]:

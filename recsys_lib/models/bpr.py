@@ -184,7 +184,7 @@ class BPR(Recommender):
 
     def _set_user_row(self, user: int, row: np.ndarray) -> None:
         if user == len(self.user_factors_):
-            self.user_factors_ = np.vstack([self.user_factors_, row[None]])
+            self._append("user_factors_", row)
         self.user_factors_[user] = row
 
     def _fold_in(self, history: CSR) -> np.ndarray:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.features import Features, item_features
 from recsys_lib.models.als import ALS
-from recsys_lib.ratings import Ratings, positions
+from recsys_lib.ratings import Ratings
 
 PREFIX = "genre: "  # marks the genres among the features' names
 
@@ -96,6 +96,36 @@ class GenreALS(ALS):
         of_genre = np.array([name.startswith(PREFIX) for name in found.names], bool)
         return found, np.where(of_genre, self.beta, self.popularity or 0.0)
 
+    def update_item(
+        self, item_id: Hashable, ratings: Mapping[Any, float], genres: str | None = None
+    ) -> Self:
+        """Take in new ratings of one item; see `Recommender.update_item`.
+
+        `genres` (text such as ``"Action|Comedy"``) says what a new item is; without ratings it then
+        starts from what its genres say. A known item has its genres from `fit`.
+
+        Raises
+        ------
+        DataError
+            No item had such a genre in `fit`.
+        RecsysError
+            `genres` are given for an item known already.
+        """
+        self._check_fitted()
+        labels = sorted(set(genres.split("|"))) if genres else []
+        if labels and self._item_lookup.find(item_id) >= 0:
+            raise RecsysError(f"item {item_id!r} has its genres from fit; leave genres= out")
+        for label in labels:
+            if label not in self.genre_names_:
+                raise DataError(
+                    f"no item had the genre {label!r} in fit; there are "
+                    f"{', '.join(self.genre_names_)}"
+                )
+        share = 1 / np.sqrt(max(len(labels), 1))
+        return self._update_item(
+            item_id, ratings, [(self.genre_names_.index(label), share) for label in labels]
+        )
+
     def explain(self, user: Hashable | Mapping[Any, float], item_id: Hashable) -> pd.DataFrame:
         """Take a score apart: what each genre of the film added, and what is the film's own.
 
@@ -115,8 +145,8 @@ class GenreALS(ALS):
         if isinstance(user, Mapping):
             row = self._fold_in(self._as_history(user))[0]
         else:
-            row = self.user_rows_[positions(self._user_lookup, user, "user")[0]]
-        item = positions(self._item_lookup, item_id, "item")[0]
+            row = self.user_rows_[self._user_lookup.positions(user)[0]]
+        item = self._item_lookup.positions(item_id)[0]
         mine = slice(self._feature_indptr[item], self._feature_indptr[item + 1])
         features, shares = self._feature_indices[mine], self._feature_values[mine]
         taste = np.append(row[:-1], np.float32(1)).astype(np.float64)

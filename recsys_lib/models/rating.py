@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import Recommender
-from recsys_lib.ratings import CSR, Ratings, positions
+from recsys_lib.ratings import CSR, Ratings
 
 
 class RatingModel(Recommender):
@@ -40,8 +40,8 @@ class RatingModel(Recommender):
     def _pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the users and items of pairs, by index."""
         self._check_fitted()
-        users = positions(self._user_lookup, user_ids, "user")
-        items = positions(self._item_lookup, item_ids, "item")
+        users = self._user_lookup.positions(user_ids)
+        items = self._item_lookup.positions(item_ids)
         if len(users) != len(items) and 1 not in (len(users), len(items)):
             raise RecsysError(f"{len(users)} users and {len(items)} items do not make pairs")
         users, items = np.broadcast_arrays(users, items)
