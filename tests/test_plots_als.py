@@ -54,47 +54,40 @@ def test_progress_does_without_levels():
     style.save(figure, "x")
 
 
-@pytest.fixture
-def trials():
-    grid = [(nu, k, w) for nu in (0.0, 0.5, 1.0) for k in (5, 20) for w in (4.0, 10.0, 20.0)]
-    factors = pd.DataFrame(grid, columns=["nu", "n_factors", "weight"])
-    factors["rmse"] = 0.85 + 0.001 * np.arange(len(grid))[::-1]
-    biases = pd.DataFrame(
-        [(nu, g) for nu in (0.0, 0.5, 1.0) for g in (2.5, 5.0)], columns=["nu", "gamma_weight"]
-    )
-    biases["rmse"] = 0.86 - 0.002 * np.arange(6)
-    return factors, biases
+def a_run(values):
+    n = len(values)
+    return pd.DataFrame({"tau": np.geomspace(0.3, 9, n), "gamma": np.full(n, 2.0), "value": values})
 
 
-def test_the_sweep_has_a_panel_for_each_nu_and_rings_the_choice(trials):
-    factors, biases = trials
-    chosen = {"nu": 0.5, "n_factors": 20, "weight": 10.0, "gamma_weight": 5.0, "rmse": 0.85}
-    figure = als.sweep(factors, biases, chosen)
-    panels = figure.axes
-    assert [panel.texts[0].get_text() for panel in panels[:3]] == ["ν = 0", "ν = 0.5", "ν = 1"]
-    for panel, (_, part) in zip(panels, factors.groupby("nu"), strict=False):
-        mine = part[part["n_factors"] == 20]
-        np.testing.assert_array_equal(named(panel, "K = 20").get_ydata(), mine["rmse"])
-    rings = {
-        (n, line.get_xdata()[0], line.get_ydata()[0])
-        for n, panel in enumerate(panels)
-        for line in panel.lines
-        if line.get_label() == "_chosen"
+def test_the_contest_shows_where_each_looked_and_its_best_so_far():
+    runs = {
+        "grid": [a_run([0.88, 0.9, 0.87])],
+        "TPE": [a_run([0.89, 0.86, 0.861, 0.85]), a_run([0.9, 0.95, 0.87, 0.88])],
     }
-    in_factors = factors.query("nu == 0.5 and n_factors == 20 and weight == 10")["rmse"].item()
-    in_biases = biases.query("nu == 0.5 and gamma_weight == 5")["rmse"].item()
-    assert rings == {(1, 10.0, in_factors), (3, 5.0, in_biases)}
+    figure = als.contest(runs, ("tau", "gamma"))
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    for name, (run, *_) in runs.items():
+        (dots,) = panels[name].collections
+        np.testing.assert_array_equal(dots.get_offsets(), run[["tau", "gamma"]])
+        np.testing.assert_array_equal(dots.get_array(), run["value"])
+        (ring,) = panels[name].lines
+        assert ring.get_xdata()[0] == run.loc[run["value"].idxmin(), "tau"]
+    assert panels["grid"].get_xlim() == panels["TPE"].get_xlim()
+    assert (panels["grid"].get_xlabel(), panels["grid"].get_ylabel()) == ("τ", "γ")
+    best = next(axes for axes in figure.axes if axes.get_xlabel() == "trials made")
+    assert list(named(best, "grid").get_ydata()) == [0.88, 0.88, 0.87]
+    assert list(named(best, "TPE").get_ydata()) == [0.89, 0.86, 0.86, 0.85]
+    assert list(named(best, "_TPE").get_ydata()) == [0.9, 0.9, 0.87, 0.87]
+    assert "stars" in best.get_ylabel()
     style.save(figure, "x")
 
 
-def test_one_wild_value_does_not_flatten_the_sweep(trials):
-    factors, biases = trials
-    factors.loc[0, "rmse"] = 3.0
-    chosen = {"nu": 1.0, "n_factors": 20, "weight": 20.0, "gamma_weight": 5.0}
-    figure = als.sweep(factors, biases, chosen)
-    low, high = figure.axes[0].get_ylim()
-    assert low < factors["rmse"].min()
-    assert factors["rmse"].drop(0).max() < high < 1.0
+def test_one_wild_trial_does_not_flatten_the_contest():
+    figure = als.contest({"random": [a_run([9.0, 0.87, 0.86])]}, ("tau", "gamma"))
+    best = next(axes for axes in figure.axes if axes.get_xlabel() == "trials made")
+    assert best.get_ylim()[1] < 1.0
+    (dots,) = figure.axes[0].collections
+    assert dots.norm.vmax < 1.0
     style.save(figure, "x")
 
 

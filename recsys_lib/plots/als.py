@@ -8,11 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from recsys_lib.plots.style import BLUE, GREEN, GREY, ORANGE, RED, SEQUENTIAL, SKY
+from recsys_lib.plots.style import BLUE, GREEN, GREY, ORANGE, RED, SEQUENTIAL
 
 # The sequential map without its last fifth, which is too faint for a line on white.
 _SHADES = ListedColormap(mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.8, 256)))
@@ -92,48 +92,58 @@ def progress(
     return figure
 
 
-def sweep(factors: pd.DataFrame, biases: pd.DataFrame, chosen: Mapping[str, float]) -> Figure:
-    """Draw validation RMSE over τ for each ν and K, and over γ for each ν.
+def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -> Figure:
+    """Draw where several ways of searching looked, and how fast each found something good.
 
     Parameters
     ----------
-    factors : DataFrame
-        nu, n_factors, weight (τ times the power ν of a row's length), rmse; a row a trial.
-    biases : DataFrame
-        nu, gamma_weight (likewise of γ), rmse.
-    chosen : mapping
-        nu, n_factors, weight and gamma_weight of what the validation part chose; ringed.
+    runs : mapping of name to trials
+        One to three ways, each with the trials of one or more runs, in the order tried: a column
+        for each of the two parameters, and value, the RMSE. The first run is drawn above.
+    axes : two names
+        The parameters.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(7.0, 5.6), sharey=True)
-    panels = axes.ravel()
-    lengths = sorted(factors["n_factors"].unique())
-    for panel, (nu, part) in zip(panels, factors.groupby("nu"), strict=False):
-        for shade, (size, line) in zip(
-            _shades(len(lengths)), part.groupby("n_factors"), strict=True
-        ):
-            panel.plot(line["weight"], line["rmse"], "o-", ms=3.5, color=shade, label=f"K = {size}")
-        panel.set(xlabel="weight of the factors at 100 ratings", xscale="log")
-        _say(panel, f"ν = {nu:g}")
-        _plain_ticks(panel, part["weight"])
-        _ring(panel, part, chosen, ("nu", "n_factors", "weight"))
-    panels[0].legend(fontsize=9)
+    layout: list[Any] = [list(runs), ["best"] * len(runs)]
+    figure, panels = plt.subplot_mosaic(layout, figsize=(7.0, 5.8), height_ratios=(1.1, 1))
+    everything = pd.concat([run for several in runs.values() for run in several])
+    least = everything["value"].min()
+    shade = Normalize(least, least + 0.05)  # beyond, one colour for all: it is far off
+    first = panels[next(iter(runs))]
+    for name, several in runs.items():
+        panel, run = panels[name], several[0]
+        x, y = (run[axis] for axis in axes)
+        dots = panel.scatter(
+            x, y, c=run["value"], cmap=SEQUENTIAL, norm=shade, s=34, ec="white", lw=0.5
+        )
+        best = run.nsmallest(1, "value")
+        panel.plot(best[axes[0]], best[axes[1]], "o", ms=13, mfc="none", mec=RED, mew=1.8)
+        panel.set(xscale="log", yscale="log", xlabel=_letter(axes[0]), title=name)
+        panel.set(xlim=_around(everything[axes[0]]), ylim=_around(everything[axes[1]]))
+        panel.title.set_fontsize(10)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
+        if panel is not first:
+            panel.set_yticklabels([])
+    first.set_ylabel(_letter(axes[1]))
+    figure.colorbar(
+        dots, ax=[panels[name] for name in runs], label="RMSE (stars)", extend="max", pad=0.02
+    )
 
-    last = panels[-1]
-    for colour, marker, (nu, line) in zip(
-        (SKY, GREEN, ORANGE), "s^D", biases.groupby("nu"), strict=False
+    best_so_far = panels["best"]
+    for (name, several), colour, line in zip(
+        runs.items(), (GREY, ORANGE, BLUE), ("-", "--", "-"), strict=False
     ):
-        x, y = line["gamma_weight"], line["rmse"]
-        last.plot(x, y, marker=marker, ms=4, color=colour, label=f"ν = {nu:g}")
-    _ring(last, biases, chosen, ("nu", "gamma_weight"))
-    last.set(xlabel="weight of the biases at 100 ratings", xscale="log")
-    _plain_ticks(last, biases["gamma_weight"])
-    last.legend(fontsize=9)
-    for panel in axes[:, 0]:
-        panel.set_ylabel("RMSE, validation part (stars)")
-    # The far end of too small a weight would press the rest flat: lines may leave the picture.
-    least = float(min(factors["rmse"].min(), biases["rmse"].min()))
-    most = float(factors["rmse"].max())
-    panels[0].set_ylim(least - 0.004, min(most + 0.004, least + 0.09))
+        for number, run in enumerate(several):
+            values = np.minimum.accumulate(run["value"].to_numpy())
+            label = name if number == 0 else f"_{name}"
+            best_so_far.plot(
+                np.arange(1, len(values) + 1), values, line, color=colour, lw=1.8, label=label,
+                drawstyle="steps-post",
+            )  # fmt: skip
+    best_so_far.set(xlabel="trials made", ylabel="best RMSE so far (stars)")
+    best_so_far.set_ylim(least - 0.001, least + 0.03)  # the first few trials may be anywhere
+    best_so_far.legend()
     return figure
 
 
@@ -254,9 +264,16 @@ def _shades(n: int) -> np.ndarray:
     return shades(np.linspace(0, 1, max(n, 1)))
 
 
-def _say(axes: Axes, text: str) -> None:
-    """Name a panel inside it."""
-    axes.text(0.5, 0.95, text, transform=axes.transAxes, ha="center", va="top", weight="bold")
+def _letter(name: str) -> str:
+    """Return a parameter's Greek letter, if it is named after one."""
+    return {"tau": "τ", "gamma": "γ", "nu": "ν", "beta": "β"}.get(name, name)
+
+
+def _around(values: pd.Series) -> tuple[float, float]:
+    """Return limits of a logarithmic axis that leave some room about the values."""
+    low, high = float(values.min()), float(values.max())
+    room = max((high / low) ** 0.08, 1.1)
+    return low / room, high * room
 
 
 def _legend_above(axes: Axes, columns: int) -> None:
@@ -265,20 +282,3 @@ def _legend_above(axes: Axes, columns: int) -> None:
         loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, fontsize=9,
         columnspacing=1, handlelength=1.4,
     )  # fmt: skip
-
-
-def _ring(
-    axes: Axes, trials: pd.DataFrame, chosen: Mapping[str, float], names: Sequence[str]
-) -> None:
-    """Ring the trial, if it is here, that agrees with the choice in the columns `names`."""
-    match = np.logical_and.reduce([trials[name] == chosen[name] for name in names])
-    for _, trial in trials[match].iterrows():
-        x, y = trial[names[-1]], trial["rmse"]
-        axes.plot(x, y, "o", ms=12, mfc="none", mec=RED, mew=1.8, label="_chosen")
-
-
-def _plain_ticks(axes: Axes, values: pd.Series) -> None:
-    """Tick a logarithmic axis at the values tried, in plain numbers."""
-    ticks = sorted(values.unique())
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()

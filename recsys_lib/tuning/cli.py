@@ -1,0 +1,76 @@
+"""What ``make tune`` does: search, confirm the best few, write down what was chosen."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from recsys_lib import datasets, models, protocols
+from recsys_lib.errors import RecsysError
+from recsys_lib.tuning import tuned
+from recsys_lib.tuning.finals import choose
+from recsys_lib.tuning.sample import some_users
+from recsys_lib.tuning.search import metric_of
+from recsys_lib.tuning.spaces import SPACES
+
+PROTOCOL = "80-20"
+DEALS = 5
+
+
+def command(
+    model_name: str,
+    dataset_name: str = "auto",
+    n_trials: int = 30,
+    sampler: str = "tpe",
+    seed: int = 0,
+    storage: str | os.PathLike[str] | None = None,
+    path: str | os.PathLike[str] = tuned.TUNED,
+) -> None:
+    """Choose a model's parameters for a data set, record them and print what was found.
+
+    The test part of the protocol's split is never looked at; of a large data set, some users are
+    enough (`some_users`).
+
+    Parameters
+    ----------
+    model_name : str
+        A name in `SPACES`, in any case.
+    dataset_name : str
+        What `datasets.load` takes.
+    n_trials, sampler, seed, storage :
+        See `tune`.
+    path : path, optional
+        Where to record.
+
+    Raises
+    ------
+    RecsysError
+        There is no such model, or it has nothing to search; or as `tune` and `record`.
+    """
+    name = tuned.class_name(model_name)
+    if name not in SPACES:
+        raise RecsysError(f"{name} has nothing to search; these have: {', '.join(SPACES)}")
+    model = getattr(models, name)()
+    data = datasets.load(dataset_name)
+    development = some_users(protocols.folds(data, PROTOCOL, seed)[0].development, seed=seed)
+    ratings = len(development.train) + len(development.valid)
+    metric = metric_of(model)
+    print(
+        f"{name} on {data.name}: {n_trials} trials ({sampler}), {metric} on the validation part of "
+        f"{PROTOCOL}, seed {seed}",
+        flush=True,
+    )
+    decision = choose(model, development, n_trials, sampler, seed, metric, storage, deals=DEALS)
+    trials = decision.search.trials
+    formats: dict[str, Any] = dict.fromkeys(("search", "confirmed"), "{:.4f}".format)
+    print(decision.finals.to_string(index=False, formatters=formats, na_rep="-"))
+    pruned, epochs = int((trials["state"] == "pruned").sum()), int(trials["epochs"].sum())
+    print(f"{len(trials)} trials, {pruned} of them stopped early; {epochs} epochs in all")
+    print(f"search: on that validation part; confirmed: mean over {DEALS} others")
+    tuned.record(
+        name, data.name, decision.params, path, protocol=PROTOCOL, seed=seed, sampler=sampler,
+        n_trials=len(trials), ratings=ratings, deals=DEALS, metric=metric,
+        value=round(decision.value, 4),
+    )  # fmt: skip
+    said = ", ".join(f"{key}={value!r}" for key, value in decision.params.items())
+    print(f"chosen: {name}({said})\nwritten to {os.fspath(path)}")

@@ -1,0 +1,148 @@
+"""The final round: the best few of a search once more, on other validation parts.
+
+The best of many trials owes a part of its lead to the one validation part that it was the best on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib import splits
+from recsys_lib.errors import RecsysError
+from recsys_lib.models import Recommender
+from recsys_lib.progress import bar
+from recsys_lib.protocols import Development
+from recsys_lib.tuning.search import Search, check_development, metric_of, score, tune
+from recsys_lib.tuning.study import SMALLER_IS_BETTER
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What `choose` decided.
+
+    Attributes
+    ----------
+    params : dict
+        The parameters chosen.
+    value : float
+        Their metric, mean over the new deals.
+    finals : DataFrame
+        A row a finalist, the model's own parameters last: trial (a number or "defaults"), a column
+        for each parameter, search (the value that the search found), confirmed (mean over the new
+        deals).
+    search : Search
+        Where the finalists came from.
+    """
+
+    params: dict[str, Any]
+    value: float
+    finals: pd.DataFrame
+    search: Search
+
+
+def choose(
+    model: Recommender,
+    development: Development,
+    n_trials: int = 30,
+    sampler: str = "tpe",
+    seed: int = 0,
+    metric: str | None = None,
+    storage: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+    *,
+    finalists: int = 5,
+    deals: int = 5,
+    **options: Any,
+) -> Decision:
+    """Search, then let the best few and the model's own parameters compete on other divisions.
+
+    So the choice does not hang on the luck of one validation part. The model's own parameters are
+    kept unless the best finalist is ahead by more than a standard error over the deals.
+
+    Parameters
+    ----------
+    model, development, n_trials, sampler, seed, metric, storage, progress, **options :
+        See `tune`.
+    finalists, deals :
+        How many trials `confirm` measures again, and on how many deals.
+
+    Returns
+    -------
+    Decision
+    """
+    metric = metric_of(model) if metric is None else metric
+    search = tune(model, development, n_trials, sampler, seed, metric, storage, progress, **options)
+    best = search.best(finalists)
+    own = {name: getattr(model, name) for name in search.points[0]}
+    candidates = [*(search.points[number] for number in best["number"]), own]
+    table = pd.DataFrame(candidates)
+    table.insert(0, "trial", [*map(str, best["number"]), "defaults"])
+    table["search"] = [*best["value"], np.nan]
+    again = confirm(
+        model, development, candidates, deals=deals, seed=seed, metric=metric, progress=progress
+    )
+    means = again.mean(axis=1).to_numpy()
+    table["confirmed"] = means
+    sign = 1 if metric in SMALLER_IS_BETTER else -1
+    winner = int((sign * means).argmin())
+    lead = sign * (again.iloc[-1] - again.iloc[winner])
+    if lead.mean() <= lead.std() / deals**0.5:
+        winner = len(candidates) - 1
+    return Decision(candidates[winner], float(means[winner]), table, search)
+
+
+def confirm(
+    model: Recommender,
+    development: Development,
+    candidates: Sequence[Mapping[str, Any]],
+    *,
+    deals: int = 5,
+    seed: int = 0,
+    metric: str | None = None,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Measure candidates on other divisions of the same ratings.
+
+    The training and validation parts are put together and dealt anew at random, `deals` times, each
+    part as large as before.
+
+    Parameters
+    ----------
+    model : Recommender
+        Its own parameters hold for all that a candidate does not name.
+    development : Development
+        The ratings that may be looked at.
+    candidates : sequence of dict
+        Parameters, such as those of the best few trials of a search.
+    deals, seed : int
+        How often to deal, and how.
+    metric, progress :
+        See `tune`.
+
+    Returns
+    -------
+    DataFrame
+        A row a candidate, in the order given, and a column a deal: the metric.
+    """
+    check_development(development)
+    if deals < 1:
+        raise RecsysError(f"deals is {deals}; the ratings are dealt at least once")
+    metric = metric_of(model) if metric is None else metric
+    whole = splits.merge(development.train, development.valid)
+    share = len(development.valid) / len(whole)
+    table = np.empty((len(candidates), deals))
+    with bar(progress, total=table.size, desc=f"confirm {type(model).__name__}") as steps:
+        for deal in range(deals):
+            rng = np.random.default_rng([seed, deal])
+            train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
+            part = Development(train, valid, development.items)
+            for row, params in enumerate(candidates):
+                table[row, deal] = score(model, params, part, metric)
+                steps.update()
+    return pd.DataFrame(table, columns=pd.RangeIndex(1, deals + 1, name="deal"))
