@@ -5,6 +5,7 @@ and no syntax that an old Python cannot parse, so that it can say what is wrong.
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -64,6 +65,16 @@ def lab(args: argparse.Namespace) -> int:
     return bootstrap.python("-m", "jupyterlab", "--notebook-dir=notebooks", *args.rest)
 
 
+def tune(args: argparse.Namespace) -> int:
+    """Search a model's parameters and write down what was chosen."""
+    return bootstrap.python("-m", "recsys_lib", "tune", *args.rest)
+
+
+def reproduce(args: argparse.Namespace) -> int:
+    """Measure the rating models by a published protocol, one line each."""
+    return bootstrap.python("-m", "recsys_lib", "reproduce", *args.rest)
+
+
 def lock(args: argparse.Namespace) -> int:
     """Resolve the dependencies anew and write the lock files."""
     return bootstrap.lock()
@@ -81,9 +92,14 @@ COMMANDS = {
     "outputs": outputs,
     "lint": lint,
     "lab": lab,
+    "tune": tune,
+    "reproduce": reproduce,
     "lock": lock,
     "clean": clean,
 }
+
+
+HANDED_ON = ("tune", "reproduce")  # the library reads their options, and gives the --help of each
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -93,7 +109,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     options = {}
     for name, function in COMMANDS.items():
         text = (function.__doc__ or "").strip()
-        options[name] = commands.add_parser(name, help=text, description=text)
+        own_help = name not in HANDED_ON
+        options[name] = commands.add_parser(name, help=text, description=text, add_help=own_help)
     for name in ("build", "run"):
         options[name].add_argument("--profile", default="standard", help="a name in profiles.toml")
         options[name].add_argument("--dataset", help="instead of the profile's data set")
@@ -102,7 +119,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     options["build"].add_argument("--into", default="_build", help="the site goes to INTO/html")
     for name in ("test", "lab"):
         options[name].add_argument("rest", nargs="*", help="handed on")
-    return parser.parse_args(argv)
+    args, rest = parser.parse_known_args(argv)
+    if args.command in HANDED_ON:
+        args.rest = rest
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
 
 
 def main(argv: list[str]) -> int:
@@ -114,7 +136,11 @@ def main(argv: list[str]) -> int:
 
             profiles.load(args.profile)  # a misspelt profile is told before anything is installed
         if args.command != "clean":
-            bootstrap.environment()
+            # What is asked for, and nothing else, goes to the output that a program may read.
+            with contextlib.redirect_stdout(
+                sys.stderr if args.command in HANDED_ON else sys.stdout
+            ):
+                bootstrap.environment()
             if not bootstrap.inside():
                 return bootstrap.python("book", *argv)
         return COMMANDS[args.command](args)
