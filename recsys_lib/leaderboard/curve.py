@@ -1,0 +1,233 @@
+"""What more ratings are worth: RMSE against ratings a user, and the best that each model could do.
+
+Only simulated data can show it, since there the truth is known: how much of an error is chance, how
+much is beyond a model's form however much data it gets, and how much is what it has yet to learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib import evaluation, models, progress, splits
+from recsys_lib.datasets import Dataset
+from recsys_lib.datasets.truth import Truth
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.models import Recommender
+from recsys_lib.ratings import CSR, Ratings
+
+NEARLY_NO_PENALTY = 1e-3  # keeps the systems solvable, and moves no prediction that can be seen
+
+
+def best_of_form(data: Dataset, test: Ratings, n_factors: int) -> Recommender:
+    """Return what a model of `n_factors` factors would become, could it ask the truth.
+
+    Of all models μ + b_u + b_i + p_u·q_i it is the one nearest, in least squares, to the *expected*
+    ratings of every pair of `data`, those of `test` among them. It has seen no rating and so none
+    of the noise; what it misses of the truth, no amount of data would teach a model of its form.
+
+    Parameters
+    ----------
+    data : Dataset
+        Simulated.
+    test : Ratings
+        A part of it; the model is returned so that it can be evaluated there.
+    n_factors : int
+        K; 0 for a model of biases alone.
+
+    Raises
+    ------
+    DataError
+        The data are not simulated, or `test` is not a part of them.
+    """
+    truth, ratings = _truth(data), data.ratings
+    if test.n_users != ratings.n_users or test.n_items != ratings.n_items:
+        raise DataError("the test part is of other data: pass a part of it, as splits return")
+    expected = truth.expected(
+        ratings.user_ids[ratings.user_of_rating()],
+        ratings.item_ids[ratings.by_user.indices],
+        ratings.timestamps,
+    )
+    rows = CSR(ratings.by_user.indptr, ratings.by_user.indices, expected)
+    noiseless = Ratings(ratings.user_ids, ratings.item_ids, rows, scale=ratings.scale)
+    return models.ALS(
+        n_factors=n_factors, tau=NEARLY_NO_PENALTY, gamma=NEARLY_NO_PENALTY, nu=0.0, n_epochs=30
+    ).fit(noiseless, progress=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What `learning_curve` found.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a model and size: ``model``, ``n`` (ratings a user), ``rmse`` (on the test part),
+        ``chosen`` (the candidate, as text), ``above`` (by which share the RMSE exceeds the best of
+        the model's form).
+    bands : Series
+        For each model, the RMSE of the best of its form on the same test ratings.
+    floor : float
+        The RMSE of the truth itself on the same test ratings: chance alone.
+    n_test : int
+        Ratings in the test part.
+    """
+
+    table: pd.DataFrame
+    bands: pd.Series
+    floor: float
+    n_test: int
+
+    def enough(self, within: float = 0.02) -> pd.Series:
+        """Return for each model how many ratings a user bring it within a share of its best.
+
+        It is the least size from which on the RMSE stays there; NaN where none does.
+        """
+        rows = self.table.groupby("model", sort=False)
+        found = {name: _from_here_on(some.set_index("n")["above"] <= within) for name, some in rows}
+        return pd.Series(found, name="enough", dtype=np.float64)
+
+    def parts(self) -> pd.DataFrame:
+        """Take each mean squared error apart: a row a model and size, three columns in stars².
+
+        ``chance`` is the squared floor, ``form`` what the best of the model's form adds to it, and
+        ``to learn`` the rest, which alone depends on the number of ratings.
+        """
+        best = self.table["model"].map(self.bands) ** 2
+        return pd.DataFrame(
+            {
+                "model": self.table["model"],
+                "n": self.table["n"],
+                "chance": self.floor**2,
+                "form": best - self.floor**2,
+                "to learn": self.table["rmse"] ** 2 - best,
+            }
+        )
+
+
+def learning_curve(
+    data: Dataset,
+    candidates: Mapping[str, Sequence[Recommender]],
+    sizes: Sequence[int],
+    *,
+    n_test: int = 50,
+    seed: int = 0,
+    show: bool | None = None,
+) -> Curve:
+    """Fit models on more and more ratings of each user, all tested on the same ratings.
+
+    Parameters
+    ----------
+    data : Dataset
+        Simulated, with at least ``max(sizes) + n_test`` ratings of every user.
+    candidates : mapping of name to models
+        For each name, unfitted models with `n_factors`, of which every size chooses its own: by the
+        RMSE on a tenth of the ratings that it has. What is chosen is refitted on all of them.
+    sizes : sequence of int
+        Ratings of each user to learn from, ascending. Each size holds the ones before.
+    n_test : int
+        Ratings of each user to test on.
+    seed : int
+        Decides who is tested on what, and what is learnt first.
+    show : bool, optional
+        Whether to draw a progress bar; by default where somebody watches.
+
+    Returns
+    -------
+    Curve
+
+    Raises
+    ------
+    DataError
+        The data are not simulated, or a user has too few ratings.
+    RecsysError
+        There is no candidate, or the sizes do not ascend.
+    """
+    truth = _truth(data)
+    sizes = list(sizes)
+    if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 2:
+        raise RecsysError(f"sizes are {sizes}; give whole numbers from 2 on, ascending")
+    if not candidates or not all(candidates.values()):
+        raise RecsysError("every name needs at least one candidate model")
+    place = _deal(data.ratings, sizes[-1] + n_test, seed)
+    test = data.ratings.select(place < n_test)
+    rows = []
+    bar = progress.bar(show, total=len(sizes) * len(candidates), desc="learning curve")
+    with bar:
+        for n in sizes:
+            learning = data.ratings.select((place >= n_test) & (place < n_test + n))
+            for name, models_ in candidates.items():
+                model = _chosen(models_, learning, data.items, seed)
+                model.fit(learning, items=data.items, progress=False)
+                rmse = evaluation.evaluate(model, learning, test, ["rmse"])["rmse"]
+                rows.append({"model": name, "n": n, "rmse": rmse, "chosen": repr(model)})
+                bar.update()
+    bands = _bands(data, test, candidates)
+    table = pd.DataFrame(rows)
+    table["above"] = table["rmse"] / table["model"].map(bands) - 1
+    return Curve(table, bands, truth.rmse(test), len(test))
+
+
+def _truth(data: Dataset) -> Truth:
+    if data.truth is None:
+        raise DataError(
+            f"of {data.name} nobody knows the truth, so nobody knows the best possible; "
+            "take simulated data, such as datasets.load('synthetic')"
+        )
+    return data.truth
+
+
+def _deal(ratings: Ratings, needed: int, seed: int) -> np.ndarray:
+    """Return each rating's place, from 0, in a random order of its user's ratings."""
+    counts = ratings.by_user.counts
+    if counts.min() < needed:
+        raise DataError(
+            f"user {ratings.user_ids[counts.argmin()]} has {counts.min()} ratings, and {needed} "
+            "are to be dealt of each; lower sizes or n_test, or simulate with more min_ratings"
+        )
+    rows = ratings.user_of_rating()
+    order = np.lexsort((np.random.default_rng(seed).random(len(rows)), rows))
+    place = np.empty(len(rows), np.int64)
+    place[order] = np.arange(len(rows)) - ratings.by_user.indptr[rows]
+    return place
+
+
+def _chosen(
+    candidates: Sequence[Recommender], learning: Ratings, items: pd.DataFrame, seed: int
+) -> Recommender:
+    """Return a new model, unfitted, like the candidate that does best on a tenth held back."""
+    if len(candidates) == 1:
+        return _new(candidates[0])
+    train, valid, _ = splits.random(learning, valid=0.1, test=0.0, seed=seed)
+    fits = [_new(model).fit(train, items=items, progress=False) for model in candidates]
+    scores = [evaluation.evaluate(fit, train, valid, ["rmse"])["rmse"] for fit in fits]
+    return _new(candidates[int(np.argmin(scores))])
+
+
+def _new(model: Recommender) -> Recommender:
+    return type(model)(**model.get_params())
+
+
+def _bands(
+    data: Dataset, test: Ratings, candidates: Mapping[str, Sequence[Recommender]]
+) -> pd.Series:
+    """Return each name's best RMSE: that of the best of its candidates' widest form."""
+    nothing = data.ratings.select(np.zeros(len(data.ratings), bool))
+    widest = {name: max(model.n_factors for model in some) for name, some in candidates.items()}  # type: ignore[attr-defined]
+    best = {
+        n_factors: evaluation.evaluate(
+            best_of_form(data, test, n_factors), nothing, test, ["rmse"]
+        )["rmse"]
+        for n_factors in set(widest.values())
+    }
+    return pd.Series({name: best[n_factors] for name, n_factors in widest.items()}, name="band")
+
+
+def _from_here_on(inside: pd.Series) -> float:
+    """Return the first label from which on all are true, NaN if the last is not."""
+    outside = np.flatnonzero(~inside.to_numpy())
+    first = outside[-1] + 1 if len(outside) else 0
+    return float(inside.index[first]) if first < len(inside) else float("nan")
