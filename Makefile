@@ -3,7 +3,7 @@ PYTHON ?= python3
 PROFILE ?= standard
 
 .DEFAULT_GOAL := help
-.PHONY: help book test outputs lab lint lock clean
+.PHONY: help book test outputs lab tune reproduce lint lock clean
 
 help:
 	@echo "make book     run the chapters and build the book at _build/html/index.html"
@@ -13,6 +13,11 @@ help:
 	@echo "make test     run all tests: unit, notebooks, the built site"
 	@echo "              ARGS='tests/test_splits.py -k temporal'   for pytest"
 	@echo "make lab      open JupyterLab in notebooks/"
+	@echo "make reproduce  measure the rating models by a published protocol, a line each"
+	@echo "              DATASET=auto|ml-100k|...   PROTOCOL=5-fold|80-20|u1-u5|...   SEED=0"
+	@echo "              MODEL=ALS,BayesianALS   TRIALS=20 of each fold's search (0: the defaults)"
+	@echo "make tune MODEL=als   search its parameters, and write them where the chapters read"
+	@echo "              DATASET=auto|ml-latest-small|...   TRIALS=30   SEED=0"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make outputs  renew the notebooks' checked outputs, clear all others   ONLY=03-als"
 	@echo "make lock     resolve the dependencies anew"
@@ -29,6 +34,15 @@ outputs:
 
 test lab:
 	@$(PYTHON) book $@ $(if $(ARGS),-- $(ARGS))
+
+STUDY = $(if $(DATASET),--dataset "$(DATASET)") $(if $(MODEL),--model "$(MODEL)") \
+	$(if $(SEED),--seed "$(SEED)") $(if $(TRIALS),--trials "$(TRIALS)")
+
+tune:
+	@$(PYTHON) book $@ $(STUDY)
+
+reproduce:
+	@$(PYTHON) book $@ $(STUDY) $(if $(PROTOCOL),--protocol "$(PROTOCOL)")
 
 lint lock clean:
 	@$(PYTHON) book $@

@@ -9,6 +9,7 @@ item are left out, and counted.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,9 +21,18 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.report import Report, bootstrap_interval, compare
+from recsys_lib.report import Paired, Report, bootstrap_interval, compare, paired
 
-__all__ = ["DEFAULT_METRICS", "Report", "bootstrap_interval", "compare", "evaluate"]
+__all__ = [
+    "DEFAULT_METRICS",
+    "Paired",
+    "Report",
+    "bootstrap_interval",
+    "compare",
+    "evaluate",
+    "paired",
+    "possible",
+]
 
 DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
 PAIRS_AT_A_TIME = 1_000_000
@@ -98,9 +108,11 @@ def evaluate(
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
     predicted = lists = hits = np.empty((len(users), 0))
+    errors = pd.DataFrame()
     if any(kind in OF_RATINGS for kind, _ in kinds):
         _check_predicts(who)
         predicted = _finite(who.predict(test), model)
+        errors = _errors_by_user(test, predicted)
     if any(kind not in OF_RATINGS for kind, _ in kinds):
         _check_rankable(who.seen, test, users, relevant)
         own = test.by_user if candidates == "test" else None
@@ -133,7 +145,30 @@ def evaluate(
         n_ratings=len(test),
         relevant=relevant,
         candidates=candidates,
+        errors=errors,
+        test_part=_fingerprint(test),
     )
+
+
+def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[str]:
+    """Return `metrics` less those that the model cannot have: of ratings, if it predicts none.
+
+    Raises
+    ------
+    RecsysError
+        One is unknown, or none is left.
+    """
+    names = list(DEFAULT_METRICS if metrics is None else metrics)
+    kinds = [_parse(name)[0] for name in names]
+    can_predict = hasattr(model, "predict")
+    kept = [
+        name
+        for name, kind in zip(names, kinds, strict=True)
+        if can_predict or kind not in OF_RATINGS
+    ]
+    if not kept:
+        raise RecsysError(f"{type(model).__name__} can have none of the metrics {', '.join(names)}")
+    return kept
 
 
 # --- the two kinds of users: what a protocol changes is here, and nowhere else --------------------
@@ -248,6 +283,26 @@ def _auc(who: _Trained, users: np.ndarray, liked: CSR, candidates: str, batch: i
             seen.indptr, seen.indices, wanted.indptr, wanted.indices,
         )  # fmt: skip
     return auc
+
+
+def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
+    """Return a row a user of the test part: n, and sums of squared and absolute errors."""
+    users = test.user_of_rating()
+    error = np.abs(test.by_user.values.astype(np.float64) - predicted)
+    tested = np.flatnonzero(test.by_user.counts)
+    columns = {
+        "n": test.by_user.counts[tested],
+        "squared": np.bincount(users, error * error, test.n_users)[tested],
+        "absolute": np.bincount(users, error, test.n_users)[tested],
+    }
+    return pd.DataFrame(columns, index=pd.Index(test.user_ids[tested], name="user_id"))
+
+
+def _fingerprint(test: Ratings) -> str:
+    crc = 0
+    for array in test.by_user:
+        crc = zlib.crc32(np.ascontiguousarray(array), crc)
+    return f"{crc:08x}"
 
 
 def _mean(column: np.ndarray) -> float:

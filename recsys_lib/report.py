@@ -1,15 +1,24 @@
-"""What an evaluation found: the numbers, how sure they are, and tables of several models."""
+"""What an evaluation found: the numbers, how sure they are, and tables of several models.
+
+Intervals are over users. One user's ratings, and errors, resemble each other, so that ratings drawn
+one by one would feign more certainty than there is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from html import escape
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.errors import RecsysError
+
+# The rating metrics that have an interval: the column of `Report.errors` that each sums up.
+_SUMMED = {"rmse": "squared", "mae": "absolute"}
+DRAWN_AT_A_TIME = 2**18  # users: it bounds the memory of an interval and changes no number
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +43,11 @@ class Report:
         The lowest rating that counted as relevant.
     candidates : str
         What was ranked: "all", or "test" (see `evaluation.evaluate`).
+    errors : DataFrame
+        A row a user of the test part, by ``user_id``: n, how many ratings were predicted, and the
+        sums of their ``squared`` and ``absolute`` errors; empty where no rating was predicted.
+    test_part : str
+        A fingerprint of the test ratings: two reports of one test part have the same.
     """
 
     values: dict[str, float]
@@ -44,6 +58,8 @@ class Report:
     n_ratings: int
     relevant: float
     candidates: str = "all"
+    errors: pd.DataFrame = field(default_factory=pd.DataFrame)
+    test_part: str = ""
 
     def __getitem__(self, metric: str) -> float:
         if metric not in self.values:
@@ -56,6 +72,11 @@ class Report:
         """Return the values, by metric."""
         return pd.Series(self.values, name="value", dtype=np.float64)
 
+    def has_interval(self, metric: str) -> bool:
+        """Whether `interval` can be asked for a metric."""
+        summed = metric in _SUMMED and len(self.errors) > 0
+        return metric in self.values and (summed or metric in self.per_user)
+
     def interval(
         self,
         metric: str,
@@ -64,13 +85,29 @@ class Report:
         n: int = 1000,
         seed: int | np.random.Generator = 0,
     ) -> tuple[float, float]:
-        """Return the interval of a mean over users; see `bootstrap_interval`."""
-        if metric not in self.per_user:
+        """Return the bootstrap interval over users of a metric; see `bootstrap_interval`.
+
+        The ranking metrics are means over users. RMSE and MAE are of all ratings: whole users are
+        drawn, with all their ratings, and the errors pooled.
+        """
+        columns, statistic = self._columns(metric)
+        draws = statistic(*_resample(columns, n, seed, level))
+        return _interval(draws, level)
+
+    def _columns(self, metric: str) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
+        """Return what a metric is computed from: sums of these (n_users, c), and how."""
+        self[metric]  # refuses what is not here
+        if not self.has_interval(metric):
+            able = [name for name in self.values if self.has_interval(name)]
             raise RecsysError(
-                f"{metric!r} is not a mean over users in this report, so it has no interval over "
-                f"users; these have: {', '.join(map(str, self.per_user)) or 'none'}"
+                f"{metric!r} is not made up of values of single users in this report, so it has no "
+                f"interval over users; these have: {', '.join(able) or 'none'}"
             )
-        return bootstrap_interval(self.per_user[metric].to_numpy(), level=level, n=n, seed=seed)
+        if metric in _SUMMED:
+            columns = self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64)
+            return columns, _root_ratio if metric == "rmse" else np.divide
+        values = self.per_user[metric].to_numpy(np.float64)
+        return np.column_stack([values, np.ones(len(values))]), np.divide
 
     @property
     def summary(self) -> str:
@@ -112,8 +149,9 @@ def compare(
     reports : mapping of name to Report
         A row each, in this order.
     interval : float, optional
-        A level such as 0.95: beside each mean over users, its bootstrap interval, in the columns
-        ``"ndcg@10 low"`` and ``"ndcg@10 high"``. The same users are drawn for every model.
+        A level such as 0.95: beside each metric that has one, its bootstrap interval over users, in
+        the columns ``"ndcg@10 low"`` and ``"ndcg@10 high"``. The same users are drawn for every
+        model.
     n, seed : int
         Number of draws and seed of the intervals.
 
@@ -135,11 +173,11 @@ def compare(
     table: dict[str, list[float]] = {}
     for metric in dict.fromkeys(metric for report in reports.values() for metric in report.values):
         table[metric] = [report.values.get(metric, float("nan")) for report in reports.values()]
-        if interval is None or not any(metric in report.per_user for report in reports.values()):
+        if interval is None or not any(report.has_interval(metric) for report in reports.values()):
             continue
         ends = [
             report.interval(metric, level=interval, n=n, seed=seed)
-            if metric in report.per_user
+            if report.has_interval(metric)
             else (float("nan"), float("nan"))
             for report in reports.values()
         ]
@@ -148,11 +186,81 @@ def compare(
     return pd.DataFrame(table, index=pd.Index(list(reports), name="model"))
 
 
+class Paired(NamedTuple):
+    """The difference between two models, as `paired` finds it.
+
+    Attributes
+    ----------
+    metric : str
+    difference : float
+        The first model's number less the second's.
+    low, high : float
+        Its interval. Where 0 lies outside, the models differ by more than other users would change.
+    better, worse : float
+        Share of users for whom the first model is better, and for whom it is worse; the rest tie.
+    n_users : int
+        How many users were compared.
+    """
+
+    metric: str
+    difference: float
+    low: float
+    high: float
+    better: float
+    worse: float
+    n_users: int
+
+
+def paired(
+    a: Report,
+    b: Report,
+    metric: str,
+    *,
+    level: float = 0.95,
+    n: int = 1000,
+    seed: int | np.random.Generator = 0,
+) -> Paired:
+    """Compare two models user by user: the same users are drawn for both.
+
+    What makes a user easy or hard is common to both models and cancels, so that this interval can
+    be far from 0 where the two models' own intervals overlap widely.
+
+    Parameters
+    ----------
+    a, b : Report
+        Of one test part and one protocol.
+    metric : str
+        One that both have; less is better for rmse and mae, more for all others.
+    level, n, seed :
+        As for `bootstrap_interval`.
+
+    Raises
+    ------
+    RecsysError
+        The reports are of different test parts or protocols, or have no such metric by user.
+    """
+    _check_same("the first", a, "the second", b)
+    (one, statistic), (other, _) = a._columns(metric), b._columns(metric)
+    there = ~(np.isnan(one) | np.isnan(other)).any(axis=1)
+    one, other = one[there], other[there]
+    sums = _resample(np.column_stack([one, other]), n, seed, level)
+    low, high = _interval(statistic(*sums[:2]) - statistic(*sums[2:]), level)
+    gap = statistic(*one.sum(axis=0)) - statistic(*other.sum(axis=0))
+    # Of the same ratings, the larger sum of errors is the larger mean.
+    gain = (one - other)[:, 0] * (-1 if metric in _SUMMED else 1)
+    better, worse = float((gain > 0).mean()), float((gain < 0).mean())
+    return Paired(metric, float(gap), low, high, better, worse, len(gain))
+
+
 def _check_same(first: str, a: Report, name: str, b: Report) -> None:
-    same = (a.n_users, a.n_left_out, a.n_ratings, a.relevant, a.candidates) == (
-        b.n_users, b.n_left_out, b.n_ratings, b.relevant, b.candidates,
+    same = (a.n_users, a.n_left_out, a.n_ratings, a.relevant, a.candidates, a.test_part) == (
+        b.n_users, b.n_left_out, b.n_ratings, b.relevant, b.candidates, b.test_part,
     )  # fmt: skip
-    if not same or not a.per_user.index.equals(b.per_user.index):
+    if not (
+        same
+        and a.per_user.index.equals(b.per_user.index)
+        and (a.errors.empty or b.errors.empty or a.errors.index.equals(b.errors.index))
+    ):
         raise RecsysError(
             f"{first!r} and {name!r} were not measured on the same ground ({a.summary} / "
             f"{b.summary}), so their numbers do not compare; evaluate both on one test part"
@@ -192,15 +300,37 @@ def bootstrap_interval(
     RecsysError
         There is no value, or `level` or `n` is out of range.
     """
+    values = np.asarray(values, np.float64)
+    columns = np.column_stack([values, np.ones(len(values))])
+    return _interval(np.divide(*_resample(columns, n, seed, level)), level)
+
+
+def _resample(
+    columns: np.ndarray, n: int, seed: int | np.random.Generator, level: float
+) -> np.ndarray:
+    """Return the sums (c, n) of columns (n_users, c) over users drawn with replacement, n times."""
     if not (0 < level < 1 and n >= 1):
         raise RecsysError(f"level={level} must lie between 0 and 1, and n={n} must be 1 or more")
-    values = np.asarray(values, np.float64)
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
+    columns = columns[~np.isnan(columns).any(axis=1)]
+    size = len(columns)
+    if size == 0:
         raise RecsysError("there is no user to draw from: not one has a value")
     rng = np.random.default_rng(seed)
-    means = np.empty(n)
-    for draw in range(n):
-        means[draw] = values[rng.integers(0, len(values), len(values))].mean()
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    sums = np.empty((n, columns.shape[1]))
+    at_a_time = max(1, DRAWN_AT_A_TIME // size)
+    for start in range(0, n, at_a_time):
+        row = np.arange(min(at_a_time, n - start))[:, None]
+        drawn = rng.integers(0, size, (len(row), size)) + size * row
+        # How often each user is drawn, instead of a copy of their rows.
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        sums[start : start + len(row)] = np.einsum("du,uc->dc", times.astype(np.float64), columns)
+    return sums.T
+
+
+def _interval(draws: np.ndarray, level: float) -> tuple[float, float]:
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _root_ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    return np.sqrt(total / count)

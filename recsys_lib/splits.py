@@ -1,8 +1,8 @@
 """Ways to part ratings in three: one to learn from, one to choose by, one to report on.
 
-Each protocol asks another question, and the numbers of two protocols do not compare. All parts
-share the users and items of the whole, so that an index means the same in each; together they hold
-every rating once. The same arguments give the same parts.
+Each way asks another question, and the numbers of two ways do not compare. All parts share the
+users and items of the whole, so that an index means the same in each; together they hold every
+rating once. The same arguments give the same parts. `recsys_lib.protocols` gives them names.
 """
 
 from __future__ import annotations
@@ -84,12 +84,17 @@ def temporal(
     MovieLens, most users of the test part have no past in `train`: to the model they are all the
     same. A report of `evaluate` counts them.
     """
+    return _parts(ratings, temporal_labels(ratings, valid, test))
+
+
+def temporal_labels(ratings: Ratings, valid: float = 0.1, test: float = 0.1) -> np.ndarray:
+    """Return to which part `temporal` sends each rating: TRAIN, VALID or TEST, (nnz,) uint8."""
     times = _timestamps(ratings, "temporal")
     n_valid, n_test = _sizes(len(ratings), valid, test, "ratings")
     labels = np.full(len(ratings), TRAIN, np.uint8)
     labels[_latest(times, n_valid + n_test)] = VALID
     labels[_latest(times, n_test)] = TEST
-    return _parts(ratings, labels)
+    return labels
 
 
 def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]:
@@ -122,6 +127,11 @@ def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]
     ratings they gave. In MovieLens a sitting's ratings share a few seconds and the order in which
     films were shown, so "last" says less than it seems.
     """
+    return _parts(ratings, leave_last_labels(ratings, n))
+
+
+def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
+    """Return to which part `leave_last` sends each rating: TRAIN, VALID or TEST, (nnz,) uint8."""
     times = _timestamps(ratings, "leave_last")
     if n < 1:
         raise RecsysError(f"n is {n}; leave_last takes at least 1 rating of each user")
@@ -142,7 +152,54 @@ def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]
         part = labels[span]
         part[order[enough & (from_end <= 2 * n)]] = VALID
         part[order[enough & (from_end <= n)]] = TEST
-    return _parts(ratings, labels)
+    return labels
+
+
+def k_fold(
+    ratings: Ratings, k: int = 5, seed: int | np.random.Generator = 0
+) -> list[tuple[Ratings, Ratings]]:
+    """Deal the ratings out into k parts; each is the test part once, and the rest is for training.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        The whole.
+    k : int
+        Number of folds, from 2.
+    seed : int or Generator
+        Decides which ratings go where.
+
+    Returns
+    -------
+    list of (train, test)
+        Every rating is in exactly one of the k test parts, whose sizes differ by at most one.
+
+    Raises
+    ------
+    RecsysError
+        `k` is below 2, or above the number of ratings.
+
+    Notes
+    -----
+    Every rating is predicted once by a model that has not seen it, so the mean over folds wastes
+    nothing. The trap: the folds share most of their training ratings, so their spread says less
+    than that of k independent trials would (Bengio & Grandvalet 2004); and each `train` holds what
+    the others' `test` does: whatever was chosen by looking at one fold's `train` has seen the test
+    ratings of all the others.
+    """
+    number = fold_numbers(len(ratings), k, seed)
+    return [(ratings.select(number != fold), ratings.select(number == fold)) for fold in range(k)]
+
+
+def fold_numbers(n: int, k: int = 5, seed: int | np.random.Generator = 0) -> np.ndarray:
+    """Return in which of the k test parts of `k_fold` each of n ratings is, (n,) from 0."""
+    if not 2 <= k <= n:
+        raise RecsysError(
+            f"k is {k}; {n} ratings can be dealt out into 2 folds or more, up to one for each"
+        )
+    number = (np.arange(n) % k).astype(np.min_scalar_type(k))
+    np.random.default_rng(seed).shuffle(number)
+    return number
 
 
 def strong_generalisation(

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from recsys_lib import evaluation, metrics, splits
+from recsys_lib import report as report_module
 from recsys_lib.errors import NotFittedError, RecsysError
 from recsys_lib.models import Popularity
 from recsys_lib.models.base import Recommender
@@ -356,6 +357,9 @@ def test_a_report_shows_its_numbers_and_its_ground(parts, model):
     assert report.to_series().to_dict() == report.values
 
 
+ENDS = (" low", " high")
+
+
 def test_compare_is_a_row_a_model(parts, model):
     train, _, test = parts
     names = ["rmse", "ndcg@10"]
@@ -370,19 +374,31 @@ def test_compare_is_a_row_a_model(parts, model):
     assert np.isnan(table.loc["other", "ndcg@10"]) and np.isnan(table.loc["popular", "rmse"])
 
     wide = evaluation.compare(reports, interval=0.9, n=200, seed=3)
-    assert wide.columns.tolist() == ["rmse", "ndcg@10", "ndcg@10 low", "ndcg@10 high"]
-    ends = reports["fixed"].interval("ndcg@10", level=0.9, n=200, seed=3)
-    assert tuple(wide.loc["fixed", ["ndcg@10 low", "ndcg@10 high"]]) == ends
-    assert ends[0] < table.loc["fixed", "ndcg@10"] < ends[1]
-    with pytest.raises(RecsysError, match="'rmse' is not a mean over users"):
-        reports["fixed"].interval("rmse")
+    assert wide.columns.tolist() == [f"{name}{end}" for name in names for end in ("", *ENDS)]
+    for name in names:
+        ends = reports["fixed"].interval(name, level=0.9, n=200, seed=3)
+        assert tuple(wide.loc["fixed", [name + end for end in ENDS]]) == ends
+        assert ends[0] < table.loc["fixed", name] < ends[1]
+    assert wide.loc["popular", ["rmse low", "rmse high"]].isna().all()
 
 
 def test_numbers_of_different_grounds_are_not_compared(parts, model):
     train, valid, test = parts
-    a, b = (evaluation.evaluate(model, train, part, ["ndcg@10"]) for part in (valid, test))
-    with pytest.raises(RecsysError, match="not measured on the same ground"):
-        evaluation.compare({"a": a, "b": b})
+    # The same users with as many ratings, one of which is another: numbers alone cannot tell.
+    values = test.by_user.values.copy()
+    values[np.flatnonzero(values == 3)[0]] = 2.5
+    other = Ratings(
+        test.user_ids, test.item_ids, test.by_user._replace(values=values), scale=test.scale
+    )
+    a, b, c = (
+        evaluation.evaluate(model, train, part, ["ndcg@10"]) for part in (valid, test, other)
+    )
+    assert b.per_user.equals(c.per_user) and b.summary == c.summary
+    for x, y in ((a, b), (b, c)):
+        with pytest.raises(RecsysError, match="not measured on the same ground"):
+            evaluation.compare({"a": x, "b": y})
+        with pytest.raises(RecsysError, match="not measured on the same ground"):
+            evaluation.paired(x, y, "ndcg@10")
     with pytest.raises(RecsysError, match="no report"):
         evaluation.compare({})
 
@@ -403,3 +419,173 @@ def test_bootstrap_passes_over_users_without_a_value():
     for bad in ({"values": [np.nan]}, {"values": [1.0], "level": 1}, {"values": [1.0], "n": 0}):
         with pytest.raises(RecsysError):
             evaluation.bootstrap_interval(**bad)
+
+
+# ---- how sure the numbers are
+
+
+def test_errors_by_user_add_up_to_the_metrics(parts, model):
+    train, _, test = parts
+    report = evaluation.evaluate(model, train, test, ["rmse", "mae", "r2", "coverage@5"])
+    frame = test.to_frame()
+    frame["error"] = frame["rating"] - model.predict(frame["user_id"], frame["item_id"])
+    by_user = frame.groupby("user_id")["error"]
+    errors = report.errors
+    assert errors.index.tolist() == [*by_user.groups]
+    np.testing.assert_array_equal(errors["n"], by_user.size())
+    np.testing.assert_allclose(errors["squared"], by_user.apply(lambda e: (e**2).sum()), rtol=1e-5)
+    np.testing.assert_allclose(
+        errors["absolute"], by_user.apply(lambda e: e.abs().sum()), rtol=1e-5
+    )
+    assert np.sqrt(errors["squared"].sum() / errors["n"].sum()) == pytest.approx(report["rmse"])
+    assert errors["absolute"].sum() / errors["n"].sum() == pytest.approx(report["mae"])
+    for name in ("r2", "coverage@5"):
+        with pytest.raises(RecsysError, match=f"'{name}' is not made up .* have: rmse, mae"):
+            report.interval(name)
+    with pytest.raises(RecsysError, match="no 'ndcg@10'"):
+        report.interval("ndcg@10")
+    assert evaluation.evaluate(model, train, test, ["ndcg@5"]).errors.empty
+
+
+def test_the_interval_of_rmse_draws_whole_users(parts, model, monkeypatch):
+    monkeypatch.setattr(report_module, "DRAWN_AT_A_TIME", 500)  # a few draws at a time
+    train, _, test = parts
+    report = evaluation.evaluate(model, train, test, ["rmse", "mae"])
+    frame = test.to_frame()
+    error = (frame["rating"] - model.predict(frame["user_id"], frame["item_id"])).to_numpy()
+    groups = [*frame.groupby("user_id").indices.values()]
+    rng = np.random.default_rng(4)
+    draws = []
+    for _ in range(300):
+        drawn = rng.integers(0, len(groups), len(groups))
+        pooled = np.concatenate([error[groups[u]] for u in drawn])
+        draws.append((np.sqrt((pooled**2).mean()), np.abs(pooled).mean()))
+    for name, values in zip(("rmse", "mae"), zip(*draws, strict=True), strict=True):
+        expected = np.quantile(values, [0.1, 0.9])
+        found = report.interval(name, level=0.8, n=300, seed=4)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def reported(per_user=None, **errors):
+    """Return a report of invented users."""
+    errors, per_user = pd.DataFrame(errors), pd.DataFrame(per_user)
+    values = {"rmse": np.nan, "mae": np.nan, "ndcg@10": np.nan}
+    n = max(len(errors), len(per_user))
+    return evaluation.Report(values, per_user, n, 0, 0, n, 4.0, errors=errors)
+
+
+N_WORLDS, N_DRAWN, LEVEL = 400, 150, 0.9
+# If the true coverage is LEVEL, the share of intervals that hold the truth lies this near to it in
+# all but about 3 of 1,000 runs (three standard deviations of a binomial share).
+NEAR = 3 * np.sqrt(LEVEL * (1 - LEVEL) / N_WORLDS)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """Simulated users: the more erratic, the more they rate, as heavy raters are unlike others.
+
+    A user's spread s is log-normal and n = 3 + Poisson(12 s); errors are N(0, s²), those of a
+    second model larger by an independent N(0, 1/4) each. So E[n sᵏ] = 3 E[sᵏ] + 12 E[sᵏ⁺¹].
+    """
+    rng = np.random.default_rng(0)
+    sigma = 0.3
+    moment = [np.exp((k * sigma) ** 2 / 2) for k in range(4)]
+    weighted = [3 * moment[k] + 12 * moment[k + 1] for k in range(3)]
+    truth = {
+        "rmse": np.sqrt(weighted[2] / weighted[0]),
+        "mae": np.sqrt(2 / np.pi) * weighted[1] / weighted[0],
+        "ndcg@10": 1 / 3,
+    }
+    truth["gap"] = truth["rmse"] - np.sqrt(truth["rmse"] ** 2 + 0.25)
+    held = dict.fromkeys([*truth, "ratings one by one"], 0)
+
+    def count(name, ends, value):
+        held[name] += bool(ends[0] <= value <= ends[1])
+
+    how = {"level": LEVEL, "n": 200}
+    for world in range(N_WORLDS):
+        spread = np.exp(sigma * rng.standard_normal(N_DRAWN))
+        n = 3 + rng.poisson(12 * spread)
+        first = np.concatenate([[0], np.cumsum(n)[:-1]])
+        error = np.repeat(spread, n) * rng.standard_normal(n.sum())
+        worse = error + 0.5 * rng.standard_normal(n.sum())
+        one, other = (
+            reported(
+                {"ndcg@10": rng.beta(1, 2, N_DRAWN)},
+                n=n,
+                squared=np.add.reduceat(e**2, first),
+                absolute=np.add.reduceat(abs(e), first),
+            )
+            for e in (error, worse)
+        )
+        for name in ("rmse", "mae", "ndcg@10"):
+            count(name, one.interval(name, seed=world, **how), truth[name])
+        gap = evaluation.paired(one, other, "rmse", seed=world, **how)
+        count("gap", (gap.low, gap.high), truth["gap"])
+        if world % 4 == 0:
+            alone = reported(n=np.ones(len(error)), squared=error**2, absolute=abs(error))
+            count("ratings one by one", alone.interval("rmse", seed=world, **how), truth["rmse"])
+    naive = held.pop("ratings one by one") / (N_WORLDS / 4)
+    shares = {name: number / N_WORLDS for name, number in held.items()}
+    assert all(abs(share - LEVEL) < NEAR for share in shares.values()), shares
+    assert naive < LEVEL - 2 * NEAR  # what drawing single ratings would claim
+
+
+def test_a_paired_comparison_sees_what_two_intervals_do_not():
+    rng = np.random.default_rng(1)
+    n = rng.integers(5, 40, 300)
+    hard = np.exp(rng.standard_normal(300))  # what a user is like matters more than the model
+    a, b = (
+        reported({"ndcg@10": share * hard / hard.max()}, n=n, squared=n * hard * by, absolute=n)
+        for share, by in ((0.51, 0.98), (0.50, 1.0))
+    )
+    for metric, sign in (("rmse", -1), ("ndcg@10", 1)):
+        ours, theirs = a.interval(metric), b.interval(metric)
+        assert max(ours[0], theirs[0]) < min(ours[1], theirs[1])  # they overlap
+        found = evaluation.paired(a, b, metric)
+        assert found.low < found.difference < found.high
+        assert found.low * found.high > 0 and np.sign(found.difference) == sign
+        assert (found.better, found.worse, found.n_users) == (1.0, 0.0, 300)
+        back = evaluation.paired(b, a, metric)
+        assert (back.low, back.high) == pytest.approx((-found.high, -found.low))
+        assert (back.better, back.worse) == (0.0, 1.0)
+    tie = evaluation.paired(a, b, "mae")
+    assert tie == ("mae", 0, 0, 0, 0, 0, 300)
+
+
+def test_a_paired_difference_is_that_of_the_reports(parts, model):
+    train, _, test = parts
+    names = ["rmse", "mae", "ndcg@10", "novelty@5"]
+    a = evaluation.evaluate(model, train, test, names)
+    b = evaluation.evaluate(FixedRatings(seed=5).fit(train), train, test, names)
+    for name in names:
+        found = evaluation.paired(a, b, name, seed=2)
+        assert found.metric == name
+        assert found.difference == pytest.approx(a[name] - b[name])
+        assert found == evaluation.paired(a, b, name, seed=2)
+        assert 0 < found.better < 1 and 0 < found.better + found.worse <= 1
+    by_user = (a.per_user["ndcg@10"] - b.per_user["ndcg@10"]).to_numpy()
+    found = evaluation.paired(a, b, "ndcg@10", level=0.8, n=300, seed=2)
+    ends = evaluation.bootstrap_interval(by_user, level=0.8, n=300, seed=2)
+    assert (found.low, found.high) == pytest.approx(ends)
+    gain = np.sqrt(b.errors["squared"] / b.errors["n"]) - np.sqrt(
+        a.errors["squared"] / a.errors["n"]
+    )
+    assert evaluation.paired(a, b, "rmse").better == pytest.approx((gain > 0).mean())
+
+
+def test_a_user_without_a_value_in_one_report_is_compared_in_none():
+    a, b = (
+        reported({"ndcg@10": values}) for values in ([1.0, np.nan, 0.5, 0.0], [0.5, 1.0, np.nan, 0])
+    )
+    found = evaluation.paired(a, b, "ndcg@10")
+    assert (found.difference, found.better, found.worse, found.n_users) == (0.25, 0.5, 0.0, 2)
+
+
+def test_what_a_model_can_have_is_known_before_it_is_fitted():
+    assert evaluation.possible(Fixed()) == [*evaluation.DEFAULT_METRICS[2:]]
+    assert evaluation.possible(FixedRatings(), ["rmse", "auc"]) == ["rmse", "auc"]
+    assert evaluation.possible(Fixed(), ["rmse", "auc"]) == ["auc"]
+    with pytest.raises(RecsysError, match="Fixed can have none of the metrics r2"):
+        evaluation.possible(Fixed(), ["r2"])
+    with pytest.raises(RecsysError, match="no metric 'rsme'"):
+        evaluation.possible(Fixed(), ["rsme", "auc"])

@@ -163,6 +163,38 @@ def test_leave_last_with_times_in_nanoseconds():
         np.testing.assert_array_equal(a.by_user.indices, b.by_user.indices)
 
 
+# ---- k_fold
+
+
+@few
+@given(some_ratings(), st.integers(2, 12), SEEDS)
+def test_k_fold_tests_each_rating_once(ratings, k, seed):
+    folds = splits.k_fold(ratings, k, seed)
+    assert len(folds) == k
+    assert_partition(ratings, *(test for _, test in folds))
+    sizes = [len(test) for _, test in folds]
+    assert max(sizes) - min(sizes) <= 1
+    for train, test in folds:
+        assert_partition(ratings, train, test)
+    again = splits.k_fold(ratings, k, np.random.default_rng(seed))
+    assert_equal_parts([test for _, test in folds], [test for _, test in again])
+
+
+def test_k_fold_depends_on_the_seed_and_favours_nobody():
+    ratings = large()
+    a, b = (splits.k_fold(ratings, seed=seed)[0][1] for seed in (0, 1))
+    shared = len(a.to_frame().merge(b.to_frame()))
+    assert 0.15 * len(a) < shared < 0.25 * len(a)
+    share = a.by_user.counts / ratings.by_user.counts
+    assert abs(np.corrcoef(np.arange(len(share)), share)[0, 1]) < 0.2
+
+
+def test_many_folds_are_numbered_without_overflow():
+    for k in (255, 256, 300):
+        counts = np.bincount(splits.fold_numbers(1000, k, seed=0), minlength=k)
+        assert len(counts) == k and {*counts} <= {1000 // k, 1000 // k + 1}
+
+
 # ---- strong generalisation
 
 
@@ -232,6 +264,8 @@ def without_times(ratings):
         (lambda r: splits.temporal(r, 0.5, 0.5), "leave none of the 20000 ratings"),
         (lambda r: splits.temporal(without_times(r)), "splits.temporal needs to know when"),
         (lambda r: splits.leave_last(without_times(r)), "splits.leave_last needs to know when"),
+        (lambda r: splits.k_fold(r, k=1), "k is 1; 20000 ratings can be dealt out into 2"),
+        (lambda r: splits.k_fold(r, k=20_001), "k is 20001"),
         (lambda r: splits.leave_last(r, n=0), "n is 0"),
         (lambda r: splits.leave_last(r, n=5000), "no user has more than 10000 ratings"),
         (lambda r: splits.strong_generalisation(r, held_out=0), "held_out is 0"),

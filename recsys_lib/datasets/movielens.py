@@ -56,19 +56,23 @@ def read(release: Release, path: Path) -> tuple[Ratings, pd.DataFrame, pd.DataFr
         A file is missing, or a row of one is not as published; the message names both.
     """
     layout = release.layout
-    with _open(release, path, layout.items) as (stream, where):
+    with open_member(release, path, layout.items) as (stream, where):
         items = read_items(stream.read(), layout, where)
     users = None
     if layout.users:
-        with _open(release, path, layout.users) as (stream, where):
+        with open_member(release, path, layout.users) as (stream, where):
             users = read_users(stream.read(), layout, where)
-    with _open(release, path, layout.ratings) as (stream, where):
-        columns = _read_ratings(stream, layout, where)
-        return _index(columns, items["item_id"].to_numpy(), release, layout, where), items, users
+    with open_member(release, path, layout.ratings) as (stream, where):
+        columns = read_columns(stream, layout, where)
+        return (
+            index_columns(columns, items["item_id"].to_numpy(), release, layout, where),
+            items,
+            users,
+        )
 
 
 @contextmanager
-def _open(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes], str]]:
+def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes], str]]:
     """Open one file of the release; yield it and the name by which errors call it."""
     file = path / member
     if file.is_file():
@@ -80,8 +84,11 @@ def _open(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes]
         )
     else:
         name = f"{release.folder}/{member}"
-        with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
-            yield stream, f"{path}:{name}"
+        with zipfile.ZipFile(path) as archive:
+            if name not in archive.namelist():
+                raise DataError(f"{path} holds no file {name}: fetch {release.url} again")
+            with archive.open(name) as stream:
+                yield stream, f"{path}:{name}"
 
 
 class _OneByteSeparators(io.RawIOBase):
@@ -105,7 +112,7 @@ class _OneByteSeparators(io.RawIOBase):
                 return chunk
 
 
-def _read_ratings(stream: IO[bytes], layout: Layout, where: str) -> list[np.ndarray]:
+def read_columns(stream: IO[bytes], layout: Layout, where: str) -> list[np.ndarray]:
     """Return user ids int32, item ids int32, ratings float32 and times int64, in file order."""
     double = layout.separator == "::"
     try:
@@ -136,7 +143,7 @@ def _read_ratings(stream: IO[bytes], layout: Layout, where: str) -> list[np.ndar
     return columns
 
 
-def _index(
+def index_columns(
     columns: list[np.ndarray], item_ids: np.ndarray, release: Release, layout: Layout, where: str
 ) -> Ratings:
     """Check the ratings and put indices in the place of ids."""

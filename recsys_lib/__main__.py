@@ -1,0 +1,186 @@
+"""The library's command line: ``python -m recsys_lib reproduce`` and ``python -m recsys_lib tune``.
+
+Results go to the standard output, whatever happens on the way there to the standard error. A user's
+mistake is told in one line, and the exit status is 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import Any, NoReturn
+
+import numpy as np
+
+from recsys_lib import datasets, models, protocols, tuning
+from recsys_lib.errors import RecsysError
+from recsys_lib.models import Recommender
+from recsys_lib.protocols import PROTOCOLS, Development
+
+logger = logging.getLogger("recsys_lib")
+
+REPRODUCED = ("BiasALS", "ALS", "GenreALS", "BayesianALS")
+SEARCHED = 2_000_000  # ratings that a search looks at: enough to tell parameters apart
+FINALISTS, DEALS = 2, 3  # the best trials, measured again on as many other validation parts
+# Where a search begins, and what its trials must be better than: with ν = ½ a large K does no harm,
+# and the popularity levels weigh what genres weigh.
+STARTS = {name: {"n_factors": 40, "popularity": 100.0} for name in ("ALS", "GenreALS")}
+LINE = "{:<12} {:>7} {:>7} {:>9}"
+
+
+def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: int) -> None:
+    """Print a line a model: class name, mean test RMSE, its spread over folds, seconds of a fit.
+
+    Each fold is a study of its own: parameters are searched within its `Development`, the model is
+    fitted on all of the fold's learning part, and the test part is read once.
+
+    Parameters
+    ----------
+    dataset, protocol : str
+        What `datasets.load` and `protocols.folds` take.
+    names : list of str
+        Class names of rating models.
+    seed : int
+        Of the folds, of the searches and of the models.
+    trials : int
+        Of each search, which begins at `STARTS`; with 0, all models keep their default parameters.
+        A model without a parameter to search (BayesianALS) keeps them anyway.
+    """
+    if trials < 0:
+        raise RecsysError(f"trials is {trials}; it must be 0 (the defaults) or more")
+    protocols.check(protocol)
+
+    def tune(model: Recommender, development: Development) -> dict[str, Any]:
+        if trials == 0 or type(model).__name__ not in tuning.SPACES:
+            return {}
+        start = STARTS.get(type(model).__name__, {})
+        params = start | choose(model.set_params(**start), development, trials, seed)
+        logger.info("%s: %s", type(model).__name__, params)
+        return params
+
+    wanted = {name: getattr(models, name)() for name in names}
+    data = datasets.load(dataset)
+    logger.info("%s, %s: %s, seed %d", data.name, data.ratings, protocol, seed)
+    protocols.folds(data, protocol, seed)  # refuses what cannot be before anything is printed
+    print(LINE.format("model", "rmse", "sd", "seconds"), flush=True)
+    for name, model in wanted.items():
+        found = protocols.run(
+            data, {name: model}, protocol, seeds=[seed], metrics=["rmse"], tune=tune
+        )
+        row = found.summary().loc[name]
+        spread = "-" if np.isnan(row["rmse sd"]) else f"{row['rmse sd']:.4f}"
+        line = LINE.format(name, f"{row['rmse']:.4f}", spread, f"{row['fit_seconds']:.2f}")
+        print(line, flush=True)
+
+
+def choose(
+    model: Recommender, development: Development, trials: int, seed: int, limit: int = SEARCHED
+) -> dict[str, Any]:
+    """Return the parameters that a search within one fold's development part decides for.
+
+    Where that part has more than `limit` ratings, the search is on some of its users, and what it
+    chose must be better than the model's own parameters on all of them.
+    """
+    some = some_users(development, seed, limit)
+    params = tuning.choose(model, some, trials, seed=seed, finalists=FINALISTS, deals=DEALS).params
+    if some is development:
+        return params
+    candidates = [params, {name: getattr(model, name) for name in params}]
+    rmse = tuning.confirm(model, development, candidates, deals=1, seed=seed).mean(axis=1)
+    return candidates[int(rmse.argmin())]
+
+
+def some_users(development: Development, seed: int, limit: int = SEARCHED) -> Development:
+    """Return the development part of as many users, drawn at random, as have `limit` ratings.
+
+    Of this very fold: another fold's development part, taken once for all, holds the test ratings
+    of this one.
+    """
+    counts = development.train.by_user.counts + development.valid.by_user.counts
+    if counts.sum() <= limit:
+        return development
+    order = np.random.default_rng(seed).permutation(len(counts))
+    drawn = np.zeros(len(counts), bool)
+    drawn[order[np.cumsum(counts[order]) <= limit]] = True
+    train, valid = (
+        part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
+    )
+    return Development(train, valid, development.items)
+
+
+def rating_models(text: str) -> list[str]:
+    """Return the class names that stand in a list with commas, in any case.
+
+    Raises
+    ------
+    RecsysError
+        One is no model that predicts ratings; the message lists those that are.
+    """
+    able = [name for name in models.__all__ if hasattr(getattr(models, name), "predict")]
+    known = {name.lower(): name for name in able}
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name.lower() not in known:
+            raise RecsysError(
+                f"there is no rating model {name!r}; there are {', '.join(known.values())}"
+            )
+    if not names:
+        raise RecsysError(f"name at least one model of {', '.join(known.values())}")
+    return list(dict.fromkeys(known[name.lower()] for name in names))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} ({self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = _Parser(prog="recsys_lib", description="Tune and measure the course's models.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    text = "Measure rating models by a published protocol, one line each."
+    add = commands.add_parser("reproduce", help=text, description=text).add_argument
+    add("--dataset", default="auto", help="ml-100k, synthetic, auto, ...")
+    add("--protocol", default="5-fold", help="; ".join(f"{k}: {v}" for k, v in PROTOCOLS.items()))
+    add("--model", default=",".join(REPRODUCED), help="names, with commas between them")
+    add("--seed", default=0, type=int, help="of the folds, the searches and the models")
+    add("--trials", default=20, type=int, help="of each fold's search; 0: the default parameters")
+
+    text = "Search a model's parameters on validation data; write them where the chapters read."
+    add = commands.add_parser("tune", help=text, description=text).add_argument
+    add("--model", required=True, help="a name")
+    add("--dataset", default="auto", help="ml-100k, synthetic, auto, ...")
+    add("--trials", default=30, type=int, help="how many sets of parameters to try")
+    add("--sampler", default="tpe", help="tpe, random or grid")
+    add("--seed", default=0, type=int, help="of the search")
+    add("--storage", help="a file that keeps the trials: the same search goes on with it")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """Do what the command line says; return the exit status."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logger.setLevel(logging.INFO)
+    args = parse(argv)
+    try:
+        if args.command == "tune":
+            tuning.command(
+                args.model, args.dataset, args.trials, args.sampler, args.seed, args.storage
+            )
+        else:
+            names = rating_models(args.model)
+            reproduce(args.dataset, args.protocol, names, args.seed, args.trials)
+    except RecsysError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,89 @@
+"""The splits that come with a release: ML-100K's five folds, of which many papers report the mean.
+
+The archive holds u1.base, u1.test to u5.base, u5.test (the five test parts are disjoint and make up
+the whole), and ua and ub, whose test parts hold ten ratings of every user and nothing in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recsys_lib.datasets import movielens, registry
+from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.errors import DataError
+from recsys_lib.ratings import Ratings
+
+U1_TO_U5 = ("u1", "u2", "u3", "u4", "u5")
+UA_AND_UB = ("ua", "ub")
+_HAS_THEM = "ml-100k"
+
+
+def parts(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[tuple[Ratings, Ratings]]:
+    """Return the published (train, test) of each named split, in the data's own universe.
+
+    Parameters
+    ----------
+    data : Dataset
+        ML-100K, as ``datasets.load("ml-100k")`` returns it.
+    names : sequence of str
+        Of u1 to u5, ua, ub.
+
+    Raises
+    ------
+    DataError
+        Other data were given, or a file is missing or does not go with ``u.data``.
+    """
+    masks = test_masks(data, names)
+    return [(data.ratings.select(~test), data.ratings.select(test)) for test in masks]
+
+
+def test_masks(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[np.ndarray]:
+    """Return for each named split which ratings its test part holds, (nnz,) bool; see `parts`."""
+    path = data.info.get("path")
+    if data.name != _HAS_THEM or not path:
+        raise DataError(
+            f"{data.name} comes without the splits {', '.join(names)}: they are a part of "
+            f"{_HAS_THEM}; take another protocol, such as 5-fold"
+        )
+    masks = []
+    for name in names:
+        base, test = (_where(data.ratings, Path(path), f"{name}.{end}") for end in ("base", "test"))
+        if not np.array_equal(base, ~test):
+            raise DataError(
+                f"{path}: {name}.base and {name}.test do not hold every rating of u.data once "
+                f"(they hold {base.sum()} and {test.sum()}, {(base & test).sum()} of them both, of "
+                f"{len(data.ratings)}); unpack {registry.RELEASES[_HAS_THEM].url} again"
+            )
+        masks.append(test)
+    return masks
+
+
+def _where(ratings: Ratings, path: Path, file: str) -> np.ndarray:
+    """Return which of the ratings stand in a file of the release, (nnz,) bool."""
+    release = registry.RELEASES[_HAS_THEM]
+    with movielens.open_member(release, path, file) as (stream, where):
+        columns = movielens.read_columns(stream, release.layout, where)
+        part = movielens.index_columns(columns, ratings.item_ids, release, release.layout, where)
+    if part.n_duplicates:
+        raise DataError(f"{where} holds {part.n_duplicates} ratings twice")
+    if not np.isin(part.user_ids, ratings.user_ids).all():
+        raise DataError(f"{where} holds users of whom u.data knows nothing")
+    users = ratings.user_index(part.user_ids)[part.user_of_rating()]
+    # Stored by user and then by item, the pairs' numbers ascend.
+    pairs = ratings.user_of_rating().astype(np.int64) * ratings.n_items + ratings.by_user.indices
+    wanted = users.astype(np.int64) * ratings.n_items + part.by_user.indices
+    place = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
+    wrong = (pairs[place] != wanted) | (ratings.by_user.values[place] != part.by_user.values)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"{where}: user {ratings.user_ids[users[row]]}'s rating of movie "
+            f"{ratings.item_ids[part.by_user.indices[row]]} is not that of u.data "
+            f"({int(wrong.sum())} such ratings)"
+        )
+    found = np.zeros(len(ratings), bool)
+    found[place] = True
+    return found

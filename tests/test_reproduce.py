@@ -1,0 +1,170 @@
+"""`make reproduce` and `make tune`: a line a model, one line for a mistake, and nothing else."""
+
+import logging
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from recsys_lib import __main__ as command
+from recsys_lib import datasets, models, protocols, tuning
+from recsys_lib.errors import RecsysError
+
+
+@pytest.fixture(autouse=True)
+def level():
+    logger = logging.getLogger("recsys_lib")
+    before = logger.level
+    yield
+    logger.setLevel(before)
+
+
+def call(root, *args):
+    done = subprocess.run(
+        [sys.executable, *args], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr
+
+
+def numbers_of(lines):
+    """Return by class name the numbers of a table whose header says what they are."""
+    header, *rows = (line.split() for line in lines)
+    assert header == ["model", "rmse", "sd", "seconds"]
+    return {name: dict(zip(header[1:], values, strict=True)) for name, *values in rows}
+
+
+def test_a_line_a_model_with_the_mean_over_folds(root):
+    args = ["--dataset", "synthetic", "--protocol", "2-fold", "--trials", "0", "--seed", "3"]
+    lines, told = call(root, "-m", "recsys_lib", "reproduce", *args, "--model", "als,BIASALS")
+    found = numbers_of(lines)
+    assert [*found] == ["ALS", "BiasALS"]
+    assert len({len(line) for line in lines}) == 1  # the columns are straight
+    data = datasets.load("synthetic")
+    wanted = {name: getattr(models, name)() for name in found}
+    expected = protocols.run(data, wanted, "2-fold", seeds=[3], metrics=["rmse"], progress=False)
+    for name, row in expected.summary().iterrows():
+        assert found[name]["rmse"] == f"{row['rmse']:.4f}"
+        assert found[name]["sd"] == f"{row['rmse sd']:.4f}"
+        assert float(found[name]["seconds"]) > 0
+    for text in ("ALS, seed 3, fold 1: rmse 0.", "BiasALS, seed 3, fold 2: rmse 0."):
+        assert text in told  # signs of life, where no program looks for results
+
+
+def test_the_builder_hands_everything_on(root):
+    args = ["--dataset", "synthetic", "--protocol=80-20", "--trials", "3", "--model", "BiasALS"]
+    lines, told = call(root, "book", "reproduce", *args)
+    found = numbers_of(lines)
+    assert found["BiasALS"]["sd"] == "-"
+    assert "BiasALS: {'gamma': " in told
+    help_lines, _ = call(root, "book", "reproduce", "--help")
+    assert any("--protocol" in line for line in help_lines)
+
+
+def test_make_names_every_option(root):
+    if shutil.which("make") is None:
+        pytest.skip("no make on this machine")
+    options = ["DATASET=ml-100k", "PROTOCOL=u1-u5", "MODEL=ALS,BayesianALS", "SEED=1", "TRIALS=0"]
+    for target, given in (("reproduce", options), ("tune", options[2:]), ("reproduce", [])):
+        done = subprocess.run(
+            ["make", "-n", target, *given], cwd=root, capture_output=True, text=True, check=True
+        )
+        words = done.stdout.replace('"', "").split()
+        assert words[1:3] == ["book", target]
+        expected = [(f"--{name.lower()}", value) for name, value in (o.split("=") for o in given)]
+        assert sorted(zip(words[3::2], words[4::2], strict=True)) == sorted(expected)
+
+
+MISTAKES = {
+    "no protocol '5fold'": ["--protocol", "5fold"],
+    "u1, u2, u3, u4, u5: they are a part of ml-100k": ["--protocol", "u1-u5"],
+    "no rating model 'SVD'; there are ALS, BayesianALS, BiasALS, GenreALS": ["--model", "ALS,SVD"],
+    "no rating model 'popularity'": ["--model", "popularity"],
+    "name at least one model": ["--model", " ,"],
+    "no data set 'ml-99'": ["--dataset", "ml-99"],
+    "trials is -1": ["--trials", "-1"],
+    "invalid int value: 'few'": ["--trials", "few"],
+    "seed is -1": ["--seed", "-1"],
+    "unrecognized arguments: --folds 5": ["--folds", "5"],
+}
+
+
+@pytest.mark.parametrize("says", MISTAKES)
+def test_a_mistake_is_told_in_one_line(capsys, says):
+    args = ["reproduce", "--dataset", "synthetic", *MISTAKES[says]]
+    try:
+        status = command.main(args)
+    except SystemExit as stopped:
+        status = stopped.code
+    out, told = capsys.readouterr()
+    assert status == 2 and out == ""
+    (error,) = [line for line in told.splitlines() if line.startswith("error: ")]
+    assert says in error and told.endswith(error + "\n")
+
+
+def test_tune_without_a_model_or_with_a_wrong_one(capsys):
+    for args, says in ((["tune"], "--model"), (["tune", "--model", "svd"], "svd")):
+        try:
+            status = command.main(args)
+        except SystemExit as stopped:
+            status = stopped.code
+        out, told = capsys.readouterr()
+        assert status == 2 and out == ""
+        assert told.startswith("error: ") and told.count("\n") == 1 and says in told
+
+
+def test_a_search_begins_where_it_can():
+    for name, start in command.STARTS.items():
+        own = getattr(models, name)().set_params(**start).get_params()
+        assert all(own[key] in space for key, space in tuning.SPACES[name].items()), name
+        assert {*start} <= {*tuning.SPACES[name]}
+
+
+def test_models_are_named_in_any_case_and_once():
+    assert command.rating_models(" als , GENREals,ALS") == ["ALS", "GenreALS"]
+    assert {*command.REPRODUCED} <= {*command.rating_models(",".join(command.REPRODUCED))}
+    with pytest.raises(RecsysError):
+        command.rating_models("BPR")  # ranks, and predicts no rating
+
+
+# ---- large data
+
+
+@pytest.fixture(scope="module")
+def development():
+    data = datasets.load("synthetic", n_users=200, n_items=150, n_ratings=8000, seed=1)
+    return protocols.folds(data, "5-fold")[1].development
+
+
+def test_a_search_in_large_data_is_on_some_of_this_folds_users(development):
+    assert command.some_users(development, 0, limit=7000) is development
+    some = command.some_users(development, 0, limit=2000)
+    counts = [part.by_user.counts for part in (some.train, some.valid)]
+    whole = [part.by_user.counts for part in (development.train, development.valid)]
+    assert 1500 < sum(map(np.sum, counts)) <= 2000
+    drawn = counts[0] > 0
+    for part, full in zip(counts, whole, strict=True):
+        np.testing.assert_array_equal(part, np.where(drawn, full, 0))  # all or nothing of a user
+    frame, full = some.train.to_frame(), development.train.to_frame()
+    assert len(frame.merge(full)) == len(frame)
+    assert some.items is development.items
+    np.testing.assert_array_equal(some.train.item_ids, development.train.item_ids)
+    other = command.some_users(development, 1, limit=2000)
+    assert not np.array_equal(other.train.by_user.counts > 0, drawn)
+
+
+def test_what_a_sample_chose_must_be_better_on_the_whole(development, monkeypatch):
+    for name in ("FINALISTS", "DEALS"):
+        monkeypatch.setattr(command, name, 1)  # so that a small sample misleads now and then
+    model, lost = models.BiasALS(gamma=1.0), 0
+    for seed in range(4):
+        some = command.some_users(development, seed, limit=300)
+        misled = tuning.choose(model, some, 3, seed=seed, finalists=1, deals=1).params
+        own = {name: getattr(model, name) for name in misled}
+        scores = tuning.confirm(model, development, [misled, own], deals=1, seed=seed).mean(axis=1)
+        found = command.choose(model, development, 3, seed, limit=300)
+        assert found == [misled, own][int(scores.argmin())]
+        lost += scores[0] > scores[1]
+    assert lost > 0
