@@ -23,9 +23,6 @@ logger = logging.getLogger("recsys_lib")
 REPRODUCED = ("BiasALS", "ALS", "GenreALS", "BayesianALS")
 SEARCHED = 2_000_000  # ratings that a search looks at: enough to tell parameters apart
 FINALISTS, DEALS = 2, 3  # the best trials, measured again on as many other validation parts
-# Where a search begins, and what its trials must be better than: with ν = ½ a large K does no harm,
-# and the popularity levels weigh what genres weigh.
-STARTS = {name: {"n_factors": 40, "popularity": 100.0} for name in ("ALS", "GenreALS")}
 LINE = "{:<12} {:>7} {:>7} {:>9}"
 
 
@@ -44,8 +41,8 @@ def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: 
     seed : int
         Of the folds, of the searches and of the models.
     trials : int
-        Of each search, which begins at `STARTS`; with 0, all models keep their default parameters.
-        A model without a parameter to search (BayesianALS) keeps them anyway.
+        Of each search; with 0, all models keep their default parameters. A model without a
+        parameter to search (BayesianALS) keeps them anyway.
     """
     if trials < 0:
         raise RecsysError(f"trials is {trials}; it must be 0 (the defaults) or more")
@@ -54,8 +51,7 @@ def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: 
     def tune(model: Recommender, development: Development) -> dict[str, Any]:
         if trials == 0 or type(model).__name__ not in tuning.SPACES:
             return {}
-        start = STARTS.get(type(model).__name__, {})
-        params = start | choose(model.set_params(**start), development, trials, seed)
+        params = choose(model, development, trials, seed)
         logger.info("%s: %s", type(model).__name__, params)
         return params
 
@@ -82,31 +78,13 @@ def choose(
     Where that part has more than `limit` ratings, the search is on some of its users, and what it
     chose must be better than the model's own parameters on all of them.
     """
-    some = some_users(development, seed, limit)
+    some = tuning.some_users(development, limit, seed)
     params = tuning.choose(model, some, trials, seed=seed, finalists=FINALISTS, deals=DEALS).params
     if some is development:
         return params
     candidates = [params, {name: getattr(model, name) for name in params}]
     rmse = tuning.confirm(model, development, candidates, deals=1, seed=seed).mean(axis=1)
     return candidates[int(rmse.argmin())]
-
-
-def some_users(development: Development, seed: int, limit: int = SEARCHED) -> Development:
-    """Return the development part of as many users, drawn at random, as have `limit` ratings.
-
-    Of this very fold: another fold's development part, taken once for all, holds the test ratings
-    of this one.
-    """
-    counts = development.train.by_user.counts + development.valid.by_user.counts
-    if counts.sum() <= limit:
-        return development
-    order = np.random.default_rng(seed).permutation(len(counts))
-    drawn = np.zeros(len(counts), bool)
-    drawn[order[np.cumsum(counts[order]) <= limit]] = True
-    train, valid = (
-        part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
-    )
-    return Development(train, valid, development.items)
 
 
 def rating_models(text: str) -> list[str]:

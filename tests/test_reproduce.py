@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from recsys_lib import __main__ as command
@@ -115,13 +114,6 @@ def test_tune_without_a_model_or_with_a_wrong_one(capsys):
         assert told.startswith("error: ") and told.count("\n") == 1 and says in told
 
 
-def test_a_search_begins_where_it_can():
-    for name, start in command.STARTS.items():
-        own = getattr(models, name)().set_params(**start).get_params()
-        assert all(own[key] in space for key, space in tuning.SPACES[name].items()), name
-        assert {*start} <= {*tuning.SPACES[name]}
-
-
 def test_models_are_named_in_any_case_and_once():
     assert command.rating_models(" als , GENREals,ALS") == ["ALS", "GenreALS"]
     assert {*command.REPRODUCED} <= {*command.rating_models(",".join(command.REPRODUCED))}
@@ -138,29 +130,12 @@ def development():
     return protocols.folds(data, "5-fold")[1].development
 
 
-def test_a_search_in_large_data_is_on_some_of_this_folds_users(development):
-    assert command.some_users(development, 0, limit=7000) is development
-    some = command.some_users(development, 0, limit=2000)
-    counts = [part.by_user.counts for part in (some.train, some.valid)]
-    whole = [part.by_user.counts for part in (development.train, development.valid)]
-    assert 1500 < sum(map(np.sum, counts)) <= 2000
-    drawn = counts[0] > 0
-    for part, full in zip(counts, whole, strict=True):
-        np.testing.assert_array_equal(part, np.where(drawn, full, 0))  # all or nothing of a user
-    frame, full = some.train.to_frame(), development.train.to_frame()
-    assert len(frame.merge(full)) == len(frame)
-    assert some.items is development.items
-    np.testing.assert_array_equal(some.train.item_ids, development.train.item_ids)
-    other = command.some_users(development, 1, limit=2000)
-    assert not np.array_equal(other.train.by_user.counts > 0, drawn)
-
-
 def test_what_a_sample_chose_must_be_better_on_the_whole(development, monkeypatch):
     for name in ("FINALISTS", "DEALS"):
         monkeypatch.setattr(command, name, 1)  # so that a small sample misleads now and then
     model, lost = models.BiasALS(gamma=1.0), 0
     for seed in range(4):
-        some = command.some_users(development, seed, limit=300)
+        some = tuning.some_users(development, 300, seed)
         misled = tuning.choose(model, some, 3, seed=seed, finalists=1, deals=1).params
         own = {name: getattr(model, name) for name in misled}
         scores = tuning.confirm(model, development, [misled, own], deals=1, seed=seed).mean(axis=1)
