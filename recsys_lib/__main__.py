@@ -75,14 +75,17 @@ def choose(
 ) -> dict[str, Any]:
     """Return the parameters that a search within one fold's development part decides for.
 
-    Where that part has more than `limit` ratings, the search is on some of its users, and what it
-    chose must be better than the model's own parameters on all of them.
+    Where that part has more than `limit` ratings, the search is on some of its users. What it chose
+    is then measured on all of them, beside the model's own parameters, and beside twice as many
+    factors: more ratings tell more factors apart.
     """
     some = tuning.some_users(development, limit, seed)
     params = tuning.choose(model, some, trials, seed=seed, finalists=FINALISTS, deals=DEALS).params
     if some is development:
         return params
     candidates = [params, {name: getattr(model, name) for name in params}]
+    if "n_factors" in params:
+        candidates.append({**params, "n_factors": 2 * params["n_factors"]})
     rmse = tuning.confirm(model, development, candidates, deals=1, seed=seed).mean(axis=1)
     return candidates[int(rmse.argmin())]
 

@@ -143,3 +143,16 @@ def test_what_a_sample_chose_must_be_better_on_the_whole(development, monkeypatc
         assert found == [misled, own][int(scores.argmin())]
         lost += scores[0] > scores[1]
     assert lost > 0
+
+
+def test_more_ratings_may_want_more_factors(development, monkeypatch):
+    for name in ("FINALISTS", "DEALS"):
+        monkeypatch.setattr(command, name, 1)
+    model = models.ALS(n_factors=2, n_epochs=4)
+    some = tuning.some_users(development, 2000, 0)
+    params = tuning.choose(model, some, 2, seed=0, finalists=1, deals=1).params
+    own = {name: getattr(model, name) for name in params}
+    candidates = [params, own, {**params, "n_factors": 2 * params["n_factors"]}]
+    scores = tuning.confirm(model, development, candidates, deals=1, seed=0).mean(axis=1)
+    found = command.choose(model, development, 2, 0, limit=2000)
+    assert found == candidates[int(scores.argmin())]
