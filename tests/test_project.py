@@ -87,6 +87,17 @@ def test_notebooks_carry_no_outputs_but_the_checked_ones(notebooks):
             assert kinds <= {"text/plain"}, where
 
 
+def test_figures_and_exercises_have_names_of_their_own_in_the_whole_book(notebooks):
+    names = []
+    for notebook in notebooks.values():
+        for cell in notebook.cells:
+            names.append(cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))
+            names += re.findall(r"^:(?:label|name): (\S+)$", cell.source, re.MULTILINE)
+    names = [name for name in names if name]
+    assert len(names) > 20
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_profiles_name_only_parameters_that_a_chapter_has(root, notebooks):
     table = tomllib.loads((root / "book" / "profiles.toml").read_text("utf-8"))
     names = {}
