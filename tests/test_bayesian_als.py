@@ -108,7 +108,10 @@ def test_the_prior_is_drawn_from_its_conjugate_distribution():
     rows, Lambda = rng.normal(size=(n, 2)).astype(np.float32), spd(2, 5)
     sparse = csr_array(matrix.astype(float))
     f, drawn = zip(
-        *(sampler.draw_prior(rows, sparse, Lambda, rng) for _ in range(n_draws)),
+        *(
+            sampler.draw_prior(rows, sparse, matrix.T.astype(float) @ matrix, Lambda, rng)
+            for _ in range(n_draws)
+        ),
         strict=True,
     )
     f, drawn = np.array(f), np.array(drawn)

@@ -85,10 +85,11 @@ def draw_rows(
     """
     size = other.shape[1]
     padded = (size + TILE) // TILE * TILE
-    for chunk in prange(CHUNKS):
+    chunks = min(CHUNKS, len(order))  # one row alone needs room for one
+    for chunk in prange(chunks):
         panel = np.zeros((padded, PANEL), other.dtype)
         gram = np.empty((padded, padded), other.dtype)
-        for position in range(chunk, len(order), CHUNKS):
+        for position in range(chunk, len(order), chunks):
             r = order[position]
             draw_row(
                 indptr[r], indptr[r + 1], indices, values, other, mu,

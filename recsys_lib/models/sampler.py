@@ -33,6 +33,7 @@ class Side:
         # Rows without a rating know nothing of the prior: it is drawn given the others alone.
         self.rated = np.flatnonzero(ratings.counts)
         self.matrix = _matrix(features)[self.rated]
+        self.gram = (self.matrix.T @ self.matrix).toarray()
 
     @classmethod
     def of_users(cls, train: Ratings, size: int) -> Side:
@@ -63,7 +64,7 @@ class Side:
             *self.ratings, self.order, other, np.float32(mu), own, others, self.Lambda, self.means,
             noise, self.rows, self.centres,
         )  # fmt: skip
-        f, Lambda = draw_prior(self.rows[self.rated], self.matrix, self.Lambda, rng)
+        f, Lambda = draw_prior(self.rows[self.rated], self.matrix, self.gram, self.Lambda, rng)
         self.Lambda = Lambda.astype(np.float32)
         if len(self.means) == 1:
             self.means = f.astype(np.float32)
@@ -96,7 +97,11 @@ class Noise:
 
 
 def draw_prior(
-    rows: np.ndarray, features: csr_array, Lambda: np.ndarray, rng: np.random.Generator
+    rows: np.ndarray,
+    features: csr_array,
+    gram: np.ndarray,
+    Lambda: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the features' rows f given the rows and Λ, then Λ given both.
 
@@ -108,6 +113,8 @@ def draw_prior(
     rows : (n, K + 1) float32
     features : sparse array (n, L) float64
         F.
+    gram : (L, L) float64
+        FᵀF, the same for all draws.
     Lambda : (K + 1, K + 1)
         The present Λ.
 
@@ -118,7 +125,7 @@ def draw_prior(
     """
     (n, size), n_features = rows.shape, features.shape[1]
     rows = rows.astype(np.float64)
-    precision = (features.T @ features).toarray() + FEATURE_SHARE * np.eye(n_features)
+    precision = gram + FEATURE_SHARE * np.eye(n_features)
     f = np.linalg.solve(precision, features.T @ rows)
     away = solve_triangular(
         np.linalg.cholesky(precision).T, rng.standard_normal((n_features, size))
