@@ -16,12 +16,13 @@ from recsys_lib.models import Recommender
 from recsys_lib.protocols import Results
 from recsys_lib.ratings import Ratings
 from recsys_lib.report import Report, compare, paired
+from recsys_lib.tuning.sample import draw_users
+from recsys_lib.tuning.study import SMALLER_IS_BETTER
 
 ACCURACY = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
 REACH = ("coverage@10", "novelty@10")
 COSTS = ("fit_seconds", "memory_mb")
 METRICS = (*ACCURACY, *REACH)
-LESS_IS_BETTER = ("rmse", "mae")
 NEITHER_IS_BETTER = ("coverage", "novelty")  # a list drawn by lot has the most of both
 _CONTESTANTS = ("Popularity", "BiasALS", "ALS", "GenreALS", "BayesianALS", "BPR")
 _WORDS = {
@@ -72,13 +73,11 @@ def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
     counts = ratings.by_user.counts
     if len(ratings) <= most:
         return data
-    order = np.random.default_rng(seed).permutation(ratings.n_users)
-    kept = np.sort(order[np.cumsum(counts[order]) <= most])
+    chosen = draw_users(counts, most, seed)
+    kept = np.flatnonzero(chosen)
     if len(kept) == 0:
         raise RecsysError(f"no user has {most} ratings or fewer; allow for more")
     rows = ratings.by_user.take(kept)
-    chosen = np.zeros(ratings.n_users, bool)
-    chosen[kept] = True
     times = None
     if ratings.timestamps is not None:
         times = ratings.timestamps[np.repeat(chosen, counts)]
@@ -166,7 +165,7 @@ def best(table: pd.DataFrame, metric: str) -> str:
     if metric.partition("@")[0] in NEITHER_IS_BETTER:
         raise RecsysError(f"no value of {metric!r} is best: a list drawn by lot has the most of it")
     column = table[metric]
-    return str(column.idxmin() if metric in LESS_IS_BETTER else column.idxmax())
+    return str(column.idxmin() if metric in SMALLER_IS_BETTER else column.idxmax())
 
 
 def against_best(
