@@ -3,7 +3,7 @@ PYTHON ?= python3
 PROFILE ?= standard
 
 .DEFAULT_GOAL := help
-.PHONY: help book test outputs lab tune reproduce lint lock clean
+.PHONY: help book test outputs lab tune reproduce bench lint lock clean
 
 help:
 	@echo "make book     run the chapters and build the book at _build/html/index.html"
@@ -18,6 +18,9 @@ help:
 	@echo "              MODEL=ALS,BayesianALS   TRIALS=20 of each fold's search (0: the defaults)"
 	@echo "make tune MODEL=als   search its parameters, and write them where the chapters read"
 	@echo "              DATASET=auto|ml-latest-small|...   TRIALS=30   SEED=0"
+	@echo "make bench    measure the library beside its peers, each in a process of its own"
+	@echo "              ONLY=als,bpr,topn,...   SIZE=1m,32m   K=16,32,64   THREADS=2"
+	@echo "              WITH=ours,implicit,cmfrec-cg,...   all of it takes an hour, one line a minute"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make outputs  renew the notebooks' checked outputs, clear all others   ONLY=03-als"
 	@echo "make lock     resolve the dependencies anew"
@@ -43,6 +46,10 @@ tune:
 
 reproduce:
 	@$(PYTHON) book $@ $(STUDY) $(if $(PROTOCOL),--protocol "$(PROTOCOL)")
+
+bench:
+	@$(PYTHON) book $@ $(if $(ONLY),--only "$(ONLY)") $(if $(SIZE),--size "$(SIZE)") $(if $(K),--k "$(K)") \
+		$(if $(WITH),--with "$(WITH)") $(if $(THREADS),--threads "$(THREADS)")
 
 lint lock clean:
 	@$(PYTHON) book $@

@@ -75,6 +75,19 @@ def reproduce(args: argparse.Namespace) -> int:
     return bootstrap.python("-m", "recsys_lib", "reproduce", *args.rest)
 
 
+def bench(args: argparse.Namespace) -> int:
+    """Measure the library beside its peers, and print the table."""
+    return bootstrap.python("-m", "benchmarks", *args.rest)
+
+
+def peers(args: argparse.Namespace) -> int:
+    """Set up the peers' environment, and print the path of its Python."""
+    with contextlib.redirect_stdout(sys.stderr):
+        python = bootstrap.peers()
+    print(python)
+    return 0
+
+
 def lock(args: argparse.Namespace) -> int:
     """Resolve the dependencies anew and write the lock files."""
     return bootstrap.lock()
@@ -94,12 +107,16 @@ COMMANDS = {
     "lab": lab,
     "tune": tune,
     "reproduce": reproduce,
+    "bench": bench,
+    "peers": peers,
     "lock": lock,
     "clean": clean,
 }
 
 
-HANDED_ON = ("tune", "reproduce")  # the library reads their options, and gives the --help of each
+# These read their options, and give their --help, themselves.
+HANDED_ON = ("tune", "reproduce", "bench")
+ANSWERING = (*HANDED_ON, "peers")  # what they print is for programs to read, and nothing beside it
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -138,7 +155,7 @@ def main(argv: list[str]) -> int:
         if args.command != "clean":
             # What is asked for, and nothing else, goes to the output that a program may read.
             with contextlib.redirect_stdout(
-                sys.stderr if args.command in HANDED_ON else sys.stdout
+                sys.stderr if args.command in ANSWERING else sys.stdout
             ):
                 bootstrap.environment()
             if not bootstrap.inside():

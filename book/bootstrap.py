@@ -4,13 +4,16 @@ Standard library only: this runs before anything is installed. A stamp holds the
 files; while it matches, nothing is done, so that every command can start here.
 """
 
+import contextlib
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import venv
 from pathlib import Path
 
@@ -25,6 +28,8 @@ PYTHON = Path(sys.executable) if OWN else BIN / ("python.exe" if os.name == "nt"
 STAMP = VENV / "course.stamp"
 LOCKS = ROOT / "book" / "locks"
 REQUIREMENTS = ROOT / "requirements.lock"
+PEERS = BUILD / "peers"
+PARTS = ("benchmarks", "book", "recsys_lib", "tests")  # where Python and Numba leave caches
 
 
 def inside() -> bool:
@@ -109,8 +114,55 @@ def apt_install(*packages: str) -> bool:
     return True
 
 
-def uv(what: str, *args: str | Path) -> None:
-    """Call uv on the environment with the sources that pip is configured with.
+def peers() -> Path:
+    """Make the environment of the libraries that ours is measured beside; return its Python.
+
+    One that cannot be installed here (it has to be compiled, say) leaves the others unharmed.
+    """
+    python = PEERS / BIN.name / PYTHON.name
+    stamp, pins = PEERS / "course.stamp", LOCKS / "peers.txt"
+    key = hashlib.sha256(sys.version.encode() + pins.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == key:
+        return python
+    say("Setting up _build/peers: about 700 MB to download, and one library to compile, once")
+    if stamp.exists() or not python.exists():
+        uv("Making _build/peers", "venv", PEERS, "--clear")
+    whole = True
+    held = "--require-hashes", "--constraints", pins, "--excludes", LOCKS / "peers-without.txt"
+    for name, pin in pinned_peers().items():
+        say(f"Installing {pin}")
+        try:
+            uv(f"Installing {pin}", "pip", "install", *held, pin, into=python, log=name)
+        except Stop as stop:
+            say(f"{stop}: it will not be measured")
+            whole = False
+    if links := pip_settings().get("find-links"):
+        # LensKit imports torch, whose usual build for Linux brings gigabytes for a graphics card:
+        # it is taken only where the machine has a build at hand.
+        local = ["--no-index", "--no-deps", "--only-binary", ":all:", "torch"]
+        with contextlib.suppress(Stop):
+            uv(f"Looking for torch in {links}", "pip", "install", *local, into=python, log="torch")
+    if whole:
+        stamp.write_text(key)
+    return python
+
+
+def pinned_peers() -> dict[str, str]:
+    """Return the peers and their pins, as ``name==version``."""
+    pins = (LOCKS / "peers.txt").read_text("utf-8").splitlines()
+    versions = {line.split("==")[0]: line.split()[0] for line in pins if "==" in line.split("#")[0]}
+    return {name: versions[name] for name in (re.split(r"\W", text)[0] for text in peers_extra())}
+
+
+def peers_extra() -> list[str]:
+    """Return what pyproject.toml asks for in its extra of that name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extra: list[str] = project["optional-dependencies"]["peers"]
+    return extra
+
+
+def uv(what: str, *args: str | Path, into: Path = PYTHON, log: str = "uv") -> None:
+    """Call uv on an environment with the sources that pip is configured with.
 
     uv reads none of pip's configuration, yet a machine's mirror, its wheels and its certificates
     are told to pip. Every package is held to the lock's hashes, so any source is as good.
@@ -120,12 +172,12 @@ def uv(what: str, *args: str | Path) -> None:
     for name in ("index-url", "extra-index-url", "find-links"):
         for value in settings.get(name, "").split():
             sources += [f"--{name}", value]
-    env = {"VIRTUAL_ENV": str(VENV), "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    env = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
     if "cert" in settings and "SSL_CERT_FILE" not in os.environ:
         env["SSL_CERT_FILE"] = settings["cert"]
     subcommand, rest = args[:2], args[2:]
-    command = [PYTHON, "-m", "uv", *subcommand, "--python", PYTHON, *sources, *rest]
-    quietly(command, what, BUILD / "logs" / "uv.log", env=env)
+    command = [PYTHON, "-m", "uv", *subcommand, "--python", into, *sources, *rest]
+    quietly(command, what, BUILD / "logs" / f"{log}.log", env=env)
 
 
 def pip_settings() -> dict[str, str]:
@@ -144,19 +196,23 @@ def lock() -> int:
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
     if index := pip_settings().get("index-url"):
         options += ["--index-url", index]
-    jobs = [["pyproject.toml", "--all-extras", "-o", "requirements.lock"]]
+    course = ["--extra", "book", "--extra", "dev"]
+    jobs = [["pyproject.toml", *course, "-o", "requirements.lock"]]
     jobs += [[f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"] for name in ("uv", "node")]
+    jobs += [["-", "--excludes", "book/locks/peers-without.txt", "-o", "book/locks/peers.txt"]]
     for job in jobs:
         say(f"Writing {job[-1]}")
         command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job]
-        if status := subprocess.call(command, cwd=ROOT):
-            return status
+        given = "\n".join(peers_extra())  # for the job that reads it: the extra without the rest
+        done = subprocess.run(command, cwd=ROOT, input=given, text=True, check=False)
+        if done.returncode:
+            return done.returncode
     return 0
 
 
 def clean() -> int:
     """Remove what was built and what Python and Numba cached; the environment stays."""
-    caches = [(ROOT / part).rglob("__pycache__") for part in ("book", "recsys_lib", "tests")]
+    caches = [(ROOT / part).rglob("__pycache__") for part in PARTS]
     for path in [BUILD, *itertools.chain(*caches)]:
         shutil.rmtree(path, ignore_errors=True)
     return 0

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from recsys_lib.kernels import als, features, linalg
+from recsys_lib.kernels.vectors import LANES
 from recsys_lib.ratings import Ratings
 
 LAM, TAU, GAMMA, BETA, MU = 1.7, 2.3, 0.9, 1.4, 3.2
@@ -193,14 +194,41 @@ def test_predict_pairs_is_the_models_equation():
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 34])
-def test_cholesky_solves(n):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cholesky_solves_a_different_system_in_each_lane(n, dtype):
     rng = np.random.default_rng(n)
-    half = rng.normal(size=(n, n + 3))
-    a, b = half @ half.T, rng.normal(size=n)
-    x, lower = b.copy(), np.tril(a)  # only the lower triangle may be read
-    linalg.cholesky(lower, n)
-    linalg.solve_cholesky(lower, n, x)
-    np.testing.assert_allclose(a @ x, b, atol=1e-8)
+    half = rng.normal(size=(LANES, n, n + 3))
+    a, b = half @ half.swapaxes(1, 2) + np.eye(n), rng.normal(size=(LANES, n))
+    lanes = linalg.aligned(n * n, LANES, np.empty(0, dtype)).reshape(n, n, LANES)
+    lanes[:] = np.tril(a).transpose(1, 2, 0)  # only the lower triangle may be read
+    x = b.T.astype(dtype, order="C")
+    linalg.cholesky(lanes, n)
+    linalg.forward(lanes, n, x)
+    linalg.backward(lanes, n, x)
+    tolerance = 1e-10 if dtype == np.float64 else 2e-3
+    expected = np.linalg.solve(a, b[..., None])[..., 0]
+    np.testing.assert_allclose(x.T, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 63])
+def test_a_tile_of_products_is_added(depth):
+    rng = np.random.default_rng(depth)
+    left, right = rng.normal(size=(64, 24)), rng.normal(size=(64, 3 * LANES))
+    out = rng.normal(size=(24, 3 * LANES))
+    expected = out.copy()
+    tile = slice(8, 8 + linalg.HEIGHT), slice(LANES, 2 * LANES)
+    expected[tile] += left[:depth, tile[0]].T @ right[:depth, tile[1]]
+    linalg.add_products(left, tile[0].start, right, tile[1].start, depth, out)
+    np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 16), (5, 7)])
+def test_what_is_aligned_begins_at_a_cache_line(rows, columns, dtype):
+    for _ in range(5):
+        room = linalg.aligned(rows, columns, np.empty(0, dtype))
+        assert room.shape == (rows, columns) and room.dtype == dtype and not room.any()
+        assert room.ctypes.data % linalg.LINE == 0
 
 
 def test_a_nan_is_not_hidden():

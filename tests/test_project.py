@@ -24,7 +24,7 @@ def pyproject(root):
 def required(pyproject):
     """Every direct dependency: what the library, the book and the tests need."""
     project = pyproject["project"]
-    extras = project["optional-dependencies"].values()
+    extras = (project["optional-dependencies"][name] for name in ("book", "dev"))
     return [Requirement(text) for text in sum(extras, project["dependencies"])]
 
 
@@ -54,6 +54,18 @@ def test_the_lock_file_holds_every_dependency_with_hashes(root, required):
     pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE))
     for requirement in required:
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
+    blocks = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)
+    assert [block for block in blocks if "==" in block and "--hash=sha256:" not in block] == []
+
+
+def test_the_peers_are_locked_apart_with_hashes(root, pyproject, required):
+    peers = [Requirement(text) for text in pyproject["project"]["optional-dependencies"]["peers"]]
+    pins = bootstrap.pinned_peers()
+    assert list(pins) == [peer.name for peer in peers]
+    for peer in peers:
+        assert peer.specifier.contains(pins[peer.name].removeprefix(f"{peer.name}=="))
+    assert not {peer.name for peer in peers} & {other.name for other in required}
+    lock = (root / "book" / "locks" / "peers.txt").read_text("utf-8")
     blocks = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)
     assert [block for block in blocks if "==" in block and "--hash=sha256:" not in block] == []
 

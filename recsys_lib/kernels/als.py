@@ -13,113 +13,132 @@ where n is the number of its ratings and m the prior mean (zero but for items wi
 import numpy as np
 from numba import njit, prange
 
-from recsys_lib.kernels.linalg import FAST, cholesky, solve_cholesky
+from recsys_lib.kernels.linalg import (
+    FAST,
+    HEIGHT,
+    LINE,
+    add_gram,
+    aligned,
+    backward,
+    cholesky,
+    forward,
+)
+from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
 
-PANEL = 128  # ratings gathered at a time: (K + 2) x 128 float32 stay in the first-level cache
-TILE = 4  # the Gram matrix is computed in tiles of 4 x 4 running sums, held in registers
-LANES = 16  # a panel is padded to whole vectors of 16 float32
+PANEL = 128  # ratings gathered at a time: 64 rows of K + 2 float32 stay in the first-level cache
+AHEAD = 32  # how many ratings ahead a row is asked for, so that it is there when its turn comes
 CHUNKS = 256  # pieces of work; a fixed number, so that no result can depend on the thread count
 
 
-@njit(cache=True, fastmath=FAST)
-def gather(start, stop, indices, values, other, mu, panel):
-    """Copy the rows [z; y] of some ratings into `panel`, transposed, and pad it with zeros.
+@njit(cache=True)
+def gather(first, last, indices, values, other, mu, panel, targets):
+    """Copy the factors of some ratings, which lie all over `other`, into the small `panel`.
 
-    Transposed, each unknown's values lie side by side, and every entry of the Gram matrix becomes
-    a dot product over contiguous memory. Returns the padded width.
+    What the unknowns of the bias meet goes to `targets`: a 1 for each rating, below it y.
     """
     n_factors = other.shape[1] - 1
-    width = stop - start
-    padded = (width + LANES - 1) // LANES * LANES
-    for j in range(width):
-        row = other[indices[start + j]]
+    for j in range(last - first):
+        later = other[indices[min(first + j + AHEAD, len(indices) - 1)]]
+        for k in range(0, n_factors, LINE // other.itemsize):
+            prefetch(later, k)
+        prefetch(later, n_factors)
+        row, factors = other[indices[first + j]], panel[j]
         for k in range(n_factors):
-            panel[k, j] = row[k]
-        panel[n_factors, j] = 1
-        panel[n_factors + 1, j] = values[start + j] - mu - row[n_factors]
-    for k in range(n_factors + 2):
-        for j in range(width, padded):
-            panel[k, j] = 0
-    return padded
+            factors[k] = row[k]
+        targets[0, j] = 1
+        targets[1, j] = values[first + j] - mu - row[n_factors]
+
+
+@njit(cache=True)
+def weigh(first, last, indices, precisions, panel, targets):
+    """Multiply all that a rating brings by √α, α the precision of the one that gave it."""
+    for j in range(last - first):
+        root = precisions[indices[first + j]] ** 0.5
+        for k in range(panel.shape[1]):
+            panel[j, k] *= root
+        for k in range(2):
+            targets[k, j] *= root
 
 
 @njit(cache=True, fastmath=FAST)
-def add_gram(panel, width, gram):
-    """Add panel panelᵀ to the lower triangle of `gram`, a tile of 4 x 4 at a time."""
-    for a in range(0, gram.shape[0], TILE):
-        a0, a1, a2, a3 = panel[a], panel[a + 1], panel[a + 2], panel[a + 3]
-        for b in range(0, a + 1, TILE):
-            b0, b1, b2, b3 = panel[b], panel[b + 1], panel[b + 2], panel[b + 3]
-            c00 = c01 = c02 = c03 = c10 = c11 = c12 = c13 = panel.dtype.type(0)
-            c20 = c21 = c22 = c23 = c30 = c31 = c32 = c33 = panel.dtype.type(0)
-            for j in range(width):
-                c00 += a0[j] * b0[j]
-                c01 += a0[j] * b1[j]
-                c02 += a0[j] * b2[j]
-                c03 += a0[j] * b3[j]
-                c10 += a1[j] * b0[j]
-                c11 += a1[j] * b1[j]
-                c12 += a1[j] * b2[j]
-                c13 += a1[j] * b3[j]
-                c20 += a2[j] * b0[j]
-                c21 += a2[j] * b1[j]
-                c22 += a2[j] * b2[j]
-                c23 += a2[j] * b3[j]
-                c30 += a3[j] * b0[j]
-                c31 += a3[j] * b1[j]
-                c32 += a3[j] * b2[j]
-                c33 += a3[j] * b3[j]
-            gram[a, b] += c00
-            gram[a, b + 1] += c01
-            gram[a, b + 2] += c02
-            gram[a, b + 3] += c03
-            gram[a + 1, b] += c10
-            gram[a + 1, b + 1] += c11
-            gram[a + 1, b + 2] += c12
-            gram[a + 1, b + 3] += c13
-            gram[a + 2, b] += c20
-            gram[a + 2, b + 1] += c21
-            gram[a + 2, b + 2] += c22
-            gram[a + 2, b + 3] += c23
-            gram[a + 3, b] += c30
-            gram[a + 3, b + 1] += c31
-            gram[a + 3, b + 2] += c32
-            gram[a + 3, b + 3] += c33
+def add_sums(panel, targets, depth, size, gram):
+    """Add the products with `targets` to two rows of `gram`: below the factors', 1 and y."""
+    for b in range(0, size, LANES):
+        ones = ys = zeros(gram[0])
+        for j in range(depth):
+            factors = load(panel[j], b)
+            ones = fma(spread(targets[0], j), factors, ones)
+            ys = fma(spread(targets[1], j), factors, ys)
+        store(gram[size], b, add(load(gram[size], b), ones))
+        store(gram[size + 1], b, add(load(gram[size + 1], b), ys))
+    n = y = squares = gram.dtype.type(0)
+    for j in range(depth):
+        n += targets[0, j] * targets[0, j]
+        y += targets[0, j] * targets[1, j]
+        squares += targets[1, j] * targets[1, j]
+    gram[size, size] += n
+    gram[size + 1, size] += y
+    gram[size + 1, size + 1] += squares
 
 
-@njit(cache=True, fastmath=FAST)
-def solve_row(start, stop, indices, values, other, mu, lam, penalty, nu, prior, panel, gram, x):
-    """Write one row's solution into `x` and return the sum of its squared residuals (float64).
+@njit(cache=True)
+def sum_products(start, stop, indices, values, other, mu, precisions, panel, targets, gram):
+    """Fill the lower triangle of `gram` with Σ [z; y] [z; y]ᵀ over a row's ratings.
 
-    The targets y ride along as one more row of the panel, so that the Gram matrix of [z; y] holds
-    Σ z zᵀ, Σ z y and Σ y² at once. At the solution the residuals need no second pass:
-    Σ (y - x·z)² = Σ y² - 2 x·g + xᵀ(Σ z zᵀ)x, and the last term follows from A x = rhs.
+    The targets y ride along, so that one matrix holds Σ z zᵀ, below it Σ z y, and in the corner
+    Σ y². Each rating counts as often as the precision of the one that gave it says; `precisions`
+    of length 1 says that they are all alike.
     """
-    size = len(x)
-    if start == stop:  # nothing observed: the prior is all there is
-        x[:] = prior
-        return 0.0
+    n_factors = other.shape[1] - 1
     gram[:] = 0
     for first in range(start, stop, PANEL):
         last = min(first + PANEL, stop)
-        width = gather(first, last, indices, values, other, mu, panel)
-        add_gram(panel, width, gram)
-    weight = gram.dtype.type((stop - start) ** nu)
-    g = gram[size]
-    squares = np.float64(g[size])
+        gather(first, last, indices, values, other, mu, panel, targets)
+        if len(precisions) > 1:
+            weigh(first, last, indices, precisions, panel, targets)
+        add_gram(panel, last - first, n_factors, gram)
+        add_sums(panel, targets, last - first, n_factors, gram)
+
+
+@njit(cache=True)
+def make_room(size, like):
+    """Return what it takes to solve LANES rows of `size` unknowns at once.
+
+    panel (PANEL, ...), targets (2, PANEL), grams (LANES, ...), a (size, size, LANES), rhs and
+    x (size, LANES); panel and grams are as large as whole tiles need.
+    """
+    height, width = (size // HEIGHT + 1) * HEIGHT, (size // LANES + 1) * LANES
+    panel = aligned(PANEL, (size - 1 + LANES - 1) // LANES * LANES, like)
+    targets = aligned(2, PANEL, like)
+    grams = aligned(LANES * height, width, like).reshape(LANES, height, width)
+    a = aligned(size * size, LANES, like).reshape(size, size, LANES)
+    return panel, targets, grams, a, aligned(size, LANES, like), aligned(size, LANES, like)
+
+
+@njit(cache=True, fastmath=FAST)
+def set_up(grams, lam, weights, penalty, a, rhs):
+    """Deal LANES rows' sums out to their lanes: λ Σ z zᵀ + n^ν D, and of the right side λ Σ z y."""
+    size = len(penalty)
     for k in range(size):
-        x[k] = lam * g[k] + weight * penalty[k] * prior[k]
-        for m in range(k):
-            gram[k, m] *= lam
-        gram[k, k] = lam * gram[k, k] + weight * penalty[k]
-    rhs = x.copy()
-    cholesky(gram, size)
-    solve_cholesky(gram, size, x)
-    quadratic = 0.0
-    for k in range(size):
-        squares -= 2.0 * x[k] * g[k]
-        quadratic += x[k] * (np.float64(rhs[k]) - np.float64(weight * penalty[k]) * x[k])
-    return squares + quadratic / lam
+        for c in range(k + 1):
+            for lane in range(LANES):
+                a[k, c, lane] = lam * grams[lane, k, c]
+        for lane in range(LANES):
+            a[k, k, lane] += weights[lane] * penalty[k]
+            rhs[k, lane] = lam * grams[lane, size, k]
+
+
+@njit(cache=True, fastmath=FAST)
+def residuals(squares, lam, weight, penalty, prior, rhs, x):
+    """Return Σ (y - x·z)² at the solution x, given Σ y²: no second pass over the ratings.
+
+    It is Σ y² - 2 x·Σ z y + xᵀ(Σ z zᵀ)x, and A x = rhs replaces both sums by what is at hand.
+    """
+    total = 0.0
+    for k in range(len(prior)):
+        own = np.float64(x[k])
+        total += weight * penalty[k] * own * (2.0 * prior[k] - own) - own * rhs[k]
+    return squares + total / lam
 
 
 @njit(cache=True, parallel=True)
@@ -142,23 +161,38 @@ def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior
     prior : (n_rows, K + 1) or (1, K + 1)
         Prior means; a single row holds for all.
     rows : (n_rows, K + 1)
-        Overwritten by the solution.
+        Overwritten by the solution; a row without ratings becomes its prior mean.
     sse : (n_rows,) float64
         Overwritten by each row's sum of squared residuals at the solution.
     """
     size = other.shape[1]
-    padded = (size + TILE) // TILE * TILE  # size + 1 unknowns and targets, in whole tiles
-    chunks = min(CHUNKS, len(order))  # one row alone needs room for one
+    chunks = min(CHUNKS, (len(order) + LANES - 1) // LANES)
     for chunk in prange(chunks):
-        panel = np.zeros((padded, PANEL), other.dtype)
-        gram = np.empty((padded, padded), other.dtype)
-        for position in range(chunk, len(order), chunks):
-            r = order[position]
-            m = prior[min(r, len(prior) - 1)]
-            sse[r] = solve_row(
-                indptr[r], indptr[r + 1], indices, values, other,
-                mu, lam, penalty, nu, m, panel, gram, rows[r],
-            )  # fmt: skip
+        panel, targets, grams, a, rhs, x = make_room(size, other)
+        weights, alike = np.zeros(LANES, other.dtype), np.ones(1, other.dtype)
+        for first in range(chunk, len(order), chunks * LANES):
+            group = order[first : first + chunks * LANES : chunks]
+            for lane, r in enumerate(group):
+                start, stop, gram = indptr[r], indptr[r + 1], grams[lane]
+                sum_products(start, stop, indices, values, other, mu, alike, panel, targets, gram)
+                weights[lane] = (stop - start) ** nu
+            set_up(grams, lam, weights, penalty, a, rhs)  # lanes left over are solved for nobody
+            for lane, r in enumerate(group):
+                m = prior[min(r, len(prior) - 1)]
+                for k in range(size):
+                    rhs[k, lane] += weights[lane] * penalty[k] * m[k]
+            x[:] = rhs
+            cholesky(a, size)
+            forward(a, size, x)
+            backward(a, size, x)
+            for lane, r in enumerate(group):
+                m = prior[min(r, len(prior) - 1)]
+                if indptr[r] == indptr[r + 1]:  # nothing observed: the prior is all there is
+                    rows[r], sse[r] = m, 0
+                    continue
+                rows[r] = x[:, lane]
+                squares, weight = grams[lane, size, size], weights[lane]
+                sse[r] = residuals(squares, lam, weight, penalty, m, rhs[:, lane], x[:, lane])
 
 
 @njit(cache=True, parallel=True)

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from recsys_lib.kernels.linalg import cholesky, solve_cholesky
+from recsys_lib.kernels.linalg import aligned, backward, cholesky, forward
+from recsys_lib.kernels.vectors import LANES
 
 
 @njit(cache=True)
@@ -43,12 +44,18 @@ def solve_features(counts, nu, indptr, features, values, item_rows, penalty, bet
             for k in range(size):
                 target[k, g] += share * item_rows[i, k]
     vectors = np.empty((n_features, size))
-    for k in range(size):
-        a = penalty[k] * gram + np.diag(betas)
-        x = penalty[k] * target[k]
+    a = aligned(n_features * n_features, LANES, gram).reshape(n_features, n_features, LANES)
+    x = aligned(n_features, LANES, gram)
+    for first in range(0, size, LANES):  # as many columns at a time as there are lanes
+        columns = range(first, min(first + LANES, size))
+        for lane, k in enumerate(columns):
+            a[:, :, lane] = penalty[k] * gram + np.diag(betas)
+            x[:, lane] = penalty[k] * target[k]
         cholesky(a, n_features)
-        solve_cholesky(a, n_features, x)
-        vectors[:, k] = x
+        forward(a, n_features, x)
+        backward(a, n_features, x)
+        for lane, k in enumerate(columns):
+            vectors[:, k] = x[:, lane]
     return vectors
 
 

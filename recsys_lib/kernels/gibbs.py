@@ -8,50 +8,23 @@ where α is the precision of a rating's noise and N(m, Λ⁻¹) the prior of the
 draw is A⁻¹ rhs + L⁻ᵀ ε, ε ~ N(0, I): one substitution more than the least squares solution.
 """
 
-import numpy as np
 from numba import njit, prange
 
-from recsys_lib.kernels.als import CHUNKS, PANEL, TILE, add_gram, gather
-from recsys_lib.kernels.linalg import FAST, cholesky, solve_cholesky
+from recsys_lib.kernels.als import CHUNKS, make_room, sum_products
+from recsys_lib.kernels.linalg import FAST, backward, cholesky, forward
+from recsys_lib.kernels.vectors import LANES
 
 
 @njit(cache=True, fastmath=FAST)
-def weigh(panel, start, stop, indices, precisions):
-    """Multiply each rating's column of the panel by √α, α of the row that gave it."""
-    for j in range(stop - start):
-        root = precisions[indices[start + j]] ** 0.5
-        for k in range(panel.shape[0]):
-            panel[k, j] *= root
-
-
-@njit(cache=True, fastmath=FAST)
-def draw_row(
-    start, stop, indices, values, other, mu, own, others, Lambda, m, noise, panel, gram, x, mean
-):  # fmt: skip
-    """Write one draw of a row into `x`, and the mean of all draws into `mean`."""
-    size = len(x)
-    gram[:] = 0
-    for first in range(start, stop, PANEL):
-        last = min(first + PANEL, stop)
-        width = gather(first, last, indices, values, other, mu, panel)
-        if len(others) > 1:
-            weigh(panel, first, last, indices, others)
-        add_gram(panel, width, gram)
+def set_up(gram, own, Lambda, m, a, rhs, lane):
+    """Write one row's system into its lane: A = Σ α z zᵀ + Λ, and Σ α z y + Λ m."""
+    size = len(m)
     for k in range(size):
-        x[k] = own * gram[size, k]
+        rhs[k, lane] = own * gram[size, k]
         for c in range(size):
-            x[k] += Lambda[k, c] * m[c]
+            rhs[k, lane] += Lambda[k, c] * m[c]
         for c in range(k + 1):
-            gram[k, c] = own * gram[k, c] + Lambda[k, c]
-    cholesky(gram, size)
-    solve_cholesky(gram, size, x)
-    mean[:] = x
-    for k in range(size - 1, -1, -1):  # L⁻ᵀ ε, from the last unknown back
-        away = noise[k]
-        for c in range(k + 1, size):
-            away -= gram[c, k] * panel[c, 0]
-        panel[k, 0] = away * gram[k, k]  # the panel is free by now
-        x[k] += panel[k, 0]
+            a[k, c, lane] = own * gram[k, c] + Lambda[k, c]
 
 
 @njit(cache=True, parallel=True)
@@ -84,18 +57,26 @@ def draw_rows(
         Overwritten by the draws, and by the means A⁻¹ rhs that they scatter about.
     """
     size = other.shape[1]
-    padded = (size + TILE) // TILE * TILE
-    chunks = min(CHUNKS, len(order))  # one row alone needs room for one
+    chunks = min(CHUNKS, (len(order) + LANES - 1) // LANES)
     for chunk in prange(chunks):
-        panel = np.zeros((padded, PANEL), other.dtype)
-        gram = np.empty((padded, padded), other.dtype)
-        for position in range(chunk, len(order), chunks):
-            r = order[position]
-            draw_row(
-                indptr[r], indptr[r + 1], indices, values, other, mu,
-                own[min(r, len(own) - 1)], others, Lambda, prior[min(r, len(prior) - 1)],
-                noise[min(r, len(noise) - 1)], panel, gram, rows[r], means[r],
-            )  # fmt: skip
+        panel, targets, grams, a, x, away = make_room(size, other)
+        for first in range(chunk, len(order), chunks * LANES):
+            group = order[first : first + chunks * LANES : chunks]
+            for lane, r in enumerate(group):
+                sum_products(
+                    indptr[r], indptr[r + 1], indices, values, other, mu, others,
+                    panel, targets, grams[lane],
+                )  # fmt: skip
+                precision, m = own[min(r, len(own) - 1)], prior[min(r, len(prior) - 1)]
+                set_up(grams[lane], precision, Lambda, m, a, x, lane)
+                away[:, lane] = noise[min(r, len(noise) - 1)]
+            cholesky(a, size)
+            forward(a, size, x)
+            backward(a, size, x)
+            backward(a, size, away)
+            for lane, r in enumerate(group):
+                means[r] = x[:, lane]
+                rows[r] = x[:, lane] + away[:, lane]
 
 
 @njit(cache=True, parallel=True, fastmath=FAST)

@@ -1,0 +1,177 @@
+"""Our own library, through its public names; and the tasks in which it stands alone."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.worker import Job, ready, serve, tell
+
+# Best or nearly so of eight sets tried on the 1m and on the 32m data at K = 32, ν from ½ to 1.
+TAU, GAMMA, NU = 0.35, 0.3, 0.75
+
+
+def als(job: Job) -> None:
+    """Seconds an epoch and RMSE of `models.ALS`."""
+    from recsys_lib.models import ALS
+
+    model = ALS(n_factors=job.k, tau=TAU, gamma=GAMMA, nu=NU, n_epochs=job.epochs, seed=0)
+    tell(rule=f"tau={TAU}, gamma={GAMMA}, times n^{NU}", metric="rmse")
+    train, test = parts(job)
+    warm_up(ALS(n_factors=job.k, n_epochs=1))
+    ready()
+
+    class Enough(Exception):
+        pass
+
+    def after(row: dict[str, Any]) -> None:
+        tell(epoch=row["epoch"], seconds=row["seconds"], rmse=row["rmse_valid"])
+        if job.exhausted(row["seconds"]):
+            raise Enough
+
+    with contextlib.suppress(Enough):
+        model.fit(train, test, progress=False, on_epoch=after)
+
+
+def bpr(job: Job) -> None:
+    """Seconds an epoch of as many samples as there are ratings, and the AUC after it."""
+    from benchmarks.auc import sample
+    from recsys_lib.models import BPR
+
+    model = BPR(n_factors=job.k, learning_rate=0.05, reg=0.01, n_epochs=job.epochs, seed=0)
+    tell(rule="learning_rate=0.05, reg=0.01, verified negatives, same bits always", metric="auc")
+    train, test = parts(job)
+    users = np.zeros(test.n_users, bool)
+    users[sample(test.by_user.indptr)] = True
+    warm_up(BPR(n_factors=job.k, n_epochs=1))
+    ready()
+    model.fit(train, test.select(users[test.user_of_rating()]), progress=False)
+    for row in model.history.to_dict("records"):
+        tell(epoch=row["epoch"], seconds=row["seconds"], auc=row["auc_valid"])
+
+
+def topn(job: Job) -> None:
+    """Users a second: each one's ten best items less those already rated."""
+    from recsys_lib.kernels.ranking import top_n
+
+    rng = np.random.default_rng(0)
+    n_users, n_items = job.shape
+    users = rng.standard_normal((n_users, job.k), np.float32)
+    items = rng.standard_normal((n_items, job.k), np.float32)
+    indptr, indices, _ = job.csr("user")
+    top_n(users[:2], items, indptr[:3], indices, 10)
+    ready()
+    block, done, began = 8192, 0, time.perf_counter()
+    while done < n_users and not job.exhausted():
+        end = min(done + block, n_users)
+        top_n(users[done:end], items, indptr[done : end + 1], indices, 10)
+        done = end
+    tell(users=done, users_per_s=done / (time.perf_counter() - began))
+
+
+def whole_job(job: Job) -> None:
+    """Do the whole job: from the cache to a saved model, the seconds of each part."""
+    from recsys_lib import datasets, evaluation, models, splits
+
+    ready()
+    clock = Clock()
+    with clock("load"):
+        data = datasets.load("ml-32m")
+    with clock("split"):
+        train, _, test = splits.random(data.ratings, valid=0, test=0.1, seed=0)
+    with clock("fit"):
+        model = models.ALS(n_factors=job.k, n_epochs=job.epochs, seed=0).fit(train, progress=False)
+    with clock("evaluate"):
+        report = evaluation.evaluate(model, train, test, metrics=["rmse", "ndcg@10"])
+    with clock("save"):
+        model.save(job.scratch / "model.safetensors")
+    clock.tell(rmse=float(report["rmse"]), ndcg=float(report["ndcg@10"]))
+
+
+def first_load(job: Job) -> None:
+    """Read the raw CSV, with a cache that holds nothing yet."""
+    from recsys_lib import datasets
+
+    shutil.rmtree(os.environ["RECSYS_CACHE"], ignore_errors=True)
+    ready()
+    clock = Clock()
+    with clock("load"):
+        data = datasets.load("ml-32m")
+    clock.tell(ratings=len(data.ratings))
+
+
+def first_call(job: Job) -> None:
+    """Import, then fit on a handful of ratings: what a newcomer waits for."""
+    if job.variant == "cold":
+        shutil.rmtree(os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+    clock = Clock()
+    with clock("import"):
+        from recsys_lib import models
+    ratings = handful()
+    ready()
+    with clock("fit"):
+        models.ALS(n_factors=job.k, n_epochs=1).fit(ratings, progress=False)
+    clock.tell()
+
+
+class Clock:
+    """Seconds of the parts of a job, by name."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, float] = {}
+
+    def __call__(self, name: str) -> "Clock":
+        """Name the part that the ``with`` block times."""
+        self.name = name
+        return self
+
+    def __enter__(self) -> None:
+        self.began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.parts[self.name] = time.perf_counter() - self.began
+
+    def tell(self, **fields: Any) -> None:
+        """Hand over the parts and their sum."""
+        tell(parts=self.parts, total_s=sum(self.parts.values()), **fields)
+
+
+def parts(job: Job) -> tuple[Any, Any]:
+    """Return the training and the test part as `Ratings` of the files."""
+    from recsys_lib.ratings import CSR, Ratings
+
+    users, items = map(np.arange, job.shape)
+    train = Ratings(users, items, CSR(*job.csr("user")), CSR(*job.csr("item")))
+    return train, Ratings(users, items, CSR(*job.csr("test")))
+
+
+def handful() -> Any:
+    """Return 40 ratings of 10 users."""
+    from recsys_lib.ratings import Ratings
+
+    pairs = np.array([(u, i) for u, i in itertools.product(range(10), range(5)) if u % 5 != i])
+    users, items = pairs.astype(np.int32).T
+    values = (1 + (users + 2 * items) % 5).astype(np.float32)
+    ids = np.arange(10), np.arange(5)
+    return Ratings.from_arrays(users, items, values, None, *ids, (1, 5))
+
+
+def warm_up(model: Any) -> None:
+    """Compile, or read from the disk, what `model` needs."""
+    model.fit(handful(), handful(), progress=False)
+
+
+if __name__ == "__main__":
+    serve(
+        als=als,
+        bpr=bpr,
+        topn=topn,
+        job=whole_job,
+        scaling=als,
+        threads=als,
+        **{"first-load": first_load, "first-call": first_call},
+    )

@@ -1,0 +1,115 @@
+"""The ratings that all contenders read, written once as plain arrays: the same bits for everyone.
+
+``python -m benchmarks.data SIZE FOLDER [--raw]`` writes one set, in a process that ends and gives
+its memory back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from recsys_lib import datasets, splits
+from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.errors import RecsysError
+from recsys_lib.ratings import Ratings
+
+ML_32M = 200_948, 87_585, 32_000_204  # users, items, ratings
+# As MovieLens has grown from 1 to 32 million: more users and items, each with as many ratings.
+SIZES = {
+    "tiny": (600, 300, 20_000),
+    **{f"{n}m": tuple(count * n // 32 for count in ML_32M) for n in (1, 2, 4, 8, 16, 32, 64)},
+}
+REAL = "ml-latest-small"
+
+
+def load(size: str) -> Dataset:
+    """Return the data of that name: simulated, or the one real set that is small."""
+    if size == REAL:
+        return datasets.load(REAL)
+    n_users, n_items, n_ratings = SIZES[size]
+    return datasets.load("synthetic", n_users=n_users, n_items=n_items, n_ratings=n_ratings, seed=0)
+
+
+def write(size: str, folder: Path) -> None:
+    """Write the training part by user and by item, and the test part, a tenth, by user.
+
+    Files: ``{user,item,test}_{indptr,indices,values}.npy``, and ``{train,test}.parquet``, since
+    Spark reads no arrays.
+    """
+    train, _, test = splits.random(load(size).ratings, valid=0, test=0.1, seed=0)
+    sides = {"user": train.by_user, "item": train.by_item, "test": test.by_user}
+    for side, csr in sides.items():
+        for name, array in csr._asdict().items():
+            np.save(folder / f"{side}_{name}.npy", array)
+    for name, part in (("train", train), ("test", test)):
+        columns = {
+            "user": part.user_of_rating(),
+            "item": part.by_user.indices,
+            "rating": part.by_user.values,
+        }
+        pa.parquet.write_table(pa.table(columns), folder / f"{name}.parquet")
+
+
+def write_raw(size: str, folder: Path) -> None:
+    """Write ``ml-32m/ratings.csv`` and ``movies.csv``, laid out as MovieLens 32M is."""
+    data = load(size)
+    release = folder / "ml-32m"
+    release.mkdir()
+    write_ratings(data.ratings, release / "ratings.csv")
+    genres = data.items["genres"].replace("", "(no genres listed)")
+    movies = pd.DataFrame(
+        {"movieId": data.items["item_id"], "title": data.items["title"], "genres": genres}
+    )
+    movies.to_csv(release / "movies.csv", index=False)
+
+
+def write_ratings(ratings: Ratings, path: Path) -> None:
+    """Write the file of ratings, a few million rows at a time."""
+    stars = pa.array([f"{half / 2:.1f}" for half in range(11)])  # 4.0, as published, not 4
+    users, csr = ratings.user_of_rating(), ratings.by_user
+    names = ["userId", "movieId", "rating", "timestamp"]
+    options = pa.csv.WriteOptions(include_header=False, quoting_style="none")
+    with path.open("wb") as file:
+        file.write((",".join(names) + "\r\n").encode())
+        for start in range(0, len(ratings), 1 << 22):
+            part = slice(start, start + (1 << 22))
+            assert ratings.timestamps is not None
+            columns = [
+                ratings.user_ids[users[part]],
+                ratings.item_ids[csr.indices[part]],
+                stars.take(pa.array((2 * csr.values[part]).astype(np.int8))),
+                ratings.timestamps[part],
+            ]
+            pa.csv.write_csv(pa.table(columns, names=names), file, options)
+
+
+def main(argv: list[str]) -> int:
+    """Write one set into a folder that is whole or absent."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("size")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--raw", action="store_true")
+    args = parser.parse_args(argv)
+    scratch = args.folder.with_name(f".{args.folder.name}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        (write_raw if args.raw else write)(args.size, scratch)
+    except RecsysError as error:
+        print(error, file=sys.stderr)
+        return 1
+    scratch.rename(args.folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,104 @@
+"""The record of measurements: one JSON file, in which a new measurement replaces an earlier one.
+
+A record has ``task, contender, size, k, threads`` (its key), ``time`` (UTC), ``commit``, ``status``
+(ok, failed, not measured) and ``message`` (why). What else it has depends on the task:
+
+* ``seconds`` and ``quality``, an entry an epoch (a quality may be None), ``metric`` (rmse, auc or
+  None), ``epochs``, ``epoch_s`` (the median), ``ratings_per_s``, and ``rule``, the regularisation;
+* ``users``, ``users_per_s`` of the top 10;
+* ``parts``, seconds by name, and ``total_s``, their sum.
+
+All have ``setup_s`` (imports, compilation, conversion of the data), ``wall_s`` and ``peak_bytes``.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from recsys_lib.io import replacing
+
+ROOT = Path(__file__).resolve().parent.parent
+STORED = ROOT / "benchmarks" / "results.json"  # from a quiet machine, for who has not run it
+OWN = ROOT / "_build" / "bench" / "results.json"
+KEY = ("task", "contender", "size", "k", "threads")
+PACKAGES = (
+    "numpy", "scipy", "numba", "llvmlite", "implicit", "cmfrec", "libmf", "lenskit", "pyspark",
+)  # fmt: skip
+ASK = (
+    "import json, sys; from importlib import metadata as m\n"
+    "print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))"
+)
+
+
+def load(path: Path | None = None) -> tuple[pd.DataFrame, dict[str, Any], Path]:
+    """Return the records, a row each; the machine they come from; and the file.
+
+    Without a `path`: this machine's own run, else the record that the repository holds.
+    """
+    path = path or (OWN if OWN.exists() else STORED)
+    found = read(path)
+    return pd.DataFrame(found["records"]), found["machine"], path
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the file's content; an empty record where there is none."""
+    if not path.exists():
+        return {"machine": {}, "records": []}
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return found
+
+
+def add(path: Path, record: dict[str, Any], machine: dict[str, Any]) -> None:
+    """Write a record in the place of an earlier one of the same measurement."""
+    earlier = read(path)["records"]
+    key = [record[name] for name in KEY]
+    kept = [other for other in earlier if [other[name] for name in KEY] != key]
+    text = json.dumps({"machine": machine, "records": [*kept, record]}, indent=1)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", "utf-8")
+
+
+def describe_machine(peers: Path | None) -> dict[str, Any]:
+    """Return what a reader needs to judge the figures by."""
+    return {
+        "cpu": _processor(),
+        "cores": psutil.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "packages": _versions(Path(sys.executable)),
+        "peers": _versions(peers) if peers else {},
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _versions(python: Path) -> dict[str, str]:
+    done = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=True)
+    installed = json.loads(done.stdout)
+    return {name: installed[name] for name in PACKAGES if name in installed}
+
+
+def commit() -> str | None:
+    """Return the commit that is measured, "-dirty" if there is more; None outside a repository."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,115 @@
+"""The records as lines of plain text: figures, the ratio to ours, and the targets beside."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results
+from benchmarks.plan import OURS, TASKS
+
+Record = dict[str, Any]
+
+# At 32 million ratings and K = 32: how many times as fast as a contender we mean to be.
+TARGETS = {
+    ("als", "implicit-cholesky"): 6.0,
+    ("als", "cmfrec-cholesky"): 6.0,
+    ("als", "implicit-cg"): 2.0,
+    ("als", "cmfrec-cg"): 2.0,
+    ("als", "spark"): 30.0,
+    ("bpr", "implicit"): 1.5,
+    ("topn", "implicit"): 1.5,
+}
+TARGET_PLACE = ("32m", 32)
+# Of what we do alone: seconds and gigabytes at most.
+LIMITS = {"job": (60.0, 3.0), "first-load": (40.0, 4.0), "first-call": (3.0, math.inf)}
+LIMIT_SIZE = {"job": "32m", "first-load": "32m", "first-call": "tiny"}
+
+
+def seconds_of(record: Record) -> float | None:
+    """Return the seconds by which a record is compared: of an epoch, of 1000 users, or in all."""
+    if record.get("epoch_s"):
+        return float(record["epoch_s"])
+    if record.get("users_per_s"):
+        return 1000 / float(record["users_per_s"])
+    return record.get("total_s")
+
+
+def ratio(record: Record, ours: Record | None) -> float | None:
+    """Return how many times as long a contender takes as we do."""
+    theirs, mine = seconds_of(record), seconds_of(ours) if ours else None
+    return theirs / mine if theirs and mine else None
+
+
+def target(record: Record, ours: Record | None) -> str:
+    """Return the target that a record has, and whether it is met; an empty text if it has none."""
+    times = TARGETS.get((record["task"], record["contender"]))
+    found = ratio(record, ours)
+    if times and found and (record["size"], record["k"]) == TARGET_PLACE:
+        return f"at least {times:g}: {'met' if found >= times else 'not met'}"
+    limits = LIMITS.get(record["task"])
+    if limits is None or "total_s" not in record or record["contender"] == f"{OURS}-cold":
+        return ""
+    if record["size"] != LIMIT_SIZE[record["task"]]:
+        return ""
+    seconds, gigabytes = limits
+    met = record["total_s"] <= seconds and record["peak_bytes"] <= gigabytes * 1e9
+    memory = f", {gigabytes:g} GB" if gigabytes < math.inf else ""
+    return f"at most {seconds:g} s{memory}: {'met' if met else 'not met'}"
+
+
+def figures(record: Record) -> str:
+    """Return what was measured, in words."""
+    if record["status"] != "ok":
+        return f"{record['status']}: {record['message']}"
+    found = []
+    if record.get("epoch_s"):
+        found.append(f"{record['epoch_s']:.3g} s an epoch")
+    if record["task"] == "bpr":
+        found.append(f"{record['ratings_per_s'] / 1e6:.2f} M samples/s")
+    values = [value for value in record["quality"] if value is not None]
+    if values:
+        found.append(f"{record['metric'].upper()} {values[-1]:.4f} after {record['epochs']}")
+    if record.get("users_per_s"):
+        found.append(f"{record['users_per_s']:,.0f} users/s")
+    if record.get("parts"):
+        parts = ", ".join(f"{name} {value:.2f}" for name, value in record["parts"].items())
+        found.append(f"{record['total_s']:.2f} s ({parts})")
+    return ", ".join([*found, f"{record['peak_bytes'] / 1e9:.2f} GB"])
+
+
+def line(record: Record) -> str:
+    """Return one record as a line of progress."""
+    place = f"{record['task']}  {record['size']}  K={record['k']}  {record['contender']}"
+    return f"{place}  {figures(record)}, {record.get('wall_s', 0):.0f} s in all"
+
+
+def text(path: Path) -> str:
+    """Return all records of a file as a table, by task, size and K."""
+    records = results.read(path)["records"]
+    lines = []
+    for task, about in TASKS.items():
+        group = [record for record in records if record["task"] == task]
+        if not group:
+            continue
+        lines += ["", about.title]
+        group.sort(key=lambda r: (r["size"], r["k"], r["threads"], _place(r, about.contenders)))
+        for record in group:
+            ours = next((r for r in group if _is_ours(r, record)), None)
+            times = ratio(record, ours)
+            lines.append(
+                f"  {record['size']:<16} K={record['k']:<3} {record['threads']:>2} threads  "
+                f"{record['contender']:<18} {f'x {times:.2f}' if times else '':<9} "
+                f"{figures(record)}  {target(record, ours)}".rstrip()
+            )
+    return "\n".join(lines)
+
+
+def _is_ours(candidate: Record, record: Record) -> bool:
+    same = all(candidate[name] == record[name] for name in ("size", "k", "threads"))
+    return same and candidate["contender"] == OURS
+
+
+def _place(record: Record, contenders: tuple[str, ...]) -> int:
+    return contenders.index(record["contender"])

@@ -1,0 +1,243 @@
+"""`make bench`: the harness, run as it stands on a few ratings, and the judge of its figures."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from benchmarks import data, plan, processes, results, table, worker
+from recsys_lib.errors import RecsysError
+
+
+def bench(root, build, *args):
+    """Run the command line with this very Python as that of the peers: it has none of them."""
+    command = [sys.executable, "-m", "benchmarks", "--build", build, "--peers", sys.executable]
+    command += ["--threads", "2", *args]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    return tmp_path_factory.mktemp("bench")
+
+
+@pytest.fixture(scope="module")
+def first(root, build):
+    """A run in which one contender fails, one is not there, and the others go on."""
+    args = "--only", "als,bpr", "--size", "tiny", "--k=-1,4", "--with", "ours,implicit"
+    return bench(root, build, *args)
+
+
+@pytest.fixture(scope="module")
+def records(first, build):
+    assert first.returncode == 0, first.stderr
+    return {
+        (record["task"], record["contender"], record["k"]): record
+        for record in results.read(build / "results.json")["records"]
+    }
+
+
+def spread(build):
+    """Return the error of the best guess that is the same for all: their standard deviation."""
+    return float(np.load(build / "data" / "tiny" / "test_values.npy").std())
+
+
+def test_an_als_record_is_sane(records, build):
+    found = records["als", "ours", 4]
+    assert found["status"] == "ok"
+    assert found["epochs"] == len(found["seconds"]) == len(found["quality"]) == 10
+    assert min(found["seconds"]) > 0
+    assert found["epoch_s"] == np.median(found["seconds"])
+    assert found["quality"][-1] < found["quality"][0] < spread(build)
+    assert found["ratings_per_s"] * found["epoch_s"] == pytest.approx(18_000)
+    assert 50e6 < found["peak_bytes"] < 4e9
+    assert found["wall_s"] > found["setup_s"] > 0
+
+
+def test_a_bpr_record_tells_the_auc(records):
+    found = records["bpr", "ours", 4]
+    assert found["metric"] == "auc"
+    assert 0.6 < found["quality"][-1] < 1
+
+
+def test_a_failure_is_reported_and_stops_nobody(records, first):
+    found = records["als", "ours", -1]
+    assert found["status"] == "failed"
+    assert found["message"] == "RecsysError: n_factors is -1; it must be 0 or more"
+    assert found["message"] in first.stdout
+
+
+def test_a_peer_that_is_not_there_is_reported(records, first):
+    for contender in ("implicit-cg", "implicit-cholesky"):
+        found = records["als", contender, 4]
+        assert found["status"] == "not measured"
+        assert found["message"] == "No module named 'implicit'"
+    assert len(records) == 2 * 3 + 2 * 2
+    assert "x 1.00" in first.stdout
+
+
+def test_a_second_run_keeps_what_it_does_not_measure_again(root, build, records):
+    file = build / "results.json"
+    done = bench(root, build, "--only", "als,topn", "--size", "tiny", "--k", "4", "--with", "ours")
+    assert done.returncode == 0, done.stderr
+    frame, machine, where = results.load(file)
+    assert where == file
+    assert machine["cores"] == psutil.cpu_count()
+    assert machine["packages"]["numpy"] == np.__version__
+    now = {(r["task"], r["contender"], r["k"]): r for r in frame.to_dict("records")}
+    assert len(now) == len(frame) == len(records) + 1
+    assert now["als", "implicit-cg", 4]["time"] == records["als", "implicit-cg", 4]["time"]
+    assert now["als", "ours", 4]["wall_s"] != records["als", "ours", 4]["wall_s"]
+    assert now["topn", "ours", 4]["users"] == 600
+    assert now["topn", "ours", 4]["users_per_s"] > 0
+
+
+def test_the_whole_job_runs_from_raw_files_in_the_published_layout(root, build):
+    done = bench(root, build, "--only", "first-load,job", "--size", "tiny", "--k", "4")
+    assert done.returncode == 0, done.stderr
+    frame, _, _ = results.load(build / "results.json")
+    load, job = (frame[frame.task == task].iloc[0] for task in ("first-load", "job"))
+    assert load.ratings == 20_000
+    assert list(job.parts) == ["load", "split", "fit", "evaluate", "save"]
+    assert job.total_s == pytest.approx(sum(job.parts.values()))
+    assert 0 < job.ndcg < 1
+    assert 0 < job.rmse < 1.2
+
+
+def test_the_files_hold_each_rating_once(records, build):
+    folder = build / "data" / "tiny"
+    whole = data.load("tiny").ratings
+    job = worker.Job("als", "", folder, folder, 4, 1, 1, 1.0)
+    assert job.shape == (whole.n_users, whole.n_items)
+    users, items, values = (
+        np.concatenate(pair) for pair in zip(*map(job.triples, ("user", "test")), strict=True)
+    )
+    order = np.lexsort((items, users))
+    np.testing.assert_array_equal(users[order], whole.user_of_rating())
+    np.testing.assert_array_equal(items[order], whole.by_user.indices)
+    np.testing.assert_array_equal(values[order], whole.by_user.values)
+    assert job.csr("item")[2].sum() == job.csr("user")[2].sum()
+
+
+def test_the_workers_rmse_is_the_plain_one(records, build, monkeypatch):
+    monkeypatch.setattr(worker, "PAIRS_AT_A_TIME", 300)  # several blocks, the last one not full
+    folder = build / "data" / "tiny"
+    job = worker.Job("als", "", folder, folder, 4, 1, 1, 1.0)
+    rng = np.random.default_rng(0)
+    p, q = (rng.standard_normal((n, 4)).astype(np.float32) for n in job.shape)
+    b_u, b_i = (rng.standard_normal(n).astype(np.float32) for n in job.shape)
+    users, items, values = job.triples("test")
+    plain = (p.astype(float) @ q.T)[users, items] + 3.5
+    assert worker.rmse(job, 3.5, p, q) == pytest.approx(np.sqrt(np.mean((plain - values) ** 2)))
+    plain += b_u[users] + b_i[items]
+    found = worker.rmse(job, 3.5, p, q, b_u, b_i)
+    assert found == pytest.approx(np.sqrt(np.mean((plain - values) ** 2)))
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--only", "speed"], "als, bpr"),
+        (["--size", "33m"], "32m"),
+        (["--with", "surprise"], "implicit-cg"),
+        (["--k", "many"], "--k"),
+        (["--only", "bpr", "--with", "spark"], "takes part"),
+        (["--threads", "0"], "--threads"),
+        (["--peers", "no/python"], "no/python"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(root, tmp_path, args, says):
+    done = bench(root, tmp_path, *args)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert says in done.stderr
+
+
+def test_the_plan_takes_a_librarys_name_for_all_its_variants():
+    chosen = plan.measurements(["als"], ["1m"], [32], ["cmfrec", "implicit-cg"], 4)
+    assert [one.contender for one in chosen] == ["implicit-cg", "cmfrec-cg", "cmfrec-cholesky"]
+    chosen = plan.measurements(["threads"], ["1m"], [], [], 6)
+    assert [one.threads for one in chosen] == [1, 2, 4, 6]
+    with pytest.raises(RecsysError, match="there are als, bpr"):
+        list(plan.measurements(["speed"], [], [], [], 1))
+
+
+def run(tmp_path, code, limit_s=30.0):
+    command = [sys.executable, "-c", code]
+    return processes.run(command, {"SAID": "1"}, tmp_path / "log", limit_s, tmp_path)
+
+
+def test_the_memory_of_children_counts(tmp_path):
+    child = "import sys, time; x = bytearray(200_000_000); time.sleep(1)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    assert run(tmp_path, code).peak_bytes > 200e6
+
+
+def test_a_process_that_does_not_end_is_ended_with_its_children(tmp_path):
+    child = "import time; time.sleep(600)"
+    code = (
+        "import json, subprocess, sys\n"
+        f"worker = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "print(json.dumps({'child': worker.pid}), flush=True)\n"
+        "worker.wait()"
+    )
+    found = run(tmp_path, code, limit_s=2)
+    assert found.error == "ended after 2 s"
+    with contextlib.suppress(
+        psutil.NoSuchProcess
+    ):  # where nobody buries the dead, they stay listed
+        status = psutil.Process(found.findings[0]["child"]).status()
+        assert status == psutil.STATUS_ZOMBIE
+
+
+def test_a_process_that_dies_is_told_with_its_log(tmp_path):
+    found = run(tmp_path, "import os, sys; print('why', file=sys.stderr); os._exit(3)")
+    assert "status 3" in found.error
+    assert str(tmp_path / "log") in found.error
+    assert (tmp_path / "log").read_text() == "why\n"
+
+
+def test_lines_of_a_c_library_are_stamped_with_their_moments():
+    began = time.monotonic()
+    with worker.stamped() as lines:
+        os.write(1, b"one\n")
+        time.sleep(0.3)
+        os.write(1, b"two words\n")
+    (first, one), (second, two) = lines
+    assert (one, two) == ("one", "two words")
+    assert began < first < second - 0.2
+
+
+def record(contender, **fields):
+    base = {"task": "als", "contender": contender, "size": "32m", "k": 32, "threads": 2}
+    return {**base, "status": "ok", "peak_bytes": 1e9, "quality": [], **fields}
+
+
+def test_targets_are_judged():
+    ours = record("ours", epoch_s=2.0)
+    assert table.target(record("implicit-cg", epoch_s=4.1), ours) == "at least 2: met"
+    assert table.target(record("cmfrec-cholesky", epoch_s=11.9), ours) == "at least 6: not met"
+    assert table.target(record("cmfrec-cholesky", epoch_s=12.0, k=16), ours) == ""
+    assert table.target(record("spark", epoch_s=99.0), None) == ""
+    theirs, mine = record("implicit", users_per_s=100.0), record("ours", users_per_s=500.0)
+    assert table.ratio(theirs, mine) == pytest.approx(5)
+    job = record("ours", task="job", total_s=59.0, peak_bytes=2.9e9)
+    assert table.target(job, job) == "at most 60 s, 3 GB: met"
+    assert table.target({**job, "peak_bytes": 3.1e9}, job) == "at most 60 s, 3 GB: not met"
+
+
+def test_the_record_in_the_repository_can_be_read(tmp_path):
+    file = tmp_path / "results.json"
+    results.add(file, record("ours", epoch_s=2.0), {"cpu": "a"})
+    results.add(file, record("ours", epoch_s=1.0), {"cpu": "a"})
+    frame, machine, _ = results.load(file)
+    assert frame.epoch_s.tolist() == [1.0]
+    assert machine == {"cpu": "a"}
+    assert json.loads(file.read_text())["records"][0]["k"] == 32
