@@ -56,3 +56,18 @@ def test_an_array_with_gaps_is_refused():
     first(np.zeros(LANES))
     with pytest.raises(TypingError, match="contiguous"):
         first(np.zeros(3 * LANES)[::3])
+
+
+def test_any_lane_above_is_found_and_nan_is_above_nothing():
+    @njit
+    def above(a, b):
+        return vectors.any_above(vectors.load(a, 0), vectors.load(b, 0))
+
+    b = np.linspace(-1, 1, LANES)
+    assert not above(b, b)
+    for lane in range(LANES):
+        a = b.copy()
+        a[lane] += 1e-9
+        assert above(a, b)
+        a[lane] = np.nan
+        assert not above(a, b)

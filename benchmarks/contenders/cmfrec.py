@@ -49,6 +49,13 @@ def als(job: Job) -> None:
         seconds = np.diff(moments)
         if n == 1:
             tell(setup_s=job.spent() - (time.monotonic() - moments[0]))
+        # Rows without a rating are left as the memory was found: some hold 1e30.
+        for indptr, *rows in (
+            (job.load("user_indptr"), model.A_, model.user_bias_),
+            (job.load("item_indptr"), model.B_, model.item_bias_),
+        ):
+            for row in rows:
+                row[np.diff(indptr) == 0] = 0
         error = rmse(job, model.glob_mean_, model.A_, model.B_, model.user_bias_, model.item_bias_)
         for epoch in range(told + 1, n + 1):
             found = error if epoch == n else None

@@ -12,24 +12,13 @@ a product and a sum in one loop but not in the next cannot break a tie either.
 
 import numpy as np
 from numba import njit, prange
-from numba.extending import intrinsic
 
+from recsys_lib.kernels.linalg import HEIGHT, add_products, aligned
 from recsys_lib.kernels.threads import threads_for
+from recsys_lib.kernels.vectors import LANES, any_above, fma, load, spread
 
-USERS = 32  # users in a block: each tile of items, once in the cache, serves all of them
-ITEMS = 256  # items in a tile: scores (32 KB) and vectors (1 KB a factor) fit a core's own cache
-STEP = 4  # users and factors handled at once by `_score_tile`, held in registers
-CHUNK = 64  # items that are compared with a user's threshold in one go
-
-
-@intrinsic
-def fma(typing_context, a, b, c):
-    """Return a·b + c, rounded once: the processor's fused multiply-add, also in vector loops."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.fma(*arguments)
-
-    return c(a, b, c), generate
+USERS = 64  # users in a block: each tile of items, once in the cache, serves all of them
+ITEMS = 256  # items in a tile: scores (64 KB) and vectors (1 KB a factor) fit a core's own cache
 
 
 def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
@@ -60,7 +49,7 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
     Notes
     -----
     Peak memory is a copy of `item_vectors` and the result. The time is that of the products: the
-    search beside them compares 64 scores at once with the worst of the user's n best so far, and
+    search beside them compares LANES scores at once with the worst of the user's n best so far, and
     looks closer only where one is better.
     """
     m = len(user_vectors)
@@ -165,14 +154,14 @@ def _float32(vectors):
 
 @njit(cache=True, parallel=True)
 def _tiles(item_vectors):
-    """Return V cut into tiles and each tile transposed: (n_tiles, D', ITEMS), zeros beyond the end.
+    """Return V cut into tiles and each tile transposed: (n_tiles, D, ITEMS), zeros beyond the end.
 
     Factor by factor, the items of a tile lie side by side: one vector instruction then handles
-    sixteen of them. D' is D rounded up to a multiple of STEP; the zeros change no sum.
+    LANES of them.
     """
     n_items, n_factors = item_vectors.shape
     n_tiles = -(-n_items // ITEMS)
-    tiles = np.zeros((n_tiles, -(-n_factors // STEP) * STEP, ITEMS), np.float32)
+    tiles = aligned(n_tiles * n_factors, ITEMS, item_vectors).reshape(n_tiles, n_factors, ITEMS)
     for t in prange(n_tiles):
         for j in range(min(ITEMS, n_items - t * ITEMS)):
             for d in range(n_factors):
@@ -181,39 +170,26 @@ def _tiles(item_vectors):
 
 
 @njit(cache=True)
-def _block(user_vectors, first, n_factors):
-    """Return a block of users' vectors, (n, D'), n a multiple of STEP, zeros beyond the end."""
-    n_users = min(USERS, len(user_vectors) - first)
-    block = np.zeros((-(-n_users // STEP) * STEP, n_factors), np.float32)
+def _block(user_vectors, first):
+    """Return a block of users' vectors, transposed: (D, USERS), zeros beyond the end."""
+    n_users, n_factors = min(USERS, len(user_vectors) - first), user_vectors.shape[1]
+    block = np.zeros((n_factors, USERS), np.float32)
     for u in range(n_users):
-        for d in range(user_vectors.shape[1]):
-            block[u, d] = user_vectors[first + u, d]
+        for d in range(n_factors):
+            block[d, u] = user_vectors[first + u, d]
     return block
 
 
 @njit(cache=True)
 def _score_tile(block, tile, scores):
-    """Fill `scores` (n, ITEMS) with the products of `block` (n, D') and `tile` (D', ITEMS).
+    """Fill `scores` (USERS, ITEMS) with the products of `block` (D, USERS) and `tile` (D, ITEMS).
 
-    Four users at a time, so that each item number loaded is used four times; four factors at a
-    time, so that each score is loaded and stored once for four steps of its chain.
+    By the very tiles of sums that build the Gram matrices of alternating least squares.
     """
-    for u in range(0, len(block), STEP):
-        s0, s1, s2, s3 = scores[u], scores[u + 1], scores[u + 2], scores[u + 3]
-        a, b, c, e = block[u], block[u + 1], block[u + 2], block[u + 3]
-        scores[u : u + STEP] = 0
-        for d in range(0, tile.shape[0], STEP):
-            v0, v1, v2, v3 = tile[d], tile[d + 1], tile[d + 2], tile[d + 3]
-            a0, a1, a2, a3 = a[d], a[d + 1], a[d + 2], a[d + 3]
-            b0, b1, b2, b3 = b[d], b[d + 1], b[d + 2], b[d + 3]
-            c0, c1, c2, c3 = c[d], c[d + 1], c[d + 2], c[d + 3]
-            e0, e1, e2, e3 = e[d], e[d + 1], e[d + 2], e[d + 3]
-            for j in range(ITEMS):
-                x0, x1, x2, x3 = v0[j], v1[j], v2[j], v3[j]
-                s0[j] = fma(a3, x3, fma(a2, x2, fma(a1, x1, fma(a0, x0, s0[j]))))
-                s1[j] = fma(b3, x3, fma(b2, x2, fma(b1, x1, fma(b0, x0, s1[j]))))
-                s2[j] = fma(c3, x3, fma(c2, x2, fma(c1, x1, fma(c0, x0, s2[j]))))
-                s3[j] = fma(e3, x3, fma(e2, x2, fma(e1, x1, fma(e0, x0, s3[j]))))
+    scores[:] = 0
+    for u in range(0, USERS, HEIGHT):
+        for j in range(0, ITEMS, LANES):
+            add_products(block, u, tile, j, len(tile), scores)
 
 
 @njit(cache=True)
@@ -234,13 +210,13 @@ def _score_pairs(user_vectors, item_vectors, users, items):
 
 
 @njit(cache=True)
-def _blank(row, start, columns, cursor, end, value):
+def _blank(scores, u, start, columns, cursor, end, value):
     """Write `value` over the scores of those `columns` that lie in this tile; return the cursor.
 
     Rows ascend and tiles ascend, so a cursor that only moves on finds each column once.
     """
     while cursor < end and columns[cursor] < start + ITEMS:
-        row[columns[cursor] - start] = value
+        scores[u, columns[cursor] - start] = value
         cursor += 1
     return cursor
 
@@ -252,11 +228,10 @@ def _blank(row, start, columns, cursor, end, value):
 def _top_n(user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores):
     """Fill `items` and `scores`, which serve as the users' heaps while the tiles go by."""
     m = len(user_vectors)
-    n_tiles, n_factors, _ = tiles.shape
+    n_tiles = len(tiles)
     for b in prange(-(-m // USERS)):
         first = b * USERS
-        block = _block(user_vectors, first, n_factors)
-        s = np.empty((len(block), ITEMS), np.float32)
+        block, s = _block(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
         cursor = seen_indptr[first : first + USERS].copy()
         for t in range(n_tiles):
             start = t * ITEMS
@@ -264,58 +239,63 @@ def _top_n(user_vectors, tiles, n_items, seen_indptr, seen_indices, items, score
             s[:, n_items - start :] = -np.inf  # nothing but the last tile reaches beyond the end
             for u in range(min(USERS, m - first)):
                 end = seen_indptr[first + u + 1]
-                cursor[u] = _blank(s[u], start, seen_indices, cursor[u], end, -np.inf)
-                _offer(s[u], start, items[first + u], scores[first + u])
+                cursor[u] = _blank(s, u, start, seen_indices, cursor[u], end, -np.inf)
+                _offer(s, u, start, items, scores, first + u)
         for u in range(min(USERS, m - first)):
-            _sort_heap(items[first + u], scores[first + u])
+            _sort_heap(items, scores, first + u)
 
 
 @njit(cache=True)
-def _offer(row, start, items, scores):
-    """Let the scores of one tile into a user's heap where they beat the worst that it holds."""
-    for chunk in range(0, ITEMS, CHUNK):
-        worst = scores[0]
-        better = 0
-        for j in range(chunk, chunk + CHUNK):  # no branch inside: it runs as vector instructions
-            better += row[j] > worst
-        if better == 0:
-            continue
-        for j in range(chunk, chunk + CHUNK):
-            # Only what is strictly better enters: items come in ascending order, so of two equal
-            # scores the lower index is there first and stays.
-            if row[j] > scores[0]:
-                scores[0], items[0] = row[j], start + j
-                _sift_down(items, scores, len(items))
+def _offer(s, u, start, items, scores, user):
+    """Let one tile's scores ``s[u]`` into a user's heap where they beat the worst that it holds.
+
+    Called by the million, most often for nothing: so whole arrays are handed over, since a part of
+    an array costs its caller two atomic counts of references.
+    """
+    for first in range(0, ITEMS, LANES):
+        if any_above(load(s[u], first), spread(scores[user], 0)):
+            for j in range(first, first + LANES):
+                # Only what is strictly better enters: items come in ascending order, so of two
+                # equal scores the lower index is there first and stays.
+                if s[u, j] > scores[user, 0]:
+                    scores[user, 0], items[user, 0] = s[u, j], start + j
+                    _sift_down(items, scores, user, items.shape[1])
 
 
 @njit(cache=True)
-def _worse(items, scores, a, b):
-    """Return whether place `a` of a heap ranks below place `b`."""
-    return scores[a] < scores[b] or (scores[a] == scores[b] and items[a] > items[b])
+def _worse(items, scores, user, a, b):
+    """Return whether place `a` of a user's heap ranks below place `b`."""
+    x, y = scores[user, a], scores[user, b]
+    return x < y or (x == y and items[user, a] > items[user, b])
 
 
 @njit(cache=True)
-def _sift_down(items, scores, size):
-    """Let the root sink to its place among the first `size` of the heap."""
+def _swap(items, scores, user, a, b):
+    """Exchange two places of a user's heap."""
+    items[user, a], items[user, b] = items[user, b], items[user, a]
+    scores[user, a], scores[user, b] = scores[user, b], scores[user, a]
+
+
+@njit(cache=True)
+def _sift_down(items, scores, user, size):
+    """Let the root sink to its place among the first `size` of a user's heap."""
     place = 0
     while 2 * place + 1 < size:
         child = 2 * place + 1
-        if child + 1 < size and _worse(items, scores, child + 1, child):
+        if child + 1 < size and _worse(items, scores, user, child + 1, child):
             child += 1
-        if not _worse(items, scores, child, place):
+        if not _worse(items, scores, user, child, place):
             break
-        items[place], items[child] = items[child], items[place]
-        scores[place], scores[child] = scores[child], scores[place]
+        _swap(items, scores, user, place, child)
         place = child
 
 
 @njit(cache=True)
-def _sort_heap(items, scores):
+def _sort_heap(items, scores, user):
     """Turn the heap into a list, best first: the worst of those left goes to the end, in turn."""
-    for last in range(len(items) - 1, 0, -1):
-        items[0], items[last] = items[last], items[0]
-        scores[0], scores[last] = scores[last], scores[0]
-        _sift_down(items, scores, last)
+    for last in range(items.shape[1] - 1, 0, -1):
+        _swap(items, scores, user, 0, last)
+        _sift_down(items, scores, user, last)
 
 
 # --- area under the ROC curve ---------------------------------------------------------------------
@@ -338,12 +318,11 @@ def _user_auc(
     one instruction, and a user has few relevant items: it is several times faster.
     """
     m, n_items = len(user_vectors), len(item_vectors)
-    n_tiles, n_factors, _ = tiles.shape
+    n_tiles = len(tiles)
     auc = np.full(m, np.nan)
     for b in prange(-(-m // USERS)):
         first = b * USERS
-        block = _block(user_vectors, first, n_factors)
-        s = np.empty((len(block), ITEMS), np.float32)
+        block, s = _block(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
         seen = seen_indptr[first : first + USERS].copy()
         relevant = relevant_indptr[first : first + USERS].copy()
         twice_won = np.zeros(USERS, np.int64)  # a pair won counts two, a tie one
@@ -358,8 +337,8 @@ def _user_auc(
             s[:, n_items - start :] = np.nan
             for u in range(min(USERS, m - first)):
                 end, stop = seen_indptr[first + u + 1], relevant_indptr[first + u + 1]
-                seen[u] = _blank(s[u], start, seen_indices, seen[u], end, np.nan)
-                relevant[u] = _blank(s[u], start, relevant_indices, relevant[u], stop, np.nan)
+                seen[u] = _blank(s, u, start, seen_indices, seen[u], end, np.nan)
+                relevant[u] = _blank(s, u, start, relevant_indices, relevant[u], stop, np.nan)
                 for k in range(relevant_indptr[first + u], stop):
                     twice_won[u] += _count_below(s[u], own[k - base])
         for u in range(min(USERS, m - first)):

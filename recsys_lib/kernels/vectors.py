@@ -123,6 +123,18 @@ def inverse_root(typing_context, a):
 
 
 @intrinsic
+def any_above(typing_context, a, b):
+    """Return whether a > b in any lane."""
+
+    def generate(context, builder, signature, arguments):
+        above = builder.fcmp_ordered(">", *arguments)  # a bit a lane
+        bits = builder.bitcast(above, ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, bits.type(0))
+
+    return types.boolean(a, b), generate
+
+
+@intrinsic
 def prefetch(typing_context, row, index):
     """Ask for the cache line of a number of a 1-d array that will be read soon."""
 
