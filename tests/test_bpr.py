@@ -147,15 +147,24 @@ class Twin:
         z ^= z >> 31
         return (z >> 32) * n >> 32
 
+    def samples(self, events, candidates, rated):
+        """Draw as many triples as there are events, a batch at a time."""
+        for first in range(0, len(events), kernels.BATCH):
+            batch = range(min(kernels.BATCH, len(events) - first))
+            pairs = [events[self.below(len(events))] for _ in batch]
+            found, waiting = [None for _ in batch], list(batch)
+            for _ in range(kernels.TRIES):
+                for s in waiting:
+                    found[s] = candidates[self.below(len(candidates))]
+                waiting = [s for s in waiting if found[s] in rated[pairs[s][0]]]
+            for s in batch:
+                if s not in waiting:
+                    yield *pairs[s], found[s]
+
     def block(self, events, candidates, rated, p, q, b):
         """Take a block's steps on p, q and b; return sum of losses, number in order, drawn."""
         totals = np.zeros(3)
-        for _ in events:
-            u, i = events[self.below(len(events))]
-            draws = (candidates[self.below(len(candidates))] for _ in range(kernels.TRIES))
-            j = next((j for j in draws if j not in rated[u]), None)
-            if j is None:
-                continue
+        for u, i, j in self.samples(events, candidates, rated):
             x = p[u] @ (q[i] - q[j]) + b[i] - b[j]
             pull = 1 / (1 + np.exp(x))
             totals += np.log(1 + np.exp(-x)), x > 0, 1

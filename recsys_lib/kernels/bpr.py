@@ -10,8 +10,10 @@ The negative item comes from the block's own item group; the groups are dealt an
 import numpy as np
 from numba import njit, prange, uint64
 
-from recsys_lib.kernels.linalg import FAST
+from recsys_lib.kernels.linalg import FAST, LINE
+from recsys_lib.kernels.vectors import prefetch
 
+BATCH = 32  # samples are drawn so many at a time: while one waits for the memory, so do all
 TRIES = 16  # draws of a negative before a sample is given up: the user has seen nearly everything
 GOLDEN = uint64(0x9E3779B97F4A7C15)
 
@@ -33,6 +35,25 @@ def random_below(state, n):
 
 
 @njit(cache=True)
+def deal_events(users, items, group_of_user, group_of_item, starts, event_users, event_items):
+    """Sort positive pairs by block, in two passes; within a block they keep their order.
+
+    `starts` (B * B + 1,) is filled with where each block begins, B the number of groups.
+    """
+    n_groups = int(np.sqrt(len(starts) - 1))
+    starts[:] = 0
+    for k in range(len(users)):
+        starts[group_of_user[users[k]] * n_groups + group_of_item[items[k]] + 1] += 1
+    for block in range(n_groups * n_groups):
+        starts[block + 1] += starts[block]
+    cursor = starts[:-1].copy()
+    for k in range(len(users)):
+        block = group_of_user[users[k]] * n_groups + group_of_item[items[k]]
+        event_users[cursor[block]], event_items[cursor[block]] = users[k], items[k]
+        cursor[block] += 1
+
+
+@njit(cache=True)
 def contains(indices, start, stop, wanted):
     """Whether the ascending ``indices[start:stop]`` holds `wanted`: a binary search."""
     while start < stop:
@@ -46,7 +67,7 @@ def contains(indices, start, stop, wanted):
     return False
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, inline="always")
 def margin(p, q_i, q_j):
     """Return x = p·(q_i - q_j) + b_i - b_j: by how much the user prefers i to j."""
     n_factors = len(p)
@@ -65,7 +86,7 @@ def pull_of(x):
     return pull, np.log1p(small) + max(-x, np.float32(0))
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, inline="always")
 def step(p, q_i, q_j, rate, reg):
     """Take one gradient step on -ln σ(x) + reg/2 ‖·‖²; return ln(1 + e^-x) before it, and x."""
     n_factors = len(p)
@@ -81,25 +102,80 @@ def step(p, q_i, q_j, rate, reg):
     return loss, x
 
 
+@njit(cache=True, inline="always")
+def ask_for(rows, r):
+    """Ask the memory for a row that will be stepped on soon."""
+    for k in range(0, rows.shape[1], LINE // rows.itemsize):
+        prefetch(rows[r], k)
+    prefetch(rows[r], rows.shape[1] - 1)
+
+
 @njit(cache=True)
+def draw(
+    n, event_users, event_items, candidates, seen_indptr, seen_indices, user_rows, item_rows,
+    state, u, i, j, low, size, waiting,
+):  # fmt: skip
+    """Draw `n` samples (u, i, j); j becomes -1 where all tries met what the user has seen.
+
+    The binary searches for j among what u has seen go step by step together: each step is a read
+    from far memory, and `n` reads under way take little longer than one.
+    """
+    for s in range(n):
+        event = random_below(state, len(event_users))
+        u[s], i[s], waiting[s] = event_users[event], event_items[event], s
+        ask_for(user_rows, u[s])
+        ask_for(item_rows, i[s])
+    n_waiting = n
+    for _try in range(TRIES):
+        longest = 0
+        for w in range(n_waiting):
+            s = waiting[w]
+            j[s] = candidates[random_below(state, len(candidates))]
+            ask_for(item_rows, j[s])
+            low[s] = seen_indptr[u[s]]
+            size[s] = seen_indptr[u[s] + 1] - low[s]
+            longest = max(longest, size[s])
+        while longest > 1:
+            longest -= longest // 2
+            for w in range(n_waiting):
+                s = waiting[w]
+                half = size[s] // 2
+                low[s] += half * (seen_indices[low[s] + half] <= j[s])  # no branch to guess wrong
+                size[s] -= half
+        n_tried, n_waiting = n_waiting, 0
+        for w in range(n_tried):
+            s = waiting[w]
+            if seen_indices[low[s]] == j[s]:
+                waiting[n_waiting] = s
+                n_waiting += 1
+        if n_waiting == 0:
+            break
+    for w in range(n_waiting):
+        j[waiting[w]] = -1
+
+
+@njit(cache=True, fastmath=FAST)
 def work_on(
     event_users, event_items, candidates, seen_indptr, seen_indices,
     user_rows, item_rows, rate, reg, seed, totals,
 ):  # fmt: skip
     """Take the steps of one block, as many as it has events; the negatives are `candidates`."""
     state = np.array([seed])
+    u, i, j = np.empty(BATCH, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64)
+    low, size, waiting = np.empty_like(u), np.empty_like(u), np.empty_like(u)
     loss_sum, in_order, drawn = 0.0, 0, 0
-    for _ in range(len(event_users)):
-        event = random_below(state, len(event_users))
-        u, i = event_users[event], event_items[event]
-        for _try in range(TRIES):
-            j = candidates[random_below(state, len(candidates))]
-            if not contains(seen_indices, seen_indptr[u], seen_indptr[u + 1], j):
-                loss, x = step(user_rows[u], item_rows[i], item_rows[j], rate, reg)
+    for first in range(0, len(event_users), BATCH):
+        n = min(BATCH, len(event_users) - first)
+        draw(
+            n, event_users, event_items, candidates, seen_indptr, seen_indices,
+            user_rows, item_rows, state, u, i, j, low, size, waiting,
+        )  # fmt: skip
+        for s in range(n):
+            if j[s] >= 0:
+                loss, x = step(user_rows[u[s]], item_rows[i[s]], item_rows[j[s]], rate, reg)
                 loss_sum += loss
                 in_order += x > 0
                 drawn += 1
-                break
     totals[0] = loss_sum
     totals[1] = in_order
     totals[2] = drawn

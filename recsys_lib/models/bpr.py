@@ -13,12 +13,12 @@ import pandas as pd
 from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
-from recsys_lib.kernels import ranking, sparse
+from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
-MAX_GROUPS = 16  # of users and of items; as many threads find work
+MAX_GROUPS = 32  # of users and of items: the rows of a block stay in a core's own cache
 LIKES_A_BLOCK = 10_000  # about: a millisecond's work, or waiting for each other costs more
 FOLD_IN_STEPS = 2000
 
@@ -227,17 +227,20 @@ class _Blocks:
         self.n_groups = max(1, min(MAX_GROUPS, worth, train.n_users, train.n_items // 4))
         group = rng.permutation(train.n_users) % self.n_groups
         self.group_of_user = group.astype(np.int32)
+        starts = np.empty(self.n_groups**2 + 1, np.int64)
+        self.dealt = starts, np.empty_like(self.users), np.empty_like(self.items)
 
     def deal(self, rng: np.random.Generator) -> tuple[Any, ...]:
-        """Deal the items anew; return the arguments of the kernel that describe the blocks."""
+        """Deal the items anew; return the arguments of the kernel that describe the blocks.
+
+        The first three are overwritten by the next deal.
+        """
         group_items = rng.permutation(self.n_items).astype(np.int32)
         group_starts = np.linspace(0, self.n_items, self.n_groups + 1).astype(np.int64)
         group_of_item = np.empty(self.n_items, np.int32)
         group_of_item[group_items] = np.repeat(
             np.arange(self.n_groups, dtype=np.int32), np.diff(group_starts)
         )
-        keys = self.group_of_user[self.users] * self.n_groups + group_of_item[self.items]
-        starts = sparse.row_starts(keys, self.n_groups**2)
-        order = np.empty(len(keys), np.int32 if len(keys) < 2**31 else np.int64)
-        sparse.stable_order(keys, starts, None, order)
-        return starts, self.users[order], self.items[order], group_items, group_starts
+        groups = self.group_of_user, group_of_item
+        kernels.deal_events(self.users, self.items, *groups, *self.dealt)
+        return *self.dealt, group_items, group_starts
