@@ -64,7 +64,9 @@ TASKS = {
         (REAL, "1m", "32m"),
         (16, 32, 64),
     ),
-    "bpr": Task("BPR, samples a second", (OURS, "implicit"), ("1m", "32m"), (32,)),
+    "bpr": Task(
+        "BPR, samples a second", (OURS, f"{OURS}-hogwild", "implicit"), ("1m", "32m"), (32,)
+    ),
     "topn": Task("Top 10 of all users", (OURS, "implicit"), ("1m", "32m"), (32,)),
     "first-load": Task("First load from the raw CSV", (OURS,), ("32m",), (20,)),
     "job": Task("Load, split, 10 epochs, evaluate, save", (OURS,), ("32m",), (20,)),

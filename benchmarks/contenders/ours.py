@@ -42,8 +42,13 @@ def bpr(job: Job) -> None:
     from benchmarks.auc import sample
     from recsys_lib.models import BPR
 
+    bits = "same bits always"
+    if job.variant == "hogwild":
+        from benchmarks.contenders.hogwild import Hogwild as BPR
+
+        bits = "other bits each time"
     model = BPR(n_factors=job.k, learning_rate=0.05, reg=0.01, n_epochs=job.epochs, seed=0)
-    tell(rule="learning_rate=0.05, reg=0.01, verified negatives, same bits always", metric="auc")
+    tell(rule=f"learning_rate=0.05, reg=0.01, verified negatives, {bits}", metric="auc")
     train, test = parts(job)
     users = np.zeros(test.n_users, bool)
     users[sample(test.by_user.indptr)] = True
