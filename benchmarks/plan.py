@@ -72,6 +72,7 @@ TASKS = {
     "job": Task("Load, split, 10 epochs, evaluate, save", (OURS,), ("32m",), (20,)),
     "scaling": Task("Time against ratings", (OURS,), ("1m", "4m", "16m", "64m"), (20,), epochs=4),
     "threads": Task("Time against threads", (OURS,), ("32m",), (20,), epochs=4),
+    "roof": Task("What an epoch consists of", (OURS,), ("32m",), (16, 20, 32, 64)),
     "first-call": Task(
         "First fit in a fresh process", (f"{OURS}-cold", f"{OURS}-warm"), ("tiny",), (20,)
     ),

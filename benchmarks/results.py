@@ -23,6 +23,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
+from benchmarks.data import REAL
 from recsys_lib.io import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,11 +42,22 @@ ASK = (
 def load(path: Path | None = None) -> tuple[pd.DataFrame, dict[str, Any], Path]:
     """Return the records, a row each; the machine they come from; and the file.
 
-    Without a `path`: this machine's own run, else the record that the repository holds.
+    Without a `path`: this machine's own run, if nothing is missing in it that the repository's
+    record has of simulated data; else that record.
     """
-    path = path or (OWN if OWN.exists() else STORED)
+    path = path or (OWN if _done(STORED) <= _done(OWN) else STORED)
     found = read(path)
     return pd.DataFrame(found["records"]), found["machine"], path
+
+
+def _done(path: Path) -> set[tuple[str, ...]]:
+    """Return what a file has of simulated data: task, contender, size and K."""
+    records = read(path)["records"]
+    return {
+        tuple(str(record[name]) for name in KEY[:4])
+        for record in records
+        if record["size"] != REAL and record["status"] == "ok"
+    }
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -78,6 +78,16 @@ def topn(job: Job) -> None:
     tell(users=done, users_per_s=done / (time.perf_counter() - began))
 
 
+def roof(job: Job) -> None:
+    """Measure what an epoch consists of, beside what the machine could do."""
+    from benchmarks.contenders.roof import measure
+
+    ready()
+    found = measure(job)
+    parts = {name: found[f"{name}_s"] for name in ("gather", "sums", "solve")}
+    tell(parts=parts, total_s=found.pop("epoch_s"), **found)
+
+
 def whole_job(job: Job) -> None:
     """Do the whole job: from the cache to a saved model, the seconds of each part."""
     from recsys_lib import datasets, evaluation, models, splits
@@ -178,5 +188,6 @@ if __name__ == "__main__":
         job=whole_job,
         scaling=als,
         threads=als,
+        roof=roof,
         **{"first-load": first_load, "first-call": first_call},
     )
