@@ -14,6 +14,7 @@ from console import BUILD, ROOT, Stop, quietly, say
 
 WEB = ROOT / "book" / "web"
 STATIC = BUILD / "web" / "static"  # becomes a part of the site's _static
+AXE = BUILD / "web" / "node_modules" / "axe-core" / "axe.min.js"  # for the tests alone
 MATHJAX = ("tex-mml-chtml.js", "a11y", "input", "output/chtml", "sre", "ui")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -37,7 +38,7 @@ def scripts() -> str:
     folder.mkdir(parents=True)
     for lock in locks:
         shutil.copy(lock, folder)
-    command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [*npm(), "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
     quietly(command, "Installing the site's JavaScript", BUILD / "logs" / "npm.log", cwd=folder)
     for name in MATHJAX:
         source = folder / "node_modules" / "mathjax" / "es5" / name

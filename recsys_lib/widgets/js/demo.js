@@ -28,7 +28,7 @@ function render({ model, el }) {
   const button = (text, onclick) => element("button", { type: "button", onclick }, text);
   const yours = element("ul", { class: "recsys-yours" });
   const list = element("ol", { class: "recsys-list" });
-  const status = element("p", { class: "recsys-status", role: "status" });
+  const status = element("p", { class: "recsys-heard", role: "status" });
   const undo = button("Undo", () => change(earlier.pop(), false));
   const clear = button("Clear", () => change(new Map()));
   const copied = element("span", { role: "status" });
@@ -110,8 +110,8 @@ function render({ model, el }) {
       ? sent.map(([id, score, spread]) => [films.place.get(id), score, spread])
       : best(scores, SHOWN, rated).map((i) => [
           i, scores[i], spreadOf(films, taste, i, model.get("noise"))]);
-    yours.replaceChildren(...[...rated].reverse().map(([film, stars]) => ratedRow(film, stars)));
-    if (found !== null) yours.prepend(ratedRow(found, 0));
+    yours.replaceChildren(...[...rated].reverse().map(([film, stars]) => ratedRow(film, stars, scores)));
+    if (found !== null) yours.prepend(ratedRow(found, 0, scores));
     else if (rated.size === 0) {
       yours.append(element("li", { class: "recsys-none" },
         "None yet: search a film, or begin with a ready-made taste. Until then the list is what the model gives a stranger."));
@@ -128,18 +128,19 @@ function render({ model, el }) {
     if (focused) yours.querySelector(`[data-film="${focused}"] input`)?.focus();
   }
 
-  function ratedRow(film, stars) {
+  function ratedRow(film, stars, scores) {
     const name = titleOf(films, film);
     return element("li", { "data-film": film },
       element("div", { class: "recsys-row" },
         titleAnd(film),
-        starInput(`Your stars for ${name}`, stars, films.stars, (value) => rate(film, value)),
-        element("button", {
-          type: "button", class: "recsys-remove", "aria-label": `Remove ${name}`,
-          onclick: () => change(new Map([...rated].filter(([other]) => other !== film))),
-        }, "×")),
+        element("span", { class: "recsys-controls" },
+          starInput(`Your stars for ${name}`, stars, films.stars, (value) => rate(film, value)),
+          element("button", {
+            type: "button", class: "recsys-remove", "aria-label": `Remove ${name}`,
+            onclick: () => change(new Map([...rated].filter(([other]) => other !== film))),
+          }, "×"))),
       folding("Near it", () => neighbours(films, film, NEAR).map(([other, cosine]) =>
-        element("li", {}, titleAnd(other), ` ${cosine.toFixed(2)}`))));
+        element("li", {}, titleAnd(other), ` ${cosine.toFixed(2)} alike, ${scores[other].toFixed(2)} stars`))));
   }
 
   function listedRow(taste, [film, score, spread]) {
@@ -154,9 +155,9 @@ function render({ model, el }) {
       element("div", { class: "recsys-row" },
         titleAnd(film),
         element("span", { class: "recsys-score" },
-          element("strong", {}, score.toFixed(2)), ` ± ${spread.toFixed(1)}`),
-        starInput(`Rate ${name}`, 0, films.stars, (value) => rate(film, value))),
+          element("strong", {}, score.toFixed(2)), ` ± ${spread.toFixed(1)}`)),
       element("div", { class: "recsys-scale", "aria-hidden": "true" }, range, middle),
+      starInput(`Rate ${name}`, 0, films.stars, (value) => rate(film, value)),
       folding("Why", () => reasons(taste, film)));
   }
 

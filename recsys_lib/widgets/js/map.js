@@ -28,7 +28,7 @@ export function filmMap(host, films) {
   const texts = drawn("g", { class: "recsys-labels" });
   const trail = drawn("polyline", { class: "recsys-trail" });
   const you = drawn("g", { class: "recsys-you" },
-    drawn("circle", { r: 8 }), drawn("text", { y: -13, "text-anchor": "middle" }, "you"));
+    drawn("circle", { r: 8 }), drawn("text", { y: -12, "text-anchor": "middle" }, "you"));
   const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" },
     drawn("path", { class: "recsys-axes", d: `M0 ${HEIGHT / 2}H${WIDTH}M${WIDTH / 2} 0V${HEIGHT}` }),
     dots, trail, texts, you);
@@ -57,7 +57,9 @@ export function filmMap(host, films) {
       dot.setAttribute("class", rated.has(film) ? "rated" : listed.includes(film) ? "listed" : "");
     }
     const wanted = [...rated, ...listed, ...shown].filter((film) => marks.has(film));
-    label(texts, films, marks, [...new Set(wanted)], place);
+    const letter = 11 * Math.min(1.8, Math.max(1, WIDTH / (svg.clientWidth || WIDTH)));
+    svg.setAttribute("font-size", letter); // on a phone the drawing shrinks, the letters less
+    label(texts, films, marks, [...new Set(wanted)], place, letter);
     svg.setAttribute("aria-label",
       `A map of ${shown.length} films. You have rated ${rated.size}; your point stands ` +
       `${side(place[0], WIDTH, "left", "right")} and ${side(HEIGHT - place[1], HEIGHT, "low", "high")}.`);
@@ -93,18 +95,18 @@ function nearest(svg, marks, event) {
 }
 
 /** Write titles beside their films, the first ones first; none over another. */
-function label(texts, films, marks, wanted, you) {
-  const taken = [[you[0] - 24, you[1] - 26, you[0] + 24, you[1] + 10]];
+function label(texts, films, marks, wanted, you, letter) {
+  const taken = [[you[0] - 24, you[1] - 15 - letter, you[0] + 24, you[1] + 10]];
   texts.replaceChildren();
   for (const film of wanted) {
     if (texts.childElementCount === LABELS) return;
     const { cx, cy, dot } = marks.get(film);
     const title = films.titles[film];
     const text = title.length > 26 ? `${title.slice(0, 25).trimEnd()}…` : title;
-    const width = 6.1 * text.length;
+    const width = 0.56 * letter * text.length;
     const left = cx + 6 + width > WIDTH;
     const x = left ? cx - 6 : cx + 6;
-    const box = left ? [x - width, cy - 9, x, cy + 7] : [x, cy - 9, x + width, cy + 7];
+    const box = left ? [x - width, cy - letter, x, cy + letter / 2] : [x, cy - letter, x + width, cy + letter / 2];
     if (taken.some((o) => box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) continue;
     taken.push(box);
     texts.append(drawn("text", {

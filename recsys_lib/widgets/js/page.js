@@ -34,7 +34,7 @@ function revive(_, value) {
 for (const host of document.querySelectorAll("[data-recsys]")) {
   const state = JSON.parse(host.querySelector("script").textContent, revive);
   const el = document.createElement("div");
-  recsysWidgets[host.dataset.recsys].render({ model: new PageModel(state), el });
   host.append(el);
+  recsysWidgets[host.dataset.recsys].render({ model: new PageModel(state), el });
   host.classList.add("recsys-mounted");
 }
