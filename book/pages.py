@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import finish
 import nbformat
 import supplies
 import yaml
@@ -42,6 +43,7 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     stamp.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     (sources / "_build" / "html").rename(html)
+    finish.pages(html)
     stamp.write_text(key)
     progress.done(f"built in {clock(progress.seconds)}")
     return html / "index.html"

@@ -15,7 +15,14 @@ from console import BUILD, ROOT, Stop, quietly, say
 WEB = ROOT / "book" / "web"
 STATIC = BUILD / "web" / "static"  # becomes a part of the site's _static
 AXE = BUILD / "web" / "node_modules" / "axe-core" / "axe.min.js"  # for the tests alone
-MATHJAX = ("tex-mml-chtml.js", "a11y", "input", "output/chtml", "sre", "ui")
+MATHJAX = (
+    "startup.js",
+    "core.js",
+    "input",
+    "output/chtml.js",
+    "output/chtml",
+    "a11y/assistive-mml.js",
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -30,10 +37,11 @@ def scripts() -> str:
     folder = STATIC.parent
     stamp = folder / "stamp"
     locks = [WEB / "package.json", WEB / "package-lock.json"]
-    key = hashlib.sha256(b"\0".join(lock.read_bytes() for lock in locks)).hexdigest()
+    parts = [*(lock.read_bytes() for lock in locks), " ".join(MATHJAX).encode()]
+    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
     if stamp.exists() and stamp.read_text() == key:
         return key
-    say("Bringing the site's JavaScript (MathJax, 5 MB), once")
+    say("Bringing the site's JavaScript (MathJax, 2 MB), once")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for lock in locks:

@@ -22,10 +22,29 @@ def test_pages_open_without_an_error_and_ask_nobody_else(visit, names, complaint
         assert drawn >= raw, f"{page.url}: {raw} formulas, {drawn} drawn"
         assert page.locator("mjx-merror").count() == 0, f"{page.url}: a formula with an error"
         images = page.locator("img")
+        # Those further down are fetched when they are scrolled to.
+        images.evaluate_all("""all => Promise.all(all.map((image) => {
+            image.loading = "eager";
+            return image.decode().catch(() => null);
+        }))""")
         sizes = images.evaluate_all("all => all.map(i => [i.currentSrc, i.naturalWidth])")
         assert [source for source, width in sizes if not width] == [], page.url
     assert formulas
     assert complaints == []
+
+
+def test_a_script_that_is_not_the_sites_is_refused(visit, complaints):
+    page = next(visit(["notebooks/13-rating-demo.html"]))
+    page.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "window.ran = true";
+        document.body.append(script);
+        document.body.insertAdjacentHTML("beforeend",
+            "<img src='data:,' onerror='window.ran = true'>");
+    }""")
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.ran") is None
+    assert len([text for text in complaints if "Content Security Policy" in text]) == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
