@@ -44,9 +44,11 @@ class PageWidget(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**bundle, "text/html": self.to_html()}, metadata
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:  # the widget is closed
+            return None
+        return {**bundle[0], "text/html": self.to_html()}, bundle[1]
 
 
 def _bytes(value: object) -> dict[str, str]:
