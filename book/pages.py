@@ -5,12 +5,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import finish
 import nbformat
 import supplies
 import yaml
 from bootstrap import BIN
 from console import BUILD, ROOT, Progress, clock, quietly
 from runner import Results
+
+from recsys_lib.widgets import assets
+
+WIDGETS = ("demo",)  # the ES modules of recsys_lib/widgets that pages mount
 
 
 def build(results: Results, folder: Path = BUILD) -> Path:
@@ -38,6 +43,7 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     stamp.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     (sources / "_build" / "html").rename(html)
+    finish.pages(html)
     stamp.write_text(key)
     progress.done(f"built in {clock(progress.seconds)}")
     return html / "index.html"
@@ -49,6 +55,9 @@ def stage(results: Results, folder: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__", "locks")
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
     shutil.copytree(ROOT / "recsys_lib", folder / "recsys_lib", ignore=ignore)  # chapters quote it
+    web = folder / "book" / "web"
+    (web / "widgets.js").write_text(assets.page_script(WIDGETS), "utf-8")
+    (web / "widgets.css").write_text(assets.style(), "utf-8")
     shutil.copy(ROOT / "_toc.yml", folder)
     settings = yaml.safe_dump(configuration(results), allow_unicode=True)
     (folder / "_config.yml").write_text(settings, "utf-8")
@@ -57,7 +66,20 @@ def stage(results: Results, folder: Path) -> None:
         notebook = nbformat.read(chapter.path, as_version=4)
         for part in (notebook, *notebook.cells):
             part.metadata.pop("papermill", None)  # times and paths of the machine that ran it
+        keep_widgets_as_html(notebook)
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
+
+
+def keep_widgets_as_html(notebook: nbformat.NotebookNode) -> None:
+    """Leave out what only a kernel or another's widget runtime could bring to life.
+
+    The widgets' HTML form holds all that the site's own script needs.
+    """
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def configuration(results: Results) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+WIDGET = "data-recsys="  # what marks the place of a widget of recsys_lib
+
 
 def drop_thebe(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
@@ -16,7 +18,17 @@ def drop_thebe(
     ]
 
 
+def add_widgets(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Give the widgets' script and style to the pages that have one, and to no other."""
+    if WIDGET in context.get("body", ""):
+        app.add_css_file("widgets.css")
+        app.add_js_file("widgets.js", loading_method="defer")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect after sphinx-thebe has added what is to be dropped."""
+    """Connect; thebe's scripts are dropped after sphinx-thebe has added them."""
+    app.connect("html-page-context", add_widgets)
     app.connect("html-page-context", drop_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, NullFormatter
 
-from recsys_lib.plots.style import BLUE, COLOURS, GREY, ORANGE, RED, SEQUENTIAL, SKY
+from recsys_lib.plots.style import BLUE, COLOURS, GREY, ORANGE, SEQUENTIAL, SKY
 
 OURS = "recsys_lib"
 # The looks of the others: all but the first colour, which is ours, and black as the eighth.
 OTHERS = tuple(zip((*COLOURS[1:], "black"), "sD^vPX*", strict=True))
-LINE = 0.055  # height of a label at the side of a figure, as a share of its axes
+# Of the names at the right of a figure, as shares of its axes: where they stand, and how high.
+KEYS, LINE = 1.05, 0.055
 PARTS = {
     "gather": (SKY, "gathering rows"),
     "sums": (BLUE, "summing products"),
@@ -37,7 +40,7 @@ def steps(table: pd.DataFrame) -> Figure:
     colours = [GREY] * (len(ns) - 1) + [BLUE]
     axes.barh(np.arange(len(ns)), ns - edges[0], left=edges[0], height=0.66, color=colours)
     for row, value in enumerate(ns):
-        gain = f", {_short(ns[row - 1] / value)} times as fast as above" if row else ""
+        gain = f", {_short(ns[row - 1] / value)} × as fast as above" if row else ""
         _beside(axes, f"{_short(value)} ns{gain}", value, row)
     axes.set(xscale="log", xlim=edges, xlabel="nanoseconds a rating (logarithmic)")
     axes.set_yticks(np.arange(len(ns)), [str(name) for name in table.index])
@@ -74,12 +77,16 @@ def race(curves: Mapping[str, pd.DataFrame], quality: str = "RMSE on the test pa
     names = sorted(ends, key=lambda name: ends[name]["quality"])
     heights = _apart([(ends[name]["quality"] - low) / (high - low) for name in names])
     for name, height in zip(names, heights, strict=True):
-        colour = looks[name][0]
+        colour, marker = looks[name]
         axes.annotate(
-            name, (ends[name]["seconds"], ends[name]["quality"]), (1.04, height),
-            textcoords=axes.transAxes, va="center", color=colour, fontsize=9,
-            weight="bold" if name == OURS else "normal",
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.8, "ls": ":"},
+            "", (ends[name]["seconds"], ends[name]["quality"]), (KEYS, height),
+            textcoords=axes.transAxes,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.9, "ls": ":"},
+        )  # fmt: skip
+        axes.plot(KEYS, height, marker, color=colour, ms=5, transform=axes.transAxes, clip_on=False)
+        axes.annotate(
+            name, (KEYS, height), (6, 0), xycoords="axes fraction", textcoords="offset points",
+            va="center", fontsize=9, weight="bold" if name == OURS else "normal",
         )  # fmt: skip
     axes.set_ylim(low, high)
     return figure
@@ -91,8 +98,8 @@ def epochs(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        A row a contender, ``"recsys_lib"`` among them, a column a number of factors K. What was not
-        measured is NaN. Rows are drawn in the order of the middle column, the fastest at the top.
+        A row a contender, ``"recsys_lib"`` among them, a column a number of factors K, at most
+        four. What was not measured is NaN. Rows are drawn in the order of the middle column, the fastest at the top.
     """
     table = table.sort_values(table.columns[len(table.columns) // 2])
     figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(table)))
@@ -108,6 +115,7 @@ def epochs(table: pd.DataFrame) -> Figure:
                 ratio = f"{_short(value / ours[factors])} ×"
                 _beside(axes, f"{_short(value)} s" if name == OURS else ratio, value, row, 8)
     axes.set(xscale="log", xlabel="seconds an epoch (logarithmic); beside the dots: times ours")
+    axes.margins(x=0.1)
     _plain_numbers(axes)
     axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index])
     axes.get_yticklabels()[table.index.get_loc(OURS)].set_weight("bold")
@@ -140,17 +148,23 @@ def roof(table: pd.DataFrame) -> Figure:
     axes.plot(
         measured, rows, "D", ms=7, color="black", mec="white", label="the whole epoch, measured"
     )
-    axes.plot(floor, rows, "|", ms=34, mew=2.5, color=RED, label="the arithmetic alone, at its peak")
+    axes.plot(
+        floor, rows, "|", ms=34, mew=2.5, color="black", label="the arithmetic alone, at peak speed",
+        path_effects=[withStroke(linewidth=5, foreground="white")],
+    )  # fmt: skip
     for row in rows:
         reach = max(left[row], measured[row])
         ratio = measured[row] / floor[row]
         text = f"{_short(measured[row])} s, {_short(ratio)} × the arithmetic"
         _beside(axes, text, reach, row, 9, 8)
-    axes.set(xlabel="seconds an epoch", xlim=(0, 1.4 * max(left.max(), measured.max())))
+    axes.set(xlabel="seconds an epoch", xlim=(0, 1.5 * max(left.max(), measured.max())))
     axes.set_yticks(rows, [f"K = {factors}" for factors in table.index])
     axes.set_ylim(len(table) - 0.45, -0.55)
     axes.grid(visible=False, axis="y")
-    figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+    legend = figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+    for handle in legend.legend_handles:
+        if isinstance(handle, Line2D):
+            handle.set_markersize(8)  # a mark as high as a bar would reach beyond the legend
     return figure
 
 
@@ -165,7 +179,7 @@ def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Se
     x, y = np.asarray(ratings, float), np.asarray(seconds, float)
     line = y[0] * x / x[0]
     # A decade is as long on one axis as on the other, so that slope 1 looks like slope 1.
-    figure, axes = plt.subplots(figsize=(5.2, 4.6), subplot_kw={"aspect": "equal"})
+    figure, axes = plt.subplots(figsize=(4.9, 4.6), subplot_kw={"aspect": "equal"})
     axes.plot(x, line, color=GREY, ls="--", lw=1.3)
     axes.plot(x, y, "o-", color=BLUE, lw=1.8, ms=6)
     below = bool(np.log(y / line).mean() > 0)  # on the side where the measurements are not
@@ -175,17 +189,17 @@ def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Se
         rotation_mode="anchor", ha="center", va="top" if below else "bottom", color=GREY, fontsize=9,
     )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="ratings", ylabel="seconds an epoch")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter("{x:g}")
     return figure
 
 
 def _short(value: float) -> str:
-    """Return a number in two digits, or in all of a whole number's."""
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+    """Return a number in two digits, or more where it has them before the point."""
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:#.2g}"
 
 
-def _beside(
-    axes: Axes, text: str, x: float, y: float, size: float = 9, points: float = 5
-) -> None:
+def _beside(axes: Axes, text: str, x: float, y: float, size: float = 9, points: float = 5) -> None:
     """Write `text` in grey at the right of a point."""
     axes.annotate(
         text, (x, y), (points, 0), textcoords="offset points", va="center", fontsize=size,
@@ -201,6 +215,7 @@ def _apart(heights: Sequence[float]) -> np.ndarray:
 
 
 def _plain_numbers(axes: Axes) -> None:
-    """Write 0.1, 1, 10 below a logarithmic axis."""
+    """Write 1, 2, 5, 10 below a logarithmic axis."""
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -3,14 +3,16 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import supplies
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+Open = Callable[..., Iterator[Page]]
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +49,47 @@ def browser() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str, complaints: list[str]) -> Iterator[Open]:
+    """Open pages one after another in a context of the test's own, noting all that goes wrong."""
+    contexts = []
+
+    def guard(route):
+        if route.request.url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            complaints.append(f"asked for {route.request.url}")
+            route.abort()
+
+    def told(message):
+        if message.type == "error":
+            complaints.append(f"{message.location}: {message.text}")
+
+    def answered(response):
+        if response.status >= 400:
+            complaints.append(f"{response.status} {response.url}")
+
+    def start(names: list[str], **options) -> Iterator[Page]:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.route("**/*", guard)
+        page = context.new_page()
+        page.on("console", told)
+        page.on("response", answered)
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.on("requestfailed", lambda request: complaints.append(f"{request.url} failed"))
+        for name in names:
+            page.goto(f"{address}/{name}")
+            page.evaluate("window.MathJax?.startup?.promise")
+            yield page
+
+    yield start
+    for context in contexts:
+        context.close()

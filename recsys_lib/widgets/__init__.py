@@ -1,0 +1,5 @@
+"""What a reader can touch: widgets that work in JupyterLab and, without a kernel, in the book."""
+
+from recsys_lib.widgets.demo import RatingDemo
+
+__all__ = ["RatingDemo"]

@@ -1,0 +1,57 @@
+"""What the widgets share: a second form, as HTML, that lives in a page without any kernel."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, ClassVar
+
+import anywidget
+
+
+class PageWidget(anywidget.AnyWidget):
+    """A widget whose logic is in its JavaScript, so that a page needs no kernel for it.
+
+    Beside the live view it gives ``text/html``: its state as JSON, which the site's script finds
+    and mounts, and something plain for readers without JavaScript.
+    """
+
+    _page_name: ClassVar[str]  # of the ES module, and of the mount in a page
+
+    def _plain(self) -> str:
+        """Return HTML for print, and for readers without JavaScript."""
+        raise NotImplementedError
+
+    def _page_state(self) -> dict[str, Any]:
+        """Return the values of the traits tagged `page`, as the browser gets them."""
+        state = {}
+        for name, trait in self.traits(page=True).items():
+            encode = trait.metadata.get("to_json", lambda value, _: value)
+            state[name] = encode(getattr(self, name), self)
+        return state
+
+    def to_html(self) -> str:
+        """Return the widget as HTML that the site's script brings to life."""
+        state = json.dumps(self._page_state(), default=_bytes, separators=(",", ":"))
+        # Inside a script element only "</script" and "<!--" mean anything: let there be no "<".
+        state = state.replace("<", "\\u003c")
+        return (
+            f'<div class="recsys-widget" data-recsys="{self._page_name}">'
+            f'<script type="application/json">{state}</script>'
+            f'<div class="recsys-plain">{self._plain()}</div></div>'
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:  # the widget is closed
+            return None
+        return {**bundle[0], "text/html": self.to_html()}, bundle[1]
+
+
+def _bytes(value: object) -> dict[str, str]:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} has no place in a widget's state")
+    return {"base64": base64.b64encode(value).decode("ascii")}

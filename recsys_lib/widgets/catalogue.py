@@ -1,0 +1,143 @@
+"""A model's films, small enough for a page: which of them, in which form, with which error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.models import ALS, GenreALS
+
+STEPS = 2**15 - 1  # an int16 reaches this far to either side
+MAPPED = 500  # films that the map shows and that its plane is fitted to
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The films of a demo, in the order of the model's items.
+
+    Attributes
+    ----------
+    ids : list
+        The data's own ids.
+    positions : (n,) int
+        Where the films stand among the model's items.
+    packed : dict
+        What the browser gets: of kinds that JSON knows, and bytes.
+    """
+
+    ids: list[Any]
+    positions: np.ndarray
+    packed: dict[str, Any]
+
+
+def catalogue(model: ALS, items: pd.DataFrame, n_films: int | None = None) -> Catalogue:
+    """Return a model's films, or the `n_films` with the most ratings.
+
+    Parameters
+    ----------
+    model : ALS
+        Fitted.
+    items : DataFrame
+        item_id, title; genres and year where they are known.
+    n_films : int, optional
+        None: all.
+
+    Raises
+    ------
+    DataError
+        A film of the model is not in `items`.
+    RecsysError
+        `n_films` is below 1, or the model has fewer than two factors: there is no map to draw.
+    """
+    if model.n_factors < 2:
+        raise RecsysError(f"{model!r} has fewer than two factors; the demo draws a map of them")
+    if n_films is not None and n_films < 1:
+        raise RecsysError(f"n_films is {n_films}; show at least one film")
+    counts = np.zeros(len(model.item_ids_), np.int64)
+    rated = model._rated.everything(len(model.user_ids_)).indices
+    np.add.at(counts, rated, 1)
+    positions = np.sort(np.argsort(-counts, kind="stable")[:n_films])
+    ids = model.item_ids_[positions].tolist()
+    table = items.drop_duplicates("item_id").set_index("item_id")
+    missing = sorted(set(ids) - set(table.index.tolist()))
+    if missing:
+        raise DataError(f"the items table has no row for item {missing[0]!r} of the model")
+    table = table.loc[ids]
+    rows, scale = quantised(model.item_rows_[positions])
+    genres = table["genres"] if "genres" in table else pd.Series("", table.index)
+    names = sorted({name for text in genres for name in text.split("|") if name})
+    known = {name: i for i, name in enumerate(names)}
+    packed = {
+        "ids": ids,
+        "titles": table["title"].astype(str).tolist(),
+        "years": _years(table),
+        "genres": [[known[name] for name in text.split("|") if name] for text in genres],
+        "genreNames": names,
+        "genreRows": _genre_rows(model, names),
+        "counts": counts[positions].tolist(),
+        "columnScale": scale.tolist(),
+        "rows": rows.astype("<i2").tobytes(),
+        "plane": plane(model.item_factors_, counts).tolist(),
+        "mu": model.mu_,
+        "lam": model.lam,
+        "tau": model.tau,
+        "gamma": model.gamma,
+        "nu": model.nu,
+        "stars": list(model.scale_),
+        "mapped": MAPPED,
+    }
+    return Catalogue(ids, positions, packed)
+
+
+def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows (n, D) as int16, and the size of a step in each column (D,).
+
+    Each value is off by half a step at most: 1/65,534 of its column's largest. A half-precision
+    float takes the same two bytes and is off by up to 1/4,096 of the value itself.
+    """
+    largest = np.abs(rows).max(axis=0).astype(np.float64)
+    step = np.where(largest > 0, largest, 1) / STEPS
+    return np.round(rows / step).astype(np.int16), step
+
+
+def score_error(row: np.ndarray, step: np.ndarray) -> float:
+    """Return a bound on the error in a score, in stars, that comes of quantised films.
+
+    For a given taste `row` [p_u; b_u]: Σ |p_k| step_k / 2, and half a step of the film's bias.
+    """
+    weights = np.append(np.abs(row[:-1]), 1)
+    return float(weights @ step / 2)
+
+
+def plane(factors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return two directions (2, K) that tell the most rated films apart best.
+
+    The first two principal axes of the `MAPPED` most rated films, about the origin, so that a
+    reader of whom nothing is known stands in the middle. The signs are fixed: the largest entry
+    of each is positive.
+    """
+    shown = factors[np.argsort(-counts, kind="stable")[:MAPPED]].astype(np.float64)
+    axes = np.linalg.svd(shown - shown.mean(axis=0), full_matrices=False)[2][:2]
+    if len(axes) < 2:
+        axes = np.eye(2, factors.shape[1])
+    largest = np.abs(axes).argmax(axis=1)
+    return axes * np.sign(axes[[0, 1], largest])[:, None]
+
+
+def _years(table: pd.DataFrame) -> list[int | None]:
+    if "year" not in table:
+        return [None] * len(table)
+    return [None if pd.isna(year) else int(year) for year in table["year"]]
+
+
+def _genre_rows(model: ALS, names: list[str]) -> list[list[float]] | None:
+    """Return what each genre says of a film, a row for each of `names`; None without a prior."""
+    if not isinstance(model, GenreALS):
+        return None
+    rows = dict(zip(model.genre_names_, model.genre_rows_.tolist(), strict=True))
+    nothing = [0.0] * (model.n_factors + 1)
+    return [[round(value, 6) for value in rows.get(name, nothing)] for name in names]

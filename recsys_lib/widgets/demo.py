@@ -1,0 +1,200 @@
+"""The rating demo: rate a few films, and see at once what a model makes of it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import traitlets
+
+from recsys_lib.errors import DataError, RecsysError, UnknownIdError
+from recsys_lib.models import ALS
+from recsys_lib.widgets import assets
+from recsys_lib.widgets.base import PageWidget
+from recsys_lib.widgets.catalogue import catalogue
+from recsys_lib.widgets.taste import taste_of
+
+Ratings = Mapping[Any, float]
+N_SHOWN = 10
+MOST_STARS = 10
+
+
+def _pairs(ratings: Ratings, _: Any = None) -> list[list[Any]]:
+    """Return ratings as JSON can hold them: its keys are text, and ids may be numbers."""
+    return [[item, value] for item, value in ratings.items()]
+
+
+def _named_pairs(tastes: Mapping[str, Ratings], _: Any = None) -> list[list[Any]]:
+    return [[name, _pairs(ratings)] for name, ratings in tastes.items()]
+
+
+def _rows(table: pd.DataFrame, demo: RatingDemo) -> dict[str, Any]:
+    """Return recommendations, and which ratings they are for: an answer may come too late."""
+    columns = [table[name].tolist() for name in ("item_id", "score", "spread")]
+    return {"of": _pairs(demo.ratings), "rows": [list(row) for row in zip(*columns, strict=True)]}
+
+
+class RatingDemo(PageWidget):
+    """Search films, rate them with stars, and see a model's ten best and the reasons.
+
+    All is computed in the browser, from the model's films: a page of the book needs no kernel. In
+    a live one `ratings` and `recommendations` follow what the reader does, can be observed, and
+    can be set.
+
+    Parameters
+    ----------
+    model : ALS or GenreALS
+        Fitted, with at least two factors.
+    items : DataFrame
+        item_id, title; year and genres where they are known.
+    n_films : int, optional
+        Only the films with the most ratings: a page should stay light. None: all.
+    noise : float, optional
+        σ, the standard deviation in stars of what no model can know of a rating. None: the model's
+        last RMSE on its validation part, or else on its training part.
+    tastes : mapping of name to ratings, optional
+        Ready-made tastes. None: one for each of the genres with the most ratings.
+
+    Attributes
+    ----------
+    ratings : dict of item id to rating
+        What has been rated.
+    recommendations : DataFrame
+        rank, item_id, title, score (predicted stars, not clipped), spread (standard deviation of a
+        new rating). Set to another table with item_id and score, the demo shows that list until
+        the next rating.
+    """
+
+    _esm = assets.module("demo")
+    _css = assets.style()
+    _page_name: ClassVar[str] = "demo"
+
+    films = traitlets.Dict().tag(sync=True, page=True)
+    noise = traitlets.Float().tag(sync=True, page=True)
+    tastes = traitlets.Dict().tag(sync=True, page=True, to_json=_named_pairs)
+    ratings = traitlets.Dict().tag(
+        sync=True, page=True, to_json=_pairs, from_json=lambda pairs, _: dict(pairs)
+    )
+    recommendations = traitlets.Instance(pd.DataFrame).tag(
+        sync=True, to_json=_rows, from_json=lambda _, demo: demo.recommendations
+    )
+
+    def __init__(
+        self,
+        model: ALS,
+        items: pd.DataFrame,
+        n_films: int | None = None,
+        noise: float | None = None,
+        tastes: Mapping[str, Ratings] | None = None,
+    ) -> None:
+        if not isinstance(model, ALS):
+            raise RecsysError(f"the demo shows ALS and GenreALS, not {type(model).__name__}")
+        if not 0 <= model.scale_[0] < model.scale_[1] <= MOST_STARS:
+            raise RecsysError(
+                f"ratings from {model.scale_[0]:g} to {model.scale_[1]:g} are no stars"
+            )
+        self._model = model
+        self._catalogue = catalogue(model, items, n_films)
+        self._place = {item: place for place, item in enumerate(self._catalogue.ids)}
+        super().__init__(
+            films=self._catalogue.packed,
+            noise=last_rmse(model) if noise is None else noise,
+            tastes=self._genre_tastes() if tastes is None else dict(tastes),
+            ratings={},
+        )
+        self.recommendations = self._best(self.ratings)
+
+    # ---- what Python says to a change
+
+    @traitlets.validate("ratings")
+    def _check_ratings(self, proposal: Any) -> dict[Any, float]:
+        low, high = self._model.scale_
+        for item, rating in proposal["value"].items():
+            if item not in self._place:
+                raise UnknownIdError(f"item {item!r} is not among the films of this demo")
+            if not low <= rating <= high:
+                raise DataError(
+                    f"item {item!r} has the rating {rating!r}; the scale is {low:g} to {high:g}"
+                )
+        return dict(proposal["value"])
+
+    @traitlets.observe("ratings")
+    def _on_ratings(self, change: Any) -> None:
+        self.recommendations = self._best(self.ratings)
+
+    @traitlets.validate("recommendations")
+    def _check_recommendations(self, proposal: Any) -> pd.DataFrame:
+        table = proposal["value"]
+        for name in ("item_id", "score"):
+            if name not in table:
+                raise DataError(f"recommendations need a column {name!r}")
+        for item in table["item_id"].tolist():
+            if item not in self._place:
+                raise UnknownIdError(f"item {item!r} is not among the films of this demo")
+        if "spread" not in table:
+            table = table.assign(spread=self.noise)
+        return table
+
+    def _best(self, ratings: Ratings) -> pd.DataFrame:
+        """Return the best films of the demo that are not rated: what the browser computes too."""
+        shown = self._catalogue.positions
+        taste = taste_of(self._model, ratings)
+        scores = taste.scores()[shown]
+        scores[[self._place[item] for item in ratings]] = -np.inf
+        best = np.argsort(-scores, kind="stable")[:N_SHOWN]
+        best = best[np.isfinite(scores[best])]
+        return pd.DataFrame(
+            {
+                "rank": np.arange(1, len(best) + 1),
+                "item_id": self._model.item_ids_[shown[best]],
+                "title": [self.films["titles"][place] for place in best],
+                "score": scores[best],
+                "spread": taste.spread(self.noise)[shown[best]],
+            }
+        )
+
+    # ---- what stands ready
+
+    def _genre_tastes(self, n_genres: int = 5, n_loved: int = 4) -> dict[str, dict[Any, float]]:
+        """Return tastes made of well-known films: those of one genre loved, others not."""
+        films = self._catalogue.packed
+        order = np.argsort(-np.array(films["counts"]), kind="stable").tolist()
+        weight = np.zeros(len(films["genreNames"]))
+        for place in order:
+            weight[films["genres"][place]] += films["counts"][place]
+        low, high = self._model.scale_
+        tastes = {}
+        for genre in np.argsort(-weight, kind="stable")[:n_genres].tolist():
+            of_it = [place for place in order if genre in films["genres"][place]]
+            others = [place for place in order if genre not in films["genres"][place]]
+            rated = {films["ids"][place]: high for place in of_it[:n_loved]}
+            rated |= {films["ids"][place]: max(low, 2.0) for place in others[: n_loved // 2]}
+            tastes[films["genreNames"][genre]] = rated
+        return tastes
+
+    def _plain(self) -> str:
+        """Return a taste and its ten films as two lists; the first taste, where none is rated."""
+        name, ratings = "Rated", self.ratings
+        if not ratings and self.tastes:
+            name, ratings = next(iter(self.tastes.items()))
+        titles = self.films["titles"]
+        rated = [f"{titles[self._place[item]]}: {value:g}" for item, value in ratings.items()]
+        best = self._best(ratings)
+        listed = [f"{row.title}: {row.score:.2f}" for row in best.itertuples()]
+        return (
+            f"<p>{html.escape(name)}</p><ul>{_entries(rated)}</ul>"
+            f"<p>The model's ten films</p><ol>{_entries(listed)}</ol>"
+        )
+
+
+def _entries(lines: list[str]) -> str:
+    return "".join(f"<li><bdi>{html.escape(line)}</bdi></li>" for line in lines)
+
+
+def last_rmse(model: ALS) -> float:
+    """Return the RMSE that a model ended with: on the validation part, or else in training."""
+    last = model.history.iloc[-1]
+    return float(last["rmse_train"] if np.isnan(last["rmse_valid"]) else last["rmse_valid"])

@@ -1,0 +1,231 @@
+// The rating demo: search, rate, and see what the model makes of it. Everything is computed here;
+// in a live kernel Python is told the ratings, and may send a list of its own.
+
+import { combobox } from "./combobox.js";
+import { element, titled } from "./dom.js";
+import { titleOf, unpackFilms } from "./films.js";
+import { fromFragment, toFragment } from "./link.js";
+import { filmMap } from "./map.js";
+import { finder } from "./search.js";
+import { starInput } from "./stars.js";
+import { best, fold, genresOf, neighbours, pushesOn, scoresOf, spreadOf } from "./taste.js";
+
+const SHOWN = 10;
+const FINDS = 8;
+const REASONS = 3;
+const NEAR = 5;
+const WELL_KNOWN = 200; // "surprise me" rates only these
+
+function render({ model, el }) {
+  const films = unpackFilms(model.get("films"));
+  const high = films.stars[1];
+  const find = finder(films.titles, films.byCount);
+  let rated = new Map(); // film -> stars, in the order of rating
+  let earlier = []; // what `rated` was before each change
+  let found = null; // a film that waits for its stars
+
+  const titleAnd = (i) => titled(titleOf(films, i));
+  const button = (text, onclick) => element("button", { type: "button", onclick }, text);
+  const yours = element("ul", { class: "recsys-yours" });
+  const list = element("ol", { class: "recsys-list" });
+  const status = element("p", { class: "recsys-heard", role: "status" });
+  const undo = button("Undo", () => change(earlier.pop(), false));
+  const clear = button("Clear", () => change(new Map()));
+  const copied = element("span", { role: "status" });
+  const tastes = element("select", {
+    "aria-label": "Ready-made tastes",
+    onchange: () => {
+      const pairs = model.get("tastes")[tastes.value]?.[1] ?? [];
+      tastes.value = "";
+      change(new Map(placed(pairs)));
+    },
+  }, element("option", { value: "" }, "A ready-made taste…"));
+  model.get("tastes").forEach(([name], k) => tastes.append(element("option", { value: k }, name)));
+  const bar = element("div", { class: "recsys-bar" },
+    undo, clear, button("Surprise me", () => change(surprise(films))), tastes);
+  if (model.inPage) bar.append(button("Copy link", share), copied);
+  const mapHost = element("div", { class: "recsys-map" });
+  const live = element("div", { class: "recsys recsys-demo" },
+    combobox("Search a film to rate", (typed) =>
+      find(typed, FINDS).map((i) => [i, titleOf(films, i)]), add),
+    bar,
+    element("div", { class: "recsys-columns" },
+      element("section", { "aria-label": "Your ratings" },
+        element("h4", { "aria-hidden": "true" }, "Your ratings"), yours),
+      element("section", { "aria-label": "Ten films for you" },
+        element("h4", { "aria-hidden": "true" }, "Ten films for you"), list)),
+    mapHost, status);
+  el.append(live);
+  const showOnMap = filmMap(mapHost, films);
+
+  function placed(pairs) {
+    return pairs.filter(([id]) => films.place.has(id)).map(([id, stars]) => [films.place.get(id), stars]);
+  }
+
+  function pairsNow() {
+    return [...rated].map(([film, stars]) => [films.ids[film], stars]);
+  }
+
+  /** Take up other ratings; `remembered`: whether undo leads back to the present ones. */
+  function change(next, remembered = true) {
+    if (remembered) earlier.push(rated);
+    rated = next;
+    found = null;
+    model.set("ratings", pairsNow());
+    model.save_changes();
+    if (model.inPage) history.replaceState(null, "", toFragment(pairsNow()));
+    show();
+  }
+
+  function rate(film, stars) {
+    const next = new Map(rated);
+    if (stars) next.set(film, stars);
+    else next.delete(film);
+    change(next);
+  }
+
+  /** A film that was found: its stars are at hand. */
+  function add(film) {
+    if (!rated.has(film)) {
+      found = film;
+      show();
+    }
+    yours.querySelector(`[data-film="${film}"] input`)?.focus();
+  }
+
+  function share() {
+    const done = () => (copied.textContent = "Copied.");
+    const not = () => (copied.textContent = "The address above is the link.");
+    if (navigator.clipboard) navigator.clipboard.writeText(location.href).then(done, not);
+    else not();
+  }
+
+  /** Draw everything anew; `sent`: a list that Python sent, [id, score, spread] each. */
+  function show(sent = null) {
+    const focused = yours.contains(document.activeElement)
+      ? document.activeElement.closest("[data-film]")?.dataset.film : null;
+    const taste = fold(films, [...rated]);
+    const scores = scoresOf(films, taste);
+    const rows = sent
+      ? sent.map(([id, score, spread]) => [films.place.get(id), score, spread])
+      : best(scores, SHOWN, rated).map((i) => [
+          i, scores[i], spreadOf(films, taste, i, model.get("noise"))]);
+    yours.replaceChildren(...[...rated].reverse().map(([film, stars]) => ratedRow(film, stars, scores)));
+    if (found !== null) yours.prepend(ratedRow(found, 0, scores));
+    else if (rated.size === 0) {
+      yours.append(element("li", { class: "recsys-none" },
+        "None yet: search a film, or begin with a ready-made taste. Until then the list is what the model gives a stranger."));
+    }
+    list.replaceChildren(...rows.map((row) => listedRow(taste, row)));
+    showOnMap(taste, rows.map(([film]) => film));
+    undo.disabled = earlier.length === 0;
+    clear.disabled = rated.size === 0;
+    copied.textContent = "";
+    if (rows.length) {
+      status.textContent = `${rated.size} rated. First now: ${titleOf(films, rows[0][0])}, ` +
+        `${rows[0][1].toFixed(1)} stars.`;
+    }
+    if (focused) yours.querySelector(`[data-film="${focused}"] input`)?.focus();
+  }
+
+  function ratedRow(film, stars, scores) {
+    const name = titleOf(films, film);
+    return element("li", { "data-film": film },
+      element("div", { class: "recsys-row" },
+        titleAnd(film),
+        element("span", { class: "recsys-controls" },
+          starInput(`Your stars for ${name}`, stars, films.stars, (value) => rate(film, value)),
+          element("button", {
+            type: "button", class: "recsys-remove", "aria-label": `Remove ${name}`,
+            onclick: () => change(new Map([...rated].filter(([other]) => other !== film))),
+          }, "×"))),
+      folding("Near it", () => neighbours(films, film, NEAR).map(([other, cosine]) =>
+        element("li", {}, titleAnd(other), ` ${cosine.toFixed(2)} alike, ${scores[other].toFixed(2)} stars`))));
+  }
+
+  function listedRow(taste, [film, score, spread]) {
+    const name = titleOf(films, film);
+    const share = (stars) => `${(100 * Math.max(0, Math.min(1, stars / high))).toFixed(1)}%`;
+    const range = element("span", { class: "recsys-range" });
+    range.style.left = share(score - spread);
+    range.style.right = `${100 - parseFloat(share(score + spread))}%`;
+    const middle = element("span", { class: "recsys-middle" });
+    middle.style.left = share(score);
+    return element("li", { "data-film": film },
+      element("div", { class: "recsys-row" },
+        titleAnd(film),
+        element("span", { class: "recsys-score" },
+          element("strong", {}, score.toFixed(2)), ` ± ${spread.toFixed(1)}`)),
+      element("div", { class: "recsys-scale", "aria-hidden": "true" }, range, middle),
+      starInput(`Rate ${name}`, 0, films.stars, (value) => rate(film, value)),
+      folding("Why", () => reasons(taste, film)));
+  }
+
+  /** A line that unfolds; its content is made when it first does. */
+  function folding(title, make) {
+    const inside = element("ul", {});
+    return element("details", {
+      ontoggle: () => inside.childElementCount || inside.append(...make()),
+    }, element("summary", {}, title), inside);
+  }
+
+  function reasons(taste, film) {
+    const stars = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+    const everyone = films.mu + films.vectors[(film + 1) * films.size - 1];
+    const lines = [element("li", {}, `${everyone.toFixed(2)} before any of your ratings`)];
+    const pushes = pushesOn(films, taste, film);
+    for (const [other, push] of pushes.slice(0, REASONS)) {
+      lines.push(element("li", {},
+        element("strong", {}, stars(push)), ` your ${rated.get(other)} for `, titleAnd(other)));
+    }
+    const rest = pushes.slice(REASONS).reduce((sum, [, push]) => sum + push, 0);
+    if (pushes.length > REASONS) {
+      const n = pushes.length - REASONS;
+      lines.push(element("li", {},
+        element("strong", {}, stars(rest)), ` your other ${n === 1 ? "rating" : `${n} ratings`}`));
+    }
+    const genres = genresOf(films, taste, film).slice(0, REASONS);
+    if (genres.length) {
+      const parts = genres.map(([name, value]) => `${name} ${stars(value)}`);
+      lines.push(element("li", {}, `Of this, by its genres: ${parts.join(", ")}`));
+    }
+    return lines;
+  }
+
+  function onRatings() {
+    const next = new Map(placed(model.get("ratings")));
+    if (toFragment([...next]) === toFragment([...rated])) return;
+    earlier.push(rated);
+    rated = next;
+    show();
+  }
+
+  function onRecommendations() {
+    const { of, rows } = model.get("recommendations");
+    if (JSON.stringify(of) === JSON.stringify(pairsNow())) show(rows);
+  }
+
+  const linked = model.inPage ? fromFragment(location.hash, films) : null;
+  rated = new Map(linked ?? placed(model.get("ratings")));
+  model.on("change:ratings", onRatings);
+  model.on("change:recommendations", onRecommendations);
+  show();
+  return () => {
+    model.off("change:ratings", onRatings);
+    model.off("change:recommendations", onRecommendations);
+  };
+}
+
+/** Somebody's taste: a direction drawn at random, and the well-known films at its two ends. */
+function surprise(films) {
+  const [low, high] = films.stars;
+  const row = Float64Array.from({ length: films.size }, () => Math.random() - 0.5);
+  row[films.size - 1] = 0;
+  const scores = scoresOf(films, { row });
+  const known = films.byCount.slice(0, WELL_KNOWN).sort((a, b) => scores[b] - scores[a]);
+  const loved = known.slice(0, 4).map((film) => [film, high]);
+  const not = known.slice(4).slice(-3).map((film) => [film, Math.max(low, 1.5)]);
+  return new Map([...loved, ...not]);
+}
+
+export default { render };

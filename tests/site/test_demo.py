@@ -1,0 +1,371 @@
+"""The rating demo in a real browser: the same lists as Python, found, rated, shared, undone."""
+
+import json
+import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import supplies
+
+from recsys_lib import datasets, models
+from recsys_lib.widgets import RatingDemo, assets
+from recsys_lib.widgets.taste import taste_of
+
+PAGE = "notebooks/13-rating-demo.html"
+N_RANDOM = 300
+TOLERANCE = 1e-3  # stars
+
+# What the tests need of the shipped code, under a name that a page can be asked for.
+OPENED = """
+window.recsysTest = (() => {{
+{code}
+return (state, sets) => {{
+  const bytes = Uint8Array.from(atob(state.rows.base64), (letter) => letter.charCodeAt(0));
+  const films = unpackFilms({{ ...state, rows: new DataView(bytes.buffer) }});
+  return sets.map((pairs) => {{
+    const rated = pairs.map(([id, stars]) => [films.place.get(id), stars]);
+    const taste = fold(films, rated);
+    const scores = scoresOf(films, taste);
+    const list = best(scores, 10, new Map(rated));
+    return {{
+      list: list.map((i) => [films.ids[i], scores[i], spreadOf(films, taste, i, 1)]),
+      pushes: list.length ? pushesOn(films, taste, list[0]).map(([j, p]) => [films.ids[j], p]) : [],
+      genres: list.length ? genresOf(films, taste, list[0]) : [],
+      near: neighbours(films, films.byCount[pairs.length], 5).map(([i, c]) => [films.ids[i], c]),
+    }};
+  }});
+}};
+}})();
+"""
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("synthetic", n_users=500, n_items=400, n_ratings=12_000, seed=6)
+
+
+@pytest.fixture(scope="module", params=["ALS", "GenreALS", "GenreALS with popularity, ν = 0"])
+def model(request, data):
+    made = {
+        "ALS": models.ALS(20, n_epochs=6),
+        "GenreALS": models.GenreALS(12, lam=1.7, tau=2.0, beta=20.0, n_epochs=6, nu=1.0),
+        "GenreALS with popularity, ν = 0": models.GenreALS(8, nu=0.0, popularity=10.0, n_epochs=6),
+    }
+    return made[request.param].fit(data.ratings, items=data.items)
+
+
+def rating_sets(model, data):
+    """Random ratings of one to sixty films, and the cases at the edges."""
+    rng = np.random.default_rng(0)
+    ids = model.item_ids_.tolist()
+    sets = [{}, {ids[0]: 5.0}, {ids[0]: 0.5}]
+    sets += [dict.fromkeys(ids[:20], stars) for stars in (0.5, 3.0, 5.0)]
+    sets += [dict.fromkeys(ids, 4.0), dict.fromkeys(ids[:-3], 2.5)]
+    counts = data.ratings.by_item.counts
+    sets += [dict.fromkeys([ids[i] for i in np.flatnonzero(counts <= 1)], 5.0)]  # cold films
+    for _ in range(N_RANDOM):
+        some = rng.choice(ids, rng.integers(1, 60), replace=False).tolist()
+        sets.append(dict(zip(some, (rng.integers(1, 11, len(some)) / 2).tolist(), strict=True)))
+    return sets
+
+
+def test_javascript_says_what_python_says(model, data, browser):
+    assert (data.ratings.by_item.counts == 0).any(), "the data should have films nobody rated"
+    demo = RatingDemo(model, data.items)
+    sets = rating_sets(model, data)
+    page = browser.new_page()
+    # The files that `demo` is made of, without the part that draws.
+    page.add_script_tag(content=OPENED.format(code=assets.module("taste") + assets.module("films")))
+    state = json.loads(re.search(r"<script[^>]*>(.*?)</script>", demo.to_html(), re.DOTALL)[1])
+    pairs = [[[item, stars] for item, stars in ratings.items()] for ratings in sets]
+    answers = page.evaluate("([state, sets]) => recsysTest(state, sets)", [state["films"], pairs])
+    page.close()
+    place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
+    by_count = np.argsort(-data.ratings.by_item.counts, kind="stable")
+    for ratings, answer in zip(sets, answers, strict=True):
+        expected = model.recommend_for(ratings)
+        taste = taste_of(model, ratings)
+        every = model.recommend_for(ratings, n=len(place)).set_index("item_id")["score"]
+        items = [item for item, _, _ in answer["list"]]
+        scores = np.array([score for _, score, _ in answer["list"]])
+        np.testing.assert_allclose(scores, expected["score"], atol=TOLERANCE)
+        np.testing.assert_allclose(scores, every[items], atol=TOLERANCE)
+        gaps = -np.diff(every.to_numpy()[: len(items) + 1])
+        if (gaps > 2 * TOLERANCE).all():  # no two films within the tolerance: one right order
+            assert items == expected["item_id"].tolist()
+        spread = taste.spread(1.0)[[place[item] for item in items]]
+        np.testing.assert_allclose([s for _, _, s in answer["list"]], spread, atol=TOLERANCE)
+        if items:
+            pushes = dict(zip(ratings, taste.pushes(place[items[0]]), strict=True))
+            assert dict(answer["pushes"]) == pytest.approx(pushes, abs=TOLERANCE)
+        if items and isinstance(model, models.GenreALS):
+            parts = model.explain(ratings, items[0]).set_index("part")["contribution"]
+            genres = dict(answer["genres"])
+            assert genres == pytest.approx(parts[list(genres)].to_dict(), abs=TOLERANCE)
+        film = model.item_ids_[by_count[len(ratings)]] if len(ratings) < len(place) else None
+        if film is not None and data.ratings.by_item.counts[place[film]]:
+            near = model.similar_items(film, n=5)
+            cosines = [cosine for _, cosine in answer["near"]]
+            np.testing.assert_allclose(cosines, near["score"], atol=TOLERANCE)
+    assert sum(len(answer["list"]) for answer in answers) > 9 * N_RANDOM
+
+
+# ---- the page
+
+
+@pytest.fixture
+def shown(visit, complaints):
+    """The demo's page, opened."""
+    pages = visit([PAGE])
+    page = next(pages)
+    page.locator(".recsys-list > li").first.wait_for()
+    yield page
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def films(html):
+    """What the page's own demo holds."""
+    text = (html / PAGE).read_text("utf-8")
+    return json.loads(re.search(r'json">(.*?)</script>', text, re.DOTALL)[1])["films"]
+
+
+def yours(page):
+    return page.locator(".recsys-yours > li[data-film]")
+
+
+def listed(page):
+    return page.locator(".recsys-list > li > .recsys-row > bdi").all_inner_texts()
+
+
+def find(page, text):
+    page.get_by_role("combobox", name="Search a film").fill(text)
+    return page.locator(".recsys-search").get_by_role("option")
+
+
+def unfolded(row):
+    """The lines of a row that unfolds."""
+    row.locator("summary").click()
+    lines = row.locator("details li")
+    lines.first.wait_for()
+    return lines
+
+
+def click_stars(page, row, stars, of=5):
+    box = row.locator(".recsys-stars").bounding_box()
+    x = box["width"] * (stars - 0.25) / of
+    row.locator(".recsys-stars").click(position={"x": x, "y": box["height"] / 2})
+
+
+def test_find_rate_neighbours_rise_undo_share_reload(shown, films):
+    page, before = shown, listed(shown)
+    film = int(np.argmax(films["counts"]))
+    find(page, films["titles"][film]).first.click()
+    click_stars(page, yours(page).first, 4.5)
+    assert yours(page).first.get_by_role("slider").get_attribute("aria-valuetext") == (
+        "4.5 of 5 stars"
+    )
+    rated_once = listed(page)
+    assert rated_once != before
+    assert page.url.endswith(f"#rated={films['ids'][film]}:4.5")
+
+    neighbour = unfolded(yours(page).first).locator("bdi").first.inner_text()
+    find(page, neighbour.rpartition(" (")[0]).first.click()
+    click_stars(page, yours(page).first, 5)
+    assert yours(page).count() == 2
+    link, rated_twice = page.url, listed(page)
+    page.get_by_role("button", name="Undo").click()
+    assert listed(page) == rated_once
+    page.get_by_role("button", name="Undo").click()
+    assert listed(page) == before
+    assert page.get_by_role("button", name="Undo").is_disabled()
+
+    page.goto("about:blank")
+    page.goto(link)  # as somebody who was sent it
+    assert listed(page) == rated_twice
+    page.reload()
+    assert listed(page) == rated_twice
+    page.get_by_role("button", name="Clear").click()
+    assert listed(page) == before
+
+
+def test_the_neighbours_of_a_film_rise_with_it(shown, films):
+    page = shown
+    find(page, films["titles"][int(np.argmax(films["counts"]))]).first.click()
+    means = []
+    for stars in (0.5, 3, 5):
+        click_stars(page, yours(page).first, stars)
+        near = unfolded(yours(page).first).all_inner_texts()
+        means.append(np.mean([float(line.split()[-2]) for line in near]))
+    assert means[0] < means[1] < means[2]
+
+
+def test_it_can_be_used_by_keyboard_alone(shown, films):
+    page = shown
+    title = films["titles"][int(np.argmax(films["counts"]))]
+    page.get_by_role("combobox", name="Search a film").focus()
+    page.keyboard.type(title.upper()[:12])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(focused).startswith("Your stars for")
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.value") == "3.5"
+    assert page.url.endswith(":3.5")
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused).startswith("Remove ")
+    page.keyboard.press("Enter")
+    assert yours(page).count() == 0
+
+
+def test_half_stars_by_touch(visit, films):
+    page = next(visit([PAGE], has_touch=True, viewport={"width": 390, "height": 800}))
+    find(page, films["titles"][0]).first.tap()
+    stars = yours(page).first.locator(".recsys-stars")
+    box = stars.bounding_box()
+    stars.tap(position={"x": box["width"] * 0.28, "y": box["height"] / 2})
+    assert page.url.endswith(":1.5")
+
+
+def test_searching_minds_neither_accents_nor_case_nor_order(browser):
+    titles = ["Amélie", "The Matrix", "Matrix Reloaded", "Ocean’s Eleven", "Straße nach Øst", "8½"]
+    page = browser.new_page()
+    made = f"finder({json.dumps(titles)}, [5, 4, 3, 2, 1, 0])"
+    page.add_script_tag(content=f"{assets.module('search')}\nwindow.found = {made};")
+    finds = {
+        "AMELIE": ["Amélie"],
+        "matrix the": ["The Matrix"],
+        "matri": ["Matrix Reloaded", "The Matrix"],
+        "eleven oceans": ["Ocean’s Eleven"],
+        "ost strasse": ["Straße nach Øst"],
+        "atrix": [],
+        " . ": [],
+    }
+    for typed, expected in finds.items():
+        found = page.evaluate("typed => found(typed, 8)", typed)
+        assert [titles[i] for i in found] == expected, typed
+    page.close()
+
+
+def test_a_taste_a_surprise_and_a_film_of_the_list_can_be_rated(shown):
+    page = shown
+    page.get_by_role("combobox", name="Ready-made").select_option(index=2)
+    loved = yours(page).count()
+    assert loved >= 5
+    click_stars(page, page.locator(".recsys-list > li").nth(2), 2)
+    assert yours(page).count() == loved + 1
+    point = page.locator(".recsys-you").get_attribute("transform")
+    page.get_by_role("button", name="Surprise me").click()
+    assert yours(page).count() == 7
+    assert page.locator(".recsys-you").get_attribute("transform") != point
+
+
+def test_reasons_add_up(shown):
+    page = shown
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    row = page.locator(".recsys-list > li").first
+    lines = unfolded(row).all_inner_texts()
+    parts = [float(line.split()[0].replace("−", "-")) for line in lines[:-1]]
+    total = float(row.locator(".recsys-score strong").inner_text())
+    assert sum(parts) == pytest.approx(total, abs=0.03)  # each is rounded to hundredths
+    assert lines[-1].startswith("Of this, by its genres")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_found_by_axe(visit, scheme):
+    page = next(visit([PAGE], color_scheme=scheme))
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    page.locator(".recsys-list summary").first.click()
+    find(page, "a")
+    page.evaluate(supplies.AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run('.recsys')")["violations"]
+    serious = [v for v in found if v["impact"] in {"serious", "critical"}]
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in serious] == []
+
+
+def test_it_works_from_a_disk(html, browser, films):
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((html / PAGE).as_uri() + f"#rated={films['ids'][0]}:5")
+    page.locator(".recsys-list > li").first.wait_for()
+    assert yours(page).count() == 1
+    assert errors == []
+    page.close()
+
+
+def test_it_works_below_any_path(html, browser):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = partial(Quiet, directory=html.parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        page = browser.new_page()
+        missing = []
+        page.on("response", lambda r: missing.append(r.url) if r.status >= 400 else None)
+        page.goto(f"http://127.0.0.1:{server.server_port}/{html.name}/{PAGE}")
+        page.locator(".recsys-list > li").first.wait_for()
+        page.close()
+        server.shutdown()
+        thread.join()
+    assert missing == []
+
+
+def test_without_javascript_there_is_a_list(visit):
+    page = next(visit([PAGE], java_script_enabled=False))
+    assert page.locator(".recsys-plain ol > li").count() == 10
+    assert page.locator(".recsys-plain").is_visible()
+
+
+HOSTILE = [
+    "<img src=x onerror='document.title=1'>",
+    "</script><script>document.title=2</script>",
+    '" onmouseover="document.title=3"',
+    "\u202eright to left",
+    "😀 & <b>bold</b>",
+]
+
+
+def test_hostile_titles_are_text(data, browser, tmp_path):
+    model = models.ALS(4, n_epochs=2).fit(data.ratings)
+    items = data.items.copy()
+    most = np.argsort(-data.ratings.by_item.counts, kind="stable")[: len(HOSTILE)]
+    items.loc[items.index[most], "title"] = HOSTILE
+    demo = RatingDemo(model, items)
+    demo.ratings = dict.fromkeys(model.item_ids_[most].tolist(), 5.0)
+    script = f"<script>{assets.page_script(('demo',))}</script>"
+    text = f"<meta charset=utf-8><title>0</title>{demo.to_html()}{script}"
+    (tmp_path / "page.html").write_text(text, "utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    texts = yours(page).locator(".recsys-row > bdi").all_inner_texts()
+    years = items["year"].iloc[most].tolist()
+    assert texts == [f"{t} ({y})" for t, y in zip(HOSTILE, years, strict=True)][::-1]
+    page.locator(".recsys-list summary").first.click()
+    assert find(page, "onerror").count() == 1
+    page.locator(".recsys-map svg").hover(force=True)
+    assert page.title() == "0"
+    assert page.locator(".recsys img, .recsys b, .recsys script").count() == 0
+    page.close()
+
+
+def test_pages_are_light(browser, address):
+    limits = {"notebooks/01-eda.html": 2_000_000, PAGE: 6_000_000}
+    for name, limit in limits.items():
+        context = browser.new_context()
+        page = context.new_page()
+        sizes = []
+        page.on("response", lambda r, sizes=sizes: sizes.append(len(r.body())))
+        page.goto(f"{address}/{name}")
+        page.wait_for_load_state("networkidle")
+        weight = sum(sizes)
+        context.close()
+        assert 100_000 < weight < limit, f"{name}: {weight:,} bytes"

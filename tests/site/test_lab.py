@@ -1,0 +1,113 @@
+"""The demo's notebook in a real JupyterLab: what is clicked there arrives in Python."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import profiles
+import pytest
+import runner
+
+NAME = "13-rating-demo"
+TOKEN = "for-this-test"
+# What a reader might add: every change is written down, and one list is set from Python.
+OBSERVER = """
+import json
+from pathlib import Path
+
+def write(change):
+    best = demo.recommendations[["item_id", "score"]].values.tolist()
+    Path("seen.json").write_text(json.dumps([list(change["new"].items()), best]))
+
+demo.observe(write, "ratings")
+demo.ratings = {}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A folder with the chapter as the quick profile has it, and an observer at its end."""
+    values = profiles.parameters("quick", NAME, "synthetic")
+    notebook = runner.parameterize(runner.NOTEBOOKS / f"{NAME}.ipynb", values)
+    notebook.cells.append(nbformat.v4.new_code_cell(OBSERVER))
+    nbformat.write(notebook, tmp_path / "demo.ipynb")
+    return tmp_path
+
+
+@pytest.fixture
+def lab(root, folder) -> Iterator[str]:
+    """JupyterLab's address; its settings stay in the test's own folder."""
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
+    command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}"]
+    command += [
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    env = {**os.environ, **own, "PYTHONPATH": str(root), "JUPYTERLAB_SETTINGS_DIR": str(folder)}
+    env["JUPYTERLAB_WORKSPACES_DIR"] = str(folder)
+    log = (folder / "lab.log").open("w")
+    process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield address_of(process, folder)
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+def address_of(process: subprocess.Popen[bytes], folder: Path) -> str:
+    """Wait until the server has written down where it listens, and answers."""
+    for _ in range(300):
+        assert process.poll() is None, (folder / "lab.log").read_text()
+        for info in (folder / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
+            try:
+                url = json.loads(info.read_text())["url"]
+                urllib.request.urlopen(f"{url}api/status?token={TOKEN}").close()
+            except (ValueError, urllib.error.URLError):
+                continue
+            return url
+        time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{(folder / 'lab.log').read_text()}")
+
+
+def test_stars_clicked_in_jupyterlab_reach_python_and_come_back(lab, folder, browser):
+    context = browser.new_context(viewport={"width": 1300, "height": 2400})
+    page = context.new_page()
+    page.goto(f"{lab}lab/tree/demo.ipynb?token={TOKEN}")
+    # The status bar: the notebook's own light says idle too early.
+    idle = page.locator(".jp-StatusBar-Widget").get_by_text("| Idle")
+    idle.wait_for(timeout=90_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    demo = page.locator(".recsys-demo")
+    demo.wait_for(timeout=120_000)
+    wait_until(lambda: page.locator(".jp-InputPrompt").last.inner_text().strip("[]: *").isdigit())
+
+    demo.get_by_role("combobox", name="Search a film").fill("the")
+    demo.get_by_role("option").first.click()
+    stars = demo.locator(".recsys-yours .recsys-stars").first
+    box = stars.bounding_box()
+    stars.click(position={"x": box["width"] * 0.68, "y": box["height"] / 2})
+
+    wait_until((folder / "seen.json").exists)
+    ratings, best = json.loads((folder / "seen.json").read_text())
+    assert [value for _, value in ratings] == [3.5]
+    scores = demo.locator(".recsys-list .recsys-score strong").all_inner_texts()
+    assert [float(score) for score in scores] == pytest.approx([s for _, s in best], abs=0.006)
+    context.close()
+
+
+def wait_until(done, tries: int = 300) -> None:
+    for _ in range(tries):
+        if done():
+            return
+        time.sleep(0.2)
+    pytest.fail("it did not happen within a minute")
