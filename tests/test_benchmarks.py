@@ -61,9 +61,25 @@ def test_an_als_record_is_sane(records, build):
 
 
 def test_a_bpr_record_tells_the_auc(records):
-    found = records["bpr", "ours", 4]
+    found, wild = records["bpr", "ours", 4], records["bpr", "ours-hogwild", 4]
     assert found["metric"] == "auc"
     assert 0.6 < found["quality"][-1] < 1
+    assert wild["rule"] != found["rule"]
+    assert wild["quality"][-1] == pytest.approx(found["quality"][-1], abs=0.05)
+
+
+def test_an_epochs_parts_add_up_and_are_counted(root, build, records):
+    done = bench(root, build, "--only", "roof", "--size", "tiny", "--k", "4")
+    assert done.returncode == 0, done.stderr
+    frame, _, _ = results.load(build / "results.json")
+    roof = frame[frame.task == "roof"].iloc[0]
+    assert roof.total_s == pytest.approx(sum(roof.parts.values()))
+    assert roof.parts["gather"] > 0
+    triangle = (4 + 2) * (4 + 3) / 2
+    assert roof.operations == 2 * 2 * 18_000 * triangle  # both sides; multiply and add
+    assert roof["bytes"] == 2 * 18_000 * (8 + 5 * 4 + 60)  # five numbers, and parts of two lines
+    assert roof.product_ops_per_s > 1e9
+    assert roof.read_bytes_per_s > 1e8
 
 
 def test_a_failure_is_reported_and_stops_nobody(records, first):
@@ -78,7 +94,7 @@ def test_a_peer_that_is_not_there_is_reported(records, first):
         found = records["als", contender, 4]
         assert found["status"] == "not measured"
         assert found["message"] == "No module named 'implicit'"
-    assert len(records) == 2 * 3 + 2 * 2
+    assert len(records) == 2 * 3 + 2 * 3
     assert "x 1.00" in first.stdout
 
 
@@ -217,7 +233,8 @@ def test_lines_of_a_c_library_are_stamped_with_their_moments():
 
 def record(contender, **fields):
     base = {"task": "als", "contender": contender, "size": "32m", "k": 32, "threads": 2}
-    return {**base, "status": "ok", "peak_bytes": 1e9, "quality": [], **fields}
+    base["status"] = "ok"
+    return {**base, "peak_bytes": 1e9, "quality": [], **fields}
 
 
 def test_targets_are_judged():
@@ -231,6 +248,22 @@ def test_targets_are_judged():
     job = record("ours", task="job", total_s=59.0, peak_bytes=2.9e9)
     assert table.target(job, job) == "at most 60 s, 3 GB: met"
     assert table.target({**job, "peak_bytes": 3.1e9}, job) == "at most 60 s, 3 GB: not met"
+
+
+def test_an_own_run_is_shown_once_it_is_complete(tmp_path, monkeypatch):
+    own, stored = tmp_path / "own.json", tmp_path / "stored.json"
+    monkeypatch.setattr(results, "OWN", own)
+    monkeypatch.setattr(results, "STORED", stored)
+    for contender in ("ours", "spark"):
+        results.add(stored, record(contender, epoch_s=2.0), {"cpu": "stored"})
+    results.add(stored, record("ours", size=data.REAL), {"cpu": "stored"})
+    assert results.load()[2] == stored
+    results.add(own, record("ours", epoch_s=1.0), {"cpu": "own"})
+    assert results.load()[2] == stored
+    results.add(own, record("spark", status="failed"), {"cpu": "own"})
+    assert results.load()[2] == stored
+    results.add(own, record("spark", epoch_s=9.0), {"cpu": "own"})
+    assert results.load()[1:] == ({"cpu": "own"}, own)
 
 
 def test_the_record_in_the_repository_can_be_read(tmp_path):

@@ -17,8 +17,8 @@ from recsys_lib.kernels import als, linalg
 from recsys_lib.kernels.vectors import LANES
 
 GATHER, SUMS = 0, 1
-SIZE = 4096  # of the matrix product
-STREAM = 100_000_000  # numbers: far more than any cache holds
+SIZE = 2048  # of the matrix product
+STREAM = 50_000_000  # numbers: far more than any cache holds
 REPEATS = 3
 
 
@@ -67,7 +67,8 @@ def measure(job: Job) -> dict[str, float]:
     """Return seconds of an epoch and of its parts, operations and bytes, and the machine's rates.
 
     `operations` counts a multiplication and an addition as two, of each Gram matrix its lower
-    triangle. `bytes` are those of the rows, indices and values of all ratings.
+    triangle. `bytes` are those of the indices and values of all ratings and of their rows, which
+    come in whole cache lines, wherever in a line they begin.
     """
     size, n, one = job.k + 1, 0, np.float32(1)
     gather = sums = epoch = 0.0
@@ -92,7 +93,7 @@ def measure(job: Job) -> dict[str, float]:
         "solve_s": epoch - sums,
         "epoch_s": epoch,
         "operations": float(n) * (size + 1) * (size + 2),
-        "bytes": float(n) * (4 * size + 8),
+        "bytes": float(n) * (linalg.LINE - 4 + 4 * size + 8),
         "product_ops_per_s": 2 * SIZE**3 / product,
         "read_bytes_per_s": stream.nbytes / fastest(total, stream),
     }

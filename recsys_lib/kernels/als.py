@@ -23,9 +23,18 @@ from recsys_lib.kernels.linalg import (
     cholesky,
     forward,
 )
-from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
+from recsys_lib.kernels.vectors import (
+    LANES,
+    add,
+    fma,
+    load,
+    prefetch,
+    spread,
+    store,
+    zeros,
+)
 
-PANEL = 128  # ratings gathered at a time: 64 rows of K + 2 float32 stay in the first-level cache
+PANEL = 128  # ratings gathered at a time: as many rows of K float32 stay in the nearest caches
 AHEAD = 32  # how many ratings ahead a row is asked for, so that it is there when its turn comes
 CHUNKS = 256  # pieces of work; a fixed number, so that no result can depend on the thread count
 
@@ -112,7 +121,14 @@ def make_room(size, like):
     targets = aligned(2, PANEL, like)
     grams = aligned(LANES * height, width, like).reshape(LANES, height, width)
     a = aligned(size * size, LANES, like).reshape(size, size, LANES)
-    return panel, targets, grams, a, aligned(size, LANES, like), aligned(size, LANES, like)
+    return (
+        panel,
+        targets,
+        grams,
+        a,
+        aligned(size, LANES, like),
+        aligned(size, LANES, like),
+    )
 
 
 @njit(cache=True, fastmath=FAST)
@@ -139,6 +155,36 @@ def residuals(squares, lam, weight, penalty, prior, rhs, x):
         own = np.float64(x[k])
         total += weight * penalty[k] * own * (2.0 * prior[k] - own) - own * rhs[k]
     return squares + total / lam
+
+
+@njit(cache=True)
+def solve_group(
+    group, indptr, indices, values, other, mu, lam, penalty, nu, prior, rows, sse,
+    panel, targets, grams, a, rhs, x,
+):  # fmt: skip
+    """Solve a group of rows at once, at most LANES of them; lanes left over are nobody's."""
+    size = len(penalty)
+    weights, alike = np.zeros(LANES, other.dtype), np.ones(1, other.dtype)
+    for lane, r in enumerate(group):
+        start, stop, gram = indptr[r], indptr[r + 1], grams[lane]
+        sum_products(start, stop, indices, values, other, mu, alike, panel, targets, gram)
+        weights[lane] = (stop - start) ** nu
+    set_up(grams, lam, weights, penalty, a, rhs)
+    for lane, r in enumerate(group):
+        m = prior[min(r, len(prior) - 1)]
+        for k in range(size):
+            rhs[k, lane] += weights[lane] * penalty[k] * m[k]
+            x[k, lane] = rhs[k, lane]
+    cholesky(a, size)
+    forward(a, size, x)
+    backward(a, size, x)
+    for lane, r in enumerate(group):
+        m, empty = prior[min(r, len(prior) - 1)], indptr[r] == indptr[r + 1]
+        for k in range(size):  # nothing observed: the prior is all there is
+            rows[r, k] = m[k] if empty else x[k, lane]
+        squares, weight = np.float64(grams[lane, size, size]), weights[lane]
+        left = residuals(squares, lam, weight, penalty, m, rhs[:, lane], x[:, lane])
+        sse[r] = 0.0 if empty else left
 
 
 @njit(cache=True, parallel=True)
@@ -169,30 +215,12 @@ def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior
     chunks = min(CHUNKS, (len(order) + LANES - 1) // LANES)
     for chunk in prange(chunks):
         panel, targets, grams, a, rhs, x = make_room(size, other)
-        weights, alike = np.zeros(LANES, other.dtype), np.ones(1, other.dtype)
         for first in range(chunk, len(order), chunks * LANES):
-            group = order[first : first + chunks * LANES : chunks]
-            for lane, r in enumerate(group):
-                start, stop, gram = indptr[r], indptr[r + 1], grams[lane]
-                sum_products(start, stop, indices, values, other, mu, alike, panel, targets, gram)
-                weights[lane] = (stop - start) ** nu
-            set_up(grams, lam, weights, penalty, a, rhs)  # lanes left over are solved for nobody
-            for lane, r in enumerate(group):
-                m = prior[min(r, len(prior) - 1)]
-                for k in range(size):
-                    rhs[k, lane] += weights[lane] * penalty[k] * m[k]
-            x[:] = rhs
-            cholesky(a, size)
-            forward(a, size, x)
-            backward(a, size, x)
-            for lane, r in enumerate(group):
-                m = prior[min(r, len(prior) - 1)]
-                if indptr[r] == indptr[r + 1]:  # nothing observed: the prior is all there is
-                    rows[r], sse[r] = m, 0
-                    continue
-                rows[r] = x[:, lane]
-                squares, weight = grams[lane, size, size], weights[lane]
-                sse[r] = residuals(squares, lam, weight, penalty, m, rhs[:, lane], x[:, lane])
+            solve_group(
+                order[first : first + chunks * LANES : chunks],
+                indptr, indices, values, other, mu, lam, penalty, nu, prior, rows, sse,
+                panel, targets, grams, a, rhs, x,
+            )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)

@@ -69,14 +69,16 @@ def draw_rows(
                 )  # fmt: skip
                 precision, m = own[min(r, len(own) - 1)], prior[min(r, len(prior) - 1)]
                 set_up(grams[lane], precision, Lambda, m, a, x, lane)
-                away[:, lane] = noise[min(r, len(noise) - 1)]
+                for k in range(size):
+                    away[k, lane] = noise[min(r, len(noise) - 1), k]
             cholesky(a, size)
             forward(a, size, x)
             backward(a, size, x)
             backward(a, size, away)
             for lane, r in enumerate(group):
-                means[r] = x[:, lane]
-                rows[r] = x[:, lane] + away[:, lane]
+                for k in range(size):
+                    means[r, k] = x[k, lane]
+                    rows[r, k] = x[k, lane] + away[k, lane]
 
 
 @njit(cache=True, parallel=True, fastmath=FAST)

@@ -49,7 +49,9 @@ def steps(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def race(curves: Mapping[str, pd.DataFrame], quality: str = "RMSE on the test part") -> Figure:
+def race(
+    curves: Mapping[str, pd.DataFrame], quality: str = "RMSE on the test part (stars)"
+) -> Figure:
     """Draw what each contender reaches over the seconds it has spent, a marker an epoch.
 
     Parameters
@@ -99,26 +101,28 @@ def epochs(table: pd.DataFrame) -> Figure:
     ----------
     table : DataFrame
         A row a contender, ``"recsys_lib"`` among them, a column a number of factors K, at most
-        four. What was not measured is NaN. Rows are drawn in the order of the middle column, the fastest at the top.
+        four. What was not measured is NaN. Rows are drawn in the order of the middle column, the
+        fastest at the top.
     """
     table = table.sort_values(table.columns[len(table.columns) // 2])
     figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(table)))
     shades = mpl.colormaps[SEQUENTIAL](np.linspace(0.75, 0, table.shape[1]))
     offsets = np.linspace(-0.27, 0.27, table.shape[1])
-    ours = table.loc[OURS]
+    ours = list(table.index).index(OURS)
     for factors, shade, marker, offset in zip(table, shades, "osD^", offsets, strict=False):
         rows = np.arange(len(table)) + offset
         seconds = table[factors].to_numpy(float)
         axes.plot(seconds, rows, marker, ms=5.5, color=shade, label=f"K = {factors}")
-        for name, value, row in zip(table.index, seconds, rows, strict=True):
-            if np.isfinite(value):
-                ratio = f"{_short(value / ours[factors])} ×"
-                _beside(axes, f"{_short(value)} s" if name == OURS else ratio, value, row, 8)
+        for place, (value, row) in enumerate(zip(seconds, rows, strict=True)):
+            ratio = value / seconds[ours]
+            if np.isfinite(ratio):
+                text = f"{_short(value)} s" if place == ours else f"{_short(ratio)} ×"
+                _beside(axes, text, value, row, 8)
     axes.set(xscale="log", xlabel="seconds an epoch (logarithmic); beside the dots: times ours")
     axes.margins(x=0.1)
     _plain_numbers(axes)
     axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index])
-    axes.get_yticklabels()[table.index.get_loc(OURS)].set_weight("bold")
+    axes.get_yticklabels()[ours].set_fontweight("bold")
     axes.set_ylim(len(table) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     for row in range(1, len(table)):
@@ -149,14 +153,14 @@ def roof(table: pd.DataFrame) -> Figure:
         measured, rows, "D", ms=7, color="black", mec="white", label="the whole epoch, measured"
     )
     axes.plot(
-        floor, rows, "|", ms=34, mew=2.5, color="black", label="the arithmetic alone, at peak speed",
-        path_effects=[withStroke(linewidth=5, foreground="white")],
+        floor, rows, "|", ms=34, mew=2, color="black", label="the arithmetic alone, at peak speed",
+        path_effects=[withStroke(linewidth=3.5, foreground="white")],
     )  # fmt: skip
     for row in rows:
-        reach = max(left[row], measured[row])
+        reach = float(max(left[row], measured[row]))
         ratio = measured[row] / floor[row]
         text = f"{_short(measured[row])} s, {_short(ratio)} × the arithmetic"
-        _beside(axes, text, reach, row, 9, 8)
+        _beside(axes, text, reach, float(row), 9, 8)
     axes.set(xlabel="seconds an epoch", xlim=(0, 1.5 * max(left.max(), measured.max())))
     axes.set_yticks(rows, [f"K = {factors}" for factors in table.index])
     axes.set_ylim(len(table) - 0.45, -0.55)
@@ -182,11 +186,12 @@ def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Se
     figure, axes = plt.subplots(figsize=(4.9, 4.6), subplot_kw={"aspect": "equal"})
     axes.plot(x, line, color=GREY, ls="--", lw=1.3)
     axes.plot(x, y, "o-", color=BLUE, lw=1.8, ms=6)
+    middle = (np.sqrt(x[0] * x[-1]), np.sqrt(line[0] * line[-1]))
     below = bool(np.log(y / line).mean() > 0)  # on the side where the measurements are not
     axes.annotate(
-        "n times the ratings, n times the seconds", (np.sqrt(x[0] * x[-1]), np.sqrt(line[0] * line[-1])),
-        (3, -3) if below else (-3, 3), textcoords="offset points", rotation=45,
-        rotation_mode="anchor", ha="center", va="top" if below else "bottom", color=GREY, fontsize=9,
+        "n times the ratings, n times the seconds", middle, (3, -3) if below else (-3, 3),
+        textcoords="offset points", rotation=45, rotation_mode="anchor", ha="center",
+        va="top" if below else "bottom", color=GREY, fontsize=9,
     )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="ratings", ylabel="seconds an epoch")
     axes.xaxis.set_major_formatter("{x:,.0f}")
