@@ -15,7 +15,7 @@ from runner import Results
 
 from recsys_lib.widgets import assets
 
-WIDGETS = ("demo",)  # the ES modules of recsys_lib/widgets that pages mount
+WIDGETS = ("demo", "genres")  # the ES modules of recsys_lib/widgets that pages mount
 
 
 def build(results: Results, folder: Path = BUILD) -> Path:

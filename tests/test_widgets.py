@@ -10,7 +10,7 @@ from traitlets import TraitError
 
 from recsys_lib import datasets, models, splits
 from recsys_lib.errors import DataError, RecsysError, UnknownIdError
-from recsys_lib.widgets import RatingDemo, assets
+from recsys_lib.widgets import GenreSliders, RatingDemo, assets
 from recsys_lib.widgets.catalogue import catalogue, quantised, score_error
 from recsys_lib.widgets.taste import measured_noise, taste_of
 
@@ -173,16 +173,31 @@ def test_a_page_state_survives_html_with_any_title(model, data):
 
 
 def test_bundles_have_no_import_left_and_each_part_once():
-    for name in ("demo",):
+    for name in ("demo", "genres"):
         text = assets.module(name)
         assert not re.search(r"^import ", text, re.MULTILINE)
         assert text.count("export ") == text.count("export default ") == 1
         declared = re.findall(r"^(?:function|const|let|class) (\w+)", text, re.MULTILINE)
-        assert len(declared) == len(set(declared)) > 20
-    assert "export" not in assets.page_script(("demo",))
+        assert len(declared) == len(set(declared)) > 5
+    assert "export" not in assets.page_script(("demo", "genres"))
 
 
 def test_the_films_of_a_page_weigh_less_than_one_and_a_half_megabytes():
     data = datasets.load("synthetic", n_users=500, n_items=11_000, n_ratings=30_000, seed=0)
     model = models.GenreALS(20, n_epochs=1).fit(data.ratings, items=data.items)
     assert len(RatingDemo(model, data.items, n_films=10_000).to_html().encode()) < 1_500_000
+
+
+def test_the_genre_sliders_predict_as_the_model_does_for_a_new_film(data):
+    model = models.GenreALS(6, n_epochs=5).fit(data.ratings, items=data.items)
+    mix = model.genre_names_[1:4]
+    sliders = GenreSliders(model)
+    sliders.weights = dict.fromkeys(mix, 1.0)
+    grown = model.copy().update_item(10**6, {}, genres="|".join(mix))
+    users = [int(name.split()[1]) for name in sliders.fixed["readers"]]
+    low, high = model.scale_
+    expected = grown.predict(users, 10**6)
+    np.testing.assert_allclose(sliders.predictions().clip(low, high), expected, atol=1e-4)
+    assert np.ptp(expected) > 0
+    with pytest.raises(RecsysError, match="no genres"):
+        GenreSliders(models.ALS(2, n_epochs=1).fit(data.ratings))

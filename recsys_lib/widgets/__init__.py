@@ -1,5 +1,6 @@
 """What a reader can touch: widgets that work in JupyterLab and, without a kernel, in the book."""
 
 from recsys_lib.widgets.demo import RatingDemo
+from recsys_lib.widgets.genres import GenreSliders
 
-__all__ = ["RatingDemo"]
+__all__ = ["GenreSliders", "RatingDemo"]

@@ -11,7 +11,7 @@ import pytest
 import supplies
 
 from recsys_lib import datasets, models
-from recsys_lib.widgets import RatingDemo, assets
+from recsys_lib.widgets import GenreSliders, RatingDemo, assets
 from recsys_lib.widgets.taste import taste_of
 
 PAGE = "notebooks/13-rating-demo.html"
@@ -354,6 +354,26 @@ def test_hostile_titles_are_text(data, browser, tmp_path):
     page.locator(".recsys-map svg").hover(force=True)
     assert page.title() == "0"
     assert page.locator(".recsys img, .recsys b, .recsys script").count() == 0
+    page.close()
+
+
+def test_genre_sliders_say_what_python_says(data, browser, tmp_path):
+    model = models.GenreALS(6, n_epochs=5).fit(data.ratings, items=data.items)
+    sliders = GenreSliders(model)
+    script = f"<script>{assets.page_script(('genres',))}</script>"
+    (tmp_path / "page.html").write_text(sliders.to_html() + script, "utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    said = []
+    for name, presses in ((model.genre_names_[2], 4), (model.genre_names_[5], 9)):
+        page.get_by_role("slider", name=name, exact=True).focus()
+        for _ in range(presses):
+            page.keyboard.press("ArrowRight")
+        sliders.weights = {**sliders.weights, name: presses / 10}
+        shown = page.locator(".recsys-score").all_inner_texts()
+        assert shown == [f"{stars:.2f} stars" for stars in sliders.predictions()]
+        said.append(shown)
+    assert said[0] != said[1]
     page.close()
 
 

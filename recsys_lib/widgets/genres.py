@@ -1,0 +1,75 @@
+"""Sliders for the genres of a film that nobody has rated, and what some people would give it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import traitlets
+
+from recsys_lib.errors import RecsysError
+from recsys_lib.models import GenreALS
+from recsys_lib.widgets import assets
+from recsys_lib.widgets.base import PageWidget
+
+N_READERS = 5
+
+
+class GenreSliders(PageWidget):
+    """Mix the genres of a film without ratings; the bars say what a model predicts for readers.
+
+    The film's row is m = Σ w_g f_g / √(Σ w_g²): with weights of one, that of `GenreALS`.
+
+    Parameters
+    ----------
+    model : GenreALS
+        Fitted.
+    users : sequence of user ids, optional
+        Whose predictions are shown. None: the five users with the most ratings.
+
+    Attributes
+    ----------
+    weights : dict of genre to weight
+        From 0 to 1; genres that are not named weigh nothing.
+    """
+
+    _esm = assets.module("genres")
+    _css = assets.style()
+    _page_name: ClassVar[str] = "genres"
+
+    fixed = traitlets.Dict().tag(sync=True, page=True)
+    weights = traitlets.Dict().tag(sync=True, page=True)
+
+    def __init__(self, model: GenreALS, users: Sequence[Hashable] | None = None) -> None:
+        if not isinstance(model, GenreALS):
+            raise RecsysError(f"{type(model).__name__} has no genres; fit GenreALS")
+        if users is None:
+            counts = np.diff(model._rated.everything(len(model.user_ids_)).indptr)
+            users = model.user_ids_[np.argsort(-counts, kind="stable")[:N_READERS]].tolist()
+        rows = model.user_rows_[model._user_lookup.positions(users)]
+        fixed: dict[str, Any] = {
+            "names": model.genre_names_,
+            "rows": model.genre_rows_.round(6).tolist(),
+            "readers": [f"user {user}" for user in users],
+            "tastes": rows.round(6).tolist(),
+            "mu": model.mu_,
+            "stars": list(model.scale_),
+        }
+        super().__init__(fixed=fixed, weights={model.genre_names_[0]: 1.0})
+
+    def predictions(self) -> np.ndarray:
+        """Return what each reader would give the film, in stars, not clipped to the scale."""
+        weights = np.array([self.weights.get(name, 0.0) for name in self.fixed["names"]])
+        length = np.sqrt((weights**2).sum())
+        film = weights @ np.array(self.fixed["rows"]) / (length or 1.0)
+        tastes = np.array(self.fixed["tastes"])
+        return self.fixed["mu"] + tastes[:, -1] + film[-1] + tastes[:, :-1] @ film[:-1]
+
+    def _plain(self) -> str:
+        """Return what the readers would give a film of the weights that are set."""
+        mix = html.escape(", ".join(self.weights))
+        said = zip(self.fixed["readers"], self.predictions(), strict=True)
+        lines = "".join(f"<li>{html.escape(name)}: {stars:.2f}</li>" for name, stars in said)
+        return f"<p>A film of these genres, without any rating: {mix}</p><ul>{lines}</ul>"
