@@ -84,7 +84,7 @@ def describe_machine(peers: Path | None) -> dict[str, Any]:
         "cpu": _processor(),
         "cores": psutil.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": _versions(Path(sys.executable)),
         "peers": _versions(peers) if peers else {},
