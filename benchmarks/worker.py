@@ -95,6 +95,22 @@ def ready() -> None:
     tell(setup_s=time.perf_counter() - BEGAN)
 
 
+def epoch_between(one: float, many: float, n: int) -> float:
+    """Return the seconds of an epoch, given those of fits of 1 and of `n` epochs.
+
+    Raises
+    ------
+    RuntimeError
+        The longer fit was not longer: whatever else ran here, it hides what was to be measured.
+    """
+    if many <= one:
+        raise RuntimeError(
+            f"a fit of {n} epochs took {many:.1f} s, one of 1 epoch {one:.1f} s: the machine was "
+            "busy; measure this again, alone"
+        )
+    return (many - one) / (n - 1)
+
+
 def serve(**tasks: Callable[[Job], None]) -> None:
     """Do the job that the command line names; its failure is told, too."""
     global _told

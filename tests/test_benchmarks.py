@@ -231,6 +231,12 @@ def test_lines_of_a_c_library_are_stamped_with_their_moments():
     assert began < first < second - 0.2
 
 
+def test_an_epoch_is_what_more_of_them_take_longer():
+    assert worker.epoch_between(3.0, 9.0, 4) == 2.0
+    with pytest.raises(RuntimeError, match="measure this again"):
+        worker.epoch_between(3.0, 2.9, 4)
+
+
 def record(contender, **fields):
     base = {"task": "als", "contender": contender, "size": "32m", "k": 32, "threads": 2}
     base["status"] = "ok"
