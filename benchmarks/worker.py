@@ -35,6 +35,10 @@ class NotMeasured(Exception):
     """Something that the contender needs is not on this machine; the message says what."""
 
 
+class Enough(Exception):
+    """Raised in a library's callback after an epoch: the time allowed is over."""
+
+
 class Job(NamedTuple):
     """What to measure; see `benchmarks.plan.Measurement`."""
 

@@ -200,10 +200,10 @@ def lock() -> int:
     jobs = [["pyproject.toml", *course, "-o", "requirements.lock"]]
     jobs += [[f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"] for name in ("uv", "node")]
     jobs += [["-", "--excludes", "book/locks/peers-without.txt", "-o", "book/locks/peers.txt"]]
+    given = "\n".join(peers_extra())  # for the job that reads it: the extra without the rest
     for job in jobs:
         say(f"Writing {job[-1]}")
         command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job]
-        given = "\n".join(peers_extra())  # for the job that reads it: the extra without the rest
         done = subprocess.run(command, cwd=ROOT, input=given, text=True, check=False)
         if done.returncode:
             return done.returncode

@@ -94,27 +94,27 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("says", MISTAKES)
-def test_a_mistake_is_told_in_one_line(capsys, says):
-    args = ["reproduce", "--dataset", "synthetic", *MISTAKES[says]]
+def refusal(capsys, args):
+    """Return what a command says that ends with status 2 and prints nothing."""
     try:
         status = command.main(args)
     except SystemExit as stopped:
         status = stopped.code
     out, told = capsys.readouterr()
     assert status == 2 and out == ""
+    return told
+
+
+@pytest.mark.parametrize("says", MISTAKES)
+def test_a_mistake_is_told_in_one_line(capsys, says):
+    told = refusal(capsys, ["reproduce", "--dataset", "synthetic", *MISTAKES[says]])
     (error,) = [line for line in told.splitlines() if line.startswith("error: ")]
     assert says in error and told.endswith(error + "\n")
 
 
 def test_tune_without_a_model_or_with_a_wrong_one(capsys):
     for args, says in ((["tune"], "--model"), (["tune", "--model", "svd"], "svd")):
-        try:
-            status = command.main(args)
-        except SystemExit as stopped:
-            status = stopped.code
-        out, told = capsys.readouterr()
-        assert status == 2 and out == ""
+        told = refusal(capsys, args)
         assert told.startswith("error: ") and told.count("\n") == 1 and says in told
 
 

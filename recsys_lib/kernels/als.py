@@ -23,16 +23,7 @@ from recsys_lib.kernels.linalg import (
     cholesky,
     forward,
 )
-from recsys_lib.kernels.vectors import (
-    LANES,
-    add,
-    fma,
-    load,
-    prefetch,
-    spread,
-    store,
-    zeros,
-)
+from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
 
 PANEL = 128  # ratings gathered at a time: as many rows of K float32 stay in the nearest caches
 AHEAD = 32  # how many ratings ahead a row is asked for, so that it is there when its turn comes
@@ -121,14 +112,7 @@ def make_room(size, like):
     targets = aligned(2, PANEL, like)
     grams = aligned(LANES * height, width, like).reshape(LANES, height, width)
     a = aligned(size * size, LANES, like).reshape(size, size, LANES)
-    return (
-        panel,
-        targets,
-        grams,
-        a,
-        aligned(size, LANES, like),
-        aligned(size, LANES, like),
-    )
+    return panel, targets, grams, a, aligned(size, LANES, like), aligned(size, LANES, like)
 
 
 @njit(cache=True, fastmath=FAST)

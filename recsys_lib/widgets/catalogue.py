@@ -57,9 +57,8 @@ def catalogue(model: ALS, items: pd.DataFrame, n_films: int | None = None) -> Ca
         raise RecsysError(f"{model!r} has fewer than two factors; the demo draws a map of them")
     if n_films is not None and n_films < 1:
         raise RecsysError(f"n_films is {n_films}; show at least one film")
-    counts = np.zeros(len(model.item_ids_), np.int64)
     rated = model._rated.everything(len(model.user_ids_)).indices
-    np.add.at(counts, rated, 1)
+    counts = np.bincount(rated, minlength=len(model.item_ids_))
     positions = np.sort(np.argsort(-counts, kind="stable")[:n_films])
     ids = model.item_ids_[positions].tolist()
     table = items.drop_duplicates("item_id").set_index("item_id")
