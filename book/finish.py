@@ -8,6 +8,7 @@ import hashlib
 import html
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 # The theme draws its icons twice: by a web font of 156 kB, and by 1.5 MB of JavaScript.
 _ICONS = re.compile(r'<script [^>]*src="[^"]*/fontawesome\.js[^"]*"></script>\n?')
@@ -16,6 +17,10 @@ _SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'
 )
 _IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
+_DRAWING = re.compile(r'<img (?![^>]*\swidth=)[^>]*?\ssrc="([^":]+\.svg)"')
+_SIZE = re.compile(r'<svg [^>]*\bwidth="([\d.]+)pt" height="([\d.]+)pt"')
+# Docutils lists references in links of their own, which a list by that role may not hold.
+_REFERENCES = re.compile(r'(<div) role="list"( class="citation-list")')
 _INLINE = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _HANDLER = re.compile(r"""<[^>]*\son\w+=(["'])(.*?)\1""", re.DOTALL)
 _CHARSET = re.compile(r"<meta charset=[^>]*>")
@@ -26,6 +31,7 @@ def pages(folder: Path) -> None:
     for path in folder.rglob("*.html"):
         if "_static" not in path.relative_to(folder).parts:
             text = lighter(path.read_text("utf-8"), keep_search=path.stem == "search")
+            text = _REFERENCES.sub(r"\1\2", sized(text, path.parent))
             path.write_text(guarded(text), "utf-8")
 
 
@@ -35,6 +41,22 @@ def lighter(text: str, keep_search: bool = False) -> str:
     if not keep_search:
         text = _SEARCH.sub("", text)
     return _IMAGE.sub('<img loading="lazy" ', text)
+
+
+def sized(text: str, folder: Path) -> str:
+    """Say how large each figure will be, so that nothing moves when it arrives.
+
+    Figures are drawn in points, of which there are 72 to 96 pixels.
+    """
+
+    def with_size(found: re.Match[str]) -> str:
+        size = _SIZE.search((folder / unquote(found[1])).read_text("utf-8")[:2000])
+        if size is None:  # the logo, whose size is the style sheet's
+            return found[0]
+        width, height = (round(float(length) * 96 / 72) for length in size.groups())
+        return f'{found[0]} width="{width}" height="{height}"'
+
+    return _DRAWING.sub(with_size, text)
 
 
 def guarded(text: str) -> str:

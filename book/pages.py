@@ -13,9 +13,10 @@ from bootstrap import BIN
 from console import BUILD, ROOT, Progress, clock, quietly
 from runner import Results
 
-from recsys_lib.widgets import assets
+from recsys_lib import widgets
 
-WIDGETS = ("demo", "genres")  # the ES modules of recsys_lib/widgets that pages mount
+# The ES modules of recsys_lib/widgets that pages mount.
+WIDGETS = tuple(getattr(widgets, name)._page_name for name in widgets.__all__)
 
 
 def build(results: Results, folder: Path = BUILD) -> Path:
@@ -56,8 +57,8 @@ def stage(results: Results, folder: Path) -> None:
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
     shutil.copytree(ROOT / "recsys_lib", folder / "recsys_lib", ignore=ignore)  # chapters quote it
     web = folder / "book" / "web"
-    (web / "widgets.js").write_text(assets.page_script(WIDGETS), "utf-8")
-    (web / "widgets.css").write_text(assets.style(), "utf-8")
+    (web / "widgets.js").write_text(widgets.assets.page_script(WIDGETS), "utf-8")
+    (web / "widgets.css").write_text(widgets.assets.style(), "utf-8")
     shutil.copy(ROOT / "_toc.yml", folder)
     settings = yaml.safe_dump(configuration(results), allow_unicode=True)
     (folder / "_config.yml").write_text(settings, "utf-8")

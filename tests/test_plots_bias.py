@@ -61,3 +61,14 @@ def test_figures_are_written_as_svg_and_pdf(tmp_path, monkeypatch):
     again = files["ladder.svg"]
     style.save(bias.ladder({"a": 1.0}), "ladder")
     assert (tmp_path / "here" / "ladder.svg").read_bytes() == again
+
+
+def test_each_damping_has_a_cloud_of_its_own():
+    counts = np.array([1, 10, 100])
+    clouds = {"none": np.array([5.0, 4.0, 3.5]), "much": np.array([3.6, 3.7, 3.5])}
+    figure = bias.damped_clouds(counts, clouds, 3.5)
+    for axes, (name, estimates) in zip(figure.axes, clouds.items(), strict=True):
+        points = axes.collections[0].get_offsets()
+        np.testing.assert_array_equal(points, np.column_stack([counts, estimates]))
+        assert name in axes.get_xlabel()
+    style.save(figure, "x")

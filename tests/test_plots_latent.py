@@ -114,3 +114,13 @@ def test_long_titles_end_at_a_word():
     assert latent.shorten("Up") == "Up"
     long = "The Chronicles of Narnia: The Lion, the Witch and the Wardrobe"
     assert latent.shorten(long) == "The Chronicles of Narnia: The…"
+
+
+def test_ties_lead_from_the_film_to_the_others():
+    points = np.random.default_rng(0).uniform(size=(9, 2))
+    titles = [f"film {k}" for k in range(9)]
+    figure = latent.ties(points, np.full(9, -1), [], titles, 4, [1, 7])
+    lines = [line.get_xydata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(lines, [points[[4, 1]], points[[4, 7]]])
+    assert {text.get_text() for text in figure.axes[0].texts} <= {"film 1", "film 4", "film 7"}
+    style.save(figure, "x")

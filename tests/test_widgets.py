@@ -1,5 +1,6 @@
 """The widgets' Python half: tastes, packed films, traits, and the form that lives in a page."""
 
+import base64
 import json
 import re
 
@@ -10,7 +11,14 @@ from traitlets import TraitError
 
 from recsys_lib import datasets, models, splits
 from recsys_lib.errors import DataError, RecsysError, UnknownIdError
-from recsys_lib.widgets import GenreSliders, RatingDemo, assets
+from recsys_lib.widgets import (
+    BiasExplorer,
+    FilmMap,
+    FitExplorer,
+    GenreSliders,
+    RatingDemo,
+    assets,
+)
 from recsys_lib.widgets.catalogue import catalogue, quantised, score_error
 from recsys_lib.widgets.taste import measured_noise, taste_of
 
@@ -173,7 +181,7 @@ def test_a_page_state_survives_html_with_any_title(model, data):
 
 
 def test_bundles_have_no_import_left_and_each_part_once():
-    for name in ("demo", "genres"):
+    for name in ("atlas", "bias", "demo", "fits", "genres"):
         text = assets.module(name)
         assert not re.search(r"^import ", text, re.MULTILINE)
         assert text.count("export ") == text.count("export default ") == 1
@@ -201,3 +209,85 @@ def test_the_genre_sliders_predict_as_the_model_does_for_a_new_film(data):
     assert np.ptp(expected) > 0
     with pytest.raises(RecsysError, match="no genres"):
         GenreSliders(models.ALS(2, n_epochs=1).fit(data.ratings))
+
+
+def test_the_best_films_of_the_explorer_are_the_best_of_all(data):
+    model = models.BiasALS().fit(data.ratings)
+    explorer = BiasExplorer(model, data.items, [0.0, 2.0, 40.0])
+    titles = data.items.set_index("item_id")["title"]
+    users, stars = data.ratings.user_of_rating(), data.ratings.by_user.values.astype(float)
+    for fair in (False, True):
+        explorer.fair = fair
+        known = stars - model.user_biases_[users].astype(float) * fair
+        sums = np.bincount(data.ratings.by_user.indices, known, data.ratings.n_items)
+        for explorer.gamma in (0.0, 2.0, 40.0):
+            counts = data.ratings.by_item.counts
+            with np.errstate(invalid="ignore"):
+                every = (sums + explorer.gamma * data.ratings.mean) / (counts + explorer.gamma)
+            every[counts == 0] = -np.inf
+            best = explorer.best()
+            np.testing.assert_allclose(best["estimate"], np.sort(every)[::-1][:8], rtol=1e-6)
+            first = titles[data.ratings.item_ids[np.argmax(every)]]
+            assert best["title"][0].startswith(first)
+    with pytest.raises(DataError, match="one of"):
+        explorer.gamma = 3.0
+
+
+def test_a_fair_estimate_is_a_half_step_of_the_model(data):
+    model = models.BiasALS(gamma=2.0, n_epochs=30).fit(data.ratings)  # as good as converged
+    explorer = BiasExplorer(model, data.items, [2.0])
+    explorer.fair = True
+    best = np.sort(model.mu_ + model.item_biases_[data.ratings.by_item.counts > 0])[::-1][:8]
+    np.testing.assert_allclose(explorer.best()["estimate"], best, atol=1e-4)
+
+
+def histories(values=(1, 2), epochs=3):
+    rows = [
+        (k, tau, epoch, 1 / (k * epoch), tau / epoch)
+        for k in values
+        for tau in (0.5, 1.0)
+        for epoch in range(1, epochs + 1)
+    ]
+    return pd.DataFrame(rows, columns=["K", "tau", "epoch", "rmse_train", "rmse_valid"])
+
+
+def test_the_fit_explorer_holds_every_curve_in_its_place():
+    explorer = FitExplorer(histories().sample(frac=1, random_state=0))
+    assert explorer.fixed["values"] == [[1, 2], [0.5, 1.0]]
+    assert explorer.fixed["train"][1][0] == pytest.approx([1 / 2, 1 / 4, 1 / 6], abs=1e-5)
+    assert explorer.fixed["valid"][0][1] == pytest.approx([1.0, 0.5, 1 / 3], abs=1e-5)
+    assert explorer.fixed["best"] == [0, 0]
+    with pytest.raises(DataError, match="one row for each"):
+        FitExplorer(histories().iloc[1:])
+    with pytest.raises(DataError, match="no value number 2"):
+        explorer.chosen = [0, 2]
+
+
+def test_the_map_knows_the_nearest_and_refuses_parts_that_do_not_fit():
+    vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [-1, 0]], float)
+    atlas = FilmMap(vectors, list("abcd"), vectors)
+    near = atlas.fixed["near"]
+    assert [other for other, _ in near[0]] == [1, 2, 3]
+    assert near[3][-1] == (0, -1.0)
+    with pytest.raises(DataError, match="as many of each"):
+        FilmMap(vectors, list("abc"), vectors)
+    with pytest.raises(DataError, match="finite"):
+        FilmMap(vectors * np.nan, list("abcd"), vectors)
+    with pytest.raises(DataError, match="no film 4 on a map of 4"):
+        atlas.chosen = 4
+
+
+def test_plain_forms_are_pictures_with_words(data):
+    forms = [
+        BiasExplorer(models.BiasALS().fit(data.ratings), data.items, [0.0, 5.0]),
+        FitExplorer(histories()),
+        FilmMap(np.eye(8)[:, :2], [f"<i>{k}" for k in range(8)], np.eye(8)),
+    ]
+    for widget in forms:
+        text = widget.to_html()
+        (picture,) = re.findall(r"<img [^>]*>", text)
+        words = re.search('alt="([^"]*)"', picture)[1]
+        assert len(words) > 30
+        drawing = base64.b64decode(re.search('base64,([^"]*)', picture)[1])
+        assert drawing.count(b"<svg") == 1
+        assert "<i>" not in re.sub("<script.*?</script>", "", text, flags=re.DOTALL)

@@ -92,6 +92,32 @@ def progress(
     return figure
 
 
+def ends(
+    values: Sequence[np.ndarray], names: Sequence[str], train: np.ndarray, valid: np.ndarray
+) -> Figure:
+    """Draw what fits ended with over one parameter, a line for each value of the other.
+
+    Parameters
+    ----------
+    values : (n,) and (m,)
+        Of the first parameter (the lines) and of the second (the axis).
+    names : (str, str)
+        What the two are called.
+    train, valid : (n, m)
+        RMSE in stars.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(7.0, 3.4), sharey=True)
+    for axes, part, name in zip(panels, (train, valid), ("training", "validation"), strict=True):
+        for value, row, shade in zip(values[0], part, _shades(len(part)), strict=True):
+            axes.plot(values[1], row, "o-", ms=3, color=shade, label=f"{names[0]} = {value:g}")
+        axes.set(xscale="log", xlabel=f"{names[1]} ({name})")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    panels[0].set_ylabel("RMSE at the end (stars)")
+    panels[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    return figure
+
+
 def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -> Figure:
     """Draw where several ways of searching looked, and how fast each found something good.
 

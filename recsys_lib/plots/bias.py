@@ -36,6 +36,28 @@ def funnel(counts: np.ndarray, means: np.ndarray, overall: float, spread: float)
     return figure
 
 
+def damped_clouds(counts: np.ndarray, clouds: Mapping[str, np.ndarray], overall: float) -> Figure:
+    """Draw each film's estimate over its number of ratings, a panel for each damping.
+
+    Parameters
+    ----------
+    counts : (n_items,)
+        Number of ratings, at least 1.
+    clouds : mapping of name to (n_items,)
+        Estimates in stars.
+    overall : float
+        Mean of all ratings, in stars.
+    """
+    figure, panels = plt.subplots(1, len(clouds), figsize=(7.0, 3.2), sharey=True)
+    for axes, (name, estimates) in zip(np.atleast_1d(panels), clouds.items(), strict=True):
+        axes.scatter(counts, estimates, s=6, color=BLUE, alpha=0.35, lw=0, rasterized=True)
+        axes.axhline(overall, color=GREY, lw=1, ls="--")
+        axes.set(xscale="log", xlabel=f"number of ratings ({name})")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+    np.atleast_1d(panels)[0].set_ylabel("estimate (stars)")
+    return figure
+
+
 def damping_curve(gammas: np.ndarray, train: np.ndarray, valid: np.ndarray) -> Figure:
     """Draw training and validation RMSE over γ, the best validation value marked."""
     figure, axes = plt.subplots()

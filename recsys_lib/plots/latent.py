@@ -45,7 +45,7 @@ def film_map(
     groups : (n,) int
         Index in `names`, or -1 for films of none of them.
     names : sequence of str
-        The groups, six at most.
+        The groups, six at most; none is possible.
     titles : (n,) sequence of str
         The most important film first: it is the first to get its title written. An empty one is
         never written.
@@ -55,11 +55,41 @@ def film_map(
     figure, axes = plt.subplots(figsize=(7.0, 6.4), dpi=_SHARP)
     _scatter(axes, points, groups, names, size=13)
     _hide_scale(axes)
-    axes.legend(
-        ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.1,
-        markerscale=1.8, columnspacing=1.2,
-    )  # fmt: skip
+    if len(names):
+        axes.legend(
+            ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.1,
+            markerscale=1.8, columnspacing=1.2,
+        )  # fmt: skip
     label_points(axes, points, titles, n_labels)
+    return figure
+
+
+def ties(
+    points: np.ndarray,
+    groups: np.ndarray,
+    names: Sequence[str],
+    titles: Sequence[str],
+    film: int,
+    others: Sequence[int],
+) -> Figure:
+    """Draw the map of `film_map` with lines from one film to others.
+
+    Parameters
+    ----------
+    points, groups, names, titles :
+        As for `film_map`.
+    film : int
+        Its place in `points`.
+    others : sequence of int
+        The ends of the lines; they and the film have their titles written.
+    """
+    shown = [film, *others]
+    said = [titles[i] if i in shown else "" for i in range(len(titles))]
+    figure = film_map(points, groups, names, said, n_labels=len(shown))
+    axes = figure.axes[0]
+    for other in others:
+        axes.plot(*points[[film, other]].T, color=RED, lw=1, zorder=1)
+    axes.plot(*points[film], "o", ms=6, color=RED, zorder=3)
     return figure
 
 

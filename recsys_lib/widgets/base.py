@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import html
+import io
 import json
 from typing import Any, ClassVar
 
 import anywidget
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -55,3 +59,14 @@ def _bytes(value: object) -> dict[str, str]:
     if not isinstance(value, bytes):
         raise TypeError(f"{type(value).__name__} has no place in a widget's state")
     return {"base64": base64.b64encode(value).decode("ascii")}
+
+
+def picture(figure: Figure, said: str) -> str:
+    """Return a figure as HTML that asks for no file; `said` is read where it cannot be seen."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    data = base64.b64encode(file.getvalue()).decode("ascii")
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    size = f'width="{width}" height="{height}"'
+    return f'<img alt="{html.escape(said)}" {size} src="data:image/svg+xml;base64,{data}">'

@@ -61,11 +61,7 @@ def catalogue(model: ALS, items: pd.DataFrame, n_films: int | None = None) -> Ca
     counts = np.bincount(rated, minlength=len(model.item_ids_))
     positions = np.sort(np.argsort(-counts, kind="stable")[:n_films])
     ids = model.item_ids_[positions].tolist()
-    table = items.drop_duplicates("item_id").set_index("item_id")
-    missing = sorted(set(ids) - set(table.index.tolist()))
-    if missing:
-        raise DataError(f"the items table has no row for item {missing[0]!r} of the model")
-    table = table.loc[ids]
+    table = rows_of(items, ids)
     rows, scale = quantised(model.item_rows_[positions])
     genres = table["genres"] if "genres" in table else pd.Series("", table.index)
     names = sorted({name for text in genres for name in text.split("|") if name})
@@ -90,6 +86,27 @@ def catalogue(model: ALS, items: pd.DataFrame, n_films: int | None = None) -> Ca
         "mapped": MAPPED,
     }
     return Catalogue(ids, positions, packed)
+
+
+def rows_of(items: pd.DataFrame, ids: list[Any]) -> pd.DataFrame:
+    """Return the rows of an items table for these ids, in their order.
+
+    Raises
+    ------
+    DataError
+        There is none for one of them.
+    """
+    table = items.drop_duplicates("item_id").set_index("item_id")
+    missing = sorted(set(ids) - set(table.index.tolist()))
+    if missing:
+        raise DataError(f"the items table has no row for item {missing[0]!r} of the model")
+    return table.loc[ids]
+
+
+def titles_of(table: pd.DataFrame) -> list[str]:
+    """Return titles with their years, where those are known: what JavaScript's `titleOf` gives."""
+    pairs = zip(table["title"].astype(str), _years(table), strict=True)
+    return [title if year is None else f"{title} ({year})" for title, year in pairs]
 
 
 def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import supplies
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,35 @@ def test_nothing_sticks_out_of_a_narrow_screen(visit, names, scheme):
         assert page.locator("html").get_attribute("data-theme") == scheme
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 375, f"{page.url} is {wide} pixels wide"
+
+
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_found_by_axe(visit, names, scheme):
+    # In the dark a page differs by its colours alone.
+    options = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
+    for page in visit(names, color_scheme=scheme):
+        page.evaluate(supplies.AXE.read_text("utf-8"))
+        found = page.evaluate("options => axe.run(options)", options)["violations"]
+        serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in SERIOUS]
+        assert serious == [], page.url
+
+
+def test_a_figure_keeps_its_place_before_it_arrives(visit, names):
+    figures = 0
+    for page in visit([name for name in names if name.startswith("notebooks/")]):
+        images = page.locator("img[src*='_images/']")
+        figures += images.count()
+        heights = "all => all.map((image) => image.getBoundingClientRect().height)"
+        before = images.evaluate_all(heights)
+        images.evaluate_all("""all => Promise.all(all.map((image) => {
+            image.loading = "eager";
+            return image.decode();
+        }))""")
+        assert images.evaluate_all(heights) == pytest.approx(before, abs=1), page.url
+    assert figures > 20
 
 
 def test_search_finds_a_page(visit):

@@ -11,7 +11,7 @@ import pytest
 import supplies
 
 from recsys_lib import datasets, models
-from recsys_lib.widgets import GenreSliders, RatingDemo, assets
+from recsys_lib.widgets import RatingDemo, assets
 from recsys_lib.widgets.taste import taste_of
 
 PAGE = "notebooks/13-rating-demo.html"
@@ -252,6 +252,50 @@ def test_searching_minds_neither_accents_nor_case_nor_order(browser):
     page.close()
 
 
+def test_the_link_is_copied(visit):
+    page = next(visit([PAGE], permissions=["clipboard-read", "clipboard-write"]))
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_text("Copied.").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    assert "#rated=" in page.url
+
+
+def test_the_map_is_looked_at_closely_and_films_on_it_are_rated(shown):
+    page = shown
+    dots = page.locator(".recsys-dots circle")
+    apart = "([a, b]) => Math.hypot(a.x - b.x, a.y - b.y)"
+    boxes = [dots.nth(k).bounding_box() for k in (0, 1)]
+    before = page.evaluate(apart, boxes)
+    for _ in range(2):
+        page.get_by_role("button", name="Closer").click()
+    boxes = [dots.nth(k).bounding_box() for k in (0, 1)]
+    assert page.evaluate(apart, boxes) == pytest.approx(1.6**2 * before, rel=0.02)
+    frame = page.locator(".recsys-plane > svg").bounding_box()
+    middle = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    here = dots.first.bounding_box()
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 40, middle[1] - 25, steps=4)
+    page.mouse.up()
+    moved = dots.first.bounding_box()
+    assert moved["x"] - here["x"] == pytest.approx(40, abs=1.5)
+    assert moved["y"] - here["y"] == pytest.approx(-25, abs=1.5)
+    assert yours(page).count() == 0  # dragging is no click
+    page.get_by_role("button", name="The whole map").click()
+    inside = dots.evaluate_all("""all => all.map((dot) => {
+        const [a, b] = [dot, dot.ownerSVGElement].map((e) => e.getBoundingClientRect());
+        return a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
+    })""")
+    assert all(inside)
+    assert len(inside) > 100
+    dots.last.click(force=True)
+    assert yours(page).count() == 1
+    name = yours(page).locator(".recsys-row > bdi").inner_text()
+    dots.last.hover(force=True)
+    assert page.locator(".recsys-hint").inner_text() == name
+
+
 def test_a_taste_a_surprise_and_a_film_of_the_list_can_be_rated(shown):
     page = shown
     page.get_by_role("combobox", name="Ready-made").select_option(index=2)
@@ -354,26 +398,6 @@ def test_hostile_titles_are_text(data, browser, tmp_path):
     page.locator(".recsys-map svg").hover(force=True)
     assert page.title() == "0"
     assert page.locator(".recsys img, .recsys b, .recsys script").count() == 0
-    page.close()
-
-
-def test_genre_sliders_say_what_python_says(data, browser, tmp_path):
-    model = models.GenreALS(6, n_epochs=5).fit(data.ratings, items=data.items)
-    sliders = GenreSliders(model)
-    script = f"<script>{assets.page_script(('genres',))}</script>"
-    (tmp_path / "page.html").write_text(sliders.to_html() + script, "utf-8")
-    page = browser.new_page()
-    page.goto((tmp_path / "page.html").as_uri())
-    said = []
-    for name, presses in ((model.genre_names_[2], 4), (model.genre_names_[5], 9)):
-        page.get_by_role("slider", name=name, exact=True).focus()
-        for _ in range(presses):
-            page.keyboard.press("ArrowRight")
-        sliders.weights = {**sliders.weights, name: presses / 10}
-        shown = page.locator(".recsys-score").all_inner_texts()
-        assert shown == [f"{stars:.2f} stars" for stars in sliders.predictions()]
-        said.append(shown)
-    assert said[0] != said[1]
     page.close()
 
 

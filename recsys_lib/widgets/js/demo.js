@@ -56,7 +56,7 @@ function render({ model, el }) {
         element("h4", { "aria-hidden": "true" }, "Ten films for you"), list)),
     mapHost, status);
   el.append(live);
-  const showOnMap = filmMap(mapHost, films);
+  const showOnMap = filmMap(mapHost, films, add);
 
   function placed(pairs) {
     return pairs.filter(([id]) => films.place.has(id)).map(([id, stars]) => [films.place.get(id), stars]);

@@ -1,0 +1,117 @@
+"""A map of films to travel on: zoom, point, search, and see who is near in the space behind it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import traitlets
+
+from recsys_lib.errors import DataError
+from recsys_lib.plots import latent
+from recsys_lib.widgets import assets
+from recsys_lib.widgets.base import PageWidget, picture
+
+N_NEAR = 6
+AT_A_TIME = 1024  # films whose cosines with all others are held at once
+
+
+class FilmMap(PageWidget):
+    """Films as points of a plane; a chosen one is tied to its nearest in the space behind the map.
+
+    Parameters
+    ----------
+    points : (n, 2)
+        Where each film lies; the units do not matter.
+    titles : sequence of n str
+        The most important first: it is the first to get its title written.
+    vectors : (n, K)
+        What the points were made from. A film's nearest have the largest cosine here.
+    groups : (n,) int, optional
+        A film's place in `names`, or -1. None: all films have one colour.
+    names : sequence of str
+        What the colours mean, six at most.
+
+    Attributes
+    ----------
+    chosen : int or None
+        Which film is tied to its nearest, by its place in `titles`.
+
+    Raises
+    ------
+    DataError
+        The parts are not of one length, or a number is not finite.
+    """
+
+    _esm = assets.module("atlas")
+    _css = assets.style()
+    _page_name: ClassVar[str] = "atlas"
+
+    fixed = traitlets.Dict().tag(sync=True, page=True)
+    chosen = traitlets.Int(None, allow_none=True).tag(sync=True, page=True)
+
+    def __init__(
+        self,
+        points: np.ndarray,
+        titles: Sequence[str],
+        vectors: np.ndarray,
+        groups: np.ndarray | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
+        groups = np.full(len(titles), -1) if groups is None else np.asarray(groups)
+        lengths = {len(points), len(titles), len(vectors), len(groups)}
+        if len(lengths) > 1:
+            raise DataError(
+                f"{len(points)} points, {len(titles)} titles, {len(vectors)} vectors and "
+                f"{len(groups)} groups: there must be as many of each"
+            )
+        if not (np.isfinite(points).all() and np.isfinite(vectors).all()):
+            raise DataError("the points and the vectors of a map must be finite numbers")
+        middle = (np.max(points, axis=0) + np.min(points, axis=0)) / 2
+        reach = float(np.abs(points - middle).max()) or 1.0
+        fixed: dict[str, Any] = {
+            "points": ((points - middle) / reach).round(4).tolist(),
+            "titles": [str(title) for title in titles],
+            "groups": groups.tolist(),
+            "names": list(names),
+            "near": nearest(vectors, N_NEAR),
+        }
+        super().__init__(fixed=fixed)
+
+    @traitlets.validate("chosen")
+    def _check_chosen(self, proposal: Any) -> int | None:
+        chosen: int | None = proposal["value"]
+        n = len(self.fixed["titles"])
+        if chosen is not None and not 0 <= chosen < n:
+            raise DataError(f"there is no film {chosen} on a map of {n}")
+        return chosen
+
+    def _plain(self) -> str:
+        """Return the map with one film tied to its nearest: the chosen, or else the first."""
+        fixed = self.fixed
+        film = self.chosen or 0
+        near = fixed["near"][film]
+        figure = latent.ties(
+            np.array(fixed["points"]), np.array(fixed["groups"]), fixed["names"], fixed["titles"],
+            film, [other for other, _ in near],
+        )  # fmt: skip
+        names = ", ".join(fixed["titles"][other] for other, _ in near)
+        said = f"{fixed['titles'][film]}: nearest in the space of factors are {names}."
+        return f"{picture(figure, said)}<p>{html.escape(said)}</p>"
+
+
+def nearest(vectors: np.ndarray, n: int) -> list[list[tuple[int, float]]]:
+    """Return for each row the `n` others with the largest cosine, and the cosine."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(lengths > 0, lengths, 1)
+    found: list[list[tuple[int, float]]] = []
+    for start in range(0, len(unit), AT_A_TIME):
+        cosines = unit[start : start + AT_A_TIME] @ unit.T
+        own = np.arange(len(cosines))
+        cosines[own, start + own] = -np.inf
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, : min(n, len(unit) - 1)]
+        for row, places in zip(cosines, best, strict=True):
+            found.append([(int(i), round(float(row[i]), 3)) for i in places])
+    return found

@@ -1,0 +1,125 @@
+"""Damping that the reader sets: what it does to films' means, and to the top of the list."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import traitlets
+
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.models import BiasALS
+from recsys_lib.plots import bias as figures
+from recsys_lib.widgets import assets
+from recsys_lib.widgets.base import PageWidget, picture
+from recsys_lib.widgets.catalogue import rows_of, titles_of
+
+N_BEST = 8
+N_KNOWN = 300  # films with the most ratings: a reader will look for these
+N_OTHERS = 400  # drawn evenly from the others, so that the cloud has its shape
+
+
+class BiasExplorer(PageWidget):
+    """Films' estimates over their number of ratings, and the best of them, at any damping.
+
+    A film's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` gives it, or,
+    with b_u left out, its damped mean. The best are those of all films that are rated; of the rest
+    the cloud shows a part.
+
+    Parameters
+    ----------
+    model : BiasALS
+        Fitted; its users' biases are those that are taken out.
+    items : DataFrame
+        item_id, title; year where it is known.
+    gammas : sequence of float
+        The dampings to choose from, ascending, from 0 on.
+
+    Attributes
+    ----------
+    gamma : float
+        One of `gammas`.
+    fair : bool
+        Whether the users' biases are taken out.
+    """
+
+    _esm = assets.module("bias")
+    _css = assets.style()
+    _page_name: ClassVar[str] = "bias"
+
+    fixed = traitlets.Dict().tag(sync=True, page=True)
+    gamma = traitlets.Float().tag(sync=True, page=True)
+    fair = traitlets.Bool(False).tag(sync=True, page=True)
+
+    def __init__(self, model: BiasALS, items: pd.DataFrame, gammas: Sequence[float]) -> None:
+        if not isinstance(model, BiasALS):
+            raise RecsysError(f"{type(model).__name__} is more than biases; fit BiasALS")
+        if not gammas or list(gammas) != sorted(set(gammas)) or gammas[0] < 0:
+            raise RecsysError(f"gammas are {list(gammas)!r}; give them ascending, from 0 on")
+        history = model._rated.everything(len(model.user_ids_))
+        users = np.repeat(model.user_biases_.astype(np.float64), history.counts)
+        stars = history.values.astype(np.float64)
+        n_items = len(model.item_ids_)
+        counts = np.bincount(history.indices, minlength=n_items)
+        sums = [np.bincount(history.indices, w, n_items) for w in (stars, stars - users)]
+        self._counts, self._sums, self._mu = counts, np.array(sums), float(model.mu_)
+        shown = self._shown(list(gammas))
+        fixed: dict[str, Any] = {
+            "titles": titles_of(rows_of(items, model.item_ids_[shown].tolist())),
+            "counts": counts[shown].tolist(),
+            "sums": self._sums[:, shown].tolist(),
+            "gammas": list(gammas),
+            "mu": self._mu,
+            "stars": list(model.scale_),
+            "best": N_BEST,
+        }
+        super().__init__(fixed=fixed, gamma=gammas[0])
+
+    @traitlets.validate("gamma")
+    def _check_gamma(self, proposal: Any) -> float:
+        gamma: float = proposal["value"]
+        if gamma not in self.fixed["gammas"]:
+            raise DataError(f"gamma is {gamma!r}; it must be one of {self.fixed['gammas']}")
+        return gamma
+
+    def _estimates(self, gamma: float, fair: bool) -> np.ndarray:
+        """Return all films' estimates (n_items,); -inf for those without a rating."""
+        total = self._sums[int(fair)] + gamma * self._mu
+        out = np.full(len(self._counts), -np.inf)
+        return np.divide(total, self._counts + gamma, out=out, where=self._counts > 0)
+
+    def _shown(self, gammas: list[float]) -> np.ndarray:
+        """Return the films that are ever among the best, the best known, and some of the others."""
+        of_note = [
+            np.argsort(-self._estimates(gamma, fair), kind="stable")[:N_BEST]
+            for gamma, fair in itertools.product(gammas, (False, True))
+        ]
+        by_count = np.argsort(-self._counts, kind="stable")[: (self._counts > 0).sum()]
+        others = by_count[np.linspace(0, len(by_count) - 1, N_OTHERS).astype(int)]
+        shown = np.unique(np.concatenate([*of_note, by_count[:N_KNOWN], others]))
+        return shown[self._counts[shown] > 0]
+
+    def best(self) -> pd.DataFrame:
+        """Return the films at the top: title, ratings, estimate (stars)."""
+        fixed = self.fixed
+        counts = np.array(fixed["counts"])
+        total = np.array(fixed["sums"][int(self.fair)]) + self.gamma * self._mu
+        estimates = total / (counts + self.gamma)
+        top = np.argsort(-estimates, kind="stable")[:N_BEST]
+        titles = [fixed["titles"][i] for i in top]
+        return pd.DataFrame({"title": titles, "ratings": counts[top], "estimate": estimates[top]})
+
+    def _plain(self) -> str:
+        """Return the clouds without damping and with the middle one of the dampings."""
+        gammas = self.fixed["gammas"]
+        rated = self._counts > 0
+        clouds = {
+            f"γ = {gamma:g}": self._estimates(gamma, self.fair)[rated]
+            for gamma in (gammas[0], gammas[len(gammas) // 2])
+        }
+        said = "Films' estimates over their number of ratings: with more damping, films with few "
+        figure = figures.damped_clouds(self._counts[rated], clouds, self._mu)
+        return picture(figure, said + "ratings move towards the mean of all.")

@@ -1,0 +1,88 @@
+"""Learning curves of many fits, and two sliders that choose which of them is looked at."""
+
+from __future__ import annotations
+
+import html
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import traitlets
+
+from recsys_lib.errors import DataError
+from recsys_lib.plots import als as figures
+from recsys_lib.widgets import assets
+from recsys_lib.widgets.base import PageWidget, picture
+
+
+class FitExplorer(PageWidget):
+    """RMSE over epochs, in training and in validation, for any pair of two parameters.
+
+    Parameters
+    ----------
+    fits : DataFrame
+        Columns epoch, rmse_train, rmse_valid and the two parameters, which come first; a row an
+        epoch of each fit. There is a fit for every pair of their values, all of the same epochs.
+    names : (str, str), optional
+        What the parameters are called. None: as their columns.
+
+    Attributes
+    ----------
+    chosen : list of two int
+        Which fit is looked at: the places of its parameters among their values, ascending.
+
+    Raises
+    ------
+    DataError
+        A pair of values has no fit, or not the epochs of the others.
+    """
+
+    _esm = assets.module("fits")
+    _css = assets.style()
+    _page_name: ClassVar[str] = "fits"
+
+    fixed = traitlets.Dict().tag(sync=True, page=True)
+    chosen = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True, page=True)
+
+    def __init__(self, fits: pd.DataFrame, names: tuple[str, str] | None = None) -> None:
+        first, second = fits.columns[:2]
+        self._values = [np.unique(fits[column]) for column in (first, second)]
+        shape = len(self._values[0]), len(self._values[1]), fits["epoch"].nunique()
+        table = fits.sort_values([first, second, "epoch"])
+        grid = pd.MultiIndex.from_product([*self._values, np.unique(fits["epoch"])])
+        found = pd.MultiIndex.from_frame(table[[first, second, "epoch"]])
+        if not grid.equals(found.set_names(grid.names)):
+            raise DataError(
+                f"{len(table):,} rows for {shape[0]} values of {first!r}, {shape[1]} of {second!r} "
+                f"and {shape[2]} epochs: there must be one row for each of these"
+            )
+        self._curves = {
+            part: table[f"rmse_{part}"].to_numpy(np.float64).reshape(shape)
+            for part in ("train", "valid")
+        }
+        last = self._curves["valid"][:, :, -1]
+        best = np.unravel_index(np.argmin(last), last.shape)
+        fixed: dict[str, Any] = {
+            "names": list(names or (first, second)),
+            "values": [values.tolist() for values in self._values],
+            "epochs": np.unique(fits["epoch"]).tolist(),
+            **{part: curves.round(5).tolist() for part, curves in self._curves.items()},
+            "best": [int(place) for place in best],
+        }
+        super().__init__(fixed=fixed, chosen=[0, 0])
+
+    @traitlets.validate("chosen")
+    def _check_chosen(self, proposal: Any) -> list[int]:
+        chosen: list[int] = proposal["value"]
+        for place, values in zip(chosen, self._values, strict=True):
+            if not 0 <= place < len(values):
+                raise DataError(f"there is no value number {place} among {len(values)}")
+        return chosen
+
+    def _plain(self) -> str:
+        """Return what each fit ended with, over the second parameter, a line for each first."""
+        names = self.fixed["names"]
+        ends = {part: curves[:, :, -1] for part, curves in self._curves.items()}
+        said = f"RMSE after the last epoch over {names[1]}, a line for each {names[0]}."
+        figure = figures.ends(self._values, names, ends["train"], ends["valid"])
+        return f"{picture(figure, said)}<p>{html.escape(said)}</p>"
