@@ -140,7 +140,7 @@ def test_listed_films_stand_out_and_unrated_ones_are_left_out():
 def test_ends_are_drawn_a_line_for_each_first_value():
     values = [np.array([2, 8]), np.array([0.1, 1.0, 4.0])]
     train, valid = np.arange(6.0).reshape(2, 3), np.arange(6.0, 12).reshape(2, 3)
-    figure = figures.ends(values, ("K", "τ"), train, valid)
+    figure = als.ends(values, ("K", "τ"), train, valid)
     for axes, part in zip(figure.axes, (train, valid), strict=True):
         np.testing.assert_array_equal([line.get_ydata() for line in axes.lines], part)
         assert "τ" in axes.get_xlabel()

@@ -58,3 +58,12 @@ def test_tenths_of_users_by_prediction():
     points = figure.axes[0].containers[0].lines[0]
     np.testing.assert_allclose(points.get_xdata(), np.arange(10) * 10 + 4.5)
     np.testing.assert_allclose(points.get_ydata(), 2 * points.get_xdata())
+
+
+def test_expected_ratings_are_bars_with_their_numbers():
+    figure = genres.expected(["user 1", "user 2"], np.array([3.25, 5.4]), (0.5, 5.0))
+    axes = figure.axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [3.25, 5.4]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["user 1", "user 2"]
+    assert [text.get_text() for text in axes.texts] == ["3.25", "5.40"]
+    style.save(figure, "x")

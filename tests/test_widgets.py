@@ -281,6 +281,7 @@ def test_plain_forms_are_pictures_with_words(data):
     forms = [
         BiasExplorer(models.BiasALS().fit(data.ratings), data.items, [0.0, 5.0]),
         FitExplorer(histories()),
+        GenreSliders(models.GenreALS(6, n_epochs=2).fit(data.ratings, items=data.items)),
         FilmMap(np.eye(8)[:, :2], [f"<i>{k}" for k in range(8)], np.eye(8)),
     ]
     for widget in forms:

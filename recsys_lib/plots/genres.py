@@ -93,3 +93,25 @@ def against_truth(predicted: np.ndarray, given: np.ndarray, labels: tuple[str, s
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.legend(loc="upper left")
     return figure
+
+
+def expected(readers: Sequence[str], stars: np.ndarray, scale: tuple[float, float]) -> Figure:
+    """Draw what some readers are expected to give one film, a bar each.
+
+    Parameters
+    ----------
+    readers : sequence of n str
+        Who they are.
+    stars : (n,)
+        Predictions, not clipped.
+    scale : (float, float)
+        The lowest and the highest rating, in stars.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 0.7 + 0.35 * len(readers)))
+    bars = axes.barh(range(len(readers)), stars, color=BLUE, height=0.6)
+    axes.bar_label(bars, [f"{value:.2f}" for value in stars], padding=4)
+    axes.set_yticks(range(len(readers)), readers)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, scale[1] + 0.5), xlabel="predicted rating (stars)")
+    axes.grid(axis="y", visible=False)
+    return figure

@@ -11,8 +11,9 @@ import traitlets
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import GenreALS
+from recsys_lib.plots import genres as figures
 from recsys_lib.widgets import assets
-from recsys_lib.widgets.base import PageWidget
+from recsys_lib.widgets.base import PageWidget, picture
 
 N_READERS = 5
 
@@ -69,7 +70,12 @@ class GenreSliders(PageWidget):
 
     def _plain(self) -> str:
         """Return what the readers would give a film of the weights that are set."""
-        mix = html.escape(", ".join(self.weights))
-        said = zip(self.fixed["readers"], self.predictions(), strict=True)
-        lines = "".join(f"<li>{html.escape(name)}: {stars:.2f}</li>" for name, stars in said)
-        return f"<p>A film of these genres, without any rating: {mix}</p><ul>{lines}</ul>"
+        mix = ", ".join(self.weights)
+        stars = self.predictions()
+        low, high = self.fixed["stars"]
+        said = "; ".join(
+            f"{name}: {value:.2f} stars"
+            for name, value in zip(self.fixed["readers"], stars, strict=True)
+        )
+        figure = figures.expected(self.fixed["readers"], stars, (low, high))
+        return f"<p>A film without any rating: {html.escape(mix)}</p>{picture(figure, said)}"

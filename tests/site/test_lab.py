@@ -17,7 +17,7 @@ import runner
 
 NAME = "13-rating-demo"
 TOKEN = "for-this-test"
-# What a reader might add: every change is written down, and one list is set from Python.
+# What a reader might add: every change is written down, and five stars get a list from Python.
 OBSERVER = """
 import json
 from pathlib import Path
@@ -25,6 +25,9 @@ from pathlib import Path
 def write(change):
     best = demo.recommendations[["item_id", "score"]].values.tolist()
     Path("seen.json").write_text(json.dumps([list(change["new"].items()), best]))
+    if 5.0 in change["new"].values():
+        own = pd.DataFrame({"item_id": demo.films["ids"][:1], "score": [1.25]})
+        demo.recommendations = own
 
 demo.observe(write, "ratings")
 demo.ratings = {}
@@ -94,15 +97,23 @@ def test_stars_clicked_in_jupyterlab_reach_python_and_come_back(lab, folder, bro
     demo.get_by_role("combobox", name="Search a film").fill("the")
     demo.get_by_role("option").first.click()
     stars = demo.locator(".recsys-yours .recsys-stars").first
-    box = stars.bounding_box()
-    stars.click(position={"x": box["width"] * 0.68, "y": box["height"] / 2})
-
+    click(stars, 0.68)
     wait_until((folder / "seen.json").exists)
     ratings, best = json.loads((folder / "seen.json").read_text())
     assert [value for _, value in ratings] == [3.5]
     scores = demo.locator(".recsys-list .recsys-score strong").all_inner_texts()
     assert [float(score) for score in scores] == pytest.approx([s for _, s in best], abs=0.006)
+
+    click(demo.locator(".recsys-yours .recsys-stars").first, 0.98)
+    own = demo.locator(".recsys-list .recsys-score strong")
+    wait_until(lambda: own.all_inner_texts() == ["1.25"])
     context.close()
+
+
+def click(stars, share: float) -> None:
+    """Click so far to the right of a row of stars."""
+    box = stars.bounding_box()
+    stars.click(position={"x": box["width"] * share, "y": box["height"] / 2})
 
 
 def wait_until(done, tries: int = 300) -> None:

@@ -58,6 +58,7 @@ export function combobox(label, find, onChoose) {
     input.setAttribute("aria-expanded", "true");
     mark(0);
   };
+  input.addEventListener("focus", () => find(""), { once: true }); // gets ready: finds nothing
   input.addEventListener("input", search);
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
