@@ -25,8 +25,8 @@ N_OTHERS = 400  # drawn evenly from the others, so that the cloud has its shape
 class BiasExplorer(PageWidget):
     """Films' estimates over their number of ratings, and the best of them, at any damping.
 
-    A film's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` gives it, or,
-    with b_u left out, its damped mean. The best are those of all films that are rated; of the rest
+    A film's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` with λ = 1 and
+    ν = 0 gives it, or, with b_u left out, its damped mean. The best are those of all films that are rated; of the rest
     the cloud shows a part.
 
     Parameters
