@@ -10,18 +10,46 @@ from pathlib import Path
 
 import pytest
 import supplies
+from console import BUILD
 from playwright.sync_api import Browser, Page, sync_playwright
 
 Open = Callable[..., Iterator[Page]]
 
 
-@pytest.fixture(scope="session")
-def html(root: Path) -> Path:
-    """The folder of the site in the quick profile, built anew only where something changed."""
+BUILDING = pytest.StashKey[subprocess.Popen[bytes]]()
+LOG = BUILD / "logs" / "test-site.log"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that need the site last, so that it can be built beside all others."""
+    items.sort(key=lambda item: "html" in getattr(item, "fixturenames", ()))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to build the site, in the quick profile; only what has changed is built anew."""
+    wanted = session.items and "html" in getattr(session.items[-1], "fixturenames", ())
+    if not wanted or session.config.option.collectonly:
+        return
     command = [sys.executable, "book", "build", "--profile", "quick", "--into", "_build/test"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"the book was not built:\n{done.stdout}{done.stderr}", pytrace=False)
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=session.config.rootpath, stdout=log, stderr=subprocess.STDOUT
+        )
+    session.config.stash[BUILDING] = process
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave no build behind that nobody waits for."""
+    if BUILDING in session.config.stash:
+        session.config.stash[BUILDING].terminate()
+
+
+@pytest.fixture(scope="session")
+def html(pytestconfig: pytest.Config, root: Path) -> Path:
+    """The folder of the site, once it is built."""
+    if pytestconfig.stash[BUILDING].wait():
+        pytest.fail(f"the book was not built:\n{LOG.read_text()}", pytrace=False)
     return root / "_build" / "test" / "html"
 
 
