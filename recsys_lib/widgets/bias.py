@@ -26,8 +26,8 @@ class BiasExplorer(PageWidget):
     """Films' estimates over their number of ratings, and the best of them, at any damping.
 
     A film's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` with λ = 1 and
-    ν = 0 gives it, or, with b_u left out, its damped mean. The best are those of all films that are rated; of the rest
-    the cloud shows a part.
+    ν = 0 gives it, or, with b_u left out, its damped mean. The best are those of all films that are
+    rated; of the rest the cloud shows a part.
 
     Parameters
     ----------
