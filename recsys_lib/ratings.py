@@ -41,6 +41,11 @@ class CSR(NamedTuple):
         where = np.arange(indptr[-1]) + shift
         return CSR(indptr, self.indices[where], self.values[where])
 
+    def select(self, mask: np.ndarray) -> CSR:
+        """Return the matrix of the stored values where `mask` (nnz,) bool is true."""
+        kept = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
+        return CSR(kept[self.indptr], self.indices[mask], self.values[mask])
+
 
 class Ratings:
     """A users x items matrix of ratings of which only the observed pairs are stored.
@@ -286,10 +291,7 @@ class Ratings:
             raise DataError(
                 f"the mask must be {len(self)} booleans; it is {mask.dtype} {mask.shape}"
             )
-        kept = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
-        by_user = CSR(
-            kept[self.by_user.indptr], self.by_user.indices[mask], self.by_user.values[mask]
-        )
+        by_user = self.by_user.select(mask)
         times = None if self.timestamps is None else self.timestamps[mask]
         return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
 

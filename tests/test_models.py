@@ -20,9 +20,12 @@ MODELS = {
     "GenreALS": lambda: models.GenreALS(n_factors=6, n_epochs=5),
     "BayesianALS": lambda: models.BayesianALS(n_factors=4, n_samples=6, n_burn=4),
     "BPR": lambda: models.BPR(n_factors=6, n_epochs=5),
+    "PureSVD": lambda: models.PureSVD(n_factors=6, threshold=3.5),
+    "EASE": lambda: models.EASE(lam=20.0, threshold=3.5),
+    "ImplicitALS": lambda: models.ImplicitALS(n_factors=6, threshold=3.5, n_epochs=5),
 }
 RATING_MODELS = ["BiasALS", "ALS", "GenreALS"]
-FACTOR_MODELS = ["ALS", "GenreALS", "BPR"]
+FACTOR_MODELS = ["ALS", "GenreALS", "BPR", "ImplicitALS"]
 # A trained row equals its fold-in when the items have not moved since: one more users' half step.
 EXACT_FOLD_IN = ["BiasALS", "ALS", "GenreALS"]
 
@@ -103,6 +106,23 @@ def test_a_stranger_gets_a_list_without_training(model, data):
     assert len(table) == 7
     assert not set(table["item_id"]) & set(liked)
     assert len(model.recommend_for({}, n=3)) == 3
+
+
+def test_parameters_are_counted(fitted):
+    users, items, genres = 300, 400, len(fitted["GenreALS"].feature_names_)
+    counts = {
+        "Popularity": items,
+        "BiasALS": users + items,
+        "ALS": (users + items) * 7,
+        "GenreALS": (users + items + genres) * 7,
+        "BPR": users * 6 + items * 7,
+        "ImplicitALS": (users + items) * 6,
+        "PureSVD": items * 6 + 6,
+        "EASE": items**2,
+    }
+    assert {name: fitted[name].n_parameters_ for name in counts} == counts
+    with pytest.raises(NotFittedError):
+        _ = models.BPR().n_parameters_
 
 
 def test_save_and_load(model, data, tmp_path):

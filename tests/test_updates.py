@@ -23,6 +23,9 @@ ALS_FAMILY = {
 OTHERS = {
     "BPR": lambda: models.BPR(n_factors=6, n_epochs=4),
     "Popularity": models.Popularity,
+    "PureSVD": lambda: models.PureSVD(n_factors=6),
+    "EASE": lambda: models.EASE(lam=20.0),
+    "ImplicitALS": lambda: models.ImplicitALS(n_factors=6, n_epochs=4),
     "BayesianALS": lambda: models.BayesianALS(n_factors=4, n_samples=4, n_burn=2),
 }
 ALL = ALS_FAMILY | OTHERS

@@ -64,6 +64,16 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
     return items, scores
 
 
+def top_of_scores(scores, seen_indptr, seen_indices, n):
+    """As `top_n`, of scores (m, n_items) float32 that are there already."""
+    m = len(scores)
+    items = np.full((m, n), -1, np.int32)
+    best = np.full((m, n), -np.inf, np.float32)
+    with threads_for(m):
+        _top_of_scores(_float32(scores), seen_indptr, seen_indices, items, best)
+    return items, best
+
+
 def user_auc(
     user_vectors, item_vectors, seen_indptr, seen_indices, relevant_indptr, relevant_indices
 ):
@@ -243,6 +253,20 @@ def _top_n(user_vectors, tiles, n_items, seen_indptr, seen_indices, items, score
                 _offer(s, u, start, items, scores, first + u)
         for u in range(min(USERS, m - first)):
             _sort_heap(items, scores, first + u)
+
+
+@njit(cache=True, parallel=True)
+def _top_of_scores(s, seen_indptr, seen_indices, items, scores):
+    """Fill `items` and `scores` as `_top_n` does, one row of `s` after the other."""
+    for u in prange(len(s)):
+        cursor, end = seen_indptr[u], seen_indptr[u + 1]
+        for i in range(s.shape[1]):
+            if cursor < end and seen_indices[cursor] == i:
+                cursor += 1
+            elif s[u, i] > scores[u, 0]:
+                scores[u, 0], items[u, 0] = s[u, i], i
+                _sift_down(items, scores, u, items.shape[1])
+        _sort_heap(items, scores, u)
 
 
 @njit(cache=True)

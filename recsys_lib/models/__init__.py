@@ -9,12 +9,28 @@ from recsys_lib.models.base import Recommender
 from recsys_lib.models.bayesian_als import BayesianALS
 from recsys_lib.models.bias_als import BiasALS
 from recsys_lib.models.bpr import BPR
+from recsys_lib.models.ease import EASE
 from recsys_lib.models.genre_als import GenreALS
+from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.popularity import Popularity
+from recsys_lib.models.pure_svd import PureSVD
 
-__all__ = ["ALS", "BPR", "BayesianALS", "BiasALS", "GenreALS", "Popularity", "Recommender", "load"]
+_MODELS = (ALS, BPR, EASE, BayesianALS, BiasALS, GenreALS, ImplicitALS, Popularity, PureSVD)
+_SAVED = {model.__name__: model for model in _MODELS}
 
-_SAVED = {model.__name__: model for model in (ALS, BPR, BayesianALS, BiasALS, GenreALS, Popularity)}
+__all__ = [
+    "ALS",
+    "BPR",
+    "EASE",
+    "BayesianALS",
+    "BiasALS",
+    "GenreALS",
+    "ImplicitALS",
+    "Popularity",
+    "PureSVD",
+    "Recommender",
+    "load",
+]
 
 
 def load(path: str | os.PathLike[str]) -> Recommender:

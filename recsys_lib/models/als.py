@@ -123,6 +123,11 @@ class ALS(RatingModel):
         """b_i, (n_items,)."""
         return self.item_rows_[:, -1]
 
+    @property
+    def n_parameters_(self) -> int:
+        """How many numbers `fit` has learnt; the prior means follow from the features' rows."""
+        return super().n_parameters_ - self.item_priors_.size
+
     # ---- fitting
 
     def fit(

@@ -34,6 +34,7 @@ class Recommender:
     """
 
     _learnt: ClassVar[tuple[str, ...]] = ()  # names of the arrays that make up a fitted model
+    _users_at_a_time: ClassVar[int] = USERS_AT_A_TIME  # whose rows are made together to rank
 
     user_ids_: np.ndarray
     item_ids_: np.ndarray
@@ -69,6 +70,13 @@ class Recommender:
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({params})"
+
+    @property
+    def n_parameters_(self) -> int:
+        """How many numbers `fit` has learnt."""
+        self._check_fitted()
+        names = (name for name in self._learnt if not name.startswith("_"))
+        return sum(getattr(self, name).size for name in names)
 
     # ---- what a model fills in
 
@@ -142,8 +150,8 @@ class Recommender:
         the user has rated. Ties go to the lower index; rows are padded by -1 and -inf.
         """
         parts = []
-        for start in range(0, len(users), USERS_AT_A_TIME):
-            some = users[start : start + USERS_AT_A_TIME]
+        for start in range(0, len(users), self._users_at_a_time):
+            some = users[start : start + self._users_at_a_time]
             skip = self._rated.take(some) if seen is None else seen.take(some)
             parts.append(self._top(self._user_rows(some), n, skip))
         return _stack(parts, n)
@@ -151,8 +159,8 @@ class Recommender:
     def _rank_history(self, history: CSR, n: int) -> tuple[np.ndarray, np.ndarray]:
         """As `_rank`, for strangers of whom only `history` is known, a row each."""
         parts = []
-        for start in range(0, len(history.indptr) - 1, USERS_AT_A_TIME):
-            stop = min(start + USERS_AT_A_TIME, len(history.indptr) - 1)
+        for start in range(0, len(history.indptr) - 1, self._users_at_a_time):
+            stop = min(start + self._users_at_a_time, len(history.indptr) - 1)
             some = history.take(np.arange(start, stop))
             parts.append(self._top(self._fold_in(some), n, some))
         return _stack(parts, n)

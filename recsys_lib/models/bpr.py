@@ -14,7 +14,7 @@ from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.kernels import ranking
-from recsys_lib.models.base import Recommender
+from recsys_lib.models.likes import LikesModel
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
@@ -23,7 +23,7 @@ LIKES_A_BLOCK = 10_000  # about: a millisecond's work, or waiting for each other
 FOLD_IN_STEPS = 2000
 
 
-class BPR(Recommender):
+class BPR(LikesModel):
     """Rank what a user liked above what the user never saw: x_ui = p_u·q_i + b_i.
 
     Draws triples (u, i, j), i liked by u and j not rated by u, and takes gradient steps on
@@ -139,9 +139,6 @@ class BPR(Recommender):
         self.history = log.table()
         return self
 
-    def _is_liked(self, values: np.ndarray) -> np.ndarray:
-        return np.ones(len(values), bool) if self.threshold is None else values >= self.threshold
-
     def _epoch(
         self, train: Ratings, blocks: _Blocks, rng: np.random.Generator
     ) -> tuple[float, float]:
@@ -167,7 +164,7 @@ class BPR(Recommender):
         return float(loss / drawn), float(in_order / drawn)
 
     def _auc(self, train: Ratings, valid: Ratings) -> float:
-        liked = valid.select(self._is_liked(valid.by_user.values)).by_user
+        liked = self._liked(valid.by_user)
         users = np.flatnonzero(liked.counts > 0)
         seen, wanted = train.by_user.take(users), liked.take(users)
         auc = ranking.user_auc(
@@ -189,12 +186,11 @@ class BPR(Recommender):
 
     def _fold_in(self, history: CSR) -> np.ndarray:
         """Learn strangers' vectors by the same steps, the items held fixed."""
-        liked = self._is_liked(history.values)
-        liked_indptr = np.concatenate([[0], np.cumsum(liked)])[history.indptr]
+        liked = self._liked(history)
         rows = np.zeros((len(history.indptr) - 1, self.n_factors), np.float32)
         seeds = np.full(len(rows), self.seed, np.uint64)
         kernels.fold_in(
-            history.indptr, history.indices, liked_indptr, history.indices[liked],
+            history.indptr, history.indices, liked.indptr, liked.indices,
             self.item_rows_, np.float32(self.learning_rate), np.float32(self.reg),
             FOLD_IN_STEPS, seeds, rows,
         )  # fmt: skip

@@ -1,0 +1,266 @@
+"""Implicit alternating least squares: every pair counts, yet only the observed ones are visited.
+
+A pair that was observed has target 1 and confidence c, any other has target 0 and confidence 1.
+With the other side fixed, a row x solves
+
+    (Σ_all y yᵀ + Σ_observed (c - 1) y yᵀ + w I) x = Σ_observed c y,
+
+w its penalty. The first sum is the same for all rows: one Gram matrix for a half step.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+from recsys_lib.kernels.als import AHEAD, CHUNKS, PANEL, make_room
+from recsys_lib.kernels.linalg import (
+    FAST,
+    LINE,
+    add_gram,
+    aligned,
+    backward,
+    cholesky,
+    forward,
+)
+from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
+
+
+@njit(cache=True)
+def gather(first, last, indices, other, panel):
+    """Copy the rows of some pairs, which lie all over `other`, to the top of `panel`."""
+    n_factors = other.shape[1]
+    for j in range(last - first):
+        later = other[indices[min(first + j + AHEAD, len(indices) - 1)]]
+        for k in range(0, n_factors, LINE // other.itemsize):
+            prefetch(later, k)
+        row, factors = other[indices[first + j]], panel[j]
+        for k in range(n_factors):
+            factors[k] = row[k]
+
+
+@njit(cache=True, fastmath=FAST)
+def add_targets(panel, first, last, excess, targets, size, gram):
+    """Add Σ c y to the row of `gram` below the factors'; then multiply each y by √(c - 1)."""
+    for j in range(last - first):
+        targets[0, j] = 1 + excess[first + j]
+    for b in range(0, size, LANES):
+        total = zeros(gram[0])
+        for j in range(last - first):
+            total = fma(spread(targets[0], j), load(panel[j], b), total)
+        store(gram[size], b, add(load(gram[size], b), total))
+    for j in range(last - first):
+        root = excess[first + j] ** 0.5
+        for k in range(size):
+            panel[j, k] *= root
+
+
+@njit(cache=True)
+def sum_products(start, stop, indices, excess, other, panel, targets, gram):
+    """Fill the lower triangle of `gram` with Σ (c - 1) y yᵀ, and the row below it with Σ c y."""
+    size = other.shape[1]
+    gram[:] = 0
+    for first in range(start, stop, PANEL):
+        last = min(first + PANEL, stop)
+        gather(first, last, indices, other, panel)
+        add_targets(panel, first, last, excess, targets, size, gram)
+        add_gram(panel, last - first, size, gram)
+
+
+@njit(cache=True, fastmath=FAST)
+def set_up(grams, fixed, weights, a, rhs):
+    """Deal LANES rows' sums out to their lanes, each with the Gram matrix that all share."""
+    size = len(fixed)
+    for k in range(size):
+        for c in range(k + 1):
+            for lane in range(LANES):
+                a[k, c, lane] = fixed[k, c] + grams[lane, k, c]
+        for lane in range(LANES):
+            a[k, k, lane] += weights[lane]
+            rhs[k, lane] = grams[lane, size, k]
+
+
+@njit(cache=True)
+def loss_of(confidence, weight, rhs, residual, x):
+    """Return Σ c (target - score)² of a row at x, given r = rhs - A x: no pass over the pairs.
+
+    It is Σ_observed c - 2 x·rhs + xᵀ(A - w I)x, and A x is rhs - r.
+    """
+    total = confidence
+    for k in range(len(x)):
+        own = np.float64(x[k])
+        total -= own * (rhs[k] + residual[k] + weight * own)
+    return total
+
+
+@njit(cache=True)
+def solve_group(
+    group, indptr, indices, excess, other, fixed, penalties, rows, losses,
+    panel, targets, grams, a, rhs, x,
+):  # fmt: skip
+    """Solve a group of rows at once, at most LANES of them; lanes left over are nobody's."""
+    size = len(fixed)
+    weights, zero = np.ones(LANES, other.dtype), np.zeros(size, other.dtype)
+    for lane, r in enumerate(group):
+        sum_products(
+            indptr[r], indptr[r + 1], indices, excess, other, panel, targets, grams[lane]
+        )  # fmt: skip
+        weights[lane] = penalties[r]
+    set_up(grams, fixed, weights, a, rhs)
+    x[:] = rhs
+    cholesky(a, size)
+    forward(a, size, x)
+    backward(a, size, x)
+    for lane, r in enumerate(group):
+        if indptr[r] == indptr[r + 1]:  # nothing observed: zero, whatever the system says
+            rows[r], losses[r] = 0, 0
+            continue
+        rows[r] = x[:size, lane]
+        confidence = total_confidence(indptr[r], indptr[r + 1], excess)
+        losses[r] = loss_of(confidence, weights[lane], rhs[:, lane], zero, rows[r])
+
+
+@njit(cache=True)
+def total_confidence(start, stop, excess):
+    """Return Σ c over a row's observed pairs, in float64."""
+    total = float(stop - start)
+    for k in range(start, stop):
+        total += excess[k]
+    return total
+
+
+@njit(cache=True, parallel=True)
+def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, losses):
+    """Solve all rows of one side exactly, given the other: one half of an epoch.
+
+    Parameters
+    ----------
+    indptr, indices, excess : CSR of the observed pairs, a row for each row to solve
+        The values are c - 1, not negative.
+    order : (n_rows,) int
+        The rows by decreasing length; dealt out like cards, they make pieces of equal work.
+    other : (n_other, K) float
+        The fixed side.
+    fixed : (K, K)
+        Its Gram matrix, from `gram_of`.
+    penalties : (n_rows,)
+        w of each row.
+    rows : (n_rows, K)
+        Overwritten by the solution; a row of which nothing was observed becomes zero.
+    losses : (n_rows,) float64
+        Overwritten by each row's Σ c (target - score)² over all pairs.
+    """
+    chunks = min(CHUNKS, (len(order) + LANES - 1) // LANES)
+    for chunk in prange(chunks):
+        panel, targets, grams, a, rhs, x = make_room(other.shape[1] + 1, other)
+        for first in range(chunk, len(order), chunks * LANES):
+            solve_group(
+                order[first : first + chunks * LANES : chunks],
+                indptr, indices, excess, other, fixed, penalties, rows, losses,
+                panel, targets, grams, a, rhs, x,
+            )  # fmt: skip
+
+
+@njit(cache=True, parallel=True)
+def gram_of(rows):
+    """Return Σ y yᵀ over all rows (n, K), (K, K) float64: the same bits at any thread count."""
+    n, size = rows.shape
+    chunks = min(CHUNKS, (n + PANEL - 1) // PANEL)
+    sums = np.zeros((chunks, size, size))
+    for chunk in prange(chunks):
+        panel, _, grams, _, _, _ = make_room(size + 1, rows)
+        gram = grams[0]
+        for first in range(chunk * PANEL, n, chunks * PANEL):
+            depth = min(PANEL, n - first)
+            for j in range(depth):
+                for k in range(size):
+                    panel[j, k] = rows[first + j, k]
+            add_gram(panel, depth, size, gram)
+        for k in range(size):
+            for c in range(k + 1):
+                sums[chunk, k, c] = gram[k, c]
+    total = np.zeros((size, size))
+    for chunk in range(chunks):
+        total += sums[chunk]
+    for k in range(size):
+        for c in range(k):
+            total[c, k] = total[k, c]
+    return total
+
+
+# --- conjugate gradient: a few products with A in place of a factorisation ------------------------
+
+
+@njit(cache=True, fastmath=FAST)
+def multiply_by_system(panel, depth, excess, start, fixed, weight, x, out):
+    """Fill `out` with A x = (fixed + w I + Σ (c - 1) y yᵀ) x; A itself is never formed."""
+    size = len(fixed)
+    for k in range(size):
+        total = weight * x[k]
+        for c in range(size):
+            total += fixed[k, c] * x[c]
+        out[k] = total
+    for j in range(depth):
+        y = panel[j]
+        score = x[0] * y[0]
+        for k in range(1, size):
+            score += x[k] * y[k]
+        score *= excess[start + j]
+        for k in range(size):
+            out[k] += score * y[k]
+
+
+@njit(cache=True, fastmath=FAST)
+def descend(panel, depth, excess, start, fixed, weight, n_steps, x, rhs, residual, direction, ap):
+    """Move x by `n_steps` steps of conjugate gradient from where it is; `residual` follows."""
+    size = len(x)
+    rhs[:] = 0
+    for j in range(depth):
+        c = 1 + excess[start + j]
+        for k in range(size):
+            rhs[k] += c * panel[j, k]
+    multiply_by_system(panel, depth, excess, start, fixed, weight, x, ap)
+    squares = 0.0
+    for k in range(size):
+        residual[k] = direction[k] = rhs[k] - ap[k]
+        squares += residual[k] * residual[k]
+    for _ in range(n_steps):
+        if squares < 1e-20:  # there already: the next quotient would be 0 / 0
+            break
+        multiply_by_system(panel, depth, excess, start, fixed, weight, direction, ap)
+        curvature = 0.0
+        for k in range(size):
+            curvature += direction[k] * ap[k]
+        length = squares / curvature
+        before, squares = squares, 0.0
+        for k in range(size):
+            x[k] += length * direction[k]
+            residual[k] -= length * ap[k]
+            squares += residual[k] * residual[k]
+        for k in range(size):
+            direction[k] = residual[k] + squares / before * direction[k]
+
+
+@njit(cache=True, parallel=True)
+def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses):
+    """As `half_step`, by `n_steps` of conjugate gradient from the rows as they are.
+
+    The rows y of a row's pairs are gathered once, and stay near for all the steps.
+    """
+    size = other.shape[1]
+    chunks = min(CHUNKS, len(order))
+    for chunk in prange(chunks):
+        longest = indptr[order[chunk] + 1] - indptr[order[chunk]]  # rows come longest first
+        panel = aligned(longest, size, other)
+        rhs, residual, direction, ap = np.empty((4, size), other.dtype)
+        for place in range(chunk, len(order), chunks):
+            r = order[place]
+            start, stop = indptr[r], indptr[r + 1]
+            if start == stop:
+                rows[r], losses[r] = 0, 0
+                continue
+            gather(start, stop, indices, other, panel)
+            descend(
+                panel, stop - start, excess, start, fixed, penalties[r], n_steps, rows[r],
+                rhs, residual, direction, ap,
+            )  # fmt: skip
+            confidence = total_confidence(start, stop, excess)
+            losses[r] = loss_of(confidence, penalties[r], rhs, residual, rows[r])

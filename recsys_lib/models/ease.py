@@ -1,0 +1,143 @@
+"""A linear autoencoder in closed form: what each item says of every other."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import lapack
+from scipy.sparse import csr_matrix
+
+from recsys_lib import io
+from recsys_lib.errors import RecsysError
+from recsys_lib.kernels import ranking
+from recsys_lib.models.likes import LikesModel, Watch, as_scipy
+from recsys_lib.ratings import CSR, Ratings
+
+MAX_ITEMS = 15_000  # items x items take 1.8 GB in float64, and half as much again in float32
+AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
+
+
+class EASE(LikesModel):
+    """ŝ_u = r_u B: a user's likes times a dense matrix of items by items with a zero diagonal.
+
+    B minimises ‖R - R B‖² + λ ‖B‖², R having a 1 for each like; the diagonal is held at zero, or
+    the best B would be the identity. With P = (RᵀR + λ I)⁻¹, B_ij = -P_ij / P_jj off the diagonal.
+
+    Parameters
+    ----------
+    lam : float
+        λ, weight of the squared entries of B.
+    threshold : float, optional
+        Ratings of at least this are likes; None: every rating is one.
+
+    Attributes
+    ----------
+    item_weights_ : (n_items, n_items) float32
+        B: column j is what the items say of item j.
+    history : DataFrame
+        A single row: epoch, ndcg_valid (at 10), seconds.
+
+    Notes
+    -----
+    The inverse takes n_items³ multiplications, and the fit 12 n_items² bytes. More than 15,000
+    items (2.7 GB) are refused.
+
+    References
+    ----------
+    Steck 2019, Embarrassingly shallow autoencoders for sparse data.
+    """
+
+    _learnt: ClassVar[tuple[str, ...]] = ("item_weights_",)
+    _users_at_a_time: ClassVar[int] = AT_A_TIME
+
+    item_weights_: np.ndarray
+
+    def __init__(self, lam: float = 200.0, threshold: float | None = None) -> None:
+        self.lam = lam
+        self.threshold = threshold
+
+    def fit(
+        self,
+        train: Ratings,
+        valid: Ratings | None = None,
+        items: pd.DataFrame | None = None,
+        *,
+        progress: bool | None = None,
+        run_dir: str | os.PathLike[str] | None = None,
+        history: Ratings | None = None,
+    ) -> Self:
+        """Solve for B; see `Recommender.fit`. There are no epochs, and no checkpoint.
+
+        `history` is what is shown of the users of `valid`, where those are strangers to `train`.
+        """
+        if not self.lam > 0:
+            raise RecsysError(f"lam is {self.lam!r}; it must be above 0")
+        if train.n_items > MAX_ITEMS:
+            raise RecsysError(
+                f"EASE holds items x items, and {train.n_items:,} items would take "
+                f"{12 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
+            )
+        self._remember(train)
+        likes = self._likes(train)
+        watch, log = Watch(self, valid, history), io.RunLog(run_dir)
+        began = time.perf_counter()
+        gram = _gram(likes, train.n_items)
+        gram[np.diag_indices_from(gram)] += self.lam
+        self.item_weights_ = _weights(gram)
+        seconds = time.perf_counter() - began
+        log.write(epoch=1, ndcg_valid=watch.ndcg(), seconds=seconds)
+        self.history = log.table()
+        return self
+
+    # ---- what the base class asks for: nothing is stored of a user but the likes
+
+    def _user_rows(self, users: np.ndarray) -> np.ndarray:
+        return self._fold_in(self._rated.take(users))
+
+    def _set_user_row(self, user: int, row: np.ndarray) -> None:
+        """Nothing to store: the base class keeps the history."""
+
+    def _fold_in(self, history: CSR) -> np.ndarray:
+        return as_scipy(self._liked(history), len(self.item_weights_)).toarray()
+
+    def _vectors(self, rows: np.ndarray) -> np.ndarray:
+        return rows
+
+    def _item_vectors(self) -> np.ndarray:
+        return self.item_weights_.T
+
+    def _similarity_vectors(self) -> np.ndarray:
+        return self.item_weights_.T
+
+    def _top(self, rows: np.ndarray, n: int, skip: CSR) -> tuple[np.ndarray, np.ndarray]:
+        """As for other linear models, but with a product that knows how few likes a row has."""
+        scores = csr_matrix(rows) @ self.item_weights_
+        return ranking.top_of_scores(scores, skip.indptr, skip.indices, n)
+
+
+def _gram(likes: CSR, n_items: int) -> np.ndarray:
+    """Return RᵀR (n_items, n_items) float64: whole numbers, so exact in any order of summing."""
+    gram = np.zeros((n_items, n_items))
+    for start in range(0, len(likes.indptr) - 1, AT_A_TIME):
+        stop = min(start + AT_A_TIME, len(likes.indptr) - 1)
+        rows = as_scipy(likes.take(np.arange(start, stop)), n_items).toarray()
+        gram += rows.T @ rows
+    return gram
+
+
+def _weights(gram: np.ndarray) -> np.ndarray:
+    """Return B (n_items, n_items) float32 of a positive definite matrix, which is overwritten."""
+    factor, _ = lapack.dpotrf(gram.T, overwrite_a=1)  # transposed: as LAPACK lays matrices out
+    inverse = lapack.dpotri(factor, overwrite_c=1)[0].T  # of which only the lower triangle is right
+    for start in range(0, len(inverse), AT_A_TIME):
+        stop = start + AT_A_TIME
+        corner = np.tril(inverse[start:stop, start:stop])
+        inverse[start:stop, start:stop] = corner + np.tril(corner, -1).T
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+    inverse *= -1 / np.diag(inverse)
+    np.fill_diagonal(inverse, 0)
+    return inverse.astype(np.float32)
