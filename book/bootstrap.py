@@ -28,6 +28,7 @@ PYTHON = Path(sys.executable) if OWN else BIN / ("python.exe" if os.name == "nt"
 STAMP = VENV / "course.stamp"
 LOCKS = ROOT / "book" / "locks"
 REQUIREMENTS = ROOT / "requirements.lock"
+TORCH = LOCKS / "torch.txt"
 PEERS = BUILD / "peers"
 PARTS = ("benchmarks", "book", "recsys_lib", "tests")  # where Python and Numba leave caches
 
@@ -51,13 +52,13 @@ def environment() -> None:
     """Make `.venv` hold what the lock file says, if it does not already."""
     if OWN:
         return
-    files = [REQUIREMENTS, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
+    files = [REQUIREMENTS, TORCH, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
     parts = [sys.version.encode(), str(VENV).encode(), *(file.read_bytes() for file in files)]
     key = hashlib.sha256(b"\0".join(parts)).hexdigest()
     if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == key:
         return
     started = time.perf_counter()
-    say("Setting up .venv: the locked dependencies, about 400 MB to download, once")
+    say("Setting up .venv: the locked dependencies, about 600 MB to download, once")
     STAMP.unlink(missing_ok=True)
     if not inside() and not usable():
         create()
@@ -71,8 +72,41 @@ def environment() -> None:
     compiled = ["--compile-bytecode"] if sys.dont_write_bytecode else []
     uv("Installing the dependencies", "pip", "sync", "--require-hashes", *compiled, REQUIREMENTS)
     uv("Installing recsys_lib", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ".")
-    STAMP.write_text(key)
+    if torch_for_processors() or torch_of_any_build():
+        STAMP.write_text(key)
+    else:
+        say("There is no PyTorch here: the chapter on networks will not run; all others will")
     say(f"Set up .venv in {clock(time.perf_counter() - started)}")
+
+
+def torch_for_processors(into: Path = PYTHON) -> bool:
+    """Install PyTorch in a build for processors alone; return whether there is one.
+
+    Its usual build for Linux brings gigabytes for a graphics card. The other is taken from where
+    pip is told to find files, or else from PyTorch's own index, which uv knows. Neither place's
+    files are in the lock, whose hashes are those of the usual builds: only the version is held.
+    """
+    pin = TORCH.with_suffix(".in").read_text("utf-8").split()[-1]
+    ways = []
+    if "find-links" in pip_settings():
+        ways.append(["--no-index", "--only-binary", ":all:"])
+    if sys.platform == "linux":  # elsewhere the usual build is the one for processors
+        ways.append(["--torch-backend", "cpu"])
+    for way in ways:
+        with contextlib.suppress(Stop):
+            what = f"Installing {pin} for processors"
+            options = ["--no-deps", *way, pin]
+            uv(what, "pip", "install", *options, into=into, log="torch", show=False)
+            return True
+    return False
+
+
+def torch_of_any_build() -> bool:
+    """Install the locked PyTorch and all that it brings; return whether that went well."""
+    with contextlib.suppress(Stop):
+        uv("Installing PyTorch", "pip", "install", "--require-hashes", "-r", TORCH, log="torch")
+        return True
+    return False
 
 
 def usable() -> bool:
@@ -136,12 +170,7 @@ def peers() -> Path:
         except Stop as stop:
             say(f"{stop}: it will not be measured")
             whole = False
-    if links := pip_settings().get("find-links"):
-        # LensKit imports torch, whose usual build for Linux brings gigabytes for a graphics card:
-        # it is taken only where the machine has a build at hand.
-        local = ["--no-index", "--no-deps", "--only-binary", ":all:", "torch"]
-        with contextlib.suppress(Stop):
-            uv(f"Looking for torch in {links}", "pip", "install", *local, into=python, log="torch")
+    torch_for_processors(into=python)  # which LensKit imports
     if whole:
         stamp.write_text(key)
     return python
@@ -161,7 +190,9 @@ def peers_extra() -> list[str]:
     return extra
 
 
-def uv(what: str, *args: str | Path, into: Path = PYTHON, log: str = "uv") -> None:
+def uv(
+    what: str, *args: str | Path, into: Path = PYTHON, log: str = "uv", show: bool = True
+) -> None:
     """Call uv on an environment with the sources that pip is configured with.
 
     uv reads none of pip's configuration, yet a machine's mirror, its wheels and its certificates
@@ -177,7 +208,7 @@ def uv(what: str, *args: str | Path, into: Path = PYTHON, log: str = "uv") -> No
         env["SSL_CERT_FILE"] = settings["cert"]
     subcommand, rest = args[:2], args[2:]
     command = [PYTHON, "-m", "uv", *subcommand, "--python", into, *sources, *rest]
-    quietly(command, what, BUILD / "logs" / f"{log}.log", env=env)
+    quietly(command, what, BUILD / "logs" / f"{log}.log", env=env, show=show)
 
 
 def pip_settings() -> dict[str, str]:
@@ -196,8 +227,13 @@ def lock() -> int:
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
     if index := pip_settings().get("index-url"):
         options += ["--index-url", index]
-    course = ["--extra", "book", "--extra", "dev"]
-    jobs = [["pyproject.toml", *course, "-o", "requirements.lock"]]
+    course = ["--extra", "book", "--extra", "dev", "--extra", "nets"]
+    # PyTorch is locked apart, at the version that torch.in names, and its small dependencies here.
+    torch = ["--constraints", "book/locks/torch.in", "--no-emit-package", "torch"]
+    torch += ["--excludes", "book/locks/torch-without.txt"]
+    jobs = [["pyproject.toml", *course, *torch, "-o", "requirements.lock"]]
+    held = ["--constraints", "requirements.lock"]
+    jobs += [["book/locks/torch.in", *held, "-o", "book/locks/torch.txt"]]
     jobs += [[f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"] for name in ("uv", "node")]
     jobs += [["-", "--excludes", "book/locks/peers-without.txt", "-o", "book/locks/peers.txt"]]
     given = "\n".join(peers_extra())  # for the job that reads it: the extra without the rest

@@ -24,7 +24,7 @@ def pyproject(root):
 def required(pyproject):
     """Every direct dependency: what the library, the book and the tests need."""
     project = pyproject["project"]
-    extras = (project["optional-dependencies"][name] for name in ("book", "dev"))
+    extras = (project["optional-dependencies"][name] for name in ("book", "dev", "nets"))
     return [Requirement(text) for text in sum(extras, project["dependencies"])]
 
 
@@ -35,8 +35,12 @@ def notebooks(root):
     return found
 
 
+CONDA_NAMES = {"pytorch": "torch"}  # where conda-forge calls a package by another name
+
+
 def normal(requirement):
-    return canonicalize_name(requirement.name), str(requirement.specifier)
+    name = CONDA_NAMES.get(requirement.name, requirement.name)
+    return canonicalize_name(name), str(requirement.specifier)
 
 
 def test_conda_users_get_the_same_dependencies(root, pyproject, required):
@@ -49,11 +53,21 @@ def test_conda_users_get_the_same_dependencies(root, pyproject, required):
     assert {*map(normal, others), *map(normal, map(Requirement, pip))} == {*map(normal, required)}
 
 
+def pinned(lock):
+    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE))
+
+
 def test_the_lock_file_holds_every_dependency_with_hashes(root, required):
     lock = (root / "requirements.lock").read_text("utf-8")
-    pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE))
+    torch = (root / "book" / "locks" / "torch.txt").read_text("utf-8")
+    pins = pinned(lock)
+    assert "torch" not in pins  # its builds come from elsewhere: see book/bootstrap.py
+    for name, version in pinned(torch).items():
+        assert pins.setdefault(name, version) == version
     for requirement in required:
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
+    assert f"torch=={pins['torch']}" in (root / "book" / "locks" / "torch.in").read_text("utf-8")
+    assert "--hash=sha256:" in torch and "nvidia" not in lock
     blocks = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)
     assert [block for block in blocks if "==" in block and "--hash=sha256:" not in block] == []
 
