@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib import io
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import RecsysError
 from recsys_lib.features import Features, item_features, popularity_column
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels.threads import threads_for
+from recsys_lib.models import checkpoints
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
@@ -152,7 +152,7 @@ class ALS(RatingModel):
         self._check_parameters()
         self._remember(train)
         self._start(train, items)
-        done = self._load_checkpoint(run_dir) if resume else 0
+        done = checkpoints.take_up(run_dir, self) if resume else 0
         log = io.RunLog(run_dir, keep=done)
         steps = bar(progress, total=self.n_epochs, initial=done, desc=type(self).__name__)
         with steps:
@@ -170,7 +170,7 @@ class ALS(RatingModel):
                     "seconds": seconds,
                 }
                 log.write(**row)
-                self._save_checkpoint(run_dir, epoch)
+                checkpoints.save(run_dir, self, epoch)
                 steps.update()
                 steps.set_postfix_str(
                     " ".join(f"{key[5:]} {row[key]:.4f}" for key in ("rmse_train", "rmse_valid"))
@@ -279,36 +279,6 @@ class ALS(RatingModel):
         features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
         weighed = self._penalty.astype(np.float64) @ (users + items)
         return 0.5 * (self.lam * sse + float(weighed) + float(features))
-
-    # ---- checkpoints
-
-    def _save_checkpoint(self, run_dir: str | os.PathLike[str] | None, epoch: int) -> None:
-        if run_dir is not None:
-            arrays = {name: getattr(self, name) for name in self._learnt}
-            meta = {"class": type(self).__name__, "params": self.get_params(), "epoch": epoch}
-            io.save_arrays(Path(run_dir) / "checkpoint.safetensors", arrays, meta)
-
-    def _load_checkpoint(self, run_dir: str | os.PathLike[str] | None) -> int:
-        """Take up the checkpoint in `run_dir`; return the epochs it had done."""
-        if run_dir is None:
-            raise RecsysError("resume=True needs run_dir, the folder of the run to go on with")
-        arrays, meta = io.load_arrays(Path(run_dir) / "checkpoint.safetensors")
-        mine = {"class": type(self).__name__, **self.get_params(), "n_epochs": None}
-        its = {"class": meta["class"], **meta["params"], "n_epochs": None}
-        if mine != its:
-            differ = sorted(name for name in mine | its if mine.get(name) != its.get(name))
-            raise RecsysError(
-                f"the run in {os.fspath(run_dir)!r} had other parameters ({', '.join(differ)}); "
-                "resume with the same ones or start anew"
-            )
-        for name in self._learnt:
-            if arrays[name].shape != getattr(self, name).shape:
-                raise DataError(
-                    f"the run in {os.fspath(run_dir)!r} was on other data: its {name} is "
-                    f"{arrays[name].shape}, here it is {getattr(self, name).shape}"
-                )
-            setattr(self, name, arrays[name])
-        return int(meta["epoch"])
 
     # ---- predicting
 

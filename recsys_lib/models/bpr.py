@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.kernels import ranking
+from recsys_lib.models import checkpoints
 from recsys_lib.models.likes import LikesModel
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
@@ -130,10 +130,7 @@ class BPR(LikesModel):
                     "seconds": seconds,
                 }
                 log.write(**row)
-                if run_dir is not None:
-                    arrays = {name: getattr(self, name) for name in self._learnt}
-                    meta = {"class": "BPR", "params": self.get_params(), "epoch": number}
-                    io.save_arrays(Path(run_dir) / "checkpoint.safetensors", arrays, meta)
+                checkpoints.save(run_dir, self, number)
                 steps.update()
                 steps.set_postfix_str(f"loss {loss:.4f} auc_valid {row['auc_valid']:.4f}")
         self.history = log.table()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.kernels.threads import threads_for
+from recsys_lib.models import checkpoints
 from recsys_lib.models.likes import LikesModel, Watch
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
@@ -109,11 +109,14 @@ class ImplicitALS(LikesModel):
         *,
         progress: bool | None = None,
         run_dir: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         history: Ratings | None = None,
     ) -> Self:
         """Learn from `train`; see `Recommender.fit`.
 
-        `history` is what is shown of the users of `valid`, where those are strangers to `train`.
+        `resume` goes on from the checkpoint in `run_dir`, with the same result as if the run had
+        never been interrupted. `history` is what is shown of the users of `valid`, where those are
+        strangers to `train`.
         """
         self._check_parameters()
         self._remember(train)
@@ -126,9 +129,11 @@ class ImplicitALS(LikesModel):
         self.item_factors_ = scale * rng.standard_normal(
             (train.n_items, self.n_factors), np.float32
         )
-        log = io.RunLog(run_dir)
-        with bar(progress, total=self.n_epochs, desc="ImplicitALS") as steps:
-            for epoch in range(1, self.n_epochs + 1):
+        self._gram = np.zeros((self.n_factors, self.n_factors), np.float32)
+        done = checkpoints.take_up(run_dir, self) if resume else 0
+        log = io.RunLog(run_dir, keep=done)
+        with bar(progress, total=self.n_epochs, initial=done, desc="ImplicitALS") as steps:
+            for epoch in range(done + 1, self.n_epochs + 1):
                 began = time.perf_counter()
                 self._solve(people, self.item_factors_, self.user_factors_)
                 squares = self._solve(films, self.user_factors_, self.item_factors_)
@@ -147,7 +152,7 @@ class ImplicitALS(LikesModel):
                         f"no solution in epoch {epoch}: tau {self.tau!r} is too small for float32"
                     )
                 log.write(**row)
-                self._save_checkpoint(run_dir, epoch)
+                checkpoints.save(run_dir, self, epoch)
                 steps.update()
                 steps.set_postfix_str(f"ndcg_valid {row['ndcg_valid']:.4f}")
         self.history = log.table()
@@ -184,12 +189,6 @@ class ImplicitALS(LikesModel):
         else:
             kernels.half_step(*task, rows, losses)
         return float(losses.sum())
-
-    def _save_checkpoint(self, run_dir: str | os.PathLike[str] | None, epoch: int) -> None:
-        if run_dir is not None:
-            arrays = {name: getattr(self, name) for name in self._learnt}
-            meta = {"class": type(self).__name__, "params": self.get_params(), "epoch": epoch}
-            io.save_arrays(Path(run_dir) / "checkpoint.safetensors", arrays, meta)
 
     # ---- what the base class asks for
 
