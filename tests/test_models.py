@@ -22,6 +22,7 @@ MODELS = {
     "BPR": lambda: models.BPR(n_factors=6, n_epochs=5),
     "PureSVD": lambda: models.PureSVD(n_factors=6, threshold=3.5),
     "EASE": lambda: models.EASE(lam=20.0, threshold=3.5),
+    "AutoEncoder": lambda: models.AutoEncoder((16, 8), threshold=3.5, n_epochs=3),
     "ImplicitALS": lambda: models.ImplicitALS(n_factors=6, threshold=3.5, n_epochs=5),
 }
 RATING_MODELS = ["BiasALS", "ALS", "GenreALS"]
@@ -119,6 +120,7 @@ def test_parameters_are_counted(fitted):
         "ImplicitALS": (users + items) * 6,
         "PureSVD": items * 6 + 6,
         "EASE": items**2,
+        "AutoEncoder": items * 16 + 16 + 16 * 8 + 8 + 8 * 16 + 16 + items * 17,
     }
     assert {name: fitted[name].n_parameters_ for name in counts} == counts
     with pytest.raises(NotFittedError):
@@ -302,7 +304,7 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(name, data, parts, tmp_
         np.testing.assert_array_equal(getattr(again, learnt), getattr(whole, learnt))
     both = [io.read_log(tmp_path / run).drop(columns="seconds") for run in ("whole", "parts")]
     pd.testing.assert_frame_equal(*both)
-    other = MODELS[name]().set_params(tau=3.0)
+    other = MODELS[name]().set_params(tau=7.0)
     with pytest.raises(RecsysError, match=r"other parameters \(tau\)"):
         other.fit(train, items=data.items, run_dir=tmp_path / "parts", resume=True)
     with pytest.raises(RecsysError, match="needs run_dir"):

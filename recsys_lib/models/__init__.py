@@ -5,6 +5,7 @@ import os
 from recsys_lib import io
 from recsys_lib.errors import DataError
 from recsys_lib.models.als import ALS
+from recsys_lib.models.autoencoder import AutoEncoder
 from recsys_lib.models.base import Recommender
 from recsys_lib.models.bayesian_als import BayesianALS
 from recsys_lib.models.bias_als import BiasALS
@@ -15,13 +16,25 @@ from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
 
-_MODELS = (ALS, BPR, EASE, BayesianALS, BiasALS, GenreALS, ImplicitALS, Popularity, PureSVD)
+_MODELS = (
+    ALS,
+    BPR,
+    EASE,
+    AutoEncoder,
+    BayesianALS,
+    BiasALS,
+    GenreALS,
+    ImplicitALS,
+    Popularity,
+    PureSVD,
+)
 _SAVED = {model.__name__: model for model in _MODELS}
 
 __all__ = [
     "ALS",
     "BPR",
     "EASE",
+    "AutoEncoder",
     "BayesianALS",
     "BiasALS",
     "GenreALS",
