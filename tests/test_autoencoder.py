@@ -11,7 +11,7 @@ import torch
 from recsys_lib import datasets, evaluation, io, models, splits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels.dense import layer, sparse_layer
-from recsys_lib.models import autoencoder_torch, torch_training
+from recsys_lib.models import autoencoder_torch, torch_losses, torch_training
 from recsys_lib.models.autoencoder import LOSSES
 
 
@@ -53,7 +53,7 @@ def test_the_losses_as_they_are_written(kind):
     scores, target = rng.normal(size=(6, 11)), (rng.random((6, 11)) < 0.3).astype(float)
     target[2] = 0
     rows, items = (torch.from_numpy(places) for places in np.nonzero(target))
-    found = autoencoder_torch.losses(kind, torch.from_numpy(scores), rows, items)
+    found = torch_losses.over_all_items(kind, torch.from_numpy(scores), rows, items)
     np.testing.assert_allclose(found, written_out(kind, scores, target), rtol=1e-12)
 
 
@@ -91,7 +91,7 @@ def test_gradients_by_finite_differences(kind):
     rows, items = torch.tensor([0, 0, 0, 2, 2]), batch[0]
 
     def loss():
-        return autoencoder_torch.losses(kind, net(*batch), rows, items).mean()
+        return torch_losses.over_all_items(kind, net(*batch), rows, items).mean()
 
     loss().backward()
     step, checked = 1e-6, 0

@@ -15,6 +15,7 @@ from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
+from recsys_lib.models.two_tower import TwoTower, TwoTowerRegressor
 
 _MODELS = (
     ALS,
@@ -42,6 +43,8 @@ __all__ = [
     "Popularity",
     "PureSVD",
     "Recommender",
+    "TwoTower",
+    "TwoTowerRegressor",
     "load",
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -140,7 +140,8 @@ class AutoEncoder(NetworkModel):
         parts = likes, held.shown, held.asked
         return Training(state, *parts, self.loss, self.dropout, self.batch_size)
 
-    def _export(self, weights: dict[str, np.ndarray]) -> None:
+    def _export(self, state: Any) -> None:
+        weights = state.weights()
         self.input_rows_ = weights["input"]
         parts = [weights["biases.0"]]
         for n in range(len(self._sizes) - 1):

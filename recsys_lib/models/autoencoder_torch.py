@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from recsys_lib.models.torch_losses import over_all_items
 from recsys_lib.models.torch_training import State, dropped, initialised
 from recsys_lib.ratings import CSR
 
@@ -71,23 +72,6 @@ def popularity_biases(kind: str, counts: np.ndarray, n_users: int) -> np.ndarray
     return scores.astype(np.float32)
 
 
-def losses(
-    kind: str, scores: torch.Tensor, rows: torch.Tensor, items: torch.Tensor
-) -> torch.Tensor:
-    """Return each user's loss (B,), over all items: see `AutoEncoder`.
-
-    Only the likes (`rows`, `items`) have a target of 1, so that of the targets nothing dense is
-    made: for both losses what depends on them is the sum of the likes' own scores.
-    """
-    n_users, n_items = scores.shape
-    own = scores.reshape(-1).index_select(0, rows * n_items + items)
-    liked = scores.new_zeros(n_users).index_add(0, rows, own)
-    if kind == "bce":
-        return functional.softplus(scores).sum(dim=1) - liked
-    counts = torch.bincount(rows, minlength=n_users)
-    return counts * torch.logsumexp(scores, dim=1) - liked
-
-
 class Training:
     """An autoencoder's `network.Job`.
 
@@ -133,7 +117,7 @@ class Training:
             some = self._likes.take(order[start : start + self._batch_size])
             rows, items, starts, values = self._tensors(some)
             values = dropped(values, self._dropout, generator)
-            found = losses(self._loss, net(items, starts, values), rows, items)
+            found = over_all_items(self._loss, net(items, starts, values), rows, items)
             loss = found.mean()
             self.state.step(loss)
             yield loss.item(), len(found)
@@ -150,7 +134,7 @@ class Training:
                 scores = self.state.net(items, starts, values)
                 scores[seen, items] = -torch.inf
                 rows, items, _, _ = self._tensors(self._asked.take(part))
-                total += losses(self._loss, scores, rows, items).sum().item()
+                total += over_all_items(self._loss, scores, rows, items).sum().item()
         return total / n_users
 
     def _tensors(self, likes: CSR) -> tuple[torch.Tensor, ...]:

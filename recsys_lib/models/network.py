@@ -57,11 +57,16 @@ class NetworkModel(LikesModel):
     def _job(self, train: Ratings, likes: CSR, held: Held) -> Job:
         raise NotImplementedError
 
-    def _export(self, weights: dict[str, np.ndarray]) -> None:
+    def _export(self, state: Any) -> None:
         raise NotImplementedError
 
-    def _prepare(self, train: Ratings, items: pd.DataFrame | None) -> None:
+    def _prepare(
+        self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None
+    ) -> None:
         """Read what the model wants of the tables, before anything is learnt."""
+
+    def _watch(self, valid: Ratings | None, history: Ratings | None) -> Watch:
+        return Watch(self, valid, history)
 
     def fit(
         self,
@@ -73,13 +78,15 @@ class NetworkModel(LikesModel):
         run_dir: str | os.PathLike[str] | None = None,
         resume: bool = False,
         history: Ratings | None = None,
+        users: pd.DataFrame | None = None,
     ) -> Self:
         """Learn from `train`; see `Recommender.fit`.
 
         With `valid`, the weights of the best epoch are kept. `history` is what is shown of its
         users, where those are strangers to `train`. `resume` goes on from the checkpoint in
         `run_dir`, on a processor with the same result as if the run had never been interrupted;
-        `n_epochs` may have been raised meanwhile.
+        `n_epochs` may have been raised meanwhile. `users` is what is known of the users: a column
+        ``user_id`` and others; used by models that read it.
 
         Raises
         ------
@@ -89,8 +96,8 @@ class NetworkModel(LikesModel):
         training = self._torch()
         self._check_parameters()
         self._remember(train)
-        self._prepare(train, items)
-        watch = Watch(self, valid, history)
+        self._prepare(train, items, users)
+        watch = self._watch(valid, history)
         job = self._job(train, self._likes(train), Held(self, train, valid, history))
         state = job.state
         if resume:
@@ -106,7 +113,7 @@ class NetworkModel(LikesModel):
                     sums += loss * size, size
                     steps.update()
                 seconds = time.perf_counter() - began
-                self._export(state.weights())
+                self._export(state)
                 row = {
                     "epoch": state.epoch + 1,
                     "loss": float(sums[0] / sums[1]),
@@ -125,7 +132,7 @@ class NetworkModel(LikesModel):
                 checkpoints.save(run_dir, self, state.epoch, arrays, **more)
                 steps.set_postfix_str(f"loss {row['loss']:.4f} ndcg_valid {row['ndcg_valid']:.4f}")
         state.restore_best()
-        self._export(state.weights())
+        self._export(state)
         self.history = log.table()
         return self
 
@@ -167,6 +174,8 @@ class Held:
     ----------
     users : (m,) int
         Those with a like in it; none where there is no such part.
+    strangers : bool
+        Whether they are strangers to the training part.
     shown, asked : CSR (m, n_items), or None
         Likes of each that go in, and those that should come out.
     """
@@ -177,7 +186,7 @@ class Held:
     def __init__(
         self, model: LikesModel, train: Ratings, valid: Ratings | None, history: Ratings | None
     ) -> None:
-        self.users = np.empty(0, np.int64)
+        self.users, self.strangers = np.empty(0, np.int64), history is not None
         if valid is None:
             return
         asked = model._liked(valid.by_user)

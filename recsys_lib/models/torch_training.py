@@ -86,7 +86,8 @@ class State:
         generator: torch.Generator,
         device: torch.device,
     ) -> None:
-        self.net, self.device, self.generator = net.to(device), device, generator
+        self.net: Any = net.to(device)  # whatever methods it has
+        self.device, self.generator = device, generator
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), learning_rate, weight_decay=weight_decay, fused=True
         )
