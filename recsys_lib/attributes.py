@@ -56,11 +56,11 @@ def attributes(
         rows = table.set_index(key)
         if not rows.index.is_unique:
             twice = rows.index[rows.index.duplicated()][0]
-            raise DataError(f"{key} {twice!r} stands twice in the table; keep one row of each")
-        rows = rows.reindex(pd.Index(ids))
+            raise DataError(f"{key} {twice} stands twice in the table; keep one row of each")
+        place = rows.index.get_indexer(pd.Index(ids))
         for name in rows.columns:
             block, labels = _column(rows[name])
-            blocks.append(block)
+            blocks.append(np.where(place[:, None] >= 0, block[place], 0))
             names += [f"{name}: {label}" if label else str(name) for label in labels]
     return np.hstack(blocks).astype(np.float32), names
 
@@ -72,11 +72,14 @@ def _column(column: pd.Series) -> tuple[np.ndarray, list[str]]:
         return _ranks(column)[:, None], [""]
     known = column.map(lambda value: isinstance(value, str | bool | float | int | np.generic))
     text = column.where(known & column.notna(), "").astype(str)
-    flags = text.str.get_dummies("|")
-    counts = flags.sum()
+    labels = text.str.split("|").reset_index(drop=True).explode()
+    labels = labels[labels != ""]
+    counts = labels.value_counts()
     often = counts[(counts >= ROWS_A_LABEL) & (counts < len(column))]
-    kept = sorted(often.sort_values(ascending=False, kind="stable").index[:LABELS_A_COLUMN])
-    matrix = flags[kept].to_numpy(np.float32)
+    kept = sorted(often.sort_index().nlargest(LABELS_A_COLUMN).index)
+    codes = pd.Index(kept, dtype=object).get_indexer(labels)
+    matrix = np.zeros((len(column), len(kept)), np.float32)
+    matrix[labels.index[codes >= 0], codes[codes >= 0]] = 1
     return matrix / np.sqrt(np.maximum(matrix.sum(axis=1, keepdims=True), 1)), kept
 
 

@@ -23,6 +23,8 @@ MODELS = {
     "PureSVD": lambda: models.PureSVD(n_factors=6, threshold=3.5),
     "EASE": lambda: models.EASE(lam=20.0, threshold=3.5),
     "AutoEncoder": lambda: models.AutoEncoder((16, 8), threshold=3.5, n_epochs=3),
+    "TwoTower": lambda: models.TwoTower(6, 6, (8,), threshold=3.5, n_epochs=2),
+    "TwoTowerRegressor": lambda: models.TwoTowerRegressor(6, 6, (8,), n_epochs=2),
     "ImplicitALS": lambda: models.ImplicitALS(n_factors=6, threshold=3.5, n_epochs=5),
 }
 RATING_MODELS = ["BiasALS", "ALS", "GenreALS"]

@@ -26,6 +26,8 @@ OTHERS = {
     "PureSVD": lambda: models.PureSVD(n_factors=6),
     "EASE": lambda: models.EASE(lam=20.0),
     "AutoEncoder": lambda: models.AutoEncoder((16, 8), n_epochs=2),
+    "TwoTower": lambda: models.TwoTower(6, 6, (8,), n_epochs=2),
+    "TwoTowerRegressor": lambda: models.TwoTowerRegressor(6, 6, (8,), n_epochs=2),
     "ImplicitALS": lambda: models.ImplicitALS(n_factors=6, n_epochs=4),
     "BayesianALS": lambda: models.BayesianALS(n_factors=4, n_samples=4, n_burn=2),
 }

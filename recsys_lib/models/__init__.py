@@ -18,16 +18,8 @@ from recsys_lib.models.pure_svd import PureSVD
 from recsys_lib.models.two_tower import TwoTower, TwoTowerRegressor
 
 _MODELS = (
-    ALS,
-    BPR,
-    EASE,
-    AutoEncoder,
-    BayesianALS,
-    BiasALS,
-    GenreALS,
-    ImplicitALS,
-    Popularity,
-    PureSVD,
+    *(ALS, BPR, EASE, AutoEncoder, BayesianALS, BiasALS),
+    *(GenreALS, ImplicitALS, Popularity, PureSVD, TwoTower, TwoTowerRegressor),
 )
 _SAVED = {model.__name__: model for model in _MODELS}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional
 
@@ -35,13 +37,15 @@ def in_batch_softmax(
     items : (B,) int
         The pairs' items. The same item in another pair is no rival, and is left out.
     log_share : (B,)
-        ln q of the items, q the probability to be drawn into a batch. Popular items are rivals more
-        often than others and would be pushed down for it; less ln q, the softmax is on average that
-        over the whole catalogue.
+        ln q of the items, q the probability that a pair drawn at random is the item's.
+
+    Notes
+    -----
+    Popular items are rivals more often than others, and would be pushed down for it. A rival of
+    share q counts 1 / ((B - 1) q) times, so that the sum that a pair's own item is measured against
+    is, on average, the one over the whole catalogue.
     """
-    corrected = scores - log_share
-    twice = (items[:, None] == items) & ~torch.eye(
-        len(items), dtype=torch.bool, device=items.device
-    )
-    corrected = corrected.masked_fill(twice, -torch.inf)
-    return torch.logsumexp(corrected, dim=1) - corrected.diagonal()
+    rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
+    rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
+    own = scores.diagonal()
+    return torch.logaddexp(torch.logsumexp(rivals, dim=1), own) - own

@@ -27,8 +27,8 @@ class TwoTower(NetworkModel):
     f reads the mean of the vectors of what the user liked, and the user's features; g reads a
     vector of the item's own and its content. Both end in K numbers, with layers of tanh between.
 
-    Each batch of likes (u, i) is a contest: i against the items of the other likes, by a softmax
-    whose scores are less ln q_j, q_j being j's share of the likes. Without that, popular items,
+    Each batch of likes (u, i) is a contest by softmax: i against the items of the other likes. A
+    rival's score is less ln q_j, q_j being j's share of the likes. Without that, popular items,
     which are in every batch, would be pushed down the most. The history that f reads leaves i
     out; with it, f would learn to look i up.
 
