@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from benchmarks import plan, processes, results, table
-from benchmarks.auc import auc
+from benchmarks.auc import auc, ndcg
 from benchmarks.plan import Measurement
 from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import CSR
@@ -127,7 +127,8 @@ def digest(outcome: processes.Outcome, folder: Path) -> dict[str, Any]:
         value = finding.get("rmse", finding.get("auc"))
         if "factors" in finding:
             users, items = map(np.load, finding["factors"])
-            value = auc(users, items, stored(folder, "user"), stored(folder, "test"))
+            measured = ndcg if fields["metric"] == "ndcg" else auc
+            value = measured(users, items, stored(folder, "user"), stored(folder, "test"))
         fields["quality"].append(value)
     if fields["seconds"]:
         fields["epochs"] = len(fields["seconds"])

@@ -1,10 +1,11 @@
-"""The AUC of a peer's factors by the very function that measures ours."""
+"""The AUC and the NDCG of a model's factors, whoever made them, by the library's own functions."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from recsys_lib.kernels.ranking import user_auc
+from recsys_lib import metrics
+from recsys_lib.kernels.ranking import find_hits, top_n, user_auc
 from recsys_lib.ratings import CSR
 
 SAMPLE = 2000  # users: the mean's standard error is then about 0.001
@@ -23,3 +24,12 @@ def auc(users: np.ndarray, items: np.ndarray, train: CSR, test: CSR) -> float:
     seen, wanted = train.take(some), test.take(some)
     found = user_auc(users[some], items, seen.indptr, seen.indices, wanted.indptr, wanted.indices)
     return float(np.nanmean(found))
+
+
+def ndcg(users: np.ndarray, items: np.ndarray, train: CSR, test: CSR) -> float:
+    """Return the mean NDCG@10 over all users with a test rating, every one of which is relevant."""
+    some = np.flatnonzero(test.counts)
+    seen, wanted = train.take(some), test.take(some)
+    lists, _ = top_n(users[some], items, seen.indptr, seen.indices, 10)
+    hits = find_hits(lists, wanted.indptr, wanted.indices)
+    return float(metrics.ndcg_at_k(hits, wanted.counts).mean())

@@ -64,6 +64,12 @@ TASKS = {
         (REAL, "1m", "32m"),
         (16, 32, 64),
     ),
+    "implicit-als": Task(
+        "Implicit ALS, seconds an epoch",
+        (OURS, f"{OURS}-cg", "implicit-cholesky", "implicit-cg"),
+        (REAL, "1m"),
+        (32, 64),
+    ),
     "bpr": Task(
         "BPR, samples a second", (OURS, f"{OURS}-hogwild", "implicit"), ("1m", "32m"), (32,)
     ),

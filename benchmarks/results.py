@@ -3,8 +3,9 @@
 A record has ``task, contender, size, k, threads`` (its key), ``time`` (UTC), ``commit``, ``status``
 (ok, failed, not measured) and ``message`` (why). What else it has depends on the task:
 
-* ``seconds`` and ``quality``, an entry an epoch (a quality may be None), ``metric`` (rmse, auc or
-  None), ``epochs``, ``epoch_s`` (the median), ``ratings_per_s``, and ``rule``, the regularisation;
+* ``seconds`` and ``quality``, an entry an epoch (a quality may be None), ``metric`` (rmse, auc,
+  ndcg or None), ``epochs``, ``epoch_s`` (the median), ``ratings_per_s``, and ``rule``, the
+  regularisation;
 * ``users``, ``users_per_s`` of the top 10;
 * ``parts``, seconds by name, and ``total_s``, their sum.
 

@@ -24,6 +24,9 @@ BEGAN = time.perf_counter()
 PAIRS_AT_A_TIME = 1 << 18  # test pairs: their factors stay small beside the model
 _told = sys.stdout
 
+# Of implicit ALS, the same for all: α and the weight of the vectors. Both libraries' best is near.
+ALPHA, PENALTY = 10.0, 30.0
+
 # Copies its input to a file, each line with the moment at which it came.
 STAMPER = (
     "import sys, time\n"
@@ -113,6 +116,24 @@ def epoch_between(one: float, many: float, n: int) -> float:
             "busy; measure this again, alone"
         )
     return (many - one) / (n - 1)
+
+
+def first_factors(n: int, k: int) -> np.ndarray:
+    """Return the items' first factors (n, k) float32, as `models.ImplicitALS` draws them at seed 0.
+
+    From another start the same algorithm ends elsewhere, and a few users' lists tell the two ends
+    apart by more than one library from another.
+    """
+    scale = np.float32(np.sqrt(0.1 / np.sqrt(k)))
+    return scale * np.random.default_rng(0).standard_normal((n, k), np.float32)
+
+
+def factor_files(job: Job, users: np.ndarray, items: np.ndarray) -> list[str]:
+    """Write a model's factors down for the harness, which measures them; return the files."""
+    files = [str(job.scratch / f"{side}.npy") for side in ("users", "items")]
+    np.save(files[0], users)
+    np.save(files[1], items)
+    return files
 
 
 def serve(**tasks: Callable[[Job], None]) -> None:

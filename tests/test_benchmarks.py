@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import data, plan, processes, results, table, worker
 from recsys_lib.errors import RecsysError
+from recsys_lib.models import implicit_als
 
 
 def bench(root, build, *args):
@@ -66,6 +67,26 @@ def test_a_bpr_record_tells_the_auc(records):
     assert 0.6 < found["quality"][-1] < 1
     assert wild["rule"] != found["rule"]
     assert wild["quality"][-1] == pytest.approx(found["quality"][-1], abs=0.05)
+
+
+def test_an_implicit_als_record_tells_the_ndcg(root, build):
+    args = "--only", "implicit-als", "--size", "tiny", "--k", "8", "--with", "ours,implicit-cg"
+    done = bench(root, build, *args)
+    assert done.returncode == 0, done.stderr
+    frame, _, _ = results.load(build / "results.json")
+    found = frame[frame.task == "implicit-als"].set_index("contender")
+    assert found.loc["implicit-cg", "status"] == "not measured"
+    exact, descent = found.loc["ours"], found.loc["ours-cg"]
+    assert exact.metric == "ndcg" and exact.rule == descent.rule
+    assert exact.quality[:-1] == [None] * 9  # the factors of the last epoch are measured
+    assert 0.05 < exact.quality[-1] < 1
+    assert descent.quality[-1] == pytest.approx(exact.quality[-1], rel=0.03)
+
+
+def test_a_peer_begins_where_we_begin():
+    """The worker's file runs where the library is not, so it draws the first factors by itself."""
+    ours = implicit_als.first_factors(40, 9, np.random.default_rng(0))
+    np.testing.assert_array_equal(worker.first_factors(40, 9), ours)
 
 
 def test_a_failure_is_reported_and_stops_nobody(records, first):

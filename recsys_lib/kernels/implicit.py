@@ -189,35 +189,45 @@ def gram_of(rows):
 # --- conjugate gradient: a few products with A in place of a factorisation ------------------------
 
 
-@njit(cache=True, fastmath=FAST)
-def multiply_by_system(panel, depth, excess, start, fixed, weight, x, out):
-    """Fill `out` with A x = (fixed + w I + Σ (c - 1) y yᵀ) x; A itself is never formed."""
+@njit(cache=True)
+def multiply_by_system(panel, across, depth, excess, start, fixed, weight, x, scores, out):
+    """Fill `out` with A x = (fixed + w I + Σ (c - 1) y yᵀ) x; A itself is never formed.
+
+    `panel` holds the rows y and `across` its transpose: the scores y·x of LANES pairs are summed
+    side by side from the one, what they contribute from the other.
+    """
     size = len(fixed)
-    for k in range(size):
-        total = weight * x[k]
-        for c in range(size):
-            total += fixed[k, c] * x[c]
-        out[k] = total
-    for j in range(depth):
-        y = panel[j]
-        score = x[0] * y[0]
-        for k in range(1, size):
-            score += x[k] * y[k]
-        score *= excess[start + j]
+    for j in range(0, depth, LANES):
+        total = zeros(x)
         for k in range(size):
-            out[k] += score * y[k]
+            total = fma(spread(x, k), load(across[k], j), total)
+        store(scores, j, total)
+    for j in range(depth):
+        scores[j] *= excess[start + j]
+    for b in range(0, size, LANES):
+        total = zeros(x)
+        for k in range(size):
+            total = fma(spread(x, k), load(fixed[k], b), total)
+        for j in range(depth):
+            total = fma(spread(scores, j), load(panel[j], b), total)
+        store(out, b, total)
+    for k in range(size):
+        out[k] += weight * x[k]
 
 
 @njit(cache=True, fastmath=FAST)
-def descend(panel, depth, excess, start, fixed, weight, n_steps, x, rhs, residual, direction, ap):
+def descend(
+    panel, across, depth, excess, start, fixed, weight, n_steps,
+    x, rhs, residual, direction, ap, scores,
+):  # fmt: skip
     """Move x by `n_steps` steps of conjugate gradient from where it is; `residual` follows."""
-    size = len(x)
+    size = len(fixed)
     rhs[:] = 0
     for j in range(depth):
         c = 1 + excess[start + j]
         for k in range(size):
             rhs[k] += c * panel[j, k]
-    multiply_by_system(panel, depth, excess, start, fixed, weight, x, ap)
+    multiply_by_system(panel, across, depth, excess, start, fixed, weight, x, scores, ap)
     squares = 0.0
     for k in range(size):
         residual[k] = direction[k] = rhs[k] - ap[k]
@@ -225,7 +235,9 @@ def descend(panel, depth, excess, start, fixed, weight, n_steps, x, rhs, residua
     for _ in range(n_steps):
         if squares < 1e-20:  # there already: the next quotient would be 0 / 0
             break
-        multiply_by_system(panel, depth, excess, start, fixed, weight, direction, ap)
+        multiply_by_system(
+            panel, across, depth, excess, start, fixed, weight, direction, scores, ap
+        )
         curvature = 0.0
         for k in range(size):
             curvature += direction[k] * ap[k]
@@ -246,11 +258,17 @@ def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_step
     The rows y of a row's pairs are gathered once, and stay near for all the steps.
     """
     size = other.shape[1]
+    width = (size + LANES - 1) // LANES * LANES
+    wide = aligned(size, width, other)
+    wide[:, :size] = fixed
     chunks = min(CHUNKS, len(order))
     for chunk in prange(chunks):
         longest = indptr[order[chunk] + 1] - indptr[order[chunk]]  # rows come longest first
-        panel = aligned(longest, size, other)
-        rhs, residual, direction, ap = np.empty((4, size), other.dtype)
+        panel = aligned(longest, width, other)
+        across = aligned(size, (longest + LANES - 1) // LANES * LANES, other)
+        scores = aligned(1, across.shape[1], other)[0]
+        work = aligned(5, width, other)
+        x, rhs, residual, direction, ap = work[0], work[1], work[2], work[3], work[4]
         for place in range(chunk, len(order), chunks):
             r = order[place]
             start, stop = indptr[r], indptr[r + 1]
@@ -258,9 +276,14 @@ def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_step
                 rows[r], losses[r] = 0, 0
                 continue
             gather(start, stop, indices, other, panel)
+            for j in range(stop - start):
+                for k in range(size):
+                    across[k, j] = panel[j, k]
+            x[:size] = rows[r]
             descend(
-                panel, stop - start, excess, start, fixed, penalties[r], n_steps, rows[r],
-                rhs, residual, direction, ap,
+                panel, across, stop - start, excess, start, wide, penalties[r], n_steps,
+                x, rhs, residual, direction, ap, scores,
             )  # fmt: skip
+            rows[r] = x[:size]
             confidence = total_confidence(start, stop, excess)
             losses[r] = loss_of(confidence, penalties[r], rhs, residual, rows[r])

@@ -124,11 +124,8 @@ class ImplicitALS(LikesModel):
         watch = Watch(self, valid, history)
         people, films = _Side(likes.by_user), _Side(likes.by_item)
         rng = np.random.default_rng(self.seed)
-        scale = np.float32(np.sqrt(INITIAL_SCALE / np.sqrt(self.n_factors)))
         self.user_factors_ = np.zeros((train.n_users, self.n_factors), np.float32)
-        self.item_factors_ = scale * rng.standard_normal(
-            (train.n_items, self.n_factors), np.float32
-        )
+        self.item_factors_ = first_factors(train.n_items, self.n_factors, rng)
         self._gram = np.zeros((self.n_factors, self.n_factors), np.float32)
         done = checkpoints.take_up(run_dir, self) if resume else 0
         log = io.RunLog(run_dir, keep=done)
@@ -219,6 +216,12 @@ class ImplicitALS(LikesModel):
 
     def _similarity_vectors(self) -> np.ndarray:
         return self.item_factors_
+
+
+def first_factors(n: int, n_factors: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the items' first vectors (n, K) float32."""
+    scale = np.float32(np.sqrt(INITIAL_SCALE / np.sqrt(n_factors)))
+    return scale * rng.standard_normal((n, n_factors), np.float32)
 
 
 class _Side:
