@@ -39,12 +39,14 @@ def implicit_als(job: Job) -> None:
     from recsys_lib.models import ImplicitALS
 
     solver = job.variant or "cholesky"
-    weights = {"alpha": ALPHA, "tau": PENALTY, "nu": 0.0, "solver": solver}
+    model = ImplicitALS(
+        job.k, alpha=ALPHA, tau=PENALTY, nu=0.0, solver=solver, n_epochs=job.epochs, seed=0
+    )
     tell(rule=f"confidence 1 + {ALPHA:g}, regularization={PENALTY:g}", metric="ndcg")
     train, _ = parts(job)
     warm_up(ImplicitALS(job.k, solver=solver, n_epochs=1))
     ready()
-    model = ImplicitALS(job.k, n_epochs=job.epochs, seed=0, **weights).fit(train, progress=False)
+    model.fit(train, progress=False)
     files = factor_files(job, model.user_factors_, model.item_factors_)
     for row in model.history.to_dict("records"):
         last = row["epoch"] == job.epochs
