@@ -16,6 +16,7 @@ from benchmarks.worker import (
     Enough,
     Job,
     factor_files,
+    first_factors,
     ready,
     serve,
     tell,
@@ -71,6 +72,8 @@ def implicit_als(job: Job) -> None:
         num_threads=job.threads,
         random_state=0,
     )
+    model.item_factors = first_factors(job.shape[1], job.k)
+    model.user_factors = np.zeros((job.shape[0], job.k), np.float32)
     times: list[float] = []
     model.fit(
         likes, show_progress=False, callback=lambda epoch, seconds, loss: times.append(seconds)
