@@ -78,8 +78,10 @@ def evaluate(
         The lowest test rating that makes an item relevant.
     candidates : {"all", "test"}
         "all" ranks the catalogue less what the user has rated. "test" ranks only the items of the
-        user's own test ratings, a common mistake: it asks which of the films that the user was
-        going to rate anyway will please, and is here to show how much that flatters.
+        user's own test ratings. Where people chose what they rated, that is a common mistake: it
+        asks which of the films that the user was going to rate anyway will please, and is here to
+        show how much that flatters. Where every pair of the test part is known (KuaiRec's small
+        matrix) it is the right question: all candidates are judged, and nobody chose them.
     history : Ratings, optional
         For strong generalisation: what is shown of the test part's users, who are strangers to
         `train`. Each is folded in from these ratings, and the lists leave these out.

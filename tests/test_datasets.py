@@ -384,7 +384,7 @@ def test_the_second_load_is_mapped_and_the_same(home, monkeypatch, tmp_path, log
 
 
 def cut(folder):
-    with (folder / "timestamps.npy").open("r+b") as file:
+    with (folder / "ratings_timestamps.npy").open("r+b") as file:
         file.truncate(140)
 
 
@@ -400,8 +400,8 @@ def older(folder):
         older,
         lambda folder: (folder / "copy.json").write_text("{"),
         lambda folder: (folder / "copy.json").write_text("[]"),
-        lambda folder: (folder / "by_item_indices.npy").write_bytes(b""),
-        lambda folder: np.save(folder / "by_user_values.npy", np.zeros(3, np.float32)),
+        lambda folder: (folder / "ratings_by_item_indices.npy").write_bytes(b""),
+        lambda folder: np.save(folder / "ratings_by_user_values.npy", np.zeros(3, np.float32)),
         lambda folder: (folder / "items.parquet").write_bytes(b"PAR1"),
         lambda folder: (folder / "users.parquet").unlink(),
     ],

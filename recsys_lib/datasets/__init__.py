@@ -1,4 +1,4 @@
-"""Data sets by name: MovieLens from a folder, the cache or the network, and simulated ones.
+"""Data sets by name: MovieLens and KuaiRec from a folder, the cache or the network; simulated ones.
 
 >>> from recsys_lib import datasets
 >>> data = datasets.load("ml-latest-small")         # doctest: +SKIP
@@ -11,12 +11,12 @@ import logging
 from functools import cache as _once
 from typing import Any
 
-from recsys_lib.datasets import cache, fetch, movielens, registry, synthetic
+from recsys_lib.datasets import cache, fetch, kuairec, movielens, registry, synthetic, watching
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import available
 from recsys_lib.errors import DataError, DownloadError
 
-__all__ = ["Dataset", "available", "load", "resolve", "synthetic"]
+__all__ = ["Dataset", "available", "load", "resolve", "synthetic", "watching"]
 
 logger = logging.getLogger("recsys_lib")
 
@@ -30,20 +30,24 @@ def load(name: str = "auto", **options: Any) -> Dataset:
     Parameters
     ----------
     name : str
-        * A MovieLens release (`available` lists them). It is looked for in the folder that
-          RECSYS_DATA_HOME names (archive or unpacked), then in the user's cache (RECSYS_CACHE), and
-          then downloaded, unless RECSYS_OFFLINE is set.
+        * A MovieLens release (`available` lists them), or ``"kuairec"``. It is looked for in the
+          folder that RECSYS_DATA_HOME names (archive or unpacked), then in the user's cache
+          (RECSYS_CACHE), and then downloaded, unless RECSYS_OFFLINE is set.
         * ``"synthetic"``, or ``"synthetic-1m"`` and the like: simulated, of that release's size.
+          ``"synthetic-watch"`` and ``"synthetic-kuairec"``: simulated watch ratios, of a size for a
+          chapter, and of KuaiRec's.
         * ``"auto"``: a small release that is on this machine, else ml-latest-small downloaded, else
           ``"synthetic"``.
-        * ``"auto:NAME"``: NAME if it can be had, else simulated data of its size.
+        * ``"auto:NAME"``: NAME if it can be had, else simulated data of its size (for KuaiRec,
+          ``"synthetic-watch"``). A folder in RECSYS_DATA_HOME that lacks files is passed over.
     **options
-        For simulated data: what `synthetic.generate` takes, such as ``seed`` or ``n_ratings``.
+        For simulated data: what `synthetic.generate` (or `watching.generate`) takes, such as
+        ``seed`` or ``n_ratings``.
 
     Returns
     -------
     Dataset
-        After the first load, the arrays of a MovieLens release are mapped from the cache.
+        After the first load, the arrays of a release are mapped from the cache.
 
     Raises
     ------
@@ -52,18 +56,21 @@ def load(name: str = "auto", **options: Any) -> Dataset:
     DownloadError
         It is not on this machine and could not be fetched.
     DataError
-        A file is damaged or not in the published form, or a MovieLens release was given options.
+        A file is damaged or not in the published form, or a release was given options.
     """
     name, source = _find(name)
     if source is None:
-        data = synthetic.generate(**{**registry.SYNTHETIC[name], **options})
+        if name in registry.WATCHED:
+            data = watching.generate(**{**registry.WATCHED[name], **options})
+        else:
+            data = synthetic.generate(**{**registry.SYNTHETIC[name], **options})
         data.name = data.info["name"] = name
         return data
     if options:
         raise DataError(
             f"{name} takes no option {', '.join(options)}: only synthetic data can be varied"
         )
-    return _load_release(registry.RELEASES[name], source)
+    return _load_release(registry.EVERY[name], source)
 
 
 def resolve(name: str = "auto") -> str:
@@ -81,15 +88,19 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
     """Return the concrete name and, for a release, where it is; say which on the log."""
     automatic = name == "auto" or name.startswith("auto:")
     wanted = registry.check(name.removeprefix("auto:")) if name != "auto" else _AUTO[0]
-    if wanted in registry.SYNTHETIC:
+    if wanted in registry.SYNTHETIC or wanted in registry.WATCHED:
         return wanted, None
     for look in (fetch.local, fetch.cached):
         for candidate in _AUTO if name == "auto" else (wanted,):
-            if source := look(registry.RELEASES[candidate]):
+            if source := look(registry.EVERY[candidate]):
+                missing = fetch.missing(registry.EVERY[candidate], source) if automatic else []
+                if missing:
+                    logger.warning("passed over %s: no %s", source.path, ", ".join(missing))
+                    continue
                 logger.info("data set %r: %s, found at %s", name, candidate, source.path)
                 return candidate, source
     try:
-        source = fetch.download(registry.RELEASES[wanted])
+        source = fetch.download(registry.EVERY[wanted])
     except DownloadError as error:
         if not automatic:
             raise
@@ -102,29 +113,29 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
 
 def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
     files = release.layout.files
-    stamp = {"sha256": release.sha256, "files": fetch.stamp(source, files)}
+    stamp = {"checksum": list(release.checksum), "files": fetch.stamp(source, files)}
     parts = cache.read(release.name, stamp)
     if parts is None:
         source = fetch.verify(release, source)
         stamp["files"] = fetch.stamp(source, files)
         logger.info("reading %s from %s", release.name, source.path)
-        parts = movielens.read(release, source.path)
+        reader = kuairec if release.name == registry.KUAIREC.name else movielens
+        parts = reader.read(release, source.path)
         cache.write(release.name, stamp, parts)
         parts = cache.read(release.name, stamp) or parts  # mapped, the memory is free again
-    ratings, items, users = parts
     _announce(release)
     info = {
         "name": release.name,
         "source": source.kind,
         "path": str(source.path),
         "licence": release.licence,
-        "citation": registry.CITATION,
+        "citation": release.citation,
         "url": release.url,
     }
-    return Dataset(release.name, ratings, items, users, info)
+    return Dataset(release.name, parts.ratings, parts.items, parts.users, info, full=parts.full)
 
 
 @_once
 def _announce(release: registry.Release) -> None:
     """Show the terms and the paper to cite, once a process."""
-    logger.info("%s: %s. Please cite: %s", release.name, release.licence, registry.CITATION)
+    logger.info("%s: %s. Please cite: %s", release.name, release.licence, release.citation)

@@ -17,12 +17,14 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.datasets import fetch
+from recsys_lib.datasets.dataset import Parts
 from recsys_lib.ratings import CSR, Ratings
 
 logger = logging.getLogger("recsys_lib")
 
-FORMAT = 1  # raise it whenever what is read from a release changes, its titles for instance
-Parts = tuple[Ratings, pd.DataFrame, pd.DataFrame | None]
+FORMAT = 2  # raise it whenever what is read from a release changes, its titles for instance
+_MATRICES = ("ratings", "full")
+_TABLES = ("items", "users")
 
 
 def read(name: str, source: dict[str, Any]) -> Parts | None:
@@ -42,36 +44,36 @@ def read(name: str, source: dict[str, Any]) -> Parts | None:
             if [array.dtype.str, list(array.shape)] != [dtype, shape]:
                 return None
             arrays[key] = array
-        ratings = Ratings(
-            arrays["user_ids"],
-            arrays["item_ids"],
-            CSR(*(arrays[f"by_user_{field}"] for field in CSR._fields)),
-            CSR(*(arrays[f"by_item_{field}"] for field in CSR._fields)),
-            arrays.get("timestamps"),
-            tuple(about["scale"]),
-            about["n_duplicates"],
-        )
-        tables = [pd.read_parquet(folder / f"{table}.parquet") for table in about["tables"]]
+        parts: dict[str, Any] = {
+            matrix: _matrix(matrix, arrays, **facts) for matrix, facts in about["matrices"].items()
+        }
+        for table in about["tables"]:
+            parts[table] = pd.read_parquet(folder / f"{table}.parquet")
+        return Parts(**parts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         logger.debug("no parsed copy of %s: %s", name, error)
         return None
-    return ratings, tables[0], tables[1] if len(tables) > 1 else None
 
 
 def write(name: str, source: dict[str, Any], parts: Parts) -> None:
     """Store the parsed copy; where that is impossible, say so on the log and go on."""
-    ratings, items, users = parts
-    arrays = {"user_ids": ratings.user_ids, "item_ids": ratings.item_ids}
-    arrays |= {f"by_user_{key}": array for key, array in ratings.by_user._asdict().items()}
-    arrays |= {f"by_item_{key}": array for key, array in ratings.by_item._asdict().items()}
-    if ratings.timestamps is not None:
-        arrays["timestamps"] = ratings.timestamps
-    tables = {"items": items} if users is None else {"items": items, "users": users}
+    there = {key: part for key, part in parts._asdict().items() if part is not None}
+    matrices = {key: there[key] for key in _MATRICES if key in there}
+    tables = {key: there[key] for key in _TABLES if key in there}
+    arrays = {"user_ids": parts.ratings.user_ids, "item_ids": parts.ratings.item_ids}
+    for key, ratings in matrices.items():
+        for side in ("by_user", "by_item"):
+            columns = getattr(ratings, side)._asdict().items()
+            arrays |= {f"{key}_{side}_{field}": array for field, array in columns}
+        if ratings.timestamps is not None:
+            arrays[f"{key}_timestamps"] = ratings.timestamps
     about = {
         "format": FORMAT,
         "source": source,
-        "scale": ratings.scale,
-        "n_duplicates": ratings.n_duplicates,
+        "matrices": {
+            key: {"scale": ratings.scale, "n_duplicates": ratings.n_duplicates}
+            for key, ratings in matrices.items()
+        },
         "arrays": {key: [array.dtype.str, array.shape] for key, array in arrays.items()},
         "tables": list(tables),
     }
@@ -97,6 +99,19 @@ def write(name: str, source: dict[str, Any], parts: Parts) -> None:
             "set RECSYS_CACHE to a folder that can be written",
             name, folder, error.strerror or error,
         )  # fmt: skip
+
+
+def _matrix(
+    name: str, arrays: dict[str, np.ndarray], scale: list[float], n_duplicates: int
+) -> Ratings:
+    by_user, by_item = (
+        CSR(*(arrays[f"{name}_{side}_{field}"] for field in CSR._fields))
+        for side in ("by_user", "by_item")
+    )
+    times = arrays.get(f"{name}_timestamps")
+    low, high = scale
+    ids = arrays["user_ids"], arrays["item_ids"]
+    return Ratings(*ids, by_user, by_item, times, (low, high), n_duplicates)
 
 
 def _folder(name: str) -> Path:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from recsys_lib.ratings import Ratings
 
 if TYPE_CHECKING:
-    from recsys_lib.datasets.synthetic import Truth
+    from recsys_lib.datasets.truth import Truth
+    from recsys_lib.datasets.watch_truth import WatchTruth
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "Parts"]
+
+
+class Parts(NamedTuple):
+    """What is read from a release's files; see `Dataset`."""
+
+    ratings: Ratings
+    items: pd.DataFrame
+    users: pd.DataFrame | None = None
+    full: Ratings | None = None
 
 
 @dataclass
 class Dataset:
-    """A data set of explicit ratings.
+    """A data set of ratings, or of watch ratios.
 
     Attributes
     ----------
@@ -25,6 +35,8 @@ class Dataset:
         The concrete name, such as ``"ml-latest-small"`` or ``"synthetic"``.
     ratings : Ratings
         The ratings. Its item universe is every row of `items`, films that nobody rated included.
+        Of KuaiRec and its like, the big matrix: values are watch ratios, how many times its length
+        a video was played.
     items : pandas.DataFrame
         ``item_id`` int64, ``title`` str, ``year`` Int64 (nullable), ``genres`` str: the genres'
         names joined by ``|``, empty when there are none.
@@ -33,8 +45,11 @@ class Dataset:
     info : dict
         ``name``, ``source`` ("local", "cache", "download" or "synthetic"), ``path``, ``licence``,
         ``citation``, ``url`` and whatever else the loader can say.
-    truth : Truth or None
+    truth : Truth, WatchTruth or None
         For simulated data, the model that made it; None for real data.
+    full : Ratings or None
+        Of KuaiRec and its like, the small matrix, in which nearly every pair of some users and some
+        videos is observed. It has the users and items of `ratings`, and no pair in common with it.
     """
 
     name: str
@@ -42,4 +57,5 @@ class Dataset:
     items: pd.DataFrame
     users: pd.DataFrame | None = None
     info: dict[str, Any] = field(default_factory=dict)
-    truth: Truth | None = None
+    truth: Truth | WatchTruth | None = None
+    full: Ratings | None = None

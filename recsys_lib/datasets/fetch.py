@@ -1,4 +1,4 @@
-"""Where an archive is: in the local folder, in the user's cache, or on GroupLens' host.
+"""Where an archive is: in the local folder, in the user's cache, or on its publisher's host.
 
 Three environment variables steer it: RECSYS_DATA_HOME (a folder of archives or unpacked archives,
 only ever read), RECSYS_CACHE (where downloads and parsed copies go) and RECSYS_OFFLINE (1: never
@@ -68,10 +68,10 @@ def local(release: Release) -> Source | None:
     home = data_home()
     if home is None:
         return None
-    archive = home / f"{release.name}.zip"
+    archive = home / release.file
     if archive.is_file():
         return Source("local", archive)
-    for folder in (home / release.name, home / release.folder):
+    for folder in (home / release.name, home / release.folder, home / archive.stem):
         if folder.is_dir():
             # Unpackers that make a folder of the archive's name put the archive's own inside it.
             inner = folder / release.folder
@@ -81,7 +81,7 @@ def local(release: Release) -> Source | None:
 
 def cached(release: Release) -> Source | None:
     """Return the release's archive in the user's cache, None if it is not there."""
-    archive = cache_home() / f"{release.name}.zip"
+    archive = cache_home() / release.file
     return Source("cache", archive) if archive.is_file() else None
 
 
@@ -96,14 +96,13 @@ def download(release: Release) -> Source:
     folder = cache_home()
     if offline():
         raise _failure(release, "RECSYS_OFFLINE is set, so no download was tried")
-    archive = f"{release.name}.zip"
     try:
         path = pooch.retrieve(
-            release.url, f"sha256:{release.sha256}", archive, folder, downloader=_transfer
+            release.url, ":".join(release.checksum), release.file, folder, downloader=_transfer
         )
     except (OSError, ValueError) as error:  # what requests raises is an OSError
         logger.debug("download of %s", release.url, exc_info=True)
-        raise _failure(release, _reason(error)) from None
+        raise _failure(release, _reason(error, release.checksum[0])) from None
     return Source("download", Path(path))
 
 
@@ -121,18 +120,26 @@ def verify(release: Release, source: Source) -> Source:
     """
     if source.kind == "download" or source.path.is_dir():
         return source
-    found = pooch.file_hash(source.path, "sha256")
-    if found == release.sha256:
+    algorithm, published = release.checksum
+    found = pooch.file_hash(source.path, algorithm)
+    if found == published:
         return source
     what = (
         f"{source.path} is not the published {release.name} archive: it has "
-        f"{source.path.stat().st_size:,} bytes and sha256 {found}, not {release.size:,} bytes and "
-        f"{release.sha256}"
+        f"{source.path.stat().st_size:,} bytes and {algorithm} {found}, not {release.size:,} bytes "
+        f"and {published}"
     )
     if source.kind == "cache":
         logger.warning("%s; fetching it again", what)
         return download(release)
     raise DataError(f"{what}; remove it or fetch {release.url} again")
+
+
+def missing(release: Release, source: Source) -> list[str]:
+    """Return the files that a folder lacks; an archive is held to its checksum instead."""
+    if not source.path.is_dir():
+        return []
+    return [name for name in release.layout.files if not (source.path / name).is_file()]
 
 
 def stamp(source: Source, files: list[str]) -> dict[str, Any]:
@@ -164,7 +171,7 @@ def _transfer(url: str, target: str, _: Any) -> None:
 
 def _failure(release: Release, reason: str) -> DownloadError:
     home = os.environ.get("RECSYS_DATA_HOME", "")
-    places = f"{cache_home() / release.name}.zip"
+    places = str(cache_home() / release.file)
     if home:
         places += f" or in {home} (RECSYS_DATA_HOME)"
     else:
@@ -175,7 +182,7 @@ def _failure(release: Release, reason: str) -> DownloadError:
     )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, algorithm: str) -> str:
     """Say in a few words what went wrong."""
     from requests import exceptions as http
 
@@ -196,4 +203,4 @@ def _reason(error: Exception) -> str:
         return f"the transfer broke off ({type(error).__name__})"
     if isinstance(error, OSError):
         return f"{error.filename or cache_home()} could not be written ({error.strerror or error})"
-    return "what came is not the published file (its sha256 differs)"
+    return f"what came is not the published file (its {algorithm} differs)"

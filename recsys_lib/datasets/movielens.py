@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
+from recsys_lib.datasets.dataset import Parts
 from recsys_lib.datasets.registry import Layout, Release
 from recsys_lib.datasets.tables import MAX_ID, read_items, read_users, refuse
 from recsys_lib.errors import DataError
@@ -30,7 +31,7 @@ _BLOCK = 1 << 24  # bytes of text parsed at a time
 _PART = 1 << 20  # ratings renumbered at a time
 
 
-def read(release: Release, path: Path) -> tuple[Ratings, pd.DataFrame, pd.DataFrame | None]:
+def read(release: Release, path: Path) -> Parts:
     """Read the ratings, the films and, where the release describes them, the users.
 
     Parameters
@@ -64,11 +65,8 @@ def read(release: Release, path: Path) -> tuple[Ratings, pd.DataFrame, pd.DataFr
             users = read_users(stream.read(), layout, where)
     with open_member(release, path, layout.ratings) as (stream, where):
         columns = read_columns(stream, layout, where)
-        return (
-            index_columns(columns, items["item_id"].to_numpy(), release, layout, where),
-            items,
-            users,
-        )
+        ratings = index_columns(columns, items["item_id"].to_numpy(), release, layout, where)
+    return Parts(ratings, items, users)
 
 
 @contextmanager
@@ -112,8 +110,18 @@ class _OneByteSeparators(io.RawIOBase):
                 return chunk
 
 
-def read_columns(stream: IO[bytes], layout: Layout, where: str) -> list[np.ndarray]:
-    """Return user ids int32, item ids int32, ratings float32 and times int64, in file order."""
+def read_columns(
+    stream: IO[bytes],
+    layout: Layout,
+    where: str,
+    columns: Mapping[str, pa.DataType] = _COLUMNS,
+    may_be_empty: bool = False,
+) -> list[np.ndarray]:
+    """Return columns of a file of ratings, in file order.
+
+    By default those of MovieLens: user ids int32, item ids int32, ratings float32, times int64. An
+    empty cell is an error, or where that is allowed a NaN (in a column of float64).
+    """
     double = layout.separator == "::"
     try:
         reader = pa.csv.open_csv(
@@ -122,11 +130,13 @@ def read_columns(stream: IO[bytes], layout: Layout, where: str) -> list[np.ndarr
             pa.csv.ReadOptions(
                 use_threads=False,
                 block_size=_BLOCK,
-                column_names=None if layout.header else list(_COLUMNS),
+                column_names=None if layout.header else list(columns),
             ),
             pa.csv.ParseOptions(delimiter="\t" if double else layout.separator),
             pa.csv.ConvertOptions(
-                column_types=_COLUMNS, include_columns=list(_COLUMNS), null_values=[]
+                column_types=columns,
+                include_columns=list(columns),
+                null_values=[""] if may_be_empty else [],
             ),
         )
         table = pa.Table.from_batches(reader, reader.schema)
@@ -136,11 +146,15 @@ def read_columns(stream: IO[bytes], layout: Layout, where: str) -> list[np.ndarr
         refuse(where, int(row[1]) if row else None, text.replace(row[0], "") if row else text)
     if not table.num_rows:
         refuse(where, None, "it holds no rating")
-    columns = []
+    arrays = []
     while table.num_columns:  # one after the other, so that no two copies of all of it exist
-        columns.append(table.column(0).to_numpy())
+        column = table.column(0)
+        if column.null_count and column.type != pa.float64():
+            row = int(column.is_null().to_numpy().argmax())
+            refuse(where, row + 1 + layout.header, f"{table.column_names[0]} is empty")
+        arrays.append(column.to_numpy())
         table = table.remove_column(0)
-    return columns
+    return arrays
 
 
 def index_columns(
@@ -154,17 +168,18 @@ def index_columns(
     if not (values.min() >= low and values.max() <= high):  # false for NaN too
         row = int((~((values >= low) & (values <= high))).argmax())
         refuse(where, row + first, f"{values[row]:g} is not a rating from {low:g} to {high:g}")
-    _check_ids(users, "user", where, first)
-    _check_ids(items, "movie", where, first)
+    check_ids(users, "user", where, first)
+    check_ids(items, "movie", where, first)
     user_ids = _distinct(users)
-    users, _ = _positions(users, user_ids)
-    items, stranger = _positions(items, item_ids)
+    users, _ = positions(users, user_ids)
+    items, stranger = positions(items, item_ids)
     if stranger is not None:
         refuse(where, stranger + first, f"its movie does not stand in {layout.items}")
     return Ratings.from_arrays(users, items, values, times, user_ids, item_ids, release.scale)
 
 
-def _check_ids(ids: np.ndarray, kind: str, where: str, first: int) -> None:
+def check_ids(ids: np.ndarray, kind: str, where: str, first: int) -> None:
+    """Refuse what cannot be the id of a `kind`; `first` is the row of the file that ids[0] is of."""
     if ids.min() < 0 or ids.max() > MAX_ID:
         row = int(((ids < 0) | (ids > MAX_ID)).argmax())
         refuse(where, row + first, f"{ids[row]} is not the id of a {kind}")
@@ -184,7 +199,7 @@ def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
         yield array[start : start + _PART]
 
 
-def _positions(ids: np.ndarray, universe: np.ndarray) -> tuple[np.ndarray, int | None]:
+def positions(ids: np.ndarray, universe: np.ndarray) -> tuple[np.ndarray, int | None]:
     """Return where each id stands in `universe`, int32, and the first row whose id does not."""
     table = np.full(max(int(universe[-1]), int(ids.max())) + 1, -1, np.int32)
     table[universe] = np.arange(len(universe), dtype=np.int32)

@@ -1,8 +1,9 @@
-"""The data sets by name: where each MovieLens release comes from, and what its terms are."""
+"""The data sets by name: where each release comes from, and what its terms are."""
 
 from __future__ import annotations
 
 import difflib
+from collections import ChainMap
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -13,6 +14,11 @@ CITATION = (
     "F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. "
     "ACM Transactions on Interactive Intelligent Systems 5(4), 19:1-19:19. "
     "https://doi.org/10.1145/2827872"
+)
+_KUAIREC = (
+    "Chongming Gao, Shijun Li, Wenqiang Lei, Jiawei Chen, Biao Li, Peng Jiang, Xiangnan He, "
+    "Jiaxin Mao and Tat-Seng Chua. 2022. KuaiRec: A Fully-Observed Dataset and Insights for "
+    "Evaluating Recommender Systems. CIKM '22, 540-550. https://doi.org/10.1145/3511808.3557220"
 )
 # The terms in short; each archive holds them in full, in its README.
 _TERMS = "GroupLens, University of Minnesota: research use with acknowledgement; {}; " + (
@@ -32,11 +38,12 @@ class Layout:
     separator: str
     users_separator: str = ""
     header: bool = False
+    more: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[str]:
         """The files that are read."""
-        return [name for name in (self.ratings, self.items, self.users) if name]
+        return [name for name in (self.ratings, self.items, self.users, *self.more) if name]
 
 
 CSV = Layout("ratings.csv", "movies.csv", None, ",", header=True)
@@ -46,18 +53,18 @@ U_DATA = Layout("u.data", "u.item", "u.user", "\t", "|")
 
 @dataclass(frozen=True)
 class Release:
-    """One MovieLens archive as GroupLens publishes it.
+    """One archive as it is published.
 
     Attributes
     ----------
     name : str
-        The archive is ``<name>.zip``.
+        By which it is loaded.
     n_users, n_items, n_ratings : int
         Users with a rating, films in the table of films, ratings.
     size : int
         Of the archive, in bytes.
     sha256 : str
-        Of the archive, in hexadecimal.
+        Of the archive, in hexadecimal; empty where only its md5 is published.
     layout : Layout
         How its files are written.
     folder : str
@@ -68,6 +75,12 @@ class Release:
         Its terms in one sentence.
     host : str
         The address of the folder that it is published in.
+    archive : str
+        The archive's file name, ``<name>.zip`` unless it says otherwise.
+    md5 : str
+        Of the archive, in hexadecimal, where there is no sha256.
+    citation : str
+        The paper that its authors want cited.
     """
 
     name: str
@@ -81,11 +94,24 @@ class Release:
     scale: tuple[float, float] = (0.5, 5.0)
     licence: str = _NOT_SHAREABLE
     host: str = "https://files.grouplens.org/datasets/movielens"
+    archive: str = ""
+    md5: str = ""
+    citation: str = CITATION
+
+    @property
+    def file(self) -> str:
+        """The archive's file name."""
+        return self.archive or f"{self.name}.zip"
 
     @property
     def url(self) -> str:
         """Where the archive is published."""
-        return f"{self.host}/{self.name}.zip"
+        return f"{self.host}/{self.file}"
+
+    @property
+    def checksum(self) -> tuple[str, str]:
+        """The algorithm and the archive's digest by it, in hexadecimal."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", self.md5)
 
 
 _ALL = (
@@ -127,9 +153,28 @@ _ALL = (
 )  # fmt: skip
 RELEASES = {release.name: release for release in _ALL}
 
+# Watch ratios instead of stars. Zenodo publishes no other checksum than an md5.
+KUAIREC = Release(
+    "kuairec", 7_176, 10_728, 12_530_806, 431_964_858, "",
+    md5="261550d472c48eff4990fb13c0e5bcf7",
+    layout=Layout(
+        "big_matrix.csv", "kuairec_caption_category.csv", "user_features.csv", ",", header=True,
+        more=("small_matrix.csv", "item_categories.csv", "item_daily_features.csv"),
+    ),
+    folder="KuaiRec 2.0/data", scale=(0.0, float("inf")),
+    licence="Kuaishou and the authors: CC BY-SA 4.0; redistribution under the same licence",
+    host="https://zenodo.org/records/18164998/files", archive="KuaiRec.zip", citation=_KUAIREC,
+)  # fmt: skip
+EVERY = ChainMap(RELEASES, {KUAIREC.name: KUAIREC})
+
 
 def twin(name: str) -> str:
-    """Return the synthetic data set of about a release's size: ml-1m -> synthetic-1m."""
+    """Return what stands in for a release: ml-1m -> synthetic-1m, of about its size.
+
+    KuaiRec's is much smaller than itself: ``synthetic-kuairec`` has its size.
+    """
+    if name == KUAIREC.name:
+        return "synthetic-watch"
     small = ("ml-latest-small", "ml-100k")
     return "synthetic" if name in small else name.replace("ml-", "synthetic-")
 
@@ -146,6 +191,18 @@ SYNTHETIC: dict[str, dict[str, int]] = {
 }
 SYNTHETIC["synthetic"] = {}
 
+# And `watching.generate`, by name.
+WATCHED: dict[str, dict[str, int]] = {
+    twin(KUAIREC.name): {},
+    f"synthetic-{KUAIREC.name}": {
+        "n_users": KUAIREC.n_users,
+        "n_items": KUAIREC.n_items,
+        "n_watches": KUAIREC.n_ratings,
+        "n_small_users": 1_411,
+        "n_small_items": 3_327,
+    },
+}
+
 
 def check(name: str) -> str:
     """Return `name` if there is such a data set.
@@ -155,14 +212,14 @@ def check(name: str) -> str:
     UnknownDatasetError
         There is none; the message lists the names and the nearest one.
     """
-    names = ["auto", *RELEASES, *SYNTHETIC]
+    names = ["auto", *RELEASES, KUAIREC.name, *SYNTHETIC, *WATCHED]
     if name in names:
         return name
     near = difflib.get_close_matches(str(name).lower(), names, n=1)
     hint = f"did you mean {near[0]!r}? The" if near else "the"
     raise UnknownDatasetError(
         f"there is no data set {name!r}: {hint} names are {', '.join(names)}, "
-        "and auto:NAME (NAME if it can be had, else synthetic data of its size)"
+        "and auto:NAME (NAME if it can be had, else its synthetic twin)"
     )
 
 

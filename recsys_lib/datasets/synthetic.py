@@ -157,7 +157,7 @@ def _make_films(
     # Good films are seen more; and they fail further below the middle than they succeed above it.
     luck = rng.standard_normal(n)
     bias = 0.27 * fame + titles.blend(genres, titles.QUALITY) + 0.3 * luck - 0.08 * luck**2
-    vectors = _genre_vectors(n_factors, rng)
+    vectors = genre_vectors(n_factors, rng)
     own = sqrt(1 - _GENRE_SHARE) * rng.standard_normal((n, n_factors))
     # The larger the catalogue, the longer its tail; though everything in it somebody cared for. And
     # no film takes more than about 1 % of the choices: half of MovieLens' users have seen its most
@@ -182,7 +182,7 @@ def _make_films(
     return table, films, vectors.astype(np.float32)
 
 
-def _genre_vectors(n_factors: int, rng: np.random.Generator) -> np.ndarray:
+def genre_vectors(n_factors: int, rng: np.random.Generator) -> np.ndarray:
     """Return f_g, (19, K): genres that keep company are alike.
 
     They are centred and scaled so that Σ_g f_g / √F_i has variance _GENRE_SHARE over films.
@@ -201,7 +201,7 @@ def _make_users(options: _Options, released: np.ndarray, rng: np.random.Generato
     zeal = rng.standard_normal(n)
     # Nobody sees more than half of all films, unless the average user must see a quarter.
     most = ceil(np.clip(2 * options.n_ratings / n, n_films / 2, n_films))
-    counts = _share_out(options.n_ratings, np.exp(1.35 * zeal), options.min_ratings, most)
+    counts = share_out(options.n_ratings, np.exp(1.35 * zeal), options.min_ratings, most)
     # Some years bring more newcomers. Nobody begins before there are films enough to rate.
     year = rng.choice(22, n, p=rng.dirichlet(np.full(22, 8.0)))
     enough = np.minimum(counts + counts // 2, n_films) - 1
@@ -223,7 +223,7 @@ def _make_users(options: _Options, released: np.ndarray, rng: np.random.Generato
     )
 
 
-def _share_out(total: int, shares: np.ndarray, least: int, most: int) -> np.ndarray:
+def share_out(total: int, shares: np.ndarray, least: int, most: int) -> np.ndarray:
     """Return whole numbers from `least` to `most`, (n,) int64, that add up to `total`.
 
     They are in proportion to `shares` as far as the limits allow.

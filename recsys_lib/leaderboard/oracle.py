@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.datasets.truth import Truth
+from recsys_lib.datasets.watch_truth import WatchTruth
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import Ratings
 
@@ -16,17 +17,20 @@ from recsys_lib.ratings import Ratings
 class Oracle(RatingModel):
     """Predicts the expected rating of every pair, and lists what each user would enjoy most.
 
+    Of simulated watches, the expected watch ratio; its list is then the best there is, also by the
+    chance of a like.
+
     It stands in a table as the best possible: no model can be expected to have a smaller RMSE. It
     does not know *when* a rating is given, and predicts for the middle of the period. Its list is
     best in what users would enjoy, which is not what they will come to rate.
 
     Parameters
     ----------
-    truth : Truth
+    truth : Truth or WatchTruth
         That of the data.
     """
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: Truth | WatchTruth) -> None:
         self.truth = truth
 
     def fit(

@@ -4,9 +4,24 @@
 >>> fold.development.train, fold.development.valid                     # doctest: +SKIP
 >>> results = protocols.run(data, {"ALS": models.ALS()}, "5-fold")     # doctest: +SKIP
 >>> results.summary()                                                  # doctest: +SKIP
+
+Lists of likes have two protocols of their own, `watch` and `strangers`.
 """
 
+from recsys_lib.protocols.likes import Ground, strangers, watch
 from recsys_lib.protocols.parts import PROTOCOLS, Development, Exam, Fold, check, folds
 from recsys_lib.protocols.runs import Results, run
 
-__all__ = ["PROTOCOLS", "Development", "Exam", "Fold", "Results", "check", "folds", "run"]
+__all__ = [
+    "PROTOCOLS",
+    "Development",
+    "Exam",
+    "Fold",
+    "Ground",
+    "Results",
+    "check",
+    "folds",
+    "run",
+    "strangers",
+    "watch",
+]
