@@ -42,11 +42,11 @@ def read(release: Release, path: Path) -> Parts:
     Returns
     -------
     Parts
-        ``ratings``, the big matrix, and ``full``, the small one. Values are watch ratios. Of several
-        watches of a video by one user the last counts; `Ratings.n_duplicates` says how many were
-        dropped. A matrix has times (whole seconds) if every row of its file has one: rows of the
-        small one lack theirs. Then the row furthest down counts as the last. ``items`` and
-        ``users`` are described in `kuairec_tables`.
+        ``ratings``, the big matrix, and ``full``, the small one; values are watch ratios. Of
+        several watches of a video by one user the last counts; `Ratings.n_duplicates` says how many
+        were dropped. A matrix has times (whole seconds) if every row of its file has one, which
+        many rows of the small one have not; without them, the row furthest down is the last.
+        ``items`` and ``users`` are described in `kuairec_tables`.
 
     Raises
     ------
@@ -100,12 +100,12 @@ def _read_matrix(
         positions(who, user_ids),
         positions(what, item_ids),
     )
-    for row, kind, table in (
+    for place, kind, table in (
         (stranger, "user", release.layout.users),
         (strange_item, "video", release.layout.items),
     ):
-        if row is not None:
-            refuse(where, row + first, f"its {kind} does not stand in {table}")
+        if place is not None:
+            refuse(where, place + first, f"its {kind} does not stand in {table}")
     del who, what
     times = None if np.isnan(seconds).any() else seconds.astype(np.int64)
     del seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,7 @@ def _numbers(lists: pd.Series, file: str) -> list[str]:
     return [re.sub(r"\s*,\s*", "|", match[1] or "") if match else "" for match in found]
 
 
-def _joined(names: Sequence[Any]) -> str:
+def _joined(names: Iterable[Any]) -> str:
     """Return the names that are not empty, each once, joined by ``|``."""
     tidy = (tidy_caption(str(name)).replace("|", "/") for name in names)
     return "|".join(dict.fromkeys(name for name in tidy if name))

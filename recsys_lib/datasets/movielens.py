@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
@@ -150,8 +149,8 @@ def read_columns(
     while table.num_columns:  # one after the other, so that no two copies of all of it exist
         column = table.column(0)
         if column.null_count and column.type != pa.float64():
-            row = int(column.is_null().to_numpy().argmax())
-            refuse(where, row + 1 + layout.header, f"{table.column_names[0]} is empty")
+            empty = int(column.is_null().to_numpy().argmax())
+            refuse(where, empty + 1 + layout.header, f"{table.column_names[0]} is empty")
         arrays.append(column.to_numpy())
         table = table.remove_column(0)
     return arrays
@@ -179,7 +178,7 @@ def index_columns(
 
 
 def check_ids(ids: np.ndarray, kind: str, where: str, first: int) -> None:
-    """Refuse what cannot be the id of a `kind`; `first` is the row of the file that ids[0] is of."""
+    """Refuse what cannot be the id of a `kind`; `first` is the file's row of the first id."""
     if ids.min() < 0 or ids.max() > MAX_ID:
         row = int(((ids < 0) | (ids > MAX_ID)).argmax())
         refuse(where, row + first, f"{ids[row]} is not the id of a {kind}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -113,5 +115,5 @@ def invent_users(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nda
     return table, np.column_stack([codes[name] for name in TELLING])
 
 
-def _text(values) -> pd.Series:
+def _text(values: Iterable[str]) -> pd.Series:
     return pd.Series(list(values), dtype="str")

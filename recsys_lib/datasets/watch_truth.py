@@ -95,7 +95,8 @@ class WatchTruth:
 
     def _enjoyment(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         taste = np.einsum("nk,nk->n", self.user_factors[users], self.item_factors[items])
-        return np.float64(self.user_biases[users] + self.item_biases[items] + taste)
+        e = self.user_biases[users] + self.item_biases[items] + taste
+        return e.astype(np.float64)
 
     def _p_more(self, e: np.ndarray, ratio: float) -> np.ndarray:
         if ratio <= 0:

@@ -11,7 +11,6 @@ from math import inf, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from recsys_lib.datasets import titles
 from recsys_lib.datasets.dataset import Dataset

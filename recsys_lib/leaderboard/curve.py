@@ -172,10 +172,10 @@ def learning_curve(
 
 
 def _truth(data: Dataset) -> Truth:
-    if data.truth is None:
+    if not isinstance(data.truth, Truth):
         raise DataError(
-            f"of {data.name} nobody knows the truth, so nobody knows the best possible; "
-            "take simulated data, such as datasets.load('synthetic')"
+            f"of {data.name} nobody knows the truth about stars, so nobody knows the best "
+            "possible; take simulated data, such as datasets.load('synthetic')"
         )
     return data.truth
 

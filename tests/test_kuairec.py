@@ -1,0 +1,301 @@
+"""KuaiRec's reader, on files in the published form, quirks included."""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import logging
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_lib import datasets, protocols
+from recsys_lib.datasets import kuairec_tables, registry
+from recsys_lib.errors import DataError, DownloadError
+from recsys_lib.genres import genre_matrix
+from recsys_lib.ratings import Ratings
+
+WATCHED = (
+    "user_id", "video_id", "play_duration", "video_duration", "time", "date", "timestamp",
+    "watch_ratio",
+)  # fmt: skip
+# user, video, played and whole length (ms), seconds. User 0 watches video 2 three times: the last
+# in time stands in the middle of the file.
+BIG = [
+    (0, 2, 13838, 10867, 1593878903.438),
+    (3, 0, 0, 9800, 1593900000.0),
+    (0, 2, 41000, 10867, 1594000000.25),
+    (1, 7, 9000, 3000, 1593888888.0),
+    (0, 2, 1000, 10867, 1593950000.0),
+    (3, 1, 11000, 11000, 1593911111.5),
+]
+SMALL = [(0, 0, 4900, 9800, 1593999999.9), (0, 1, 33000, 11000, None), (1, 0, 9800, 9800, None)]
+NO = kuairec_tables.UNKNOWN
+CAPTIONS = [
+    # a caption in two lines with a bare CR, as four of the published ones are
+    (0, NO, "教练：“我希望开启\r一段王朝”", "[]", 6, "明星娱乐", -124, NO, -124, NO),
+    (1, "高品质", NO, "[裤子,商家]", 5, "时尚", 737, "营销售卖", 2596, "女装"),
+    (2, NO, "", "[长高,育儿]", -124, NO, -124, NO, -124, NO),
+    (7, NO, "我\u202e一是\u202c个, \"创\" " + 60 * "好", "[]", 8, "颜值", 673, "颜值", -124, NO),
+    (9, NO, "", "[]", 8, "颜值", 673, "颜值随拍", -124, NO),
+]  # fmt: skip
+CATEGORIES = [(0, "[8]"), (1, "[27, 9]"), (2, "[]"), (7, "[1, 2, 11]"), (9, "[4]")]
+NUMBERS = ("show_cnt", "play_cnt", "play_duration", "play_progress", "like_cnt")
+# video, day, the static columns, then NUMBERS. Video 1's author is unknown on the first day.
+DAILY = [
+    (1, 20200706, 50, "NORMAL", "2020-03-30", "Kmovie", "public", 11e3, 720, 1280, 7, 841, "建筑",
+     20, 30, 500, 0.5, 3),
+    (1, 20200705, "", "NORMAL", "2020-03-30", NO, "public", 11e3, 720, 1280, 7, 841, "建筑",
+     5, 10, 100, 0.9, 1),
+    (0, 20200705, 9, "AD", "2019-12-31", "ShortImport", "public", "", 720, 1280, "", 3, "UNKNOWN",
+     4, 0, 0, 0.0, 0),
+]  # fmt: skip
+
+
+def user(number, codes=None):
+    """Return one row of user_features.csv."""
+    row = dict.fromkeys(kuairec_tables.USER_NUMBERS, number)
+    row |= dict.fromkeys(kuairec_tables.USER_TEXT, "(0,10]")
+    row |= dict.fromkeys(kuairec_tables.USER_CODES, 1) | (codes or {})
+    return {"user_id": number, **row, "user_active_degree": "UNKNOWN"}
+
+
+def table(header, rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    # The csv module quotes a CR; the published file does not.
+    return (
+        text.getvalue()
+        .replace('"教练：“我希望开启\r一段王朝”"', "教练：“我希望开启\r一段王朝”")
+        .encode()
+    )
+
+
+def watches(rows):
+    """Return a matrix's file: a missing time leaves three cells empty, or rather 0-length."""
+    lines = []
+    for who, what, played, length, second in rows:
+        time = "" if second is None else pd.Timestamp(second, unit="s").isoformat(" ")
+        date = "" if second is None else time[:10].replace("-", "") + ".0"
+        ratio = played / length
+        lines.append(
+            (who, what, played, length, time, date, "" if second is None else second, ratio)
+        )
+    return table(WATCHED, lines)
+
+
+def files(**changed):
+    people = [user(0), user(1, {"onehot_feat4": "", "onehot_feat17": 0}), user(2), user(3)]
+    levels = [
+        f"{n}_level_category_{k}" for n in ("first", "second", "third") for k in ("id", "name")
+    ]
+    content = {
+        "big_matrix.csv": watches(BIG),
+        "small_matrix.csv": watches(SMALL),
+        "item_categories.csv": table(("video_id", "feat"), CATEGORIES),
+        "kuairec_caption_category.csv": table(
+            ("video_id", "manual_cover_text", "caption", "topic_tag", *levels), CAPTIONS
+        ),
+        "user_features.csv": table(people[0], [person.values() for person in people]),
+        "item_daily_features.csv": table(
+            ("video_id", "date", *kuairec_tables.STATIC, *NUMBERS), DAILY
+        ),
+        "social_network.csv": b"user_id,friend_list\n0,[3]\n",
+    }
+    return content | changed
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("RECSYS_DATA_HOME", str(folder))
+    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RECSYS_OFFLINE", "1")
+    return folder
+
+
+def unpacked(folder, content):
+    folder.mkdir(parents=True)
+    for name, raw in content.items():
+        (folder / name).write_bytes(raw)
+    return folder
+
+
+def zipped(path, monkeypatch):
+    """Write the archive and make its md5 the published one."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, raw in files().items():
+            archive.writestr(f"KuaiRec 2.0/data/{name}", raw)
+    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    release = dataclasses.replace(registry.KUAIREC, md5=digest)
+    monkeypatch.setitem(registry.EVERY.maps[1], "kuairec", release)
+
+
+@pytest.fixture
+def data(home):
+    unpacked(home / "kuairec", files())
+    return datasets.load("kuairec")
+
+
+def test_the_big_matrix_keeps_the_last_watch_of_each_pair(data):
+    frame = data.ratings.to_frame()
+    assert frame[["user_id", "item_id"]].to_numpy().tolist() == [[0, 2], [1, 7], [3, 0], [3, 1]]
+    np.testing.assert_allclose(frame["rating"], [41000 / 10867, 3, 0, 1], rtol=1e-6)
+    assert frame["timestamp"].tolist() == [1594000000, 1593888888, 1593900000, 1593911111]
+    assert data.ratings.n_duplicates == 2
+    assert data.ratings.user_ids.tolist() == [0, 1, 2, 3]  # user 2 has watched nothing
+    assert data.ratings.item_ids.tolist() == [0, 1, 2, 7, 9]
+    assert data.ratings.scale == data.full.scale == (0.0, float(np.float32(41000 / 10867)))
+
+
+def test_the_small_matrix_has_the_same_universe_and_no_times(data):
+    frame = data.full.to_frame()
+    assert frame.columns.tolist() == ["user_id", "item_id", "rating"]
+    assert frame.to_numpy().tolist() == [[0, 0, 0.5], [0, 1, 3], [1, 0, 1]]
+    np.testing.assert_array_equal(data.full.user_ids, data.ratings.user_ids)
+    np.testing.assert_array_equal(data.full.item_ids, data.ratings.item_ids)
+    ground = protocols.watch(data, valid=0.25)
+    assert len(ground.train) + len(ground.valid) == 4
+    assert ground.test is data.full
+
+
+def test_without_times_the_row_furthest_down_counts(home):
+    rows = [(u, v, played, length, None) for u, v, played, length, _ in BIG]
+    unpacked(home / "kuairec", files(**{"big_matrix.csv": watches(rows)}))
+    ratings = datasets.load("kuairec").ratings
+    assert ratings.timestamps is None
+    assert ratings.of_user(0)["rating"].tolist() == [float(np.float32(1000 / 10867))]
+
+
+def test_captions_categories_and_days_of_videos(data):
+    items = data.items.set_index("item_id")
+    assert items["caption"][0] == "教练：“我希望开启 一段王朝”"
+    assert items["title"][:3].tolist() == [items["caption"][0], "高品质", "长高 育儿"]
+    assert items["title"][9] == "video 9"
+    assert items["title"][7] == '我一是个, "创" ' + 37 * "好" + "…"
+    assert len(items["title"][7]) == kuairec_tables.TITLE
+    assert items["caption"][7].endswith(60 * "好")
+    assert items["genres"].tolist() == [
+        "明星娱乐",
+        "时尚|营销售卖|女装",
+        "",
+        "颜值",
+        "颜值|颜值随拍",
+    ]
+    assert items["topics"].tolist() == ["", "裤子|商家", "长高|育儿", "", ""]
+    assert items["feat"].tolist() == ["8", "27|9", "", "1|2|11", "4"]
+    assert items["year"].fillna(0).tolist() == [2019, 2020, 0, 0, 0]
+    assert genre_matrix(data.items)[0].sum() == 7
+    # summed over days, the first value known of what does not change, progress per play
+    assert items.loc[1, ["n_days", "show_cnt", "play_cnt", "like_cnt"]].tolist() == [2, 25, 40, 4]
+    assert items.loc[1, "play_progress"] == pytest.approx((0.9 * 10 + 0.5 * 30) / 40)
+    assert items.loc[1, ["author_id", "upload_type"]].tolist() == ["50", "Kmovie"]
+    assert np.isnan(items.loc[0, "play_progress"])  # never played
+    assert items.loc[0, ["video_duration", "music_id"]].isna().all()
+    assert items.loc[[2, 7, 9], "n_days"].isna().all()
+    assert "date" not in items
+
+
+def test_users_have_their_31_columns(data):
+    header = files()["user_features.csv"].decode().splitlines()[0].split(",")
+    assert sorted(data.users.columns) == sorted(header)
+    assert data.users.shape == (4, 31)
+    assert data.users["user_id"].tolist() == [0, 1, 2, 3]
+    assert data.users["onehot_feat4"].isna().tolist() == [False, True, False, False]
+    assert data.users["onehot_feat17"].tolist() == [1, 0, 1, 1]
+    assert data.users["follow_user_num"].dtype == np.int64
+
+
+def test_an_archive_is_read_like_a_folder_and_the_copy_like_both(home, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "recsys_lib")
+    zipped(home / "KuaiRec.zip", monkeypatch)
+    first, second = datasets.load("auto:kuairec"), datasets.load("kuairec")
+    assert sum("reading kuairec" in r.getMessage() for r in caplog.records) == 1
+    assert first.name == second.name == "kuairec"
+    assert "CIKM" in first.info["citation"]
+    (home / "KuaiRec.zip").unlink()
+    unpacked(home / "KuaiRec" / "KuaiRec 2.0" / "data", files())
+    third = datasets.load("kuairec")
+    for other in (second, third):
+        for name in ("ratings", "full"):
+            one, two = getattr(first, name), getattr(other, name)
+            pd.testing.assert_frame_equal(one.to_frame(), two.to_frame())
+            assert (one.scale, one.n_duplicates) == (two.scale, two.n_duplicates)
+        pd.testing.assert_frame_equal(first.items, other.items)
+        pd.testing.assert_frame_equal(first.users, other.users)
+    assert isinstance(second.full.by_user.values, np.memmap)
+
+
+def test_another_archive_is_refused_by_its_md5(home):
+    (home / "KuaiRec.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"2 bytes and md5 \w+, not 431,964,858 bytes and 261550"):
+        datasets.load("kuairec")
+
+
+def test_a_folder_of_side_tables_is_told_what_it_lacks(home, caplog):
+    side = {name: raw for name, raw in files().items() if "matrix" not in name}
+    folder = unpacked(home / "kuairec", side)
+    with pytest.raises(DataError, match=r"lacks big_matrix.csv, small_matrix.csv; fetch http\S+"):
+        datasets.load("kuairec")
+    assert datasets.resolve("auto:kuairec") == "synthetic-watch"
+    assert f"passed over {folder}: no big_matrix.csv, small_matrix.csv" in caplog.text
+
+
+def test_without_a_network_the_error_says_where_to_put_the_file(home, tmp_path):
+    with pytest.raises(DownloadError, match=r"by hand and put it, still zipped") as error:
+        datasets.load("kuairec")
+    assert f"{tmp_path / 'cache' / 'KuaiRec.zip'} or in {home}" in str(error.value)
+    assert "zenodo.org" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        (
+            "big_matrix.csv",
+            b"3,0,0,9800",
+            b"8,0,0,9800",
+            "row 3: its user does not stand in user_f",
+        ),
+        (
+            "big_matrix.csv",
+            b"1,7,9000",
+            b"1,8,9000",
+            "row 5: its video does not stand in kuairec_c",
+        ),
+        ("big_matrix.csv", b"1,7,9000", b"1,,9000", "row 5: video_id is empty"),
+        ("big_matrix.csv", b",3.0\n", b",\n", "row 5: watch_ratio is empty"),
+        ("big_matrix.csv", b",3.0\n", b",-3.0\n", "row 5: -3 is not a watch ratio"),
+        ("small_matrix.csv", b"0,1,33000", b"0,x,33000", "small_matrix.csv, row 3: "),
+        ("small_matrix.csv", b"watch_ratio", b"ratio", "small_matrix.csv: .*watch_ratio"),
+        ("item_categories.csv", b"[8]", b"8", "'8' is not a list of numbers"),
+        ("item_categories.csv", b"0,[8]", b"zero,[8]", "row 2: 'zero' is not an id"),
+        ("item_categories.csv", b"2,[]", b"1,[]", "video_id 1 stands in the file twice"),
+        ("kuairec_caption_category.csv", b"topic_tag", b"tag", "lacks topic_tag"),
+        ("user_features.csv", b"register_days,", b"days,", "lacks register_days"),
+        ("user_features.csv", b"\n0,0,0", b"\n0,yes,0", "user 0: 'yes' is no is_low"),
+        ("item_daily_features.csv", b"play_progress", b"progress", "lacks play_progress"),
+    ],
+)
+def test_a_row_that_is_not_as_published_is_named(home, file, old, new, says):
+    content = files()
+    assert old in content[file]
+    content[file] = content[file].replace(old, new, 1)
+    unpacked(home / "kuairec", content)
+    with pytest.raises(DataError, match=says):
+        datasets.load("kuairec")
+
+
+def test_a_pair_in_both_matrices_is_found_out(home):
+    unpacked(home / "kuairec", files(**{"small_matrix.csv": watches(SMALL + BIG[-1:])}))
+    with pytest.raises(DataError, match=r"1 pairs are in the big matrix .* user 3's"):
+        protocols.watch(datasets.load("kuairec"))
+
+
+def test_what_has_no_small_matrix_has_no_such_protocol():
+    ratings = Ratings.from_frame(pd.DataFrame({"user_id": [1], "item_id": [2], "rating": [3.0]}))
+    with pytest.raises(DataError, match="mine has no fully observed matrix; take kuairec"):
+        protocols.watch(datasets.Dataset("mine", ratings, pd.DataFrame()))
