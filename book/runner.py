@@ -88,9 +88,21 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     done = []
     for number, source in enumerate(sources, 1):
         label = f"[{number}/{len(sources)}] {source.stem}"
-        values = profiles.parameters(profile, source.stem, name)
-        done.append(run_chapter(source, values, folder, common, Progress(label)))
+        values, others = settled(profiles.parameters(profile, source.stem, name))
+        done.append(run_chapter(source, values, folder, common + others, Progress(label)))
     return Results(profile, name, done)
+
+
+def settled(values: profiles.Values) -> tuple[profiles.Values, str]:
+    """Turn a chapter's further data sets (``auto:...``) into those that will be used.
+
+    Returns the values, and what tells one state of those data sets from another.
+    """
+    automatic = [
+        name for name, value in values.items() if isinstance(value, str) and value[:5] == "auto:"
+    ]
+    found = {name: resolve(values[name]) for name in automatic}
+    return values | found, "".join(data_key(name) for name in found.values())
 
 
 def chapters() -> list[Path]:
@@ -153,7 +165,8 @@ def data_key(dataset: str) -> str:
     """
     home = os.environ.get("RECSYS_DATA_HOME")
     lines = [dataset]
-    for top in sorted(Path(home).glob(f"{dataset}*")) if home else []:
+    everything = sorted(Path(home).iterdir()) if home else []
+    for top in (path for path in everything if path.name.lower().startswith(dataset)):
         for path in [top, *sorted(top.rglob("*"))]:
             facts = path.stat()
             lines.append(f"{path} {facts.st_size} {facts.st_mtime_ns}")

@@ -155,6 +155,19 @@ def test_data_in_a_local_folder_are_part_of_the_key(tmp_path, monkeypatch):
     one = runner.shared_key("ml-100k")
     (tmp_path / "ml-100k.zip").write_bytes(b"other")
     assert len({empty, one, runner.shared_key("ml-100k"), runner.shared_key("ml-1m")}) == 4
+    (tmp_path / "KuaiRec.zip").write_bytes(b"")
+    assert "KuaiRec.zip" in runner.data_key("kuairec")
+
+
+def test_a_chapters_further_data_sets_are_resolved_and_part_of_its_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECSYS_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RECSYS_OFFLINE", "1")
+    values = {"DATASET": "ml-1m", "WATCH": "auto:kuairec", "N": 3, "NAME": "automatic"}
+    found, key = runner.settled(values)
+    assert found == values | {"WATCH": "synthetic-watch"}
+    (tmp_path / "synthetic-watch.zip").write_bytes(b"")
+    assert runner.settled(values)[1] != key
 
 
 def test_a_profile_gives_common_and_own_values(tmp_path, monkeypatch):
