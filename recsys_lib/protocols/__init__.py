@@ -8,18 +8,23 @@
 Lists of likes have two protocols of their own, `watch` and `strangers`.
 """
 
+from recsys_lib.protocols.contest import Contest, Entry, baselines, contest
 from recsys_lib.protocols.likes import Ground, strangers, watch
 from recsys_lib.protocols.parts import PROTOCOLS, Development, Exam, Fold, check, folds
 from recsys_lib.protocols.runs import Results, run
 
 __all__ = [
     "PROTOCOLS",
+    "Contest",
     "Development",
+    "Entry",
     "Exam",
     "Fold",
     "Ground",
     "Results",
+    "baselines",
     "check",
+    "contest",
     "folds",
     "run",
     "strangers",
