@@ -62,6 +62,21 @@ def test_of_a_matrix_where_all_is_liked_any_list_is_perfect(watched):
     assert report["precision@10"] == 1
 
 
+def test_some_videos_can_be_made_cold(watched):
+    small, natural = watched.full, (watched.ratings.by_item.counts == 0).sum()
+    tested = np.flatnonzero(small.by_item.counts)
+    ground = protocols.watch(watched, cold=0.2)
+    counts = ground.train.by_item.counts + ground.valid.by_item.counts
+    assert (counts[tested] == 0).sum() == 0.2 * len(tested) > natural
+    others = np.setdiff1d(np.arange(watched.ratings.n_items), tested)
+    np.testing.assert_array_equal(counts[others], watched.ratings.by_item.counts[others])
+    # Where there are enough already, nothing is left out.
+    same = protocols.watch(watched, cold=0.01)
+    assert len(same.train) + len(same.valid) == len(watched.ratings)
+    with pytest.raises(RecsysError, match="cold is 1; it is a share"):
+        protocols.watch(watched, cold=1)
+
+
 def test_likes_are_what_the_threshold_says(watched, starred):
     for ground, least in (
         (protocols.watch(watched, liked=1.5), 1.5),

@@ -18,7 +18,7 @@ import numpy as np
 from recsys_lib import evaluation, splits
 from recsys_lib.datasets import Dataset
 from recsys_lib.datasets.watch_truth import LIKED
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import Ratings
@@ -66,7 +66,9 @@ class Ground:
         return evaluation.evaluate(model, self.train, self.test, metrics, **self.options)
 
 
-def watch(data: Dataset, liked: float = LIKED, valid: float = 0.1, seed: int = 0) -> Ground:
+def watch(
+    data: Dataset, liked: float = LIKED, valid: float = 0.1, seed: int = 0, cold: float = 0.0
+) -> Ground:
     """Train on the big matrix, test on the small one, nearly all of whose pairs are known.
 
     A list is of the small matrix's videos only, all of which its user has watched: a video that is
@@ -84,14 +86,19 @@ def watch(data: Dataset, liked: float = LIKED, valid: float = 0.1, seed: int = 0
         Share of the big matrix that is held back for choosing.
     seed : int
         Decides which.
+    cold : float
+        Share of the small matrix's videos that shall have no watch to learn from. Where there are
+        fewer, all watches of some others, drawn at random, are left out of the big matrix.
 
     Raises
     ------
     DataError
         The data have no fully observed matrix, or a pair is in both.
     RecsysError
-        `valid` is out of range.
+        `valid` or `cold` is out of range.
     """
+    if not 0 <= cold < 1:
+        raise RecsysError(f"cold is {cold}; it is a share of the videos, from 0 to below 1")
     if data.full is None:
         raise DataError(
             f"{data.name} has no fully observed matrix; take kuairec or synthetic-watch"
@@ -103,9 +110,20 @@ def watch(data: Dataset, liked: float = LIKED, valid: float = 0.1, seed: int = 0
             f"{int(shared.sum())} pairs are in the big matrix and in the small one (the first are "
             f"user {big.user_ids[shared.argmax()]}'s), so a model would be tested on what it learnt"
         )
+    big = _cooled(big, small, cold, np.random.default_rng(seed))
     train, held_back, _ = splits.random(big, valid=valid, test=0.0, seed=seed)
     options = {"relevant": liked, "candidates": "test"}
     return Ground(train, held_back, small, liked, options, options)
+
+
+def _cooled(big: Ratings, small: Ratings, share: float, rng: np.random.Generator) -> Ratings:
+    """Return the big matrix, without any watch of a share of the small one's videos."""
+    tested, counts = np.flatnonzero(small.by_item.counts), big.by_item.counts
+    warm = tested[counts[tested] > 0]
+    missing = round(share * len(tested)) - (len(tested) - len(warm))
+    if missing <= 0:
+        return big
+    return big.select(~np.isin(big.by_user.indices, rng.choice(warm, missing, replace=False)))
 
 
 def strangers(
