@@ -43,8 +43,7 @@ class Entry:
     @property
     def n_parameters(self) -> int:
         """How many numbers were learnt."""
-        model = self.models[0]
-        return sum(getattr(model, name).size for name in model._learnt)
+        return self.models[0].n_parameters_
 
 
 class Contest:
