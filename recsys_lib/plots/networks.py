@@ -134,8 +134,10 @@ def standings(tables: Mapping[str, pd.DataFrame], metric: str = "ndcg@10") -> Fi
         if "oracle" in table.index:
             best = float(table[metric].to_numpy(float)[table.index.get_loc("oracle")])
             axes.axvline(best, color="black", lw=1.4)
-            axes.annotate("the best\npossible", (best, len(names) - 1), (-4, 0), ha="right", va="center",
-                          textcoords="offset points", linespacing=1.1)  # fmt: skip
+            axes.annotate(
+                "the best\npossible", (best, len(names) - 1), (-4, 0), ha="right", va="center",
+                textcoords="offset points", linespacing=1.1,
+            )  # fmt: skip
         axes.set(xlim=(0, None), xlabel=f"NDCG@10, {title}")
     panels[0][0].set_yticks(range(len(names)), names)
     return figure
