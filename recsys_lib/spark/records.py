@@ -1,0 +1,77 @@
+"""Arrays in Arrow: what is known of a block travels as one record, its arrays as bytes.
+
+Spark sees a handful of large records where it could see a billion small ones: nothing is converted
+number by number on the way between its engine and the kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+# Every field of every record, by name: a kind of number of Spark, or the numbers of an array.
+FIELDS: dict[str, str | type[np.generic]] = {
+    "key": "int",  # what Spark's hash sends to the partition of the block: see `blocks`
+    "block": "int",
+    "source": "int",  # the block that a message comes from
+    "n": "bigint",
+    "n_duplicates": "bigint",
+    "total": "double",
+    "sse": "double",
+    "others": np.int32,  # numbers of the other side's rows that a block meets, ascending
+    "indptr": np.int64,
+    "indices": np.int32,  # positions in `others`
+    "values": np.float32,
+    "wanted": np.int32,  # positions in a block's rows
+    "rows": np.float32,  # (n, K + 1): factors, then the bias
+    "squares": np.float64,
+    "gram": np.float64,
+    "target": np.float64,
+}
+_ARROW = {"int": pa.int32(), "bigint": pa.int64(), "double": pa.float64()}
+
+
+def schema(names: str) -> str:
+    """Return the fields of these names as Spark's schemas are written."""
+    kinds = ((name, FIELDS[name]) for name in names.split())
+    return ", ".join(f"{name} {k if isinstance(k, str) else 'binary'}" for name, k in kinds)
+
+
+def write(names: str, *records: Sequence[Any]) -> pa.RecordBatch:
+    """Return records, the values of the fields in order, as a batch."""
+    columns = []
+    for name, column in zip(names.split(), zip(*records, strict=True), strict=True):
+        kind = FIELDS[name]
+        if isinstance(kind, str):
+            columns.append(pa.array(column, _ARROW[kind]))
+        else:
+            raw = [np.ascontiguousarray(array, kind).tobytes() for array in column]
+            columns.append(pa.array(raw, pa.binary()))
+    return pa.record_batch(columns, names.split())
+
+
+def read(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
+    """Yield the records of batches, arrays as flat NumPy arrays of their own memory."""
+    for batch in batches:
+        for row in range(batch.num_rows):
+            yield {name: _value(name, batch.column(name)[row]) for name in batch.schema.names}
+
+
+def _value(name: str, scalar: Any) -> Any:
+    kind = FIELDS[name]
+    if isinstance(kind, str):
+        return scalar.as_py()
+    # A kernel is compiled for arrays that are aligned and may be written to.
+    return np.frombuffer(scalar.as_buffer(), kind).copy()
+
+
+def numbers(batches: Iterable[pa.RecordBatch], *names: str) -> list[np.ndarray]:
+    """Return plain columns of all batches, an array each; of length 0 where there is no batch."""
+    parts: list[list[np.ndarray]] = [[] for _ in names]
+    for batch in batches:
+        for name, part in zip(names, parts, strict=True):
+            part.append(batch.column(name).to_numpy(zero_copy_only=False))
+    return [np.concatenate(part) if part else np.empty(0, np.int32) for part in parts]
