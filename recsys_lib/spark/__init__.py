@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
 from recsys_lib.spark.blocks import Blocks
 from recsys_lib.spark.fitted import Fitted
 from recsys_lib.spark.fitting import fit
+from recsys_lib.spark.serving import evaluate, recommend
 from recsys_lib.spark.sessions import session
 
-__all__ = ["Blocks", "Fitted", "fit", "session"]
+__all__ = ["Blocks", "Fitted", "evaluate", "fit", "recommend", "session"]

@@ -8,7 +8,7 @@ those rows only, and an epoch moves factors, never ratings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -22,9 +22,11 @@ from pyspark.sql import functions as F
 from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import Ratings
 from recsys_lib.spark import records, tables
-from recsys_lib.spark.ids import Batches, numbered
+from recsys_lib.spark.ids import numbered
+from recsys_lib.spark.records import Batches, Work, mapped
 
 PACKED = "key block n n_duplicates total indptr others indices values"
+ASKED = "key block source wanted"
 LINKS = "key block indptr wanted"
 RATINGS_A_BLOCK = 1 << 22  # at most, where nobody says otherwise: 32 MB
 LEVEL = StorageLevel.MEMORY_AND_DISK
@@ -63,12 +65,9 @@ class Side:
         ``wanted[indptr[b]:indptr[b + 1]]`` are the rows, as positions in that block, for block b
         here. Both sides have as many blocks, and the same keys.
         """
-        asked = self.packed.select("block", "others").mapInArrow(
-            _ask(self.keys), records.schema("key block source wanted")
-        )
-        gathered = asked.repartition(self.n_blocks, "key").mapInArrow(
-            _gather, records.schema(LINKS)
-        )
+        met = self.packed.select("block", "others")
+        asked = mapped(met, _ask(self.keys), ASKED).repartition(self.n_blocks, "key")
+        gathered = mapped(asked, _gather, LINKS)
         return gathered.repartition(self.n_blocks, "key").persist(LEVEL)
 
     def release(self) -> None:
@@ -157,10 +156,11 @@ class Blocks:
             "user": Side(users, n_users, keys, pack(rated, "user", "item", n_users, keys)),
             "item": Side(items, n_items, keys, pack(rated, "item", "user", n_items, keys)),
         }
-        sums = ["n", "n_duplicates", "total"]
-        kept = [_sums(side.packed.select(*sums).collect()) for side in sides.values()][0]
+        for side in sides.values():  # held from here on, so that the single ratings can go
+            names = "block", "n", "n_duplicates", "total"
+            found = sorted(side.packed.select(*names).collect())
+            _, n_ratings, n_duplicates, total = (sum(column) for column in zip(*found, strict=True))
         rated.unpersist()
-        n_ratings, n_duplicates, total = kept
         mean = total / n_ratings
         return cls(sides["user"], sides["item"], n_ratings, n_duplicates, mean, (low, high))
 
@@ -203,7 +203,7 @@ def pack(rated: DataFrame, row: str, other: str, n_rows: int, keys: list[int]) -
     more = [name for name in ("time",) if name in rated.columns]
     columns = [F.col(row).alias("row"), F.col(other).alias("other"), "rating", *more]
     dealt = rated.select(key, *columns).repartition(n_blocks, "key")
-    packed = dealt.mapInArrow(_pack(n_rows, keys, bool(more)), records.schema(PACKED))
+    packed = mapped(dealt, _pack(n_rows, keys, bool(more)), PACKED)
     # Spark does not know that what a function returns stays in place; dealt once more, it does.
     return packed.repartition(n_blocks, "key").persist(LEVEL)
 
@@ -216,9 +216,7 @@ def block_size(n_rows: int, n_blocks: int, block: int) -> int:
     return len(range(block, n_rows, n_blocks))
 
 
-def _pack(
-    n_rows: int, keys: list[int], timed: bool
-) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def _pack(n_rows: int, keys: list[int], timed: bool) -> Work:
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         context: Any = TaskContext.get()
         block = context.partitionId()
@@ -244,12 +242,12 @@ def _pack(
     return work
 
 
-def _ask(keys: list[int]) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def _ask(keys: list[int]) -> Work:
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         for one in records.read(batches):
             source, wanted = one["others"] % len(keys), one["others"] // len(keys)
             yield records.write(
-                "key block source wanted",
+                ASKED,
                 *((key, one["block"], b, wanted[source == b]) for b, key in enumerate(keys)),
             )
 
@@ -262,9 +260,3 @@ def _gather(batches: Batches) -> Iterator[pa.RecordBatch]:
     indptr = np.concatenate([[0], np.cumsum([len(part) for part in wanted])])
     first = asked[0]
     yield records.write(LINKS, (first["key"], first["source"], indptr, np.concatenate(wanted)))
-
-
-def _sums(rows: list[Any]) -> tuple[int, int, float]:
-    """Add up the blocks' sums; in the order of the blocks, so that the result is always the same."""
-    n, n_duplicates, total = (sum(column) for column in zip(*sorted(rows), strict=True))
-    return int(n), int(n_duplicates), float(total)

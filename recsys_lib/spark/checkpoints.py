@@ -80,7 +80,8 @@ class Checkpoints:
         """Write a state, and return it as read back; with it, its history of computation ends."""
         if self.folder is None:
             return state
-        for name, rows in self._sides(state):
+        assert state.users is not None
+        for name, rows in (("users", state.users), ("items", state.items)):
             rows.frame.write.mode("overwrite").parquet(self._path(state.epoch, name))
         line = (
             state.epoch,
@@ -90,7 +91,7 @@ class Checkpoints:
         )
         log = self.session.createDataFrame([line], LOG).coalesce(1)
         log.write.mode("append").parquet(f"{self.folder}/log")
-        read = self._read(state)
+        read = self._read(state.epoch, state.feature_rows, state.history)
         state.release()
         for epoch in self.kept:  # nothing is computed from these any more
             self._delete(epoch)
@@ -109,24 +110,20 @@ class Checkpoints:
             raise RecsysError(
                 f"the run in {self.folder!r} had other parameters or data ({'; '.join(pairs)})"
             )
-        size = self.facts.get("n_factors", 0) + 1
+        size = self.facts["n_factors"] + 1
         features = np.frombuffer(line.feature_rows, np.float32).reshape(-1, size).copy()
-        none = [Rows(None, self.facts[f"n_{side}"], size) for side in ("users", "items")]  # type: ignore[arg-type]
         self.kept = [line.epoch]
-        return self._read(State(line.epoch, *none, features, json.loads(line.history)))
+        return self._read(line.epoch, features, json.loads(line.history))
 
-    def _read(self, state: State) -> State:
-        sides = {}
-        for name, rows in self._sides(state):
-            frame = self.session.read.parquet(self._path(state.epoch, name))
+    def _read(self, epoch: int, features: np.ndarray, history: list[dict[str, Any]]) -> State:
+        sides = []
+        for name in ("users", "items"):
+            frame = self.session.read.parquet(self._path(epoch, name))
             dealt = frame.repartition(self.facts["n_blocks"], "key").persist(LEVEL)
-            sides[name] = Rows(dealt, rows.n, rows.size)
-            sides[name].sums()  # held from here on
-        return State(state.epoch, **sides, feature_rows=state.feature_rows, history=state.history)
-
-    def _sides(self, state: State) -> list[tuple[str, Rows]]:
-        assert state.users is not None
-        return [("users", state.users), ("items", state.items)]
+            rows = Rows(dealt, self.facts[f"n_{name}"], self.facts["n_factors"] + 1)
+            rows.sums()  # held from here on
+            sides.append(rows)
+        return State(epoch, sides[0], sides[1], features, history)
 
     def _path(self, epoch: int, side: str) -> str:
         return f"{self.folder}/epoch-{epoch:05}/{side}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from recsys_lib.models import ALS
 from recsys_lib.ratings import CSR
 from recsys_lib.spark import records
 from recsys_lib.spark.blocks import Blocks, Side
-from recsys_lib.spark.ids import Batches
+from recsys_lib.spark.records import Batches, Work, mapped
 from recsys_lib.spark.rows import Rows
 
 FACTORS = "number int, factors array<float>, bias float"
@@ -49,9 +49,8 @@ class Fitted:
         return self._factors(self.item_rows, self.blocks.items, "item_id")
 
     def _factors(self, rows: Rows, side: Side, name: str) -> DataFrame:
-        plain = rows.frame.select("block", "rows").mapInArrow(
-            _unpack(side.n_blocks, rows.size), FACTORS
-        )
+        blocks = rows.frame.select("block", "rows")
+        plain = mapped(blocks, _unpack(side.n_blocks, rows.size), FACTORS)
         named = side.ids.withColumnRenamed("id", name)
         return named.join(plain, "number").select(name, "factors", "bias")
 
@@ -105,7 +104,7 @@ class Fitted:
         return f"Fitted({self.params!r}, {self.blocks!r})"
 
 
-def _unpack(n_blocks: int, size: int) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def _unpack(n_blocks: int, size: int) -> Work:
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         for one in records.read(batches):
             rows = one["rows"].reshape(-1, size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def fit(
     every: int = 5,
     resume: bool = False,
     progress: bool | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
 ) -> Fitted:
     """Fit a model of the ALS family on a cluster.
 
@@ -59,6 +61,8 @@ def fit(
         ``n_epochs`` may have been raised meanwhile.
     progress : bool, optional
         Whether to draw a bar; by default where somebody watches.
+    on_epoch : function, optional
+        Called after each epoch with its row of the history; what it raises ends the fit.
 
     Returns
     -------
@@ -90,14 +94,17 @@ def fit(
                 state = kept.keep(state)
             steps.update()
             steps.set_postfix_str(f"train {state.history[-1]['rmse_train']:.4f}")
+            if on_epoch is not None:
+                on_epoch(state.history[-1])
     return run.finish(state)
 
 
 def _blocks(ratings: DataFrame | Blocks, items: pd.DataFrame | None) -> Blocks:
     if isinstance(ratings, Blocks):
         return ratings
-    known = items is not None and "item_id" in items.columns
-    return Blocks.from_frame(ratings, item_ids=items["item_id"] if known else None)
+    if items is None or "item_id" not in items.columns:
+        return Blocks.from_frame(ratings)
+    return Blocks.from_frame(ratings, item_ids=items["item_id"])
 
 
 class _Run:
@@ -131,7 +138,8 @@ class _Run:
         return {
             "class": type(self.model).__name__,
             **self.model.get_params(),
-            "n_epochs": None,
+            "n_epochs": None,  # may be raised
+            "n_factors": self.model.n_factors,  # which `BiasALS` does not call a parameter
             "n_blocks": blocks.users.n_blocks,
             "n_users": blocks.users.n,
             "n_items": blocks.items.n,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from pyspark import StorageLevel, TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-Batches = Iterable[pa.RecordBatch]
+from recsys_lib.spark.records import Batches, Work, mapped
 
 
 def numbered(ids: DataFrame, n_parts: int) -> tuple[DataFrame, int]:
@@ -33,13 +33,13 @@ def numbered(ids: DataFrame, n_parts: int) -> tuple[DataFrame, int]:
     """
     ranges = ids.distinct().repartitionByRange(n_parts, "id").sortWithinPartitions("id")
     ascending = ranges.persist(StorageLevel.MEMORY_AND_DISK)
-    counted = ascending.mapInArrow(_count, "part int, n bigint").collect()
+    counted = mapped(ascending, _count, "part int, n bigint").collect()
     counts = np.zeros(1 + max(row.part for row in counted), np.int64)
     for row in counted:
         counts[row.part] = row.n
     starts = np.concatenate([[0], np.cumsum(counts)])
     kind = ascending.schema["id"].dataType.simpleString()
-    table = ascending.mapInArrow(_number(starts), f"id {kind}, number int")
+    table = mapped(ascending, _number(starts), f"id {kind}, number int")
     table = table.persist(StorageLevel.MEMORY_AND_DISK)
     table.agg(F.count("*")).collect()  # held from here on, so that the ids alone can go
     ascending.unpersist()
@@ -52,7 +52,7 @@ def _count(batches: Batches) -> Iterator[pa.RecordBatch]:
     yield pa.record_batch([part, pa.array([n], pa.int64())], ["part", "n"])
 
 
-def _number(starts: np.ndarray) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def _number(starts: np.ndarray) -> Work:
     def number(batches: Batches) -> Iterator[pa.RecordBatch]:
         at = int(starts[_partition()])
         for batch in batches:

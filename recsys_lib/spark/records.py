@@ -6,11 +6,17 @@ number by number on the way between its engine and the kernels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import DataFrame
+
+Batches = Iterable[pa.RecordBatch]
+Work = Callable[[Batches], Iterator[pa.RecordBatch]]
 
 # Every field of every record, by name: a kind of number of Spark, or the numbers of an array.
 FIELDS: dict[str, str | type[np.generic]] = {
@@ -34,6 +40,20 @@ FIELDS: dict[str, str | type[np.generic]] = {
 _ARROW = {"int": pa.int32(), "bigint": pa.int64(), "double": pa.float64()}
 
 
+def mapped(frame: DataFrame, work: Work, fields: str) -> DataFrame:
+    """Return what `work` makes of each partition; `fields` are names of `FIELDS`, or a schema."""
+    with no_word_of_pandas():
+        return frame.mapInArrow(work, fields if "," in fields else schema(fields))
+
+
+@contextmanager
+def no_word_of_pandas() -> Iterator[None]:
+    """Keep PySpark from warning of a pandas that is new to it: no pandas is on this way."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
+        yield
+
+
 def schema(names: str) -> str:
     """Return the fields of these names as Spark's schemas are written."""
     kinds = ((name, FIELDS[name]) for name in names.split())
@@ -53,7 +73,7 @@ def write(names: str, *records: Sequence[Any]) -> pa.RecordBatch:
     return pa.record_batch(columns, names.split())
 
 
-def read(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
+def read(batches: Batches) -> Iterator[dict[str, Any]]:
     """Yield the records of batches, arrays as flat NumPy arrays of their own memory."""
     for batch in batches:
         for row in range(batch.num_rows):
@@ -61,14 +81,14 @@ def read(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
 
 
 def _value(name: str, scalar: Any) -> Any:
-    kind = FIELDS[name]
+    kind = FIELDS[name.removeprefix("test_")]  # where two matrices meet in one record
     if isinstance(kind, str):
         return scalar.as_py()
     # A kernel is compiled for arrays that are aligned and may be written to.
     return np.frombuffer(scalar.as_buffer(), kind).copy()
 
 
-def numbers(batches: Iterable[pa.RecordBatch], *names: str) -> list[np.ndarray]:
+def numbers(batches: Batches, *names: str) -> list[np.ndarray]:
     """Return plain columns of all batches, an array each; of length 0 where there is no batch."""
     parts: list[list[np.ndarray]] = [[] for _ in names]
     for batch in batches:

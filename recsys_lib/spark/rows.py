@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark import Broadcast, TaskContext
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
@@ -25,7 +26,7 @@ from recsys_lib.models.als import first_factors
 from recsys_lib.ratings import CSR
 from recsys_lib.spark import records
 from recsys_lib.spark.blocks import LEVEL, Side, block_size
-from recsys_lib.spark.ids import Batches
+from recsys_lib.spark.records import Batches, Work, mapped, no_word_of_pandas
 
 ROWS = "key block rows sse squares gram target"
 MESSAGE = "key block source rows"
@@ -43,7 +44,7 @@ class Rows:
     n, size : int
         Number of rows in all, and the length K + 1 of each.
     held : list of Broadcast
-        What `frame` would be computed from again if an executor were lost.
+        What `frame` is computed from.
     """
 
     frame: DataFrame
@@ -64,6 +65,15 @@ class Rows:
             whole[one["block"] :: len(found)] = one["rows"].reshape(-1, self.size)
         return whole
 
+    def take(self, blocks: list[int], n_blocks: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of some blocks, in the order of their numbers: the numbers, the rows."""
+        wanted = self.frame.where(F.col("block").isin(blocks)).select("block", "rows")
+        found = list(records.read(wanted.toArrow().to_batches()))
+        numbers = np.concatenate([np.arange(one["block"], self.n, n_blocks) for one in found])
+        rows = np.concatenate([one["rows"].reshape(-1, self.size) for one in found])
+        order = np.argsort(numbers)
+        return numbers[order], rows[order]
+
     def sums(self) -> dict[str, np.ndarray]:
         """Return the sums over all blocks of what a half step adds up; a block after the other."""
         names = "block sse squares gram target"
@@ -72,10 +82,10 @@ class Rows:
         return {name: np.sum([one[name] for one in each], axis=0) for name in names.split()[1:]}
 
     def release(self) -> None:
-        """Give the memory back."""
+        """Give the memory back; whatever must be computed from these anew, still can be."""
         self.frame.unpersist()
         for one in self.held:
-            one.destroy()
+            one.unpersist()
 
 
 class Prior(NamedTuple):
@@ -106,7 +116,7 @@ def first_rows(session: SparkSession, side: Side, model: ALS) -> Rows:
         yield records.write(ROWS, (keys[block[0]], block[0], rows, 0.0, [], [], []))
 
     blocks = session.range(0, len(keys), 1, len(keys))
-    frame = blocks.mapInArrow(work, records.schema(ROWS)).persist(LEVEL)
+    frame = mapped(blocks, work, ROWS).persist(LEVEL)
     return Rows(frame, n, n_factors + 1)
 
 
@@ -133,14 +143,14 @@ def half_step(
     if other.nbytes <= broadcast_limit:
         whole = side.packed.sparkSession.sparkContext.broadcast(other.collect())
         held.append(whole)
-        frame = side.packed.mapInArrow(_from_whole(solve, whole), records.schema(ROWS))
+        frame = mapped(side.packed, _from_whole(solve, whole), ROWS)
     else:
         rows = other.frame.select("key", "rows").repartition(len(keys), "key").hint("merge")
-        asked = side.links.join(rows, "key")
-        sent = asked.mapInArrow(_send(keys, size), records.schema(MESSAGE))
+        sent = mapped(side.links.join(rows, "key"), _send(keys, size), MESSAGE)
         mail = sent.repartition(len(keys), "key").groupby("key")
-        opened = side.packed.groupby("key").cogroup(mail)
-        frame = opened.applyInArrow(_from_mail(solve, size), records.schema(ROWS))
+        with no_word_of_pandas():
+            opened = side.packed.groupby("key").cogroup(mail)
+            frame = opened.applyInArrow(_from_mail(solve, size), records.schema(ROWS))
     return Rows(frame.persist(LEVEL), side.n, size, held)
 
 
@@ -156,8 +166,10 @@ def fill_unrated(rows: Rows, prior: Prior, keys: list[int]) -> Rows:
             head = one["key"], one["block"], mine
             yield records.write(ROWS, (*head, *(one[name] for name in ROWS.split()[3:])))
 
-    frame = rows.frame.mapInArrow(work, records.schema(ROWS)).persist(LEVEL)
-    return Rows(frame, n, size, [prior.features])
+    filled = Rows(mapped(rows.frame, work, ROWS).persist(LEVEL), n, size, [prior.features])
+    filled.sums()  # held from here on
+    rows.release()
+    return filled
 
 
 # --- what runs in the workers ---------------------------------------------------------------------
@@ -188,9 +200,7 @@ def _solver(model: ALS, side: Side, prior: Prior | None) -> Solve:
     return solve
 
 
-def _from_whole(
-    solve: Solve, whole: Broadcast[Any]
-) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def _from_whole(solve: Solve, whole: Broadcast[Any]) -> Work:
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         for block in records.read(batches):
             yield solve(block, whole.value[block["others"]])
@@ -198,7 +208,7 @@ def _from_whole(
     return work
 
 
-def _send(keys: list[int], size: int) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def _send(keys: list[int], size: int) -> Work:
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         for one in records.read(batches):
             rows, indptr = one["rows"].reshape(-1, size), one["indptr"]
