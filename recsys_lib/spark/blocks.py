@@ -157,8 +157,7 @@ class Blocks:
             "item": Side(items, n_items, keys, pack(rated, "item", "user", n_items, keys)),
         }
         for side in sides.values():  # held from here on, so that the single ratings can go
-            names = "block", "n", "n_duplicates", "total"
-            found = sorted(side.packed.select(*names).collect())
+            found = sorted(side.packed.select("block", "n", "n_duplicates", "total").collect())
             _, n_ratings, n_duplicates, total = (sum(column) for column in zip(*found, strict=True))
         rated.unpersist()
         mean = total / n_ratings

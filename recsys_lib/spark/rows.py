@@ -26,7 +26,7 @@ from recsys_lib.models.als import first_factors
 from recsys_lib.ratings import CSR
 from recsys_lib.spark import records
 from recsys_lib.spark.blocks import LEVEL, Side, block_size
-from recsys_lib.spark.records import Batches, Work, mapped, no_word_of_pandas
+from recsys_lib.spark.records import Batches, Work, mapped, no_word_of_pandas, settle
 
 ROWS = "key block rows sse squares gram target"
 MESSAGE = "key block source rows"
@@ -221,6 +221,7 @@ def _send(keys: list[int], size: int) -> Work:
 
 def _from_mail(solve: Solve, size: int) -> Callable[[pa.Table, pa.Table], pa.Table]:
     def work(packed: pa.Table, mail: pa.Table) -> pa.Table:
+        settle()
         (block,) = records.read(packed.to_batches())
         n_sources, met = mail.num_rows, block["others"]
         others = np.empty((len(met), size), np.float32)

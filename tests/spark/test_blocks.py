@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import functions as F
 
 from recsys_lib import spark
 from recsys_lib.errors import DataError, RecsysError
@@ -31,8 +32,8 @@ def test_parquet_becomes_the_ratings_that_memory_would_hold(session, data, tmp_p
 
 
 def test_ids_may_be_any_text(to_spark):
-    hostile = ["", " ", "a", "A", "é", "e\u0301", "0", "00", "-1", "x" * 500, "\U0001f3ac", "\uffee",
-               "DROP TABLE", "a\tb\n", "null", "\x00"]  # fmt: skip
+    hostile = ["", " ", "a", "A", "é", "e\u0301", "0", "00", "-1", "x" * 500, "\U0001f3ac"]
+    hostile += ["\uffee", "DROP TABLE", "a\tb\n", "null", "\x00"]
     table = pd.DataFrame(
         [(u, i, float(len(u + i) % 5)) for n, u in enumerate(hostile) for i in hostile[n % 3 :: 3]],
         columns=["user_id", "item_id", "rating"],
@@ -63,10 +64,8 @@ def test_of_a_pair_rated_again_the_latest_counts_and_then_the_highest(to_spark):
 def test_sparks_hash_sends_each_key_to_its_block(session):
     keys = partition_keys(session, 7)
     dealt = session.createDataFrame([(key,) for key in keys], "key int").repartition(7, "key")
-    from pyspark.sql import functions as F
-
-    found = dealt.select("key", F.spark_partition_id()).collect()
-    assert {key: partition for key, partition in found} == {key: b for b, key in enumerate(keys)}
+    found = dict(dealt.select("key", F.spark_partition_id()).collect())
+    assert found == {key: block for block, key in enumerate(keys)}
 
 
 TABLE = pd.DataFrame({"user_id": [1, 2, 3], "item_id": [4, 5, 4], "rating": [3.0, 4.0, 5.0]})

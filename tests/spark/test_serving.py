@@ -65,7 +65,7 @@ def test_what_cannot_be_measured_is_told(fitted, parts, to_spark):
     with pytest.raises(RecsysError, match="no test rating is 9 or more"):
         spark.evaluate(fitted, test, ["ndcg@10"], relevant=9)
     strangers = parts[1].to_frame().assign(user_id=lambda t: t["user_id"] + 1_000_000)
-    with pytest.raises(DataError, match="give all of them to Blocks.from_frame"):
+    with pytest.raises(DataError, match=r"give all of them to Blocks\.from_frame"):
         spark.evaluate(fitted, to_spark(strangers))
     with pytest.raises(RecsysError, match="n is 0"):
         spark.recommend(fitted, 0)
