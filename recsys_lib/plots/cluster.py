@@ -52,7 +52,7 @@ def blocks(users: np.ndarray, items: np.ndarray, shape: tuple[int, int], n_block
 
 
 def _dealt(n: int, n_blocks: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each of `n` rows stands once dealt out, and where the gaps between blocks are."""
+    """Return where each of `n` rows stands once dealt out, and the middles of the gaps."""
     order = np.argsort(np.arange(n) % n_blocks, kind="stable")
     place = np.empty(n)
     place[order] = np.arange(n) + GAP * (order % n_blocks)

@@ -1,7 +1,8 @@
 """The same models on a cluster: ratings in blocks on Spark, each solved by the library's kernels.
 
-Needs ``recsys-lib[spark]`` and Java 17 or newer. `fit` is what `ALS.fit` is in memory; `recommend`
-and `evaluate` serve and measure all users where they are.
+Needs ``recsys-lib[spark]`` and Java 17 or newer; on a cluster, so does the executors' Python. `fit`
+is what `ALS.fit` is in memory; `recommend` and `evaluate` serve and measure all users where they
+are.
 """
 
 from recsys_lib.errors import RecsysError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -44,7 +45,7 @@ def check(
     if not isinstance(frame.schema[names.rating].dataType, T.NumericType):
         kind = frame.schema[names.rating].dataType.simpleString()
         raise DataError(f"column {names.rating!r} is {kind}; ratings are numbers")
-    value = F.col(names.rating).cast("double")
+    value = F.col(names.rating).cast("float").cast("double")  # as it will be kept
     finite = value.isNotNull() & ~F.isnan(value) & (F.abs(value) < float("inf"))
     low, high = scale or (-np.finfo(np.float64).max, np.finfo(np.float64).max)
     whole = F.col(names.user).isNotNull() & F.col(names.item).isNotNull()
@@ -93,15 +94,22 @@ def ids(frame: DataFrame, name: str, more: Any = None) -> DataFrame:
     if more is None:
         return found
     if not isinstance(more, DataFrame):
-        values = np.asarray(more).tolist()
-        wanted = str if kind == "string" else int
-        odd = next((one for one in values if not isinstance(one, wanted)), None)
-        if odd is not None:
-            raise DataError(f"id {odd!r} is none of column {name!r}, which holds {kind}")
-        more = frame.sparkSession.createDataFrame([(one,) for one in values], f"{name} {kind}")
+        more = frame.sparkSession.createDataFrame(pa.table({name: _as_ids(more, name, kind)}))
     elif id_kind(more, name) != kind:
         raise DataError(f"the further ids of column {name!r} are not {kind}, as in the ratings")
     return found.union(more.select(F.col(name).cast(kind).alias("id")).dropna())
+
+
+def _as_ids(more: Any, name: str, kind: str) -> pa.Array:
+    values = np.asarray(more)
+    if kind == "bigint" and np.issubdtype(values.dtype, np.integer):
+        return pa.array(values, pa.int64())
+    odd = next(
+        (one for one in values.tolist() if kind != "string" or not isinstance(one, str)), None
+    )
+    if odd is not None:
+        raise DataError(f"id {odd!r} is none of column {name!r}, which holds {kind}")
+    return pa.array(values.tolist(), pa.string() if kind == "string" else pa.int64())
 
 
 def by_number(frame: DataFrame, names: Names, users: DataFrame, items: DataFrame) -> DataFrame:
