@@ -14,7 +14,6 @@ import numpy as np
 from pyspark.sql import SparkSession
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.spark.blocks import LEVEL
 from recsys_lib.spark.rows import Rows
 
 LOG = "epoch int, facts string, history string, feature_rows binary"
@@ -119,10 +118,9 @@ class Checkpoints:
         sides = []
         for name in ("users", "items"):
             frame = self.session.read.parquet(self._path(epoch, name))
-            dealt = frame.repartition(self.facts["n_blocks"], "key").persist(LEVEL)
-            rows = Rows(dealt, self.facts[f"n_{name}"], self.facts["n_factors"] + 1)
-            rows.sums()  # held from here on
-            sides.append(rows)
+            dealt = frame.repartition(self.facts["n_blocks"], "key")
+            sides.append(Rows(dealt, self.facts[f"n_{name}"], self.facts["n_factors"] + 1))
+            sides[-1].hold()
         return State(epoch, sides[0], sides[1], features, history)
 
     def _path(self, epoch: int, side: str) -> str:

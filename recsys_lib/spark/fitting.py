@@ -158,14 +158,12 @@ class _Run:
         began = time.perf_counter()
         model, blocks = self.model, self.blocks
         users = half_step(model, blocks.users, state.items, None, self.limit)
-        user_sums = users.sums()
         items = half_step(model, blocks.items, users, self._prior(state.feature_rows), self.limit)
-        item_sums = items.sums()
-        feature_rows, penalty = self._features(item_sums)
+        feature_rows, penalty = self._features(items.sums)
         seconds = time.perf_counter() - began
         state.release()
-        sse = float(item_sums["sse"])
-        weighed = model._penalty.astype(np.float64) @ (user_sums["squares"] + penalty)
+        sse = float(items.sums["sse"])
+        weighed = model._penalty.astype(np.float64) @ (users.sums["squares"] + penalty)
         features = model._betas @ np.square(feature_rows, dtype=np.float64).sum(axis=1)
         row = {
             "epoch": state.epoch + 1,
@@ -202,6 +200,8 @@ class _Run:
         if prior is not None:
             items = fill_unrated(state.items, prior, self.blocks.items.keys)
         assert state.users is not None
+        state.users.hold()
+        items.hold()
         self.model.feature_rows_ = state.feature_rows
         history = pd.DataFrame(state.history)
         return Fitted(self.model, self.blocks, state.users, items, history)

@@ -29,6 +29,7 @@ from recsys_lib.spark.blocks import LEVEL, Side, block_size
 from recsys_lib.spark.records import Batches, Work, mapped, no_word_of_pandas, settle
 
 ROWS = "key block rows sse squares gram target"
+SUMS = "sse squares gram target"
 MESSAGE = "key block source rows"
 Solve = Callable[[dict[str, Any], np.ndarray], pa.RecordBatch]
 
@@ -40,29 +41,59 @@ class Rows:
     Attributes
     ----------
     frame : DataFrame
-        A record a block, see `ROWS`; persisted.
+        A record a block, see `ROWS`.
     n, size : int
         Number of rows in all, and the length K + 1 of each.
     held : list of Broadcast
         What `frame` is computed from.
+    sums : dict
+        Once computed: the sums over all blocks of what a half step adds up, by name.
     """
 
     frame: DataFrame
     n: int
     size: int
     held: list[Broadcast[Any]] = field(default_factory=list)
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+    _whole: np.ndarray | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of all rows together."""
         return 4 * self.n * self.size
 
+    def compute(self, broadcast_limit: int) -> None:
+        """Have the rows computed, and add up their sums, a block after the other.
+
+        Rows that are few enough to be broadcast come along, and nothing is kept on the cluster;
+        who asks for `frame` has them computed again, from what is there. Others stay, persisted.
+        """
+        few = self.nbytes <= broadcast_limit
+        if not few:
+            self.hold()
+        found = self._read(SUMS + " rows" * few)
+        self.sums = {name: np.sum([one[name] for one in found], axis=0) for name in SUMS.split()}
+        if few:
+            self._whole = self._assembled(found)
+
+    def hold(self) -> None:
+        """Have the cluster keep the rows, from when they are computed next."""
+        if not self.frame.is_cached:
+            self.frame.persist(LEVEL)
+
     def collect(self) -> np.ndarray:
         """Return all rows (n, K + 1) float32, in the order of the numbers of their ids."""
-        found = list(records.read(self.frame.select("block", "rows").toArrow().to_batches()))
+        return self._assembled(self._read("rows")) if self._whole is None else self._whole
+
+    def _read(self, names: str) -> list[dict[str, Any]]:
+        """Return fields of all blocks, in the order of the blocks."""
+        found = self.frame.select("block", *names.split()).toArrow().to_batches()
+        return sorted(records.read(found), key=lambda one: one["block"])
+
+    def _assembled(self, blocks: list[dict[str, Any]]) -> np.ndarray:
         whole = np.empty((self.n, self.size), np.float32)
-        for one in found:
-            whole[one["block"] :: len(found)] = one["rows"].reshape(-1, self.size)
+        for one in blocks:
+            whole[one["block"] :: len(blocks)] = one["rows"].reshape(-1, self.size)
         return whole
 
     def take(self, blocks: list[int], n_blocks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,16 +105,10 @@ class Rows:
         order = np.argsort(numbers)
         return numbers[order], rows[order]
 
-    def sums(self) -> dict[str, np.ndarray]:
-        """Return the sums over all blocks of what a half step adds up; a block after the other."""
-        names = "block sse squares gram target"
-        found = records.read(self.frame.select(*names.split()).toArrow().to_batches())
-        each = sorted(found, key=lambda one: one["block"])
-        return {name: np.sum([one[name] for one in each], axis=0) for name in names.split()[1:]}
-
     def release(self) -> None:
         """Give the memory back; whatever must be computed from these anew, still can be."""
-        self.frame.unpersist()
+        if self.frame.is_cached:
+            self.frame.unpersist()
         for one in self.held:
             one.unpersist()
 
@@ -116,8 +141,7 @@ def first_rows(session: SparkSession, side: Side, model: ALS) -> Rows:
         yield records.write(ROWS, (keys[block[0]], block[0], rows, 0.0, [], [], []))
 
     blocks = session.range(0, len(keys), 1, len(keys))
-    frame = mapped(blocks, work, ROWS).persist(LEVEL)
-    return Rows(frame, n, n_factors + 1)
+    return Rows(mapped(blocks, work, ROWS), n, n_factors + 1)
 
 
 def half_step(
@@ -145,13 +169,15 @@ def half_step(
         held.append(whole)
         frame = mapped(side.packed, _from_whole(solve, whole), ROWS)
     else:
-        rows = other.frame.select("key", "rows").repartition(len(keys), "key").hint("merge")
-        sent = mapped(side.links.join(rows, "key"), _send(keys, size), MESSAGE)
+        theirs = other.frame.select("key", "rows").repartition(len(keys), "key").hint("merge")
+        sent = mapped(side.links.join(theirs, "key"), _send(keys, size), MESSAGE)
         mail = sent.repartition(len(keys), "key").groupby("key")
         with no_word_of_pandas():
             opened = side.packed.groupby("key").cogroup(mail)
             frame = opened.applyInArrow(_from_mail(solve, size), records.schema(ROWS))
-    return Rows(frame.persist(LEVEL), side.n, size, held)
+    rows = Rows(frame, side.n, size, held)
+    rows.compute(broadcast_limit)
+    return rows
 
 
 def fill_unrated(rows: Rows, prior: Prior, keys: list[int]) -> Rows:
@@ -166,10 +192,7 @@ def fill_unrated(rows: Rows, prior: Prior, keys: list[int]) -> Rows:
             head = one["key"], one["block"], mine
             yield records.write(ROWS, (*head, *(one[name] for name in ROWS.split()[3:])))
 
-    filled = Rows(mapped(rows.frame, work, ROWS).persist(LEVEL), n, size, [prior.features])
-    filled.sums()  # held from here on
-    rows.release()
-    return filled
+    return Rows(mapped(rows.frame, work, ROWS), n, size, [*rows.held, prior.features])
 
 
 # --- what runs in the workers ---------------------------------------------------------------------
