@@ -74,10 +74,9 @@ def travel(table: pd.DataFrame, limit: float) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        A row a number of blocks; columns ``ratings`` (what moving them would take), ``broadcast``
-        (a copy of both sides' rows for each block's process) and ``mail`` (the rows asked for).
+        A row a number of blocks; columns ``broadcast`` (a copy of both sides' rows for each block's process) and ``mail`` (the rows asked for).
     limit : float
-        Bytes of the ratings, which do not travel.
+        Bytes of the ratings, which need not travel.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.8))
     looks = {"broadcast": (BLUE, "o"), "mail": (ORANGE, "s")}
@@ -85,10 +84,11 @@ def travel(table: pd.DataFrame, limit: float) -> Figure:
         axes.plot(table.index, table[name] / 1e6, marker=marker, color=colour, label=name)
     axes.axhline(limit / 1e6, color=GREY, ls="--", lw=1.2)
     axes.annotate(
-        "the ratings, which stay", (table.index[0], limit / 1e6), (4, 4),
+        "the ratings, if they travelled too", (table.index[0], limit / 1e6), (4, 4),
         textcoords="offset points", color=GREY, fontsize=9,
     )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="blocks a side", ylabel="megabytes an epoch")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xticks(list(table.index), [str(n) for n in table.index], minor=False)
     axes.set_xticks([], minor=True)
     axes.legend()
