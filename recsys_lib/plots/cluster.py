@@ -74,7 +74,8 @@ def travel(table: pd.DataFrame, limit: float) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        A row a number of blocks; columns ``broadcast`` (a copy of both sides' rows for each block's process) and ``mail`` (the rows asked for).
+        A row a number of blocks; columns ``broadcast`` (a copy of both sides' rows for each block's
+        process) and ``mail`` (the rows asked for).
     limit : float
         Bytes of the ratings, which need not travel.
     """
