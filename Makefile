@@ -3,7 +3,7 @@ PYTHON ?= python3
 PROFILE ?= standard
 
 .DEFAULT_GOAL := help
-.PHONY: help book test outputs lab tune reproduce bench lint lock clean
+.PHONY: help book test spark outputs lab tune reproduce bench lint lock clean
 
 help:
 	@echo "make book     run the chapters and build the book at _build/html/index.html"
@@ -12,6 +12,7 @@ help:
 	@echo "              ONLY=03-als   run this one chapter and build no site"
 	@echo "make test     run all tests: unit, notebooks, the built site"
 	@echo "              ARGS='tests/test_splits.py -k temporal'   for pytest"
+	@echo "make spark    run the tests and the chapter that need Spark, and bring it; needs Java 17"
 	@echo "make lab      open JupyterLab in notebooks/"
 	@echo "make reproduce  measure the rating models by a published protocol, a line each"
 	@echo "              DATASET=auto|ml-100k|...   PROTOCOL=5-fold|80-20|u1-u5|...   SEED=0"
@@ -35,7 +36,7 @@ book:
 outputs:
 	@$(PYTHON) book outputs $(if $(ONLY),--only "$(ONLY)")
 
-test lab:
+test spark lab:
 	@$(PYTHON) book $@ $(if $(ARGS),-- $(ARGS))
 
 STUDY = $(if $(DATASET),--dataset "$(DATASET)") $(if $(MODEL),--model "$(MODEL)") \

@@ -86,7 +86,8 @@ class Bench:
             "epochs": task.epochs,
             "budget_s": task.budget_s,
         }
-        python = self.peers if self.peers and one.library != plan.OURS else sys.executable
+        ours = one.library == plan.OURS or one.task in plan.ON_SPARK
+        python = self.peers if self.peers and not ours else sys.executable
         command = [python, "-m", f"benchmarks.contenders.{one.library}", json.dumps(job)]
         env = self.environment(one, folder)
         log = self.build / "logs" / f"{one.key}.log"
@@ -107,6 +108,8 @@ class Bench:
         if one.task in plan.RAW:
             env["RECSYS_DATA_HOME"] = str(folder)
             env["RECSYS_CACHE"] = str(self.build / "cache" / one.size)
+        if one.task in plan.ON_SPARK:
+            env["PYTHONPATH"] = str(ROOT / "_build" / "spark")
         if one.task == "first-call":
             env["NUMBA_CACHE_DIR"] = str(self.build / "compiled")
         return env
@@ -208,7 +211,9 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     peers = args.peers
-    if peers is None and any(one.library != plan.OURS for one in wanted):
+    if peers is None and any(
+        one.library != plan.OURS and one.task not in plan.ON_SPARK for one in wanted
+    ):
         peers = find_peers()
     bench = Bench(args.build, peers)
     try:

@@ -77,12 +77,21 @@ TASKS = {
     "first-load": Task("First load from the raw CSV", (OURS,), ("32m",), (20,)),
     "job": Task("Load, split, 10 epochs, evaluate, save", (OURS,), ("32m",), (20,)),
     "scaling": Task("Time against ratings", (OURS,), ("1m", "4m", "16m", "64m"), (20,), epochs=4),
+    "cluster": Task(
+        "ALS by the rule of Spark's, on Spark and off it",
+        (OURS, f"{OURS}-spark", "spark"),
+        ("1m", "4m", "16m", "64m"),
+        (20,),
+        epochs=4,
+        budget_s=300.0,
+    ),
     "threads": Task("Time against threads", (OURS,), ("32m",), (20,), epochs=4),
     "roof": Task("What an epoch consists of", (OURS,), ("32m",), (16, 20, 32, 64)),
     "first-call": Task(
         "First fit in a fresh process", (f"{OURS}-cold", f"{OURS}-warm"), ("tiny",), (20,)
     ),
 }
+ON_SPARK = ("cluster",)  # tasks for which Spark stands beside the library: `make spark` brings it
 RAW = ("first-load", "job")  # tasks that read files in MovieLens' layout
 
 

@@ -7,7 +7,8 @@ A record has ``task, contender, size, k, threads`` (its key), ``time`` (UTC), ``
   ndcg or None), ``epochs``, ``epoch_s`` (the median), ``ratings_per_s``, and ``rule``, the
   regularisation;
 * ``users``, ``users_per_s`` of the top 10;
-* ``parts``, seconds by name, and ``total_s``, their sum.
+* ``parts``, seconds by name, and ``total_s``, their sum;
+* ``rmse_test`` and ``ndcg`` (at 10) after the last epoch, of ``judged`` users.
 
 All have ``setup_s`` (imports, compilation, conversion of the data), ``wall_s`` and ``peak_bytes``.
 """

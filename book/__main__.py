@@ -46,6 +46,13 @@ def test(args: argparse.Namespace) -> int:
     return checks.test(args.rest)
 
 
+def spark(args: argparse.Namespace) -> int:
+    """Bring Spark, and run its tests and its chapter; needs Java 17 or newer."""
+    import checks
+
+    return checks.spark(args.rest)
+
+
 def outputs(args: argparse.Namespace) -> int:
     """Renew the notebooks' checked outputs from the quick profile, and clear all others."""
     import checks
@@ -102,6 +109,7 @@ COMMANDS = {
     "build": build,
     "run": run,
     "test": test,
+    "spark": spark,
     "outputs": outputs,
     "lint": lint,
     "lab": lab,
@@ -134,7 +142,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     for name in ("build", "run", "outputs"):
         options[name].add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
     options["build"].add_argument("--into", default="_build", help="the site goes to INTO/html")
-    for name in ("test", "lab"):
+    for name in ("test", "spark", "lab"):
         options[name].add_argument("rest", nargs="*", help="handed on")
     args, rest = parser.parse_known_args(argv)
     if args.command in HANDED_ON:
@@ -152,6 +160,10 @@ def main(argv: list[str]) -> int:
             import profiles
 
             profiles.load(args.profile)  # a misspelt profile is told before anything is installed
+        if args.command == "spark":
+            import supplies
+
+            supplies.java()  # so is a machine without Java
         if args.command != "clean":
             # What is asked for, and nothing else, goes to the output that a program may read.
             with contextlib.redirect_stdout(

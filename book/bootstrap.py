@@ -30,6 +30,7 @@ LOCKS = ROOT / "book" / "locks"
 REQUIREMENTS = ROOT / "requirements.lock"
 TORCH = LOCKS / "torch.txt"
 PEERS = BUILD / "peers"
+SPARK = BUILD / "spark"
 PARTS = ("benchmarks", "book", "recsys_lib", "tests")  # where Python and Numba leave caches
 
 
@@ -176,6 +177,24 @@ def peers() -> Path:
     return python
 
 
+def spark() -> Path:
+    """Bring Spark into a folder of its own; return it. With it on the path, `.venv` has Spark.
+
+    Not in `.venv` itself: that is what its lock says, whoever has called what before; and half a
+    gigabyte more than most readers need.
+    """
+    stamp, pins = SPARK / "course.stamp", LOCKS / "spark.txt"
+    key = hashlib.sha256(sys.version.encode() + pins.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == key:
+        return SPARK
+    say("Bringing Spark into _build/spark: about 450 MB to download, once")
+    shutil.rmtree(SPARK, ignore_errors=True)
+    held = "--require-hashes", "--no-deps", "--target", SPARK, "-r", pins
+    uv("Installing Spark", "pip", "install", *held, log="spark")
+    stamp.write_text(key)
+    return SPARK
+
+
 def pinned_peers() -> dict[str, str]:
     """Return the peers and their pins, as ``name==version``."""
     pins = (LOCKS / "peers.txt").read_text("utf-8").splitlines()
@@ -234,7 +253,10 @@ def lock() -> int:
     jobs = [["pyproject.toml", *course, *torch, "-o", "requirements.lock"]]
     held = ["--constraints", "requirements.lock"]
     jobs += [["book/locks/torch.in", *held, "-o", "book/locks/torch.txt"]]
-    jobs += [[f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"] for name in ("uv", "node")]
+    jobs += [
+        [f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"]
+        for name in ("uv", "node", "spark")
+    ]
     jobs += [["-", "--excludes", "book/locks/peers-without.txt", "-o", "book/locks/peers.txt"]]
     given = "\n".join(peers_extra())  # for the job that reads it: the extra without the rest
     for job in jobs:

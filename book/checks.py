@@ -39,6 +39,16 @@ def test(options: list[str]) -> int:
     return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
 
 
+def spark(options: list[str]) -> int:
+    """Run what needs Spark: its tests, and its chapter with it at hand; `options` as for `test`."""
+    path = [str(bootstrap.spark()), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(BUILD / "nbval" / "figures"))
+    named = [option for option in options if (ROOT / option.partition("::")[0]).exists()]
+    targets = [] if named else ["tests/spark", str(prepare() / "14-spark.ipynb")]
+    return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
+
+
 def prepare() -> Path:
     """Copy the chapters with the quick profile's parameters; their checked outputs stay."""
     folder = BUILD / "nbval"

@@ -1,11 +1,13 @@
-"""What the site needs beside Python: MathJax when it is built, a browser when it is tested.
+"""What is needed beside Python: MathJax for the site, a browser for its tests, Java for Spark.
 
-Each is brought once, and only where the machine does not already have it.
+Each is brought once, and only where the machine does not already have it. Java is not brought.
 """
 
 import hashlib
 import os
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +25,7 @@ MATHJAX = (
     "output/chtml",
     "a11y/assistive-mml.js",
 )
+JAVA = 17
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -105,3 +108,26 @@ def browser() -> str | None:
         message = "the site's tests need a browser: install Chromium, or name one by RECSYS_BROWSER"
         raise Stop(message) from None
     return None
+
+
+def java() -> None:
+    """Look for the Java that Spark needs.
+
+    Raises
+    ------
+    Stop
+        There is none, or one that is too old.
+    """
+    home = os.environ.get("JAVA_HOME")
+    program = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    found = None
+    if program and shutil.which(program):
+        done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+        found = re.search(r'version "(\d+)', done.stderr + done.stdout)  # "17.0.15", or "1.8.0"
+    if found and int(found[1]) >= JAVA:
+        return
+    here = f"{program} is version {found[1]}" if found else "there is none on this machine"
+    raise Stop(
+        f"Spark needs Java {JAVA} or newer, and {here}: install it (Debian and Ubuntu: apt-get "
+        f"install openjdk-{JAVA}-jre-headless), or let JAVA_HOME name it"
+    )

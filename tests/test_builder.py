@@ -31,6 +31,11 @@ def call(root, *args, **env):
         (["run", "--dataset", "ml-33m"], {}, "ml-33m"),
         (["run", "--only", "99-none"], {}, "99-none"),
         (
+            ["spark"],
+            {"JAVA_HOME": "no/such/java"},
+            "Spark needs Java 17 or newer, and there is none",
+        ),
+        (
             ["run", "--dataset", "ml-1m"],
             {"RECSYS_DATA_HOME": "no/such/folder"},
             "RECSYS_DATA_HOME",
@@ -54,6 +59,21 @@ def test_a_second_call_installs_nothing(capsys):
     bootstrap.environment()
     supplies.scripts()
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+@pytest.mark.parametrize(("version", "enough"), [("1.8.0_392", False), ("17.0.15", True)])
+def test_a_java_that_is_too_old_is_told(tmp_path, monkeypatch, version, enough):
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2023-10-17' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    if enough:
+        supplies.java()
+        return
+    with pytest.raises(Stop, match=f"{program} is version 1: install it .*openjdk-17"):
+        supplies.java()
 
 
 def test_an_unknown_browser_is_told(monkeypatch):

@@ -84,6 +84,18 @@ def test_the_peers_are_locked_apart_with_hashes(root, pyproject, required):
     assert [block for block in blocks if "==" in block and "--hash=sha256:" not in block] == []
 
 
+def test_spark_is_locked_apart_with_hashes(root, pyproject):
+    (spark,) = map(Requirement, pyproject["project"]["optional-dependencies"]["spark"])
+    locks = root / "book" / "locks"
+    (wanted,) = map(Requirement, (locks / "spark.in").read_text("utf-8").split())
+    assert normal(wanted) == normal(spark)
+    lock = (locks / "spark.txt").read_text("utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE))
+    assert spark.specifier.contains(pins.pop("pyspark"))
+    assert list(pins) == ["py4j"]  # the rest of what it needs is the course's own, and pinned there
+    assert lock.count("--hash=sha256:") >= 2
+
+
 def tracked(root):
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout

@@ -147,7 +147,7 @@ def test_an_updated_item_is_solved_for_as_in_training(model, data, parts):
         model.update_item(train.item_ids[item], given_to(later, item))
     expected = model.copy()
     # What a fit on all ratings would have started from; the priors' rows are as they were.
-    features, _ = expected._item_features(whole, data.items)
+    features, _ = expected._item_features(whole.item_ids, whole.by_item.counts, data.items)
     names = expected.feature_names_
     known = [names.index(name) if name in names else len(names) - 1 for name in features.names]
     expected._feature_indices = np.array(known, np.int32)[features.indices]

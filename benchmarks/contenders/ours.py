@@ -149,6 +149,13 @@ def first_call(job: Job) -> None:
     clock.tell()
 
 
+def cluster(job: Job) -> None:
+    """Measure ALS by the rule of Spark's, in memory and on Spark."""
+    from benchmarks.contenders.cluster import ours, ours_on_spark
+
+    (ours_on_spark if job.variant == "spark" else ours)(job)
+
+
 class Clock:
     """Seconds of the parts of a job, by name."""
 
@@ -202,6 +209,7 @@ if __name__ == "__main__":
         bpr=bpr,
         topn=topn,
         job=whole_job,
+        cluster=cluster,
         scaling=als,
         threads=als,
         roof=roof,

@@ -7,6 +7,7 @@ Java machine compiles what has run for a while.
 
 import os
 import shutil
+import sys
 import time
 from typing import Any
 
@@ -19,33 +20,21 @@ MEMORY = "11g"  # of the Java machine: 32 million ratings need 9
 
 def als(job: Job) -> None:
     """Seconds an epoch and RMSE."""
-    if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
-        raise NotMeasured("Spark needs Java (17 or newer), and there is none on this machine")
-    from pyspark.ml.recommendation import ALS
-    from pyspark.sql import SparkSession, functions
+    from pyspark.sql import functions
 
+    session = session_of(job)
     tell(rule=f"regParam={REG} times n (ν = 1)", metric="rmse")
-    session = (
-        SparkSession.builder.master(f"local[{job.threads}]")
-        .config("spark.driver.memory", MEMORY)
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.local.dir", str(job.scratch))
-        .config("spark.sql.warehouse.dir", str(job.scratch / "warehouse"))
-        .config("spark.ui.enabled", "false")
-        .getOrCreate()
-    )
     train, test = (
         session.read.parquet(str(job.data / f"{part}.parquet")) for part in ("train", "test")
     )
     mu = train.agg(functions.avg("rating")).first()[0]
     centred = train.withColumn("rating", (train.rating - mu).cast("float"))
-    fit(ALS, job, 1, test, test, mu)
+    fit(job, 1, test, test, mu)
     prepared = job.spent()
-    first, first_rmse = fit(ALS, job, 1, centred, test, mu)
+    first, first_rmse = fit(job, 1, centred, test, mu)
     affordable = 1 + int((job.budget_s - job.spent()) / first)
     n = max(3, min(job.epochs, affordable))
-    last, last_rmse = fit(ALS, job, n, centred, test, mu)
+    last, last_rmse = fit(job, n, centred, test, mu)
     session.stop()
     each = epoch_between(first, last, n)
     tell(setup_s=prepared + first - each)
@@ -53,13 +42,40 @@ def als(job: Job) -> None:
         tell(epoch=epoch, seconds=each, rmse=error)
 
 
-def fit(model: Any, job: Job, epochs: int, train: Any, test: Any, mu: float) -> tuple[float, float]:
+def session_of(job: Job) -> Any:
+    """Start Spark on this machine."""
+    if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
+        raise NotMeasured("Spark needs Java (17 or newer), and there is none on this machine")
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    return (
+        SparkSession.builder.master(f"local[{job.threads}]")
+        .config("spark.driver.memory", MEMORY)
+        .config("spark.driver.maxResultSize", "0")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.local.dir", str(job.scratch))
+        .config("spark.sql.warehouse.dir", str(job.scratch / "warehouse"))
+        .config("spark.ui.enabled", "false")
+        .getOrCreate()
+    )
+
+
+def als_model(job: Job, epochs: int) -> Any:
+    """Return Spark's ALS."""
+    from pyspark.ml.recommendation import ALS
+
+    columns = {"userCol": "user", "itemCol": "item", "ratingCol": "rating"}
+    return ALS(rank=job.k, maxIter=epochs, regParam=REG, seed=0, **columns)
+
+
+def fit(job: Job, epochs: int, train: Any, test: Any, mu: float) -> tuple[float, float]:
     """Return the seconds of a fit and its RMSE."""
     from pyspark.sql import functions
 
     began = time.perf_counter()
-    columns = {"userCol": "user", "itemCol": "item", "ratingCol": "rating"}
-    fitted = model(rank=job.k, maxIter=epochs, regParam=REG, seed=0, **columns).fit(train)
+    fitted = als_model(job, epochs).fit(train)
     seconds = time.perf_counter() - began
     scored = fitted.transform(test)
     guess = functions.nanvl(scored.prediction, functions.lit(0.0)) + mu  # NaN: unknown to it
@@ -67,5 +83,12 @@ def fit(model: Any, job: Job, epochs: int, train: Any, test: Any, mu: float) -> 
     return seconds, float(scored.agg(error).first()[0])
 
 
+def cluster(job: Job) -> None:
+    """Measure Spark's ALS beside ours, on Spark and off it."""
+    from benchmarks.contenders.cluster import sparks_own
+
+    sparks_own(job)
+
+
 if __name__ == "__main__":
-    serve(als=als)
+    serve(als=als, cluster=cluster)

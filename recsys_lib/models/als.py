@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +22,16 @@ from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
+ROWS_AT_A_TIME = 1 << 16  # of the first factors, so that who wants a few of them holds no more
+
+
+def first_factors(seed: int, n_items: int, n_factors: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield the items' first factors, some rows at a time: which rows, and (m, K) float32."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, n_items, ROWS_AT_A_TIME):
+        part = slice(start, min(start + ROWS_AT_A_TIME, n_items))
+        shape = part.stop - part.start, n_factors
+        yield part, INITIAL_SCALE * rng.standard_normal(shape, np.float32)
 
 
 class ALS(RatingModel):
@@ -197,27 +207,32 @@ class ALS(RatingModel):
 
     def _start(self, train: Ratings, items: pd.DataFrame | None) -> None:
         """Set the first factors, and what the half steps need throughout."""
-        rng = np.random.default_rng(self.seed)
         size = self.n_factors + 1
         self.user_rows_ = np.zeros((train.n_users, size), np.float32)
         self.item_rows_ = np.zeros((train.n_items, size), np.float32)
-        self.item_rows_[:, :-1] = INITIAL_SCALE * rng.standard_normal(
-            (train.n_items, self.n_factors), np.float32
-        )
+        for part, rows in first_factors(self.seed, train.n_items, self.n_factors):
+            self.item_rows_[part, :-1] = rows
         self._user_order = np.argsort(-train.by_user.counts, kind="stable")
         self._item_order = np.argsort(-train.by_item.counts, kind="stable")
-        features, self._betas = self._item_features(train, items)
+        self._start_features(train.item_ids, train.by_item.counts, items)
+        n_priors = train.n_items if self.feature_names_ else 1
+        self.item_priors_ = np.zeros((n_priors, size), np.float32)
+
+    def _start_features(
+        self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
+    ) -> None:
+        """Set what the items' prior means are built on; the features' rows begin at zero."""
+        features, self._betas = self._item_features(item_ids, counts, items)
         self._feature_indptr, self._feature_indices, self._feature_values = features[:3]
         self.feature_names_ = features.names
-        self.feature_rows_ = np.zeros((len(features.names), size), np.float32)
-        self.item_priors_ = np.zeros((train.n_items if features.names else 1, size), np.float32)
+        self.feature_rows_ = np.zeros((len(features.names), self.n_factors + 1), np.float32)
 
     def _item_features(
-        self, train: Ratings, items: pd.DataFrame | None
+        self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
     ) -> tuple[Features, np.ndarray]:
-        """Return what the items' prior means are built on, and the weight of each feature's row."""
+        """Return the features of items rated `counts` times, and the weight of each one's row."""
         kinds = [] if self.popularity is None else ["popularity"]
-        found = item_features(kinds, train.item_ids, train.by_item.counts)
+        found = item_features(kinds, item_ids, counts)
         return found, np.full(len(found.names), self.popularity or 0.0)
 
     @property

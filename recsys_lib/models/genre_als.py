@@ -11,7 +11,6 @@ import pandas as pd
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.features import Features, item_features
 from recsys_lib.models.als import ALS
-from recsys_lib.ratings import Ratings
 
 PREFIX = "genre: "  # marks the genres among the features' names
 
@@ -87,12 +86,12 @@ class GenreALS(ALS):
             raise RecsysError(f"beta is {self.beta!r}; it must be above 0")
 
     def _item_features(
-        self, train: Ratings, items: pd.DataFrame | None
+        self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
     ) -> tuple[Features, np.ndarray]:
         if items is None:
             raise RecsysError("GenreALS reads the items' genres: pass items=data.items to fit")
         kinds = ["genres"] if self.popularity is None else ["genres", "popularity"]
-        found = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        found = item_features(kinds, item_ids, counts, items)
         of_genre = np.array([name.startswith(PREFIX) for name in found.names], bool)
         return found, np.where(of_genre, self.beta, self.popularity or 0.0)
 

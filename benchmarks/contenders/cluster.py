@@ -1,0 +1,124 @@
+"""ALS on Spark and off it, by one rule: that of Spark's own ALS, which knows no biases.
+
+Spark minimises Σ (r - p·q)² + ρ (Σ n_u ‖p_u‖² + Σ n_i ‖q_i‖²) on ratings less their mean. Ours does
+the same with λ = 1, τ = ρ, ν = 1 and a γ that holds the biases at zero.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders.spark import REG, als_model, session_of
+from benchmarks.worker import Job, epoch_between, ready, rmse, tell
+
+NO_BIAS = 1e6  # γ
+JUDGED = 5_000  # users, drawn at random, whose lists are judged
+RELEVANT = 4.0
+
+
+def ours(job: Job) -> None:
+    """Measure `models.ALS` in memory."""
+    from benchmarks.contenders.ours import parts, warm_up
+
+    model = our_model(job)
+    train, _ = parts(job)
+    warm_up(our_model(job, 1))
+    ready()
+    model.fit(train, progress=False)
+    curve(model.history["seconds"])
+    judge(job, model.mu_, model.user_rows_, model.item_rows_)
+
+
+def ours_on_spark(job: Job) -> None:
+    """Measure the same fit by `recsys_lib.spark`."""
+    from recsys_lib import spark
+
+    session = session_of(job)
+
+    def blocks(part: str) -> Any:
+        frame = session.read.parquet(str(job.data / f"{part}.parquet"))
+        users, items = map(range, job.shape)
+        return spark.Blocks.from_frame(
+            frame, "user", "item", scale=(0.5, 5.0), user_ids=users, item_ids=items
+        )
+
+    warm = spark.fit(our_model(job, 1), blocks("test"), progress=False)
+    warm.release()
+    began = time.perf_counter()
+    train = blocks("train")
+    tell(packing_s=time.perf_counter() - began, blocks=train.users.n_blocks)
+    ready()
+    fitted = spark.fit(our_model(job), train, progress=False)
+    curve(fitted.history["seconds"])
+    model = fitted.model()
+    session.stop()
+    judge(job, model.mu_, model.user_rows_, model.item_rows_)
+
+
+def sparks_own(job: Job) -> None:
+    """Measure ``pyspark.ml.recommendation.ALS``: all its epochs are one lazy chain."""
+    from pyspark.sql import functions as F
+
+    session = session_of(job)
+
+    def centred(part: str) -> Any:
+        frame = session.read.parquet(str(job.data / f"{part}.parquet"))
+        mean = frame.agg(F.avg("rating")).first()[0]
+        return frame.withColumn("rating", (frame.rating - mean).cast("float")), mean
+
+    train, mean = centred("train")
+    als_model(job, 1).fit(centred("test")[0])
+    ready()
+    moments = [time.perf_counter()]
+    for epochs in (1, job.epochs):
+        fitted = als_model(job, epochs).fit(train)
+        moments.append(time.perf_counter())
+    one, many = np.diff(moments).tolist()
+    curve([epoch_between(one, many, job.epochs)] * job.epochs)
+    sides = []
+    for factors, n in zip((fitted.userFactors, fitted.itemFactors), job.shape, strict=True):
+        table = factors.toArrow()
+        rows = np.zeros((n, job.k + 1), np.float32)
+        flat = table.column("features").combine_chunks().flatten().to_numpy()
+        rows[table.column("id").to_numpy(), :-1] = flat.reshape(-1, job.k)
+        sides.append(rows)
+    session.stop()
+    judge(job, mean, *sides)
+
+
+def our_model(job: Job, n_epochs: int | None = None) -> Any:
+    """Return our model by Spark's rule."""
+    from recsys_lib.models import ALS
+
+    tell(rule=f"{REG} times n (ν = 1), no biases", metric="rmse")
+    epochs = n_epochs or job.epochs
+    return ALS(n_factors=job.k, tau=REG, gamma=NO_BIAS, nu=1.0, n_epochs=epochs, seed=0)
+
+
+def curve(seconds: Any) -> None:
+    """Tell the seconds of each epoch."""
+    for epoch, each in enumerate(seconds, 1):
+        tell(epoch=epoch, seconds=float(each))
+
+
+def judge(job: Job, mu: float, users: np.ndarray, items: np.ndarray) -> None:
+    """Tell RMSE over the test part, and NDCG@10 of the lists of some users."""
+    from recsys_lib.kernels import ranking
+    from recsys_lib.metrics import ndcg_at_k
+    from recsys_lib.ratings import CSR
+
+    biases = users[:, -1], items[:, -1]
+    error = rmse(job, mu, users[:, :-1], items[:, :-1], *biases)
+    test, seen = CSR(*job.csr("test")), CSR(*job.csr("user"))
+    liked = test.values >= RELEVANT
+    indptr = np.concatenate([[0], np.cumsum(liked)])[test.indptr]
+    wanted = CSR(indptr, test.indices[liked], test.values[liked])
+    able = np.flatnonzero(wanted.counts)
+    some = np.random.default_rng(0).choice(able, min(JUDGED, len(able)), replace=False)
+    vectors = users[some].copy()
+    vectors[:, -1] = 1  # meets the item's bias
+    seen, wanted = seen.take(some), wanted.take(some)
+    lists, _ = ranking.top_n(vectors, items, seen.indptr, seen.indices, 10)
+    hits = ranking.find_hits(lists, wanted.indptr, wanted.indices)
+    tell(rmse_test=error, ndcg=float(ndcg_at_k(hits, wanted.counts).mean()), judged=len(some))

@@ -1,0 +1,55 @@
+"""A Spark to work with, and one clear sentence where there can be none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+from pyspark.errors import PySparkRuntimeError
+from pyspark.sql import SparkSession
+
+from recsys_lib.errors import RecsysError
+
+JAVA = "Spark needs Java 17 or newer"
+
+
+def session(master: str = "local[*]", memory: str = "4g", **settings: str) -> SparkSession:
+    """Return a Spark session whose workers run this very Python.
+
+    Any session serves; this one is for who has none yet.
+
+    Parameters
+    ----------
+    master : str
+        ``"local[4]"`` for four cores of this machine, or a cluster's address.
+    memory : str
+        Of the Java machine here, the driver's; on a local master there is no other.
+    **settings : str
+        Further settings of Spark, with ``__`` for each dot: ``spark__task__cpus="2"``.
+
+    Raises
+    ------
+    RecsysError
+        There is no Java, or one that is too old.
+    """
+    if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
+        raise RecsysError(f"{JAVA}, and there is none here: install one, or let JAVA_HOME name it")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # a setting would come too late
+    defaults = {
+        "spark.driver.memory": memory,
+        "spark.driver.maxResultSize": "0",  # what is collected was asked for
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    if master.startswith("local"):
+        defaults |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    builder = SparkSession.builder.master(master).appName("recsys_lib")
+    given = {name.replace("__", "."): value for name, value in settings.items()}
+    for name, value in (defaults | given).items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate()
+    except PySparkRuntimeError as error:  # the Java machine did not start, and has said why
+        raise RecsysError(f"Spark did not start; {JAVA}: see what `java -version` says") from error
