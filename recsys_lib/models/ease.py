@@ -43,8 +43,8 @@ class EASE(LikesModel):
 
     Notes
     -----
-    The inverse takes n_items³ multiplications, and the fit 12 n_items² bytes. More than 15,000
-    items (2.7 GB) are refused.
+    The inverse takes m³ multiplications, m being the number of items with a like, and the fit
+    16 n_items² bytes at most. More than 15,000 items (3.6 GB) are refused.
 
     References
     ----------
@@ -79,15 +79,18 @@ class EASE(LikesModel):
         if train.n_items > MAX_ITEMS:
             raise RecsysError(
                 f"EASE holds items x items, and {train.n_items:,} items would take "
-                f"{12 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
+                f"{16 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
             )
         self._remember(train)
         likes = self._likes(train)
         watch, log = Watch(self, valid, history), io.RunLog(run_dir)
         began = time.perf_counter()
-        gram = _gram(likes, train.n_items)
+        # An item without a like says nothing of others, and nothing is said of it: B is zero there.
+        liked = np.unique(likes.indices)
+        gram = _gram(likes, train.n_items, liked)
         gram[np.diag_indices_from(gram)] += self.lam
-        self.item_weights_ = _weights(gram)
+        self.item_weights_ = np.zeros((train.n_items, train.n_items), np.float32)
+        self.item_weights_[np.ix_(liked, liked)] = _weights(gram)
         seconds = time.perf_counter() - began
         log.write(epoch=1, ndcg_valid=watch.ndcg(), seconds=seconds)
         self.history = log.table()
@@ -119,18 +122,21 @@ class EASE(LikesModel):
         return ranking.top_of_scores(scores, skip.indptr, skip.indices, n)
 
 
-def _gram(likes: CSR, n_items: int) -> np.ndarray:
-    """Return RᵀR (n_items, n_items) float64: whole numbers, so exact in any order of summing."""
-    gram = np.zeros((n_items, n_items))
+def _gram(likes: CSR, n_items: int, liked: np.ndarray) -> np.ndarray:
+    """Return RᵀR (m, m) float64 of the m items `liked`.
+
+    These are whole numbers, so exact in any order of summing.
+    """
+    gram = np.zeros((len(liked), len(liked)))
     for start in range(0, len(likes.indptr) - 1, AT_A_TIME):
         stop = min(start + AT_A_TIME, len(likes.indptr) - 1)
-        rows = as_scipy(likes.take(np.arange(start, stop)), n_items).toarray()
+        rows = as_scipy(likes.take(np.arange(start, stop)), n_items)[:, liked].toarray()
         gram += rows.T @ rows
     return gram
 
 
 def _weights(gram: np.ndarray) -> np.ndarray:
-    """Return B (n_items, n_items) float32 of a positive definite matrix, which is overwritten."""
+    """Return B (m, m) float32 of a positive definite matrix, which is overwritten."""
     factor, _ = lapack.dpotrf(gram.T, overwrite_a=1)  # transposed: as LAPACK lays matrices out
     inverse = lapack.dpotri(factor, overwrite_c=1)[0].T  # of which only the lower triangle is right
     for start in range(0, len(inverse), AT_A_TIME):
