@@ -239,7 +239,7 @@ def test_a_stranger_with_a_users_history_gets_the_users_list(data, parts):
 
 def test_it_beats_popularity(data, parts):
     train, _, test, history = parts
-    model = fit(parts, data, make(n_factors=16, width=16, n_epochs=20, learning_rate=3e-3))
+    model = fit(parts, data, make(n_factors=16, width=16, n_epochs=40, learning_rate=0.01))
     scores = {
         type(one).__name__: evaluation.evaluate(one, train, test, ["ndcg@10"], history=history)
         for one in (model, models.Popularity().fit(train))
