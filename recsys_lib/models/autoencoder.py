@@ -116,8 +116,6 @@ class AutoEncoder(NetworkModel):
             raise RecsysError(f"hidden is {self.hidden!r}; it holds one width or more, above 0")
         if self.loss not in LOSSES:
             raise RecsysError(f"loss is {self.loss!r}; it must be 'multinomial' or 'bce'")
-        if not 0 <= self.dropout < 1:
-            raise RecsysError(f"dropout is {self.dropout!r}; it must be from 0 to below 1")
 
     @property
     def _sizes(self) -> list[int]:

@@ -47,6 +47,7 @@ class NetworkModel(LikesModel):
 
     learning_rate: float
     weight_decay: float
+    dropout: float
     batch_size: int
     n_epochs: int
     patience: int | None
@@ -158,6 +159,8 @@ class NetworkModel(LikesModel):
                 raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be above 0")
         if not self.weight_decay >= 0:
             raise RecsysError(f"weight_decay is {self.weight_decay!r}; it must be 0 or more")
+        if not 0 <= self.dropout < 1:
+            raise RecsysError(f"dropout is {self.dropout!r}; it must be from 0 to below 1")
         if self.patience is not None and not self.patience >= 1:
             raise RecsysError(f"patience is {self.patience!r}; it must be 1 or more, or None")
         if self.stop_on not in ("ndcg", "loss"):

@@ -139,8 +139,6 @@ class TwoTower(NetworkModel):
                 raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be above 0")
         if self.hidden and min(self.hidden) < 1:
             raise RecsysError(f"hidden is {self.hidden!r}; its widths must be above 0")
-        if not 0 <= self.dropout < 1:
-            raise RecsysError(f"dropout is {self.dropout!r}; it must be from 0 to below 1")
 
     # ---- fitting
 

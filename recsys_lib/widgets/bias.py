@@ -66,7 +66,7 @@ class BiasExplorer(PageWidget):
         counts = np.bincount(history.indices, minlength=n_items)
         sums = [np.bincount(history.indices, w, n_items) for w in (stars, stars - users)]
         self._counts, self._sums, self._mu = counts, np.array(sums), float(model.mu_)
-        shown = self._shown(list(gammas))
+        self._places = shown = self._shown(list(gammas))
         fixed: dict[str, Any] = {
             "titles": titles_of(rows_of(items, model.item_ids_[shown].tolist())),
             "counts": counts[shown].tolist(),
@@ -104,13 +104,11 @@ class BiasExplorer(PageWidget):
 
     def best(self) -> pd.DataFrame:
         """Return the films at the top: title, ratings, estimate (stars)."""
-        fixed = self.fixed
-        counts = np.array(fixed["counts"])
-        total = np.array(fixed["sums"][int(self.fair)]) + self.gamma * self._mu
-        estimates = total / (counts + self.gamma)
+        estimates = self._estimates(self.gamma, self.fair)[self._places]
         top = np.argsort(-estimates, kind="stable")[:N_BEST]
-        titles = [fixed["titles"][i] for i in top]
-        return pd.DataFrame({"title": titles, "ratings": counts[top], "estimate": estimates[top]})
+        titles = [self.fixed["titles"][i] for i in top]
+        counts = self._counts[self._places[top]]
+        return pd.DataFrame({"title": titles, "ratings": counts, "estimate": estimates[top]})
 
     def _plain(self) -> str:
         """Return the clouds without damping and with the middle one of the dampings."""
