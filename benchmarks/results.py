@@ -8,7 +8,9 @@ A record has ``task, contender, size, k, threads`` (its key), ``time`` (UTC), ``
   regularisation;
 * ``users``, ``users_per_s`` of the top 10;
 * ``parts``, seconds by name, and ``total_s``, their sum;
-* ``rmse_test`` and ``ndcg`` (at 10) after the last epoch, of ``judged`` users.
+* ``rmse_test``, and ``ndcg`` (at 10) of the lists of ``judged`` users, after the last epoch; beside
+  it ``ndcg_most_rated``, of the list of the most rated; and ``ratings_of_listed``, how many ratings
+  an item on a list was learnt from, and ``ratings_of_item``, an item at all (both medians).
 
 All have ``setup_s`` (imports, compilation, conversion of the data), ``wall_s`` and ``peak_bytes``.
 """

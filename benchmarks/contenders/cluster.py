@@ -103,7 +103,10 @@ def curve(seconds: Any) -> None:
 
 
 def judge(job: Job, mu: float, users: np.ndarray, items: np.ndarray) -> None:
-    """Tell RMSE over the test part, and NDCG@10 of the lists of some users."""
+    """Tell RMSE over the test part, and of the lists of some users NDCG@10 and who is on them.
+
+    Beside them, the NDCG@10 of the list of the most rated: what any list should reach.
+    """
     from recsys_lib.kernels import ranking
     from recsys_lib.metrics import ndcg_at_k
     from recsys_lib.ratings import CSR
@@ -116,9 +119,18 @@ def judge(job: Job, mu: float, users: np.ndarray, items: np.ndarray) -> None:
     wanted = CSR(indptr, test.indices[liked], test.values[liked])
     able = np.flatnonzero(wanted.counts)
     some = np.random.default_rng(0).choice(able, min(JUDGED, len(able)), replace=False)
+    counts = np.bincount(seen.indices, minlength=len(items))
     vectors = users[some].copy()
     vectors[:, -1] = 1  # meets the item's bias
     seen, wanted = seen.take(some), wanted.take(some)
-    lists, _ = ranking.top_n(vectors, items, seen.indptr, seen.indices, 10)
-    hits = ranking.find_hits(lists, wanted.indptr, wanted.indices)
-    tell(rmse_test=error, ndcg=float(ndcg_at_k(hits, wanted.counts).mean()), judged=len(some))
+
+    def listed(vectors: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, float]:
+        lists, _ = ranking.top_n(vectors, items, seen.indptr, seen.indices, 10)
+        hits = ranking.find_hits(lists, wanted.indptr, wanted.indices)
+        return lists, float(ndcg_at_k(hits, wanted.counts).mean())
+
+    lists, ndcg = listed(vectors, items)
+    _, popular = listed(np.ones((len(some), 1), np.float32), counts[:, None].astype(np.float32))
+    tell(rmse_test=error, ndcg=ndcg, judged=len(some), ndcg_most_rated=popular)
+    tell(ratings_of_listed=float(np.median(counts[lists])))
+    tell(ratings_of_item=float(np.median(counts[counts > 0])))
