@@ -81,7 +81,7 @@ def sparks_own(job: Job) -> None:
     many, fitted = fit(job.epochs)
     n = job.epochs
     if one < SHORT_S:
-        n *= 10
+        n *= 3  # many more would be too long a chain for the Java machine
         many, _ = fit(n)
     curve([epoch_between(one, many, n)] * job.epochs)
     sides = []
