@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import assert_same
 
 from recsys_lib import models, spark
 from recsys_lib.errors import RecsysError
@@ -52,3 +53,22 @@ def test_a_checkpoint_of_another_run_is_refused(to_blocks, parts, tmp_path):
         spark.fit(models.ALS(), blocks, checkpoint=str(tmp_path / "none"), resume=True)
     with pytest.raises(RecsysError, match="needs checkpoint"):
         spark.fit(models.ALS(), blocks, resume=True)
+
+
+def test_files_lie_wherever_spark_reads_and_writes(session, to_spark, parts, data, tmp_path):
+    """A mount table of Hadoop's stands in for a store: its addresses are no paths here."""
+    settings = session.sparkContext._jsc.hadoopConfiguration()
+    settings.set("fs.viewfs.mounttable.store.link./bucket", tmp_path.as_uri())
+    store, train = "viewfs://store/bucket", parts[0]
+    to_spark(train).write.parquet(f"{store}/ratings")
+    ratings = session.read.parquet(f"{store}/ratings")
+    where = {"checkpoint": f"{store}/run", "every": 1}
+    spark.fit(models.GenreALS(n_factors=3, n_epochs=1), ratings, data.items, **where)
+    model = models.GenreALS(n_factors=3, n_epochs=2)
+    fitted = spark.fit(model, ratings, data.items, **where, resume=True)
+    fitted.write(f"{store}/factors")
+    model.fit(type(train).from_frame(train.to_frame()), items=data.items)
+    assert_same(fitted.model(), model)
+    users = pd.read_parquet(tmp_path / "factors" / "users").set_index("user_id")
+    assert sorted(users.index) == list(model.user_ids_)
+    assert [path.name for path in (tmp_path / "run").glob("epoch-*")] == ["epoch-00002"]
