@@ -55,7 +55,7 @@ def test_a_checkpoint_of_another_run_is_refused(to_blocks, parts, tmp_path):
         spark.fit(models.ALS(), blocks, resume=True)
 
 
-def test_files_lie_wherever_spark_reads_and_writes(session, to_spark, parts, data, tmp_path):
+def test_files_lie_wherever_spark_reads_and_writes(session, to_spark, parts, tmp_path):
     """A mount table of Hadoop's stands in for a store: its addresses are no paths here."""
     settings = session.sparkContext._jsc.hadoopConfiguration()
     settings.set("fs.viewfs.mounttable.store.link./bucket", tmp_path.as_uri())
@@ -63,11 +63,11 @@ def test_files_lie_wherever_spark_reads_and_writes(session, to_spark, parts, dat
     to_spark(train).write.parquet(f"{store}/ratings")
     ratings = session.read.parquet(f"{store}/ratings")
     where = {"checkpoint": f"{store}/run", "every": 1}
-    spark.fit(models.GenreALS(n_factors=3, n_epochs=1), ratings, data.items, **where)
-    model = models.GenreALS(n_factors=3, n_epochs=2)
-    fitted = spark.fit(model, ratings, data.items, **where, resume=True)
+    spark.fit(models.ALS(n_factors=3, n_epochs=1), ratings, **where)
+    model = models.ALS(n_factors=3, n_epochs=2)
+    fitted = spark.fit(model, ratings, **where, resume=True)
     fitted.write(f"{store}/factors")
-    model.fit(type(train).from_frame(train.to_frame()), items=data.items)
+    model.fit(type(train).from_frame(train.to_frame()))
     assert_same(fitted.model(), model)
     users = pd.read_parquet(tmp_path / "factors" / "users").set_index("user_id")
     assert sorted(users.index) == list(model.user_ids_)
