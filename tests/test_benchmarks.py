@@ -89,6 +89,18 @@ def test_a_peer_begins_where_we_begin():
     np.testing.assert_array_equal(worker.first_factors(40, 9), ours)
 
 
+def test_the_lists_of_the_stored_implicit_als_are_as_good_as_those_of_implicit():
+    """What the course says of them: equal settings, NDCG@10 within one per cent."""
+    frame, _, _ = results.load(results.STORED)
+    frame = frame[(frame.task == "implicit-als") & (frame.status == "ok")]
+    assert len(frame) >= 4
+    last = frame.assign(ndcg=frame["quality"].str[-1]).pivot_table(
+        "ndcg", index=["size", "k"], columns="contender"
+    )
+    for ours, theirs in (("ours", "implicit-cholesky"), ("ours-cg", "implicit-cg")):
+        np.testing.assert_array_less(0.99, last[ours] / last[theirs])
+
+
 def test_a_failure_is_reported_and_stops_nobody(records, first):
     found = records["als", "ours", -1]
     assert found["status"] == "failed"

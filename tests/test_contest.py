@@ -1,7 +1,6 @@
 """Many models on one ground: what is fitted, measured and summed up."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from recsys_lib import evaluation, protocols
@@ -84,19 +83,17 @@ def test_three_lists_without_a_model(ground):
     assert not np.array_equal(lists["random"].item_scores_, other)
 
 
-def test_tables_go_to_the_models_that_are_named(ground):
-    seen = {}
+def test_every_model_is_handed_what_the_ground_has_to_learn_from(ground):
+    seen = []
 
     class Asks(PureSVD):
         def fit(self, train, valid=None, items=None, **options):
-            seen[self.n_factors] = items, valid
+            seen.append((train, valid, items))
             return super().fit(train, valid, items, **options)
 
-    items = pd.DataFrame({"item_id": ground.train.item_ids})
-    models = {"one": Asks(n_factors=3, threshold=2.0), "two": Asks(n_factors=4, threshold=2.0)}
-    protocols.contest(ground, models, tables={"two": {"items": items}}, metrics=METRICS)
-    assert seen[3] == (None, ground.valid)
-    assert seen[4][0] is items
+    model = Asks(n_factors=3, threshold=2.0)
+    protocols.contest(ground, {"one": model}, metrics=METRICS)
+    assert seen == [(ground.train, ground.valid, ground.development.items)]
 
 
 def test_what_cannot_be_is_told(ground, found):

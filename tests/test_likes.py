@@ -85,7 +85,7 @@ def test_likes_are_what_the_threshold_says(watched, starred):
         values = ground.train.by_user.values
         assert len(ground.likes) == (values >= least).sum() < len(values)
         assert ground.likes.by_user.values.min() >= least
-        assert ground.options["relevant"] == ground.valid_options["relevant"] == least
+        assert ground.options["relevant"] == ground.development.options["relevant"] == least
 
 
 def test_strangers_are_strangers_and_validation_is_of_the_trained(starred):
@@ -102,14 +102,33 @@ def test_strangers_are_strangers_and_validation_is_of_the_trained(starred):
     np.testing.assert_array_equal(np.sort(together), pairs(starred.ratings))
     model = BPR(threshold=4.0, n_epochs=5).fit(ground.train, valid=ground.valid)
     assert ground.measure(model).n_users <= 40
-    assert ground.choose(model).n_users > 100
+    assert ground.development.measure(model).n_users > 100
     assert ground.measure(model)["ndcg@10"] > 0
+
+
+def test_models_may_read_what_was_known_before_and_nothing_else(watched, starred):
+    class Asks(Popularity):
+        def fit(self, train, valid=None, items=None, *, users=None):
+            self.given = train, valid, items, users
+            return super().fit(train, valid, items)
+
+    ground = protocols.watch(watched)
+    train, valid, items, users = ground.development.fit(Asks()).given
+    assert (train, valid) == (ground.train, ground.valid)
+    assert users is watched.users
+    # Whatever counts what happened in the days of the watches would be a look ahead.
+    kept = {"item_id", "year", "genres", "author_id", "upload_type", "video_duration"}
+    assert set(items) == kept < set(watched.items)
+    np.testing.assert_array_equal(items["author_id"], watched.items["author_id"])
+    _, _, items, users = protocols.strangers(starred).development.fit(Asks()).given
+    assert set(items) == {"item_id", "year", "genres"}
+    assert users is None
 
 
 def test_choosing_and_measuring_look_at_their_own_part(watched):
     ground = protocols.watch(watched)
     model = Popularity().fit(ground.likes)
-    assert ground.choose(model).n_ratings == len(ground.valid)
+    assert ground.development.measure(model).n_ratings == len(ground.valid)
     assert ground.measure(model).n_ratings == len(ground.test)
 
 

@@ -146,7 +146,6 @@ def contest(
     *,
     seeds: Sequence[int] = (0,),
     fitted: Mapping[str, Recommender] | None = None,
-    tables: Mapping[str, Mapping[str, pd.DataFrame]] | None = None,
     metrics: Sequence[str] = METRICS,
     progress: bool | None = None,
 ) -> Contest:
@@ -155,7 +154,8 @@ def contest(
     Parameters
     ----------
     ground : Ground
-        The same parts for all; the validation part is handed to `fit`, for early stopping.
+        The same for all; the validation part is handed to `fit` for early stopping, and the tables
+        to whoever reads them.
     models : mapping of name to model
         Unfitted; copies are fitted, each seed added to the model's own. A model without a seed is
         fitted once.
@@ -163,8 +163,6 @@ def contest(
         At least one.
     fitted : mapping of name to model, optional
         To be measured as they are, such as `baselines`; they come first.
-    tables : mapping of name to tables, optional
-        What `fit` is given besides, such as ``{"two towers": {"items": ..., "users": ...}}``.
     metrics : sequence of str
         See `evaluation.evaluate`.
     progress : bool, optional
@@ -189,9 +187,8 @@ def contest(
             elif entry.models:
                 break
             mine = type(model)(**params)
-            more: dict[str, Any] = dict((tables or {}).get(name, {}))
             began = time.perf_counter()
-            mine.fit(ground.train, valid=ground.valid, progress=progress, **more)
+            ground.development.fit(mine, progress=progress)
             entry.seconds.append(time.perf_counter() - began)
             entry.models.append(mine)
             entry.reports.append(ground.measure(mine, metrics))

@@ -3,8 +3,9 @@
 Both ask for lists, and both give one thing to learn from, one to choose by and one to report on:
 
 >>> ground = protocols.watch(data)                                     # doctest: +SKIP
->>> model.fit(ground.train, valid=ground.valid, items=data.items)      # doctest: +SKIP
->>> ground.choose(model)["ndcg@10"], ground.measure(model)["ndcg@10"]  # doctest: +SKIP
+>>> model = ground.development.fit(models.TwoTower(threshold=ground.liked))  # doctest: +SKIP
+>>> ground.development.measure(model)["ndcg@10"]                       # doctest: +SKIP
+>>> ground.measure(model)["ndcg@10"]                                   # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from recsys_lib import evaluation, splits
 from recsys_lib.datasets import Dataset
@@ -21,12 +23,15 @@ from recsys_lib.datasets.watch_truth import LIKED
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
+from recsys_lib.protocols.parts import Development
 from recsys_lib.ratings import Ratings
 from recsys_lib.report import Report
 
 METRICS = (
     "precision@10", "recall@10", "ndcg@10", "map@10", "coverage@10", "novelty@10",
 )  # fmt: skip
+# KuaiRec's daily counts of plays and likes are of the days that are to be predicted: a look ahead.
+BEFORE = ("item_id", "year", "genres", "author_id", "upload_type", "video_duration")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,31 +40,35 @@ class Ground:
 
     Attributes
     ----------
-    train, valid, test : Ratings
-        To learn from, to choose by, to report on.
+    development : Development
+        To learn from and to choose by; of the tables, what was known before anybody watched.
+    test : Ratings
+        To report on.
     liked : float
         Ratings of at least this are likes.
     options : dict
         For `evaluation.evaluate` on `test`.
-    valid_options : dict
-        The same on `valid`.
     """
 
-    train: Ratings
-    valid: Ratings
+    development: Development
     test: Ratings
     liked: float
     options: Mapping[str, Any] = field(default_factory=dict)
-    valid_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def train(self) -> Ratings:
+        """The training part."""
+        return self.development.train
+
+    @property
+    def valid(self) -> Ratings:
+        """The validation part."""
+        return self.development.valid
 
     @property
     def likes(self) -> Ratings:
         """What is liked in the training part: for models that count whatever they are given."""
         return self.train.select(self.train.by_user.values >= np.float32(self.liked))
-
-    def choose(self, model: Recommender, metrics: Sequence[str] = METRICS) -> Report:
-        """Measure a model fitted on `train` by the validation part."""
-        return evaluation.evaluate(model, self.train, self.valid, metrics, **self.valid_options)
 
     def measure(self, model: Recommender, metrics: Sequence[str] = METRICS) -> Report:
         """Measure a model fitted on `train` by the test part."""
@@ -113,7 +122,13 @@ def watch(
     big = _cooled(big, small, cold, np.random.default_rng(seed))
     train, held_back, _ = splits.random(big, valid=valid, test=0.0, seed=seed)
     options = {"relevant": liked, "candidates": "test"}
-    return Ground(train, held_back, small, liked, options, options)
+    development = Development(train, held_back, _before(data.items), data.users, options)
+    return Ground(development, small, liked, options)
+
+
+def _before(items: pd.DataFrame) -> pd.DataFrame:
+    """Return what is known of an item before anybody has watched or rated it."""
+    return items[[name for name in BEFORE if name in items]]
 
 
 def _cooled(big: Ratings, small: Ratings, share: float, rng: np.random.Generator) -> Ratings:
@@ -156,5 +171,6 @@ def strangers(
         data.ratings, valid=0.0, test=test, seed=seed
     )
     train, held_back, _ = splits.random(known, valid=valid, test=0.0, seed=seed)
-    options = {"relevant": liked, "history": history}
-    return Ground(train, held_back, target, liked, options, {"relevant": liked})
+    asked = {"relevant": liked}
+    development = Development(train, held_back, _before(data.items), options=asked)
+    return Ground(development, target, liked, {**asked, "history": history})

@@ -7,11 +7,12 @@ the test ratings. Those are sealed in an `Exam`, which each model sits once.
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,7 @@ PROTOCOLS = {
 PUBLISHED = {"u1-u5": official.U1_TO_U5, "ua-ub": official.UA_AND_UB}
 FOLDS = r"([1-9]\d*)-fold"
 SHARES = r"([1-9]\d?)-([1-9]\d?)"  # in per cent, of learning and of the test part
+M = TypeVar("M", bound=Recommender)
 LAST = 0.1  # share of the ratings that "temporal" tests on
 
 
@@ -47,13 +49,28 @@ class Development:
     ----------
     train, valid : Ratings
         To learn from and to choose by.
-    items : DataFrame or None
-        What is known of the items.
+    items, users : DataFrame or None
+        What is known of the items and of the users.
+    options : dict
+        How lists are measured on `valid`: see `evaluation.evaluate`.
     """
 
     train: Ratings
     valid: Ratings
     items: pd.DataFrame | None = None
+    users: pd.DataFrame | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def fit(self, model: M, **options: Any) -> M:
+        """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
+        if "users" in inspect.signature(model.fit).parameters:
+            options["users"] = self.users
+        model.fit(self.train, self.valid, self.items, **options)
+        return model
+
+    def measure(self, model: Recommender, metrics: Sequence[str] | None = None) -> Report:
+        """Measure a model fitted on `train` by the validation part."""
+        return evaluation.evaluate(model, self.train, self.valid, metrics, **self.options)
 
 
 class Exam:

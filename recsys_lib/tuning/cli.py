@@ -6,7 +6,11 @@ import os
 from typing import Any
 
 from recsys_lib import datasets, models, protocols
+from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
+from recsys_lib.models import Recommender
+from recsys_lib.models.likes import LikesModel
+from recsys_lib.protocols import Development
 from recsys_lib.tuning import tuned
 from recsys_lib.tuning.finals import choose
 from recsys_lib.tuning.sample import some_users
@@ -28,8 +32,9 @@ def command(
 ) -> None:
     """Choose a model's parameters for a data set, record them and print what was found.
 
-    The test part of the protocol's split is never looked at; of a large data set, some users are
-    enough (`some_users`).
+    The protocol is "80-20", but for models of likes one of theirs: `protocols.watch` where the data
+    have a fully observed matrix, else, for all but BPR, `protocols.strangers`. Its test part is
+    never looked at; of a large data set, some users are enough (`some_users`).
 
     Parameters
     ----------
@@ -52,12 +57,13 @@ def command(
         raise RecsysError(f"{name} has nothing to search; these have: {', '.join(SPACES)}")
     model = getattr(models, name)()
     data = datasets.load(dataset_name)
-    development = some_users(protocols.folds(data, PROTOCOL, seed)[0].development, seed=seed)
+    protocol, development = _development(model, data, seed)
+    development = some_users(development, seed=seed)
     ratings = len(development.train) + len(development.valid)
     metric = metric_of(model)
     print(
         f"{name} on {data.name}: {n_trials} trials ({sampler}), {metric} on the validation part of "
-        f"{PROTOCOL}, seed {seed}",
+        f"{protocol}, seed {seed}",
         flush=True,
     )
     decision = choose(model, development, n_trials, sampler, seed, metric, storage, deals=DEALS)
@@ -68,9 +74,22 @@ def command(
     print(f"{len(trials)} trials, {pruned} of them stopped early; {epochs} epochs in all")
     print(f"search: on that validation part; confirmed: mean over {DEALS} others")
     tuned.record(
-        name, data.name, decision.params, path, protocol=PROTOCOL, seed=seed, sampler=sampler,
+        name, data.name, decision.params, path, protocol=protocol, seed=seed, sampler=sampler,
         n_trials=len(trials), ratings=ratings, deals=DEALS, metric=metric,
         value=round(decision.value, 4),
     )  # fmt: skip
     said = ", ".join(f"{key}={value!r}" for key, value in decision.params.items())
     print(f"chosen: {name}({said})\nwritten to {os.fspath(path)}")
+
+
+def _development(model: Recommender, data: Dataset, seed: int) -> tuple[str, Development]:
+    """Return a protocol's name and its parts; a model of likes is told what a like is there."""
+    if isinstance(model, LikesModel) and data.full is not None:
+        name, ground = "watch", protocols.watch(data, seed=seed)
+    # On films BPR stands beside models of stars, where all that was rated counts.
+    elif isinstance(model, LikesModel) and not isinstance(model, models.BPR):
+        name, ground = "strangers", protocols.strangers(data, seed=seed)
+    else:
+        return PROTOCOL, protocols.folds(data, PROTOCOL, seed)[0].development
+    model.set_params(threshold=ground.liked)
+    return name, ground.development

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,10 @@ def choose(
     """
     metric = metric_of(model) if metric is None else metric
     search = tune(model, development, n_trials, sampler, seed, metric, storage, progress, **options)
-    best = search.best(finalists)
+    best = search.best(len(search.trials))
+    points = [search.points[number] for number in best["number"]]
+    new = [point not in points[:place] for place, point in enumerate(points)]
+    best = best[new].head(finalists)
     own = {name: getattr(model, name) for name in search.points[0]}
     candidates = [*(search.points[number] for number in best["number"]), own]
     table = pd.DataFrame(candidates)
@@ -141,7 +144,7 @@ def confirm(
         for deal in range(deals):
             rng = np.random.default_rng([seed, deal])
             train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
-            part = Development(train, valid, development.items)
+            part = replace(development, train=train, valid=valid)
             for row, params in enumerate(candidates):
                 table[row, deal] = score(model, params, part, metric)
                 steps.update()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from recsys_lib.protocols import Development
@@ -32,7 +34,7 @@ def some_users(development: Development, limit: int = ENOUGH, seed: int = 0) -> 
     train, valid = (
         part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
     )
-    return Development(train, valid, development.items)
+    return replace(development, train=train, valid=valid)
 
 
 def draw_users(counts: np.ndarray, limit: int, seed: int = 0) -> np.ndarray:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recsys_lib import evaluation
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 SAMPLERS = ("tpe", "random", "grid")
 PRUNERS = ("median", "halving")
 GIVE_UP = 3  # trials that fail, one after the other from the first: the next would fail as well
-METRICS = {"BPR": "ndcg@10"}  # what a model is tuned for, where it is not the RMSE
+OF_LISTS = "ndcg@10"  # what models are tuned for that do not predict ratings
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,8 @@ def tune(
     seed : int
         The same seed gives the same trials.
     metric : str, optional
-        A name that `evaluation.evaluate` knows. By default "rmse", "ndcg@10" for BPR.
+        A name that `evaluation.evaluate` knows. By default "rmse", "ndcg@10" for models that do
+        not predict ratings.
     storage : path, optional
         A file that keeps the trials as they are made; the same search with the same file goes on.
     progress : bool, optional
@@ -179,7 +179,7 @@ def tune(
 
 def metric_of(model: Recommender) -> str:
     """Return the metric that a model is tuned for."""
-    return METRICS.get(type(model).__name__, "rmse")
+    return "rmse" if hasattr(model, "predict") else OF_LISTS
 
 
 def score(
@@ -187,7 +187,7 @@ def score(
 ) -> float:
     """Fit a model like `model`, with `params`; return its metric on the validation part."""
     fresh = _with(model, params)
-    fresh.fit(development.train, development.valid, development.items, progress=False)
+    development.fit(fresh, progress=False)
     return _measure(fresh, development, metric, _last(fresh))
 
 
@@ -222,8 +222,7 @@ def _run(
     extra: dict[str, Any] = {"on_epoch": watch} if watched else {}
     value, state, failure = None, states.FAIL, None
     try:
-        parts = development.train, development.valid, development.items
-        fresh.fit(*parts, progress=False, **extra)
+        development.fit(fresh, progress=False, **extra)
         value = _measure(fresh, development, metric, _last(fresh))
         state = states.COMPLETE if np.isfinite(value) else states.FAIL
         epochs = epochs or len(fresh.history)
@@ -259,7 +258,7 @@ def _measure(
     """Return the metric on the validation part; what the fit has measured already is taken."""
     if f"{metric}_valid" in row:
         return float(row[f"{metric}_valid"])
-    return evaluation.evaluate(model, development.train, development.valid, [metric])[metric]
+    return development.measure(model, [metric])[metric]
 
 
 def _summarise(study: optuna.Study, space: Space, metric: str) -> Search:

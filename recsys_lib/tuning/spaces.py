@@ -105,6 +105,25 @@ SPACES: dict[str, Space] = {
         "reg": Range(0.001, 0.1, log=True),
         "n_epochs": Choice(10, 20, 40, 80),
     },
+    "ImplicitALS": {
+        "n_factors": Choice(8, 16, 32, 64),
+        "alpha": Range(1.0, 40.0, log=True),
+        "tau": Range(1.0, 100.0, log=True),
+    },
+    "PureSVD": {"n_factors": Choice(8, 12, 16, 24, 32, 48, 64)},
+    "EASE": {"lam": Range(20.0, 5000.0, log=True)},
+    "AutoEncoder": {
+        "learning_rate": Range(3e-4, 5e-3, log=True),
+        "dropout": Range(0.1, 0.7),
+        "weight_decay": Range(0.01, 1.0, log=True),
+        "batch_size": Choice(32, 64, 128),
+    },
+    "TwoTower": {
+        "learning_rate": Range(5e-4, 1e-2, log=True),
+        "temperature": Range(0.05, 0.3, log=True),
+        "weight_decay": Range(0.03, 1.0, log=True),
+        "dropout": Range(0.0, 0.5),
+    },
 }
 
 

@@ -92,6 +92,7 @@ def facts_of(
         "pruner": pruner,
         "planned": planned,
         "ratings": digest.hexdigest(),
+        "asked": {name: repr(value) for name, value in development.options.items()},
     }
     return json.loads(json.dumps(facts))
 

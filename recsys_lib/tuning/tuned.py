@@ -33,7 +33,7 @@ def chosen(
         A model's class name, in any case: ``"ALS"``.
     dataset_name : str
         A concrete name: ``data.name``. Where nothing was chosen for it, what was chosen for the
-        data set of its kind (MovieLens or synthetic) that is nearest in size counts.
+        data set of its kind (MovieLens, simulated ratings, watches) that is nearest in size counts.
 
     Raises
     ------
@@ -124,12 +124,16 @@ def _distance(name: str, wanted: str) -> float:
     """Return the logarithm of the ratio of two data sets' sizes; infinite if of different kinds."""
     if name == wanted:
         return -1.0
-    sizes = {release.name: release.n_ratings for release in registry.RELEASES.values()}
-    sizes |= {key: value.get("n_ratings", 100_000) for key, value in registry.SYNTHETIC.items()}
-    same_kind = (name in registry.RELEASES) == (wanted in registry.RELEASES)
-    if not (same_kind and name in sizes and wanted in sizes):
-        return math.inf
-    return abs(math.log(sizes[name] / sizes[wanted]))
+    kinds = (
+        {key: release.n_ratings for key, release in registry.RELEASES.items()},
+        {key: asked.get("n_ratings", 100_000) for key, asked in registry.SYNTHETIC.items()},
+        {key: asked.get("n_watches", 480_000) for key, asked in registry.WATCHED.items()}
+        | {registry.KUAIREC.name: registry.KUAIREC.n_ratings},
+    )
+    for sizes in kinds:
+        if name in sizes and wanted in sizes:
+            return abs(math.log(sizes[name] / sizes[wanted]))
+    return math.inf
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, Any]]]:
