@@ -11,8 +11,9 @@ import torch
 from recsys_lib import datasets, evaluation, io, models, splits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels.dense import layer, sparse_layer
-from recsys_lib.models import autoencoder_torch, torch_losses, torch_training
+from recsys_lib.models import autoencoder_torch, network, torch_losses, torch_training
 from recsys_lib.models.autoencoder import LOSSES
+from recsys_lib.models.likes import some_of
 
 
 @pytest.fixture(scope="module")
@@ -348,3 +349,19 @@ except Exception as error:
     lists, error = done.stdout.splitlines()
     assert lists == str(expected)
     assert error.startswith("RecsysError AutoEncoder is trained by PyTorch, which is not installed")
+
+
+def test_of_many_users_some_are_watched_always_the_same(parts, monkeypatch):
+    users = np.arange(0, 200, 2)
+    np.testing.assert_array_equal(some_of(users, 100), users)
+    some = some_of(users, 30)
+    np.testing.assert_array_equal(some, np.unique(some_of(users, 30)))
+    assert len(some) == 30
+    assert set(some) < set(users)
+    monkeypatch.setattr(network, "some_of", lambda users: some_of(users, 7))
+    train, valid, _, history = parts
+    held = network.Held(make(), train, valid, history)
+    assert len(held.users) == len(held.asked.counts) == len(held.shown.counts) == 7
+    first = held.asked.take(np.array([0]))
+    mine = valid.by_user.take(held.users[:1])
+    np.testing.assert_array_equal(first.indices, mine.indices[mine.values >= 4])

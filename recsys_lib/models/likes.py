@@ -40,6 +40,13 @@ class LikesModel(Recommender):
         return liked
 
 
+def some_of(users: np.ndarray, most: int = WATCHED_USERS) -> np.ndarray:
+    """Return the users, (n,) int ascending; of more than `most`, as many, always the same."""
+    if len(users) <= most:
+        return users
+    return np.sort(np.random.default_rng(0).permutation(users)[:most])
+
+
 def as_scipy(likes: CSR, n_items: int) -> csr_matrix:
     """Return the matrix R (n_rows, n_items) float32 with a 1 for each like."""
     ones = np.ones(len(likes.values), np.float32)
@@ -69,9 +76,7 @@ class Watch:
         users = np.flatnonzero(self._liked.counts > 0).astype(np.int32)
         if len(users) == 0:
             raise DataError("no rating in the validation part is a like; lower the threshold")
-        if len(users) > WATCHED_USERS:
-            users = np.sort(np.random.default_rng(0).permutation(users)[:WATCHED_USERS])
-        self._users = users
+        self._users = some_of(users)
 
     def ndcg(self) -> float:
         """Return the mean over the users."""

@@ -16,7 +16,7 @@ import pandas as pd
 from recsys_lib import io
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import checkpoints
-from recsys_lib.models.likes import LikesModel, Watch
+from recsys_lib.models.likes import LikesModel, Watch, some_of
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
@@ -176,7 +176,7 @@ class Held:
     Attributes
     ----------
     users : (m,) int
-        Those with a like in it; none where there is no such part.
+        Those with a like in it, or `some_of` them; none where there is no such part.
     strangers : bool
         Whether they are strangers to the training part.
     shown, asked : CSR (m, n_items), or None
@@ -194,5 +194,5 @@ class Held:
             return
         asked = model._liked(valid.by_user)
         shown = model._liked((train if history is None else history).by_user)
-        self.users = np.flatnonzero(asked.counts > 0)
+        self.users = some_of(np.flatnonzero(asked.counts > 0))
         self.shown, self.asked = shown.take(self.users), asked.take(self.users)
