@@ -1,5 +1,9 @@
 """Gibbs sampling against written-out distributions, and what it promises: calibrated intervals."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,6 +103,26 @@ def test_draws_are_averaged_pair_by_pair():
     scores = MU + (users[u, :, :-1] * items[i, :, :-1]).sum(2) + users[u, :, -1] + items[i, :, -1]
     np.testing.assert_allclose(mean, scores.mean(1), rtol=1e-10)
     np.testing.assert_allclose(variance, scores.var(1), rtol=1e-8)
+
+
+def test_compiled_or_loaded_the_residuals_have_the_same_bits(tmp_path):
+    script = """
+import numpy as np
+from recsys_lib.kernels import gibbs
+rng = np.random.default_rng(0)
+items, values = rng.integers(0, 50, 4000).astype(np.int32), rng.random(4000, np.float32)
+rows, other = (rng.standard_normal((n, 17)).astype(np.float32) for n in (100, 50))
+out = np.zeros(100)
+gibbs.squared_residuals(np.arange(101) * 40, items, values, rows, other, np.float32(0.5), out)
+print(out.tobytes().hex())
+"""
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
+        for _ in range(2)
+    ]
+    assert list(tmp_path.rglob("*.nbc"))  # the second one did load
+    assert runs[0].stdout == runs[1].stdout
 
 
 def test_the_prior_is_drawn_from_its_conjugate_distribution():

@@ -159,27 +159,42 @@ def live(
     times: np.ndarray,
 ) -> None:
     """Simulate everybody's visits, choices and ratings; ends sorted by item within each user."""
-    n_users = len(users.bias)
-    for block in prange((n_users + _BLOCK - 1) // _BLOCK):
-        seen = np.full(len(films.weight), -1, np.int32)
-        state = np.empty(1, np.uint64)
-        for u in range(block * _BLOCK, min((block + 1) * _BLOCK, n_users)):
-            state[0] = _mix(key ^ _mix(np.uint64(u + 1)))
-            mine = slice(users.indptr[u], users.indptr[u + 1])
-            when = np.empty(users.indptr[u + 1] - users.indptr[u], np.int64)
-            chosen = np.empty(len(when), np.int32)
-            stars = np.empty(len(when), np.float32)
-            _visit(state, users.began[u], users.returns[u], when)
-            _choose(state, users.factors[u], films, when, seen, u, chosen)
-            for k in range(len(when)):
-                i = chosen[k]
-                x = mu + users.bias[u] + films.bias[i] + _dot(users.factors[u], films.factors[i])
-                x += drift * ((when[k] - START) / (END - START) - 0.5)
-                stars[k] = to_stars(x + users.noise[u] * _normal(state), users.halves[u])
-            order = np.argsort(chosen)
-            indices[mine] = chosen[order]
-            values[mine] = stars[order]
-            times[mine] = when[order]
+    for block in prange((len(users.bias) + _BLOCK - 1) // _BLOCK):
+        _live_block(np.int64(block), key, mu, drift, users, films, indices, values, times)
+
+
+@njit(cache=True)
+def _live_block(
+    block: int,
+    key: np.uint64,
+    mu: float,
+    drift: float,
+    users: Users,
+    films: Films,
+    indices: np.ndarray,
+    values: np.ndarray,
+    times: np.ndarray,
+) -> None:
+    seen = np.full(len(films.weight), -1, np.int32)
+    state = np.empty(1, np.uint64)
+    for u in range(block * _BLOCK, min((block + 1) * _BLOCK, len(users.bias))):
+        state[0] = _mix(key ^ _mix(np.uint64(u + 1)))
+        first = users.indptr[u]
+        when = np.empty(users.indptr[u + 1] - first, np.int64)
+        chosen = np.empty(len(when), np.int32)
+        stars = np.empty(len(when), np.float32)
+        _visit(state, users.began[u], users.returns[u], when)
+        _choose(state, users.factors[u], films, when, seen, u, chosen)
+        for k in range(len(when)):
+            i = chosen[k]
+            x = mu + users.bias[u] + films.bias[i] + _dot(users.factors[u], films.factors[i])
+            x += drift * ((when[k] - START) / (END - START) - 0.5)
+            stars[k] = to_stars(x + users.noise[u] * _normal(state), users.halves[u])
+        order = np.argsort(chosen)
+        for k in range(len(when)):
+            indices[first + k] = chosen[order[k]]
+            values[first + k] = stars[order[k]]
+            times[first + k] = when[order[k]]
 
 
 @njit(cache=True)

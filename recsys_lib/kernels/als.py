@@ -171,6 +171,26 @@ def solve_group(
         sse[r] = 0.0 if empty else left
 
 
+@njit(cache=True)
+def n_chunks(n_rows):
+    """Return into how many pieces of work, whole groups of LANES rows, so many rows are cut."""
+    return min(CHUNKS, (n_rows + LANES - 1) // LANES)
+
+
+@njit(cache=True)
+def solve_chunk(
+    chunk, chunks, indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse
+):  # fmt: skip
+    """Solve every `chunks`-th row in `order`, from `chunk` on."""
+    panel, targets, grams, a, rhs, x = make_room(other.shape[1], other)
+    for first in range(chunk, len(order), chunks * LANES):
+        solve_group(
+            order[first : first + chunks * LANES : chunks],
+            indptr, indices, values, other, mu, lam, penalty, nu, prior, rows, sse,
+            panel, targets, grams, a, rhs, x,
+        )  # fmt: skip
+
+
 @njit(cache=True, parallel=True)
 def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse):
     """Solve all rows of one side, given the other: one half of an epoch.
@@ -195,16 +215,12 @@ def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior
     sse : (n_rows,) float64
         Overwritten by each row's sum of squared residuals at the solution.
     """
-    size = other.shape[1]
-    chunks = min(CHUNKS, (len(order) + LANES - 1) // LANES)
+    chunks = n_chunks(len(order))
     for chunk in prange(chunks):
-        panel, targets, grams, a, rhs, x = make_room(size, other)
-        for first in range(chunk, len(order), chunks * LANES):
-            solve_group(
-                order[first : first + chunks * LANES : chunks],
-                indptr, indices, values, other, mu, lam, penalty, nu, prior, rows, sse,
-                panel, targets, grams, a, rhs, x,
-            )  # fmt: skip
+        solve_chunk(
+            np.int64(chunk), chunks, indptr, indices, values, order,
+            other, mu, lam, penalty, nu, prior, rows, sse,
+        )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)

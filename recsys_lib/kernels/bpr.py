@@ -230,19 +230,25 @@ def fold_in(
     linearly to zero, so that the vector comes to rest. Who likes nothing gets a vector of zeros.
     """
     for u in prange(len(user_rows)):
-        p = user_rows[u]
-        p[:] = 0
-        first, size = liked_indptr[u], liked_indptr[u + 1] - liked_indptr[u]
-        if size == 0:
+        seen = indices[indptr[u] : indptr[u + 1]]
+        mine = liked[liked_indptr[u] : liked_indptr[u + 1]]
+        settle(seen, mine, item_rows, rate, reg, n_steps, seeds[u], user_rows[u])
+
+
+@njit(cache=True)
+def settle(seen, liked, item_rows, rate, reg, n_steps, seed, p):
+    """Fill `p` (K,) for one stranger, as `fold_in` says."""
+    p[:] = 0
+    if len(liked) == 0:
+        return
+    state = np.array([seed])
+    for k in range(n_steps):
+        q_i = item_rows[liked[random_below(state, len(liked))]]
+        j = random_below(state, len(item_rows))
+        if contains(seen, 0, len(seen), j):
             continue
-        state = np.array([seeds[u]])
-        for k in range(n_steps):
-            q_i = item_rows[liked[first + random_below(state, size)]]
-            j = random_below(state, len(item_rows))
-            if contains(indices, indptr[u], indptr[u + 1], j):
-                continue
-            q_j = item_rows[j]
-            pull, _ = pull_of(margin(p, q_i, q_j))
-            shrunk = rate * np.float32(1 - k / n_steps)
-            for f in range(len(p)):
-                p[f] += shrunk * (pull * (q_i[f] - q_j[f]) - reg * p[f])
+        q_j = item_rows[j]
+        pull, _ = pull_of(margin(p, q_i, q_j))
+        shrunk = rate * np.float32(1 - k / n_steps)
+        for f in range(len(p)):
+            p[f] += shrunk * (pull * (q_i[f] - q_j[f]) - reg * p[f])

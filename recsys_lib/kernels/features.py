@@ -66,13 +66,17 @@ def solve_sums(gram, target, penalty, betas):
     for first in range(0, size, LANES):  # as many columns at a time as there are lanes
         columns = range(first, min(first + LANES, size))
         for lane, k in enumerate(columns):
-            a[:, :, lane] = penalty[k] * gram + np.diag(betas)
-            x[:, lane] = penalty[k] * target[k]
+            for g in range(n_features):
+                for h in range(n_features):
+                    a[g, h, lane] = penalty[k] * gram[g, h]
+                a[g, g, lane] += betas[g]
+                x[g, lane] = penalty[k] * target[k, g]
         cholesky(a, n_features)
         forward(a, n_features, x)
         backward(a, n_features, x)
         for lane, k in enumerate(columns):
-            vectors[:, k] = x[:, lane]
+            for g in range(n_features):
+                vectors[g, k] = x[g, lane]
     return vectors
 
 

@@ -8,9 +8,10 @@ where α is the precision of a rating's noise and N(m, Λ⁻¹) the prior of the
 draw is A⁻¹ rhs + L⁻ᵀ ε, ε ~ N(0, I): one substitution more than the least squares solution.
 """
 
+import numpy as np
 from numba import njit, prange
 
-from recsys_lib.kernels.als import CHUNKS, make_room, sum_products
+from recsys_lib.kernels.als import make_room, n_chunks, sum_products
 from recsys_lib.kernels.linalg import FAST, backward, cholesky, forward
 from recsys_lib.kernels.vectors import LANES
 
@@ -25,6 +26,35 @@ def set_up(gram, own, Lambda, m, a, rhs, lane):
             rhs[k, lane] += Lambda[k, c] * m[c]
         for c in range(k + 1):
             a[k, c, lane] = own * gram[k, c] + Lambda[k, c]
+
+
+@njit(cache=True)
+def draw_chunk(
+    chunk, chunks, indptr, indices, values, order,
+    other, mu, own, others, Lambda, prior, noise, rows, means,
+):  # fmt: skip
+    """Draw every `chunks`-th row in `order`, from `chunk` on."""
+    size = other.shape[1]
+    panel, targets, grams, a, x, away = make_room(size, other)
+    for first in range(chunk, len(order), chunks * LANES):
+        group = order[first : first + chunks * LANES : chunks]
+        for lane, r in enumerate(group):
+            sum_products(
+                indptr[r], indptr[r + 1], indices, values, other, mu, others,
+                panel, targets, grams[lane],
+            )  # fmt: skip
+            precision, m = own[min(r, len(own) - 1)], prior[min(r, len(prior) - 1)]
+            set_up(grams[lane], precision, Lambda, m, a, x, lane)
+            for k in range(size):
+                away[k, lane] = noise[min(r, len(noise) - 1), k]
+        cholesky(a, size)
+        forward(a, size, x)
+        backward(a, size, x)
+        backward(a, size, away)
+        for lane, r in enumerate(group):
+            for k in range(size):
+                means[r, k] = x[k, lane]
+                rows[r, k] = x[k, lane] + away[k, lane]
 
 
 @njit(cache=True, parallel=True)
@@ -56,61 +86,47 @@ def draw_rows(
     rows, means : (n_rows, K + 1)
         Overwritten by the draws, and by the means A⁻¹ rhs that they scatter about.
     """
-    size = other.shape[1]
-    chunks = min(CHUNKS, (len(order) + LANES - 1) // LANES)
+    chunks = n_chunks(len(order))
     for chunk in prange(chunks):
-        panel, targets, grams, a, x, away = make_room(size, other)
-        for first in range(chunk, len(order), chunks * LANES):
-            group = order[first : first + chunks * LANES : chunks]
-            for lane, r in enumerate(group):
-                sum_products(
-                    indptr[r], indptr[r + 1], indices, values, other, mu, others,
-                    panel, targets, grams[lane],
-                )  # fmt: skip
-                precision, m = own[min(r, len(own) - 1)], prior[min(r, len(prior) - 1)]
-                set_up(grams[lane], precision, Lambda, m, a, x, lane)
-                for k in range(size):
-                    away[k, lane] = noise[min(r, len(noise) - 1), k]
-            cholesky(a, size)
-            forward(a, size, x)
-            backward(a, size, x)
-            backward(a, size, away)
-            for lane, r in enumerate(group):
-                for k in range(size):
-                    means[r, k] = x[k, lane]
-                    rows[r, k] = x[k, lane] + away[k, lane]
+        draw_chunk(
+            np.int64(chunk), chunks, indptr, indices, values, order,
+            other, mu, own, others, Lambda, prior, noise, rows, means,
+        )  # fmt: skip
 
 
-@njit(cache=True, parallel=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST)
+def score(p, q):
+    """Return b_u + b_i + p_u·q_i of two rows."""
+    n_factors = len(p) - 1
+    total = p[n_factors] + q[n_factors]
+    for k in range(n_factors):
+        total += p[k] * q[k]
+    return total
+
+
+@njit(cache=True, parallel=True)
 def squared_residuals(indptr, indices, values, rows, other, mu, out):
     """Fill `out` (n_rows,) float64 with each row's Σ (r - mu - b_u - b_i - p_u·q_i)²."""
-    n_factors = other.shape[1] - 1
     for r in prange(len(out)):
-        total, p = 0.0, rows[r]
+        total = 0.0
         for j in range(indptr[r], indptr[r + 1]):
-            q = other[indices[j]]
-            residual = values[j] - mu - p[n_factors] - q[n_factors]
-            for k in range(n_factors):
-                residual -= p[k] * q[k]
+            residual = values[j] - mu - score(rows[r], other[indices[j]])
             total += residual * residual
         out[r] = total
 
 
-@njit(cache=True, parallel=True, fastmath=FAST)
+@njit(cache=True, parallel=True)
 def predict_draws(user_draws, item_draws, mu, users, items, mean, variance):
     """Fill `mean` and `variance` (n,) over the draws of each pair's predicted rating.
 
     `user_draws` and `item_draws` are (n_users, S, K + 1) and (n_items, S, K + 1).
     """
-    n_draws, n_factors = user_draws.shape[1], user_draws.shape[2] - 1
+    n_draws = user_draws.shape[1]
     for k in prange(len(users)):
         total = squares = 0.0
         for s in range(n_draws):
-            p, q = user_draws[users[k], s], item_draws[items[k], s]
-            score = p[n_factors] + q[n_factors]
-            for f in range(n_factors):
-                score += p[f] * q[f]
-            total += score
-            squares += score * score
+            drawn = score(user_draws[users[k], s], item_draws[items[k], s])
+            total += drawn
+            squares += drawn * drawn
         mean[k] = mu + total / n_draws
         variance[k] = max(squares / n_draws - (total / n_draws) ** 2, 0.0)

@@ -11,7 +11,7 @@ w its penalty. The first sum is the same for all rows: one Gram matrix for a hal
 import numpy as np
 from numba import njit, prange
 
-from recsys_lib.kernels.als import AHEAD, CHUNKS, PANEL, make_room
+from recsys_lib.kernels.als import AHEAD, CHUNKS, PANEL, make_room, n_chunks
 from recsys_lib.kernels.linalg import (
     FAST,
     LINE,
@@ -105,17 +105,19 @@ def solve_group(
         )  # fmt: skip
         weights[lane] = penalties[r]
     set_up(grams, fixed, weights, a, rhs)
-    x[:] = rhs
+    for k in range(size):
+        for lane in range(LANES):
+            x[k, lane] = rhs[k, lane]
     cholesky(a, size)
     forward(a, size, x)
     backward(a, size, x)
     for lane, r in enumerate(group):
-        if indptr[r] == indptr[r + 1]:  # nothing observed: zero, whatever the system says
-            rows[r], losses[r] = 0, 0
-            continue
-        rows[r] = x[:size, lane]
+        empty = indptr[r] == indptr[r + 1]
+        for k in range(size):  # nothing observed: zero, whatever the system says
+            rows[r, k] = 0 if empty else x[k, lane]
         confidence = total_confidence(indptr[r], indptr[r + 1], excess)
-        losses[r] = loss_of(confidence, weights[lane], rhs[:, lane], zero, rows[r])
+        left = loss_of(confidence, weights[lane], rhs[:, lane], zero, rows[r])
+        losses[r] = 0.0 if empty else left
 
 
 @njit(cache=True)
@@ -125,6 +127,20 @@ def total_confidence(start, stop, excess):
     for k in range(start, stop):
         total += excess[k]
     return total
+
+
+@njit(cache=True)
+def solve_chunk(
+    chunk, chunks, indptr, indices, excess, order, other, fixed, penalties, rows, losses
+):  # fmt: skip
+    """Solve every `chunks`-th row in `order`, from `chunk` on."""
+    panel, targets, grams, a, rhs, x = make_room(other.shape[1] + 1, other)
+    for first in range(chunk, len(order), chunks * LANES):
+        solve_group(
+            order[first : first + chunks * LANES : chunks],
+            indptr, indices, excess, other, fixed, penalties, rows, losses,
+            panel, targets, grams, a, rhs, x,
+        )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)
@@ -148,42 +164,44 @@ def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, los
     losses : (n_rows,) float64
         Overwritten by each row's Σ c (target - score)² over all pairs.
     """
-    chunks = min(CHUNKS, (len(order) + LANES - 1) // LANES)
+    chunks = n_chunks(len(order))
     for chunk in prange(chunks):
-        panel, targets, grams, a, rhs, x = make_room(other.shape[1] + 1, other)
-        for first in range(chunk, len(order), chunks * LANES):
-            solve_group(
-                order[first : first + chunks * LANES : chunks],
-                indptr, indices, excess, other, fixed, penalties, rows, losses,
-                panel, targets, grams, a, rhs, x,
-            )  # fmt: skip
+        solve_chunk(
+            np.int64(chunk), chunks, indptr, indices, excess, order,
+            other, fixed, penalties, rows, losses,
+        )  # fmt: skip
 
 
-@njit(cache=True, parallel=True)
 def gram_of(rows):
     """Return Σ y yᵀ over all rows (n, K), (K, K) float64: the same bits at any thread count."""
     n, size = rows.shape
-    chunks = min(CHUNKS, (n + PANEL - 1) // PANEL)
-    sums = np.zeros((chunks, size, size))
-    for chunk in prange(chunks):
-        panel, _, grams, _, _, _ = make_room(size + 1, rows)
-        gram = grams[0]
-        for first in range(chunk * PANEL, n, chunks * PANEL):
-            depth = min(PANEL, n - first)
-            for j in range(depth):
-                for k in range(size):
-                    panel[j, k] = rows[first + j, k]
-            add_gram(panel, depth, size, gram)
-        for k in range(size):
-            for c in range(k + 1):
-                sums[chunk, k, c] = gram[k, c]
-    total = np.zeros((size, size))
-    for chunk in range(chunks):
-        total += sums[chunk]
+    sums = np.zeros((min(CHUNKS, (n + PANEL - 1) // PANEL), size, size))
+    _grams_of(rows, sums)
+    lower = sums.sum(axis=0)
+    return lower + np.tril(lower, -1).T
+
+
+@njit(cache=True, parallel=True)
+def _grams_of(rows, sums):
+    """Fill the lower triangles of `sums` (chunks, K, K) with Σ y yᵀ of every so manieth panel."""
+    for chunk in prange(len(sums)):
+        _add_panels(np.int64(chunk), len(sums), rows, sums[chunk])
+
+
+@njit(cache=True)
+def _add_panels(chunk, chunks, rows, out):
+    n, size = rows.shape
+    panel, _, grams, _, _, _ = make_room(size + 1, rows)
+    gram = grams[0]
+    for first in range(chunk * PANEL, n, chunks * PANEL):
+        depth = min(PANEL, n - first)
+        for j in range(depth):
+            for k in range(size):
+                panel[j, k] = rows[first + j, k]
+        add_gram(panel, depth, size, gram)
     for k in range(size):
-        for c in range(k):
-            total[c, k] = total[k, c]
-    return total
+        for c in range(k + 1):
+            out[k, c] = gram[k, c]
 
 
 # --- conjugate gradient: a few products with A in place of a factorisation ------------------------
@@ -260,7 +278,9 @@ def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_step
     size = other.shape[1]
     width = (size + LANES - 1) // LANES * LANES
     wide = aligned(size, width, other)
-    wide[:, :size] = fixed
+    for k in range(size):
+        for c in range(size):
+            wide[k, c] = fixed[k, c]
     chunks = min(CHUNKS, len(order))
     for chunk in prange(chunks):
         longest = indptr[order[chunk] + 1] - indptr[order[chunk]]  # rows come longest first
@@ -272,18 +292,17 @@ def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_step
         for place in range(chunk, len(order), chunks):
             r = order[place]
             start, stop = indptr[r], indptr[r + 1]
-            if start == stop:
-                rows[r], losses[r] = 0, 0
-                continue
             gather(start, stop, indices, other, panel)
             for j in range(stop - start):
                 for k in range(size):
                     across[k, j] = panel[j, k]
-            x[:size] = rows[r]
+            for k in range(size):  # nothing observed: zero is the solution
+                x[k] = 0 if start == stop else rows[r, k]
             descend(
                 panel, across, stop - start, excess, start, wide, penalties[r], n_steps,
                 x, rhs, residual, direction, ap, scores,
             )  # fmt: skip
-            rows[r] = x[:size]
+            for k in range(size):
+                rows[r, k] = x[k]
             confidence = total_confidence(start, stop, excess)
             losses[r] = loss_of(confidence, penalties[r], rhs, residual, rows[r])

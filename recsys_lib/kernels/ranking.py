@@ -102,7 +102,9 @@ def user_auc(
     users, items = _float32(user_vectors), _float32(item_vectors)
     seen = (seen_indptr, seen_indices)
     relevant = (relevant_indptr, relevant_indices)
-    return _user_auc(users, items, _tiles(items), *seen, *relevant)
+    auc = np.full(m, np.nan)
+    _user_auc(users, items, _tiles(items), *seen, *relevant, auc)
+    return auc
 
 
 def score_pairs(user_vectors, item_vectors, users, items):
@@ -115,10 +117,11 @@ def score_pairs(user_vectors, item_vectors, users, items):
     users, items : (n,) int32
         Rows of U and of V.
     """
-    return _score_pairs(_float32(user_vectors), _float32(item_vectors), users, items)
+    scores = np.empty(len(users), np.float32)
+    _score_pairs(_float32(user_vectors), _float32(item_vectors), users, items, scores)
+    return scores
 
 
-@njit(cache=True, parallel=True)
 def find_hits(items, relevant_indptr, relevant_indices):
     """Return whether each listed item is relevant, (m, n) bool; -1 never is.
 
@@ -129,14 +132,18 @@ def find_hits(items, relevant_indptr, relevant_indices):
     relevant_indptr, relevant_indices
         As for `user_auc`.
     """
-    m, n = items.shape
-    hits = np.zeros((m, n), np.bool_)
-    for u in prange(m):
+    hits = np.zeros(items.shape, np.bool_)
+    _find_hits(items, relevant_indptr, relevant_indices, hits)
+    return hits
+
+
+@njit(cache=True, parallel=True)
+def _find_hits(items, relevant_indptr, relevant_indices, hits):
+    for u in prange(len(items)):
         row = relevant_indices[relevant_indptr[u] : relevant_indptr[u + 1]]
-        for k in range(n):
+        for k in range(items.shape[1]):
             place = np.searchsorted(row, items[u, k])
             hits[u, k] = place < len(row) and row[place] == items[u, k]
-    return hits
 
 
 @njit(cache=True)
@@ -212,11 +219,9 @@ def _dot(x, y):
 
 
 @njit(cache=True, parallel=True)
-def _score_pairs(user_vectors, item_vectors, users, items):
-    scores = np.empty(len(users), np.float32)
+def _score_pairs(user_vectors, item_vectors, users, items, scores):
     for k in prange(len(users)):
         scores[k] = _dot(user_vectors[users[k]], item_vectors[items[k]])
-    return scores
 
 
 @njit(cache=True)
@@ -237,22 +242,26 @@ def _blank(scores, u, start, columns, cursor, end, value):
 @njit(cache=True, parallel=True)
 def _top_n(user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores):
     """Fill `items` and `scores`, which serve as the users' heaps while the tiles go by."""
-    m = len(user_vectors)
-    n_tiles = len(tiles)
-    for b in prange(-(-m // USERS)):
-        first = b * USERS
-        block, s = _block(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
-        cursor = seen_indptr[first : first + USERS].copy()
-        for t in range(n_tiles):
-            start = t * ITEMS
-            _score_tile(block, tiles[t], s)
-            s[:, n_items - start :] = -np.inf  # nothing but the last tile reaches beyond the end
-            for u in range(min(USERS, m - first)):
-                end = seen_indptr[first + u + 1]
-                cursor[u] = _blank(s, u, start, seen_indices, cursor[u], end, -np.inf)
-                _offer(s, u, start, items, scores, first + u)
-        for u in range(min(USERS, m - first)):
-            _sort_heap(items, scores, first + u)
+    for block in prange(-(-len(user_vectors) // USERS)):
+        first = np.int64(block) * USERS
+        _top_n_block(first, user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores)
+
+
+@njit(cache=True)
+def _top_n_block(first, user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores):
+    n_users = min(USERS, len(user_vectors) - first)
+    block, s = _block(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
+    cursor = seen_indptr[first : first + USERS].copy()
+    for t in range(len(tiles)):
+        start = t * ITEMS
+        _score_tile(block, tiles[t], s)
+        s[:, n_items - start :] = -np.inf  # nothing but the last tile reaches beyond the end
+        for u in range(n_users):
+            end = seen_indptr[first + u + 1]
+            cursor[u] = _blank(s, u, start, seen_indices, cursor[u], end, -np.inf)
+            _offer(s, u, start, items, scores, first + u)
+    for u in range(n_users):
+        _sort_heap(items, scores, first + u)
 
 
 @njit(cache=True, parallel=True)
@@ -327,51 +336,54 @@ def _sort_heap(items, scores, user):
 
 @njit(cache=True, parallel=True)
 def _user_auc(
-    user_vectors,
-    item_vectors,
-    tiles,
-    seen_indptr,
-    seen_indices,
-    relevant_indptr,
-    relevant_indices,
-):
-    """Count, for each relevant item, the others below it and level with it: integers, so exact.
+    user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
+    relevant_indptr, relevant_indices, auc,
+):  # fmt: skip
+    """Fill `auc`: count, for each relevant item, the others below it and level with it: exact.
 
     Seen and relevant items become NaN, which is neither below nor level. Going through a tile once
     for each relevant item looks wasteful beside sorting and bisecting, yet sixteen items fall to
     one instruction, and a user has few relevant items: it is several times faster.
     """
-    m, n_items = len(user_vectors), len(item_vectors)
-    n_tiles = len(tiles)
-    auc = np.full(m, np.nan)
-    for b in prange(-(-m // USERS)):
-        first = b * USERS
-        block, s = _block(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
-        seen = seen_indptr[first : first + USERS].copy()
-        relevant = relevant_indptr[first : first + USERS].copy()
-        twice_won = np.zeros(USERS, np.int64)  # a pair won counts two, a tie one
-        base = relevant_indptr[first]
-        own = np.empty(relevant_indptr[min(first + USERS, m)] - base, np.float32)
-        for u in range(min(USERS, m - first)):
-            for k in range(relevant_indptr[first + u], relevant_indptr[first + u + 1]):
-                own[k - base] = _dot(user_vectors[first + u], item_vectors[relevant_indices[k]])
-        for t in range(n_tiles):
-            start = t * ITEMS
-            _score_tile(block, tiles[t], s)
-            s[:, n_items - start :] = np.nan
-            for u in range(min(USERS, m - first)):
-                end, stop = seen_indptr[first + u + 1], relevant_indptr[first + u + 1]
-                seen[u] = _blank(s, u, start, seen_indices, seen[u], end, np.nan)
-                relevant[u] = _blank(s, u, start, relevant_indices, relevant[u], stop, np.nan)
-                for k in range(relevant_indptr[first + u], stop):
-                    twice_won[u] += _count_below(s[u], own[k - base])
-        for u in range(min(USERS, m - first)):
-            n_relevant = relevant_indptr[first + u + 1] - relevant_indptr[first + u]
-            n_seen = seen_indptr[first + u + 1] - seen_indptr[first + u]
-            n_pairs = n_relevant * (n_items - n_seen - n_relevant)
-            if n_pairs > 0:
-                auc[first + u] = twice_won[u] / (2 * n_pairs)
-    return auc
+    for block in prange(-(-len(user_vectors) // USERS)):
+        first = np.int64(block) * USERS
+        _user_auc_block(
+            first, user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
+            relevant_indptr, relevant_indices, auc,
+        )  # fmt: skip
+
+
+@njit(cache=True)
+def _user_auc_block(
+    first, user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
+    relevant_indptr, relevant_indices, auc,
+):  # fmt: skip
+    n_users, n_items = min(USERS, len(user_vectors) - first), len(item_vectors)
+    block, s = _block(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
+    seen = seen_indptr[first : first + USERS].copy()
+    relevant = relevant_indptr[first : first + USERS].copy()
+    twice_won = np.zeros(USERS, np.int64)  # a pair won counts two, a tie one
+    base = relevant_indptr[first]
+    own = np.empty(relevant_indptr[first + n_users] - base, np.float32)
+    for u in range(n_users):
+        for k in range(relevant_indptr[first + u], relevant_indptr[first + u + 1]):
+            own[k - base] = _dot(user_vectors[first + u], item_vectors[relevant_indices[k]])
+    for t in range(len(tiles)):
+        start = t * ITEMS
+        _score_tile(block, tiles[t], s)
+        s[:, n_items - start :] = np.nan
+        for u in range(n_users):
+            end, stop = seen_indptr[first + u + 1], relevant_indptr[first + u + 1]
+            seen[u] = _blank(s, u, start, seen_indices, seen[u], end, np.nan)
+            relevant[u] = _blank(s, u, start, relevant_indices, relevant[u], stop, np.nan)
+            for k in range(relevant_indptr[first + u], stop):
+                twice_won[u] += _count_below(s[u], own[k - base])
+    for u in range(n_users):
+        n_relevant = relevant_indptr[first + u + 1] - relevant_indptr[first + u]
+        n_seen = seen_indptr[first + u + 1] - seen_indptr[first + u]
+        n_pairs = n_relevant * (n_items - n_seen - n_relevant)
+        if n_pairs > 0:
+            auc[first + u] = twice_won[u] / (2 * n_pairs)
 
 
 @njit(cache=True)
