@@ -37,6 +37,7 @@ def test_every_seed_is_fitted_and_measured(ground, found):
         assert report.values == ground.measure(model, METRICS).values
     assert len({report["ndcg@10"] for report in bpr.reports}) == 3
     assert min(bpr.seconds) > 0
+    assert np.isnan(found["popularity"].seconds).all()  # it has no epochs to count
     again = BPR(n_factors=8, n_epochs=10, threshold=2.0, seed=6).fit(ground.train)
     np.testing.assert_array_equal(again.item_rows_, bpr.models[1].item_rows_)
 

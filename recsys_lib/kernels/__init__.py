@@ -4,7 +4,7 @@ Every kernel gives the same bits at any number of threads: a parallel loop write
 iteration touches, and whatever must be summed is summed afterwards, in one fixed order.
 
 A parallel function holds little but its loop and a call. Its body takes Numba several times as long
-to compile; and of sums in it that the compiler may reorder (`linalg.FAST`), the last bit was another
-in the process that compiled them than in those that loaded them later. Nor do kernels assign one
+to compile; and of sums in it that the compiler may reorder (`linalg.FAST`), the last bit was one in
+the process that compiled them and another in those that loaded them. Nor do kernels assign one
 array to a part of another: the message for shapes that do not fit takes seconds to compile.
 """

@@ -82,6 +82,7 @@ class ALS(RatingModel):
     Koren, Bell & Volinsky 2009, Matrix factorization techniques for recommender systems.
     """
 
+    _stored: ClassVar[str | None] = "user_rows_"
     _learnt: ClassVar[tuple[str, ...]] = (
         "user_rows_", "item_rows_", "item_priors_", "feature_rows_",
         "_feature_indptr", "_feature_indices", "_feature_values",
@@ -309,14 +310,6 @@ class ALS(RatingModel):
         return self._predict_rows(self._fold_in(history), rows, items)
 
     # ---- what the base class asks for
-
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return self.user_rows_[users]
-
-    def _set_user_row(self, user: int, row: np.ndarray) -> None:
-        if user == len(self.user_rows_):
-            self._append("user_rows_", row)
-        self.user_rows_[user] = row
 
     def _fold_in(self, history: CSR) -> np.ndarray:
         """Solve strangers' rows: the very update of training, so the result is exact."""

@@ -149,9 +149,6 @@ class AutoEncoder(NetworkModel):
 
     # ---- what the base class asks for: a user is the forward pass of the likes
 
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return self._fold_in(self._rated.take(users))
-
     def _fold_in(self, history: CSR) -> np.ndarray:
         """Return the last layer before the scores, h, of users of whom only likes are known."""
         likes = self._liked(history)

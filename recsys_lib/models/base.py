@@ -1,8 +1,8 @@
 """What every model shares: parameters, the data's own ids, recommending, saving.
 
-A model of the linear kind scores a user and an item by the product of two vectors. It fills in five
-small methods (`fit`, `_user_rows`, `_fold_in`, `_vectors`, `_item_vectors`) and has the rest. A
-model of another kind overrides `_rank` and `_rank_history`.
+A model of the linear kind scores a user and an item by the product of two vectors. It fills in
+`fit`, `_fold_in` and `_item_vectors`, names in `_stored` the array of the users' rows, if it keeps
+one, and has the rest. A model of another kind overrides `_rank` and `_rank_history`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Recommender:
     """
 
     _learnt: ClassVar[tuple[str, ...]] = ()  # names of the arrays that make up a fitted model
+    _stored: ClassVar[str | None] = None  # that of the users' rows; None: they are folded in anew
     _users_at_a_time: ClassVar[int] = USERS_AT_A_TIME  # whose rows are made together to rank
 
     user_ids_: np.ndarray
@@ -105,12 +106,18 @@ class Recommender:
         raise NotImplementedError
 
     def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        """Return what is stored of users, by index (m,) int32: an (m, ...) array."""
-        raise NotImplementedError
+        """Return what is known of users, by index (m,) int32: an (m, ...) array."""
+        if self._stored is None:
+            return self._fold_in(self._rated.take(users))
+        return getattr(self, self._stored)[users]
 
     def _set_user_row(self, user: int, row: np.ndarray) -> None:
         """Store a user's row; `user` is at most one past the last: a new user."""
-        raise NotImplementedError
+        if self._stored is None:
+            return
+        if user == len(getattr(self, self._stored)):
+            self._append(self._stored, row)
+        getattr(self, self._stored)[user] = row
 
     def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
         """Make room for an item; a model with `_solve_item` has this as well."""
@@ -126,7 +133,7 @@ class Recommender:
 
     def _vectors(self, rows: np.ndarray) -> np.ndarray:
         """Return the vectors (m, D) float32 that multiply the items' to make scores."""
-        raise NotImplementedError
+        return rows
 
     def _item_vectors(self) -> np.ndarray:
         """Return the items' vectors (n_items, D) float32."""

@@ -75,6 +75,7 @@ class BayesianALS(RatingModel):
     (noise by user).
     """
 
+    _stored: ClassVar[str | None] = "user_draws_"
     _learnt: ClassVar[tuple[str, ...]] = (
         "user_draws_", "item_draws_", "item_means_", "user_variances_",
         "_prior_means", "_prior_precisions", "_noise_variances",
@@ -244,14 +245,10 @@ class BayesianALS(RatingModel):
 
     # ---- what the base class asks for
 
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return self.user_draws_[users]
-
     def _set_user_row(self, user: int, row: np.ndarray) -> None:
-        if user == len(self.user_draws_):
-            self._append("user_draws_", row)
+        if user == len(self.user_variances_):
             self._append("user_variances_", self._noise_variances.mean())
-        self.user_draws_[user] = row
+        super()._set_user_row(user, row)
 
     def _fold_in(self, history: CSR) -> np.ndarray:
         """Draw strangers' rows, one for each draw of the items: (m, S, K + 1).

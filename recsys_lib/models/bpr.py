@@ -58,6 +58,7 @@ class BPR(LikesModel):
     implicit feedback.
     """
 
+    _stored: ClassVar[str | None] = "user_factors_"
     _learnt: ClassVar[tuple[str, ...]] = ("user_factors_", "item_rows_")
 
     user_factors_: np.ndarray
@@ -172,14 +173,6 @@ class BPR(LikesModel):
         return float(auc.mean()) if len(auc) else float("nan")
 
     # ---- what the base class asks for
-
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return self.user_factors_[users]
-
-    def _set_user_row(self, user: int, row: np.ndarray) -> None:
-        if user == len(self.user_factors_):
-            self._append("user_factors_", row)
-        self.user_factors_[user] = row
 
     def _fold_in(self, history: CSR) -> np.ndarray:
         """Learn strangers' vectors by the same steps, the items held fixed."""

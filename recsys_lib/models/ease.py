@@ -96,19 +96,10 @@ class EASE(LikesModel):
         self.history = log.table()
         return self
 
-    # ---- what the base class asks for: nothing is stored of a user but the likes
-
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return self._fold_in(self._rated.take(users))
-
-    def _set_user_row(self, user: int, row: np.ndarray) -> None:
-        """Nothing to store: the base class keeps the history."""
+    # ---- what the base class asks for
 
     def _fold_in(self, history: CSR) -> np.ndarray:
         return as_scipy(self._liked(history), len(self.item_weights_)).toarray()
-
-    def _vectors(self, rows: np.ndarray) -> np.ndarray:
-        return rows
 
     def _item_vectors(self) -> np.ndarray:
         return self.item_weights_.T

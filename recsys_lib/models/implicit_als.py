@@ -71,6 +71,7 @@ class ImplicitALS(LikesModel):
     iALS on item recommendation benchmarks (ν).
     """
 
+    _stored: ClassVar[str | None] = "user_factors_"
     _learnt: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "_gram")
 
     user_factors_: np.ndarray
@@ -189,14 +190,6 @@ class ImplicitALS(LikesModel):
 
     # ---- what the base class asks for
 
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return self.user_factors_[users]
-
-    def _set_user_row(self, user: int, row: np.ndarray) -> None:
-        if user == len(self.user_factors_):
-            self._append("user_factors_", row)
-        self.user_factors_[user] = row
-
     def _fold_in(self, history: CSR) -> np.ndarray:
         """Solve strangers' rows: the exact half step, for them alone."""
         side = _Side(self._weighted(self._liked(history)))
@@ -206,9 +199,6 @@ class ImplicitALS(LikesModel):
                 *side.pairs, side.order, self.item_factors_, self._gram,
                 side.penalties(self.tau, self.nu), rows, np.empty(len(rows)),
             )  # fmt: skip
-        return rows
-
-    def _vectors(self, rows: np.ndarray) -> np.ndarray:
         return rows
 
     def _item_vectors(self) -> np.ndarray:

@@ -166,9 +166,6 @@ class NetworkModel(LikesModel):
         if self.stop_on not in ("ndcg", "loss"):
             raise RecsysError(f"stop_on is {self.stop_on!r}; it must be 'ndcg' or 'loss'")
 
-    def _set_user_row(self, user: int, row: np.ndarray) -> None:
-        """Nothing to store: a user is the forward pass of a history, which the base class keeps."""
-
 
 class Held:
     """The validation part as a network meets it.

@@ -60,17 +60,8 @@ class Popularity(Recommender):
         self.history = pd.DataFrame()
         return self
 
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return np.ones((len(users), 1), np.float32)
-
-    def _set_user_row(self, user: int, row: np.ndarray) -> None:
-        """Nothing is stored of a user but the history, which the base class keeps."""
-
     def _fold_in(self, history: CSR) -> np.ndarray:
         return np.ones((len(history.indptr) - 1, 1), np.float32)
-
-    def _vectors(self, rows: np.ndarray) -> np.ndarray:
-        return rows
 
     def _item_vectors(self) -> np.ndarray:
         return self.item_scores_[:, None]

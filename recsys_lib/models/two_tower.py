@@ -226,9 +226,6 @@ class TwoTower(NetworkModel):
             place += n_out
         return rows
 
-    def _vectors(self, rows: np.ndarray) -> np.ndarray:
-        return rows
-
     def _item_vectors(self) -> np.ndarray:
         return self.item_vectors_
 
