@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from recsys_lib import io, models
-from recsys_lib.datasets import registry
+from recsys_lib.datasets import registry, synthetic, watching
 from recsys_lib.errors import DataError, RecsysError
 
 TUNED = Path(__file__).parent.parent / "tuned.toml"
@@ -126,14 +127,22 @@ def _distance(name: str, wanted: str) -> float:
         return -1.0
     kinds = (
         {key: release.n_ratings for key, release in registry.RELEASES.items()},
-        {key: asked.get("n_ratings", 100_000) for key, asked in registry.SYNTHETIC.items()},
-        {key: asked.get("n_watches", 480_000) for key, asked in registry.WATCHED.items()}
+        _asked(registry.SYNTHETIC, synthetic.generate, "n_ratings"),
+        _asked(registry.WATCHED, watching.generate, "n_watches")
         | {registry.KUAIREC.name: registry.KUAIREC.n_ratings},
     )
     for sizes in kinds:
         if name in sizes and wanted in sizes:
             return abs(math.log(sizes[name] / sizes[wanted]))
     return math.inf
+
+
+def _asked(
+    simulated: Mapping[str, Mapping[str, int]], generate: Callable[..., Any], size: str
+) -> dict[str, int]:
+    """Return the size of each simulated data set: what is asked for, or what it is by default."""
+    default = inspect.signature(generate).parameters[size].default
+    return {name: asked.get(size, default) for name, asked in simulated.items()}
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, Any]]]:
