@@ -5,6 +5,8 @@ iteration touches, and whatever must be summed is summed afterwards, in one fixe
 
 A parallel function holds little but its loop and a call. Its body takes Numba several times as long
 to compile; and of sums in it that the compiler may reorder (`linalg.FAST`), the last bit was one in
-the process that compiled them and another in those that loaded them. Nor do kernels assign one
-array to a part of another: the message for shapes that do not fit takes seconds to compile.
+the process that compiled them and another in those that loaded them. What it calls gets the index
+as np.int64: Numba types it twice, once unsigned, and would compile the callee twice. Nor do kernels
+assign one array to a part of another: the message for shapes that do not fit takes seconds to
+compile.
 """

@@ -43,7 +43,7 @@ def in_batch_softmax(
     -----
     Popular items are rivals more often than others, and would be pushed down for it. A rival of
     share q counts 1 / ((B - 1) q) times, so that the sum that a pair's own item is measured against
-    is, on average, the one over the whole catalogue.
+    is, on average, the one over all items that anybody likes.
     """
     rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
     rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)

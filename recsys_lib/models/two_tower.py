@@ -72,6 +72,11 @@ class TwoTower(NetworkModel):
         A row an epoch: epoch, loss (mean over likes, in the batches' contests), loss_valid (of the
         likes held out, among all items that were not shown), ndcg_valid (at 10), seconds.
 
+    Notes
+    -----
+    An item that nobody likes is never a rival, so nothing pushes it down. Where many of the items
+    to be ranked are such, they can fill the lists; leave them out of the candidates.
+
     References
     ----------
     Covington, Adams & Sargin 2016, Deep neural networks for YouTube recommendations; Yi et al.
