@@ -269,9 +269,11 @@ def descend(
             direction[k] = residual[k] + squares / before * direction[k]
 
 
-@njit(cache=True, parallel=True)
-def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses):
-    """As `half_step`, by `n_steps` of conjugate gradient from the rows as they are.
+@njit(cache=True)
+def descend_chunk(
+    chunk, chunks, indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses
+):  # fmt: skip
+    """Move every `chunks`-th row in `order`, from `chunk` on.
 
     The rows y of a row's pairs are gathered once, and stay near for all the steps.
     """
@@ -281,28 +283,38 @@ def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_step
     for k in range(size):
         for c in range(size):
             wide[k, c] = fixed[k, c]
+    longest = indptr[order[chunk] + 1] - indptr[order[chunk]]  # rows come longest first
+    panel = aligned(longest, width, other)
+    across = aligned(size, (longest + LANES - 1) // LANES * LANES, other)
+    scores = aligned(1, across.shape[1], other)[0]
+    work = aligned(5, width, other)
+    x, rhs, residual, direction, ap = work[0], work[1], work[2], work[3], work[4]
+    for place in range(chunk, len(order), chunks):
+        r = order[place]
+        start, stop = indptr[r], indptr[r + 1]
+        gather(start, stop, indices, other, panel)
+        for j in range(stop - start):
+            for k in range(size):
+                across[k, j] = panel[j, k]
+        empty = start == stop
+        for k in range(size):  # nothing observed: zero is the solution
+            x[k] = 0 if empty else rows[r, k]
+        descend(
+            panel, across, stop - start, excess, start, wide, penalties[r], n_steps,
+            x, rhs, residual, direction, ap, scores,
+        )  # fmt: skip
+        for k in range(size):
+            rows[r, k] = x[k]
+        confidence = total_confidence(start, stop, excess)
+        losses[r] = loss_of(confidence, penalties[r], rhs, residual, rows[r])
+
+
+@njit(cache=True, parallel=True)
+def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses):
+    """As `half_step`, by `n_steps` of conjugate gradient from the rows as they are."""
     chunks = min(CHUNKS, len(order))
     for chunk in prange(chunks):
-        longest = indptr[order[chunk] + 1] - indptr[order[chunk]]  # rows come longest first
-        panel = aligned(longest, width, other)
-        across = aligned(size, (longest + LANES - 1) // LANES * LANES, other)
-        scores = aligned(1, across.shape[1], other)[0]
-        work = aligned(5, width, other)
-        x, rhs, residual, direction, ap = work[0], work[1], work[2], work[3], work[4]
-        for place in range(chunk, len(order), chunks):
-            r = order[place]
-            start, stop = indptr[r], indptr[r + 1]
-            gather(start, stop, indices, other, panel)
-            for j in range(stop - start):
-                for k in range(size):
-                    across[k, j] = panel[j, k]
-            for k in range(size):  # nothing observed: zero is the solution
-                x[k] = 0 if start == stop else rows[r, k]
-            descend(
-                panel, across, stop - start, excess, start, wide, penalties[r], n_steps,
-                x, rhs, residual, direction, ap, scores,
-            )  # fmt: skip
-            for k in range(size):
-                rows[r, k] = x[k]
-            confidence = total_confidence(start, stop, excess)
-            losses[r] = loss_of(confidence, penalties[r], rhs, residual, rows[r])
+        descend_chunk(
+            np.int64(chunk), chunks, indptr, indices, excess, order,
+            other, fixed, penalties, n_steps, rows, losses,
+        )  # fmt: skip
