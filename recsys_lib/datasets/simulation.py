@@ -130,7 +130,9 @@ def _choose(
                 if seen[i] != me and films.released[i] <= t:
                     rate = films.weight[i] * _appeal(p, films, i, t)
                     clock[i] = -log(_uniform(state)) / rate
-            chosen[k:] = np.argsort(clock)[: len(times) - k]
+            order = np.argsort(clock)
+            for later in range(k, len(times)):
+                chosen[later] = order[later - k]
             return
         seen[found] = me
         chosen[k] = found

@@ -43,7 +43,8 @@ def sparse_layer(indptr, indices, values, weights, biases, squash):
 def _layer(indptr, indices, values, weights, biases, squash, out):
     for r in prange(len(out)):
         row = out[r]
-        row[:] = biases
+        for k in range(len(row)):
+            row[k] = biases[k]
         for j in range(indptr[r], indptr[r + 1]):
             x, own = values[j], weights[indices[j]]
             for k in range(len(row)):

@@ -183,7 +183,7 @@ def gram_of(rows):
 
 @njit(cache=True, parallel=True)
 def _grams_of(rows, sums):
-    """Fill the lower triangles of `sums` (chunks, K, K) with Σ y yᵀ of every so manieth panel."""
+    """Fill the lower triangles of `sums` (chunks, K, K) with Σ y yᵀ, panels dealt out in turn."""
     for chunk in prange(len(sums)):
         _add_panels(np.int64(chunk), len(sums), rows, sums[chunk])
 
