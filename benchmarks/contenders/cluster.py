@@ -27,7 +27,7 @@ def ours(job: Job) -> None:
     warm_up(our_model(job, 1))
     ready()
     model.fit(train, progress=False)
-    curve(model.history["seconds"])
+    curve(model.training_log_["seconds"])
     judge(job, model.mu_, model.user_rows_, model.item_rows_)
 
 
@@ -51,7 +51,7 @@ def ours_on_spark(job: Job) -> None:
     tell(packing_s=time.perf_counter() - began, blocks=train.users.n_blocks)
     ready()
     fitted = spark.fit(our_model(job), train, progress=False)
-    curve(fitted.history["seconds"])
+    curve(fitted.training_log_["seconds"])
     model = fitted.model()
     session.stop()
     judge(job, model.mu_, model.user_rows_, model.item_rows_)

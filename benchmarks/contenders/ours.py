@@ -31,7 +31,7 @@ def als(job: Job) -> None:
             raise Enough
 
     with contextlib.suppress(Enough):
-        model.fit(train, test, progress=False, on_epoch=after)
+        model.fit(train, test, progress=False, callback=after)
 
 
 def implicit_als(job: Job) -> None:
@@ -48,7 +48,7 @@ def implicit_als(job: Job) -> None:
     ready()
     model.fit(train, progress=False)
     files = factor_files(job, model.user_factors_, model.item_factors_)
-    for row in model.history.to_dict("records"):
+    for row in model.training_log_.to_dict("records"):
         last = row["epoch"] == job.epochs
         tell(epoch=row["epoch"], seconds=row["seconds"], **({"factors": files} if last else {}))
 
@@ -71,7 +71,7 @@ def bpr(job: Job) -> None:
     warm_up(BPR(n_factors=job.k, n_epochs=1))
     ready()
     model.fit(train, test.select(users[test.user_of_rating()]), progress=False)
-    for row in model.history.to_dict("records"):
+    for row in model.training_log_.to_dict("records"):
         tell(epoch=row["epoch"], seconds=row["seconds"], auc=row["auc_valid"])
 
 

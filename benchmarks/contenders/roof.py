@@ -28,7 +28,7 @@ def stopped_early(indptr, indices, values, order, other, mu, until, out):
     n_factors = other.shape[1] - 1
     chunks = min(als.CHUNKS, (len(order) + LANES - 1) // LANES)
     for chunk in prange(chunks):
-        panel, targets, grams, _, _, _ = als.make_room(n_factors + 1, other)
+        panel, targets, grams, _, _, _ = als.workspace(n_factors + 1, other)
         gram = grams[0]
         for position in range(chunk, len(order), chunks):
             r = order[position]

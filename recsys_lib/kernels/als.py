@@ -101,7 +101,7 @@ def sum_products(start, stop, indices, values, other, mu, precisions, panel, tar
 
 
 @njit(cache=True)
-def make_room(size, like):
+def workspace(size, like):
     """Return what it takes to solve LANES rows of `size` unknowns at once.
 
     panel (PANEL, ...), targets (2, PANEL), grams (LANES, ...), a (size, size, LANES), rhs and
@@ -182,7 +182,7 @@ def solve_chunk(
     chunk, chunks, indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse
 ):  # fmt: skip
     """Solve every `chunks`-th row in `order`, from `chunk` on."""
-    panel, targets, grams, a, rhs, x = make_room(other.shape[1], other)
+    panel, targets, grams, a, rhs, x = workspace(other.shape[1], other)
     for first in range(chunk, len(order), chunks * LANES):
         solve_group(
             order[first : first + chunks * LANES : chunks],

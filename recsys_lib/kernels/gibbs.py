@@ -11,7 +11,7 @@ draw is A⁻¹ rhs + L⁻ᵀ ε, ε ~ N(0, I): one substitution more than the le
 import numpy as np
 from numba import njit, prange
 
-from recsys_lib.kernels.als import make_room, n_chunks, sum_products
+from recsys_lib.kernels.als import n_chunks, sum_products, workspace
 from recsys_lib.kernels.linalg import FAST, backward, cholesky, forward
 from recsys_lib.kernels.vectors import LANES
 
@@ -35,7 +35,7 @@ def draw_chunk(
 ):  # fmt: skip
     """Draw every `chunks`-th row in `order`, from `chunk` on."""
     size = other.shape[1]
-    panel, targets, grams, a, x, away = make_room(size, other)
+    panel, targets, grams, a, x, away = workspace(size, other)
     for first in range(chunk, len(order), chunks * LANES):
         group = order[first : first + chunks * LANES : chunks]
         for lane, r in enumerate(group):

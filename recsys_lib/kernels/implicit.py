@@ -11,7 +11,7 @@ w its penalty. The first sum is the same for all rows: one Gram matrix for a hal
 import numpy as np
 from numba import njit, prange
 
-from recsys_lib.kernels.als import AHEAD, CHUNKS, PANEL, make_room, n_chunks
+from recsys_lib.kernels.als import AHEAD, CHUNKS, PANEL, n_chunks, workspace
 from recsys_lib.kernels.linalg import (
     FAST,
     LINE,
@@ -134,7 +134,7 @@ def solve_chunk(
     chunk, chunks, indptr, indices, excess, order, other, fixed, penalties, rows, losses
 ):  # fmt: skip
     """Solve every `chunks`-th row in `order`, from `chunk` on."""
-    panel, targets, grams, a, rhs, x = make_room(other.shape[1] + 1, other)
+    panel, targets, grams, a, rhs, x = workspace(other.shape[1] + 1, other)
     for first in range(chunk, len(order), chunks * LANES):
         solve_group(
             order[first : first + chunks * LANES : chunks],
@@ -191,7 +191,7 @@ def _grams_of(rows, sums):
 @njit(cache=True)
 def _add_panels(chunk, chunks, rows, out):
     n, size = rows.shape
-    panel, _, grams, _, _, _ = make_room(size + 1, rows)
+    panel, _, grams, _, _, _ = workspace(size + 1, rows)
     gram = grams[0]
     for first in range(chunk * PANEL, n, chunks * PANEL):
         depth = min(PANEL, n - first)

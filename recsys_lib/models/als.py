@@ -150,11 +150,11 @@ class ALS(RatingModel):
         progress: bool | None = None,
         run_dir: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        on_epoch: Callable[[dict[str, Any]], None] | None = None,
+        callback: Callable[[dict[str, Any]], None] | None = None,
     ) -> Self:
         """Learn from `train`; see `Recommender.fit` for the parameters.
 
-        `on_epoch` is called after each epoch with its row of `history`; what it raises ends the
+        `callback` is called after each epoch with its row of `history`; what it raises ends the
         fit.
 
         `resume` goes on from the checkpoint in `run_dir`, with the same result as if the run had
@@ -186,9 +186,9 @@ class ALS(RatingModel):
                 steps.set_postfix_str(
                     " ".join(f"{key[5:]} {row[key]:.4f}" for key in ("rmse_train", "rmse_valid"))
                 )
-                if on_epoch is not None:
-                    on_epoch(row)
-        self.history = log.table()
+                if callback is not None:
+                    callback(row)
+        self.training_log_ = log.table()
         return self
 
     def _check_parameters(self) -> None:

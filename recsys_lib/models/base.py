@@ -21,7 +21,7 @@ from recsys_lib import io
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.metrics import damped_mean
-from recsys_lib.models.growing import Growing, Ids
+from recsys_lib.models.growing import Growing, IdIndex
 from recsys_lib.models.history import USERS_AT_A_TIME, History, Row, merged
 from recsys_lib.ratings import CSR, Ratings
 
@@ -43,8 +43,8 @@ class Recommender:
     mu_: float
     history: pd.DataFrame  # a row an epoch of the last fit
     _rated: History
-    _user_lookup: Ids
-    _item_lookup: Ids
+    _user_lookup: IdIndex
+    _item_lookup: IdIndex
     _rooms: dict[str, Growing]  # arrays that have grown since `fit`
 
     # ---- parameters, in the manner of scikit-learn
@@ -262,7 +262,7 @@ class Recommender:
 
     # ---- new ratings, without training anew
 
-    def update(self, user_id: Hashable, ratings: Mapping[Any, float]) -> Self:
+    def partial_fit_users(self, user_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """Take in new ratings of one user, known or not, without training anew.
 
         The user's whole history, old and new, is folded in, with the very result of folding in a
@@ -279,7 +279,7 @@ class Recommender:
         Raises
         ------
         UnknownIdError
-            An item is not in the data; `update_item` takes in new ones.
+            An item is not in the data; `partial_fit_items` takes in new ones.
         DataError
             A rating is off the scale, or the id of another kind. What is refused leaves no trace.
         """
@@ -296,10 +296,10 @@ class Recommender:
         self._set_user_row(user, row)
         return self
 
-    def update_item(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
+    def partial_fit_items(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """Take in new ratings of one item, known or not, without training anew.
 
-        The item is solved for with all its ratings, those that came by `update` among them; the
+        The item is solved for with all its ratings, those that came by `partial_fit_users` among them; the
         users stay as they are. It is the half step of training, for one item. An empty mapping
         does that and no more.
 
@@ -313,7 +313,7 @@ class Recommender:
         Raises
         ------
         UnknownIdError
-            A user is not known yet; `update` takes in new ones.
+            A user is not known yet; `partial_fit_users` takes in new ones.
         DataError
             A rating is off the scale, or the id of another kind. What is refused leaves no trace.
         RecsysError
@@ -327,7 +327,7 @@ class Recommender:
         ratings: Mapping[Any, float],
         features: Sequence[tuple[int, float]] = (),
     ) -> Self:
-        """`update_item`; `features` are those of a new item, column and value."""
+        """`partial_fit_items`; `features` are those of a new item, column and value."""
         self._check_fitted()
         if type(self)._solve_item is Recommender._solve_item:
             raise RecsysError(
@@ -359,7 +359,7 @@ class Recommender:
         twin._rooms = {}
         return twin
 
-    def _find_or_next(self, lookup: Ids, one: Hashable) -> int:
+    def _find_or_next(self, lookup: IdIndex, one: Hashable) -> int:
         """Return where an id stands, or will stand if it is new."""
         place = lookup.find(one)
         if place >= 0:
@@ -388,7 +388,7 @@ class Recommender:
         """Return a stranger's ratings as a matrix of one row."""
         return _one_row(self._as_row(ratings, self._item_lookup))
 
-    def _as_row(self, ratings: Mapping[Any, float], lookup: Ids) -> Row:
+    def _as_row(self, ratings: Mapping[Any, float], lookup: IdIndex) -> Row:
         """Return ratings by index, ascending; refuse what is not on the scale."""
         low, high = self.scale_
         for one, rating in ratings.items():
@@ -414,8 +414,8 @@ class Recommender:
 
     def _build_lookups(self) -> None:
         self._user_lookup, self._item_lookup = (
-            Ids(self.user_ids_, "user"),
-            Ids(self.item_ids_, "item"),
+            IdIndex(self.user_ids_, "user"),
+            IdIndex(self.item_ids_, "item"),
         )
         self._rooms = {}
 
@@ -430,7 +430,7 @@ class Recommender:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to one safetensors file; `models.load` reads it back.
 
-        The training ratings are in it: `recommend` leaves them out and `update` builds on them.
+        The training ratings are in it: `recommend` leaves them out and `partial_fit_users` builds on them.
         """
         self._check_fitted()
         arrays = {name: getattr(self, name) for name in ("user_ids_", "item_ids_", *self._learnt)}
@@ -441,7 +441,7 @@ class Recommender:
             "params": self.get_params(),
             "mu": self.mu_,
             "scale": self.scale_,
-            "history": self.history.to_dict("list"),
+            "history": self.training_log_.to_dict("list"),
             **self._extra(),
         }
         io.save_arrays(path, arrays, meta)
@@ -459,7 +459,7 @@ class Recommender:
         model.mu_, model.scale_ = meta["mu"], (low, high)
         rated = CSR(*(arrays[f"rated.{name}"] for name in CSR._fields))
         model._rated = History(Ratings(model.user_ids_, model.item_ids_, rated))
-        model.history = pd.DataFrame(meta["history"])
+        model.training_log_ = pd.DataFrame(meta["history"])
         model._build_lookups()
         return model
 

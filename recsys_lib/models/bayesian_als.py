@@ -114,11 +114,11 @@ class BayesianALS(RatingModel):
         *,
         progress: bool | None = None,
         run_dir: str | os.PathLike[str] | None = None,
-        on_epoch: Callable[[dict[str, Any]], None] | None = None,
+        callback: Callable[[dict[str, Any]], None] | None = None,
     ) -> Self:
         """Learn from `train`; see `Recommender.fit` for the parameters.
 
-        `run_dir` gets the log; there are no checkpoints. `on_epoch` is called after each draw with
+        `run_dir` gets the log; there are no checkpoints. `callback` is called after each draw with
         its row of `history`; what it raises ends the fit.
         """
         self._check_parameters()
@@ -152,10 +152,10 @@ class BayesianALS(RatingModel):
                 log.write(**row)
                 steps.update()
                 steps.set_postfix_str(f"valid {row['rmse_valid']:.4f}")
-                if on_epoch is not None:
-                    on_epoch(row)
+                if callback is not None:
+                    callback(row)
         self.user_variances_ /= self.n_samples
-        self.history = log.table()
+        self.training_log_ = log.table()
         return self
 
     def _check_parameters(self) -> None:

@@ -14,7 +14,7 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models import checkpoints
-from recsys_lib.models.likes import LikesModel
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
@@ -23,7 +23,7 @@ LIKES_A_BLOCK = 10_000  # about: a millisecond's work, or waiting for each other
 FOLD_IN_STEPS = 2000
 
 
-class BPR(LikesModel):
+class BPR(ImplicitFeedbackModel):
     """Rank what a user liked above what the user never saw: x_ui = p_u·q_i + b_i.
 
     Draws triples (u, i, j), i liked by u and j not rated by u, and takes gradient steps on
@@ -134,7 +134,7 @@ class BPR(LikesModel):
                 checkpoints.save(run_dir, self, number)
                 steps.update()
                 steps.set_postfix_str(f"loss {loss:.4f} auc_valid {row['auc_valid']:.4f}")
-        self.history = log.table()
+        self.training_log_ = log.table()
         return self
 
     def _epoch(

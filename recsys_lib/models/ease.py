@@ -14,14 +14,14 @@ from scipy.sparse import csr_matrix
 from recsys_lib import io
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
-from recsys_lib.models.likes import LikesModel, Watch, as_scipy
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, Watch, as_scipy
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_ITEMS = 15_000  # items x items take 1.8 GB in float64, and half as much again in float32
 AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 
-class EASE(LikesModel):
+class EASE(ImplicitFeedbackModel):
     """ŝ_u = r_u B: a user's likes times a dense matrix of items by items with a zero diagonal.
 
     B minimises ‖R - R B‖² + λ ‖B‖², R having a 1 for each like; the diagonal is held at zero, or
@@ -93,7 +93,7 @@ class EASE(LikesModel):
         self.item_weights_[np.ix_(liked, liked)] = _weights(gram)
         seconds = time.perf_counter() - began
         log.write(epoch=1, ndcg_valid=watch.ndcg(), seconds=seconds)
-        self.history = log.table()
+        self.training_log_ = log.table()
         return self
 
     # ---- what the base class asks for

@@ -95,10 +95,10 @@ class GenreALS(ALS):
         of_genre = np.array([name.startswith(PREFIX) for name in found.names], bool)
         return found, np.where(of_genre, self.beta, self.popularity or 0.0)
 
-    def update_item(
+    def partial_fit_items(
         self, item_id: Hashable, ratings: Mapping[Any, float], genres: str | None = None
     ) -> Self:
-        """Take in new ratings of one item; see `Recommender.update_item`.
+        """Take in new ratings of one item; see `Recommender.partial_fit_items`.
 
         `genres` (text such as ``"Action|Comedy"``) says what a new item is; without ratings it then
         starts from what its genres say. A known item has its genres from `fit`.

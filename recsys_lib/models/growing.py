@@ -41,7 +41,7 @@ class Growing:
         return self.array
 
 
-class Ids:
+class IdIndex:
     """Where the data's own ids stand; ids that come later go to the end.
 
     The table of the first ids is built once; the later ones are kept in a dictionary beside it.
@@ -61,9 +61,9 @@ class Ids:
     def __len__(self) -> int:
         return len(self._index) + len(self._later)
 
-    def copy(self) -> Ids:
+    def copy(self) -> IdIndex:
         """Return a table that grows apart from this one."""
-        twin = Ids.__new__(Ids)
+        twin = IdIndex.__new__(IdIndex)
         twin._index, twin.what, twin._later = self._index, self.what, dict(self._later)
         return twin
 

@@ -14,14 +14,14 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.kernels.threads import threads_for
 from recsys_lib.models import checkpoints
-from recsys_lib.models.likes import LikesModel, Watch
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, Watch
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
 
 
-class ImplicitALS(LikesModel):
+class ImplicitALS(ImplicitFeedbackModel):
     """ŝ_ui = p_u·q_i, near 1 where u liked i and near 0 elsewhere, each pair by its confidence.
 
     Minimises, over *all* pairs,
@@ -153,7 +153,7 @@ class ImplicitALS(LikesModel):
                 checkpoints.save(run_dir, self, epoch)
                 steps.update()
                 steps.set_postfix_str(f"ndcg_valid {row['ndcg_valid']:.4f}")
-        self.history = log.table()
+        self.training_log_ = log.table()
         return self
 
     def _check_parameters(self) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 from recsys_lib import io
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import checkpoints
-from recsys_lib.models.likes import LikesModel, Watch, some_of
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, Watch, some_of
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
@@ -38,7 +38,7 @@ class Job(Protocol):
         """Return the mean loss on the validation part; NaN where there is none."""
 
 
-class NetworkModel(LikesModel):
+class NetworkModel(ImplicitFeedbackModel):
     """Base class of the networks.
 
     A network fills in `_job`, which makes the PyTorch side, and `_export`, which turns its weights
@@ -134,7 +134,7 @@ class NetworkModel(LikesModel):
                 steps.set_postfix_str(f"loss {row['loss']:.4f} ndcg_valid {row['ndcg_valid']:.4f}")
         state.restore_best()
         self._export(state)
-        self.history = log.table()
+        self.training_log_ = log.table()
         return self
 
     def _has_enough(self, state: Any) -> bool:
@@ -184,7 +184,11 @@ class Held:
     asked: CSR | None = None
 
     def __init__(
-        self, model: LikesModel, train: Ratings, valid: Ratings | None, history: Ratings | None
+        self,
+        model: ImplicitFeedbackModel,
+        train: Ratings,
+        valid: Ratings | None,
+        history: Ratings | None,
     ) -> None:
         self.users, self.strangers = np.empty(0, np.int64), history is not None
         if valid is None:

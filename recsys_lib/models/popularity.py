@@ -57,7 +57,7 @@ class Popularity(Recommender):
         else:
             raise RecsysError(f"by is {self.by!r}; it must be 'count' or 'mean'")
         self.item_scores_ = scores.astype(np.float32)
-        self.history = pd.DataFrame()
+        self.training_log_ = pd.DataFrame()
         return self
 
     def _user_rows(self, users: np.ndarray) -> np.ndarray:

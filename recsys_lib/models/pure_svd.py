@@ -12,11 +12,11 @@ from scipy.sparse.linalg import svds
 
 from recsys_lib import io
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.likes import LikesModel, Watch, as_scipy
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, Watch, as_scipy
 from recsys_lib.ratings import CSR, Ratings
 
 
-class PureSVD(LikesModel):
+class PureSVD(ImplicitFeedbackModel):
     """ŝ_u = r_u Q Qᵀ: a user's likes, seen through the K directions that say most of everyone's.
 
     R ≈ U Σ Qᵀ, R having a 1 for each like and a 0 elsewhere. A user's vector is r_u Q, so that a
@@ -90,7 +90,7 @@ class PureSVD(LikesModel):
         self.singular_values_ = values[order].astype(np.float32)
         seconds = time.perf_counter() - began
         log.write(epoch=1, ndcg_valid=watch.ndcg(), seconds=seconds)
-        self.history = log.table()
+        self.training_log_ = log.table()
         return self
 
     # ---- what the base class asks for

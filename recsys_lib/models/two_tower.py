@@ -13,7 +13,7 @@ from recsys_lib.attributes import attributes
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.kernels.dense import layer, sparse_layer
-from recsys_lib.models.likes import Watch
+from recsys_lib.models.implicit_feedback import Watch
 from recsys_lib.models.network import Held, Job, NetworkModel
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import CSR, Ratings

@@ -69,10 +69,10 @@ class Net(torch.nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.history = initialised(len(known), width, generator=generator)
+        self.training_log_ = initialised(len(known), width, generator=generator)
         self.ids = initialised(len(known), width, generator=generator)
         with torch.no_grad():
-            for rows in (self.history, self.ids):
+            for rows in (self.training_log_, self.ids):
                 rows.mul_((len(known) / width) ** 0.5)  # as if each were a layer of its own
                 rows[torch.from_numpy(~known)] = 0
         self.user_tower = Tower([width + n_features, *hidden, n_factors], generator)
@@ -89,7 +89,7 @@ class Net(torch.nn.Module):
     ) -> torch.Tensor:
         """Return the vectors (B, K) of users with these histories and features."""
         history = functional.embedding_bag(
-            items, self.history, starts, mode="sum", per_sample_weights=values
+            items, self.training_log_, starts, mode="sum", per_sample_weights=values
         )
         return self._finish(self.user_tower(torch.hstack([history, features])))
 

@@ -196,4 +196,8 @@ def contest(
 
 def _seconds(fitted: Recommender) -> float:
     """Return what the epochs took."""
-    return float(fitted.history["seconds"].sum()) if "seconds" in fitted.history else float("nan")
+    return (
+        float(fitted.training_log_["seconds"].sum())
+        if "seconds" in fitted.training_log_
+        else float("nan")
+    )

@@ -35,7 +35,7 @@ class Fitted:
     def __init__(
         self, params: ALS, blocks: Blocks, users: Rows, items: Rows, history: pd.DataFrame
     ) -> None:
-        self.params, self.blocks, self.history = params, blocks, history
+        self.params, self.blocks, self.training_log_ = params, blocks, history
         self.user_rows, self.item_rows = users, items
 
     @property
@@ -89,7 +89,7 @@ class Fitted:
             "params": params.get_params(),
             "mu": blocks.mean,
             "scale": blocks.scale,
-            "history": self.history.to_dict("list"),
+            "history": self.training_log_.to_dict("list"),
             "feature_names": params.feature_names_ if featured else [],
         }
         return type(params)._from_saved(arrays, meta)

@@ -34,7 +34,7 @@ def fit(
     every: int = 5,
     resume: bool = False,
     progress: bool | None = None,
-    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    callback: Callable[[dict[str, Any]], None] | None = None,
 ) -> Fitted:
     """Fit a model of the ALS family on a cluster.
 
@@ -61,7 +61,7 @@ def fit(
         ``n_epochs`` may have been raised meanwhile.
     progress : bool, optional
         Whether to draw a bar; by default where somebody watches.
-    on_epoch : function, optional
+    callback : function, optional
         Called after each epoch with its row of the history; what it raises ends the fit.
 
     Returns
@@ -94,8 +94,8 @@ def fit(
                 state = kept.keep(state)
             steps.update()
             steps.set_postfix_str(f"train {state.history[-1]['rmse_train']:.4f}")
-            if on_epoch is not None:
-                on_epoch(state.history[-1])
+            if callback is not None:
+                callback(state.history[-1])
     return run.finish(state)
 
 

@@ -2,7 +2,7 @@
 
 >>> search = tuning.tune(models.ALS(), fold.development, n_trials=30)  # doctest: +SKIP
 >>> model = models.ALS(**search.best_params)                           # doctest: +SKIP
->>> model = models.ALS(**tuning.chosen("ALS", data.name))              # doctest: +SKIP
+>>> model = models.ALS(**tuning.load_params("ALS", data.name))              # doctest: +SKIP
 """
 
 from recsys_lib.tuning.cli import command
@@ -10,7 +10,7 @@ from recsys_lib.tuning.finals import Decision, choose, confirm
 from recsys_lib.tuning.sample import some_users
 from recsys_lib.tuning.search import Search, tune
 from recsys_lib.tuning.spaces import SPACES, Choice, Range, grid
-from recsys_lib.tuning.tuned import chosen, provenance, record
+from recsys_lib.tuning.tuned import load_params, provenance, record
 
 __all__ = [
     "SPACES",
@@ -19,10 +19,10 @@ __all__ = [
     "Range",
     "Search",
     "choose",
-    "chosen",
     "command",
     "confirm",
     "grid",
+    "load_params",
     "provenance",
     "record",
     "some_users",

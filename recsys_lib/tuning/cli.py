@@ -9,7 +9,7 @@ from recsys_lib import datasets, models, protocols
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import Recommender
-from recsys_lib.models.likes import LikesModel
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
 from recsys_lib.protocols import Development
 from recsys_lib.tuning import tuned
 from recsys_lib.tuning.finals import choose
@@ -84,10 +84,10 @@ def command(
 
 def _development(model: Recommender, data: Dataset, seed: int) -> tuple[str, Development]:
     """Return a protocol's name and its parts; a model of likes is told what a like is there."""
-    if isinstance(model, LikesModel) and data.full is not None:
+    if isinstance(model, ImplicitFeedbackModel) and data.full is not None:
         name, ground = "watch", protocols.watch(data, seed=seed)
     # On films BPR stands beside models of stars, where all that was rated counts.
-    elif isinstance(model, LikesModel) and not isinstance(model, models.BPR):
+    elif isinstance(model, ImplicitFeedbackModel) and not isinstance(model, models.BPR):
         name, ground = "strangers", protocols.strangers(data, seed=seed)
     else:
         return PROTOCOL, protocols.folds(data, PROTOCOL, seed)[0].development

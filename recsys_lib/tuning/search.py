@@ -119,7 +119,7 @@ def tune(
     pruner : {"median", "halving"}, optional
         When to stop a trial early, judged by its metric after each epoch: "median", if it is worse
         than half of the earlier ones were at that epoch; "halving", if it is not among the best of
-        those that came as far (Li et al. 2018). None: never. Models whose `fit` has no `on_epoch`
+        those that came as far (Li et al. 2018). None: never. Models whose `fit` has no `callback`
         are always fitted to the end.
     start : bool
         Whether the first trial is of the model's own parameters, if they lie in the space; a grid
@@ -218,14 +218,14 @@ def _run(
         if epochs != last and trial.should_prune():
             raise optuna.TrialPruned
 
-    watched = "on_epoch" in inspect.signature(fresh.fit).parameters
-    extra: dict[str, Any] = {"on_epoch": watch} if watched else {}
+    watched = "callback" in inspect.signature(fresh.fit).parameters
+    extra: dict[str, Any] = {"callback": watch} if watched else {}
     value, state, failure = None, states.FAIL, None
     try:
         development.fit(fresh, progress=False, **extra)
         value = _measure(fresh, development, metric, _last(fresh))
         state = states.COMPLETE if np.isfinite(value) else states.FAIL
-        epochs = epochs or len(fresh.history)
+        epochs = epochs or len(fresh.training_log_)
         if state == states.FAIL:
             failure = RecsysError(f"{fresh!r} has {metric} {value}")
     except optuna.TrialPruned:
@@ -248,7 +248,7 @@ def _with(model: Recommender, params: Mapping[str, Any]) -> Recommender:
 
 def _last(model: Recommender) -> Mapping[str, Any]:
     """Return the last row of a fitted model's history."""
-    history = model.history
+    history = model.training_log_
     return {str(name): history[name].iloc[-1] for name in history} if len(history) else {}
 
 

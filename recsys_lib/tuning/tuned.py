@@ -1,4 +1,4 @@
-"""The chosen values: `record` writes them to ``recsys_lib/tuned.toml``, `chosen` reads them."""
+"""The chosen values: `record` writes them to ``recsys_lib/tuned.toml``, `load_params` reads them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from recsys_lib.errors import DataError, RecsysError
 TUNED = Path(__file__).parent.parent / "tuned.toml"
 HEADER = """\
 # What `make tune` chose, for each model and data set, and how. The chapters read it by
-# `tuning.chosen`; parameters that are not named here keep the model's defaults.
+# `tuning.load_params`; parameters that are not named here keep the model's defaults.
 """
 MODELS = {name.lower(): name for name in models.__all__ if name not in ("Recommender", "load")}
 
 
-def chosen(
+def load_params(
     model_name: str, dataset_name: str, path: str | os.PathLike[str] = TUNED
 ) -> dict[str, Any]:
     """Return the parameters chosen for a model on a data set; none ({}) are the defaults.
@@ -45,7 +45,7 @@ def chosen(
 
     Examples
     --------
-    >>> models.ALS(**tuning.chosen("ALS", data.name))  # doctest: +SKIP
+    >>> models.ALS(**tuning.load_params("ALS", data.name))  # doctest: +SKIP
     """
     entry = provenance(model_name, dataset_name, path)
     return {} if entry is None else dict(entry["params"])
@@ -54,7 +54,7 @@ def chosen(
 def provenance(
     model_name: str, dataset_name: str, path: str | os.PathLike[str] = TUNED
 ) -> dict[str, Any] | None:
-    """Return how the values that `chosen` returns were found, or None if they are the defaults.
+    """Return how the values that `load_params` returns were found, or None if they are the defaults.
 
     Returns
     -------

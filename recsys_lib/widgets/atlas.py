@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import traitlets
 
+from course.figures import latent
 from recsys_lib.errors import DataError
-from recsys_lib.plots import latent
 from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import PageWidget, picture
 

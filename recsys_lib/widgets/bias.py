@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import traitlets
 
+from course.figures import bias as figures
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import BiasALS
-from recsys_lib.plots import bias as figures
 from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import PageWidget, picture
 from recsys_lib.widgets.catalogue import rows_of, titles_of

@@ -196,5 +196,5 @@ def _entries(lines: list[str]) -> str:
 
 def last_rmse(model: ALS) -> float:
     """Return the RMSE that a model ended with: on the validation part, or else in training."""
-    last = model.history.iloc[-1]
+    last = model.training_log_.iloc[-1]
     return float(last["rmse_train"] if np.isnan(last["rmse_valid"]) else last["rmse_valid"])

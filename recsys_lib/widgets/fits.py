@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import traitlets
 
+from course.figures import als as figures
 from recsys_lib.errors import DataError
-from recsys_lib.plots import als as figures
 from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import PageWidget, picture
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import traitlets
 
+from course.figures import genres as figures
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import GenreALS
-from recsys_lib.plots import genres as figures
 from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import PageWidget, picture
 

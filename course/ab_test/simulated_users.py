@@ -1,0 +1,235 @@
+"""Simulated people in front of a list: when they come, how far they look, what they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from course.ab_test.assignment import assign
+from recsys_lib.datasets.simulation import round_stars
+from recsys_lib.datasets.truth import Truth
+from recsys_lib.errors import RecsysError
+
+LIST = 10  # films shown at a time
+
+
+def conversion(rating: np.ndarray, pleased: float = 4.0) -> np.ndarray:
+    """Return which visits converted (n,) bool: a film was watched and rated `pleased` or more.
+
+    `rating` is NaN where nothing was watched. This is the one definition of the metric.
+    """
+    return np.asarray(rating) >= pleased
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedUsers:
+    """Users of a simulated data set as visitors of a service.
+
+    A user arrives at a random time and comes back a random number of times. On each visit there is
+    a list of ten. The user looks at the first film, goes on to the next with probability `patience`
+    at each, and watches the first whose promise, the true enjoyment as far as a poster tells, is at
+    least `bar`. What is watched is rated, as the truth says, with new noise, and gives up its place
+    on later visits to the next in the recommender's order. Whether a film was ever seen elsewhere,
+    and whether it is famous, makes no difference: here people meet a film because it is listed.
+
+    Parameters
+    ----------
+    truth : Truth
+        ``data.truth`` of a simulated data set.
+    returns : float
+        Probability to come back after a visit; 1 / (1 - returns) visits on average.
+    pause : float
+        Mean of the days between two visits; exponentially distributed.
+    patience : float
+        Probability to look at the next place, each time.
+    bar : float
+        The promise, in stars, from which on a film is watched.
+    glance : float
+        Standard deviation, in stars, of the promise around the true enjoyment; drawn anew each time
+        that a film is looked at.
+    pleased : float
+        The lowest rating that makes a visit a conversion.
+
+    Raises
+    ------
+    RecsysError
+        There is no truth, or a number is out of range.
+    """
+
+    truth: Truth
+    returns: float = 0.75
+    pause: float = 2.0
+    patience: float = 0.7
+    bar: float = 5.0
+    glance: float = 0.5
+    pleased: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.truth, Truth):
+            raise RecsysError(
+                "only of simulated data is it known what people would enjoy: take an SimulatedUsers from "
+                "data.truth of datasets.load('synthetic')"
+            )
+        for name in ("returns", "patience"):
+            if not 0 <= getattr(self, name) < 1:
+                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be in [0, 1)")
+        for name in ("pause", "glance"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be 0 or more")
+
+    def arrive(
+        self, days: float, rng: np.random.Generator, user_ids: np.ndarray | None = None
+    ) -> pd.DataFrame:
+        """Draw who comes when: a row a visit, in the order of time.
+
+        Parameters
+        ----------
+        days : float
+            Length of the period; first visits are spread evenly over it, later ones are cut off.
+        rng : Generator
+        user_ids : array, optional
+            Who might come; by default every user of the data. Each comes at least once.
+
+        Returns
+        -------
+        DataFrame
+            user_id; time, in days from the start.
+        """
+        if not days > 0:
+            raise RecsysError(f"days is {days!r}; the period must have a length")
+        ids = self.truth.ratings.user_ids if user_ids is None else np.unique(user_ids)
+        counts = rng.geometric(1 - self.returns, len(ids))
+        first = np.cumsum(counts) - counts
+        gaps = self.pause * rng.standard_exponential(counts.sum())
+        gaps[first] = days * rng.random(len(ids))
+        passed = np.cumsum(gaps)
+        time = passed - np.repeat(passed[first] - gaps[first], counts)
+        visits = pd.DataFrame({"user_id": np.repeat(ids, counts), "time": time})
+        visits = visits[visits["time"] < days]
+        return visits.sort_values("time", kind="stable", ignore_index=True)
+
+    def visit(
+        self, arrivals: pd.DataFrame, lists: pd.DataFrame, rng: np.random.Generator
+    ) -> pd.DataFrame:
+        """Show everybody who arrives a recommender's list.
+
+        Parameters
+        ----------
+        arrivals : DataFrame
+            As `arrive` returns it.
+        lists : DataFrame
+            user_id, rank (from 1), item_id, as ``model.recommend(user_ids, n)`` returns it. With
+            n above 10 there are films to take the place of what was watched.
+        rng : Generator
+            Two generators of one seed make two recommenders meet the same people in the same mood.
+
+        Returns
+        -------
+        DataFrame
+            A row a visit, in the order of `arrivals`: user_id, time, position (place in the list of
+            what was watched, from 1; 0: nothing), item_id and rating (missing where nothing was
+            watched), converted.
+
+        Raises
+        ------
+        RecsysError
+            Somebody who arrives has no list.
+        """
+        ids, users = np.unique(arrivals["user_id"].to_numpy(), return_inverse=True)
+        items, enjoyment = self._shelf(ids, lists)
+        n = len(arrivals)
+        looked = rng.geometric(1 - self.patience, n) if self.patience else np.ones(n, int)
+        doubt = self.glance * rng.standard_normal((n, LIST))
+        mood = rng.standard_normal(n)
+
+        index = self.truth.ratings.user_index(ids)
+        noise, halves = self.truth.user_noise[index], self.truth.user_halves[index]
+        free = items >= 0
+        position, chosen = np.zeros(n, np.int8), np.full(n, -1)
+        rating = np.full(n, np.nan, np.float32)
+        # A visit depends on what the same user watched before: all first visits, all second, ...
+        turn = arrivals.groupby("user_id").cumcount().to_numpy()
+        order = np.argsort(turn, kind="stable")
+        for rows in np.split(order, np.cumsum(np.bincount(turn))[:-1] if n else []):
+            u = users[rows]
+            shown = np.argsort(~free[u], axis=1, kind="stable")[:, :LIST]
+            width = shown.shape[1]
+            promise = enjoyment[u[:, None], shown] + doubt[rows, :width]
+            tempting = (promise >= self.bar) & free[u[:, None], shown]
+            tempting &= np.arange(width) < looked[rows, None]
+            place = tempting.argmax(axis=1)
+            watched = np.flatnonzero(tempting[np.arange(len(rows)), place])
+            v, u, place = rows[watched], u[watched], place[watched]
+            column = shown[watched, place]
+            free[u, column] = False
+            position[v], chosen[v] = place + 1, items[u, column]
+            rating[v] = round_stars(enjoyment[u, column] + noise[u] * mood[v], halves[u])
+        films = pd.Series(self.truth.ratings.item_ids[chosen]).where(position > 0)
+        return pd.DataFrame(
+            {
+                "user_id": arrivals["user_id"].to_numpy(),
+                "time": arrivals["time"].to_numpy(),
+                "position": position,
+                "item_id": films.astype("Int64"),
+                "rating": rating,
+                "converted": conversion(rating, self.pleased),
+            }
+        )
+
+    def experiment(
+        self,
+        arrivals: pd.DataFrame,
+        arms: Mapping[str, pd.DataFrame],
+        name: str,
+        rng: np.random.Generator,
+        shares: Sequence[float] | None = None,
+    ) -> pd.DataFrame:
+        """Run an experiment: each user sees the lists of one arm, dealt by `assign`.
+
+        Parameters
+        ----------
+        arrivals : DataFrame
+            As `arrive` returns it.
+        arms : mapping of an arm's name to its lists
+            Two or more; the control comes first.
+        name : str
+            The experiment's name.
+        rng : Generator
+        shares : sequence of float, optional
+            Which part of the users each arm gets; by default the same.
+
+        Returns
+        -------
+        DataFrame
+            What `visit` returns and the column arm (categorical), in the order of time.
+        """
+        ids = arrivals["user_id"].to_numpy()
+        dealt = assign(ids, name, shares or [1 / len(arms)] * len(arms))
+        seen = [
+            self.visit(arrivals[dealt == k], lists, rng) for k, lists in enumerate(arms.values())
+        ]
+        visits = pd.concat(seen, ignore_index=True)
+        counts = [len(part) for part in seen]
+        arm = pd.Categorical(np.repeat(list(arms), counts), categories=list(arms))
+        visits = visits.assign(arm=arm)[["user_id", "arm", *visits.columns[1:]]]
+        return visits.sort_values("time", kind="stable", ignore_index=True)
+
+    def _shelf(self, ids: np.ndarray, lists: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return the users' films by rank, (n, L) item indices padded with -1, and enjoyments."""
+        row = pd.Index(ids).get_indexer(lists["user_id"])
+        wanted = lists[row >= 0]
+        row, place = row[row >= 0], wanted["rank"].to_numpy() - 1
+        items = np.full((len(ids), max(place.max(initial=0) + 1, 1)), -1)
+        items[row, place] = self.truth.ratings.item_index(wanted["item_id"])
+        without = ids[(items < 0).all(axis=1)]
+        if len(without):
+            raise RecsysError(
+                f"{len(without)} users arrive but have no list, the first is {without[0]}: pass "
+                "model.recommend(user_ids, n) of them all"
+            )
+        enjoyment = np.full(items.shape, -np.inf, np.float32)
+        enjoyment[row, place] = self.truth.enjoyment(wanted["user_id"], wanted["item_id"])
+        return items, enjoyment

@@ -1,0 +1,81 @@
+"""Figures on measuring: what a hit is worth, what sampling does, how far one name reaches."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from course.figures.style import BLUE, COLOURS, GREY, ORANGE
+
+MARKERS = "osD^vPX"  # told apart without colour, too
+
+
+def worth(table: pd.DataFrame) -> Figure:
+    """Draw what one relevant item brings at each rank; a row a rank, a column a metric."""
+    figure, axes = plt.subplots()
+    for name, colour, marker in zip(table, COLOURS, MARKERS, strict=False):
+        axes.plot(table.index, table[name], marker, color=colour, ls="-", lw=1, ms=5, label=name)
+    axes.set(
+        xlabel="rank of the one relevant film", ylabel="value of the metric", ylim=(-0.03, 1.08)
+    )
+    axes.set_xticks(table.index)
+    axes.legend(loc="upper right", bbox_to_anchor=(0.66, 0.92))  # between the curves
+    return figure
+
+
+def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
+    """Draw a metric over the number of sampled films, a line a model.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row for each number of sampled films, ascending, the last being the whole catalogue; a
+        column a model.
+    usual : int
+        The number that is usual, marked by a line.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    for name, colour, marker in zip(table, COLOURS, MARKERS, strict=False):
+        axes.plot(table.index, table[name], marker, color=colour, ls="-", lw=1.5, ms=5, label=name)
+    axes.set(xscale="log", yscale="log", ylabel="NDCG@10 of a single film")
+    axes.set_xlabel("films that each relevant film is ranked against")
+    *sampled, whole = table.index
+    ticks = [*(n for n in sampled if n * 1.5 < whole), whole]  # the last two must not touch
+    axes.set_xticks(ticks, [f"{n:,}" for n in ticks[:-1]] + [f"all\n({whole:,})"], minor=False)
+    axes.set_xticks([], minor=True)
+    low, high = axes.get_ylim()
+    steps = [f * 10.0**e for e in range(-6, 1) for f in (1, 2, 5)]
+    steps = [step for step in steps if low <= step <= high]
+    axes.set_yticks(steps, [f"{step:g}" for step in steps], minor=False)
+    axes.set_yticks([], minor=True)
+    axes.axvline(usual, color=GREY, lw=1, ls="--")
+    axes.annotate(
+        "usual", (usual, 1), (3, -3), xycoords=("data", "axes fraction"), va="top", color=GREY,
+        textcoords="offset points",
+    )  # fmt: skip
+    axes.legend(loc="lower left")
+    return figure
+
+
+def one_name(values: Mapping[str, float], ours: str, metric: str = "NDCG@10") -> Figure:
+    """Draw one value a row, largest first, the row `ours` in another colour, with a line down."""
+    figure, axes = plt.subplots(figsize=(7.0, 0.36 * len(values) + 0.9))
+    names = sorted(values, key=lambda name: values[name])
+    rows = np.arange(len(names))
+    numbers = np.array([values[name] for name in names])
+    colours = [BLUE if name == ours else ORANGE for name in names]
+    axes.hlines(rows, 0, numbers, color=colours, lw=2)
+    axes.scatter(numbers, rows, color=colours, s=45, zorder=3)
+    axes.axvline(values[ours], color=BLUE, lw=1, ls="--")
+    for row, number in zip(rows, numbers, strict=True):
+        axes.annotate(
+            f"{number:.2f}", (number, row), (7, 0), va="center", textcoords="offset points",
+            bbox={"fc": "white", "ec": "none", "pad": 0.5},
+        )  # fmt: skip
+    axes.set_yticks(rows, names)
+    axes.get_yticklabels()[names.index(ours)].set_fontweight("bold")
+    axes.set(xlabel=f"{metric} of one model", xlim=(0, 1.12 * max(numbers.max(), values[ours])))
+    axes.grid(visible=False, axis="y")
+    return figure

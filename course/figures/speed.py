@@ -1,0 +1,226 @@
+"""Figures on speed: from a slow loop to a fast one, beside other libraries, what bounds it."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from course.figures.style import BLUE, COLOURS, GREY, ORANGE, SEQUENTIAL, SKY
+
+OURS = "recsys_lib"
+# The looks of the others: all but the first colour, which is ours, and black as the eighth.
+OTHERS = tuple(zip((*COLOURS[1:], "black"), "sD^vPX*", strict=True))
+# Of the names at the right of a figure, as shares of its axes: where they stand, and how high.
+KEYS, LINE = 1.05, 0.055
+PARTS = {
+    "gather": (SKY, "gathering rows"),
+    "sums": (BLUE, "summing products"),
+    "solve": (ORANGE, "solving"),
+}
+
+
+def steps(table: pd.DataFrame) -> Figure:
+    """Draw the time a rating takes after each step of the story, and what each step gained.
+
+    `table` has a row a step, in the order of the story, and the column ``ns``: nanoseconds a
+    rating.
+    """
+    ns = table["ns"].to_numpy(float)
+    figure, axes = plt.subplots(figsize=(7.0, 1.1 + 0.4 * len(ns)))
+    decades = np.log10(ns.max() / ns.min())
+    # Bars need somewhere to begin, and a logarithmic axis has no zero: a little before the least.
+    edges = (ns.min() / 10 ** (0.12 * decades), ns.max() * 10 ** (0.35 * decades))
+    colours = [GREY] * (len(ns) - 1) + [BLUE]
+    axes.barh(np.arange(len(ns)), ns - edges[0], left=edges[0], height=0.66, color=colours)
+    for row, value in enumerate(ns):
+        gain = f", {_short(ns[row - 1] / value)} × as fast as above" if row else ""
+        _beside(axes, f"{_short(value)} ns{gain}", value, row)
+    axes.set(xscale="log", xlim=edges, xlabel="nanoseconds a rating (logarithmic)")
+    axes.set_yticks(np.arange(len(ns)), [str(name) for name in table.index])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+def race(
+    curves: Mapping[str, pd.DataFrame], quality: str = "RMSE on the test part (stars)"
+) -> Figure:
+    """Draw what each contender reaches over the seconds it has spent, a marker an epoch.
+
+    Parameters
+    ----------
+    curves : mapping of contender to DataFrame
+        At most eight, ``"recsys_lib"`` among them; ``seconds`` (since the start) and ``quality``, a
+        row an epoch.
+    quality : str
+        Of the vertical axis.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    looks = dict(zip((name for name in curves if name != OURS), OTHERS, strict=False))
+    looks[OURS] = (BLUE, "o")
+    for name, curve in curves.items():
+        colour, marker = looks[name]
+        width, size, layer = (3.0, 6, 4) if name == OURS else (1.3, 4.5, 3)
+        axes.plot(
+            curve["seconds"], curve["quality"], color=colour, marker=marker, lw=width, ms=size,
+            label=name, zorder=layer,
+        )  # fmt: skip
+    axes.set(xscale="log", xlabel="seconds of training (logarithmic)", ylabel=quality)
+    _plain_numbers(axes)
+    low, high = axes.get_ylim()
+    ends = {name: curve.dropna().iloc[-1] for name, curve in curves.items()}
+    names = sorted(ends, key=lambda name: ends[name]["quality"])
+    heights = _apart([(ends[name]["quality"] - low) / (high - low) for name in names])
+    for name, height in zip(names, heights, strict=True):
+        colour, marker = looks[name]
+        axes.annotate(
+            "", (ends[name]["seconds"], ends[name]["quality"]), (KEYS, height),
+            textcoords=axes.transAxes,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.9, "ls": ":"},
+        )  # fmt: skip
+        axes.plot(KEYS, height, marker, color=colour, ms=5, transform=axes.transAxes, clip_on=False)
+        axes.annotate(
+            name, (KEYS, height), (6, 0), xycoords="axes fraction", textcoords="offset points",
+            va="center", fontsize=9, weight="bold" if name == OURS else "normal",
+        )  # fmt: skip
+    axes.set_ylim(low, high)
+    return figure
+
+
+def epochs(table: pd.DataFrame) -> Figure:
+    """Draw the seconds an epoch takes each contender, a dot a number of factors.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a contender, ``"recsys_lib"`` among them, a column a number of factors K, at most
+        four. What was not measured is NaN. Rows are drawn in the order of the middle column, the
+        fastest at the top.
+    """
+    table = table.sort_values(table.columns[len(table.columns) // 2])
+    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(table)))
+    shades = mpl.colormaps[SEQUENTIAL](np.linspace(0.75, 0, table.shape[1]))
+    offsets = np.linspace(-0.27, 0.27, table.shape[1])
+    ours = list(table.index).index(OURS)
+    for factors, shade, marker, offset in zip(table, shades, "osD^", offsets, strict=False):
+        rows = np.arange(len(table)) + offset
+        seconds = table[factors].to_numpy(float)
+        axes.plot(seconds, rows, marker, ms=5.5, color=shade, label=f"K = {factors}")
+        for place, (value, row) in enumerate(zip(seconds, rows, strict=True)):
+            ratio = value / seconds[ours]
+            if np.isfinite(ratio):
+                text = f"{_short(value)} s" if place == ours else f"{_short(ratio)} ×"
+                _beside(axes, text, value, row, 8)
+    axes.set(xscale="log", xlabel="seconds an epoch (logarithmic); beside the dots: times ours")
+    axes.margins(x=0.1)
+    _plain_numbers(axes)
+    axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index])
+    axes.get_yticklabels()[ours].set_fontweight("bold")
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    for row in range(1, len(table)):
+        axes.axhline(row - 0.5, color=GREY, lw=0.5, alpha=0.4)
+    figure.legend(loc="outside upper center", ncols=4)
+    return figure
+
+
+def roof(table: pd.DataFrame) -> Figure:
+    """Draw what an epoch is made of, how long it takes, and how long arithmetic alone would.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a number of factors K; seconds in ``gather``, ``sums`` and ``solve``, parts of an
+        epoch measured apart, ``measured``, the whole epoch, and ``arithmetic``, the multiplications
+        alone at the speed of the machine's matrix products.
+    """
+    figure, axes = plt.subplots(figsize=(7.0, 1.6 + 0.6 * len(table)))
+    rows = np.arange(len(table))
+    left = np.zeros(len(table))
+    for part, (colour, name) in PARTS.items():
+        width = table[part].to_numpy(float)
+        axes.barh(rows, width, left=left, height=0.5, color=colour, label=name)
+        left += width
+    measured, floor = table["measured"].to_numpy(float), table["arithmetic"].to_numpy(float)
+    axes.plot(
+        measured, rows, "D", ms=7, color="black", mec="white", label="the whole epoch, measured"
+    )
+    axes.plot(
+        floor, rows, "|", ms=34, mew=2, color="black", label="the arithmetic alone, at peak speed",
+        path_effects=[withStroke(linewidth=3.5, foreground="white")],
+    )  # fmt: skip
+    for row in rows:
+        reach = float(max(left[row], measured[row]))
+        ratio = measured[row] / floor[row]
+        text = f"{_short(measured[row])} s, {_short(ratio)} × the arithmetic"
+        _beside(axes, text, reach, float(row), 9, 8)
+    axes.set(xlabel="seconds an epoch", xlim=(0, 1.5 * max(left.max(), measured.max())))
+    axes.set_yticks(rows, [f"K = {factors}" for factors in table.index])
+    axes.set_ylim(len(table) - 0.45, -0.55)
+    axes.grid(visible=False, axis="y")
+    legend = figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+    for handle in legend.legend_handles:
+        if isinstance(handle, Line2D):
+            handle.set_markersize(8)  # a mark as high as a bar would reach beyond the legend
+    return figure
+
+
+def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Series) -> Figure:
+    """Draw seconds an epoch over the number of ratings, with the line of proportional growth.
+
+    Parameters
+    ----------
+    ratings, seconds : (n,)
+        In ascending order of ratings; the line goes through the first point.
+    """
+    x, y = np.asarray(ratings, float), np.asarray(seconds, float)
+    line = y[0] * x / x[0]
+    # A decade is as long on one axis as on the other, so that slope 1 looks like slope 1.
+    figure, axes = plt.subplots(figsize=(4.9, 4.6), subplot_kw={"aspect": "equal"})
+    axes.plot(x, line, color=GREY, ls="--", lw=1.3)
+    axes.plot(x, y, "o-", color=BLUE, lw=1.8, ms=6)
+    middle = (np.sqrt(x[0] * x[-1]), np.sqrt(line[0] * line[-1]))
+    below = bool(np.log(y / line).mean() > 0)  # on the side where the measurements are not
+    axes.annotate(
+        "n times the ratings, n times the seconds", middle, (3, -3) if below else (-3, 3),
+        textcoords="offset points", rotation=45, rotation_mode="anchor", ha="center",
+        va="top" if below else "bottom", color=GREY, fontsize=9,
+    )  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="ratings", ylabel="seconds an epoch")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    return figure
+
+
+def _short(value: float) -> str:
+    """Return a number in two digits, or more where it has them before the point."""
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:#.2g}"
+
+
+def _beside(axes: Axes, text: str, x: float, y: float, size: float = 9, points: float = 5) -> None:
+    """Write `text` in grey at the right of a point."""
+    axes.annotate(
+        text, (x, y), (points, 0), textcoords="offset points", va="center", fontsize=size,
+        color="#444444",
+    )  # fmt: skip
+
+
+def _apart(heights: Sequence[float]) -> np.ndarray:
+    """Return ascending heights moved as far as labels need, up first, and down from the top."""
+    lines = LINE * np.arange(len(heights))
+    up = np.maximum.accumulate(np.asarray(heights) - lines) + lines
+    return np.minimum(up, 1 - lines[::-1])
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Write 1, 2, 5, 10 below a logarithmic axis."""
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,205 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from course.figures import speed, style
+
+
+@pytest.fixture(autouse=True)
+def _look():
+    style.use_style()
+
+
+def named(axes, name):
+    (line,) = (line for line in axes.lines if line.get_label() == name)
+    return line
+
+
+def words(axes):
+    return [text.get_text() for text in axes.texts if text.get_text()]
+
+
+def ticks(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def overlapping(figure, texts):
+    """Return the pairs of texts that run into each other on the page."""
+    figure.canvas.draw()
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
+    return [(a, b) for (a, x), (b, y) in itertools.combinations(boxes, 2) if x.overlaps(y)]
+
+
+def test_steps_go_down_from_the_slowest_each_with_its_gain():
+    table = pd.DataFrame({"ns": [250_000.0, 1000.0, 400.0, 20.0]}, index=list("abcd"))
+    figure = speed.steps(table)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    assert "nanoseconds" in axes.get_xlabel()
+    ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
+    np.testing.assert_allclose(ends, table["ns"])
+    assert all(bar.get_x() == axes.get_xlim()[0] for bar in axes.patches)
+    assert ticks(axes.yaxis) == list("abcd")
+    assert axes.yaxis_inverted()  # the first at the top
+    assert words(axes) == [
+        "250,000 ns",
+        "1,000 ns, 250 × as fast as above",
+        "400 ns, 2.5 × as fast as above",
+        "20 ns, 20 × as fast as above",
+    ]
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
+    assert colours == [style.GREY] * 3 + [style.BLUE]
+    style.save(figure, "x")
+
+
+def a_race(names, end=0.8):
+    return {
+        name: pd.DataFrame(
+            {"seconds": (i + 1.0) * np.arange(1, 4), "quality": [0.9, 0.85, end + i * 1e-4]}
+        )
+        for i, name in enumerate(names)
+    }
+
+
+def test_a_race_draws_every_epoch_and_ours_stands_out():
+    curves = a_race(["implicit, CG", "recsys_lib", "Spark"])
+    figure = speed.race(curves)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    assert "seconds" in axes.get_xlabel()
+    assert axes.get_ylabel() == "RMSE on the test part (stars)"
+    for name, curve in curves.items():
+        np.testing.assert_array_equal(named(axes, name).get_xydata(), curve)
+        assert named(axes, name).get_marker() not in ("None", "", None)
+    ours = named(axes, "recsys_lib")
+    assert ours.get_color() == style.BLUE
+    assert all(
+        ours.get_linewidth() > 2 * named(axes, name).get_linewidth()
+        for name in curves
+        if name != "recsys_lib"
+    )
+    style.save(figure, "x")
+
+
+@pytest.mark.parametrize("end", [0.8, 0.95])  # all end at the bottom, all at the top
+def test_eight_in_a_race_look_different_and_their_names_keep_apart(end):
+    names = ["recsys_lib", *(f"library {i}, Cholesky" for i in range(7))]
+    figure = speed.race(a_race(names, end), "a metric")
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "a metric"
+    assert len({named(axes, name).get_color() for name in names}) == 8
+    assert len({named(axes, name).get_marker() for name in names}) == 8
+    assert words(axes) == names  # from the lowest end to the highest
+    assert overlapping(figure, axes.texts) == []
+    frame = axes.get_window_extent()
+    assert all(
+        frame.y0 <= (text.get_window_extent().y0 + text.get_window_extent().y1) / 2 <= frame.y1 + 1
+        for text in axes.texts
+        if text.get_text()
+    )
+    style.save(figure, "x")
+
+
+def test_the_key_of_a_name_has_the_looks_of_its_line():
+    figure = speed.race(a_race(["LIBMF", "recsys_lib"]))
+    (axes,) = figure.axes
+    keys = [line for line in axes.lines if line.get_transform() == axes.transAxes]
+    for name, key in zip(words(axes), keys, strict=True):
+        assert key.get_color() == named(axes, name).get_color()
+        assert key.get_marker() == named(axes, name).get_marker()
+    style.save(figure, "x")
+
+
+def test_epochs_are_sorted_and_what_was_not_measured_is_not_drawn():
+    table = pd.DataFrame(
+        {16: [4.0, 0.4, 1.0], 32: [8.0, 0.5, 2.0], 64: [np.nan, 2.0, 5.0]},
+        index=["Spark", "recsys_lib", "LIBMF"],
+    )
+    figure = speed.epochs(table)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    assert "seconds an epoch" in axes.get_xlabel()
+    order = ["recsys_lib", "LIBMF", "Spark"]
+    assert ticks(axes.yaxis) == order
+    assert axes.yaxis_inverted()  # the fastest at the top
+    bold = [label.get_text() for label in axes.get_yticklabels() if label.get_weight() == "bold"]
+    assert bold == ["recsys_lib"]
+    for factors in table:
+        dots = named(axes, f"K = {factors}")
+        np.testing.assert_array_equal(dots.get_xdata(), table.loc[order, factors])
+        np.testing.assert_array_equal(np.round(dots.get_ydata()), [0, 1, 2])
+    assert words(axes) == [
+        *("0.40 s", "2.5 ×", "10 ×"),
+        *("0.50 s", "4.0 ×", "16 ×"),
+        *("2.0 s", "2.5 ×"),
+    ]
+    assert overlapping(figure, axes.texts) == []
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "K = 16",
+        "K = 32",
+        "K = 64",
+    ]
+    style.save(figure, "x")
+
+
+def test_where_ours_was_not_measured_the_others_have_no_ratio():
+    table = pd.DataFrame({16: [0.4, 1.0], 32: [np.nan, 2.0]}, index=["recsys_lib", "LIBMF"])
+    figure = speed.epochs(table)
+    (axes,) = figure.axes
+    assert words(axes) == ["2.5 ×", "0.40 s"]
+    assert 2.0 in named(axes, "K = 32").get_xdata()
+    style.save(figure, "x")
+
+
+def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor():
+    table = pd.DataFrame(
+        {
+            "gather": [0.1, 0.2],
+            "sums": [0.3, 1.0],
+            "solve": [0.2, 0.6],
+            "measured": [0.7, 1.5],
+            "arithmetic": [0.1, 0.6],
+        },
+        index=[16, 64],
+    )
+    figure = speed.roof(table)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "linear"  # stacked lengths add up only there
+    assert "seconds" in axes.get_xlabel()
+    left = np.zeros(2)
+    for part, bars in zip(("gather", "sums", "solve"), axes.containers, strict=True):
+        np.testing.assert_allclose([bar.get_x() for bar in bars], left)
+        np.testing.assert_allclose([bar.get_width() for bar in bars], table[part])
+        left += table[part]
+    whole = named(axes, "the whole epoch, measured")
+    floor = named(axes, "the arithmetic alone, at peak speed")
+    np.testing.assert_array_equal(whole.get_xdata(), table["measured"])
+    np.testing.assert_array_equal(floor.get_xdata(), table["arithmetic"])
+    assert ticks(axes.yaxis) == ["K = 16", "K = 64"]
+    assert words(axes) == ["0.70 s, 7.0 × the arithmetic", "1.5 s, 2.5 × the arithmetic"]
+    starts = [text.xy[0] for text in axes.texts]
+    np.testing.assert_allclose(starts, [0.7, 1.8])  # right of the marker and of the bar
+    assert len(figure.legends[0].get_texts()) == 5
+    style.save(figure, "x")
+
+
+@pytest.mark.parametrize(("last", "side"), [(0.5, "bottom"), (2.0, "top")])
+def test_scaling_has_a_line_of_slope_one_named_where_there_is_room(last, side):
+    ratings, seconds = pd.Series([100_000, 1_000_000, 10_000_000]), pd.Series([0.01, 0.1, last])
+    figure = speed.scaling(ratings, seconds)
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert "ratings" in axes.get_xlabel()
+    assert "seconds" in axes.get_ylabel()
+    line, measured = axes.lines
+    np.testing.assert_array_equal(measured.get_xydata(), np.c_[ratings, seconds])
+    np.testing.assert_allclose(line.get_ydata(), [0.01, 0.1, 1.0])
+    figure.canvas.draw()
+    (name,) = axes.texts
+    (x0, y0), *_, (x1, y1) = axes.transData.transform(line.get_xydata())
+    assert np.degrees(np.arctan2(y1 - y0, x1 - x0)) == pytest.approx(name.get_rotation())
+    assert name.get_va() == side
+    style.save(figure, "x")

@@ -1,0 +1,228 @@
+"""The simulator of watches: that it has KuaiRec's shape, and tells the truth about itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course.leaderboard.oracle import Oracle
+from recsys_lib import datasets, evaluation, models, protocols
+from recsys_lib.datasets import registry, watching
+from recsys_lib.datasets.kuairec_tables import USER_CODES, USER_NUMBERS, USER_TEXT
+from recsys_lib.datasets.watch_truth import LIKED
+from recsys_lib.errors import DataError, UnknownIdError
+from recsys_lib.genres import genre_matrix
+
+SIZES = {"n_users": 400, "n_items": 500, "n_small_users": 120, "n_small_items": 200}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return watching.generate(seed=3)
+
+
+def make(seed=0, n_watches=30_000, **options):
+    return watching.generate(**{**SIZES, "n_watches": n_watches, "seed": seed, **options})
+
+
+def pairs(ratings):
+    return ratings.user_of_rating().astype(np.int64) * ratings.n_items + ratings.by_user.indices
+
+
+# ---- what is observed
+
+
+def test_two_matrices_without_a_common_pair(data):
+    big, small = data.ratings, data.full
+    assert len(big) == 480_000
+    assert not np.intersect1d(pairs(big), pairs(small)).size
+    for matrix in (big, small):
+        assert (np.diff(pairs(matrix)) > 0).all()  # sorted, no pair twice
+        np.testing.assert_array_equal(matrix.item_ids, data.items["item_id"])
+        np.testing.assert_array_equal(matrix.user_ids, data.users["user_id"])
+        assert matrix.by_user.values.min() >= 0
+        assert matrix.by_user.values.max() <= matrix.scale[1]
+    assert big.timestamps.min() >= watching.START
+    assert small.timestamps is None  # KuaiRec's lacks some
+
+
+def test_the_small_matrix_is_fully_observed_but_for_blocked_authors(data):
+    counts = data.full.by_user.counts
+    assert (counts > 0).sum() == 300
+    assert (data.full.by_item.counts > 0).sum() == 600
+    assert len(data.full) / (300 * 600) == pytest.approx(0.996, abs=0.002)
+    # Who misses a video there misses all of its author's, in both matrices.
+    authors = data.items["author_id"].to_numpy()
+    small_items = np.flatnonzero(data.full.by_item.counts)
+    for u in np.flatnonzero((counts > 0) & (counts < 600))[:50]:
+        missed = np.setdiff1d(small_items, data.full.by_user.row(u)[0])
+        watched = np.concatenate([data.full.by_user.row(u)[0], data.ratings.by_user.row(u)[0]])
+        assert not np.isin(authors[watched], authors[missed]).any()
+
+
+def test_ratios_have_the_published_shape(data):
+    for matrix in (data.ratings, data.full):
+        ratios = matrix.by_user.values
+        counts, edges = np.histogram(ratios, np.arange(0, 4.05, 0.1))
+        assert edges[1:][counts[1:].argmax() + 1] <= 1  # the mode, glances apart
+        assert counts[0] > 0.5 * counts[1:].max()  # and many glances
+        assert 0.01 < (ratios > LIKED).mean() < 0.1
+        assert ratios.mean() > np.median(ratios)  # the tail is on the right
+        assert ratios.max() > 4
+
+
+def test_videos_of_the_small_matrix_that_nobody_watched_before(data):
+    counts = data.ratings.by_item.counts
+    cold = data.ratings.item_index(data.truth.cold_items)
+    assert len(cold) == 0.05 * 600
+    assert (counts[cold] == 0).all()
+    assert (data.full.by_item.counts[cold] > 250).all()
+
+
+def test_what_is_shown_depends_on_fame_and_on_taste(data):
+    truth, big = data.truth, data.ratings
+    counts = np.sort(big.by_item.counts)[::-1]
+    assert counts[:200].sum() > 0.2 * counts.sum()  # a tenth of the videos, twice their share
+    users, items = big.user_of_rating(), big.by_user.indices
+    taste = np.einsum("nk,nk->n", truth.user_factors[users], truth.item_factors[items])
+    anywhere = np.random.default_rng(0).permutation(items)
+    random = np.einsum("nk,nk->n", truth.user_factors[users], truth.item_factors[anywhere])
+    assert taste.mean() > random.mean() + 0.5 * random.std()
+
+
+def test_tables_have_kuairecs_columns(data):
+    assert sorted(data.users.columns) == sorted(["user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES])
+    assert {"title", "genres", "feat", "caption", "author_id", "video_duration"} <= {*data.items}
+    assert genre_matrix(data.items)[0].any(axis=1).all()
+    few = data.users[data.users["follow_user_num"].between(11, 50)]
+    assert (few["follow_user_num_range"] == "(10,50]").all()
+    assert len(few) > 100
+
+
+# ---- features carry signal
+
+
+def explained(columns, y):
+    """Return the share of y's variance that least squares on dummy columns explain, adjusted."""
+    x = np.column_stack([np.ones(len(y)), columns])
+    residual = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    return 1 - residual.var() / y.var() * (len(y) - 1) / (len(y) - np.linalg.matrix_rank(x))
+
+
+def test_features_tell_of_users_and_videos_but_not_all(data):
+    telling = pd.get_dummies(
+        data.users[["onehot_feat1", "onehot_feat2", "onehot_feat9"]].astype(str)
+    )
+    silent = pd.get_dummies(data.users[["onehot_feat4", "onehot_feat7"]].astype(str))
+    taste = data.truth.user_factors[:, 0]
+    assert 0.25 < explained(telling.to_numpy(float), taste) < 0.55
+    assert abs(explained(silent.to_numpy(float), taste)) < 0.05
+    genres = genre_matrix(data.items)[0].astype(float)
+    assert 0.2 < explained(genres, data.truth.item_factors[:, 0]) < 0.6
+    length = np.log(data.items[["video_duration"]].to_numpy())
+    assert explained(length, data.truth.item_biases) > 0.05
+
+
+# ---- the truth
+
+
+def test_the_truth_of_a_pair_is_what_is_drawn(data):
+    truth, rng = data.truth, np.random.default_rng(0)
+    for user, item in ((0, 5), (700, 3), (11, truth.cold_items[0])):
+        drawn = truth.simulate(np.full(200_000, user), item, rng).astype(np.float64)
+        for ratio in (0.01, 0.3, 1.0, LIKED):
+            expected = truth.p_more(user, item, ratio)[0]
+            assert (drawn > ratio).mean() == pytest.approx(expected, abs=0.005)
+        assert drawn.mean() == pytest.approx(truth.expected(user, item)[0], rel=0.01)
+        assert drawn.std() == pytest.approx(truth.std(user, item)[0], rel=0.03)
+    assert truth.p_more(0, 5, 0.0)[0] == 1
+
+
+def test_the_likes_of_the_matrix_come_from_the_truth(data):
+    users, items = data.full.user_of_rating(), data.full.by_user.indices
+    p = data.truth.p_more(data.full.user_ids[users], data.full.item_ids[items])
+    liked = data.full.by_user.values > LIKED
+    assert liked.mean() == pytest.approx(p.mean(), rel=0.05)
+    sure = p > np.quantile(p, 0.99)
+    assert liked[sure].mean() == pytest.approx(p[sure].mean(), rel=0.1)
+
+
+def test_nobody_beats_the_oracle(data):
+    ground = protocols.watch(data)
+    found = {
+        name: ground.measure(model.fit(ground.train), ["ndcg@10", "precision@10"])
+        for name, model in {
+            "oracle": Oracle(data.truth),
+            "popularity": models.Popularity(),
+            "bpr": models.BPR(threshold=LIKED, n_epochs=30),
+        }.items()
+    }
+    for metric in ("ndcg@10", "precision@10"):
+        values = {name: report[metric] for name, report in found.items()}
+        assert values["oracle"] > values["bpr"] > 2 * values["popularity"]
+    # Its list is the best by the exact chance of a like, user by user.
+    truth, some = data.truth, data.full.user_ids[data.full.by_user.counts > 0][:5]
+    for user in some:
+        p = truth.p_more(user, data.items["item_id"])
+        order = np.argsort(-truth.enjoyment(user, data.items["item_id"]), kind="stable")
+        assert (np.diff(p[order]) <= 1e-12).all()
+    errors = evaluation.evaluate(
+        Oracle(truth).fit(ground.train), ground.train, data.full, ["rmse"], **ground.options
+    )
+    spread = truth.std(
+        data.full.user_ids[data.full.user_of_rating()],
+        data.full.item_ids[data.full.by_user.indices],
+    )
+    floor = np.sqrt(np.mean(np.square(spread, dtype=np.float64)))
+    assert errors["rmse"] == pytest.approx(floor, rel=0.02)
+
+
+def test_the_truth_knows_its_own_ids_only(data):
+    with pytest.raises(UnknownIdError, match="no item 99999"):
+        data.truth.expected(0, 99_999)
+    with pytest.raises(DataError, match="2, 3 long"):
+        data.truth.p_more([0, 1], [0, 1, 2])
+
+
+# ---- options
+
+
+def test_same_seed_same_bits_other_seed_others():
+    one, two, other = make(1), make(1), make(2)
+    for name in ("ratings", "full"):
+        for a, b in zip(getattr(one, name).by_user, getattr(two, name).by_user, strict=True):
+            np.testing.assert_array_equal(a, b)
+    pd.testing.assert_frame_equal(one.items, two.items)
+    pd.testing.assert_frame_equal(one.users, two.users)
+    assert (one.ratings.by_user.values[:100] != other.ratings.by_user.values[:100]).any()
+
+
+def test_without_taste_everybody_likes_the_same():
+    truth = make(taste=0.0).truth
+    assert (truth.user_factors == 0).all()
+
+
+def test_by_name_and_at_kuairecs_size():
+    data = datasets.load("synthetic-kuairec", **SIZES, n_watches=20_000, seed=2)
+    assert (data.name, data.info["name"], data.info["source"]) == (
+        "synthetic-kuairec", "synthetic-kuairec", "synthetic",
+    )  # fmt: skip
+    assert len(data.ratings) == 20_000
+    sizes = registry.WATCHED["synthetic-kuairec"]
+    assert sizes["n_watches"] == registry.KUAIREC.n_ratings
+    assert datasets.resolve("auto:synthetic-watch") == "synthetic-watch"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"n_small_items": 500}, "some videos must be left outside"),
+        ({"n_small_users": 401}, "a part of the big one"),
+        ({"n_watches": 100}, "1 to 210 watches, so ask for 400 to 84000"),
+        ({"n_watches": 90_000}, "ask for 400 to 84000"),
+        ({"n_items": 0}, "whole number and positive"),
+        ({"taste": -1.0}, "not negative"),
+    ],
+)
+def test_impossible_sizes_are_refused(options, says):
+    with pytest.raises(DataError, match=says):
+        make(**options)

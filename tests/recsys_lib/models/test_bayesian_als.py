@@ -1,0 +1,321 @@
+"""Gibbs sampling against written-out distributions, and what it promises: calibrated intervals."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+
+from recsys_lib import datasets, models, splits
+from recsys_lib.errors import RecsysError
+from recsys_lib.kernels import als, gibbs
+from recsys_lib.models import sampler
+from recsys_lib.ratings import Ratings
+
+MU = 0.3
+
+
+def small(n_users=17, n_items=11, n_ratings=90, seed=0):
+    rng = np.random.default_rng(seed)
+    pairs = rng.choice(n_users * n_items, n_ratings, replace=False)
+    users, items = np.divmod(pairs, n_items)
+    values = rng.normal(MU, 1, n_ratings).astype(np.float32)
+    ids = np.arange(n_users), np.arange(n_items)
+    indices = users.astype(np.int32), items.astype(np.int32)
+    return Ratings.from_arrays(*indices, values, None, *ids, (-9.0, 9.0))
+
+
+def twin(csr, other, own, others, Lambda, prior, noise):
+    """The rows' draws, written out: slow, obvious, float64."""
+    drawn = []
+    for r in range(len(csr.indptr) - 1):
+        items, values = csr.row(r)
+        a, rhs = Lambda.copy(), Lambda @ prior[r]
+        for i, value in zip(items, values.astype(float), strict=True):
+            z = np.append(other[i, :-1], 1)
+            alpha = own[r] * others[i]
+            a += alpha * np.outer(z, z)
+            rhs += alpha * z * (value - MU - other[i, -1])
+        root = np.linalg.cholesky(a)
+        drawn.append(np.linalg.solve(a, rhs) + np.linalg.solve(root.T, noise[r]))
+    return np.array(drawn)
+
+
+def spd(size, seed):
+    half = np.random.default_rng(seed).normal(size=(size, size + 2))
+    return half @ half.T
+
+
+@pytest.mark.parametrize("size", [1, 4, 21])
+def test_rows_are_drawn_as_the_equation_says(size):
+    ratings, rng = small(), np.random.default_rng(1)
+    other, prior, noise = (rng.normal(size=(n, size)) for n in (11, 17, 17))
+    own, others, Lambda = rng.gamma(2, size=17), rng.gamma(2, size=11), spd(size, 2)
+    rows, means = np.empty((2, 17, size))
+    order = np.argsort(-ratings.by_user.counts)
+    gibbs.draw_rows(
+        *ratings.by_user, order, other, MU, own, others, Lambda, prior, noise, rows, means
+    )  # fmt: skip
+    for drawn, given in ((rows, noise), (means, 0 * noise)):
+        expected = twin(ratings.by_user, other, own, others, Lambda, prior, given)
+        np.testing.assert_allclose(drawn, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_single_values_hold_for_all_rows():
+    ratings, rng = small(), np.random.default_rng(1)
+    other, Lambda = rng.normal(size=(11, 3)), spd(3, 2)
+    prior, noise = rng.normal(size=(2, 1, 3))
+    (rows, means), order = np.empty((2, 17, 3)), np.arange(17)
+    own, same = np.array([1.7]), np.ones(1)
+    args = own, same, Lambda, prior, noise, rows, means
+    gibbs.draw_rows(*ratings.by_user, order, other, MU, *args)
+    everyone = np.repeat(prior, 17, 0), np.repeat(noise, 17, 0)
+    expected = twin(ratings.by_user, other, np.full(17, 1.7), np.ones(11), Lambda, *everyone)
+    np.testing.assert_allclose(rows, expected, rtol=1e-8)
+
+
+def test_the_draws_scatter_about_the_least_squares_solution():
+    ratings, rng = small(), np.random.default_rng(1)
+    other, zero = rng.normal(size=(11, 4)), np.zeros((1, 4))
+    penalty, lam, order = np.array([2.0, 2.0, 2.0, 0.7]), 1.3, np.arange(17)
+    (rows, drawn, solved), same = np.empty((3, 17, 4)), np.ones(1)
+    own, Lambda = np.array([lam]), np.diag(penalty)
+    args = own, same, Lambda, zero, zero + 0.3, rows, drawn
+    gibbs.draw_rows(*ratings.by_user, order, other, MU, *args)
+    sse = np.empty(17)
+    als.half_step(*ratings.by_user, order, other, MU, lam, penalty, 0.0, zero, solved, sse)
+    rated = ratings.by_user.counts > 0
+    np.testing.assert_allclose(drawn[rated], solved[rated], rtol=1e-9)
+    again = np.empty(17)
+    gibbs.squared_residuals(*ratings.by_user, drawn, other, MU, again)
+    np.testing.assert_allclose(again, sse, atol=1e-9)
+
+
+def test_draws_are_averaged_pair_by_pair():
+    rng = np.random.default_rng(3)
+    users, items = rng.normal(size=(5, 7, 3)), rng.normal(size=(6, 7, 3))
+    u, i = np.divmod(np.arange(30), 6)
+    mean, variance = np.empty((2, 30))
+    gibbs.predict_draws(users, items, MU, u, i, mean, variance)
+    scores = MU + (users[u, :, :-1] * items[i, :, :-1]).sum(2) + users[u, :, -1] + items[i, :, -1]
+    np.testing.assert_allclose(mean, scores.mean(1), rtol=1e-10)
+    np.testing.assert_allclose(variance, scores.var(1), rtol=1e-8)
+
+
+def test_compiled_or_loaded_the_residuals_have_the_same_bits(tmp_path):
+    script = """
+import numpy as np
+from recsys_lib.kernels import gibbs
+rng = np.random.default_rng(0)
+items, values = rng.integers(0, 50, 4000).astype(np.int32), rng.random(4000, np.float32)
+rows, other = (rng.standard_normal((n, 17)).astype(np.float32) for n in (100, 50))
+out = np.zeros(100)
+gibbs.squared_residuals(np.arange(101) * 40, items, values, rows, other, np.float32(0.5), out)
+print(out.tobytes().hex())
+"""
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
+        for _ in range(2)
+    ]
+    assert list(tmp_path.rglob("*.nbc"))  # the second one did load
+    assert runs[0].stdout == runs[1].stdout
+
+
+def test_the_prior_is_drawn_from_its_conjugate_distribution():
+    """Means over many draws, held to the closed forms within six standard errors."""
+    rng, n, n_draws = np.random.default_rng(4), 40, 4000
+    matrix = (rng.random((n, 3)) < 0.6) * rng.random((n, 3)).astype(np.float32)
+    rows, Lambda = rng.normal(size=(n, 2)).astype(np.float32), spd(2, 5)
+    sparse = csr_array(matrix.astype(float))
+    f, drawn = zip(
+        *(
+            sampler.draw_prior(rows, sparse, matrix.T.astype(float) @ matrix, Lambda, rng)
+            for _ in range(n_draws)
+        ),
+        strict=True,
+    )
+    f, drawn = np.array(f), np.array(drawn)
+    precision = matrix.T @ matrix + sampler.FEATURE_SHARE * np.eye(3)
+    mean, covariance = np.linalg.solve(precision, matrix.T @ rows), np.linalg.inv(precision)
+    within(f.reshape(n_draws, -1), mean.ravel())
+    centred = (f - mean).transpose(0, 2, 1).reshape(n_draws, -1)  # by column of f
+    products = centred[:, :, None] * centred[:, None, :]
+    within(
+        products.reshape(n_draws, -1), np.kron(np.linalg.inv(Lambda), covariance).ravel()
+    )  # fmt: skip
+    # E[Λ | f] = degrees x scale; averaged over f by the law of total expectation
+    away = rows - matrix @ f
+    scatter = sampler.ROW_SPREAD * 2 * np.eye(2) + away.transpose(0, 2, 1) @ away
+    scatter += sampler.FEATURE_SHARE * f.transpose(0, 2, 1) @ f
+    difference = drawn - (2 + n + 3) * np.linalg.inv(scatter)
+    within(difference.reshape(n_draws, -1), np.zeros(4))
+
+
+def within(draws, expected, errors=6.0):
+    error = draws.std(0) / np.sqrt(len(draws))
+    assert (np.abs(draws.mean(0) - expected) < errors * error).all()
+
+
+# ---- the model
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Ratings drawn from the model itself: 600 users of different noise, 300 items."""
+    rng = np.random.default_rng(7)
+    n_users, n_items, n = 600, 300, 40_000
+    users, items = np.divmod(rng.choice(n_users * n_items, n, replace=False), n_items)
+    p, q = rng.normal(0, 0.6, (n_users, 3)), rng.normal(0, 0.6, (n_items, 3))
+    b_u, b_i = rng.normal(0, 0.4, n_users), rng.normal(0, 0.5, n_items)
+    expected = 3 + b_u[users] + b_i[items] + (p[users] * q[items]).sum(1)
+    noise = 1 / np.sqrt(rng.gamma(2, 0.5, n_users) / 0.5)
+    values = (expected + noise[users] * rng.standard_normal(n)).astype(np.float32)
+    ids = np.arange(n_users), np.arange(n_items)
+    indices = users.astype(np.int32), items.astype(np.int32)
+    ratings = Ratings.from_arrays(*indices, values, None, *ids, (-20.0, 20.0))
+    train, _, test = splits.random(ratings, valid=0, test=0.25, seed=0)
+    model = models.BayesianALS(n_factors=4, n_samples=80, n_burn=30).fit(train)
+    table = test.to_frame()
+    truth = pd.Series(expected, index=pd.MultiIndex.from_arrays([users, items]))
+    table["expected"] = truth[pd.MultiIndex.from_frame(table[["user_id", "item_id"]])].to_numpy()
+    return train, model, table, noise
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+def test_intervals_hold_as_many_ratings_as_they_say(world, level):
+    _, model, test, _ = world
+    low, high = model.interval(test["user_id"], test["item_id"], level)
+    share = ((low <= test["rating"]) & (test["rating"] <= high)).mean()
+    assert abs(share - level) < 0.02
+
+
+def test_the_spread_without_noise_is_that_of_the_mean(world):
+    """Of the users' mean ratings, which the simulation knows, the draws are as far off as said."""
+    _, model, test, _ = world
+    pairs = test["user_id"], test["item_id"]
+    z = (model.predict(*pairs) - test["expected"]) / model.predict_std(*pairs, noise=False)
+    assert 0.9 < np.sqrt((z**2).mean()) < 1.1
+    assert abs((z.abs() < 1.2816).mean() - 0.8) < 0.04
+
+
+def test_each_users_noise_is_found(world):
+    train, model, _, noise = world
+    often = train.by_user.counts >= 40
+    found = np.sqrt(model.user_variances_[often])
+    assert np.corrcoef(np.log(found), np.log(noise[often]))[0, 1] > 0.95
+    assert abs(np.log(found / noise[often]).mean()) < 0.05
+
+
+def test_the_average_of_draws_errs_less_than_the_best_point(world):
+    train, model, test, _ = world
+
+    def rmse(model):
+        error = model.predict(test["user_id"], test["item_id"]) - test["rating"]
+        return np.sqrt((error**2).mean())
+
+    points = [models.ALS(n_factors=4, tau=tau).fit(train) for tau in (1.0, 2.0, 4.0, 8.0)]
+    assert rmse(model) < min(map(rmse, points))
+
+
+def test_predictions_and_scores_are_means_over_the_draws(world):
+    _, model, test, _ = world
+    user, item = test["user_id"][0], test["item_id"].to_numpy()[:9]
+    p, q = model.user_draws_[user], np.stack([model.item_means_[item], model.item_draws_[item]])
+    means, draws = model.mu_ + (p[:, :-1] * q[..., :-1]).sum(3) + p[:, -1] + q[..., -1]
+    np.testing.assert_allclose(model.predict(user, item), means.mean(1), atol=1e-4)
+    spread = model.predict_std(user, item, noise=False)
+    np.testing.assert_allclose(spread, draws.std(1), atol=1e-3)
+    noisy = model.predict_std(user, item) ** 2 - spread**2
+    np.testing.assert_allclose(noisy, model.user_variances_[user], rtol=1e-3)
+    table = model.recommend(user, n=5)
+    np.testing.assert_allclose(
+        table["score"], model.predict(user, table["item_id"]), atol=1e-4
+    )  # fmt: skip
+
+
+def test_a_stranger_is_predicted_as_if_trained(world):
+    train, model, _, _ = world
+    user = int(train.by_user.counts.argmax())
+    mine = train.of_user(user)
+    seen = dict(zip(mine["item_id"], mine["rating"], strict=True))
+    scores = model.recommend_for(seen, n=300).set_index("item_id")["score"]
+    trained = model.recommend(user, n=300).set_index("item_id")["score"]
+    assert (scores - trained).std() < 0.25 * trained.std()
+    assert abs((scores - trained).mean()) < 0.1
+
+
+def test_a_strangers_rows_do_not_depend_on_the_others(world):
+    train, model, _, _ = world
+    alone = model._fold_in(train.by_user.take(np.array([5])))
+    together = model._fold_in(train.by_user.take(np.array([9, 5, 77])))
+    np.testing.assert_allclose(alone[0], together[1], rtol=1e-6)
+
+
+def test_similar_items_are_those_of_like_factors(world):
+    _, model, _, _ = world
+    table = model.similar_items(4, n=6)
+    factors = model.item_means_[..., :-1].reshape(300, -1)
+    cosine = factors @ factors[4] / np.linalg.norm(factors, axis=1) / np.linalg.norm(factors[4])
+    cosine[4] = -2
+    np.testing.assert_array_equal(table["item_id"], np.argsort(-cosine)[:6])
+
+
+def test_the_history_follows_the_mean_of_the_draws():
+    data = datasets.load("synthetic", n_users=200, n_items=200, n_ratings=9_000, seed=0)
+    train, valid, _ = splits.random(data.ratings, valid=0.2, test=0)
+    rows = []
+    model = models.BayesianALS(n_factors=3, n_samples=12, n_burn=3)
+    model.fit(train, valid, items=data.items, callback=rows.append)
+    pd.testing.assert_frame_equal(model.training_log_, pd.DataFrame(rows))
+    table = valid.to_frame()
+    error = model.predict(table["user_id"], table["item_id"]) - table["rating"]
+    last = model.training_log_["rmse_valid"].iloc[-1]
+    assert last == pytest.approx(np.sqrt((error**2).mean()), rel=1e-4)
+    assert last < model.training_log_["rmse_valid"].iloc[2]
+
+
+def test_features_speak_for_films_nobody_has_rated():
+    """With the items' table, films hidden from training are predicted better than without."""
+    data = datasets.load("synthetic", n_users=500, n_items=400, n_ratings=30_000, seed=3)
+    hidden = np.random.default_rng(0).choice(400, 60, replace=False)
+    mask = np.isin(data.ratings.by_user.indices, hidden)
+    train, test = data.ratings.select(~mask), data.ratings.select(mask).to_frame()
+    errors = []
+    for items in (data.items, None):
+        model = models.BayesianALS(n_factors=8, n_samples=30, n_burn=15).fit(train, items=items)
+        error = model.predict(test["user_id"], test["item_id"]) - test["rating"]
+        errors.append(float((error**2).mean()))
+        assert any("genre" in name for name in model.feature_names_) == (items is not None)
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_factors": -1}, "n_factors is -1"),
+        ({"n_samples": 0}, "n_samples is 0"),
+        ({"n_burn": -1}, "n_burn is -1"),
+        ({"features": ("stars",)}, "no feature 'stars'; there are genres, years, popularity"),
+    ],
+)
+def test_parameters_without_sense_are_refused(params, message):
+    with pytest.raises(RecsysError, match=message):
+        models.BayesianALS(**params).fit(small())
+
+
+@pytest.mark.parametrize("level", [0, 1, 80])
+def test_a_level_without_sense_is_refused(world, level):
+    with pytest.raises(RecsysError, match="level is"):
+        world[1].interval(0, 0, level)
+
+
+def test_without_factors_only_biases_are_left():
+    model = models.BayesianALS(n_factors=0, n_samples=20, n_burn=5, features=()).fit(small())
+    assert model.user_draws_.shape == (17, 20, 1)
+    assert np.isfinite(model.predict(3, 4)).all()
+    with pytest.raises(RecsysError, match="no factors"):
+        model.similar_items(3)

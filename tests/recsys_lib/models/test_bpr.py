@@ -1,0 +1,437 @@
+"""BPR: the kernels against float64 twins and calculus, the blocks, and what a fit promises."""
+
+import numba
+import numpy as np
+import pytest
+from scipy import special, stats
+from sklearn.metrics import roc_auc_score
+
+from recsys_lib import datasets, models, splits
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.kernels import bpr as kernels
+from recsys_lib.models import bpr as module
+from recsys_lib.ratings import CSR, Ratings
+
+RATE, REG = 0.07, 0.03
+
+
+def ratings_of(pairs, n_users, n_items, values=None):
+    """Return ratings from (user, item) pairs; 5 stars each, if nothing else is said."""
+    users, items = np.array(pairs, np.int32).T
+    values = np.full(len(pairs), 5.0) if values is None else np.asarray(values)
+    arrays = users, items, values.astype(np.float32), None
+    return Ratings.from_arrays(*arrays, np.arange(n_users), np.arange(n_items), (0.5, 5))
+
+
+def random_ratings(n_users=40, n_items=60, share=0.15, seed=0):
+    rng = np.random.default_rng(seed)
+    pairs = np.argwhere(rng.random((n_users, n_items)) < share)
+    return ratings_of(pairs, n_users, n_items, rng.integers(1, 11, len(pairs)) / 2)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Deal even a few likes into many groups."""
+    monkeypatch.setattr(module, "LIKES_A_BLOCK", 1)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    data = datasets.load("synthetic", n_users=300, n_items=400, n_ratings=15_000, seed=1)
+    return splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(parts):
+    return models.BPR(n_factors=8, threshold=4.0, n_epochs=40).fit(parts[0], parts[1])
+
+
+# ---- random numbers and the search
+
+
+def test_the_random_numbers_are_splitmix64():
+    state = np.array([1234567], np.uint64)
+    drawn = [int(kernels.next_random(state)) for _ in range(3)]
+    # The reference implementation's first outputs for this seed.
+    assert drawn == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_random_below_is_uniform(n):
+    state = np.array([3], np.uint64)
+    drawn = np.array([kernels.random_below(state, n) for _ in range(50_000)])
+    assert drawn.min() == 0
+    assert drawn.max() == n - 1
+    if n > 1:
+        assert stats.chisquare(np.bincount(drawn, minlength=n)).pvalue > 0.01
+        neighbours = np.histogram2d(drawn[:-1], drawn[1:], bins=min(n, 7))[0].ravel()
+        if n <= 7:
+            assert stats.chisquare(neighbours).pvalue > 0.01
+
+
+def test_contains_finds_what_is_there():
+    rng = np.random.default_rng(0)
+    for size in (0, 1, 2, 3, 10, 99):
+        row = np.sort(rng.choice(200, size, replace=False)).astype(np.int32)
+        # The row lies between others that hold everything: the search must not look there.
+        indices = np.concatenate([np.arange(200), row, np.arange(200)]).astype(np.int32)
+        found = [kernels.contains(indices, 200, 200 + size, j) for j in range(-1, 202)]
+        np.testing.assert_array_equal(found, np.isin(np.arange(-1, 202), row))
+
+
+# ---- one step
+
+
+def objective(z, n_factors, reg):
+    """-ln σ(x) + reg/2 ‖·‖², by the definition, in float64."""
+    p, q_i, q_j = z[:n_factors], z[n_factors : 2 * n_factors + 1], z[2 * n_factors + 1 :]
+    x = p @ (q_i[:-1] - q_j[:-1]) + q_i[-1] - q_j[-1]
+    return -np.log(1 / (1 + np.exp(-x))) + reg / 2 * (z @ z), x
+
+
+@pytest.mark.parametrize("n_factors", [1, 5, 32])
+def test_a_step_goes_against_the_gradient(n_factors):
+    rng = np.random.default_rng(n_factors)
+    z = rng.normal(0, 0.7, 3 * n_factors + 2)
+    ends = np.cumsum([n_factors, n_factors + 1])
+    p, q_i, q_j = np.split(z.copy(), ends)
+    loss, x = kernels.step(p, q_i, q_j, RATE, REG)
+    h = 1e-5
+    gradient = np.array(
+        [
+            (objective(z + h * e, n_factors, REG)[0] - objective(z - h * e, n_factors, REG)[0])
+            / (2 * h)
+            for e in np.eye(len(z))
+        ]
+    )
+    np.testing.assert_allclose((z - np.concatenate([p, q_i, q_j])) / RATE, gradient, atol=1e-8)
+    value, margin = objective(z, n_factors, 0.0)
+    assert loss == pytest.approx(value, abs=1e-12)
+    assert x == pytest.approx(margin, abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_pull_at_any_margin(dtype):
+    x = np.array([-1e30, -1e4, -89, -20, -1, -0.1, 0, 0.1, 1, 20, 89, 1e4, 1e30], dtype)
+    pulls, losses = zip(*map(kernels.pull_of, x), strict=True)
+    tolerance = 1e-6 if dtype is np.float32 else 1e-12
+    np.testing.assert_allclose(pulls, special.expit(-x.astype(float)), rtol=tolerance, atol=1e-37)
+    expected = np.logaddexp(0, -x.astype(float))
+    np.testing.assert_allclose(losses, expected, rtol=tolerance, atol=1e-37)
+
+
+def test_a_huge_margin_leaves_the_vectors_finite():
+    for sign in (1, -1):
+        p, q = np.full(3, 1e9, np.float32), np.full((2, 4), 1e9, np.float32)
+        q[1] *= -1
+        loss, x = kernels.step(p, q[0] * sign, q[1] * sign, np.float32(0.05), np.float32(0))
+        assert x * sign > 1e18
+        assert loss == max(-x, 0)
+        assert np.isfinite(p).all()
+
+
+# ---- an epoch
+
+
+class Twin:
+    """The kernel's epoch as a student would write it: Python integers, sets, float64."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def below(self, n):
+        self.state = (self.state + 0x9E3779B97F4A7C15) % 2**64
+        z = self.state
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        z ^= z >> 31
+        return (z >> 32) * n >> 32
+
+    def samples(self, events, candidates, rated):
+        """Draw as many triples as there are events, a batch at a time."""
+        for first in range(0, len(events), kernels.BATCH):
+            batch = range(min(kernels.BATCH, len(events) - first))
+            pairs = [events[self.below(len(events))] for _ in batch]
+            found, waiting = [None for _ in batch], list(batch)
+            for _ in range(kernels.TRIES):
+                for s in waiting:
+                    found[s] = candidates[self.below(len(candidates))]
+                waiting = [s for s in waiting if found[s] in rated[pairs[s][0]]]
+            for s in batch:
+                if s not in waiting:
+                    yield *pairs[s], found[s]
+
+    def block(self, events, candidates, rated, p, q, b):
+        """Take a block's steps on p, q and b; return sum of losses, number in order, drawn."""
+        totals = np.zeros(3)
+        for u, i, j in self.samples(events, candidates, rated):
+            x = p[u] @ (q[i] - q[j]) + b[i] - b[j]
+            pull = 1 / (1 + np.exp(x))
+            totals += np.log(1 + np.exp(-x)), x > 0, 1
+            p_u = p[u].copy()
+            p[u] += RATE * (pull * (q[i] - q[j]) - REG * p_u)
+            q[i] += RATE * (pull * p_u - REG * q[i])
+            q[j] += RATE * (-pull * p_u - REG * q[j])
+            b[i] += RATE * (pull - REG * b[i])
+            b[j] += RATE * (-pull - REG * b[j])
+        return totals
+
+
+@pytest.mark.parametrize("likes_a_block", [1, 20, 10**6])
+def test_an_epoch_equals_its_twin(likes_a_block, monkeypatch):
+    monkeypatch.setattr(module, "LIKES_A_BLOCK", likes_a_block)
+    ratings = random_ratings()
+    liked = ratings.by_user.values >= 3
+    rng = np.random.default_rng(5)
+    blocks = module._Blocks(ratings, liked, rng)
+    starts, users, items, group_items, group_starts = blocks.deal(rng)
+    n_groups = blocks.n_groups
+    assert n_groups == {1: 13, 20: 3, 10**6: 1}[likes_a_block]
+    user_rows, item_rows = rng.normal(0, 0.3, (40, 7)), rng.normal(0, 0.3, (60, 8))
+    p, q, b = user_rows.copy(), item_rows[:, :-1].copy(), item_rows[:, -1].copy()
+    seeds = rng.integers(0, 2**64, n_groups**2, dtype=np.uint64)
+    totals = np.full((n_groups**2, 3), np.nan)
+    kernels.epoch(
+        starts, users, items, group_items, group_starts, *ratings.by_user[:2],
+        user_rows, item_rows, RATE, REG, seeds, totals,
+    )  # fmt: skip
+    rated = [set(ratings.by_user.row(u)[0].tolist()) for u in range(40)]
+    expected = np.empty_like(totals)
+    for turn in range(n_groups):
+        for user_group in range(n_groups):
+            item_group = (user_group + turn) % n_groups
+            block = user_group * n_groups + item_group
+            span = slice(starts[block], starts[block + 1])
+            events = list(zip(users[span], items[span], strict=True))
+            candidates = group_items[group_starts[item_group] : group_starts[item_group + 1]]
+            twin = Twin(int(seeds[block]))
+            expected[block] = twin.block(events, candidates.tolist(), rated, p, q, b)
+    assert totals[:, 2].sum() > 150
+    np.testing.assert_allclose(totals, expected, atol=1e-10)
+    np.testing.assert_allclose(user_rows, p, atol=1e-12)
+    np.testing.assert_allclose(item_rows, np.column_stack([q, b]), atol=1e-12)
+
+
+@pytest.mark.parametrize(("n_users", "n_items"), [(300, 200), (5, 200), (300, 9), (1, 3)])
+def test_blocks_of_one_turn_share_nothing_and_hold_every_like_once(n_users, n_items, small_blocks):
+    ratings = random_ratings(n_users, n_items, share=0.5, seed=2)
+    liked = ratings.by_user.values >= 2
+    rng = np.random.default_rng(0)
+    blocks = module._Blocks(ratings, liked, rng)
+    n = blocks.n_groups
+    assert n == max(1, min(module.MAX_GROUPS, n_users, n_items // 4))
+    for _ in range(2):  # each deal is another, and each must be right
+        starts, users, items, group_items, group_starts = blocks.deal(rng)
+        assert sorted(group_items) == list(range(n_items))
+        assert (np.diff(group_starts) >= min(4, n_items)).all()
+        group = {
+            item: g
+            for g in range(n)
+            for item in group_items[group_starts[g] : group_starts[g + 1]].tolist()
+        }
+        for turn in range(n):
+            met = [set(users[starts[k] : starts[k + 1]].tolist()) for k in turn_of(turn, n)]
+            assert sum(map(len, met)) == len(set().union(*met))
+            for k in turn_of(turn, n):
+                assert {group[i] for i in items[starts[k] : starts[k + 1]].tolist()} <= {k % n}
+        keys = np.sort(users.astype(np.int64) * n_items + items)
+        expected = ratings.user_of_rating()[liked].astype(np.int64) * n_items
+        np.testing.assert_array_equal(keys, expected + ratings.by_user.indices[liked])
+
+
+def turn_of(turn, n_groups):
+    """Return the blocks that run at once: one of each user group, one of each item group."""
+    return [g * n_groups + (g + turn) % n_groups for g in range(n_groups)]
+
+
+def test_items_are_dealt_anew_each_epoch(small_blocks):
+    ratings = random_ratings(100, 100)
+    rng = np.random.default_rng(0)
+    blocks = module._Blocks(ratings, np.ones(len(ratings), bool), rng)
+    first, second = blocks.deal(rng)[3], blocks.deal(rng)[3]
+    assert (first != second).mean() > 0.9
+
+
+# ---- fitting
+
+
+def test_a_negative_is_never_a_rated_item():
+    """Of what a user rated, only the likes move: neither up nor down goes what was merely seen."""
+    pairs = [(0, i) for i in range(0, 200, 2)]
+    values = [5.0] + [1.0] * 99  # item 0 is a like; the other even items are rated and no likes
+    ratings = ratings_of(pairs, 1, 200, values)
+    model = models.BPR(n_factors=3, reg=0.0, threshold=4.0, n_epochs=2000, seed=4).fit(ratings)
+    moved = model.item_biases_ != 0
+    assert moved[0]
+    assert not moved[2::2].any()
+    assert moved[1::2].all()
+    assert model.item_biases_[0] > 0 > model.item_biases_[1::2].max()
+
+
+@pytest.mark.parametrize("likes_a_block", [1, 10**6])
+def test_users_who_have_seen_everything_are_passed_over(likes_a_block, monkeypatch):
+    monkeypatch.setattr(module, "LIKES_A_BLOCK", likes_a_block)
+    n_items = 12
+    pairs = [(0, i) for i in range(n_items)] + [(1, 0), (2, 1)]
+    model = models.BPR(n_factors=3, reg=0.5, n_epochs=60).fit(ratings_of(pairs, 3, n_items))
+    start = np.random.default_rng(0).standard_normal((3, 3), np.float32)
+    start *= np.float32(0.1 / np.sqrt(3))
+    moved = (model.user_factors_ != start).any(axis=1)
+    assert moved.tolist() == [False, True, True]
+    with pytest.raises(DataError, match="no pair to learn from"):
+        models.BPR(n_factors=3).fit(ratings_of(pairs[:n_items], 1, n_items))
+
+
+def test_only_ratings_from_the_threshold_on_are_likes():
+    rng = np.random.default_rng(0)
+    pairs = [(u, i) for u in range(60) for i in rng.choice(40, 10, replace=False)]
+    values = [5.0 if i < 20 else 2.0 for _, i in pairs]
+    ratings = ratings_of(pairs, 60, 40, values)
+    model = models.BPR(n_factors=4, threshold=4.0, n_epochs=20).fit(ratings)
+    assert model.item_biases_[:20].min() > model.item_biases_[20:].max()
+    every = models.BPR(n_factors=4, threshold=None, n_epochs=20).fit(ratings)
+    assert every.item_biases_[:20].min() < every.item_biases_[20:].max()
+    with pytest.raises(DataError, match="lower the threshold"):
+        models.BPR(threshold=5.5).fit(ratings)
+
+
+def test_the_loss_falls_and_the_auc_rises(fitted):
+    history = fitted.training_log_
+    assert history["loss"][0] < np.log(2)  # a coin's
+    for earlier, later in ((slice(0, 4), slice(15, 19)), (slice(15, 19), slice(35, 39))):
+        mean = [history.loc[span].mean() for span in (earlier, later)]
+        assert mean[1]["loss"] < mean[0]["loss"] - 0.05
+        assert mean[1]["auc_train"] > mean[0]["auc_train"] + 0.02
+        assert mean[1]["auc_valid"] > mean[0]["auc_valid"] + 0.008
+    assert 0.75 < history["auc_train"][0] < history["auc_train"].max() < 1
+
+
+def test_the_validation_auc_is_scikit_learns_averaged_over_users(fitted, parts):
+    train, valid, _ = parts
+    values = []
+    for u in range(train.n_users):
+        items, stars = valid.by_user.row(u)
+        if not (stars >= 4).any():
+            continue
+        score = fitted.item_factors_ @ fitted.user_factors_[u] + fitted.item_biases_
+        candidate = ~np.isin(np.arange(train.n_items), train.by_user.row(u)[0])
+        label = np.isin(np.arange(train.n_items), items[stars >= 4])
+        values.append(roc_auc_score(label[candidate], score[candidate]))
+    assert len(values) > 100
+    assert fitted.training_log_["auc_valid"].iloc[-1] == pytest.approx(np.mean(values), abs=1e-6)
+
+
+def test_without_a_pair_to_order_there_is_no_auc():
+    """The valid part's user has rated all but the one film that is liked there."""
+    pairs = [(0, i) for i in range(1, 9)] + [(1, 0), (2, 3)]
+    ratings = ratings_of(pairs, 3, 9)
+    model = models.BPR(n_factors=2, n_epochs=2).fit(ratings, ratings_of([(0, 0)], 3, 9))
+    assert model.training_log_["auc_valid"].isna().all()
+
+
+def test_the_same_bits_with_one_thread_and_with_two(parts, small_blocks):
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("this machine has one thread")
+    before, found = numba.get_num_threads(), []
+    for n in (1, 2, 2):
+        numba.set_num_threads(n)
+        found.append(models.BPR(n_factors=9, n_epochs=6, seed=7).fit(parts[0], parts[1]))
+    numba.set_num_threads(before)
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0].user_factors_, other.user_factors_)
+        np.testing.assert_array_equal(found[0].item_rows_, other.item_rows_)
+        for column in ("loss", "auc_train", "auc_valid"):
+            assert found[0].training_log_[column].tolist() == other.training_log_[column].tolist()
+    another = models.BPR(n_factors=9, n_epochs=6, seed=8).fit(parts[0])
+    assert (found[0].item_rows_ != another.item_rows_).mean() > 0.9
+
+
+def test_a_longer_run_begins_with_the_shorter_one(parts):
+    short, long = (models.BPR(n_factors=4, n_epochs=n).fit(parts[0]) for n in (3, 6))
+    assert long.training_log_["loss"].tolist()[:3] == short.training_log_["loss"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_factors": 0}, "n_factors is 0"),
+        ({"n_epochs": 0}, "n_epochs is 0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+        ({"reg": -0.1}, "reg is -0.1"),
+        ({"reg": float("nan")}, "reg is nan"),
+        ({"learning_rate": 1e4}, "learning_rate 10000.0 is too large"),
+    ],
+)
+def test_parameters_without_sense_are_refused(params, message, parts):
+    with pytest.raises(RecsysError, match=message):
+        models.BPR(**params).fit(parts[0])
+
+
+# ---- strangers
+
+
+@pytest.fixture(scope="module")
+def two_tastes():
+    """Users 0-59 like items 0-39, the others items 40-79: each a dozen of them."""
+    rng = np.random.default_rng(0)
+    pairs = [(u, i + 40 * (u >= 60)) for u in range(120) for i in rng.choice(40, 12, replace=False)]
+    ratings = ratings_of(pairs, 120, 80)
+    return models.BPR(n_factors=4, threshold=4.0, n_epochs=150).fit(ratings)
+
+
+@pytest.mark.parametrize("taste", [0, 40])
+def test_a_stranger_gets_what_is_like_the_films_they_liked(two_tastes, taste):
+    history = {taste + k: 5.0 for k in range(6)}
+    table = two_tastes.recommend_for(history, n=74)
+    alike = table["item_id"].between(taste, taste + 39)
+    assert alike[:25].all()  # all 34 but for the few that hardly anyone likes
+    assert not alike[49:].any()
+
+
+def test_what_a_stranger_disliked_is_no_like(two_tastes):
+    rng = np.random.default_rng(3)
+    shares = {1.0: [], 5.0: []}
+    for _ in range(8):
+        ours, theirs = (rng.choice(40, 3, replace=False) + start for start in (0, 40))
+        for stars, share in shares.items():
+            history = dict.fromkeys(ours.tolist(), 5.0) | dict.fromkeys(theirs.tolist(), stars)
+            share.append((two_tastes.recommend_for(history, n=20)["item_id"] < 40).mean())
+    assert min(shares[1.0]) >= 0.9
+    assert 0.2 < np.mean(shares[5.0]) < 0.8
+
+
+def test_who_likes_nothing_gets_the_items_by_their_bias(two_tastes):
+    for history in ({}, {7: 1.0}):
+        table = two_tastes.recommend_for(history, n=5)
+        bias = two_tastes.item_biases_.copy()
+        bias[list(history)] = -np.inf
+        assert table["item_id"].tolist() == np.argsort(-bias, kind="stable")[:5].tolist()
+
+
+def test_a_trained_user_without_a_like_is_ranked_like_such_a_stranger():
+    rng = np.random.default_rng(1)
+    pairs = [(u, i) for u in range(40) for i in rng.choice(30, 8, replace=False)]
+    ratings = ratings_of(pairs, 41, 30)  # user 40 has no rating at all
+    model = models.BPR(n_factors=4, threshold=4.0, n_epochs=5).fit(ratings)
+    assert not model.user_factors_[40].any()
+    expected = model.recommend_for({}, n=30)["item_id"].tolist()
+    assert model.recommend(40, n=30)["item_id"].tolist() == expected
+
+
+def test_fold_in_goes_to_the_minimum_of_its_objective():
+    """With few items the objective's minimum over p is found by calculus; the steps come near."""
+    rng = np.random.default_rng(0)
+    items = rng.normal(0, 0.8, (30, 4)).astype(np.float32)
+    history = CSR(np.array([0, 3]), np.array([2, 11, 17], np.int32), np.full(3, 5, np.float32))
+    rows = np.zeros((1, 3), np.float32)
+    args = history.indptr, history.indices, history.indptr, history.indices
+    seeds = np.array([1], np.uint64)
+    kernels.fold_in(*args, items, np.float32(0.05), np.float32(0.3), 20_000, seeds, rows)
+    q, b = items[:, :-1].astype(float), items[:, -1].astype(float)
+    others = np.setdiff1d(np.arange(30), history.indices)
+    d = (q[history.indices][:, None] - q[others]).reshape(-1, 3)
+    c = (b[history.indices][:, None] - b[others]).ravel()
+    p = np.zeros(3)
+    for _ in range(2000):
+        p -= 0.2 * (0.3 * p - (special.expit(-(d @ p + c))[:, None] * d).mean(axis=0))
+    np.testing.assert_allclose(rows[0], p, atol=0.02)

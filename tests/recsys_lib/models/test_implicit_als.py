@@ -1,0 +1,254 @@
+"""Implicit ALS: its kernels against twins in float64 and calculus, and the model on its own."""
+
+import numba
+import numpy as np
+import pytest
+
+from recsys_lib import datasets, evaluation, models, splits
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.kernels import als
+from recsys_lib.kernels import implicit as kernels
+from recsys_lib.ratings import CSR, Ratings
+
+PENALTY = 1.3
+
+
+def small(n_users=23, n_items=31, n_pairs=300, seed=0):
+    """Return pairs and their c - 1: one user and one item without any, and a value of zero."""
+    rng = np.random.default_rng(seed)
+    users, items = rng.integers(1, n_users, n_pairs), rng.integers(1, n_items, n_pairs)
+    values = rng.exponential(2, n_pairs)
+    values[:3] = 0
+    arrays = users.astype(np.int32), items.astype(np.int32), values.astype(np.float32)
+    return Ratings.from_arrays(*arrays, None, np.arange(n_users), np.arange(n_items), (0, 100))
+
+
+def random_rows(n, size, seed, dtype=np.float64):
+    return np.random.default_rng(seed).normal(0, 0.5, (n, size)).astype(dtype)
+
+
+def dense(pairs):
+    """The matrices of targets and of confidences, (n_users, n_items) float64."""
+    target = np.zeros((pairs.n_users, pairs.n_items))
+    confidence = np.ones_like(target)
+    users, items = pairs.user_of_rating(), pairs.by_user.indices
+    target[users, items] = 1
+    confidence[users, items] += pairs.by_user.values
+    return target, confidence
+
+
+def objective(pairs, users, items, user_penalties, item_penalties):
+    """L, over every pair."""
+    target, confidence = dense(pairs)
+    error = confidence * (target - users @ items.T) ** 2
+    own = user_penalties @ (users**2).sum(1) + item_penalties @ (items**2).sum(1)
+    return 0.5 * (error.sum() + own)
+
+
+def half_step(csr, other, penalties, order=None):
+    n_rows = len(penalties)
+    rows, losses = np.full((n_rows, other.shape[1]), np.nan, other.dtype), np.empty(n_rows)
+    order = np.arange(n_rows) if order is None else order
+    gram = kernels.gram_of(other).astype(other.dtype)
+    kernels.half_step(*csr, order, other, gram, penalties.astype(other.dtype), rows, losses)
+    return rows, losses
+
+
+@pytest.mark.parametrize("n_factors", [1, 5, 16, 33])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 3e-4)])
+def test_half_step_equals_a_dense_solver_over_every_pair(n_factors, dtype, tolerance):
+    pairs = small(n_users=4, n_items=300, n_pairs=700)
+    assert pairs.by_user.counts.max() > als.PANEL  # more than one panel
+    other = random_rows(300, n_factors, 1, dtype)
+    penalties = np.array([0.5, 1.0, 2.0, 3.0])
+    rows, losses = half_step(pairs.by_user, other, penalties)
+    target, confidence = dense(pairs)
+    y = other.astype(float)
+    for u in range(4):
+        a = y.T @ (confidence[u][:, None] * y) + penalties[u] * np.eye(n_factors)
+        expected = np.linalg.solve(a, y.T @ (confidence[u] * target[u]))
+        np.testing.assert_allclose(rows[u], expected, rtol=tolerance, atol=tolerance)
+        loss = np.sum(confidence[u] * (target[u] - y @ expected) ** 2)
+        assert losses[u] == pytest.approx(loss, rel=10 * tolerance)
+
+
+def test_the_gradient_vanishes_at_a_half_step():
+    """The derivative of the written-out objective, by every number of the rows just solved."""
+    pairs = small()
+    items, item_penalties = random_rows(31, 4, 1), np.full(31, PENALTY)
+    user_penalties = PENALTY * pairs.by_user.counts**0.5
+    users, losses = half_step(pairs.by_user, items, user_penalties)
+    whole = objective(pairs, users, items, user_penalties, item_penalties)
+    own = user_penalties @ (users**2).sum(1) + item_penalties @ (items**2).sum(1)
+    assert 0.5 * (losses.sum() + own) == pytest.approx(whole, rel=1e-12)
+    target, confidence = dense(pairs)
+    gradient = (confidence * (users @ items.T - target)) @ items + user_penalties[:, None] * users
+    np.testing.assert_allclose(gradient, 0, atol=1e-10)
+    step = 1e-6  # the gradient as written is that of the objective as written
+    moved = [users.copy(), users.copy()]
+    moved[0][5, 2] += 0.1 + step
+    moved[1][5, 2] += 0.1 - step
+    up, down = (objective(pairs, side, items, user_penalties, item_penalties) for side in moved)
+    users[5, 2] += 0.1
+    gradient = (confidence * (users @ items.T - target)) @ items + user_penalties[:, None] * users
+    assert (up - down) / (2 * step) == pytest.approx(gradient[5, 2], rel=1e-5)
+
+
+def test_conjugate_gradient_of_k_steps_is_exact():
+    """In exact arithmetic K steps solve K unknowns; fewer leave a residual, told by the loss."""
+    pairs, size = small(), 6
+    items, penalties = random_rows(31, size, 1), PENALTY * np.ones(23)
+    exact, losses = half_step(pairs.by_user, items, penalties)
+    gram, order = kernels.gram_of(items), np.argsort(-pairs.by_user.counts, kind="stable")
+    target, confidence = dense(pairs)
+    errors = []
+    for n_steps in (1, 2, size):
+        rows, found = random_rows(23, size, 3), np.empty(23)
+        kernels.half_step_cg(
+            *pairs.by_user, order, items, gram, penalties, n_steps, rows, found
+        )  # fmt: skip
+        direct = np.sum(confidence * (target - rows @ items.T) ** 2, axis=1)
+        seen = pairs.by_user.counts > 0
+        np.testing.assert_allclose(found[seen], direct[seen], rtol=1e-10)
+        assert (rows[~seen] == 0).all() and (found[~seen] == 0).all()
+        errors.append(np.abs(rows - exact).max())
+    assert errors[0] > errors[1] > errors[2]
+    np.testing.assert_allclose(rows, exact, atol=1e-8)
+    np.testing.assert_allclose(found, losses, rtol=1e-10)
+
+
+def test_conjugate_gradient_stays_where_it_is_right():
+    pairs, items, penalties = small(), random_rows(31, 4, 1), np.ones(23)
+    exact, _ = half_step(pairs.by_user, items, penalties)
+    rows, losses = exact.copy(), np.empty(23)
+    order = np.argsort(-pairs.by_user.counts, kind="stable")
+    gram = kernels.gram_of(items)
+    kernels.half_step_cg(*pairs.by_user, order, items, gram, penalties, 10, rows, losses)
+    np.testing.assert_allclose(rows, exact, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 129, 5000])
+def test_the_gram_matrix(n):
+    rows = random_rows(n, 19, n, np.float32)
+    expected = rows.astype(float).T @ rows.astype(float)
+    np.testing.assert_allclose(kernels.gram_of(rows), expected, rtol=2e-5, atol=2e-5 * n**0.5)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+def test_the_same_bits_at_any_thread_count(solver):
+    train = datasets.load("synthetic", n_users=700, n_items=300, n_ratings=20_000).ratings
+    threads, found = numba.get_num_threads(), []
+    for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+        numba.set_num_threads(n)
+        found.append(models.ImplicitALS(20, n_epochs=2, solver=solver).fit(train))
+    numba.set_num_threads(threads)
+    for name in ("user_factors_", "item_factors_"):
+        np.testing.assert_array_equal(*(getattr(model, name) for model in found))
+
+
+# ---- the model
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("synthetic", n_users=400, n_items=300, n_ratings=20_000, seed=2)
+
+
+@pytest.fixture(scope="module")
+def parts(data):
+    return splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
+
+
+@pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("by_value", [False, True])
+def test_the_loss_is_the_objective_and_never_rises(nu, by_value, parts):
+    train = parts[0]
+    model = models.ImplicitALS(
+        8, alpha=4.0, tau=2.0, nu=nu, by_value=by_value, threshold=3.5, n_epochs=6
+    )  # fmt: skip
+    model.fit(train)
+    liked = train.select(train.by_user.values >= np.float32(3.5))
+    n_u, n_i = liked.by_user.counts**nu, liked.by_item.counts**nu
+    if not by_value:
+        liked.by_user.values[:] = 1
+    liked.by_user.values[:] *= 4
+    users, items = (getattr(model, f"{side}_factors_").astype(float) for side in ("user", "item"))
+    expected = objective(liked, users, items, 2 * n_u, 2 * n_i)
+    assert model.training_log_["loss"].iloc[-1] == pytest.approx(expected, rel=1e-4)
+    assert (model.training_log_["loss"].diff().dropna() <= 0).all()
+
+
+def test_the_two_solvers_end_alike(parts):
+    train, valid, _ = parts
+    found = [
+        models.ImplicitALS(8, threshold=3.5, solver=solver, n_epochs=15).fit(train, valid)
+        for solver in ("cholesky", "cg")
+    ]
+    losses, ndcgs = zip(
+        *(m.training_log_[["loss", "ndcg_valid"]].iloc[-1] for m in found), strict=True
+    )
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+    assert ndcgs[1] == pytest.approx(ndcgs[0], rel=0.05)
+
+
+def test_fold_in_is_the_half_step_of_training(parts):
+    train = parts[0]
+    model = models.ImplicitALS(8, threshold=3.5, n_epochs=3).fit(train)
+    everyone = model._fold_in(train.by_user)
+    some = train.user_ids[[0, 17, 399]]
+    for user in some:
+        u = train.user_index(user)[0]
+        alone = model._fold_in(train.by_user.take(np.array([u])))[0]
+        np.testing.assert_array_equal(alone, everyone[u])
+    last = model.user_factors_.copy()
+    again = models.ImplicitALS(8, threshold=3.5, n_epochs=4).fit(train)
+    # The users' half step of epoch 4 is the fold-in after epoch 3.
+    np.testing.assert_array_equal(again.user_factors_, everyone)
+    assert not np.array_equal(last, everyone)
+
+
+def test_what_is_watched_is_what_is_evaluated(data):
+    train, valid, _, history = splits.strong_generalisation(data.ratings, seed=0)
+    model = models.ImplicitALS(8, threshold=4.0, n_epochs=3).fit(train, valid, history=history)
+    report = evaluation.evaluate(model, train, valid, ["ndcg@10"], history=history, relevant=4.0)
+    assert model.training_log_["ndcg_valid"].iloc[-1] == pytest.approx(report["ndcg@10"], rel=1e-6)
+    warm, held, _ = splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
+    model = models.ImplicitALS(8, threshold=4.0, n_epochs=3).fit(warm, held)
+    report = evaluation.evaluate(model, warm, held, ["ndcg@10"], relevant=4.0)
+    assert model.training_log_["ndcg_valid"].iloc[-1] == pytest.approx(report["ndcg@10"], rel=1e-6)
+    assert model.fit(warm).history["ndcg_valid"].isna().all()
+
+
+def test_it_finds_what_popularity_does_not(data):
+    train, _, test, history = splits.strong_generalisation(data.ratings, seed=0)
+    scores = {}
+    for model in (models.Popularity(), models.ImplicitALS(16, threshold=4.0)):
+        report = evaluation.evaluate(
+            model.fit(train), train, test, ["ndcg@10"], history=history, relevant=4.0
+        )  # fmt: skip
+        scores[type(model).__name__] = report["ndcg@10"]
+    assert scores["ImplicitALS"] > scores["Popularity"]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_factors": 0}, "n_factors is 0"),
+        ({"tau": 0.0}, "tau"),
+        ({"alpha": -1.0}, "alpha"),
+        ({"nu": float("nan")}, "nu"),
+        ({"solver": "lu"}, "'cholesky' or 'cg'"),
+        ({"cg_steps": 0}, "cg_steps"),
+        ({"threshold": 9.0}, "lower the threshold"),
+    ],
+)
+def test_parameters_without_sense_are_refused(params, message, parts):
+    with pytest.raises(RecsysError, match=message):
+        models.ImplicitALS(**params).fit(parts[0])
+
+
+def test_negative_values_are_no_confidences():
+    csr = CSR(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, -1], np.float32))
+    ratings = Ratings(np.arange(1), np.arange(2), csr, scale=(-1, 1))
+    with pytest.raises(DataError, match="not negative"):
+        models.ImplicitALS(2, by_value=True).fit(ratings)

@@ -1,0 +1,134 @@
+"""PureSVD and EASE against dense linear algebra, and against the problems they claim to solve."""
+
+import numpy as np
+import pytest
+
+from recsys_lib import datasets, evaluation, models, splits
+from recsys_lib.errors import RecsysError
+from recsys_lib.kernels import ranking
+from recsys_lib.models import ease
+
+THRESHOLD = 3.5
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("synthetic", n_users=200, n_items=150, n_ratings=8_000, seed=4)
+
+
+@pytest.fixture(scope="module")
+def parts(data):
+    return splits.strong_generalisation(data.ratings, seed=0)
+
+
+@pytest.fixture(scope="module")
+def dense(parts):
+    """R: a 1 for each like, (n_users, n_items) float64."""
+    train = parts[0]
+    matrix = np.zeros((train.n_users, train.n_items))
+    liked = train.by_user.values >= THRESHOLD
+    matrix[train.user_of_rating()[liked], train.by_user.indices[liked]] = 1
+    return matrix
+
+
+def test_the_svd_is_the_truncated_one(parts, dense):
+    model = models.PureSVD(5, threshold=THRESHOLD).fit(parts[0])
+    _, values, q = np.linalg.svd(dense, full_matrices=False)
+    np.testing.assert_allclose(model.singular_values_, values[:5], rtol=1e-5)
+    np.testing.assert_allclose(np.abs(model.item_factors_), np.abs(q[:5].T), atol=1e-5)
+    factors = model.item_factors_
+    assert (factors[np.abs(factors).argmax(axis=0), np.arange(5)] > 0).all()
+    scores = model._vectors(model._fold_in(parts[0].by_user)) @ model._item_vectors().T
+    np.testing.assert_allclose(scores, dense @ q[:5].T @ q[:5], atol=1e-4)
+    again = models.PureSVD(5, threshold=THRESHOLD).fit(parts[0])
+    np.testing.assert_array_equal(again.item_factors_, factors)
+
+
+def test_ease_is_the_minimum_with_a_zero_diagonal(parts, dense):
+    """Each column is the ridge regression of an item on all the others."""
+    weights = models.EASE(lam=30.0, threshold=THRESHOLD).fit(parts[0]).item_weights_
+    assert (np.diag(weights) == 0).all()
+    for j in (0, 7, 149):
+        others = np.delete(np.arange(150), j)
+        x = dense[:, others]
+        ridge = np.linalg.solve(x.T @ x + 30 * np.eye(149), x.T @ dense[:, j])
+        np.testing.assert_allclose(weights[others, j], ridge, atol=1e-5)
+
+
+def test_ease_in_pieces_is_ease_in_one(parts, monkeypatch):
+    one = models.EASE(threshold=THRESHOLD).fit(parts[0]).item_weights_
+    monkeypatch.setattr(ease, "AT_A_TIME", 7)
+    many = models.EASE(threshold=THRESHOLD).fit(parts[0]).item_weights_
+    np.testing.assert_allclose(many, one, rtol=1e-6, atol=1e-9)
+
+
+def test_ease_ranks_by_its_product(parts, dense):
+    """The quick way to the list and the linear one, which evaluation takes for AUC, agree."""
+    model = models.EASE(threshold=THRESHOLD).fit(parts[0])
+    users = np.flatnonzero(parts[0].by_user.counts > 0).astype(np.int32)
+    items, scores = model._rank(users, 5)
+    expected = dense[users] @ model.item_weights_.astype(float)
+    for row, user in enumerate(users):
+        expected[row, parts[0].by_user.row(user)[0]] = -np.inf
+    np.testing.assert_allclose(scores, -np.sort(-expected, axis=1)[:, :5], atol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(expected, items, 1), scores, atol=1e-5)
+    vectors = model._user_vectors(users) @ model._item_vectors().T
+    np.testing.assert_allclose(np.take_along_axis(vectors, items, 1), scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 4, 40])
+def test_the_best_of_scores_that_are_there(n):
+    """Against a stable sort: ties to the lower index, what was seen left out, the rest padded."""
+    rng = np.random.default_rng(n)
+    scores = rng.integers(0, 6, (50, 30)).astype(np.float32)
+    scores[3, 4:9] = np.nan, -np.inf, np.nan, np.inf, -np.inf
+    seen = rng.random(scores.shape) < 0.3
+    indptr = np.concatenate([[0], np.cumsum(seen.sum(1))])
+    items, best = ranking.top_of_scores(scores, indptr, np.nonzero(seen)[1].astype(np.int32), n)
+    for u in range(50):
+        fit = np.flatnonzero(~seen[u] & (scores[u] > -np.inf))
+        order = fit[np.argsort(-scores[u, fit], kind="stable")][:n]
+        assert items[u, : len(order)].tolist() == order.tolist()
+        np.testing.assert_array_equal(best[u, : len(order)], scores[u, order])
+        assert (items[u, len(order) :] == -1).all() and (best[u, len(order) :] == -np.inf).all()
+
+
+def test_both_find_what_popularity_does_not(parts):
+    train, valid, test, history = parts
+    scores = {}
+    for model in (
+        models.Popularity(),
+        models.PureSVD(8, threshold=4.0),
+        models.EASE(lam=50.0, threshold=4.0),
+    ):
+        model.fit(train)
+        metrics = ["ndcg@10", "auc"]
+        report = evaluation.evaluate(model, train, test, metrics, history=history)
+        scores[type(model).__name__] = report["ndcg@10"]
+        assert report["auc"] > 0.5
+    assert scores["PureSVD"] > scores["Popularity"]
+    assert scores["EASE"] > scores["Popularity"]
+    model.fit(train, valid, history=history)
+    watched = evaluation.evaluate(model, train, valid, ["ndcg@10"], history=history)["ndcg@10"]
+    assert model.training_log_["ndcg_valid"].tolist() == pytest.approx([watched])
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (models.PureSVD(0), "1 to 149"),
+        (models.PureSVD(150), "1 to 149"),
+        (models.PureSVD(3, threshold=9.0), "lower the threshold"),
+        (models.EASE(lam=0.0), "above 0"),
+        (models.EASE(threshold=9.0), "lower the threshold"),
+    ],
+)
+def test_what_they_refuse(model, message, parts):
+    with pytest.raises(RecsysError, match=message):
+        model.fit(parts[0])
+
+
+def test_too_many_items_for_ease(parts, monkeypatch):
+    monkeypatch.setattr(ease, "MAX_ITEMS", 149)
+    with pytest.raises(RecsysError, match=r"150 items would take 0\.0 GB; it takes up to 149"):
+        models.EASE().fit(parts[0])

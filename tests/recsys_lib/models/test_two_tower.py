@@ -1,0 +1,380 @@
+"""Two towers: the loss, the gradients, what a history leaves out, and what content can say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recsys_lib import datasets, evaluation, io, models, splits
+from recsys_lib.errors import RecsysError
+from recsys_lib.models import torch_losses, torch_training, two_tower_torch
+from recsys_lib.ratings import CSR, Ratings
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("synthetic", n_users=250, n_items=150, n_ratings=10_000, seed=6)
+
+
+@pytest.fixture(scope="module")
+def parts(data):
+    return splits.strong_generalisation(data.ratings, seed=0)
+
+
+def make(**params):
+    defaults = {"n_factors": 8, "width": 8, "hidden": (12,), "threshold": 4.0, "n_epochs": 3}
+    return models.TwoTower(**{**defaults, "batch_size": 128, **params})
+
+
+def make_regressor(**params):
+    defaults = {"n_factors": 8, "width": 8, "hidden": (12,), "n_epochs": 3, "batch_size": 128}
+    return models.TwoTowerRegressor(**{**defaults, **params})
+
+
+def fit(parts, data, model=None, **options):
+    train, valid, _, history = parts
+    return (model or make()).fit(train, valid, items=data.items, history=history, **options)
+
+
+def tastes(n_users=200, n_items=120, seed=0):
+    """Return ratings in which group and genre decide, and tables of users and of items that tell.
+
+    The last 20 items have no rating.
+    """
+    rng = np.random.default_rng(seed)
+    group, genre = rng.integers(0, 4, n_users), np.arange(n_items) % 4
+    chance = np.where(group[:, None] == genre, 0.4, 0.03)
+    chance[:, n_items - 20 :] = 0
+    users, items = np.nonzero(rng.random(chance.shape) < chance)
+    ratings = Ratings.from_arrays(
+        users.astype(np.int32), items.astype(np.int32), np.ones(len(users), np.float32), None,
+        np.arange(n_users), np.arange(n_items), (0, 1),
+    )  # fmt: skip
+    about_items = pd.DataFrame(
+        {"item_id": np.arange(n_items), "genres": np.array(list("ABCD"))[genre]}
+    )
+    about_users = pd.DataFrame(
+        {"user_id": np.arange(n_users), "group": np.array(list("wxyz"))[group]}
+    )
+    return ratings, about_items, about_users, group, genre
+
+
+# ---- the loss and the gradients
+
+
+def test_the_contest_in_a_batch_as_it_is_written():
+    rng = np.random.default_rng(0)
+    scores, items = rng.normal(size=(6, 6)), np.array([3, 5, 3, 0, 2, 5])
+    share = np.array([0.5, 0.1, 0.5, 0.2, 0.05, 0.1])
+    expected = []
+    for k in range(6):
+        rivals = [j for j in range(6) if items[j] != items[k]]
+        against = np.exp(scores[k, rivals]) / (5 * share[rivals])
+        own = np.exp(scores[k, k])
+        expected.append(-np.log(own / (own + against.sum())))
+    tensors = map(torch.from_numpy, (scores, items, np.log(share)))
+    np.testing.assert_allclose(torch_losses.in_batch_softmax(*tensors), expected, rtol=1e-12)
+
+
+def test_with_the_correction_popularity_is_learnt():
+    """Items drawn by popularity: the softmax that fits best is q; uncorrected, it is another."""
+    rng = np.random.default_rng(1)
+    q = np.array([0.5, 0.25, 0.15, 0.1])
+    learnt = {}
+    for name, share in (("corrected", q), ("not", np.full(4, 0.25))):
+        row = torch.zeros(4, requires_grad=True)
+        optimizer = torch.optim.Adam([row], lr=0.05)
+        with torch_training.repeatable(multiplications=0):  # on one thread
+            for _ in range(150):
+                items = torch.from_numpy(rng.choice(4, 256, p=q))
+                log_share = torch.from_numpy(np.log(share)).float()[items]
+                scores = row[items].expand(256, 256)
+                loss = torch_losses.in_batch_softmax(scores, items, log_share).mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        learnt[name] = torch.softmax(row.detach(), 0).numpy()
+    np.testing.assert_allclose(learnt["corrected"], q, atol=0.04)
+    assert np.abs(learnt["not"] - q).max() > 0.1
+
+
+def tiny_net(unit):
+    generator = torch.Generator().manual_seed(4)
+    known = np.array([True, True, False, True, True])
+    content = np.random.default_rng(2).normal(size=(5, 3)).astype(np.float32)
+    net = two_tower_torch.Net(known, content, 2, 3, [4], 3, unit, generator).double()
+    with torch.no_grad():
+        for tower in (net.user_tower, net.item_tower):
+            for bias in tower.biases:
+                bias.uniform_(-1, 1, generator=generator)
+    return net
+
+
+@pytest.mark.parametrize("unit", [True, False])
+def test_gradients_by_finite_differences(unit):
+    net = tiny_net(unit)
+    items = torch.tensor([0, 3, 1, 4])
+    history = torch.tensor([1, 4, 0, 3, 0]), torch.tensor([0, 2, 3, 3])
+    values = torch.tensor([0.5, 0.5, 1.0, -0.7, 0.3], dtype=torch.float64)
+    features = torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0]], dtype=torch.float64)
+    kept = torch.tensor([[1.0], [0.0], [1.0], [1.0]], dtype=torch.float64)
+    log_share = torch.log(torch.tensor([0.4, 0.1, 0.3, 0.2], dtype=torch.float64))
+
+    def loss():
+        scores = net.users(*history, values, features) @ net.items(items, kept).T
+        return torch_losses.in_batch_softmax(scores, items, log_share).mean()
+
+    loss().backward()
+    step, checked = 1e-6, 0
+    for weights in net.parameters():
+        flat, gradient = weights.detach().view(-1), weights.grad.view(-1)
+        for k in range(len(flat)):
+            ends = []
+            for sign in (1, -1):
+                flat[k] += sign * step
+                ends.append(loss().item())
+                flat[k] -= sign * step
+            assert gradient[k].item() == pytest.approx((ends[0] - ends[1]) / (2 * step), abs=1e-7)
+            checked += 1
+    assert checked > 80
+    assert (net.ids.grad[3] == 0).all()  # its id was left out
+    assert net.unit == unit
+
+
+# ---- histories
+
+
+def rated():
+    """Three users: of five items, of one, and of two; the values tell the items apart."""
+    indices = np.array([0, 2, 3, 5, 6, 4, 1, 6], np.int32)
+    values = (10 + indices).astype(np.float32)
+    return CSR(np.array([0, 5, 6, 8]), indices, values)
+
+
+def test_a_history_leaves_out_its_own_item():
+    pairs = two_tower_torch.Pairs(rated(), most=10)
+    assert pairs.users.tolist() == [0, 0, 0, 0, 0, 1, 2, 2]
+    found = pairs.histories(np.array([2, 5, 7, 0]), torch.Generator())
+    rows = [found.row(k) for k in range(4)]
+    assert [items.tolist() for items, _ in rows] == [[0, 2, 5, 6], [], [1], [2, 3, 5, 6]]
+    np.testing.assert_allclose(rows[0][1], np.array([10, 12, 15, 16]) / 4)
+    np.testing.assert_allclose(rows[2][1], [11])
+
+
+def test_a_long_history_is_drawn_without_the_own_item():
+    pairs, generator = two_tower_torch.Pairs(rated(), most=3), torch.Generator().manual_seed(0)
+    seen = []
+    for _ in range(200):
+        items, values = pairs.histories(np.array([2]), generator).row(0)
+        np.testing.assert_allclose(values, (10 + items) / 3, rtol=1e-6)
+        seen += items.tolist()
+    counts = np.bincount(seen, minlength=7)
+    assert counts[[1, 3, 4]].tolist() == [0, 0, 0]
+    assert counts[[0, 2, 5, 6]].min() > 100
+
+
+def test_the_target_does_not_leak():
+    """Of likes at random nothing can be learnt; with the target shown, the loss would fall.
+
+    Each user likes 12 of 60 items without any pattern. A network that looks its target up among 12
+    would bring the loss from ln 60 towards ln 12.
+    """
+    rng = np.random.default_rng(3)
+    items = np.concatenate([np.sort(rng.choice(60, 12, replace=False)) for _ in range(300)])
+    ratings = Ratings.from_arrays(
+        np.repeat(np.arange(300, dtype=np.int32), 12), items.astype(np.int32),
+        np.ones(3600, np.float32), None, np.arange(300), np.arange(60), (0, 1),
+    )  # fmt: skip
+    train, valid, _ = splits.random(ratings, valid=0.15, test=0, seed=0)
+    model = make(threshold=None, n_epochs=8, learning_rate=1e-2, patience=None).fit(train, valid)
+    assert model.training_log_["loss_valid"].min() > np.log(60 - 12) - 0.1
+    leaking = model._forward(train.by_user, np.zeros((300, 0), np.float32))
+    scores = leaking @ model.item_vectors_.T
+    own = np.zeros((300, 60), bool)
+    own[train.user_of_rating(), train.by_user.indices] = True
+    assert abs(scores[own].mean() - scores[~own].mean()) < scores.std()
+
+
+# ---- the model
+
+
+def test_what_serves_is_what_was_trained(data, parts):
+    """Vectors without PyTorch are the network's: for users with features as for strangers."""
+    ratings, items, users, *_ = tastes()
+    kept = []
+
+    class Seen(models.TwoTower):
+        def _export(self, state):
+            kept.append(state)
+            super()._export(state)
+
+    model = Seen(n_factors=6, width=5, hidden=(7, 4), n_epochs=2, batch_size=64)
+    model.fit(ratings, items=items, users=users)
+    net, who = kept[-1].net, np.arange(30)
+    history = ratings.by_user.take(who)
+    values = torch.from_numpy(1 / np.repeat(history.counts, history.counts)).float()
+    place = (
+        torch.from_numpy(history.indices.astype(np.int64)),
+        torch.from_numpy(history.indptr[:-1]),
+    )
+    with torch.no_grad():
+        features = torch.from_numpy(model._features[who])
+        expected = net.users(*place, values, features) / model.temperature
+        alone = net.users(*place, values, torch.zeros_like(features)) / model.temperature
+    np.testing.assert_allclose(model._user_rows(who), expected, atol=1e-4)
+    np.testing.assert_allclose(model._fold_in(history), alone, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(model.item_vectors_, axis=1), 1, rtol=1e-5)
+    assert model.n_parameters_ == sum(weights.numel() for weights in net.parameters())
+    assert model.feature_names_ == [f"group: {name}" for name in "wxyz"]
+
+
+def test_a_stranger_with_a_users_history_gets_the_users_list(data, parts):
+    model, train = fit(parts, data), parts[0]
+    for user in train.user_ids[train.by_user.counts > 0][[0, 17, 99]]:
+        table = train.of_user(user)
+        mine = dict(zip(table["item_id"], table["rating"], strict=True))
+        own = model.recommend(user).drop(columns="user_id")
+        pd.testing.assert_frame_equal(model.recommend_for(mine), own, check_exact=True)
+
+
+def test_it_beats_popularity(data, parts):
+    train, _, test, history = parts
+    model = fit(parts, data, make(n_factors=16, width=16, n_epochs=40, learning_rate=0.01))
+    scores = {
+        type(one).__name__: evaluation.evaluate(one, train, test, ["ndcg@10"], history=history)
+        for one in (model, models.Popularity().fit(train))
+    }
+    assert scores["TwoTower"]["ndcg@10"] > scores["Popularity"]["ndcg@10"]
+
+
+def test_cold_items_are_found_by_their_content():
+    """Items that nobody rated: their genre tells whom they are for, an id alone does not."""
+    ratings, items, _, group, genre = tastes()
+    auc = {}
+    for name, table in (("content", items), ("ids", None)):
+        model = make(threshold=None, n_epochs=10, learning_rate=1e-2, dropout=0.3)
+        model.fit(ratings, items=table)
+        scores = model._user_vectors(np.arange(200)) @ model._item_vectors()[100:].T
+        wanted = group[:, None] == genre[100:]
+        above = scores[wanted][:, None] > scores[~wanted][None]
+        level = scores[wanted][:, None] == scores[~wanted][None]
+        auc[name] = (above + 0.5 * level).mean()
+    assert auc["content"] > 0.8
+    assert auc["ids"] == pytest.approx(0.5, abs=0.01)  # all alike
+
+
+def test_features_speak_for_a_user_without_history():
+    ratings, items, users, group, genre = tastes()
+    hidden = np.isin(ratings.user_of_rating(), np.arange(20))
+    train = ratings.select(~hidden)
+    model = make(threshold=None, n_epochs=10, learning_rate=1e-2, dropout=0.3)
+    model.fit(train, items=items, users=users)
+    lists = model._rank(np.arange(20, dtype=np.int32), 5)[0]
+    assert (genre[lists] == group[:20, None]).mean() > 0.8
+    model.partial_fit_users(999, {0: 1.0, 4: 1.0})  # a new user has no features
+    assert model._features[-1].tolist() == [0, 0, 0, 0]
+
+
+def assert_same(one, two):
+    for name in one._learnt:
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+
+
+@pytest.mark.parametrize("maker", [make, make_regressor])
+def test_a_resumed_run_equals_one_that_was_never_stopped(maker, data, parts, tmp_path):
+    whole = fit(parts, data, maker(n_epochs=4), run_dir=tmp_path / "whole")
+    fit(parts, data, maker(n_epochs=2), run_dir=tmp_path / "parts")
+    again = fit(parts, data, maker(n_epochs=4), run_dir=tmp_path / "parts", resume=True)
+    assert_same(again, whole)
+    both = [io.read_log(tmp_path / run).drop(columns="seconds") for run in ("whole", "parts")]
+    pd.testing.assert_frame_equal(*both)
+    with pytest.raises(RecsysError, match=r"other parameters \(width\)"):
+        fit(parts, data, maker(width=4), run_dir=tmp_path / "parts", resume=True)
+
+
+def test_the_same_seed_the_same_bits_at_any_thread_count(data, parts):
+    threads, found = torch.get_num_threads(), []
+    for n in (1, 2):
+        torch.set_num_threads(n)
+        found.append(fit(parts, data, make(history_size=5)))
+    torch.set_num_threads(threads)
+    assert_same(*found)
+    assert not np.array_equal(fit(parts, data, make(seed=1)).item_vectors_, found[0].item_vectors_)
+
+
+def test_the_validation_loss_by_hand(data, parts):
+    _, valid, _, history = parts
+    model, found = fit(parts, data, make(n_epochs=1)), []
+    for user in np.flatnonzero(valid.by_user.counts):
+        items, ratings = valid.by_user.row(user)
+        shown, theirs = history.by_user.row(user)
+        row = model._fold_in(history.by_user.take(np.array([user])))
+        scores = (row @ model._item_vectors().T)[0].astype(float)
+        scores[shown[theirs >= 4]] = -np.inf
+        share = np.exp(scores) / np.exp(scores).sum()
+        found += (-np.log(share[items[ratings >= 4]])).tolist()
+    assert model.training_log_["loss_valid"][0] == pytest.approx(np.mean(found), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_factors": 0}, "n_factors"),
+        ({"width": 0}, "width"),
+        ({"hidden": (0,)}, "above 0"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"dropout": 1.0}, "below 1"),
+        ({"history_size": 0}, "history_size"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"threshold": 9.0}, "lower the threshold"),
+    ],
+)
+def test_parameters_without_sense_are_refused(params, message, parts):
+    with pytest.raises(RecsysError, match=message):
+        make(**params).fit(parts[0])
+
+
+# ---- values
+
+
+def test_the_regressor_predicts_and_knows_its_error(data):
+    train, valid, test = splits.random(data.ratings, seed=0)
+    model = make_regressor(n_epochs=15, learning_rate=3e-3).fit(train, valid, items=data.items)
+    report = evaluation.evaluate(model, train, test, ["rmse", "mae", "r2"])
+    assert report["r2"] > 0.1  # 0: the mean for all
+    frame = valid.to_frame()
+    guess = model.predict(frame["user_id"], frame["item_id"])
+    assert guess.dtype == np.float32
+    error = ((guess - frame["rating"]) ** 2).mean() / model.sigma_**2
+    assert error == pytest.approx(
+        model.training_log_["loss_valid"].min(), rel=0.02
+    )  # but for clipping
+    best = model.recommend(frame["user_id"][0], n=1)
+    predicted = model.predict(frame["user_id"][0], best["item_id"])
+    assert predicted[0] == pytest.approx(min(best["score"][0], 5.0), abs=1e-4)
+
+
+def test_the_regressor_predicts_for_strangers_and_is_saved(data, parts, tmp_path):
+    train, _, test, history = parts
+    model = fit(parts, data, make_regressor(n_epochs=10, learning_rate=3e-3))
+    report = evaluation.evaluate(model, train, test, ["rmse", "r2"], history=history)
+    assert report["r2"] > 0.05
+    model.save(tmp_path / "m")
+    again = models.load(tmp_path / "m")
+    users, items = train.user_ids[:40], train.item_ids[:40]
+    np.testing.assert_array_equal(again.predict(users, items), model.predict(users, items))
+    assert model.training_log_["ndcg_valid"].isna().all()
+
+
+def test_an_odd_value_does_not_drown_a_history():
+    """A value of 500 beside ratios of 1 weighs no more than 3 standard deviations."""
+    ratings, *_ = tastes()
+    values = np.random.default_rng(0).normal(1, 0.3, len(ratings)).astype(np.float32)
+    values[7] = 500
+    scale = (float(values.min()), 500.0)
+    watched = Ratings(
+        ratings.user_ids, ratings.item_ids, ratings.by_user._replace(values=values), scale=scale
+    )  # fmt: skip
+    model = make_regressor(n_epochs=1).fit(watched)
+    weights = model._weighted(watched.by_user).values
+    assert weights[7] == 3 and np.abs(weights).max() == 3

@@ -1,0 +1,504 @@
+"""New ratings of one user or one item, held against a whole fit, fold-in or half step."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_lib import datasets, io, models, splits
+from recsys_lib.errors import DataError, NotFittedError, RecsysError, UnknownIdError
+from recsys_lib.evaluation import evaluate
+from recsys_lib.models.growing import Growing, IdIndex
+from recsys_lib.models.history import History, merged
+from recsys_lib.ratings import CSR, Ratings
+
+ALS_FAMILY = {
+    "ALS": lambda: models.ALS(n_factors=6, n_epochs=4),
+    "ALS with popularity": lambda: models.ALS(n_factors=6, n_epochs=4, popularity=30.0),
+    "BiasALS": lambda: models.BiasALS(n_epochs=4),
+    "GenreALS": lambda: models.GenreALS(n_factors=6, n_epochs=4),
+    "GenreALS with popularity": lambda: models.GenreALS(n_factors=6, n_epochs=4, popularity=30.0),
+}
+OTHERS = {
+    "BPR": lambda: models.BPR(n_factors=6, n_epochs=4),
+    "Popularity": models.Popularity,
+    "PureSVD": lambda: models.PureSVD(n_factors=6),
+    "EASE": lambda: models.EASE(lam=20.0),
+    "AutoEncoder": lambda: models.AutoEncoder((16, 8), n_epochs=2),
+    "TwoTower": lambda: models.TwoTower(6, 6, (8,), n_epochs=2),
+    "TwoTowerRegressor": lambda: models.TwoTowerRegressor(6, 6, (8,), n_epochs=2),
+    "ImplicitALS": lambda: models.ImplicitALS(n_factors=6, n_epochs=4),
+    "BayesianALS": lambda: models.BayesianALS(n_factors=4, n_samples=4, n_burn=2),
+}
+ALL = ALS_FAMILY | OTHERS
+NEW_USER, NEW_ITEM = 10**6, 10**7
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("synthetic", n_users=80, n_items=50, n_ratings=2000, seed=3)
+
+
+@pytest.fixture(scope="module")
+def parts(data):
+    """Training ratings, and ratings that come in later."""
+    train, _, later = splits.random(data.ratings, valid=0, test=0.3, seed=1)
+    return train, later
+
+
+@pytest.fixture(params=ALS_FAMILY)
+def model(request, data, parts):
+    return ALS_FAMILY[request.param]().fit(parts[0], items=data.items)
+
+
+def given_by(ratings, user):
+    items, values = ratings.by_user.row(user)
+    return dict(zip(ratings.item_ids[items].tolist(), values.tolist(), strict=True))
+
+
+def given_to(ratings, item):
+    users, values = ratings.by_item.row(item)
+    return dict(zip(ratings.user_ids[users].tolist(), values.tolist(), strict=True))
+
+
+def state(model):
+    """All that a model is, copied."""
+    arrays = {name: getattr(model, name).copy() for name in model._learnt}
+    arrays |= {"user_ids": model.user_ids_.copy(), "item_ids": model.item_ids_.copy()}
+    rated = model._rated.everything(len(model.user_ids_))
+    by_item = [model._rated.of_item(i) for i in range(len(model.item_ids_))]
+    arrays |= {name: array.copy() for name, array in rated._asdict().items()}
+    arrays["of_item"] = np.concatenate([users for users, _ in by_item])
+    arrays["values_of_item"] = np.concatenate([values for _, values in by_item])
+    return arrays
+
+
+def assert_same_state(one, two):
+    assert one.keys() == two.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+
+
+# ---- users
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_updated_user_is_a_folded_in_one_to_the_bit(name, data, parts):
+    train, later = parts
+    model = ALL[name]().fit(train, items=data.items)
+    whole = splits.merge(train, later)
+    everyone = np.arange(train.n_users)
+    expected = model._fold_in(whole.by_user.take(everyone))  # all at once, on all threads
+    for user in everyone:
+        model.partial_fit_users(train.user_ids[user], given_by(later, user))
+    np.testing.assert_array_equal(model._user_rows(everyone), expected)
+    assert_rated(model, whole)
+
+
+def assert_rated(model, ratings):
+    for got, expected in zip(
+        model._rated.everything(len(model.user_ids_)), ratings.by_user, strict=True
+    ):
+        np.testing.assert_array_equal(got, expected)
+    for item in range(ratings.n_items):
+        for got, expected in zip(
+            model._rated.of_item(item), ratings.by_item.row(item), strict=True
+        ):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_updating_a_user_with_nothing_is_the_half_step_of_training(model, parts):
+    model._solve_users(parts[0])
+    expected = model.user_rows_.copy()
+    for user in parts[0].user_ids:
+        model.partial_fit_users(user, {})
+    np.testing.assert_array_equal(model.user_rows_, expected)
+
+
+def test_many_new_users_stand_behind_the_others(model, data, parts, tmp_path):
+    train, later = parts
+    before = model.user_rows_.copy()
+    trained_ids = train.user_ids.copy()
+    for user in range(train.n_users):
+        model.partial_fit_users(NEW_USER + user, given_by(later, user))
+    expected = model._fold_in(later.by_user)
+    np.testing.assert_array_equal(model.user_rows_[train.n_users :], expected)
+    np.testing.assert_array_equal(model.user_rows_[: train.n_users], before)
+    np.testing.assert_array_equal(train.user_ids, trained_ids)
+    assert model.user_ids_.tolist() == [*trained_ids, *range(NEW_USER, NEW_USER + train.n_users)]
+    both = model.predict([NEW_USER + 3, train.user_ids[0]], data.ratings.item_ids[7])
+    stranger = model.recommend_for(given_by(later, 3), n=5)
+    assert model.recommend(NEW_USER + 3, n=5)["item_id"].tolist() == stranger["item_id"].tolist()
+    model.save(tmp_path / "m")
+    again = models.load(tmp_path / "m")
+    np.testing.assert_array_equal(
+        again.predict([NEW_USER + 3, train.user_ids[0]], data.ratings.item_ids[7]), both
+    )
+
+
+# ---- items
+
+
+def test_an_updated_item_is_solved_for_as_in_training(model, data, parts):
+    train, later = parts
+    whole = splits.merge(train, later)
+    for item in range(train.n_items):
+        model.partial_fit_items(train.item_ids[item], given_to(later, item))
+    expected = model.copy()
+    # What a fit on all ratings would have started from; the priors' rows are as they were.
+    features, _ = expected._item_features(whole.item_ids, whole.by_item.counts, data.items)
+    names = expected.feature_names_
+    known = [names.index(name) if name in names else len(names) - 1 for name in features.names]
+    expected._feature_indices = np.array(known, np.int32)[features.indices]
+    if expected.feature_names_:
+        for item in range(train.n_items):
+            mine = slice(features.indptr[item], features.indptr[item + 1])
+            rows = expected.feature_rows_[expected._feature_indices[mine]]
+            expected.item_priors_[item] = (features.values[mine, None] * rows).sum(axis=0)
+        np.testing.assert_allclose(model.item_priors_, expected.item_priors_, atol=1e-6)
+        expected.item_priors_ = model.item_priors_
+    expected._item_order = np.arange(train.n_items)
+    expected._solve_items(whole)
+    np.testing.assert_array_equal(model.item_rows_, expected.item_rows_)
+    assert_rated(model, whole)
+
+
+def test_updating_an_item_with_nothing_changes_plain_als_in_no_bit(data, parts):
+    for make in (ALS_FAMILY["ALS"], ALS_FAMILY["BiasALS"]):
+        model = make().fit(parts[0], items=data.items)
+        before = model.item_rows_.copy()
+        for item in parts[0].item_ids:
+            model.partial_fit_items(item, {})
+        np.testing.assert_array_equal(model.item_rows_, before)
+
+
+def test_a_row_minimises_its_own_part_of_the_objective(model, parts):
+    """By an independent gradient, in float64, for an item with new and with trained ratings."""
+    train, later = parts
+    item = int(np.argmax(later.by_item.counts))
+    model.partial_fit_items(train.item_ids[item], given_to(later, item))
+    users, values = splits.merge(train, later).by_item.row(item)
+    z = np.column_stack([model.user_rows_[users, :-1], np.ones(len(users))]).astype(np.float64)
+    y = values - model.mu_ - model.user_rows_[users, -1].astype(np.float64)
+    prior = model.item_priors_[item] if model.feature_names_ else 0.0
+    x = model.item_rows_[item].astype(np.float64)
+    weight = len(users) ** model.nu * model._penalty.astype(np.float64)
+    slope = model.lam * z.T @ (z @ x - y) + weight * (x - prior)
+    assert np.abs(slope).max() < 1e-3 * np.abs(z.T @ y).max()
+
+
+def test_a_new_item_is_listed_predicted_and_saved(model, parts, tmp_path):
+    train = parts[0]
+    trained_ids = train.item_ids.copy()
+    model.partial_fit_items(NEW_ITEM, dict.fromkeys(train.user_ids[:60].tolist(), 5.0))
+    for k in range(1, 12):  # more than the first room for growth
+        model.partial_fit_items(NEW_ITEM + k, {train.user_ids[k].item(): 1.0})
+    assert model.item_ids_.tolist() == [*trained_ids, *range(NEW_ITEM, NEW_ITEM + 12)]
+    np.testing.assert_array_equal(train.item_ids, trained_ids)
+    others = train.user_ids[60:]
+    assert (model.predict(others, NEW_ITEM) > model.predict(others, NEW_ITEM + 3)).all()
+    listed = model.recommend(others, n=len(trained_ids) + 12)
+    assert set(listed.loc[listed["item_id"] == NEW_ITEM, "user_id"]) == set(others)
+    assert NEW_ITEM not in set(model.recommend(train.user_ids[:60], n=62)["item_id"])
+    assert NEW_ITEM in set(model.recommend(n=1)["item_id"])  # all its ratings are of 5
+    model.partial_fit_users(train.user_ids[70], {NEW_ITEM: 4.0})
+    assert NEW_ITEM not in set(model.recommend(train.user_ids[70], n=62)["item_id"])
+    model.save(tmp_path / "m")
+    again = models.load(tmp_path / "m")
+    assert_same_state(state(again), state(model))
+    again.partial_fit_items(NEW_ITEM, {train.user_ids[71].item(): 0.5})
+    model.partial_fit_items(NEW_ITEM, {train.user_ids[71].item(): 0.5})
+    assert_same_state(state(again), state(model))
+
+
+def test_a_new_film_starts_from_its_genres(data, parts):
+    for kind in ("GenreALS", "GenreALS with popularity"):
+        model = ALS_FAMILY[kind]().fit(parts[0], items=data.items)
+        labels = model.genre_names_[:3]
+        model.partial_fit_items(NEW_ITEM, {}, genres="|".join(labels[::-1]))
+        expected = model.genre_rows_[:3].sum(axis=0) / np.sqrt(3)
+        if model.popularity is not None:
+            expected = expected + model.feature_rows_[len(model.genre_names_)]  # the lowest level
+        np.testing.assert_allclose(model.item_rows_[-1], expected, atol=1e-6)
+        np.testing.assert_array_equal(model.item_genres_[-1, :4], [True] * 3 + [False])
+        user = parts[0].user_ids[0]
+        reasons = model.explain(user, NEW_ITEM)
+        assert set(labels) <= set(reasons["part"])
+        plain = model.mu_ + model.user_rows_[0] @ np.append(model.item_rows_[-1][:-1], 0)
+        plain += model.user_biases_[0] + model.item_biases_[-1]
+        np.testing.assert_allclose(reasons["contribution"].sum(), plain, atol=1e-4)
+        state_before = state(model)
+        with pytest.raises(DataError, match="had the genre 'Opera'"):
+            model.partial_fit_items(NEW_ITEM + 1, {}, genres="Opera")
+        with pytest.raises(RecsysError, match="has its genres from fit"):
+            model.partial_fit_items(data.ratings.item_ids[0], {}, genres=labels[0])
+        assert_same_state(state(model), state_before)
+
+
+def test_the_popularity_level_follows_the_count(data, parts):
+    model = ALS_FAMILY["ALS with popularity"]().fit(parts[0], items=data.items)
+    raters = parts[0].user_ids[:20].tolist()
+    model.partial_fit_items(NEW_ITEM, dict.fromkeys(raters, 3.0))
+    name = model.feature_names_[model._feature_indices[-1]]
+    assert name == "raters: 15 to 30"
+    np.testing.assert_allclose(
+        model.item_priors_[-1], model.feature_rows_[model.feature_names_.index(name)]
+    )
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_models_that_cannot_update_an_item_say_so(name, data, parts):
+    model = OTHERS[name]().fit(parts[0], items=data.items)
+    before = state(model)
+    for item in (parts[0].item_ids[0], NEW_ITEM):
+        with pytest.raises(RecsysError, match=f"{name} cannot take in the ratings of one item"):
+            model.partial_fit_items(item, {parts[0].user_ids[0]: 4.0})
+    assert_same_state(state(model), before)
+
+
+# ---- both
+
+
+def test_the_two_sides_see_the_same_ratings(model, parts):
+    train = parts[0]
+    user, item = 5, 9
+    u, i = train.user_ids[user].item(), train.item_ids[item].item()
+    model.partial_fit_users(u, {i: 1.0})
+    users, values = model._rated.of_item(item)
+    assert values[users == user].tolist() == [1.0]
+    model.partial_fit_items(i, {u: 5.0})
+    items, values = model._rated.of_user(user)
+    assert values[items == item].tolist() == [5.0]
+    assert (np.diff(items) > 0).all()
+
+
+def test_the_order_of_updates_does_not_matter_to_the_same_final_data(data, parts):
+    train, later = parts
+    users, items = later.user_of_rating(), later.by_user.indices
+    events = list(zip(users.tolist(), items.tolist(), later.by_user.values.tolist(), strict=True))
+    states = []
+    for seed in range(2):
+        model = ALS_FAMILY["GenreALS with popularity"]().fit(train, items=data.items)
+        for user, item, value in np.random.default_rng(seed).permutation(events):
+            model.partial_fit_users(train.user_ids[int(user)], {train.item_ids[int(item)]: value})
+        for item in np.random.default_rng(seed).permutation(train.item_ids):
+            model.partial_fit_items(item, {})
+        states.append(state(model))
+    assert_same_state(*states)
+
+
+def test_of_a_pair_rated_again_the_last_rating_counts(model, parts):
+    train = parts[0]
+    user = train.user_ids[0].item()
+    item = next(iter(given_by(train, 0)))
+    for value in (1.0, 5.0, 2.5):
+        model.partial_fit_users(user, {item: value})
+    expected = model._fold_in(model._as_history({**given_by(train, 0), item: 2.5}))[0]
+    np.testing.assert_array_equal(model.user_rows_[0], expected)
+
+
+BAD = {
+    "off the scale": (7, {"known": 3.0, "other": 6.0}, DataError, "scale is 0.5 to 5"),
+    "not a number": (7, {"known": "four"}, DataError, "'four'"),
+    "nan": (7, {"known": float("nan")}, DataError, "nan"),
+    "an unknown key": (7, {"known": 3.0, 424242: 3.0}, UnknownIdError, "424242"),
+    "text for a number": ("seven", {"known": 3.0}, DataError, "(users|items)' ids are integers"),
+    "a fraction": (7.5, {"known": 3.0}, DataError, "cannot be a new"),
+    "a truth value": (True, {"known": 3.0}, DataError, "True cannot be a new"),
+    "a list": ([7], {"known": 3.0}, DataError, "cannot be a new"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_a_refused_update_leaves_no_trace(side, kind, model, parts):
+    train = parts[0]
+    one, ratings, error, message = BAD[kind]
+    others = train.item_ids if side == "user" else train.user_ids
+    names = {"known": others[0].item(), "other": others[1].item()}
+    ratings = {names.get(key, key): value for key, value in ratings.items()}
+    one = 10**8 + one if type(one) is int else one
+    before = state(model)
+    with pytest.raises(error, match=message):
+        (model.partial_fit_users if side == "user" else model.partial_fit_items)(one, ratings)
+    assert_same_state(state(model), before)
+
+
+def test_a_fold_in_that_fails_leaves_no_trace(model, parts, monkeypatch):
+    before = state(model)
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "_fold_in", lambda history: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            model.partial_fit_users(NEW_USER, {parts[0].item_ids[0]: 3.0})
+    assert_same_state(state(model), before)
+
+
+def test_updates_before_fit_and_of_nothing(model):
+    for call in (
+        models.ALS().partial_fit_users,
+        models.ALS().partial_fit_items,
+        models.GenreALS().partial_fit_items,
+    ):
+        with pytest.raises(NotFittedError):
+            call(1, {})
+    with pytest.raises(NotFittedError):
+        models.ALS().copy()
+    n_users, n_items = len(model.user_ids_), len(model.item_ids_)
+    model.partial_fit_users(NEW_USER, {}).partial_fit_items(NEW_ITEM, {})
+    assert len(model.user_rows_) == n_users + 1 and len(model.item_rows_) == n_items + 1
+    assert (model.user_rows_[-1] == 0).all()
+    assert model.predict(NEW_USER, NEW_ITEM).shape == (1,)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_copy_goes_its_own_way(name, data, parts):
+    model = ALL[name]().fit(parts[0], items=data.items)
+    model.partial_fit_users(NEW_USER, {parts[0].item_ids[0]: 3.0})
+    before = state(model)
+    twin = model.copy()
+    twin.partial_fit_users(NEW_USER + 1, {parts[0].item_ids[0]: 1.0})
+    twin.partial_fit_users(NEW_USER, {parts[0].item_ids[1]: 1.0})
+    twin.partial_fit_users(parts[0].user_ids[0], {parts[0].item_ids[0]: 1.0})
+    if name in ALS_FAMILY:
+        twin.partial_fit_items(NEW_ITEM, {NEW_USER: 2.0})
+    assert_same_state(state(model), before)
+    model.partial_fit_users(NEW_USER + 2, {parts[0].item_ids[0]: 5.0})
+    assert twin.user_ids_[-1] == NEW_USER + 1 and model.user_ids_[-1] == NEW_USER + 2
+
+
+def test_fitting_again_forgets_the_updates(data, parts):
+    model = ALS_FAMILY["ALS"]().fit(parts[0])
+    fresh = state(model)
+    model.partial_fit_users(NEW_USER, {}).partial_fit_items(NEW_ITEM, {NEW_USER: 4.0})
+    model.fit(parts[0])
+    assert_same_state(state(model), fresh)
+    model.partial_fit_users(NEW_USER, {})
+    assert len(model.user_ids_) == len(model.user_rows_) == parts[0].n_users + 1
+
+
+def test_an_evaluation_goes_on_after_new_users(data, parts):
+    model = ALS_FAMILY["ALS"]().fit(parts[0]).partial_fit_users(NEW_USER, {data.ratings.item_ids[0]: 4.0})
+    assert 0 < evaluate(model, *parts, ["rmse", "ndcg@5"])["rmse"] < 2
+
+
+def test_training_arrays_on_disk_are_neither_changed_nor_copied(data, parts, tmp_path):
+    train = parts[0]
+    folder = {}
+    for side in ("by_user", "by_item"):
+        for name, array in getattr(train, side)._asdict().items():
+            np.save(tmp_path / f"{side}.{name}.npy", array)
+            folder[f"{side}.{name}"] = np.load(tmp_path / f"{side}.{name}.npy", mmap_mode="r+")
+    by_user, by_item = (
+        CSR(*(folder[f"{side}.{name}"] for name in CSR._fields)) for side in ("by_user", "by_item")
+    )
+    on_disk = Ratings(train.user_ids, train.item_ids, by_user, by_item, scale=train.scale)
+    model = ALS_FAMILY["ALS"]().fit(on_disk)
+    user, item = train.user_ids[0].item(), train.item_ids[0].item()
+    model.partial_fit_users(user, {item: 2.0}).partial_fit_items(item, {user: 3.0}).partial_fit_items(item, {})
+    model.partial_fit_users(NEW_USER, {item: 2.0})
+    trained = model._rated._train
+    assert trained.by_user.values is by_user.values and trained.by_item.values is by_item.values
+    assert isinstance(trained.by_user.indices, np.memmap)
+    np.testing.assert_array_equal(by_user.values, train.by_user.values)
+
+
+def test_text_ids(tmp_path):
+    frame = pd.DataFrame(
+        [(u, i, 1.0 + (k + m) % 5) for k, u in enumerate("abcd") for m, i in enumerate("wxyz")],
+        columns=["user_id", "item_id", "rating"],
+    )
+    model = models.ALS(n_factors=2, n_epochs=2).fit(Ratings.from_frame(frame))
+    model.partial_fit_users("Ä new one", {"w": 5.0}).partial_fit_items("Ω", {"a": 5.0, "Ä new one": 4.0})
+    model.save(tmp_path / "m")
+    again = models.load(tmp_path / "m")
+    assert again.user_ids_[-1] == "Ä new one" and again.item_ids_[-1] == "Ω"
+    assert_same_state(state(again), state(model))
+    with pytest.raises(DataError, match="users' ids are text"):
+        model.partial_fit_users(3, {"w": 5.0})
+
+
+# ---- the parts
+
+
+def test_growing_never_writes_to_the_array_it_was_given():
+    base = np.arange(10)
+    given = base[:4]  # with room behind it that belongs to another
+    growing = Growing(given)
+    assert growing.array is given
+    lengths = [len(growing.append(100 + k)) for k in range(50)]
+    assert lengths == list(range(5, 55))
+    np.testing.assert_array_equal(base, np.arange(10))
+    np.testing.assert_array_equal(growing.array, [0, 1, 2, 3, *range(100, 150)])
+
+
+def test_growing_copies_seldom():
+    growing = Growing(np.zeros((1000, 2)))
+    rooms = {id(growing.append([1, 2]).base) for _ in range(1000)}
+    assert len(rooms) <= 8
+    assert growing.array.shape == (2000, 2)
+
+
+def test_ids_find_the_first_and_the_later():
+    ids = IdIndex(np.array([3, 5, 9]), "user")
+    ids.add(7)
+    assert [ids.find(one) for one in (3, 7, 9, 4)] == [0, 3, 2, -1]
+    assert ids.positions([7, 3]).tolist() == [3, 0]
+    assert ids.positions_of_keys([5, 7]).tolist() == [1, 3]
+    for ask in (ids.positions, ids.positions_of_keys):
+        with pytest.raises(UnknownIdError, match="no user 4 in this data"):
+            ask([3, 4, 7])
+    twin = ids.copy()
+    twin.add(8)
+    assert (len(ids), len(twin), ids.find(8)) == (4, 5, -1)
+    assert ids.find([7]) == -1
+
+
+def test_merged_rows_against_a_dictionary():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        rows = []
+        for size in rng.integers(0, 6, 2):
+            columns = np.sort(rng.choice(8, size, replace=False)).astype(np.int32)
+            rows.append((columns, rng.random(size).astype(np.float32)))
+        expected = {**dict(zip(*rows[0], strict=True)), **dict(zip(*rows[1], strict=True))}
+        columns, values = merged(*rows)
+        assert columns.tolist() == sorted(expected)
+        assert values.tolist() == [expected[c] for c in sorted(expected)]
+
+
+def test_history_against_a_dictionary():
+    """Random adds, in any order, and every way to read."""
+    rng = np.random.default_rng(1)
+    pairs = list(itertools.product(range(6), range(5)))
+    start = [pairs[k] for k in rng.choice(len(pairs), 12, replace=False)]
+    table = {pair: float(rng.integers(1, 6)) for pair in start}
+    train = Ratings.from_arrays(
+        np.array([u for u, _ in start], np.int32), np.array([i for _, i in start], np.int32),
+        np.array([table[pair] for pair in start], np.float32), None,
+        np.arange(6), np.arange(5), (1, 5),
+    )  # fmt: skip
+    history = History(train)
+    for step in range(40):
+        user, item, value = int(rng.integers(9)), int(rng.integers(7)), float(rng.integers(1, 6))
+        history.add(user, item, value)
+        table[user, item] = value
+        users = rng.permutation(10)[: step % 10]
+        taken = history.take(users)
+        for row, u in enumerate(users):
+            expected = sorted((i, r) for (v, i), r in table.items() if v == u)
+            for got in (taken.row(row), history.of_user(int(u))):
+                assert list(zip(*map(list, got), strict=True)) == expected
+        for i in range(8):
+            expected = sorted((u, r) for (u, j), r in table.items() if j == i)
+            assert list(zip(*map(list, history.of_item(i)), strict=True)) == expected
+    assert history.everything(9).indptr[-1] == len(table)
+
+
+def test_saved_parts_are_arrays_of_a_file(model, parts, tmp_path):
+    """After updates a file holds every rating once, in the form of a fresh fit."""
+    model.partial_fit_users(NEW_USER, {parts[0].item_ids[3]: 4.0})
+    model.save(tmp_path / "m")
+    arrays, _ = io.load_arrays(tmp_path / "m")
+    assert arrays["rated.indptr"][-1] == len(parts[0]) + 1 == len(arrays["rated.values"])
+    assert arrays["rated.indices"][-1] == 3

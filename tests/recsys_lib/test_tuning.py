@@ -1,0 +1,672 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_lib import datasets, models, protocols, tuning
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
+from recsys_lib.protocols import Development
+from recsys_lib.ratings import Ratings
+from recsys_lib.tuning import Choice, Range
+
+PLANE = {"x": Range(-4.0, 4.0), "k": Choice(1, 2, 3)}
+BEST = {"x": 1.5, "k": 2}
+
+
+class Bowl(models.Recommender):
+    """A model whose validation error is known: least at `BEST`, and falling with every epoch."""
+
+    fits = 0  # of all its instances: how many were begun
+
+    def __init__(self, x=0.0, k=1, n_epochs=8, broken=False):
+        self.x, self.k, self.n_epochs, self.broken = x, k, n_epochs, broken
+
+    def predict(self, user_ids, item_ids):  # so it is tuned for its error
+        raise NotImplementedError
+
+    def fit(self, train, valid=None, items=None, *, progress=None, run_dir=None, callback=None):
+        type(self).fits += 1
+        if self.broken:
+            raise RecsysError("the bowl is broken")
+        floor = 0.8 + (self.x - BEST["x"]) ** 2 + 0.5 * (self.k != BEST["k"])
+        rows = []
+        for epoch in range(1, self.n_epochs + 1):
+            rows.append({"epoch": epoch, "rmse_valid": floor + 1 / epoch})
+            if callback is not None:
+                callback(rows[-1])
+        self.training_log_ = pd.DataFrame(rows)
+        return self
+
+
+def small():
+    frame = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 1, 2], "rating": [3, 4, 5, 1]})
+    whole = Ratings.from_frame(frame, scale=(1, 5))
+    mask = np.array([True, True, True, False])
+    return Development(whole.select(mask), whole.select(~mask))
+
+
+@pytest.fixture(scope="module")
+def development():
+    return small()
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("synthetic", n_users=150, n_items=120, n_ratings=6000, seed=1)
+
+
+def same(a, b):
+    """Whether two searches made the same trials; seconds are no part of what they found."""
+    pd.testing.assert_frame_equal(
+        a.trials.drop(columns="seconds"), b.trials.drop(columns="seconds"), check_exact=True
+    )
+
+
+# ---- what a search finds
+
+
+@pytest.mark.parametrize(("sampler", "within"), [("tpe", 0.15), ("random", 0.4), ("grid", 0.4)])
+def test_a_search_finds_the_known_minimum(development, sampler, within):
+    search = tuning.tune(Bowl(), development, 60, sampler, space=PLANE)
+    assert search.best_params["k"] == BEST["k"]
+    assert abs(search.best_params["x"] - BEST["x"]) < within
+    assert search.best_value == pytest.approx(
+        0.8 + (search.best_params["x"] - BEST["x"]) ** 2 + 1 / 8
+    )
+
+
+def test_tpe_comes_nearer_than_chance_when_there_is_one_slope_to_follow(development):
+    space = {"x": Range(-100.0, 100.0)}
+    off = {
+        sampler: [
+            abs(
+                tuning.tune(Bowl(k=2), development, 40, sampler, seed, space=space).best_params["x"]
+                - 1.5
+            )
+            for seed in range(5)
+        ]
+        for sampler in ("tpe", "random")
+    }
+    assert np.median(off["tpe"]) < np.median(off["random"])
+
+
+def test_a_metric_that_is_better_when_larger_is_maximised(data):
+    part = protocols.folds(data, "80-20")[0].development
+    space = {"by": Choice("count", "mean")}
+    search = tuning.tune(models.Popularity(), part, 2, "grid", metric="ndcg@10", space=space)
+    values = search.trials.set_index("by")["value"]
+    assert values["count"] != values["mean"]
+    assert search.best_params == {"by": values.idxmax()}
+    assert search.best_value == values.max()
+
+
+def test_the_value_is_that_of_a_fit_with_these_parameters(data):
+    part = protocols.folds(data, "80-20")[0].development
+    search = tuning.tune(models.ALS(n_epochs=4), part, 3, "random")
+    again = models.ALS(n_epochs=4, **search.best_params).fit(part.train, part.valid)
+    assert again.training_log_["rmse_valid"].iloc[-1] == search.best_value
+
+
+def test_none_is_a_value_like_any_other(data):
+    part = protocols.folds(data, "80-20")[0].development
+    space = {"popularity": Choice(None, 50.0)}
+    search = tuning.tune(models.ALS(n_factors=2, n_epochs=3), part, 2, "grid", space=space)
+    assert sorted(map(str, search.points)) == ["{'popularity': 50.0}", "{'popularity': None}"]
+    assert search.best_params["popularity"] in (None, 50.0)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_the_first_trial_is_of_the_models_own_parameters_if_they_lie_in_the_space(
+    development, sampler
+):
+    def first(model, **options):
+        return tuning.tune(model, development, 3, sampler, space=PLANE, **options).points[0]
+
+    assert first(Bowl(x=1.4142135, k=3)) == {"x": 1.41, "k": 3}
+    outside = first(Bowl(x=9.0, k=3))
+    assert -4 <= outside["x"] <= 4
+    assert outside == first(Bowl(x=1.4142135, k=3), start=False)
+
+
+@pytest.mark.parametrize("name", tuning.SPACES)
+def test_every_space_names_parameters_of_its_model_and_can_be_searched(name, data):
+    part = protocols.folds(data, "80-20")[0].development
+    epochs = {"n_epochs": 2} if hasattr(getattr(models, name)(), "n_epochs") else {}
+    model = getattr(models, name)(**epochs)
+    space = {key: value for key, value in tuning.SPACES[name].items() if key != "n_epochs"}
+    search = tuning.tune(model, part, 2, "random", space=space)
+    assert set(search.trials["state"]) == {"complete"}
+    assert set(tuning.SPACES[name]) <= set(model.get_params())
+
+
+# ---- pruning
+
+
+@pytest.mark.parametrize("pruner", ["median", "halving"])
+def test_stopped_trials_save_epochs_and_are_never_the_best(development, pruner):
+    whole = tuning.tune(Bowl(n_epochs=20), development, 40, "random", space=PLANE, pruner=None)
+    search = tuning.tune(Bowl(n_epochs=20), development, 40, "random", space=PLANE, pruner=pruner)
+    assert set(whole.trials["state"]) == {"complete"}
+    assert set(whole.trials["epochs"]) == {20}
+    stopped = search.trials[search.trials["state"] == "pruned"]
+    assert len(stopped) >= 5
+    assert (stopped["epochs"] < 20).all()
+    assert search.trials["number"].isin(stopped["number"]).sum() < 40
+    assert not search.best(40)["number"].isin(stopped["number"]).any()
+    # The drawn points do not depend on what was stopped, and here the curves never cross.
+    assert search.best_params == whole.best_params
+    assert search.best_value == whole.best_value
+
+
+def test_a_stopped_trial_is_not_the_best_even_if_its_last_value_is_the_lowest(development):
+    class Rising(Bowl):
+        """Its error rises with the epochs, and the more so the further from the best."""
+
+        def fit(self, *parts, progress=None, callback=None):
+            far = (self.x - BEST["x"]) ** 2
+            rows = [{"epoch": e, "rmse_valid": 0.5 + far * e} for e in range(1, self.n_epochs + 1)]
+            for row in rows:
+                callback(row)
+            self.training_log_ = pd.DataFrame(rows)
+            return self
+
+    search = tuning.tune(Rising(n_epochs=200), development, 40, "random", space=PLANE)
+    done = search.trials[search.trials["state"] == "complete"]
+    stopped = search.trials[search.trials["state"] == "pruned"]
+    assert stopped["value"].min() < done["value"].max()
+    assert search.best_value == done["value"].min()
+
+
+def test_a_model_that_cannot_be_watched_is_fitted_to_the_end(development):
+    class Deaf(Bowl):
+        def fit(self, train, valid=None, items=None, *, progress=None):
+            return super().fit(train, valid, items)
+
+    search = tuning.tune(Deaf(), development, 12, "random", space=PLANE)
+    assert set(search.trials["epochs"]) == {8}
+    same(search, tuning.tune(Bowl(), development, 12, "random", space=PLANE, pruner=None))
+
+
+# ---- the same again
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_the_same_seed_gives_the_same_trials_and_another_seed_others(development, sampler):
+    first, second, other = (
+        tuning.tune(Bowl(), development, 20, sampler, seed, space=PLANE) for seed in (3, 3, 4)
+    )
+    same(first, second)
+    assert not first.trials["x"].equals(other.trials["x"])
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_search_goes_on_where_it_ended_as_if_it_had_never_ended(development, tmp_path, sampler):
+    file = tmp_path / "search.log"
+    first = tuning.tune(Bowl(), development, 12, sampler, storage=file, space=PLANE)
+    Bowl.fits = 0
+    both = tuning.tune(Bowl(), development, 25, sampler, storage=file, space=PLANE)
+    assert Bowl.fits == 13
+    pd.testing.assert_frame_equal(both.trials.head(12), first.trials)
+    same(both, tuning.tune(Bowl(), development, 25, sampler, space=PLANE))
+    Bowl.fits = 0
+    tuning.tune(Bowl(), development, 25, sampler, storage=file, space=PLANE)
+    assert Bowl.fits == 0
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "grid"])
+def test_an_interrupted_trial_is_made_again(development, tmp_path, sampler):
+    class Interrupted(Bowl):
+        def fit(self, *parts, progress=None, callback=None):
+            if type(self).fits == 9:
+                raise KeyboardInterrupt
+            return super().fit(*parts, callback=callback)
+
+    Interrupted.__name__ = "Bowl"  # the search belongs to a class of this name
+    file = tmp_path / "search.log"
+    Interrupted.fits = 0
+    with pytest.raises(KeyboardInterrupt):
+        tuning.tune(Interrupted(), development, 24, sampler, storage=file, space=PLANE)
+    again = tuning.tune(Bowl(), development, 24, sampler, storage=file, space=PLANE)
+    same(again, tuning.tune(Bowl(), development, 24, sampler, space=PLANE))
+
+
+KILLED = """
+import os, sys
+from test_tuning import PLANE, Bowl, small, tuning
+
+class Killed(Bowl):
+    def fit(self, *parts, progress=None, callback=None):
+        if type(self).fits == 7:
+            os._exit(9)  # as abrupt as a power cut
+        return super().fit(*parts, callback=callback)
+
+Killed.__name__ = "Bowl"
+tuning.tune(Killed(), small(), 15, storage=sys.argv[1], space=PLANE)
+"""
+
+
+def test_a_search_that_was_killed_goes_on(development, tmp_path, root):
+    file = tmp_path / "search.log"
+    command = [sys.executable, "-c", KILLED, str(file)]
+    done = subprocess.run(command, cwd=root / "tests", env={**os.environ, "PYTHONPATH": str(root)})
+    assert done.returncode == 9
+    Bowl.fits = 0
+    again = tuning.tune(Bowl(), development, 15, storage=file, space=PLANE)
+    assert Bowl.fits == 15 - 7
+    same(again, tuning.tune(Bowl(), development, 15, space=PLANE))
+
+
+def test_the_file_of_another_search_is_refused(development, tmp_path):
+    file = tmp_path / "search.log"
+    tuning.tune(Bowl(), development, 3, storage=file, space=PLANE)
+    with pytest.raises(RecsysError, match=r"another search \(its seed differ"):
+        tuning.tune(Bowl(), development, 3, seed=1, storage=file, space=PLANE)
+    with pytest.raises(RecsysError, match="its parameters differ"):
+        tuning.tune(Bowl(n_epochs=9), development, 3, storage=file, space=PLANE)
+    other = Development(development.valid, development.train)
+    with pytest.raises(RecsysError, match="its ratings differ"):
+        tuning.tune(Bowl(), other, 3, storage=file, space=PLANE)
+    file.write_text("this is no search\n")
+    with pytest.raises(DataError, match="cannot be opened as the file of a search"):
+        tuning.tune(Bowl(), development, 3, storage=file, space=PLANE)
+
+
+# ---- grids and spaces
+
+
+def test_a_grid_search_tries_every_point_of_the_grid_once(development):
+    search = tuning.tune(Bowl(), development, 16, "grid", space=PLANE, pruner=None)
+    tried = search.trials[["x", "k"]].sort_values(["x", "k"]).to_numpy()
+    np.testing.assert_array_equal(tried, [(x, k) for x in (-4, -2, 0, 2, 4) for k in (1, 2, 3)])
+
+
+def test_a_grid_is_as_fine_as_the_number_of_points_allows():
+    space = {"a": Range(1.0, 100.0, log=True), "b": Range(0.0, 1.0), "c": Choice("p", "q")}
+    assert tuning.grid(space, 1) == [{"a": 10.0, "b": 0.5, "c": "q"}]
+    points = tuning.grid(space, 20)
+    assert len(points) == 18
+    assert sorted({p["a"] for p in points}) == [1.0, 10.0, 100.0]
+    assert sorted({p["b"] for p in points}) == [0.0, 0.5, 1.0]
+    for n in range(1, 60):
+        assert len(tuning.grid(space, n)) <= n
+
+
+@pytest.mark.parametrize("part", [Range(0.3, 7.0, log=True), Range(-1.0, 0.123456)])
+def test_drawn_numbers_have_few_digits_and_stay_within(development, part):
+    search = tuning.tune(Bowl(), development, 30, "random", space={"x": part})
+    values = [point["x"] for point in search.points]
+    assert all(part.low <= value <= part.high for value in values)
+    assert all(value in (part.low, part.high, float(f"{value:.3g}")) for value in values)
+    assert len(set(values)) > 25
+
+
+@pytest.mark.parametrize("ends", [(1.0, 1.0, False), (2.0, 1.0, False), (0.0, 1.0, True)])
+def test_a_range_that_is_none_is_refused(ends):
+    with pytest.raises(RecsysError, match="is no range"):
+        Range(*ends)
+
+
+# ---- what it may look at
+
+
+def test_no_search_can_tell_one_test_part_from_another(data):
+    """The test ratings are replaced by nonsense: not a digit of what is found may change."""
+    other = models_of_nonsense(data)
+    found = []
+    for one in (data, other):
+        (fold,) = protocols.folds(one, "80-20", seed=2)
+        model = models.ALS(n_factors=3, n_epochs=3)
+        space = {"tau": Range(0.5, 5.0, log=True), "popularity": Choice(None, 50.0)}
+        decision = tuning.choose(
+            model, fold.development, 8, seed=1, space=space, finalists=2, deals=2
+        )
+        final = models.ALS(**{**model.get_params(), **decision.params}).fit(fold.learning)
+        found.append((decision, fold.exam.sit("ALS", final, fold.learning, ["rmse"])["rmse"]))
+    (a, rmse_a), (b, rmse_b) = found
+    same(a.search, b.search)
+    assert (a.params, a.value) == (b.params, b.value)
+    assert rmse_a != rmse_b  # the nonsense did reach the test part
+
+
+def models_of_nonsense(data):
+    (fold,) = protocols.folds(data, "80-20", seed=2)
+    n = len(data.ratings)
+    kept = fold.learning.to_frame().set_index(["user_id", "item_id"]).index
+    frame = data.ratings.to_frame()
+    in_test = ~frame.set_index(["user_id", "item_id"]).index.isin(kept)
+    assert in_test.sum() == round(0.2 * n)
+    frame.loc[in_test, "rating"] = 5.5 - frame.loc[in_test, "rating"]
+    ids = {"user_ids": data.ratings.user_ids, "item_ids": data.ratings.item_ids}
+    nonsense = Ratings.from_frame(frame, scale=data.ratings.scale, **ids)
+    return datasets.Dataset("nonsense", nonsense, data.items)
+
+
+@pytest.mark.parametrize("function", [tuning.tune, tuning.choose])
+def test_a_fold_with_its_test_part_is_refused(data, function):
+    (fold,) = protocols.folds(data, "80-20")
+    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Fold"):
+        function(models.ALS(), fold)
+    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Fold"):
+        tuning.confirm(models.ALS(), fold, [{}])
+
+
+def test_some_users_are_drawn_whole_and_enough_are_all(data):
+    part = protocols.folds(data, "80-20")[0].development
+    n = len(part.train) + len(part.valid)
+    assert tuning.some_users(part, n) is part
+    few = tuning.some_users(part, n // 3, seed=1)
+    size = len(few.train) + len(few.valid)
+    most = int((part.train.by_user.counts + part.valid.by_user.counts).max())
+    assert n // 3 - most < size <= n // 3
+    drawn = few.train.by_user.counts > 0
+    for some, whole in ((few.train, part.train), (few.valid, part.valid)):
+        assert pairs(some) == pairs(whole.select(drawn[whole.user_of_rating()]))
+    assert pairs(tuning.some_users(part, n // 3, seed=2).train) != pairs(few.train)
+    assert few.items is part.items
+
+
+# ---- the final round
+
+
+def test_candidates_are_measured_on_other_divisions_of_the_same_ratings(data):
+    part = protocols.folds(data, "80-20")[0].development
+    seen = []
+
+    class Spy(models.ALS):
+        def fit(self, train, valid=None, items=None, **options):
+            seen.append((train, valid))
+            return super().fit(train, valid, items, **options)
+
+    candidates = [{"tau": 1.0}, {"tau": 50.0}, {"tau": 1.0}]
+    table = tuning.confirm(Spy(n_factors=3, n_epochs=3), part, candidates, deals=3)
+    assert table.shape == (3, 3)
+    np.testing.assert_array_equal(table.iloc[0], table.iloc[2])
+    assert (table.iloc[0] != table.iloc[1]).all()
+    assert len({table.loc[0, deal] for deal in table}) == 3
+    whole = pairs(part.train) | pairs(part.valid)
+    valids = [pairs(valid) for _, valid in seen[::3]]
+    for train, valid in seen:
+        assert len(valid) == len(part.valid)
+        assert pairs(train) | pairs(valid) == whole
+        assert not pairs(train) & pairs(valid)
+    assert valids[0] != valids[1] != valids[2] != pairs(part.valid)
+
+
+def pairs(ratings):
+    frame = ratings.to_frame()
+    return set(zip(frame["user_id"], frame["item_id"], strict=True))
+
+
+def test_the_choice_is_the_finalist_that_is_best_elsewhere_the_defaults_being_one(data):
+    part = protocols.folds(data, "80-20")[0].development
+    model = models.ALS(n_factors=3, n_epochs=3)
+    decision = tuning.choose(
+        model, part, 6, "random", finalists=3, deals=2, space={"tau": Range(20.0, 60.0)}
+    )
+    finals = decision.finals
+    assert list(finals["trial"][:-1]) == [str(n) for n in decision.search.best(3)["number"]]
+    assert finals["trial"].iloc[-1] == "defaults"
+    assert decision.value == finals["confirmed"].min()
+    # Everything the search was allowed to try is far too strict.
+    assert decision.params == {"tau": model.tau}
+    better = tuning.choose(
+        model.set_params(tau=500.0), part, 6, "random", finalists=3, deals=2,
+        space={"tau": Range(1.0, 3.0)},
+    )  # fmt: skip
+    assert better.params == {"tau": better.finals.loc[better.finals["confirmed"].idxmin(), "tau"]}
+    assert 1 <= better.params["tau"] <= 3
+
+
+def test_defaults_are_kept_unless_clearly_beaten(development):
+    class Noisy(Bowl):
+        """`x` changes nothing but the luck of a part."""
+
+        def fit(self, train, valid=None, items=None, *, progress=None):
+            rng = np.random.default_rng([int(1e6 * self.x), *train.by_user.indices])
+            self.training_log_ = pd.DataFrame({"epoch": [1], "rmse_valid": [0.9 + rng.normal()]})
+            return self
+
+    decisions = [
+        tuning.choose(
+            Noisy(x=20.0), development, 5, "random", seed, space={"x": Range(0.0, 1.0)}, deals=3
+        )
+        for seed in range(20)
+    ]
+    kept = sum(decision.params == {"x": 20.0} for decision in decisions)
+    lowest = sum(decision.finals["confirmed"].idxmin() == 5 for decision in decisions)
+    assert lowest < kept < 20
+
+
+# ---- mistakes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_trials": 0}, "n_trials=0 must be 1 or more"),
+        ({"seed": -1}, "seed=-1"),
+        ({"sampler": "bayes"}, "no sampler 'bayes'; there are tpe, random, grid"),
+        ({"pruner": "axe"}, "no pruner 'axe'; there are median, halving"),
+        ({"space": None}, "not known where to look for the parameters of Bowl; pass space="),
+        ({"space": {"z": Range(0.0, 1.0)}}, "Bowl has no parameter 'z'"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(development, options, message):
+    with pytest.raises(RecsysError, match=message):
+        tuning.tune(Bowl(), development, **{"space": PLANE, **options})
+
+
+def test_a_metric_that_does_not_exist_ends_the_search(data):
+    part = protocols.folds(data, "80-20")[0].development
+    with pytest.raises(RecsysError, match=r"none of 3 trials .* there is no metric 'rsme'"):
+        tuning.tune(models.BiasALS(n_epochs=1), part, 20, metric="rsme")
+
+
+def test_trials_that_fail_are_noted_and_the_search_goes_on(development):
+    space = {"broken": Choice(False, True), **PLANE}
+    search = tuning.tune(Bowl(), development, 30, "random", space=space)
+    failed = search.trials[search.trials["state"] == "failed"]
+    assert 5 < len(failed) < 25
+    assert failed["broken"].all()
+    assert failed["value"].isna().all()
+    assert search.best_params["broken"] is False
+
+
+def test_a_search_in_which_all_fails_ends_soon_and_says_why(development):
+    Bowl.fits = 0
+    with pytest.raises(RecsysError, match="none of 3 trials could be finished, for: the bowl is"):
+        tuning.tune(Bowl(broken=True), development, 30, space=PLANE)
+    assert Bowl.fits == 3
+
+
+def test_an_error_that_is_no_users_mistake_is_not_hidden(development):
+    class Faulty(Bowl):
+        def fit(self, *parts, **options):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        tuning.tune(Faulty(), development, 5, space=PLANE)
+
+
+# ---- the chosen values
+
+
+def test_what_is_recorded_is_read_back(tmp_path):
+    file = tmp_path / "tuned.toml"
+    params = {"tau": 1.38, "n_factors": 40, "popularity": None}
+    how = {"protocol": "80-20", "seed": 0, "sampler": "tpe", "n_trials": 40, "value": 0.8441}
+    tuning.record("als", "ml-100k", params, file, **how)
+    tuning.record("BPR", "synthetic", {"reg": 1e-05}, file)
+    tuning.record("ALS", "ml-1m", {"tau": 1.1}, file)
+    assert tuning.load_params("Als", "ml-100k", file) == {"tau": 1.38, "n_factors": 40}
+    assert tuning.provenance("ALS", "ml-100k", file) == {
+        "dataset": "ml-100k",
+        **how,
+        "params": {"tau": 1.38, "n_factors": 40},
+    }
+    assert tuning.load_params("ALS", "ml-1m", file) == {"tau": 1.1}
+    assert tuning.load_params("BPR", "synthetic", file) == {"reg": 1e-05}
+    before = file.read_bytes()
+    tuning.record("ALS", "ml-1m", {"tau": 9.0}, file)
+    tuning.record("ALS", "ml-1m", {"tau": 1.1}, file)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned.toml"]
+
+
+def test_the_file_does_not_depend_on_the_order_of_recording(tmp_path):
+    one, two = tmp_path / "1.toml", tmp_path / "2.toml"
+    entries = [("ALS", "ml-1m", {"tau": 1.0}), ("BPR", "mine", {"reg": 0.1}), ("ALS", "a b.c", {})]
+    for name, data, params in entries:
+        tuning.record(name, data, params, one)
+    for name, data, params in reversed(entries):
+        tuning.record(name, data, params, two)
+    assert one.read_text() == two.read_text()
+    assert tuning.provenance("ALS", "a b.c", one) == {"dataset": "a b.c", "params": {}}
+
+
+def test_without_a_value_the_nearest_of_its_kind_counts_and_else_the_defaults(tmp_path):
+    file = tmp_path / "tuned.toml"
+    assert tuning.load_params("ALS", "ml-1m", file) == {}
+    tuning.record("ALS", "ml-latest-small", {"tau": 1.0}, file)
+    tuning.record("ALS", "ml-25m", {"tau": 2.0}, file)
+    tuning.record("ALS", "synthetic", {"tau": 3.0}, file)
+    chosen = {
+        name: tuning.load_params("ALS", name, file).get("tau")
+        for name in ("ml-100k", "ml-20m", "ml-32m", "synthetic-32m", "synthetic", "mine")
+    }
+    assert chosen == {
+        "ml-100k": 1.0,
+        "ml-20m": 2.0,
+        "ml-32m": 2.0,
+        "synthetic-32m": 3.0,
+        "synthetic": 3.0,
+        "mine": None,
+    }
+    assert tuning.provenance("ALS", "ml-20m", file)["dataset"] == "ml-25m"
+    assert tuning.provenance("BPR", "ml-20m", file) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[ALS", "is not TOML"),
+        ("[SVD.'ml-1m'.params]\nk = 1", "names a model 'SVD'"),
+        ("[ALS.'ml-1m']\ntau = 1.0", r"has no table \[ALS.ml-1m.params\]"),
+        ("ALS = 1", r"has no table"),
+        ("[ALS.'ml-1m'.params]\ntua = 1.0", "parameter 'tua', and it has only n_factors"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, text, message):
+    file = tmp_path / "tuned.toml"
+    file.write_text(text)
+    with pytest.raises(DataError, match=message):
+        tuning.load_params("ALS", "ml-1m", file)
+
+
+def test_what_no_model_could_take_is_not_recorded(tmp_path):
+    file = tmp_path / "tuned.toml"
+    with pytest.raises(RecsysError, match="no model 'SVD'; there are ALS"):
+        tuning.record("SVD", "ml-1m", {}, file)
+    with pytest.raises(RecsysError, match="parameter 'tua'"):
+        tuning.record("ALS", "ml-1m", {"tua": 1.0}, file)
+    assert not file.exists()
+    with pytest.raises(RecsysError, match="no model 'SVD'"):
+        tuning.load_params("SVD", "ml-1m", file)
+
+
+def test_a_place_that_cannot_be_written_is_told_with_what_was_chosen(tmp_path):
+    tmp_path.chmod(0o500)
+    place = tmp_path if os.geteuid() else Path("/proc")  # root may write to the former
+    with pytest.raises(RecsysError) as caught:
+        tuning.record("ALS", "ml-1m", {"tau": 1.5}, place / "tuned.toml")
+    assert "tuned.toml' cannot be written" in str(caught.value)
+    assert "ALS(tau=1.5) is not recorded; run this in a checkout" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    tmp_path.chmod(0o700)
+
+
+def test_the_projects_own_values_can_be_given_to_their_models():
+    for name in tuning.SPACES:
+        kind = getattr(models, name)
+        simulated = "synthetic-watch" if issubclass(kind, ImplicitFeedbackModel) else "synthetic"
+        for data in ("ml-latest-small", simulated):
+            assert tuning.provenance(name, data)["dataset"] == data
+            kind(**tuning.load_params(name, data))
+
+
+def test_no_point_is_a_finalist_twice(data):
+    part = protocols.folds(data, "80-20")[0].development
+    space = {"by": Choice("count", "mean")}
+    decision = tuning.choose(
+        models.Popularity(), part, 12, "random", metric="ndcg@10", space=space, deals=2
+    )
+    assert len(decision.search.trials) == 12
+    assert list(decision.finals["trial"])[-1] == "defaults"
+    assert sorted(decision.finals["by"][:-1]) == ["count", "mean"]
+
+
+# ---- the command
+
+
+def test_the_command_prints_the_best_and_records_what_helps(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        datasets,
+        "load",
+        lambda name: datasets.synthetic.generate(n_users=150, n_items=120, n_ratings=6000, seed=1),
+    )
+    file = tmp_path / "tuned.toml"
+    tuning.command("biasals", "synthetic", 6, "random", seed=3, path=file)
+    text = capsys.readouterr().out
+    entry = tuning.provenance("BiasALS", "synthetic", file)
+    assert entry["n_trials"] == 6
+    assert (entry["protocol"], entry["seed"], entry["metric"]) == ("80-20", 3, "rmse")
+    assert text.count("\n") > 8
+    assert "defaults" in text
+    assert f"gamma={entry['params']['gamma']}" in text
+    assert f"written to {file}" in text
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol", "make", "liked"),
+    [
+        ("synthetic", "strangers", datasets.synthetic.generate, 4.0),
+        ("synthetic-watch", "watch", datasets.watching.generate, 2.0),
+    ],
+)
+def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
+    tmp_path, capsys, monkeypatch, dataset, protocol, make, liked
+):
+    sizes = {"n_watches": 9000, "n_small_users": 20, "n_small_items": 30}
+    if protocol == "strangers":
+        sizes = {"n_ratings": 9000}
+    data = make(n_users=150, n_items=120, seed=1, **sizes)
+    monkeypatch.setattr(datasets, "load", lambda name: replace(data, name=dataset))
+    file = tmp_path / "tuned.toml"
+    tuning.command("puresvd", dataset, 3, "grid", path=file)
+    entry = tuning.provenance("PureSVD", dataset, file)
+    assert (entry["protocol"], entry["metric"]) == (protocol, "ndcg@10")
+    assert f"{protocol}, seed 0" in capsys.readouterr().out
+    # The value is that of lists of likes, in the candidates that the protocol ranks.
+    ground = getattr(protocols, protocol)(data)
+    again = tuning.confirm(
+        models.PureSVD(threshold=liked), ground.development, [entry["params"]], metric="ndcg@10"
+    )
+    assert entry["value"] == round(again.to_numpy().mean(), 4)
+    kuairec = tuning.load_params("PureSVD", "kuairec", file)
+    assert kuairec == (entry["params"] if protocol == "watch" else {})
+
+
+def test_the_command_refuses_a_model_without_a_space(tmp_path):
+    with pytest.raises(RecsysError, match="Popularity has nothing to search; these have: BiasALS"):
+        tuning.command("popularity", "synthetic", path=tmp_path / "tuned.toml")
+
+
+def test_importing_the_library_does_not_import_optuna():
+    program = "import sys, recsys_lib.tuning; sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -1,0 +1,294 @@
+"""The widgets' Python half: tastes, packed films, traits, and the form that lives in a page."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from traitlets import TraitError
+
+from recsys_lib import datasets, models, splits
+from recsys_lib.errors import DataError, RecsysError, UnknownIdError
+from recsys_lib.widgets import (
+    BiasExplorer,
+    FilmMap,
+    FitExplorer,
+    GenreSliders,
+    RatingDemo,
+    assets,
+)
+from recsys_lib.widgets.catalogue import catalogue, quantised, score_error
+from recsys_lib.widgets.taste import measured_noise, taste_of
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("synthetic", n_users=400, n_items=300, n_ratings=20_000, seed=2)
+
+
+@pytest.fixture(scope="module", params=["ALS", "GenreALS"])
+def model(request, data):
+    made = {"ALS": models.ALS(6, n_epochs=5), "GenreALS": models.GenreALS(6, lam=1.5, n_epochs=5)}
+    return made[request.param].fit(data.ratings, items=data.items)
+
+
+@pytest.fixture
+def demo(model, data):
+    return RatingDemo(model, data.items)
+
+
+def some_ratings(model, rng, n):
+    items = rng.choice(model.item_ids_, n, replace=False).tolist()
+    return dict(zip(items, (rng.integers(1, 11, n) / 2).tolist(), strict=True))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 30, 290])
+def test_a_taste_scores_as_recommend_for(model, n):
+    ratings = some_ratings(model, np.random.default_rng(n), n)
+    table = model.recommend_for(ratings, n=300)
+    scores = pd.Series(taste_of(model, ratings).scores(), model.item_ids_)
+    np.testing.assert_allclose(scores[table["item_id"]], table["score"], atol=2e-5)
+
+
+def test_pushes_and_what_stood_before_add_up_to_the_score(model):
+    taste = taste_of(model, some_ratings(model, np.random.default_rng(0), 12))
+    for item in (0, 7, 299):
+        total = taste.base[item] + taste.pushes(item).sum()
+        assert total == pytest.approx(taste.scores()[item])
+    assert np.ptp(taste.pushes(0)) > 0
+
+
+def test_the_spread_is_that_of_tastes_drawn_from_the_posterior(model):
+    """Perturb ratings and prior by their own noise: the solutions then scatter as the posterior."""
+    rng = np.random.default_rng(1)
+    ratings, noise = some_ratings(model, rng, 8), 0.7
+    taste = taste_of(model, ratings)
+    size, draws = len(taste.row), 4000
+    penalty = np.array([model.tau] * model.n_factors + [model.gamma]) * 8**model.nu
+    said = taste.surprise + noise * rng.standard_normal((draws, 8))
+    prior = noise * np.sqrt(model.lam / penalty) * rng.standard_normal((draws, size))
+    z = taste.vectors[taste.rated]
+    system = model.lam * z.T @ z + np.diag(penalty)
+    rows = np.linalg.solve(system, (model.lam * said @ z + prior * penalty).T).T
+    scores = rows @ taste.vectors.T + noise * rng.standard_normal((draws, 300))
+    np.testing.assert_allclose(scores.std(axis=0), taste.spread(noise), rtol=0.06)
+
+
+def test_each_rating_makes_surer(model):
+    ratings = some_ratings(model, np.random.default_rng(3), 40)
+    few = dict(list(ratings.items())[:5])
+    assert (taste_of(model, ratings).spread(1.0) < taste_of(model, few).spread(1.0)).all()
+
+
+def test_the_measured_noise_is_near_what_was_simulated(model, data):
+    _, hidden, _, shown = splits.strong_generalisation(data.ratings, valid=0.5, test=0, seed=0)
+    assert measured_noise(model, shown, hidden) == pytest.approx(data.truth.noise_floor(), rel=0.15)
+    with pytest.raises(DataError, match="both shown and hidden"):
+        measured_noise(model, shown, shown.select(np.zeros(len(shown), bool)))
+
+
+def test_quantised_rows_keep_within_half_a_step(model):
+    rng = np.random.default_rng(4)
+    rows, step = quantised(model.item_rows_)
+    assert rows.dtype == np.int16
+    assert np.abs(rows).max(axis=0).tolist() == [2**15 - 1] * rows.shape[1]
+    assert (np.abs(rows * step - model.item_rows_) <= step * 0.5001).all()
+    for row in rng.standard_normal((20, rows.shape[1])):
+        factors = row.copy()
+        factors[-1] = 1
+        off = np.abs((rows * step - model.item_rows_) @ factors).max()
+        assert off <= score_error(row, step) * 1.0001
+        assert off > score_error(row, step) / 20  # a bound that says something
+
+
+def test_a_demo_may_show_the_most_rated_films_only(model, data):
+    small = catalogue(model, data.items, n_films=40)
+    counts = data.ratings.by_item.counts
+    assert small.ids == data.ratings.item_ids[small.positions].tolist()
+    assert counts[small.positions].min() >= np.sort(counts)[-40]
+    assert small.packed["counts"] == counts[small.positions].tolist()
+    rows = np.frombuffer(small.packed["rows"], "<i2").reshape(40, -1)
+    unpacked = rows * small.packed["columnScale"]
+    np.testing.assert_allclose(unpacked, model.item_rows_[small.positions], atol=1e-4)
+
+
+def test_what_cannot_be_shown_is_told(model, data):
+    with pytest.raises(DataError, match=r"no row for item"):
+        RatingDemo(model, data.items.iloc[1:])
+    with pytest.raises(RecsysError, match="at least one film"):
+        RatingDemo(model, data.items, n_films=0)
+    with pytest.raises(RecsysError, match="fewer than two factors"):
+        RatingDemo(models.BiasALS(n_epochs=1).fit(data.ratings), data.items)
+    with pytest.raises(RecsysError, match="not Popularity"):
+        RatingDemo(models.Popularity().fit(data.ratings), data.items)
+
+
+def test_python_sees_what_the_browser_sends(demo, model):
+    seen = []
+    demo.observe(lambda change: seen.append(change["new"]), "ratings")
+    first, second = demo.films["ids"][:2]
+    demo.set_state({"ratings": [[first, 4.5], [second, 1]]})  # as the front end's message has it
+    assert seen == [{first: 4.5, second: 1}]
+    expected = model.recommend_for(seen[0])
+    assert demo.recommendations["item_id"].tolist() == expected["item_id"].tolist()
+    np.testing.assert_allclose(demo.recommendations["score"], expected["score"], atol=1e-4)
+
+
+def test_the_browser_is_sent_what_python_sets(demo):
+    ids = demo.films["ids"]
+    demo.ratings = {ids[3]: 2.0}
+    demo.recommendations = pd.DataFrame({"item_id": [ids[8]], "score": [4.25]})
+    state = demo.get_state(["ratings", "recommendations"])
+    assert state["ratings"] == [[ids[3], 2.0]]
+    rows = [[ids[8], 4.25, demo.noise]]
+    assert state["recommendations"] == {"of": [[ids[3], 2.0]], "rows": rows}
+
+
+def test_wrong_ratings_and_lists_are_refused_and_leave_no_trace(demo):
+    first = demo.films["ids"][0]
+    for wrong, error in (({first: 9.0}, DataError), ({-5: 3.0}, UnknownIdError)):
+        with pytest.raises(error):
+            demo.ratings = wrong
+    with pytest.raises(TraitError):
+        demo.ratings = 3
+    with pytest.raises(DataError, match="score"):
+        demo.recommendations = pd.DataFrame({"item_id": [first]})
+    with pytest.raises(UnknownIdError):
+        demo.recommendations = pd.DataFrame({"item_id": [-5], "score": [1.0]})
+    assert demo.ratings == {}
+    assert len(demo.recommendations) == 10
+
+
+def test_ready_made_tastes_are_of_films_in_the_demo(demo):
+    assert len(demo.tastes) == 5
+    for ratings in demo.tastes.values():
+        assert set(ratings) <= set(demo.films["ids"])
+        assert len(set(ratings.values())) == 2
+
+
+HOSTILE = ["</script><script>alert(1)</script>", "<!-- <b>", "\u202egnirts", '"&\u2028', "😀"]
+
+
+def test_a_page_state_survives_html_with_any_title(model, data):
+    items = data.items.copy()
+    items.loc[items.index[: len(HOSTILE)], "title"] = HOSTILE
+    text = RatingDemo(model, items).to_html()
+    assert text.count("<script") == 1
+    state = json.loads(re.search(r"<script[^>]*>(.*?)</script>", text, re.DOTALL)[1])
+    assert state["films"]["titles"][: len(HOSTILE)] == HOSTILE
+
+
+def test_bundles_have_no_import_left_and_each_part_once():
+    for name in ("atlas", "bias", "demo", "fits", "genres"):
+        text = assets.module(name)
+        assert not re.search(r"^import ", text, re.MULTILINE)
+        assert text.count("export ") == text.count("export default ") == 1
+        declared = re.findall(r"^(?:function|const|let|class) (\w+)", text, re.MULTILINE)
+        assert len(declared) == len(set(declared)) > 5
+    assert "export" not in assets.page_script(("demo", "genres"))
+
+
+def test_the_films_of_a_page_weigh_less_than_one_and_a_half_megabytes():
+    data = datasets.load("synthetic", n_users=500, n_items=11_000, n_ratings=30_000, seed=0)
+    model = models.GenreALS(20, n_epochs=1).fit(data.ratings, items=data.items)
+    assert len(RatingDemo(model, data.items, n_films=10_000).to_html().encode()) < 1_500_000
+
+
+def test_the_genre_sliders_predict_as_the_model_does_for_a_new_film(data):
+    model = models.GenreALS(6, n_epochs=5).fit(data.ratings, items=data.items)
+    mix = model.genre_names_[1:4]
+    sliders = GenreSliders(model)
+    sliders.weights = dict.fromkeys(mix, 1.0)
+    grown = model.copy().partial_fit_items(10**6, {}, genres="|".join(mix))
+    users = [int(name.split()[1]) for name in sliders.fixed["readers"]]
+    low, high = model.scale_
+    expected = grown.predict(users, 10**6)
+    np.testing.assert_allclose(sliders.predictions().clip(low, high), expected, atol=1e-4)
+    assert np.ptp(expected) > 0
+    with pytest.raises(RecsysError, match="no genres"):
+        GenreSliders(models.ALS(2, n_epochs=1).fit(data.ratings))
+
+
+def test_the_best_films_of_the_explorer_are_the_best_of_all(data):
+    model = models.BiasALS().fit(data.ratings)
+    explorer = BiasExplorer(model, data.items, [0.0, 2.0, 40.0])
+    titles = data.items.set_index("item_id")["title"]
+    users, stars = data.ratings.user_of_rating(), data.ratings.by_user.values.astype(float)
+    for fair in (False, True):
+        explorer.fair = fair
+        known = stars - model.user_biases_[users].astype(float) * fair
+        sums = np.bincount(data.ratings.by_user.indices, known, data.ratings.n_items)
+        for explorer.gamma in (0.0, 2.0, 40.0):
+            counts = data.ratings.by_item.counts
+            with np.errstate(invalid="ignore"):
+                every = (sums + explorer.gamma * data.ratings.mean) / (counts + explorer.gamma)
+            every[counts == 0] = -np.inf
+            best = explorer.best()
+            np.testing.assert_allclose(best["estimate"], np.sort(every)[::-1][:8], rtol=1e-6)
+            first = titles[data.ratings.item_ids[np.argmax(every)]]
+            assert best["title"][0].startswith(first)
+    with pytest.raises(DataError, match="one of"):
+        explorer.gamma = 3.0
+
+
+def test_a_fair_estimate_is_a_half_step_of_the_model(data):
+    model = models.BiasALS(gamma=2.0, n_epochs=30).fit(data.ratings)  # as good as converged
+    explorer = BiasExplorer(model, data.items, [2.0])
+    explorer.fair = True
+    best = np.sort(model.mu_ + model.item_biases_[data.ratings.by_item.counts > 0])[::-1][:8]
+    np.testing.assert_allclose(explorer.best()["estimate"], best, atol=1e-4)
+
+
+def histories(values=(1, 2), epochs=3):
+    rows = [
+        (k, tau, epoch, 1 / (k * epoch), tau / epoch)
+        for k in values
+        for tau in (0.5, 1.0)
+        for epoch in range(1, epochs + 1)
+    ]
+    return pd.DataFrame(rows, columns=["K", "tau", "epoch", "rmse_train", "rmse_valid"])
+
+
+def test_the_fit_explorer_holds_every_curve_in_its_place():
+    explorer = FitExplorer(histories().sample(frac=1, random_state=0))
+    assert explorer.fixed["values"] == [[1, 2], [0.5, 1.0]]
+    assert explorer.fixed["train"][1][0] == pytest.approx([1 / 2, 1 / 4, 1 / 6], abs=1e-5)
+    assert explorer.fixed["valid"][0][1] == pytest.approx([1.0, 0.5, 1 / 3], abs=1e-5)
+    assert explorer.fixed["best"] == [0, 0]
+    with pytest.raises(DataError, match="one row for each"):
+        FitExplorer(histories().iloc[1:])
+    with pytest.raises(DataError, match="no value number 2"):
+        explorer.chosen = [0, 2]
+
+
+def test_the_map_knows_the_nearest_and_refuses_parts_that_do_not_fit():
+    vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [-1, 0]], float)
+    atlas = FilmMap(vectors, list("abcd"), vectors)
+    near = atlas.fixed["near"]
+    assert [other for other, _ in near[0]] == [1, 2, 3]
+    assert near[3][-1] == (0, -1.0)
+    with pytest.raises(DataError, match="as many of each"):
+        FilmMap(vectors, list("abc"), vectors)
+    with pytest.raises(DataError, match="finite"):
+        FilmMap(vectors * np.nan, list("abcd"), vectors)
+    with pytest.raises(DataError, match="no film 4 on a map of 4"):
+        atlas.chosen = 4
+
+
+def test_plain_forms_are_pictures_with_words(data):
+    forms = [
+        BiasExplorer(models.BiasALS().fit(data.ratings), data.items, [0.0, 5.0]),
+        FitExplorer(histories()),
+        GenreSliders(models.GenreALS(6, n_epochs=2).fit(data.ratings, items=data.items)),
+        FilmMap(np.eye(8)[:, :2], [f"<i>{k}" for k in range(8)], np.eye(8)),
+    ]
+    for widget in forms:
+        text = widget.to_html()
+        (picture,) = re.findall(r"<img [^>]*>", text)
+        words = re.search('alt="([^"]*)"', picture)[1]
+        assert len(words) > 30
+        drawing = base64.b64decode(re.search('base64,([^"]*)', picture)[1])
+        assert drawing.count(b"<svg") == 1
+        assert "<i>" not in re.sub("<script.*?</script>", "", text, flags=re.DOTALL)
