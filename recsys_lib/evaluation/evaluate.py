@@ -125,6 +125,9 @@ def evaluate(
             columns[name] = column
             there = column[~np.isnan(column)]  # a user may have no value
             values[name] = float(there.mean()) if len(there) else float("nan")
+    fingerprint = 0
+    for array in test.by_user:
+        fingerprint = zlib.crc32(np.ascontiguousarray(array), fingerprint)
     return Report(
         values,
         pd.DataFrame(columns, index=pd.Index(test.user_ids[users], name="user_id")),
@@ -135,7 +138,7 @@ def evaluate(
         relevant=relevant,
         candidates=candidates,
         errors=errors,
-        test_part=_fingerprint(test),
+        test_part=f"{fingerprint:08x}",
     )
 
 
@@ -292,13 +295,6 @@ def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(test.user_ids[tested], name="user_id"))
 
 
-def _fingerprint(test: Ratings) -> str:
-    crc = 0
-    for array in test.by_user:
-        crc = zlib.crc32(np.ascontiguousarray(array), crc)
-    return f"{crc:08x}"
-
-
 # --- checks ---------------------------------------------------------------------------------------
 
 
@@ -306,14 +302,16 @@ def _check_parts(
     model: Recommender, train: Ratings, test: Ratings, test_input: Ratings | None
 ) -> None:
     model.check_fitted()
-    universe = train.user_ids, train.item_ids
     for name, part in (("test", test), ("test_input", test_input)):
-        if part is not None and not _same(universe, (part.user_ids, part.item_ids)):
+        if part is not None and not train.same_universe(part):
             raise RecsysError(
                 f"train and {name} number other users or items; take both from one split"
             )
     # Users that `partial_fit_users` added stand behind those of the training part.
-    if not _same(universe, (model.user_ids_[: train.n_users], model.item_ids_)):
+    if not (
+        np.array_equal(train.user_ids, model.user_ids_[: train.n_users])
+        and np.array_equal(train.item_ids, model.item_ids_)
+    ):
         raise RecsysError("the model was fitted on other users or items than those of train")
     if len(test) == 0:
         raise RecsysError("the test part is empty; take a larger share for it")
@@ -341,6 +339,3 @@ def _check_rankable(seen: CSR, test: Ratings, users: np.ndarray, relevant: float
             "another part"
         )
 
-
-def _same(ids: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(ids, others, strict=True))
