@@ -124,7 +124,8 @@ class Fitted(Parameters):
     @classmethod
     def from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
         """Return the model that `save` wrote; see `models.load`."""
-        model = cls(**meta["params"])
+        params = meta["params"].items()  # JSON has no tuples
+        model = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in params})
         known = CSR(*(arrays.pop(f"known.{name}") for name in CSR._fields))
         for name, value in (arrays | meta["state"]).items():
             setattr(model, name, value)
