@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from recsys_lib.protocols import Development
+from recsys_lib.evaluation import Development
 
 ENOUGH = 2_000_000  # ratings
 

@@ -21,7 +21,7 @@ import pandas as pd
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
-from recsys_lib.protocols import Development
+from recsys_lib.evaluation import Development
 from recsys_lib.tuning.spaces import SPACES, Space, grid
 from recsys_lib.tuning.study import (
     SMALLER_IS_BETTER,
@@ -98,7 +98,7 @@ def tune(
     model : Recommender
         Its own parameters hold for all that is not searched; it is not fitted itself.
     development : Development
-        What may be looked at: ``protocols.folds(data, "80-20")[0].development``.
+        What may be looked at: ``evaluation.folds(data, "80-20")[0].development``.
     n_trials : int
         Trials in all, those of earlier calls with the same `storage` included. A grid has as many
         points as fit in this number.
@@ -285,7 +285,7 @@ def check_development(development: Development) -> None:
     if not isinstance(development, Development):
         raise RecsysError(
             f"a search takes a Development, and this is a {type(development).__name__}; take "
-            "protocols.folds(...)[0].development, which has no test part"
+            "evaluation.folds(...)[0].development, which has no test part"
         )
 
 
