@@ -19,6 +19,7 @@ import pandas as pd
 from recsys_lib import metrics as m
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation.report import Report
+from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
@@ -263,7 +264,7 @@ class _Measured:
         for start in range(0, len(users), self.batch):
             some = users[start : start + self.batch]
             seen, wanted = self.seen.take(some), liked.take(some)
-            auc[start : start + self.batch] = ranking.user_auc(
+            auc[start : start + self.batch] = auc_kernels.user_auc(
                 *self._vectors(some, "auc"), *seen[:2], *wanted[:2]
             )
         return auc
