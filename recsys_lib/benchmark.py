@@ -257,9 +257,7 @@ def benchmark(
             label = f"{name}, seed {seed}"
             report = split.test(label, mine, wanted[name], **options)
             size, kept = mine.n_parameters_, mine if keep or ready else _copy(mine)
-            runs.append(
-                Run(name, seed, split.name, report, kept, tuned, seconds, memory, size)
-            )
+            runs.append(Run(name, seed, split.name, report, kept, tuned, seconds, memory, size))
             logger.info(
                 "%s, %s: %s (%.1f s of tuning, %.1f s of fitting)", label, split.name,
                 ", ".join(f"{metric} {value:.4f}" for metric, value in report.values.items()),
@@ -353,7 +351,7 @@ def _warm_up(models: Mapping[str, Recommender], split: Split) -> None:
     """Fit copies to a few of the ratings: whatever is compiled at first use is compiled then."""
     few = np.arange(len(split.learning)) < WARM_UP
     small = Ratings.from_frame(split.learning.select(few).to_frame(), scale=split.learning.scale)
-    known = {"items": split.development.items, "users": split.development.users}
+    part = replace(split.development, train=small, valid=small)
     for model in models.values():
         with suppress(RecsysError):  # too few for this model: the real fit will do, or say why
-            _copy(model).fit(small, **known, progress=False)
+            part.fit(_copy(model), progress=False)

@@ -8,9 +8,9 @@ from typing import Any
 from recsys_lib import datasets, evaluation, models
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
+from recsys_lib.evaluation import Development
 from recsys_lib.models import Recommender
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.evaluation import Development
 from recsys_lib.tuning import tuned
 from recsys_lib.tuning.finals import choose
 from recsys_lib.tuning.sample import some_users

@@ -15,9 +15,9 @@ import pandas as pd
 
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
+from recsys_lib.evaluation import Development
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
-from recsys_lib.evaluation import Development
 from recsys_lib.tuning.search import Search, check_development, metric_of, score, tune
 from recsys_lib.tuning.study import SMALLER_IS_BETTER
 

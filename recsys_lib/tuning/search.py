@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.errors import RecsysError
+from recsys_lib.evaluation import Development
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
-from recsys_lib.evaluation import Development
 from recsys_lib.tuning.spaces import SPACES, Space, grid
 from recsys_lib.tuning.study import (
     SMALLER_IS_BETTER,

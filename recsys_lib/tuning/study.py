@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.models import Recommender
 from recsys_lib.evaluation import Development
+from recsys_lib.models import Recommender
 from recsys_lib.tuning.spaces import Space
 
 if TYPE_CHECKING:
