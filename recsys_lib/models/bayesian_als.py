@@ -195,18 +195,9 @@ class BayesianALS(RatingModel):
     def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
         """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
 
-        Parameters
-        ----------
-        user_ids, item_ids : id or array-like (n,)
-            As for `predict`.
-        noise : bool
-            Whether to count the noise in the user's ratings, and so to say how far the rating may
-            be off; without it, how far the prediction may be off from the user's mean rating.
+        With `noise`, the noise in the user's ratings counts too: how far the rating may be off.
+        Without it: how far the prediction may be off from the mean of the user's ratings of it.
 
-        Raises
-        ------
-        UnknownIdError
-            An id is not in the training data.
         """
         users, items = self.pairs(user_ids, item_ids)
         variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
@@ -225,13 +216,6 @@ class BayesianALS(RatingModel):
         -------
         low, high : (n,) float32
             Clipped to the scale.
-
-        Raises
-        ------
-        UnknownIdError
-            An id is not in the training data.
-        RecsysError
-            `level` is not between 0 and 1.
         """
         if not 0 < level < 1:
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
@@ -245,7 +229,7 @@ class BayesianALS(RatingModel):
     # ---- vectors
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """Return vectors (m, S K + 1) whose products with the items' are means over the draws."""
+        """Return vectors (m, S K + 1): their products with the items' are means over the draws."""
         draws = self.draw_users(who) if isinstance(who, CSR) else self.user_draws_[who]
         return _flat(draws, np.float32(1 / self.n_samples))
 
@@ -291,9 +275,6 @@ class BayesianALS(RatingModel):
             self._append("user_draws_", draws)
             self._append("user_variances_", self.noise_variances_.mean())
         self.user_draws_[user] = draws
-
-    def _similarity_vectors(self) -> np.ndarray:
-        return self.item_means_[..., :-1].reshape(len(self.item_means_), -1)
 
 
 def _flat(draws: np.ndarray, scale: np.float32) -> np.ndarray:
