@@ -12,10 +12,8 @@ from recsys_lib.evaluation import Development
 from recsys_lib.models import Recommender
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
 from recsys_lib.tuning import tuned
-from recsys_lib.tuning.finals import choose
-from recsys_lib.tuning.sample import some_users
+from recsys_lib.tuning.finals import choose, some_users
 from recsys_lib.tuning.search import metric_of
-from recsys_lib.tuning.spaces import SPACES
 
 PROTOCOL = "80-20"
 DEALS = 5
@@ -32,14 +30,14 @@ def command(
 ) -> None:
     """Choose a model's parameters for a data set, record them and print what was found.
 
-    The protocol is "80-20", but for models of likes one of theirs: `evaluation.fully_observed` where the data
-    have a fully observed matrix, else, for all but BPR, `evaluation.user_holdout`. Its test part is
-    never looked at; of a large data set, some users are enough (`some_users`).
+    The protocol is "80-20", but for models of likes one of theirs: `evaluation.fully_observed`
+    where the data have such a matrix, else, for all but BPR, `evaluation.user_holdout`. Its test
+    part is never looked at; of a large data set, some users are enough (`some_users`).
 
     Parameters
     ----------
     model_name : str
-        A name in `SPACES`, in any case.
+        A name in `models.__all__`, in any case.
     dataset_name : str
         What `datasets.load` takes.
     n_trials, sampler, seed, storage :
@@ -53,9 +51,10 @@ def command(
         There is no such model, or it has nothing to search; or as `tune` and `record`.
     """
     name = tuned.class_name(model_name)
-    if name not in SPACES:
-        raise RecsysError(f"{name} has nothing to search; these have: {', '.join(SPACES)}")
     model = getattr(models, name)()
+    if not model.search_space:
+        able = [one for one in models.__all__ if getattr(models, one).search_space]
+        raise RecsysError(f"{name} has nothing to search; these have: {', '.join(able)}")
     data = datasets.load(dataset_name)
     protocol, development = _development(model, data, seed)
     development = some_users(development, seed=seed)
@@ -85,11 +84,11 @@ def command(
 def _development(model: Recommender, data: Dataset, seed: int) -> tuple[str, Development]:
     """Return a protocol's name and its parts; a model of likes is told what a like is there."""
     if isinstance(model, ImplicitFeedbackModel) and data.full is not None:
-        name, ground = "watch", evaluation.fully_observed(data, seed=seed)
+        name, split = "watch", evaluation.fully_observed(data, seed=seed)
     # On films BPR stands beside models of stars, where all that was rated counts.
     elif isinstance(model, ImplicitFeedbackModel) and not isinstance(model, models.BPR):
-        name, ground = "strangers", evaluation.user_holdout(data, seed=seed)
+        name, split = "strangers", evaluation.user_holdout(data, seed=seed)
     else:
         return PROTOCOL, evaluation.folds(data, PROTOCOL, seed)[0].development
-    model.set_params(threshold=ground.relevant)
-    return name, ground.development
+    model.set_params(threshold=split.relevant)
+    return name, split.development

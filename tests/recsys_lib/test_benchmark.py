@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from course.leaderboard import baselines
 from recsys_lib import benchmark as bench
 from recsys_lib import datasets, evaluation
-from recsys_lib.benchmark import baselines, benchmark
+from recsys_lib.benchmark import benchmark
 from recsys_lib.datasets import watching
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import Development
@@ -147,13 +148,13 @@ def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
     monkeypatch.setattr(bench, "WARM_UP", 100)
     fits, told = [], []
 
-    def choose(model, development, n_trials, **options):
+    def choose(model, development, n_trials, seed):
         assert type(development) is Development
         sizes = len(development.train), len(development.valid)
-        told.append((type(model), model.size, n_trials, options["seed"], *sizes))
-        return Decided({"size": 10**6})
+        told.append((type(model), model.size, n_trials, seed, *sizes))
+        return {"size": 10**6}
 
-    monkeypatch.setattr(bench.tuning, "choose", choose)
+    monkeypatch.setattr(bench.tuning, "choose_within", choose)
     found = benchmark({"spy": Spy(fits=fits, seed=3)}, data, "80-20", seeds=[2], trials=7)
     assert told == [(Spy, 1, 7, 2, 2880, 320)]
     # First a few ratings, so that what follows holds no compilation; then all there is to learn.
@@ -168,11 +169,6 @@ def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
     assert run.fitted.size == 10**6
     assert 2 * 8 < run.memory_mb < 2 * 8 + 2  # both arrays, at the one moment that both exist
     assert run.fit_seconds > 0 and run.tune_seconds > 0
-
-
-@dataclass
-class Decided:
-    params: dict
 
 
 def test_each_result_goes_to_the_log(data, caplog):

@@ -3,13 +3,14 @@
 import gc
 import types
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import benchmark as bench
 from recsys_lib import datasets, evaluation, splits, tuning
+from recsys_lib.benchmark import benchmark
 from recsys_lib.datasets import watching
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models import ALS, BPR, BiasALS, Popularity
@@ -285,9 +286,9 @@ def test_other_test_ratings_change_no_bit_of_a_search(data, protocol, number):
 
 def test_other_test_ratings_change_no_bit_of_a_choice(data, monkeypatch):
     """The whole way, as `reproduce` goes it: sample, search, finals."""
-    monkeypatch.setattr(bench, "SEARCHED", 1500)
+    monkeypatch.setattr(tuning, "choose_within", partial(tuning.choose_within, limit=1500))
     clean, dirty = (
-        bench.benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).runs[0]
+        benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).runs[0]
         for some in (data, poisoned(data, "80-20", 0, sealed))
     )
     assert clean.fitted.get_params() == dirty.fitted.get_params()
