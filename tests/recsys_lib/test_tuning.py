@@ -355,7 +355,7 @@ def test_no_search_can_tell_one_test_part_from_another(data):
             model, fold.development, 8, seed=1, space=space, finalists=2, deals=2
         )
         final = models.ALS(**{**model.get_params(), **decision.params}).fit(fold.learning)
-        found.append((decision, fold.exam.sit("ALS", final, fold.learning, ["rmse"])["rmse"]))
+        found.append((decision, fold.test("ALS", final, ["rmse"])["rmse"]))
     (a, rmse_a), (b, rmse_b) = found
     same(a.search, b.search)
     assert (a.params, a.value) == (b.params, b.value)
@@ -378,9 +378,9 @@ def models_of_nonsense(data):
 @pytest.mark.parametrize("function", [tuning.tune, tuning.choose])
 def test_a_fold_with_its_test_part_is_refused(data, function):
     (fold,) = evaluation.folds(data, "80-20")
-    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Fold"):
+    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
         function(models.ALS(), fold)
-    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Fold"):
+    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
         tuning.confirm(models.ALS(), fold, [{}])
 
 
@@ -705,9 +705,8 @@ def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
     assert (entry["protocol"], entry["metric"]) == (protocol, "ndcg@10")
     assert f"{protocol}, seed 0" in capsys.readouterr().out
     # The value is that of lists of likes, in the candidates that the protocol ranks.
-    split = (evaluation.user_holdout if protocol == "strangers" else evaluation.fully_observed)(
-        data
-    )
+    strangers = protocol == "strangers"
+    split = (evaluation.user_holdout if strangers else evaluation.fully_observed)(data)
     again = tuning.confirm(
         models.PureSVD(threshold=liked), split.development, [entry["params"]], metric="ndcg@10"
     )
