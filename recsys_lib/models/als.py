@@ -134,10 +134,10 @@ class ALS(RatingModel):
     tau: float = above(0, 1.35)
     gamma: float = above(0, 1.0)
     nu: float = at_least(0, 0.5)
-    n_epochs: int = above(0, 15)  # type: ignore[misc]
+    n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)
     popularity: float | None = above(0, None)
-    patience: int | None = above(0, None)  # type: ignore[misc]
+    patience: int | None = above(0, None)
 
     user_rows_: np.ndarray = learnt()  # (n_users, K + 1) float32: p_u, then b_u
     item_rows_: np.ndarray = learnt()  # (n_items, K + 1) float32: q_i, then b_i

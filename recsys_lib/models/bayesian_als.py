@@ -156,7 +156,10 @@ class BayesianALS(RatingModel):
         del self._users, self._items, self._noise, self._valid_sum, self._draw
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays = {"valid_sum": self._valid_sum, "precisions": self._noise.precisions}
+        arrays: dict[str, np.ndarray] = {
+            "valid_sum": self._valid_sum,
+            "precisions": self._noise.precisions,
+        }
         for name, side in (("users", self._users), ("items", self._items)):
             arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
         return arrays, {"draw": self._draw, "variance": self._noise.variance}

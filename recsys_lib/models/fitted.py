@@ -124,7 +124,9 @@ class Fitted(Parameters):
     @classmethod
     def from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
         """Return the model that `save` wrote; see `models.load`."""
-        model = cls(**meta["params"])
+        model = cls()
+        for name, value in meta["params"].items():
+            model.set_params(**{name: tuple(value) if isinstance(value, list) else value})
         known = CSR(*(arrays.pop(f"known.{name}") for name in CSR._fields))
         for name, value in (arrays | meta["state"]).items():
             setattr(model, name, value)
