@@ -171,21 +171,25 @@ class TwoTower(NetworkModel):
         return float(n_examples**2) * self.n_factors
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
-        import torch
-
         users = self._users[examples]
         history = history_without(self._pairs, users, examples, self.history_size, self._rng)
         features = self._tensor(self.user_features_[users]) * self._kept(len(examples))
-        rows = torch.hstack([self._sums(self._net.history, history), features])
         items = self._tensor(self._pairs.indices[examples].astype(np.int64))
         vectors = self._item_tower(items, self._kept(len(examples)))
-        return self._loss(self._ended(self._net.user_tower(rows)), vectors, examples)
+        return self._loss(self._user_tower(history, features), vectors, examples)
 
     def _loss(self, users: torch.Tensor, items: torch.Tensor, examples: np.ndarray) -> torch.Tensor:
         """Return the mean loss of pairs with these vectors (B, K) of users and of items."""
         ids = self._pairs.indices[examples]
         log_share = self._tensor(self._log_share[ids])
         return in_batch_softmax(users @ items.T / self.temperature, self._tensor(ids), log_share)
+
+    def _user_tower(self, history: CSR, features: torch.Tensor) -> torch.Tensor:
+        """Return f (B, K) of users with these histories and features."""
+        import torch
+
+        rows = torch.hstack([self._sums(self._net.history, history), features])
+        return self._ended(self._net.user_tower(rows))
 
     def _item_tower(self, items: torch.Tensor, kept: torch.Tensor | float = 1.0) -> torch.Tensor:
         """Return g (B, K) of items; `kept` (B, 1) is 0 where the item's own vector is left out."""
