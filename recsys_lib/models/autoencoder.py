@@ -121,7 +121,8 @@ class AutoEncoder(NetworkModel):
         counts = np.bincount(self._likes.indices, minlength=train.n_items)
         examples = np.flatnonzero(self._likes.counts > 0)
         first = popularity_scores(self.loss, counts, len(examples))
-        self._start(examples, lambda: self._network(counts, first))
+        largest = train.n_items * self.hidden[0]
+        self._start(examples, lambda: self._network(counts, first), largest)
 
     def _network(self, counts: np.ndarray, first_scores: np.ndarray) -> torch.nn.Module:
         import torch
@@ -138,10 +139,6 @@ class AutoEncoder(NetworkModel):
             # From zero, the layers would spend the first epochs on what is the same for all users.
             net.layers[-1].bias.copy_(torch.from_numpy(first_scores))
         return net
-
-    def _multiplications(self, n_examples: int) -> float:
-        largest = max(weights.numel() for weights in self._net.parameters())
-        return float(n_examples * largest)
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
         likes = _of_length_1(self._likes.take(examples))

@@ -34,8 +34,8 @@ WORTH_THREADS = 1e8
 class NetworkModel(ImplicitFeedbackModel):
     """Base class of the networks, which AdamW trains on batches of examples.
 
-    A network's `_init` ends with `_start`. It also writes `_batch_loss`, `_valid_loss`, `_export`
-    and `_multiplications`, and the methods that every model writes.
+    A network's `_init` ends with `_start`. It also writes `_batch_loss`, `_valid_loss` and
+    `_export`, and the methods that every model writes.
     """
 
     _full_batches: ClassVar[bool] = False  # whether a last batch of fewer examples is left out
@@ -61,10 +61,6 @@ class NetworkModel(ImplicitFeedbackModel):
         """Set the arrays that serve from the weights."""
         raise NotImplementedError
 
-    def _multiplications(self, n_examples: int) -> float:
-        """Return the number of multiplications in the largest product of a batch."""
-        raise NotImplementedError
-
     def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
         """Return a sum of losses of users, and what it is to be divided by.
 
@@ -82,7 +78,9 @@ class NetworkModel(ImplicitFeedbackModel):
         """What early stopping watches: a column of the log, "min" or "max"."""
         return ("ndcg_valid", "max") if self.stop_on == "ndcg" else ("loss_valid", "min")
 
-    def _start(self, examples: np.ndarray, network: Callable[[], torch.nn.Module]) -> None:
+    def _start(
+        self, examples: np.ndarray, network: Callable[[], torch.nn.Module], per_example: float
+    ) -> None:
         """Set what training starts from.
 
         Parameters
@@ -91,6 +89,8 @@ class NetworkModel(ImplicitFeedbackModel):
             What the batches are drawn from.
         network : callable
             Makes the modules with their first weights.
+        per_example : float
+            Multiplications for each example in the largest product of a batch.
         """
         try:
             import torch
@@ -99,7 +99,8 @@ class NetworkModel(ImplicitFeedbackModel):
                 f"{type(self).__name__} is trained by PyTorch, which is not installed here: "
                 "pip install torch"
             ) from error
-        self._examples, self._device = examples, pick_device(self.device)
+        self._examples, self._per_example = examples, per_example
+        self._device = pick_device(self.device)
         with torch.random.fork_rng(devices=[]):  # PyTorch's own random numbers stay as they are
             torch.default_generator.manual_seed(self.seed)
             self._net: Any = network().to(self._device)
@@ -112,7 +113,7 @@ class NetworkModel(ImplicitFeedbackModel):
         size = min(self.batch_size, len(order))
         stop = len(order) - (size - 1 if self._full_batches else 0)
         total, n_seen = 0.0, 0
-        with repeatable(self._multiplications(size)):
+        with repeatable(self._per_example * size):
             for start in range(0, stop, size):
                 some = order[start : start + size]
                 loss = self._batch_loss(some)

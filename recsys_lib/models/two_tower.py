@@ -143,7 +143,8 @@ class TwoTower(NetworkModel):
         counts = np.bincount(self._pairs.indices, minlength=train.n_items)
         with np.errstate(divide="ignore"):  # an item without a pair is never drawn
             self._log_share = np.log(counts / counts.sum()).astype(np.float32)
-        self._start(np.arange(counts.sum()), lambda: self._network(counts > 0, content))
+        largest = self.batch_size * self.n_factors
+        self._start(np.arange(counts.sum()), lambda: self._network(counts > 0, content), largest)
 
     def _network(self, known: np.ndarray, content: np.ndarray) -> torch.nn.Module:
         import torch
@@ -166,9 +167,6 @@ class TwoTower(NetworkModel):
     def _user_sizes(self) -> list[int]:
         """Widths of f's layers, the first that of what goes in."""
         return [self.width + self.user_features_.shape[1], *self.hidden, self.n_factors]
-
-    def _multiplications(self, n_examples: int) -> float:
-        return float(n_examples**2) * self.n_factors
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
         users = self._users[examples]

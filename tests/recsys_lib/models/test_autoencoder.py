@@ -122,15 +122,16 @@ def test_what_serves_is_what_was_trained(hidden, parts):
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_the_loss_falls_and_the_lists_beat_popularity(kind, parts):
-    train, _, test, known = parts
+def test_the_loss_falls_and_the_lists_beat_popularity(kind):
+    data = datasets.load("synthetic", n_users=1200, n_items=400, n_ratings=60_000, seed=5)
+    train, _, test, known = parts = splits.strong_generalisation(data.ratings, seed=0)
     model = fit(parts, loss=kind, hidden=(64, 32), n_epochs=40, learning_rate=3e-3)
     assert model.training_log_["loss"].iloc[-1] < 0.95 * model.training_log_["loss"].iloc[0]
     scores = {
         type(one).__name__: evaluation.evaluate(one, train, test, ["ndcg@10"], test_input=known)
         for one in (model, models.Popularity().fit(train))
     }
-    assert scores["AutoEncoder"]["ndcg@10"] > 1.1 * scores["Popularity"]["ndcg@10"]
+    assert scores["AutoEncoder"]["ndcg@10"] > 1.4 * scores["Popularity"]["ndcg@10"]
 
 
 def test_what_was_measured_is_what_is_kept(parts):
