@@ -173,7 +173,7 @@ class NetworkModel(ImplicitFeedbackModel):
         self._optimizer.load_state_dict(moments)
 
     def _finish(self) -> None:
-        del self._net, self._optimizer, self._examples
+        del self._net, self._optimizer, self._device, self._examples, self._per_example
 
     # ---- from arrays to tensors
 
