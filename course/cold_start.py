@@ -20,7 +20,7 @@ from recsys_lib.evaluation import OF_RATINGS, evaluate, possible
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.report import Report
+from recsys_lib.evaluation import Report
 
 EDGES = (0, 5, 20)
 METRICS = ("rmse", "ndcg@10")

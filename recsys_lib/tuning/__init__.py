@@ -5,21 +5,18 @@
 >>> model = models.ALS(**tuning.load_params("ALS", data.name))          # doctest: +SKIP
 """
 
-from recsys_lib.tuning.cli import command
-from recsys_lib.tuning.finals import Decision, choose, confirm, draw_users, some_users
-from recsys_lib.tuning.search import SMALLER_IS_BETTER, Search, metric_of, tune
-from recsys_lib.tuning.tuned import load_params, provenance, record
+from recsys_lib.tuning.finals import Decision, choose, confirm, some_users
+from recsys_lib.tuning.search import Search, default_metric, tune
+from recsys_lib.tuning.tuned import class_name, load_params, provenance, record
 
 __all__ = [
-    "SMALLER_IS_BETTER",
     "Decision",
     "Search",
     "choose",
-    "command",
+    "class_name",
     "confirm",
-    "draw_users",
+    "default_metric",
     "load_params",
-    "metric_of",
     "provenance",
     "record",
     "some_users",

@@ -13,15 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from recsys_lib.errors import RecsysError
 
 # The rating metrics that have an interval: the column of `Report.errors` that each sums up.
 _SUMMED = {"rmse": "squared", "mae": "absolute"}
+SMALLER_IS_BETTER = frozenset(_SUMMED)
 DRAWN_AT_A_TIME = 2**18  # users: it bounds the memory of an interval and changes no number
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The result of `evaluation.evaluate`; ``report["ndcg@10"]`` is one number of it.
 
@@ -90,12 +92,11 @@ class Report:
         The ranking metrics are means over users. RMSE and MAE are of all ratings: whole users are
         drawn, with all their ratings, and the errors pooled.
         """
-        columns, statistic = self._columns(metric)
-        draws = statistic(*_resample(columns, n, seed, level))
-        return _interval(draws, level)
+        sums, counts = self._ratio(metric)
+        return _percentiles((sums, counts), _STATISTIC.get(metric, _mean), level, n, seed)
 
-    def _columns(self, metric: str) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
-        """Return what a metric is computed from: sums of these (n_users, c), and how."""
+    def _ratio(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return each user's part (n_users,) in the two sums whose ratio the metric is."""
         self[metric]  # refuses what is not here
         if not self.has_interval(metric):
             able = [name for name in self.values if self.has_interval(name)]
@@ -104,10 +105,10 @@ class Report:
                 f"interval over users; these have: {', '.join(able) or 'none'}"
             )
         if metric in _SUMMED:
-            columns = self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64)
-            return columns, _root_ratio if metric == "rmse" else np.divide
+            sums, counts = self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64).T
+            return sums, counts
         values = self.per_user[metric].to_numpy(np.float64)
-        return np.column_stack([values, np.ones(len(values))]), np.divide
+        return values, np.ones(len(values))
 
     @property
     def summary(self) -> str:
@@ -136,11 +137,7 @@ class Report:
 
 
 def compare(
-    reports: Mapping[str, Report],
-    interval: float | None = None,
-    *,
-    n: int = 1000,
-    seed: int = 0,
+    reports: Mapping[str, Report], interval: float | None = None, *, n: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """Return a table of several models, measured on the same users and ratings.
 
@@ -170,6 +167,7 @@ def compare(
     first, *others = reports
     for name in others:
         _check_same(first, reports[first], name, reports[name])
+    none = (float("nan"), float("nan"))
     table: dict[str, list[float]] = {}
     for metric in dict.fromkeys(metric for report in reports.values() for metric in report.values):
         table[metric] = [report.values.get(metric, float("nan")) for report in reports.values()]
@@ -178,7 +176,7 @@ def compare(
         ends = [
             report.interval(metric, level=interval, n=n, seed=seed)
             if report.has_interval(metric)
-            else (float("nan"), float("nan"))
+            else none
             for report in reports.values()
         ]
         table[f"{metric} low"] = [low for low, _ in ends]
@@ -240,16 +238,18 @@ def paired(
         The reports are of different test parts or protocols, or have no such metric by user.
     """
     _check_same("the first", a, "the second", b)
-    (one, statistic), (other, _) = a._columns(metric), b._columns(metric)
-    there = ~(np.isnan(one) | np.isnan(other)).any(axis=1)
-    one, other = one[there], other[there]
-    sums = _resample(np.column_stack([one, other]), n, seed, level)
-    low, high = _interval(statistic(*sums[:2]) - statistic(*sums[2:]), level)
-    gap = statistic(*one.sum(axis=0)) - statistic(*other.sum(axis=0))
+    columns = np.array([*a._ratio(metric), *b._ratio(metric)])
+    columns = columns[:, ~np.isnan(columns).any(axis=0)]
+    one = _STATISTIC.get(metric, _mean)
+
+    def gap(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
+        return one(*columns[:2], axis=axis) - one(*columns[2:], axis=axis)
+
+    low, high = _percentiles(columns, gap, level, n, seed)
     # Of the same ratings, the larger sum of errors is the larger mean.
-    gain = (one - other)[:, 0] * (-1 if metric in _SUMMED else 1)
+    gain = (columns[0] - columns[2]) * (-1 if metric in SMALLER_IS_BETTER else 1)
     better, worse = float((gain > 0).mean()), float((gain < 0).mean())
-    return Paired(metric, float(gap), low, high, better, worse, len(gain))
+    return Paired(metric, float(gap(*columns)), low, high, better, worse, len(gain))
 
 
 def _check_same(first: str, a: Report, name: str, b: Report) -> None:
@@ -301,36 +301,39 @@ def bootstrap_interval(
         There is no value, or `level` or `n` is out of range.
     """
     values = np.asarray(values, np.float64)
-    columns = np.column_stack([values, np.ones(len(values))])
-    return _interval(np.divide(*_resample(columns, n, seed, level)), level)
+    return _percentiles((values, np.ones(len(values))), _mean, level, n, seed)
 
 
-def _resample(
-    columns: np.ndarray, n: int, seed: int | np.random.Generator, level: float
-) -> np.ndarray:
-    """Return the sums (c, n) of columns (n_users, c) over users drawn with replacement, n times."""
-    if not (0 < level < 1 and n >= 1):
-        raise RecsysError(f"level={level} must lie between 0 and 1, and n={n} must be 1 or more")
-    columns = columns[~np.isnan(columns).any(axis=1)]
-    size = len(columns)
-    if size == 0:
+def _percentiles(
+    columns: np.ndarray | tuple[np.ndarray, ...],
+    statistic: Callable[..., np.ndarray],
+    level: float,
+    n: int,
+    seed: int | np.random.Generator,
+) -> tuple[float, float]:
+    """Return the percentile interval of a statistic of columns (c, n_users), users drawn n times."""
+    if not (0 < level < 1 and n >= 2):
+        raise RecsysError(f"level={level} must lie between 0 and 1, and n={n} must be 2 or more")
+    columns = np.asarray(columns)
+    columns = columns[:, ~np.isnan(columns).any(axis=0)]
+    if (size := columns.shape[1]) == 0:
         raise RecsysError("there is no user to draw from: not one has a value")
-    rng = np.random.default_rng(seed)
-    sums = np.empty((n, columns.shape[1]))
-    at_a_time = max(1, DRAWN_AT_A_TIME // size)
-    for start in range(0, n, at_a_time):
-        row = np.arange(min(at_a_time, n - start))[:, None]
-        drawn = rng.integers(0, size, (len(row), size)) + size * row
-        # How often each user is drawn, instead of a copy of their rows.
-        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-        sums[start : start + len(row)] = np.einsum("du,uc->dc", times.astype(np.float64), columns)
-    return sums.T
+    if size == 1:
+        columns = np.repeat(columns, 2, axis=1)  # SciPy asks for two; of twins all draws are alike
+    found = stats.bootstrap(
+        tuple(columns), statistic, paired=True, vectorized=True, method="percentile",
+        confidence_level=level, n_resamples=n, batch=max(1, DRAWN_AT_A_TIME // size),
+        rng=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return float(found.low), float(found.high)
 
 
-def _interval(draws: np.ndarray, level: float) -> tuple[float, float]:
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def _mean(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    return sums.sum(axis=axis) / counts.sum(axis=axis)
 
 
-def _root_ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    return np.sqrt(total / count)
+def _root_mean(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    return np.sqrt(_mean(sums, counts, axis=axis))
+
+
+_STATISTIC = {"rmse": _root_mean}
