@@ -89,7 +89,7 @@ def tune(
     if protocol != "80-20":
         model.set_params(threshold=split.relevant)
     development = tuning.some_users(split.development, seed=seed)
-    metric = tuning.default_metric(model)
+    metric = tuning.metric_of(model)
     print(
         f"{name} on {data.name}: {n_trials} trials ({sampler}), {metric} on the validation part of "
         f"{protocol}, seed {seed}",

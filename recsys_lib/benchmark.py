@@ -23,16 +23,13 @@ from recsys_lib import evaluation, tuning
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import Paired, Report, Split
-from recsys_lib.models import Popularity, Recommender
+from recsys_lib.models import Recommender
 from recsys_lib.ratings import Ratings
 
 logger = logging.getLogger("recsys_lib")
 
 WARM_UP = 2000  # ratings that do to have everything compiled that a model's fit needs
 COSTS = ("tune_seconds", "fit_seconds", "memory_mb", "n_parameters")
-SEARCHED = 2_000_000  # ratings that a search looks at: enough to tell parameters apart
-FINALISTS, DEALS = 2, 3  # the best trials, measured again on as many other validation parts
-DAMPING = 10.0  # imagined ratings, liked as often as all are, in the rate of likes
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +217,7 @@ def benchmark(
     metrics : sequence of str, optional
         See `evaluation.evaluate`.
     fitted : mapping of name to model, optional
-        To be measured as they are on a single split, such as `baselines`; they come first.
+        To be measured as they are on a single split; they come first.
     keep : bool
         Whether the results hold the fitted models.
     progress : bool, optional
@@ -237,55 +234,30 @@ def benchmark(
             f"there are {len(models)} models, the seeds {list(seeds)} and {trials} trials to run: "
             "name at least one model and one seed, no seed twice, and 0 trials or more"
         )
-    everyone = {**(fitted or {}), **models}
+    ready = fitted or {}
+    everyone = {**ready, **models}
     wanted = {name: evaluation.possible(model, metrics) for name, model in everyone.items()}
     runs: list[Run] = []
     for number, (seed, split) in enumerate(_splits(data, protocol, seeds)):
         if number == 0:
             _warm_up(models, split)
+        anew = isinstance(data, Dataset) or seed == seeds[0]  # on what no seed was measured yet
         for name, model in everyone.items():
-            fixed = isinstance(data, Dataset) or seed == seeds[0]
-            ready = name in (fitted or {})
-            if (ready and number) or not (fixed or "seed" in model.get_params()):
+            if name in ready and seed != seeds[0]:
                 continue
-            mine = model if ready else _copy(model, seed)
-            began = time.perf_counter()
-            if trials and not ready:
-                mine.set_params(**_tuned(mine, split, trials, seed))
-            tuned = time.perf_counter() - began
-            seconds, memory = (np.nan, np.nan) if ready else _fit(mine, split, progress)
-            label = f"{name}, seed {seed}"
-            report = split.test(label, mine, wanted[name], **options)
-            size, kept = mine.n_parameters_, mine if keep or ready else _copy(mine)
-            runs.append(
-                Run(name, seed, split.name, report, kept, tuned, seconds, memory, size)
-            )
-            logger.info(
-                "%s, %s: %s (%.1f s of tuning, %.1f s of fitting)", label, split.name,
-                ", ".join(f"{metric} {value:.4f}" for metric, value in report.values.items()),
-                tuned, seconds,
-            )  # fmt: skip
+            if name not in ready and not (anew or "seed" in model.get_params()):
+                continue
+            mine, costs = model, (np.nan, np.nan, np.nan)
+            if name not in ready:
+                mine = _seeded(model, seed)
+                costs = _fit(mine, split, trials, seed, progress)
+            report = split.test(f"{name}, seed {seed}", mine, wanted[name], **options)
+            kept = mine if keep or name in ready else mine.unfitted()
+            runs.append(Run(name, seed, split.name, report, kept, *costs, mine.n_parameters_))
+            numbers = ", ".join(f"{metric} {value:.4f}" for metric, value in report.values.items())
+            told = name, seed, split.name, numbers, *costs[:2]
+            logger.info("%s, seed %d, %s: %s (%.1f s of tuning, %.1f s of fitting)", *told)
     return Results(runs)
-
-
-def baselines(split: Split, seed: int = 0) -> dict[str, Recommender]:
-    """Return three lists that are the same for everyone, fitted.
-
-    ``random``: one random order. ``popularity``: by the number of likes. ``like rate``: by the
-    damped share of likes among those who tried (or rated), which does not reward being shown.
-    """
-    train, likes = split.train, split.likes
-    order = Popularity().fit(likes)
-    order.item_scores_ = np.random.default_rng(seed).random(train.n_items, np.float32)
-    liked = (train.by_user.values >= np.float32(split.relevant)).astype(np.float32)
-    yes_or_no = Ratings(
-        train.user_ids, train.item_ids, train.by_user._replace(values=liked), scale=(0.0, 1.0)
-    )
-    return {
-        "random": order,
-        "popularity": Popularity().fit(likes),
-        "like rate": Popularity(by="mean", damping=DAMPING).fit(yes_or_no),
-    }
 
 
 def _splits(
@@ -302,38 +274,20 @@ def _splits(
         yield from ((seed, split) for split in some)
 
 
-def _copy(model: Recommender, seed: int = 0) -> Recommender:
+def _seeded(model: Recommender, seed: int) -> Recommender:
     """Return an unfitted model with the same parameters, `seed` added to its own."""
     params = model.get_params()
-    if "seed" in params:
-        params["seed"] += seed
-    return type(model)(**params)
+    return model.unfitted(seed=params["seed"] + seed) if "seed" in params else model.unfitted()
 
 
-def _tuned(model: Recommender, split: Split, trials: int, seed: int) -> dict[str, Any]:
-    """Return the parameters that a search within a split's development part decides for.
-
-    Where that part has more than `SEARCHED` ratings, the search is on some of its users. What it
-    chose is then measured on all of them, beside the model's own parameters, and beside twice as
-    many factors: more ratings tell more factors apart.
-    """
-    if not model.search_space:
-        return {}
-    whole = split.development
-    some = tuning.some_users(whole, SEARCHED, seed)
-    how = {"seed": seed, "finalists": FINALISTS, "deals": DEALS}
-    params = tuning.choose(_copy(model), some, trials, **how).params
-    if some is whole:
-        return params
-    candidates = [params, {name: getattr(model, name) for name in params}]
-    if "n_factors" in params:
-        candidates.append({**params, "n_factors": 2 * params["n_factors"]})
-    errors = tuning.confirm(model, whole, candidates, deals=1, seed=seed).mean(axis=1)
-    return candidates[int(errors.argmin())]
-
-
-def _fit(model: Recommender, split: Split, progress: bool | None) -> tuple[float, float]:
-    """Fit; return the seconds and the memory it took, in 10⁶ bytes."""
+def _fit(
+    model: Recommender, split: Split, trials: int, seed: int, progress: bool | None
+) -> tuple[float, float, float]:
+    """Tune and fit; return the seconds of both, and the memory that fitting took, in 10⁶ bytes."""
+    began = time.perf_counter()
+    if trials and model.search_space:
+        model.set_params(**tuning.choose_within(model, split.development, trials, seed))
+    tuned = time.perf_counter() - began
     split.learning.by_item  # noqa: B018 - built at first use, and no model's own cost
     traced = tracemalloc.is_tracing()
     if not traced:
@@ -346,14 +300,14 @@ def _fit(model: Recommender, split: Split, progress: bool | None) -> tuple[float
     finally:
         if not traced:
             tracemalloc.stop()
-    return seconds, (peak - before) / 1e6
+    return tuned, seconds, (peak - before) / 1e6
 
 
 def _warm_up(models: Mapping[str, Recommender], split: Split) -> None:
     """Fit copies to a few of the ratings: whatever is compiled at first use is compiled then."""
     few = np.arange(len(split.learning)) < WARM_UP
     small = Ratings.from_frame(split.learning.select(few).to_frame(), scale=split.learning.scale)
-    known = {"items": split.development.items, "users": split.development.users}
+    part = replace(split.development, train=small, valid=small)
     for model in models.values():
         with suppress(RecsysError):  # too few for this model: the real fit will do, or say why
-            _copy(model).fit(small, **known, progress=False)
+            part.fit(model.unfitted(), progress=False)

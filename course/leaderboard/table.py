@@ -12,8 +12,8 @@ import pandas as pd
 from recsys_lib import models, tuning
 from recsys_lib.datasets import Dataset, fetch, registry
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation import SMALLER_IS_BETTER
-from recsys_lib.models import Recommender
+from recsys_lib.evaluation import SMALLER_IS_BETTER, Split
+from recsys_lib.models import Popularity, Recommender
 from recsys_lib.ratings import Ratings
 
 ACCURACY = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
@@ -21,6 +21,7 @@ REACH = ("coverage@10", "novelty@10")
 COSTS = ("fit_seconds", "memory_mb")
 METRICS = (*ACCURACY, *REACH)
 NEITHER_IS_BETTER = ("coverage", "novelty")  # a list drawn by lot has the most of both
+DAMPING = 10.0  # imagined ratings, liked as often as all are, in the rate of likes
 _CONTESTANTS = ("Popularity", "BiasALS", "ALS", "GenreALS", "BayesianALS", "BPR")
 _WORDS = {
     "rmse": "RMSE", "mae": "MAE", "ndcg": "NDCG", "map": "MAP", "fit_seconds": "fit<br>(s)",
@@ -48,6 +49,26 @@ def contestants(
         )
         for name in _CONTESTANTS
         if name not in without
+    }
+
+
+def baselines(split: Split, seed: int = 0) -> dict[str, Recommender]:
+    """Return three lists that are the same for everyone, fitted.
+
+    ``random``: one random order. ``popularity``: by the number of likes. ``like rate``: by the
+    damped share of likes among those who tried (or rated), which does not reward being shown.
+    """
+    train, likes = split.train, split.likes
+    order = Popularity().fit(likes)
+    order.item_scores_ = np.random.default_rng(seed).random(train.n_items, np.float32)
+    liked = (train.by_user.values >= np.float32(split.relevant)).astype(np.float32)
+    yes_or_no = Ratings(
+        train.user_ids, train.item_ids, train.by_user._replace(values=liked), scale=(0.0, 1.0)
+    )
+    return {
+        "random": order,
+        "popularity": Popularity().fit(likes),
+        "like rate": Popularity(by="mean", damping=DAMPING).fit(yes_or_no),
     }
 
 

@@ -339,4 +339,3 @@ def _check_rankable(seen: CSR, test: Ratings, users: np.ndarray, relevant: float
             f"are user {test.user_ids[shared.argmax()]}'s), and a list leaves those out; test on "
             "another part"
         )
-

@@ -311,7 +311,7 @@ def _percentiles(
     n: int,
     seed: int | np.random.Generator,
 ) -> tuple[float, float]:
-    """Return the percentile interval of a statistic of columns (c, n_users), users drawn n times."""
+    """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
     if not (0 < level < 1 and n >= 2):
         raise RecsysError(f"level={level} must lie between 0 and 1, and n={n} must be 2 or more")
     columns = np.asarray(columns)

@@ -95,6 +95,11 @@ class Fitted(Parameters):
         arrays = {k: v for k, v in learnt.items() if isinstance(v, np.ndarray)}
         return arrays, {k: v for k, v in learnt.items() if k not in arrays}
 
+    def known_ratings(self) -> CSR:
+        """Return what is known of all users, (n_users, n_items): training and later ratings."""
+        self.check_fitted()
+        return self._known.everything(len(self.user_ids_))
+
     @property
     def n_parameters_(self) -> int:
         """How many numbers `fit` has learnt."""
@@ -114,7 +119,7 @@ class Fitted(Parameters):
         """
         self.check_fitted()
         arrays, rest = self.state()
-        known = self._known.everything(len(self.user_ids_))
+        known = self.known_ratings()
         arrays |= {name: getattr(self, name) for name in IDS}
         arrays |= {f"known.{name}": array for name, array in known._asdict().items()}
         rest["training_log_"] = self.training_log_.to_dict("list")

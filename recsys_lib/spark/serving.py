@@ -20,10 +20,10 @@ from pyspark.sql import functions as F
 
 from recsys_lib import evaluation
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.evaluation import Report
 from recsys_lib.models import ALS
 from recsys_lib.models.history import USERS_AT_A_TIME
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.evaluation import Report
 from recsys_lib.spark import records, tables
 from recsys_lib.spark.blocks import Blocks, pack
 from recsys_lib.spark.fitted import Fitted

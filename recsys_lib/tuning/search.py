@@ -30,9 +30,15 @@ from recsys_lib.evaluation import SMALLER_IS_BETTER, Development
 from recsys_lib.models import Recommender
 from recsys_lib.models.training import fingerprint
 from recsys_lib.progress import bar
+<<<<<<< HEAD
 
 Space = Mapping[str, BaseDistribution]
 DIGITS = 3  # of a sampled number: more would be noise, and these can be read and typed
+=======
+from recsys_lib.tuning.spaces import Space, grid, holds, tidy
+
+WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
+>>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
 GIVE_UP = 3  # trials that fail, one after the other from the first: the next would fail as well
 WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
 SAMPLERS = {"tpe": TPESampler, "random": RandomSampler, "grid": RandomSampler}
@@ -110,7 +116,7 @@ def tune(
     seed : int
         The same seed gives the same trials.
     metric : str, optional
-        A name that `evaluation.evaluate` knows; see `default_metric`.
+        A name that `evaluation.evaluate` knows; see `metric_of`.
     storage : path, optional
         A file that keeps the trials as they are made; the same search with the same file goes on.
     progress : bool, optional
@@ -149,7 +155,7 @@ def tune(
     space = model.search_space if space is None else space
     if not space:
         raise RecsysError(f"{type(model).__name__} has no search_space; pass space=")
-    metric = default_metric(model) if metric is None else metric
+    metric = metric_of(model) if metric is None else metric
     own = {name: model.get_params().get(name) for name in space}
     planned = [own] if start and all(_holds(space[name], own[name]) for name in space) else []
     if sampler == "grid":
@@ -187,7 +193,7 @@ def tune(
     return search
 
 
-def default_metric(model: Recommender) -> str:
+def metric_of(model: Recommender) -> str:
     """Return what a model is tuned for: the error of its ratings if it predicts any, or lists."""
     return "rmse" if model.predicts_ratings else "ndcg@10"
 
