@@ -30,15 +30,9 @@ from recsys_lib.evaluation import SMALLER_IS_BETTER, Development
 from recsys_lib.models import Recommender
 from recsys_lib.models.training import fingerprint
 from recsys_lib.progress import bar
-<<<<<<< HEAD
 
 Space = Mapping[str, BaseDistribution]
 DIGITS = 3  # of a sampled number: more would be noise, and these can be read and typed
-=======
-from recsys_lib.tuning.spaces import Space, grid, holds, tidy
-
-WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
 GIVE_UP = 3  # trials that fail, one after the other from the first: the next would fail as well
 WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
 SAMPLERS = {"tpe": TPESampler, "random": RandomSampler, "grid": RandomSampler}

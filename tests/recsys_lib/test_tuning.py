@@ -10,17 +10,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Float
 
-<<<<<<< HEAD
 from recsys_lib import __main__ as command
 from recsys_lib import datasets, evaluation, models, tuning
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.evaluation import Development
-=======
-from recsys_lib import datasets, evaluation, models, tuning
-from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.evaluation import Development
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
 from recsys_lib.ratings import Ratings
 
 PLANE = {
@@ -115,21 +108,8 @@ def test_tpe_comes_nearer_than_chance_when_there_is_one_slope_to_follow(developm
     assert np.median(off["tpe"]) < np.median(off["random"])
 
 
-<<<<<<< HEAD
 def test_a_metric_that_is_better_when_larger_is_maximised(part):
     space = {"by": Choice(("count", "mean"))}
-=======
-def test_a_metric_that_is_better_when_larger_is_maximised(data):
-    part = evaluation.folds(data, "80-20")[0].development
-    space = {
-        "by": Choice(
-            (
-                "count",
-                "mean",
-            )
-        )
-    }
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     search = tuning.tune(models.Popularity(), part, 2, "grid", metric="ndcg@10", space=space)
     values = search.trials.set_index("by")["value"]
     assert values["count"] != values["mean"]
@@ -137,32 +117,14 @@ def test_a_metric_that_is_better_when_larger_is_maximised(data):
     assert search.best_value == values.max()
 
 
-<<<<<<< HEAD
 def test_the_value_is_that_of_a_fit_with_these_parameters(part):
-=======
-def test_the_value_is_that_of_a_fit_with_these_parameters(data):
-    part = evaluation.folds(data, "80-20")[0].development
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     search = tuning.tune(models.ALS(n_epochs=4), part, 3, "random")
     again = models.ALS(n_epochs=4, **search.best_params).fit(part.train, part.valid)
     assert again.training_log_["rmse_valid"].iloc[-1] == search.best_value
 
 
-<<<<<<< HEAD
 def test_none_is_a_value_like_any_other(part):
     space = {"popularity": Choice((None, 50.0))}
-=======
-def test_none_is_a_value_like_any_other(data):
-    part = evaluation.folds(data, "80-20")[0].development
-    space = {
-        "popularity": Choice(
-            (
-                None,
-                50.0,
-            )
-        )
-    }
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     search = tuning.tune(models.ALS(n_factors=2, n_epochs=3), part, 2, "grid", space=space)
     assert sorted(map(str, search.points)) == ["{'popularity': 50.0}", "{'popularity': None}"]
     assert search.best_params["popularity"] in (None, 50.0)
@@ -182,12 +144,7 @@ def test_the_first_trial_is_of_the_models_own_parameters_if_they_lie_in_the_spac
 
 
 @pytest.mark.parametrize("name", SEARCHED)
-<<<<<<< HEAD
 def test_every_space_names_parameters_of_its_model_and_can_be_searched(name, part):
-=======
-def test_every_space_names_parameters_of_its_model_and_can_be_searched(name, data):
-    part = evaluation.folds(data, "80-20")[0].development
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     kind = getattr(models, name)
     model = kind(**{"n_epochs": 2} if "n_epochs" in kind.parameter_names() else {})
     space = {
@@ -399,22 +356,13 @@ def models_of_nonsense(data):
 @pytest.mark.parametrize("function", [tuning.tune, tuning.choose])
 def test_a_fold_with_its_test_part_is_refused(data, function):
     (fold,) = evaluation.folds(data, "80-20")
-<<<<<<< HEAD
     with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
-=======
-    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Fold"):
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
         function(models.ALS(), fold)
     with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
         tuning.confirm(models.ALS(), fold, [{}])
 
 
-<<<<<<< HEAD
 def test_some_users_are_drawn_whole_and_enough_are_all(part):
-=======
-def test_some_users_are_drawn_whole_and_enough_are_all(data):
-    part = evaluation.folds(data, "80-20")[0].development
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     n = len(part.train) + len(part.valid)
     assert tuning.some_users(part, n) is part
     few = tuning.some_users(part, n // 3, seed=1)
@@ -431,12 +379,7 @@ def test_some_users_are_drawn_whole_and_enough_are_all(data):
 # ---- the final round
 
 
-<<<<<<< HEAD
 def test_candidates_are_measured_on_other_divisions_of_the_same_ratings(part):
-=======
-def test_candidates_are_measured_on_other_divisions_of_the_same_ratings(data):
-    part = evaluation.folds(data, "80-20")[0].development
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     seen = []
 
     class Spy(models.ALS):
@@ -464,12 +407,7 @@ def pairs(ratings):
     return set(zip(frame["user_id"], frame["item_id"], strict=True))
 
 
-<<<<<<< HEAD
 def test_the_choice_is_the_finalist_that_is_best_elsewhere_the_defaults_being_one(part):
-=======
-def test_the_choice_is_the_finalist_that_is_best_elsewhere_the_defaults_being_one(data):
-    part = evaluation.folds(data, "80-20")[0].development
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     model = models.ALS(n_factors=3, n_epochs=3)
     decision = tuning.choose(
         model, part, 6, "random", finalists=3, deals=2, space={"tau": Float(20.0, 60.0)}
@@ -536,12 +474,7 @@ def test_a_mistake_is_told_in_a_sentence(development, options, message):
         tuning.tune(Bowl(), development, **{"space": PLANE, **options})
 
 
-<<<<<<< HEAD
 def test_a_metric_that_does_not_exist_ends_the_search(part):
-=======
-def test_a_metric_that_does_not_exist_ends_the_search(data):
-    part = evaluation.folds(data, "80-20")[0].development
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     with pytest.raises(RecsysError, match=r"none of 3 trials .* there is no metric 'rsme'"):
         tuning.tune(models.BiasALS(n_epochs=1), part, 20, metric="rsme")
 
@@ -681,21 +614,8 @@ def test_the_projects_own_values_can_be_given_to_their_models():
             kind(**tuning.load_params(name, data))
 
 
-<<<<<<< HEAD
 def test_no_point_is_a_finalist_twice(part):
     space = {"by": Choice(("count", "mean"))}
-=======
-def test_no_point_is_a_finalist_twice(data):
-    part = evaluation.folds(data, "80-20")[0].development
-    space = {
-        "by": Choice(
-            (
-                "count",
-                "mean",
-            )
-        )
-    }
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     decision = tuning.choose(
         models.Popularity(), part, 12, "random", metric="ndcg@10", space=space, deals=2
     )
@@ -746,15 +666,9 @@ def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
     assert (entry["protocol"], entry["metric"]) == (protocol, "ndcg@10")
     assert f"{protocol}, seed 0" in capsys.readouterr().out
     # The value is that of lists of likes, in the candidates that the protocol ranks.
-<<<<<<< HEAD
     ground = getattr(evaluation, protocol)(data)
-=======
-    split = (evaluation.user_holdout if protocol == "strangers" else evaluation.fully_observed)(
-        data
-    )
->>>>>>> 20861792f3046e77fba2bb25b742c3504c680b23
     again = tuning.confirm(
-        models.PureSVD(threshold=liked), split.development, [entry["params"]], metric="ndcg@10"
+        models.PureSVD(threshold=liked), ground.development, [entry["params"]], metric="ndcg@10"
     )
     assert entry["value"] == round(again.to_numpy().mean(), 4)
     kuairec = tuning.load_params("PureSVD", "kuairec", file)
