@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from recsys_lib.evaluation import SMALLER_IS_BETTER, Development
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
 from recsys_lib.tuning.search import Search, check_development, measure, metric_of, tune
+
+logger = logging.getLogger("recsys_lib")
 
 ENOUGH = 2_000_000  # ratings that tell good parameters from bad ones
 QUICK_FINALISTS, QUICK_DEALS = 2, 3  # of `choose_within`: the best trials, and deals for them
@@ -106,14 +109,15 @@ def choose_within(
     some = some_users(development, limit, seed)
     how = {"finalists": QUICK_FINALISTS, "deals": QUICK_DEALS}
     params = choose(model, some, n_trials, seed=seed, **how).params
-    if some is development:
-        return params
-    candidates = [params, {name: getattr(model, name) for name in params}]
-    if "n_factors" in params:
-        candidates.append({**params, "n_factors": 2 * params["n_factors"]})
-    means = confirm(model, development, candidates, deals=1, seed=seed).mean(axis=1)
-    sign = 1 if metric_of(model) in SMALLER_IS_BETTER else -1
-    return candidates[int((sign * means).argmin())]
+    if some is not development:
+        candidates = [params, {name: getattr(model, name) for name in params}]
+        if "n_factors" in params:
+            candidates.append({**params, "n_factors": 2 * params["n_factors"]})
+        means = confirm(model, development, candidates, deals=1, seed=seed).mean(axis=1)
+        sign = 1 if metric_of(model) in SMALLER_IS_BETTER else -1
+        params = candidates[int((sign * means).argmin())]
+    logger.info("%s: %s", type(model).__name__, params)
+    return params
 
 
 def confirm(

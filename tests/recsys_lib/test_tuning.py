@@ -676,5 +676,5 @@ def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
 
 
 def test_the_command_refuses_a_model_without_a_space(tmp_path):
-    with pytest.raises(RecsysError, match="Popularity has nothing to search; these have: BiasALS"):
+    with pytest.raises(RecsysError, match="Popularity has nothing to search; these have: ALS,"):
         command.tune("popularity", "synthetic", path=tmp_path / "tuned.toml")
