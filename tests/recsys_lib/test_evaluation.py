@@ -59,7 +59,7 @@ class FixedRatings(Fixed):
 
 
 def some_ratings(seed=0):
-    """IdIndex unlike their positions; the last two users and items without a rating."""
+    """Ids unlike their positions; the last two users and items without a rating."""
     rng = np.random.default_rng(seed)
     users, items = np.divmod(
         rng.choice((N_USERS - 2) * (N_ITEMS - 2), 2500, replace=False), N_ITEMS - 2
