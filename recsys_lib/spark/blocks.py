@@ -54,6 +54,11 @@ class Side:
         """Number of blocks."""
         return len(self.keys)
 
+    @property
+    def session(self) -> SparkSession:
+        """The Spark that holds them."""
+        return self.packed.sparkSession
+
     def collect_ids(self) -> np.ndarray:
         """Return the ids (n,), ascending."""
         ids: np.ndarray = self.ids.sort("number").toArrow().column("id").to_numpy()
@@ -180,7 +185,7 @@ class Blocks:
     @property
     def session(self) -> SparkSession:
         """The Spark that holds them."""
-        return self.users.packed.sparkSession
+        return self.users.session
 
     def release(self) -> None:
         """Give the memory back; nothing that was built on these can be used afterwards."""

@@ -52,7 +52,10 @@ def mapped(frame: DataFrame, work: Work, fields: str) -> DataFrame:
 
 
 def mapped_with(
-    frame: DataFrame, other: DataFrame, work: Callable[[Batches, Batches], pa.RecordBatch], fields: str
+    frame: DataFrame,
+    other: DataFrame,
+    work: Callable[[Batches, Batches], pa.RecordBatch],
+    fields: str,
 ) -> DataFrame:
     """Return what `work` makes of the records of two tables that have the same ``key``."""
 

@@ -44,9 +44,7 @@ def check(
         )
     kind = frame.schema[columns.rating].dataType
     if not isinstance(kind, T.NumericType):
-        raise DataError(
-            f"column {columns.rating!r} is {kind.simpleString()}; ratings are numbers"
-        )
+        raise DataError(f"column {columns.rating!r} is {kind.simpleString()}; ratings are numbers")
     value = F.col(columns.rating).cast("float").cast("double")  # as it will be kept
     finite = value.isNotNull() & ~F.isnan(value) & (F.abs(value) < float("inf"))
     low, high = scale or (-np.finfo(np.float64).max, np.finfo(np.float64).max)
