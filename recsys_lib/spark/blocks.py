@@ -182,11 +182,6 @@ class Blocks:
         mean = total / n_ratings
         return cls(sides[0], sides[1], n_ratings, n_duplicates, mean, (low, high), columns)
 
-    @property
-    def session(self) -> SparkSession:
-        """The Spark that holds them."""
-        return self.users.session
-
     def release(self) -> None:
         """Give the memory back; nothing that was built on these can be used afterwards."""
         self.users.release()

@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models import ALS, BiasALS, GenreALS
 from recsys_lib.progress import bar
-from recsys_lib.ratings import CSR
-from recsys_lib.spark import records
 from recsys_lib.spark.blocks import Blocks, Side
-from recsys_lib.spark.records import Batches, mapped
-from recsys_lib.spark.rows import Rows, first_rows, half_step
+from recsys_lib.spark.rows import Rows, assembled, first_rows, half_step
 
 BROADCAST_LIMIT = 512 << 20
-FACTORS = "number int, factors array<float>, bias float"
 
 
 def fit(
@@ -48,7 +43,7 @@ def fit(
     Parameters
     ----------
     model : ALS, BiasALS or GenreALS
-        Whose parameters to use; it stays as it is.
+        Whose parameters to use, less `patience`: no validation part is measured. It stays as it is.
     ratings : pyspark DataFrame or Blocks
         What to learn from: a table with user_id, item_id and rating, or `Blocks.from_frame` of a
         table with other names.
@@ -209,7 +204,7 @@ class Fitted:
             return
         if not found:
             raise RecsysError(f"there is no checkpoint in {folder!r} to resume from")
-        run = json.loads(self.blocks.session.read.text(found[-1]).collect()[0].value)
+        run = json.loads(self.blocks.users.session.read.text(found[-1]).collect()[0].value)
         mine, its = self._facts(), run["facts"]
         differ = [name for name in mine | its if mine.get(name) != its.get(name)]
         if differ:
@@ -229,7 +224,7 @@ class Fitted:
         for name, rows in (("users", self.user_rows), ("items", self.item_rows)):
             rows.dealt().write.mode("overwrite").parquet(f"{path}/{name}")
         text = json.dumps({"facts": self._facts(), "log": self.log})
-        line = self.blocks.session.createDataFrame([(text,)], "value string").coalesce(1)
+        line = self.blocks.users.session.createDataFrame([(text,)], "value string").coalesce(1)
         line.write.mode("overwrite").text(f"{path}/run")
         self.user_rows.release()
         self.item_rows.release()
@@ -243,7 +238,7 @@ class Fitted:
         sides = {"users": self.blocks.users, "items": self.blocks.items}
         rows = {}
         for name, side in sides.items():
-            frame = self.blocks.session.read.parquet(f"{self._path(folder)}/{name}")
+            frame = self.blocks.users.session.read.parquet(f"{self._path(folder)}/{name}")
             dealt = frame.repartition(side.n_blocks, "key")
             rows[name] = Rows.held(side, self.params.n_factors + 1, dealt, self._here(side))
         self.user_rows, self.item_rows = rows["users"], rows["items"]
@@ -267,7 +262,7 @@ class Fitted:
 
     def _files(self, path: str) -> tuple[Any, Any]:
         """Return Hadoop's file system of a path, and the path as it knows it."""
-        context: Any = self.blocks.session.sparkContext
+        context: Any = self.blocks.users.session.sparkContext
         place = context._jvm.org.apache.hadoop.fs.Path(path)
         return place.getFileSystem(context._jsc.hadoopConfiguration()), place
 
@@ -276,12 +271,13 @@ class Fitted:
     @property
     def users(self) -> DataFrame:
         """user_id, factors (array of float, K), bias (float): a row a user."""
-        return _factors(self.user_rows, "user_id")
+        assert self.user_rows is not None
+        return self.user_rows.table("user_id")
 
     @property
     def items(self) -> DataFrame:
         """item_id, factors (array of float, K), bias (float): a row an item."""
-        return _factors(self.item_rows, "item_id")
+        return self.item_rows.table("item_id")
 
     def write(self, path: str) -> None:
         """Write ``users`` and ``items`` as Parquet into a folder of any file system of Spark's."""
@@ -312,40 +308,3 @@ class Fitted:
 
     def __repr__(self) -> str:
         return f"Fitted({self.params!r}, {self.blocks!r})"
-
-
-def assembled(
-    params: ALS,
-    user_ids: np.ndarray,
-    item_ids: np.ndarray,
-    ratings: CSR,
-    scale: tuple[float, float],
-    user_rows: np.ndarray,
-    item_rows: np.ndarray,
-    log: pd.DataFrame | None = None,
-) -> ALS:
-    """Return the ordinary model of these rows and ratings; the rest is that of `params`."""
-    arrays, rest = params.state()
-    arrays |= {"user_ids_": user_ids, "item_ids_": item_ids}
-    arrays |= {"user_rows_": user_rows, "item_rows_": item_rows}
-    arrays |= {f"known.{name}": array for name, array in ratings._asdict().items()}
-    rest |= {"scale_": scale, "training_log_": {} if log is None else log.to_dict("list")}
-    return type(params).from_saved(arrays, {"params": params.get_params(), "state": rest})
-
-
-def _factors(rows: Rows | None, name: str) -> DataFrame:
-    """Return a side's rows as a table: its ids in the column `name`, factors, bias."""
-    assert rows is not None
-    size, n_blocks = rows.size, rows.side.n_blocks
-
-    def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        for one in records.read(batches):
-            mine = one["rows"].reshape(-1, size)
-            numbers = np.arange(len(mine), dtype=np.int32) * n_blocks + one["block"]
-            ends = np.arange(len(mine) + 1, dtype=np.int32) * (size - 1)
-            factors = pa.ListArray.from_arrays(ends, np.ascontiguousarray(mine[:, :-1]).ravel())
-            columns = [pa.array(numbers, pa.int32()), factors, pa.array(mine[:, -1].copy())]
-            yield pa.record_batch(columns, ["number", "factors", "bias"])
-
-    named = rows.side.ids.withColumnRenamed("id", name)
-    return named.join(mapped(rows.dealt(), work, FACTORS), "number").select(name, "factors", "bias")

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
+import pandas as pd
 import pyarrow as pa
-from pyspark import Broadcast, TaskContext
+from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -29,6 +29,7 @@ from recsys_lib.spark.records import LEVEL, Batches, Work, mapped, mapped_with
 
 ROWS = "key block rows"
 SOLVED = "key block rows sse squares"
+FACTORS = "number int, factors array<float>, bias float"
 MESSAGE = "key block source rows"
 
 
@@ -91,6 +92,23 @@ class Rows:
     def collect(self) -> np.ndarray:
         """Return all rows (n, K + 1) float32, in the order of the ids' numbers."""
         return self.take(range(self.side.n_blocks))[1] if self.whole is None else self.whole
+
+    def table(self, name: str) -> DataFrame:
+        """Return the rows as a table: the ids in the column `name`, factors (array), bias."""
+        size, n_blocks = self.size, self.side.n_blocks
+
+        def work(batches: Batches) -> Iterator[pa.RecordBatch]:
+            for one in records.read(batches):
+                rows = one["rows"].reshape(-1, size)
+                numbers = np.arange(len(rows), dtype=np.int32) * n_blocks + one["block"]
+                ends = np.arange(len(rows) + 1, dtype=np.int32) * (size - 1)
+                factors = pa.ListArray.from_arrays(ends, np.ascontiguousarray(rows[:, :-1]).ravel())
+                columns = [pa.array(numbers, pa.int32()), factors, pa.array(rows[:, -1].copy())]
+                yield pa.record_batch(columns, ["number", "factors", "bias"])
+
+        named = self.side.ids.withColumnRenamed("id", name)
+        plain = mapped(self.dealt(), work, FACTORS)
+        return named.join(plain, "number").select(name, "factors", "bias")
 
     def release(self) -> None:
         """Give the cluster's memory back; what must be computed from these anew, still can be."""
@@ -171,6 +189,25 @@ def half_step(
     return rows, sse, np.sum([one["squares"] for one in found], axis=0)
 
 
+def assembled(
+    params: ALS,
+    user_ids: np.ndarray,
+    item_ids: np.ndarray,
+    ratings: CSR,
+    scale: tuple[float, float],
+    user_rows: np.ndarray,
+    item_rows: np.ndarray,
+    log: pd.DataFrame | None = None,
+) -> ALS:
+    """Return the ordinary model of these rows and ratings; the rest is that of `params`."""
+    arrays, rest = params.state()
+    arrays |= {"user_ids_": user_ids, "item_ids_": item_ids}
+    arrays |= {"user_rows_": user_rows, "item_rows_": item_rows}
+    arrays |= {f"known.{name}": array for name, array in ratings._asdict().items()}
+    rest |= {"scale_": scale, "training_log_": {} if log is None else log.to_dict("list")}
+    return type(params).from_saved(arrays, {"params": params.get_params(), "state": rest})
+
+
 # --- what runs in the workers ---------------------------------------------------------------------
 
 Solve = Callable[[dict[str, Any], np.ndarray], pa.RecordBatch]
@@ -181,7 +218,6 @@ def _solver(model: ALS, prior: Broadcast[Any], n_blocks: int) -> Solve:
     model = bare(model)
 
     def solve(block: dict[str, Any], others: np.ndarray) -> pa.RecordBatch:
-        use_cores()
         ratings = CSR(block["indptr"], block["indices"], block["values"])
         rows = np.empty((len(ratings.counts), model.n_factors + 1), np.float32)
         means = prior.value
@@ -235,9 +271,3 @@ def bare(model: ALS) -> ALS:
     twin = type(model)(**model.get_params())
     twin.mu_ = model.mu_
     return twin
-
-
-def use_cores() -> None:
-    """Let the kernels use as many threads as Spark has set aside for the task (spark.task.cpus)."""
-    context: Any = TaskContext.get()
-    numba.set_num_threads(min(context.cpus(), numba.config.NUMBA_NUM_THREADS))

@@ -24,9 +24,9 @@ from recsys_lib.models import ALS
 from recsys_lib.ratings import CSR, Ratings
 from recsys_lib.spark import records, tables
 from recsys_lib.spark.blocks import pack
-from recsys_lib.spark.fitting import BROADCAST_LIMIT, Fitted, assembled
+from recsys_lib.spark.fitting import BROADCAST_LIMIT, Fitted
 from recsys_lib.spark.records import Batches, Work, mapped
-from recsys_lib.spark.rows import bare, use_cores
+from recsys_lib.spark.rows import assembled, bare
 
 LISTS = "user int, item int, score float"
 SUMS = "name string, n bigint, total double"
@@ -156,7 +156,6 @@ def _list(fitted: Fitted, part: Broadcast[Any], n: int) -> Work:
     params, n_blocks, scale = bare(fitted.params), fitted.blocks.users.n_blocks, fitted.blocks.scale
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        use_cores()
         numbers, rows = part.value
         for block in records.read(batches):
             known = _matrix(block)
@@ -184,7 +183,6 @@ def _measure(fitted: Fitted, rows: Broadcast[Any], metrics: Sequence[str], relev
     ranked = [name for name in metrics if "@" in name]
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        use_cores()
         for block in records.read(batches):
             if len(block["test_values"]) == 0:
                 continue
