@@ -45,7 +45,7 @@ def spark(options: list[str]) -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(BUILD / "nbval" / "figures"))
     named = [option for option in options if (ROOT / option.partition("::")[0]).exists()]
-    targets = [] if named else ["tests/spark", str(prepare() / "14-spark.ipynb")]
+    targets = [] if named else ["tests/recsys_lib/spark", str(prepare() / "14-spark.ipynb")]
     return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
 
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "book"))
 
 if not find_spec("pyspark"):
-    collect_ignore = ["spark"]  # for `make spark`, which brings it
+    collect_ignore = ["recsys_lib/spark"]  # for `make spark`, which brings it
 
 
 @pytest.fixture(scope="session")
