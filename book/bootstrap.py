@@ -1,14 +1,12 @@
 """The project's own environment: `.venv` with the locked dependencies, made on the first call.
 
-Standard library only: this runs before anything is installed. A stamp holds the hash of the lock
-files; while it matches, nothing is done, so that every command can start here.
+Standard library only: this runs before anything is installed. While the lock files are what the
+environment was made from, nothing is done, so that every command can start here.
 """
 
 import contextlib
-import hashlib
 import itertools
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +16,7 @@ import venv
 from pathlib import Path
 
 from console import BUILD, ROOT, Stop, clock, quietly, say
+from once import Stamp
 
 # Who brings an environment of their own (conda, or a CI job on the newest packages) says so, and
 # nothing is installed: RECSYS_ENV=current.
@@ -25,13 +24,10 @@ OWN = os.environ.get("RECSYS_ENV") == "current"
 VENV = Path(sys.prefix) if OWN else ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = Path(sys.executable) if OWN else BIN / ("python.exe" if os.name == "nt" else "python")
-STAMP = VENV / "course.stamp"
 LOCKS = ROOT / "book" / "locks"
 REQUIREMENTS = ROOT / "requirements.lock"
 TORCH = LOCKS / "torch.txt"
-PEERS = BUILD / "peers"
-SPARK = BUILD / "spark"
-PARTS = ("benchmarks", "book", "recsys_lib", "tests")  # where Python and Numba leave caches
+PARTS = ("benchmarks", "book", "course", "recsys_lib", "tests")  # with Python's, Numba's caches
 
 
 def inside() -> bool:
@@ -54,27 +50,23 @@ def environment() -> None:
     if OWN:
         return
     files = [REQUIREMENTS, TORCH, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
-    parts = [sys.version.encode(), str(VENV).encode(), *(file.read_bytes() for file in files)]
-    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
-    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == key:
+    stamp = Stamp(VENV / "course.stamp", sys.version, str(VENV), *files)
+    if PYTHON.exists() and stamp.holds():
         return
     started = time.perf_counter()
     say("Setting up .venv: the locked dependencies, about 600 MB to download, once")
-    STAMP.unlink(missing_ok=True)
+    stamp.path.unlink(missing_ok=True)
     if not inside() and not usable():
         create()
     log = BUILD / "logs" / "environment.log"
-    quietly(
-        [PYTHON, "-m", "pip", "install", "--require-hashes", "-r", LOCKS / "uv.txt"],
-        "Installing uv",
-        log,
-    )
+    pip = PYTHON, "-m", "pip", "install"
+    quietly([*pip, "--require-hashes", "-r", LOCKS / "uv.txt"], "Installing uv", log)
     # Where Python is told to keep no bytecode, each kernel would compile every import anew.
     compiled = ["--compile-bytecode"] if sys.dont_write_bytecode else []
     uv("Installing the dependencies", "pip", "sync", "--require-hashes", *compiled, REQUIREMENTS)
     uv("Installing recsys_lib", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ".")
     if torch_for_processors() or torch_of_any_build():
-        STAMP.write_text(key)
+        stamp.set()
     else:
         say("There is no PyTorch here: the chapter on networks will not run; all others will")
     say(f"Set up .venv in {clock(time.perf_counter() - started)}")
@@ -93,19 +85,22 @@ def torch_for_processors(into: Path = PYTHON) -> bool:
         ways.append(["--no-index", "--only-binary", ":all:"])
     if sys.platform == "linux":  # elsewhere the usual build is the one for processors
         ways.append(["--torch-backend", "cpu"])
-    for way in ways:
-        with contextlib.suppress(Stop):
-            what = f"Installing {pin} for processors"
-            options = ["--no-deps", *way, pin]
-            uv(what, "pip", "install", *options, into=into, log="torch", show=False)
-            return True
-    return False
+    what = f"Installing {pin} for processors"
+    return any(
+        went_well(what, "pip", "install", "--no-deps", *way, pin, into=into, show=False)
+        for way in ways
+    )
 
 
 def torch_of_any_build() -> bool:
     """Install the locked PyTorch and all that it brings; return whether that went well."""
+    return went_well("Installing PyTorch", "pip", "install", "--require-hashes", "-r", TORCH)
+
+
+def went_well(what: str, *args: str | Path, into: Path = PYTHON, show: bool = True) -> bool:
+    """Call uv as `uv` does; return whether it ended well."""
     with contextlib.suppress(Stop):
-        uv("Installing PyTorch", "pip", "install", "--require-hashes", "-r", TORCH, log="torch")
+        uv(what, *args, into=into, log="torch", show=show)
         return True
     return False
 
@@ -149,66 +144,6 @@ def apt_install(*packages: str) -> bool:
     return True
 
 
-def peers() -> Path:
-    """Make the environment of the libraries that ours is measured beside; return its Python.
-
-    One that cannot be installed here (it has to be compiled, say) leaves the others unharmed.
-    """
-    python = PEERS / BIN.name / PYTHON.name
-    stamp, pins = PEERS / "course.stamp", LOCKS / "peers.txt"
-    key = hashlib.sha256(sys.version.encode() + pins.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == key:
-        return python
-    say("Setting up _build/peers: about 700 MB to download, and one library to compile, once")
-    if stamp.exists() or not python.exists():
-        uv("Making _build/peers", "venv", PEERS, "--clear")
-    whole = True
-    held = "--require-hashes", "--constraints", pins, "--excludes", LOCKS / "peers-without.txt"
-    for name, pin in pinned_peers().items():
-        say(f"Installing {pin}")
-        try:
-            uv(f"Installing {pin}", "pip", "install", *held, pin, into=python, log=name)
-        except Stop as stop:
-            say(f"{stop}: it will not be measured")
-            whole = False
-    torch_for_processors(into=python)  # which LensKit imports
-    if whole:
-        stamp.write_text(key)
-    return python
-
-
-def spark() -> Path:
-    """Bring Spark into a folder of its own; return it. With it on the path, `.venv` has Spark.
-
-    Not in `.venv` itself: that is what its lock says, whoever has called what before; and half a
-    gigabyte more than most readers need.
-    """
-    stamp, pins = SPARK / "course.stamp", LOCKS / "spark.txt"
-    key = hashlib.sha256(sys.version.encode() + pins.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == key:
-        return SPARK
-    say("Bringing Spark into _build/spark: about 450 MB to download, once")
-    shutil.rmtree(SPARK, ignore_errors=True)
-    held = "--require-hashes", "--no-deps", "--target", SPARK, "-r", pins
-    uv("Installing Spark", "pip", "install", *held, log="spark")
-    stamp.write_text(key)
-    return SPARK
-
-
-def pinned_peers() -> dict[str, str]:
-    """Return the peers and their pins, as ``name==version``."""
-    pins = (LOCKS / "peers.txt").read_text("utf-8").splitlines()
-    versions = {line.split("==")[0]: line.split()[0] for line in pins if "==" in line.split("#")[0]}
-    return {name: versions[name] for name in (re.split(r"\W", text)[0] for text in peers_extra())}
-
-
-def peers_extra() -> list[str]:
-    """Return what pyproject.toml asks for in its extra of that name."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    extra: list[str] = project["optional-dependencies"]["peers"]
-    return extra
-
-
 def uv(
     what: str, *args: str | Path, into: Path = PYTHON, log: str = "uv", show: bool = True
 ) -> None:
@@ -246,23 +181,22 @@ def lock() -> int:
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
     if index := pip_settings().get("index-url"):
         options += ["--index-url", index]
-    course = ["--extra", "book", "--extra", "dev", "--extra", "nets"]
+    course = "pyproject.toml --extra book --extra dev --extra nets"
     # PyTorch is locked apart, at the version that torch.in names, and its small dependencies here.
-    torch = ["--constraints", "book/locks/torch.in", "--no-emit-package", "torch"]
-    torch += ["--excludes", "book/locks/torch-without.txt"]
-    jobs = [["pyproject.toml", *course, *torch, "-o", "requirements.lock"]]
-    held = ["--constraints", "requirements.lock"]
-    jobs += [["book/locks/torch.in", *held, "-o", "book/locks/torch.txt"]]
-    jobs += [
-        [f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"]
-        for name in ("uv", "node", "spark")
-    ]
-    jobs += [["-", "--excludes", "book/locks/peers-without.txt", "-o", "book/locks/peers.txt"]]
-    given = "\n".join(peers_extra())  # for the job that reads it: the extra without the rest
-    for job in jobs:
-        say(f"Writing {job[-1]}")
-        command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job]
-        done = subprocess.run(command, cwd=ROOT, input=given, text=True, check=False)
+    small = "--constraints book/locks/torch.in --no-emit-package torch"
+    small += " --excludes book/locks/torch-without.txt"
+    jobs = {
+        "requirements.lock": f"{course} {small}",
+        "book/locks/torch.txt": "book/locks/torch.in --constraints requirements.lock",
+        "book/locks/peers.txt": "- --excludes book/locks/peers-without.txt",
+        **{f"book/locks/{name}.txt": f"book/locks/{name}.in" for name in ("uv", "node", "spark")},
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    peers = "\n".join(project["optional-dependencies"]["peers"])  # for the job that reads it
+    for into, job in jobs.items():
+        say(f"Writing {into}")
+        command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job.split()]
+        done = subprocess.run([*command, "-o", into], cwd=ROOT, input=peers, text=True, check=False)
         if done.returncode:
             return done.returncode
     return 0

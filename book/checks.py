@@ -12,6 +12,7 @@ import supplies
 from console import BUILD, ROOT, say
 
 TAG = "nbval-check-output"
+NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
 LINTERS = (
     ("ruff", "check"),
     ("ruff", "format", "--check"),
@@ -29,31 +30,32 @@ def test(options: list[str]) -> int:
     options
         For pytest. Where they name files or folders, only those are tested.
     """
-    notebooks = prepare()
-    named = [option for option in options if (ROOT / option.partition("::")[0]).exists()]
-    targets = [] if named else ["tests", str(notebooks)]
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(BUILD / "nbval" / "figures"))
-    return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
+    return pytest(options, "tests", NOTEBOOKS)
 
 
 def spark(options: list[str]) -> int:
     """Run what needs Spark: its tests, and its chapter with it at hand; `options` as for `test`."""
-    path = [str(bootstrap.spark()), os.environ.get("PYTHONPATH", "")]
+    path = [str(supplies.spark()), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(BUILD / "nbval" / "figures"))
-    named = [option for option in options if (ROOT / option.partition("::")[0]).exists()]
-    targets = [] if named else ["tests/spark", str(prepare() / "14-spark.ipynb")]
+    return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "14-spark.ipynb")
+
+
+def pytest(options: list[str], *everything: str | Path) -> int:
+    """Call pytest, on `everything` unless the `options` name files or folders."""
+    prepare()
+    named = any((ROOT / option.partition("::")[0]).exists() for option in options)
+    targets = [] if named else map(str, everything)
+    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
     return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
 
 
-def prepare() -> Path:
+def prepare() -> None:
     """Copy the chapters with the quick profile's parameters; their checked outputs stay."""
-    folder = BUILD / "nbval"
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("*.ipynb"):
+    NOTEBOOKS.mkdir(parents=True, exist_ok=True)
+    for stale in NOTEBOOKS.glob("*.ipynb"):
         stale.unlink()
     dataset = runner.resolve(profiles.load("quick")["DATASET"])
     for source in runner.chapters():
@@ -62,8 +64,7 @@ def prepare() -> Path:
         for cell in notebook.cells:
             if cell.get("outputs"):
                 cell.execution_count = 1  # nbval takes outputs without a count for an accident
-        nbformat.write(notebook, folder / source.name)
-    return folder
+        nbformat.write(notebook, NOTEBOOKS / source.name)
 
 
 def outputs(only: str | None) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from console import ROOT, Stop
 
+LIMIT = 2 * 3600  # seconds that a chapter may take
 TABLE = ROOT / "book" / "profiles.toml"
 Values = dict[str, Any]
 

@@ -1,7 +1,6 @@
 """Run the chapters in order, each with its profile's parameters, when something has changed."""
 
 import dataclasses
-import hashlib
 import json
 import logging
 import os
@@ -17,13 +16,16 @@ import yaml
 from console import BUILD, ROOT, Progress, Stop, clock, say
 from jupyter_client.kernelspec import NoSuchKernel
 from kernel import Watch
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from once import digest
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 NOTEBOOKS = ROOT / "notebooks"
+# What all chapters depend on; of the benchmarks' records, an own one may be shown.
+SHARED = ("requirements.lock", "recsys_lib", "course", "benchmarks", "_build/bench/results.json")
 
 
 @dataclasses.dataclass
@@ -98,11 +100,10 @@ def settled(values: profiles.Values) -> tuple[profiles.Values, str]:
 
     Returns the values, and what tells one state of those data sets from another.
     """
-    automatic = [
-        name for name, value in values.items() if isinstance(value, str) and value[:5] == "auto:"
-    ]
-    found = {name: resolve(values[name]) for name in automatic}
-    return values | found, "".join(data_key(name) for name in found.values())
+    found = {
+        name: resolve(value) for name, value in values.items() if str(value).startswith("auto:")
+    }
+    return values | found, "".join(map(data_key, found.values()))
 
 
 def chapters() -> list[Path]:
@@ -148,13 +149,9 @@ def resolve(dataset: str) -> str:
 
 
 def shared_key(dataset: str) -> str:
-    """Hash what all chapters depend on: the library, the packages, the data."""
-    digest = hashlib.sha256(sys.version.encode())
-    library = sorted(p for p in (ROOT / "recsys_lib").rglob("*.*") if "__pycache__" not in p.parts)
-    for path in [ROOT / "requirements.lock", *library]:
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    digest.update(data_key(dataset).encode())
-    return digest.hexdigest()
+    """Hash what all chapters depend on: the packages, our own code and its records, the data."""
+    shared = [ROOT / name for name in SHARED if (ROOT / name).exists()]
+    return digest(sys.version, *shared, data_key(dataset))
 
 
 def data_key(dataset: str) -> str:
@@ -179,8 +176,7 @@ def run_chapter(
     """Run one chapter, unless its last result still stands."""
     path = folder / source.name
     record = path.with_suffix(".json")
-    parts = [source.read_text("utf-8"), json.dumps(values, sort_keys=True), common]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    key = digest(source.read_text("utf-8"), json.dumps(values, sort_keys=True), common)
     if path.exists() and record.exists():
         kept = json.loads(record.read_text("utf-8"))
         if kept.pop("key") == key:
@@ -192,32 +188,35 @@ def run_chapter(
     os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(figures))
     notebook = parameterize(source, values)
     failure = None
-    with Watch(progress) as watch:
+    with Watch(progress, profiles.LIMIT) as watch:
         try:
             papermill.execute_notebook(
                 notebook,
                 path,
-                engine_name="course",
                 progress_bar=False,
                 request_save_on_cell_execute=False,
                 cwd=NOTEBOOKS,
-                watch=watch,
+                # At any other level it warns of its local transport at each start, and of its end.
+                extra_arguments=["--log-level=50"],
+                **watch.hooks(len(notebook.cells)),
             )
-        except (PapermillExecutionError, DeadKernelError, NoSuchKernel) as error:
+        except (PapermillExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel) as error:
             failure = error
     status = "failed" if failure else "ran"
     progress.done(f"{status} in {clock(progress.seconds)}")
     chapter = Chapter(source.stem, path, status, round(progress.seconds, 1), watch.peak)
-    if failure:
-        say(f"{source.stem} failed at {watch.state}:")
-        lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
-        say(lines if progress.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
-        if not path.exists():  # the kernel died: papermill has saved nothing
-            nbformat.write(notebook, path)
-        mark(path, f"This chapter failed at {watch.state}")
-    else:
+    if failure is None:
         kept = {"key": key, "seconds": chapter.seconds, "peak": chapter.peak}
         record.write_text(json.dumps(kept), "utf-8")
+        return chapter
+    late = isinstance(failure, CellTimeoutError)
+    what = f"passed its limit of {clock(profiles.LIMIT)} at" if late else "failed at"
+    say(f"{source.stem} {what} {watch.state}:")
+    lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
+    say(lines if progress.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
+    if not path.exists():  # too late, or the kernel died: papermill has saved nothing
+        nbformat.write(notebook, path)
+    mark(path, f"This chapter {what} {watch.state}")
     return chapter
 
 

