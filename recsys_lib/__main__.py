@@ -49,7 +49,7 @@ def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: 
     protocols.check(protocol)
 
     def tune(model: Recommender, development: Development) -> dict[str, Any]:
-        if trials == 0 or type(model).__name__ not in tuning.SPACES:
+        if trials == 0 or not model.search_space:
             return {}
         params = choose(model, development, trials, seed)
         logger.info("%s: %s", type(model).__name__, params)
@@ -98,7 +98,7 @@ def rating_models(text: str) -> list[str]:
     RecsysError
         One is no model that predicts ratings; the message lists those that are.
     """
-    able = [name for name in models.__all__ if hasattr(getattr(models, name), "predict")]
+    able = [name for name in models.__all__ if getattr(models, name).predicts_ratings]
     known = {name.lower(): name for name in able}
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:

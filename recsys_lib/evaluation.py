@@ -18,6 +18,7 @@ import pandas as pd
 
 from recsys_lib import metrics as m
 from recsys_lib.errors import RecsysError
+from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
@@ -280,7 +281,7 @@ def _auc(who: _Trained, users: np.ndarray, liked: CSR, candidates: str, batch: i
     for start in range(0, len(users), batch):
         some = users[start : start + batch]
         seen, wanted = who.seen.take(some), liked.take(some)
-        auc[start : start + batch] = ranking.user_auc(
+        auc[start : start + batch] = auc_kernels.user_auc(
             who.vectors(some), who.model._item_vectors(),
             seen.indptr, seen.indices, wanted.indptr, wanted.indices,
         )  # fmt: skip

@@ -295,6 +295,11 @@ class Ratings:
         times = None if self.timestamps is None else self.timestamps[mask]
         return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
 
+    def same_universe(self, other: Ratings) -> bool:
+        """Return whether `other` numbers the same users and items in the same way."""
+        pairs = (self.user_ids, other.user_ids), (self.item_ids, other.item_ids)
+        return all(a is b or np.array_equal(a, b) for a, b in pairs)
+
     def __repr__(self) -> str:
         low, high = self.scale
         return (

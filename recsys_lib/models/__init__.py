@@ -1,4 +1,7 @@
-"""The models: one file each, one contract (`recsys_lib.models.base`)."""
+"""The models: one file each, one contract (`recsys_lib.models.base`).
+
+`__all__` is the list of models, and the only one: tests, tuning and benchmarks iterate over it.
+"""
 
 import os
 
@@ -6,7 +9,7 @@ from recsys_lib import io
 from recsys_lib.errors import DataError
 from recsys_lib.models.als import ALS
 from recsys_lib.models.autoencoder import AutoEncoder
-from recsys_lib.models.base import Recommender
+from recsys_lib.models.base import Recommender as Recommender
 from recsys_lib.models.bayesian_als import BayesianALS
 from recsys_lib.models.bias_als import BiasALS
 from recsys_lib.models.bpr import BPR
@@ -16,12 +19,6 @@ from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
 from recsys_lib.models.two_tower import TwoTower, TwoTowerRegressor
-
-_MODELS = (
-    *(ALS, BPR, EASE, AutoEncoder, BayesianALS, BiasALS),
-    *(GenreALS, ImplicitALS, Popularity, PureSVD, TwoTower, TwoTowerRegressor),
-)
-_SAVED = {model.__name__: model for model in _MODELS}
 
 __all__ = [
     "ALS",
@@ -34,10 +31,8 @@ __all__ = [
     "ImplicitALS",
     "Popularity",
     "PureSVD",
-    "Recommender",
     "TwoTower",
     "TwoTowerRegressor",
-    "load",
 ]
 
 
@@ -50,7 +45,6 @@ def load(path: str | os.PathLike[str]) -> Recommender:
         There is no such file, or it does not hold a model of this library.
     """
     arrays, meta = io.load_arrays(path)
-    if meta.get("class") not in _SAVED or "rated.indptr" not in arrays:
+    if meta.get("class") not in __all__ or "known.indptr" not in arrays:
         raise DataError(f"{os.fspath(path)!r} holds no fitted model that this version knows")
-    model = _SAVED[meta["class"]]
-    return model._from_saved(arrays, meta)
+    return globals()[meta["class"]].from_saved(arrays, meta)

@@ -1,28 +1,62 @@
-"""Biased matrix factorisation of explicit ratings by alternating least squares."""
+"""Biased matrix factorisation of explicit ratings by alternating least squares.
+
+The algorithm is the dozen lines of `reference_half_step`, called for the users and then for the
+items, again and again. `ALS` is the same with a faster kernel (`recsys_lib.kernels.als`), and the
+tests hold it to these lines.
+"""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Self
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from recsys_lib import io
 from recsys_lib.errors import RecsysError
 from recsys_lib.features import Features, item_features, popularity_column
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels.threads import threads_for
-from recsys_lib.models import checkpoints
+from recsys_lib.models.known import one_row
+from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.models.rating import RatingModel
-from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
 ROWS_AT_A_TIME = 1 << 16  # of the first factors, so that who wants a few of them holds no more
+
+
+def reference_half_step(
+    ratings: CSR, fixed: np.ndarray, mu: float, lam: float, tau: float, gamma: float, nu: float
+) -> np.ndarray:
+    """Solve the rows [factors; bias] of one side, given the other side's: half an epoch of ALS.
+
+    With z = [q; 1] for each rated row of `fixed` and y = r - μ - b, a row of n ratings solves
+    (λ Σ z zᵀ + n^ν D) x = λ Σ z y with D = diag(τ, ..., τ, γ).
+
+    Parameters
+    ----------
+    ratings : CSR (n_rows, n_fixed)
+    fixed : (n_fixed, K + 1)
+        The other side's rows.
+
+    Returns
+    -------
+    rows : (n_rows, K + 1) float64
+    """
+    size = fixed.shape[1]
+    penalty = np.diag([tau] * (size - 1) + [gamma])
+    rows = np.zeros((len(ratings.counts), size))
+    for r, n in enumerate(ratings.counts):
+        if n:
+            others, values = ratings.row(r)
+            z = np.hstack([fixed[others, :-1], np.ones((n, 1))])
+            y = values - mu - fixed[others, -1]
+            rows[r] = np.linalg.solve(lam * z.T @ z + n**nu * penalty, lam * z.T @ y)
+    return rows
 
 
 def first_factors(seed: int, n_items: int, n_factors: int) -> Iterator[tuple[slice, np.ndarray]]:
@@ -34,6 +68,7 @@ def first_factors(seed: int, n_items: int, n_factors: int) -> Iterator[tuple[sli
         yield part, INITIAL_SCALE * rng.standard_normal(shape, np.float32)
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class ALS(RatingModel):
     """r̂_ui = μ + b_u + b_i + p_u·q_i, fitted by exact alternating least squares.
 
@@ -41,11 +76,9 @@ class ALS(RatingModel):
 
     L = λ/2 Σ (r - r̂)² + τ/2 (Σ n_u^ν ‖p_u‖² + Σ n_i^ν ‖q_i‖²) + γ/2 (Σ n_u^ν b_u² + Σ n_i^ν b_i²).
 
-    Each half step solves one side's rows exactly, so L never rises.
-
-    With `popularity`, an item's row is drawn not to zero but to m_i, which is learnt: one row
+    Each half step solves one side's rows exactly, so L never rises. With `popularity`, an item's row is drawn not to zero but to m_i, which is learnt: one row
     [factors; bias] for all items of the same level floor(log2(1 + n_i)), under its own penalty.
-    The films that few have rated differ from the others before a single rating is read.
+    Items that few have rated differ from the others before a single rating is read.
 
     Parameters
     ----------
@@ -65,6 +98,8 @@ class ALS(RatingModel):
     popularity : float, optional
         Weight of the popularity levels' rows, as β is that of the genres' in `GenreALS`. None: the
         rows are drawn to zero.
+    patience : int, optional
+        Stop after so many epochs without a better RMSE on the validation part. None: never.
 
     Attributes
     ----------
@@ -74,7 +109,7 @@ class ALS(RatingModel):
     user_biases_, item_biases_ : (n_users,) and (n_items,) float32
     user_ids_, item_ids_ : arrays
         The data's ids, in the order of the rows above.
-    history : DataFrame
+    training_log_ : DataFrame
         A row an epoch: epoch, loss (L), rmse_train, rmse_valid, seconds.
 
     References
@@ -82,37 +117,34 @@ class ALS(RatingModel):
     Koren, Bell & Volinsky 2009, Matrix factorization techniques for recommender systems.
     """
 
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        "n_factors": CategoricalDistribution((20, 40)),
+        "tau": FloatDistribution(0.7, 3.0, log=True),
+        "gamma": FloatDistribution(0.1, 10.0, log=True),
+        "popularity": CategoricalDistribution((None, 10.0, 30.0, 100.0, 300.0)),
+    }
+    ends_in_bias: ClassVar[bool] = True
     _stored: ClassVar[str | None] = "user_rows_"
-    _learnt: ClassVar[tuple[str, ...]] = (
-        "user_rows_", "item_rows_", "item_priors_", "feature_rows_",
-        "_feature_indptr", "_feature_indices", "_feature_values",
-    )  # fmt: skip
+    _derived: ClassVar[tuple[str, ...]] = ("item_priors_", "feature_values_")
 
-    user_rows_: np.ndarray  # (n_users, K + 1) float32: p_u, then b_u
-    item_rows_: np.ndarray  # (n_items, K + 1) float32: q_i, then b_i
-    item_priors_: np.ndarray  # (n_items, K + 1) float32: m_i; a single row of zeros where m = 0
-    feature_rows_: np.ndarray  # (n_features, K + 1) float32: what each feature adds to m_i
-    feature_names_: list[str]
+    n_factors: int = at_least(0, 20)
+    lam: float = above(0, 1.0)
+    tau: float = above(0, 1.35)
+    gamma: float = above(0, 1.0)
+    nu: float = at_least(0, 0.5)
+    n_epochs: int = above(0, 15)
+    seed: int = at_least(0, 0)
+    popularity: float | None = above(0, None)
+    patience: int | None = above(0, None)
 
-    def __init__(
-        self,
-        n_factors: int = 20,
-        lam: float = 1.0,
-        tau: float = 1.35,
-        gamma: float = 1.0,
-        nu: float = 0.5,
-        n_epochs: int = 15,
-        seed: int = 0,
-        popularity: float | None = None,
-    ) -> None:
-        self.n_factors = n_factors
-        self.lam = lam
-        self.tau = tau
-        self.gamma = gamma
-        self.nu = nu
-        self.n_epochs = n_epochs
-        self.seed = seed
-        self.popularity = popularity
+    user_rows_: np.ndarray = learnt()  # (n_users, K + 1) float32: p_u, then b_u
+    item_rows_: np.ndarray = learnt()  # (n_items, K + 1) float32: q_i, then b_i
+    item_priors_: np.ndarray = learnt()  # (n_items, K + 1) float32: m_i; one row of zeros if m = 0
+    feature_rows_: np.ndarray = learnt()  # (n_features, K + 1) float32: what each adds to m_i
+    feature_names_: list[str] = learnt()
+    feature_indptr_: np.ndarray = learnt()  # with indices and values, a CSR: each item's features
+    feature_indices_: np.ndarray = learnt()
+    feature_values_: np.ndarray = learnt()
 
     @property
     def user_factors_(self) -> np.ndarray:
@@ -134,99 +166,29 @@ class ALS(RatingModel):
         """b_i, (n_items,)."""
         return self.item_rows_[:, -1]
 
-    @property
-    def n_parameters_(self) -> int:
-        """How many numbers `fit` has learnt; the prior means follow from the features' rows."""
-        return super().n_parameters_ - self.item_priors_.size
-
     # ---- fitting
 
-    def fit(
-        self,
-        train: Ratings,
-        valid: Ratings | None = None,
-        items: pd.DataFrame | None = None,
-        *,
-        progress: bool | None = None,
-        run_dir: str | os.PathLike[str] | None = None,
-        resume: bool = False,
-        callback: Callable[[dict[str, Any]], None] | None = None,
-    ) -> Self:
-        """Learn from `train`; see `Recommender.fit` for the parameters.
-
-        `callback` is called after each epoch with its row of `history`; what it raises ends the
-        fit.
-
-        `resume` goes on from the checkpoint in `run_dir`, with the same result as if the run had
-        never been interrupted; `n_epochs` may have been raised meanwhile.
-        """
-        self._check_parameters()
-        self._remember(train)
-        self._start(train, items)
-        done = checkpoints.take_up(run_dir, self) if resume else 0
-        log = io.RunLog(run_dir, keep=done)
-        steps = bar(progress, total=self.n_epochs, initial=done, desc=type(self).__name__)
-        with steps:
-            for epoch in range(done + 1, self.n_epochs + 1):
-                began = time.perf_counter()
-                self._solve_users(train)
-                sse = self._solve_items(train)
-                self._solve_priors(train)
-                seconds = time.perf_counter() - began
-                row = {
-                    "epoch": epoch,
-                    "loss": self._loss(train, sse),
-                    "rmse_train": float(np.sqrt(sse / len(train))),
-                    "rmse_valid": self._rmse(valid) if valid is not None else float("nan"),
-                    "seconds": seconds,
-                }
-                log.write(**row)
-                checkpoints.save(run_dir, self, epoch)
-                steps.update()
-                steps.set_postfix_str(
-                    " ".join(f"{key[5:]} {row[key]:.4f}" for key in ("rmse_train", "rmse_valid"))
-                )
-                if callback is not None:
-                    callback(row)
-        self.training_log_ = log.table()
-        return self
-
-    def _check_parameters(self) -> None:
-        for name, least in (("n_factors", 0), ("n_epochs", 1), ("nu", 0.0)):
-            if not getattr(self, name) >= least:
-                raise RecsysError(
-                    f"{name} is {getattr(self, name)!r}; it must be {least:g} or more"
-                )
-        for name in ("lam", "tau", "gamma"):
-            if not getattr(self, name) > 0:
-                raise RecsysError(
-                    f"{name} is {getattr(self, name)!r}; it must be above 0, or a row's system may "
-                    "have no single solution"
-                )
-        if self.popularity is not None and not self.popularity > 0:
-            raise RecsysError(f"popularity is {self.popularity!r}; it must be above 0, or None")
-
-    def _start(self, train: Ratings, items: pd.DataFrame | None) -> None:
-        """Set the first factors, and what the half steps need throughout."""
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         size = self.n_factors + 1
         self.user_rows_ = np.zeros((train.n_users, size), np.float32)
         self.item_rows_ = np.zeros((train.n_items, size), np.float32)
         for part, rows in first_factors(self.seed, train.n_items, self.n_factors):
             self.item_rows_[part, :-1] = rows
-        self._user_order = np.argsort(-train.by_user.counts, kind="stable")
-        self._item_order = np.argsort(-train.by_item.counts, kind="stable")
-        self._start_features(train.item_ids, train.by_item.counts, items)
-        n_priors = train.n_items if self.feature_names_ else 1
-        self.item_priors_ = np.zeros((n_priors, size), np.float32)
+        self._orders = by_length(train.by_user), by_length(train.by_item)
+        self.init_features(train.item_ids, train.by_item.counts, items)
 
-    def _start_features(
+    def init_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
     ) -> None:
-        """Set what the items' prior means are built on; the features' rows begin at zero."""
+        """Set what the items' prior means are built on; the features' rows begin at zero.
+
+        `counts` (n_items,) are the items' numbers of ratings, `items` what is known of them.
+        """
         features, self._betas = self._item_features(item_ids, counts, items)
-        self._feature_indptr, self._feature_indices, self._feature_values = features[:3]
+        self.feature_indptr_, self.feature_indices_, self.feature_values_ = features[:3]
         self.feature_names_ = features.names
         self.feature_rows_ = np.zeros((len(features.names), self.n_factors + 1), np.float32)
+        self.item_priors_ = self.prior_means(self.feature_rows_)
 
     def _item_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
@@ -236,140 +198,126 @@ class ALS(RatingModel):
         found = item_features(kinds, item_ids, counts)
         return found, np.full(len(found.names), self.popularity or 0.0)
 
+    def _epoch(self, train: Ratings) -> dict[str, float]:
+        (of_users, of_items), prior = self._orders, self.item_priors_
+        zero = np.zeros((1, self.n_factors + 1), np.float32)
+        self.half_step(train.by_user, self.item_rows_, zero, self.user_rows_, of_users)
+        sse = self.half_step(train.by_item, self.user_rows_, prior, self.item_rows_, of_items)
+        counts = train.by_item.counts
+        if self.feature_names_:
+            self.feature_rows_ = self.solve_features(counts, self.item_rows_)
+            self.item_priors_ = self.prior_means(self.feature_rows_)
+            self.item_rows_[counts == 0] = self.item_priors_[counts == 0]
+        nu = float(self.nu)
+        penalties = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, zero)
+        penalties += kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self.item_priors_)
+        of_features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
+        weighed = float(self.penalty.astype(np.float64) @ penalties)
+        loss = 0.5 * (self.lam * sse + weighed + float(of_features))
+        if not np.isfinite(loss):
+            raise RecsysError(
+                "the rows' systems have no solution in float32: raise tau and gamma (they are "
+                f"{self.tau:g} and {self.gamma:g}), or scale the ratings down"
+            )
+        return {"loss": loss, "rmse_train": float(np.sqrt(sse / len(train)))}
+
+    def _finish(self) -> None:
+        del self._orders
+
     @property
-    def _penalty(self) -> np.ndarray:
+    def penalty(self) -> np.ndarray:
         """(τ, ..., τ, γ), (K + 1,) float32."""
         return np.array([self.tau] * self.n_factors + [self.gamma], np.float32)
 
-    @property
-    def _no_prior(self) -> np.ndarray:
-        """A prior mean of zero, (1, K + 1) float32: the single row serves all."""
-        return np.zeros((1, self.n_factors + 1), np.float32)
-
-    def _solve(
+    def half_step(
         self,
         ratings: CSR,
-        order: np.ndarray,
         fixed: np.ndarray,
         prior: np.ndarray,
         rows: np.ndarray,
+        order: np.ndarray | None = None,
     ) -> float:
-        """Solve `rows`, with the other side fixed; return the sum of squared residuals."""
-        sse = np.empty(len(rows))
-        mu, lam = np.float32(self.mu_), np.float32(self.lam)
-        nu = float(self.nu)
+        """Solve one side's rows in place, given the other's; return the sum of squared residuals.
+
+        Parameters
+        ----------
+        ratings : CSR (n_rows, n_fixed)
+        fixed : (n_fixed, K + 1) float32
+            The other side's rows.
+        prior : (n_rows or 1, K + 1) float32
+            What the rows are drawn to; a single row serves all.
+        rows : (n_rows, K + 1) float32
+            Filled.
+        order : (n_rows,) int, optional
+            In which the rows are dealt out to threads: see `by_length`. It changes no bit.
+        """
+        order = np.arange(len(rows)) if order is None else order
+        sse, weights = np.empty(len(rows)), (np.float32(self.mu_), np.float32(self.lam))
+        args = *weights, self.penalty, float(self.nu), prior
         with threads_for(len(rows)):
-            kernels.half_step(*ratings, order, fixed, mu, lam, self._penalty, nu, prior, rows, sse)
+            kernels.half_step(*ratings, order, fixed, *args, rows, sse)
         return float(sse.sum())
 
-    def _solve_users(self, train: Ratings) -> float:
-        zero = self._no_prior
-        return self._solve(train.by_user, self._user_order, self.item_rows_, zero, self.user_rows_)
-
-    def _solve_items(self, train: Ratings) -> float:
-        return self._solve(
-            train.by_item, self._item_order, self.user_rows_, self.item_priors_, self.item_rows_
-        )
-
-    def _solve_priors(self, train: Ratings) -> None:
-        """Solve the features' rows, and with them the items' prior means."""
-        if not self.feature_names_:
-            return
-        counts, matrix = train.by_item.counts, self._feature_matrix
-        rows = feature_kernels.solve_features(
-            counts, float(self.nu), *matrix, self.item_rows_, self._penalty, self._betas
-        )
-        self.feature_rows_ = rows.astype(np.float32)
-        feature_kernels.prior_means(*matrix, self.feature_rows_, self.item_priors_)
-        self.item_rows_[counts == 0] = self.item_priors_[counts == 0]
-
     @property
-    def _feature_matrix(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._feature_indptr, self._feature_indices, self._feature_values
+    def features(self) -> CSR:
+        """The items' features, a row an item."""
+        return CSR(self.feature_indptr_, self.feature_indices_, self.feature_values_)
 
-    def _loss(self, train: Ratings, sse: float) -> float:
-        """Return the objective L, given the sum of squared residuals."""
-        nu = float(self.nu)
-        users = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, self._no_prior)
-        items = kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self.item_priors_)
-        features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
-        weighed = self._penalty.astype(np.float64) @ (users + items)
-        return 0.5 * (self.lam * sse + float(weighed) + float(features))
+    def solve_features(self, counts: np.ndarray, item_rows: np.ndarray) -> np.ndarray:
+        """Return the features' rows (n_features, K + 1) float32 that fit the items' rows best."""
+        args = *self.features, item_rows, self.penalty, self._betas
+        return feature_kernels.solve_features(counts, float(self.nu), *args).astype(np.float32)
 
-    # ---- predicting
+    def prior_means(self, feature_rows: np.ndarray) -> np.ndarray:
+        """Return the items' prior means (n_items, K + 1) float32; (1, K + 1) without features."""
+        n_items = len(self.feature_indptr_) - 1 if self.feature_names_ else 1
+        means = np.zeros((n_items, self.n_factors + 1), np.float32)
+        if self.feature_names_:
+            feature_kernels.prior_means(*self.features, feature_rows, means)
+        return means
 
-    def _predict_index(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return self._predict_rows(self.user_rows_, users, items)
+    # ---- vectors
 
-    def _predict_rows(self, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        out = np.empty(len(users), np.float32)
-        kernels.predict_pairs(rows, self.item_rows_, np.float32(self.mu_), users, items, out)
-        return out.clip(*self.scale_, out=out)
-
-    def _predict_history(self, history: CSR, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return self._predict_rows(self._fold_in(history), rows, items)
-
-    # ---- what the base class asks for
-
-    def _fold_in(self, history: CSR) -> np.ndarray:
-        """Solve strangers' rows: the very update of training, so the result is exact."""
-        n = len(history.indptr) - 1
-        rows = np.empty((n, self.n_factors + 1), np.float32)
-        zero = self._no_prior
-        self._solve(history, np.arange(n), self.item_rows_, zero, rows)
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return users' rows [p_u; b_u] (m, K + 1) float32: the update of training, so exact."""
+        rows = np.empty((len(ratings.indptr) - 1, self.n_factors + 1), np.float32)
+        self.half_step(ratings, self.item_rows_, np.zeros((1, rows.shape[1]), np.float32), rows)
         return rows
 
+    def item_vectors(self) -> np.ndarray:
+        """Return the items' rows [q_i; b_i], (n_items, K + 1) float32."""
+        return self.item_rows_
+
+    # ---- new ratings of an item
+
     def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
-        self._append("item_rows_", self._no_prior[0])
+        zero = np.zeros(self.n_factors + 1, np.float32)
+        self._append("item_rows_", zero)
         if not self.feature_names_:
             return
-        self._append("item_priors_", self._no_prior[0])
+        self._append("item_priors_", zero)
         if self.popularity is not None:  # the level of no rating, until the item is solved for
             features = [*features, (popularity_column(self.feature_names_, 0), 1.0)]
         for feature, value in features:
-            self._append("_feature_indices", feature)
-            self._append("_feature_values", value)
-        self._append("_feature_indptr", len(self._feature_indices))
+            self._append("feature_indices_", feature)
+            self._append("feature_values_", value)
+        self._append("feature_indptr_", len(self.feature_indices_))
 
     def _solve_item(self, item: int) -> None:
         """Solve for an item as training does: its prior mean, then its row."""
-        users, values = self._rated.of_item(item)
-        prior, row = self._no_prior, np.empty((1, self.n_factors + 1), np.float32)
+        users, values = self._known.of_item(item)
+        prior = np.zeros((1, self.n_factors + 1), np.float32)
         if self.feature_names_:
-            mine = slice(self._feature_indptr[item], self._feature_indptr[item + 1])
             if self.popularity is not None:  # the last of an item's features
-                self._feature_indices[mine.stop - 1] = popularity_column(
-                    self.feature_names_, len(users)
-                )
-            ends = np.array([0, mine.stop - mine.start])
-            features = self._feature_indices[mine], self._feature_values[mine]
-            prior = self.item_priors_[item : item + 1]
-            feature_kernels.prior_means(ends, *features, self.feature_rows_, prior)
-        history = CSR(np.array([0, len(users)]), users, values)
-        self._solve(history, np.arange(1), self.user_rows_, prior, row)
+                level = popularity_column(self.feature_names_, len(users))
+                self.feature_indices_[self.feature_indptr_[item + 1] - 1] = level
+            prior, own = self.item_priors_[item : item + 1], one_row(self.features.row(item))
+            feature_kernels.prior_means(*own, self.feature_rows_, prior)
+        row = np.empty((1, self.n_factors + 1), np.float32)
+        self.half_step(one_row((users, values)), self.user_rows_, prior, row)
         self.item_rows_[item] = row[0]
 
-    def _vectors(self, rows: np.ndarray) -> np.ndarray:
-        vectors = rows.copy()
-        vectors[:, -1] = 1  # meets b_i; the user's own bias is the same for every item
-        return vectors
 
-    def _item_vectors(self) -> np.ndarray:
-        return self.item_rows_
-
-    def _offsets(self, rows: np.ndarray) -> np.ndarray:
-        return np.float32(self.mu_) + rows[:, -1]
-
-    def _similarity_vectors(self) -> np.ndarray:
-        if self.n_factors == 0:
-            return super()._similarity_vectors()
-        return self.item_factors_
-
-    def _extra(self) -> dict[str, Any]:
-        return {"feature_names": self.feature_names_}
-
-    @classmethod
-    def _from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
-        model = super()._from_saved(arrays, meta)
-        model.feature_names_ = meta["feature_names"]
-        return model
+def by_length(ratings: CSR) -> np.ndarray:
+    """Return the rows' order (n_rows,) int, longest first: dealt out, pieces take equally long."""
+    return np.argsort(-ratings.counts, kind="stable")

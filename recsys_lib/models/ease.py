@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import time
-from typing import ClassVar, Self
+import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import BaseDistribution, FloatDistribution
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
-from recsys_lib import io
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, Watch, as_scipy
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, as_scipy
+from recsys_lib.models.parameters import above, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_ITEMS = 15_000  # items x items take 1.8 GB in float64, and half as much again in float32
 AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class EASE(ImplicitFeedbackModel):
     """ŝ_u = r_u B: a user's likes times a dense matrix of items by items with a zero diagonal.
 
@@ -51,65 +52,43 @@ class EASE(ImplicitFeedbackModel):
     Steck 2019, Embarrassingly shallow autoencoders for sparse data.
     """
 
-    _learnt: ClassVar[tuple[str, ...]] = ("item_weights_",)
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        "lam": FloatDistribution(20.0, 5000.0, log=True),
+    }
     _users_at_a_time: ClassVar[int] = AT_A_TIME
 
-    item_weights_: np.ndarray
+    lam: float = above(0, 200.0)
+    threshold: float | None = None
+    item_weights_: np.ndarray = learnt()
 
-    def __init__(self, lam: float = 200.0, threshold: float | None = None) -> None:
-        self.lam = lam
-        self.threshold = threshold
-
-    def fit(
-        self,
-        train: Ratings,
-        valid: Ratings | None = None,
-        items: pd.DataFrame | None = None,
-        *,
-        progress: bool | None = None,
-        run_dir: str | os.PathLike[str] | None = None,
-        history: Ratings | None = None,
-    ) -> Self:
-        """Solve for B; see `Recommender.fit`. There are no epochs, and no checkpoint.
-
-        `history` is what is shown of the users of `valid`, where those are strangers to `train`.
-        """
-        if not self.lam > 0:
-            raise RecsysError(f"lam is {self.lam!r}; it must be above 0")
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         if train.n_items > MAX_ITEMS:
             raise RecsysError(
                 f"EASE holds items x items, and {train.n_items:,} items would take "
                 f"{16 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
             )
-        self._remember(train)
-        likes = self._likes(train)
-        watch, log = Watch(self, valid, history), io.RunLog(run_dir)
-        began = time.perf_counter()
+        self.item_weights_ = np.zeros((train.n_items, train.n_items), np.float32)
+
+    def _epoch(self, train: Ratings) -> dict[str, float]:
+        likes = self.likes_of(train)
         # An item without a like says nothing of others, and nothing is said of it: B is zero there.
         liked = np.unique(likes.indices)
         gram = _gram(likes, train.n_items, liked)
         gram[np.diag_indices_from(gram)] += self.lam
-        self.item_weights_ = np.zeros((train.n_items, train.n_items), np.float32)
         self.item_weights_[np.ix_(liked, liked)] = _weights(gram)
-        seconds = time.perf_counter() - began
-        log.write(epoch=1, ndcg_valid=watch.ndcg(), seconds=seconds)
-        self.training_log_ = log.table()
-        return self
+        return {}
 
-    # ---- what the base class asks for
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return the likes, (m, n_items) float32."""
+        return as_scipy(self.liked(ratings), len(self.item_weights_)).toarray()
 
-    def _fold_in(self, history: CSR) -> np.ndarray:
-        return as_scipy(self._liked(history), len(self.item_weights_)).toarray()
-
-    def _item_vectors(self) -> np.ndarray:
+    def item_vectors(self) -> np.ndarray:
+        """Return Bᵀ, (n_items, n_items) float32."""
         return self.item_weights_.T
 
-    def _similarity_vectors(self) -> np.ndarray:
-        return self.item_weights_.T
-
-    def _top(self, rows: np.ndarray, n: int, skip: CSR) -> tuple[np.ndarray, np.ndarray]:
+    def _top(self, vectors: np.ndarray, n: int, skip: CSR) -> tuple[np.ndarray, np.ndarray]:
         """As for other linear models, but with a product that knows how few likes a row has."""
-        scores = csr_matrix(rows) @ self.item_weights_
+        scores = csr_matrix(vectors) @ self.item_weights_
         return ranking.top_of_scores(scores, skip.indptr, skip.indices, n)
 
 

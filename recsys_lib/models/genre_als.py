@@ -1,20 +1,24 @@
-"""ALS whose films start from what their genres say: an answer to the film nobody has rated."""
+"""ALS whose items start from what their genres say: an answer to the item nobody has rated."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import BaseDistribution, FloatDistribution
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.features import Features, item_features
 from recsys_lib.models.als import ALS
+from recsys_lib.models.parameters import above
 
 PREFIX = "genre: "  # marks the genres among the features' names
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class GenreALS(ALS):
     """`ALS` with a prior: an item's row is its genres' sum, and what is its own.
 
@@ -24,7 +28,7 @@ class GenreALS(ALS):
 
     Parameters
     ----------
-    n_factors, lam, tau, gamma, nu, n_epochs, seed, popularity :
+    n_factors, lam, tau, gamma, nu, n_epochs, seed, popularity, patience :
         As in `ALS`; τ and γ now weigh the distance from the prior mean.
     beta : float
         β, weight of the genre rows.
@@ -37,20 +41,11 @@ class GenreALS(ALS):
         The rows f_g.
     """
 
-    def __init__(
-        self,
-        n_factors: int = 20,
-        lam: float = 1.0,
-        tau: float = 1.35,
-        gamma: float = 1.0,
-        beta: float = 100.0,
-        nu: float = 0.5,
-        n_epochs: int = 15,
-        seed: int = 0,
-        popularity: float | None = None,
-    ) -> None:
-        super().__init__(n_factors, lam, tau, gamma, nu, n_epochs, seed, popularity)
-        self.beta = beta
+    search_space: ClassVar[dict[str, BaseDistribution]] = ALS.search_space | {
+        "beta": FloatDistribution(3.0, 300.0, log=True),
+    }
+
+    beta: float = above(0, 100.0)
 
     @property
     def genre_names_(self) -> list[str]:
@@ -76,14 +71,9 @@ class GenreALS(ALS):
     def item_genres_(self) -> np.ndarray:
         """Which item has which genre, (n_items, n_genres) bool."""
         flags = np.zeros((len(self.item_ids_), len(self.feature_names_)), bool)
-        rows = np.repeat(np.arange(len(flags)), np.diff(self._feature_indptr))
-        flags[rows, self._feature_indices] = True
+        rows = np.repeat(np.arange(len(flags)), np.diff(self.feature_indptr_))
+        flags[rows, self.feature_indices_] = True
         return flags[:, : len(self.genre_names_)]
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        if not self.beta > 0:
-            raise RecsysError(f"beta is {self.beta!r}; it must be above 0")
 
     def _item_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
@@ -110,9 +100,9 @@ class GenreALS(ALS):
         RecsysError
             `genres` are given for an item known already.
         """
-        self._check_fitted()
+        self.check_fitted()
         labels = sorted(set(genres.split("|"))) if genres else []
-        if labels and self._item_lookup.find(item_id) >= 0:
+        if labels and self.item_index.find(item_id) >= 0:
             raise RecsysError(f"item {item_id!r} has its genres from fit; leave genres= out")
         for label in labels:
             if label not in self.genre_names_:
@@ -121,7 +111,7 @@ class GenreALS(ALS):
                     f"{', '.join(self.genre_names_)}"
                 )
         share = 1 / np.sqrt(max(len(labels), 1))
-        return self._update_item(
+        return self._fit_item(
             item_id, ratings, [(self.genre_names_.index(label), share) for label in labels]
         )
 
@@ -140,14 +130,14 @@ class GenreALS(ALS):
             part, contribution (in rating points). The parts are "average rating", "this user's
             level", each genre, and "the film itself"; they add up to the (unclipped) prediction.
         """
-        self._check_fitted()
+        self.check_fitted()
         if isinstance(user, Mapping):
-            row = self._fold_in(self._as_history(user))[0]
+            row = self.user_vectors(self.as_ratings(user))[0]
         else:
-            row = self.user_rows_[self._user_lookup.positions(user)[0]]
-        item = self._item_lookup.positions(item_id)[0]
-        mine = slice(self._feature_indptr[item], self._feature_indptr[item + 1])
-        features, shares = self._feature_indices[mine], self._feature_values[mine]
+            row = self.user_rows_[self.user_index.positions(user)[0]]
+        item = self.item_index.positions(item_id)[0]
+        mine = slice(self.feature_indptr_[item], self.feature_indptr_[item + 1])
+        features, shares = self.feature_indices_[mine], self.feature_values_[mine]
         taste = np.append(row[:-1], np.float32(1)).astype(np.float64)
         said = shares * (self.feature_rows_[features] @ taste)
         own = self.item_rows_[item] @ taste - said.sum()

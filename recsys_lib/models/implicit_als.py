@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import time
-from typing import ClassVar, Self
+import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.kernels.threads import threads_for
-from recsys_lib.models import checkpoints
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, Watch
-from recsys_lib.progress import bar
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
+from recsys_lib.models.parameters import above, at_least, learnt, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class ImplicitALS(ImplicitFeedbackModel):
     """ŝ_ui = p_u·q_i, near 1 where u liked i and near 0 elsewhere, each pair by its confidence.
 
@@ -60,7 +59,7 @@ class ImplicitALS(ImplicitFeedbackModel):
     Attributes
     ----------
     user_factors_, item_factors_ : (n_users, K) and (n_items, K) float32
-    history : DataFrame
+    training_log_ : DataFrame
         A row an epoch: epoch, loss (L), ndcg_valid (at 10), seconds.
 
     References
@@ -71,100 +70,49 @@ class ImplicitALS(ImplicitFeedbackModel):
     iALS on item recommendation benchmarks (ν).
     """
 
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        "n_factors": CategoricalDistribution((8, 16, 32, 64)),
+        "alpha": FloatDistribution(1.0, 40.0, log=True),
+        "tau": FloatDistribution(1.0, 100.0, log=True),
+    }
     _stored: ClassVar[str | None] = "user_factors_"
-    _learnt: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "_gram")
+    _derived: ClassVar[tuple[str, ...]] = ("gram_",)
 
-    user_factors_: np.ndarray
-    item_factors_: np.ndarray
-    _gram: np.ndarray  # (K, K) float32: Σ q qᵀ, what a stranger's row needs of all items
+    n_factors: int = above(0, 64)
+    alpha: float = at_least(0, 10.0)
+    tau: float = above(0, 3.0)
+    nu: float = at_least(0, 0.5)
+    by_value: bool = False
+    threshold: float | None = None
+    solver: str = one_of(("cholesky", "cg"), "cholesky")
+    cg_steps: int = above(0, 3)
+    n_epochs: int = above(0, 15)
+    seed: int = at_least(0, 0)
+    patience: int | None = above(0, None)
+    user_factors_: np.ndarray = learnt()
+    item_factors_: np.ndarray = learnt()
+    gram_: np.ndarray = learnt()  # (K, K) float32: Σ q qᵀ, what a user's row needs of all items
 
-    def __init__(
-        self,
-        n_factors: int = 64,
-        alpha: float = 10.0,
-        tau: float = 3.0,
-        nu: float = 0.5,
-        by_value: bool = False,
-        threshold: float | None = None,
-        solver: str = "cholesky",
-        cg_steps: int = 3,
-        n_epochs: int = 15,
-        seed: int = 0,
-    ) -> None:
-        self.n_factors = n_factors
-        self.alpha = alpha
-        self.tau = tau
-        self.nu = nu
-        self.by_value = by_value
-        self.threshold = threshold
-        self.solver = solver
-        self.cg_steps = cg_steps
-        self.n_epochs = n_epochs
-        self.seed = seed
-
-    def fit(
-        self,
-        train: Ratings,
-        valid: Ratings | None = None,
-        items: pd.DataFrame | None = None,
-        *,
-        progress: bool | None = None,
-        run_dir: str | os.PathLike[str] | None = None,
-        resume: bool = False,
-        history: Ratings | None = None,
-    ) -> Self:
-        """Learn from `train`; see `Recommender.fit`.
-
-        `resume` goes on from the checkpoint in `run_dir`, with the same result as if the run had
-        never been interrupted. `history` is what is shown of the users of `valid`, where those are
-        strangers to `train`.
-        """
-        self._check_parameters()
-        self._remember(train)
-        likes = Ratings(train.user_ids, train.item_ids, self._weighted(self._likes(train)))
-        watch = Watch(self, valid, history)
-        people, films = _Side(likes.by_user), _Side(likes.by_item)
-        rng = np.random.default_rng(self.seed)
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+        likes = Ratings(train.user_ids, train.item_ids, self._weighted(self.likes_of(train)))
+        self._users, self._items = _Side(likes.by_user), _Side(likes.by_item)
         self.user_factors_ = np.zeros((train.n_users, self.n_factors), np.float32)
-        self.item_factors_ = first_factors(train.n_items, self.n_factors, rng)
-        self._gram = np.zeros((self.n_factors, self.n_factors), np.float32)
-        done = checkpoints.take_up(run_dir, self) if resume else 0
-        log = io.RunLog(run_dir, keep=done)
-        with bar(progress, total=self.n_epochs, initial=done, desc="ImplicitALS") as steps:
-            for epoch in range(done + 1, self.n_epochs + 1):
-                began = time.perf_counter()
-                self._solve(people, self.item_factors_, self.user_factors_)
-                squares = self._solve(films, self.user_factors_, self.item_factors_)
-                self._gram = kernels.gram_of(self.item_factors_).astype(np.float32)
-                penalty = people.penalty(self.user_factors_, self.nu)
-                penalty += films.penalty(self.item_factors_, self.nu)
-                seconds = time.perf_counter() - began
-                row = {
-                    "epoch": epoch,
-                    "loss": 0.5 * (squares + self.tau * penalty),
-                    "ndcg_valid": watch.ndcg(),
-                    "seconds": seconds,
-                }
-                if not np.isfinite(row["loss"]):
-                    raise RecsysError(
-                        f"no solution in epoch {epoch}: tau {self.tau!r} is too small for float32"
-                    )
-                log.write(**row)
-                checkpoints.save(run_dir, self, epoch)
-                steps.update()
-                steps.set_postfix_str(f"ndcg_valid {row['ndcg_valid']:.4f}")
-        self.training_log_ = log.table()
-        return self
+        self.item_factors_ = first_factors(train.n_items, self.n_factors, self._rng)
+        self.gram_ = np.zeros((self.n_factors, self.n_factors), np.float32)
 
-    def _check_parameters(self) -> None:
-        for name in ("n_factors", "n_epochs", "cg_steps", "tau"):
-            if not getattr(self, name) > 0:
-                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be above 0")
-        for name in ("alpha", "nu"):
-            if not getattr(self, name) >= 0:
-                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be 0 or more")
-        if self.solver not in ("cholesky", "cg"):
-            raise RecsysError(f"solver is {self.solver!r}; it must be 'cholesky' or 'cg'")
+    def _epoch(self, train: Ratings) -> dict[str, float]:
+        self._solve(self._users, self.item_factors_, self.user_factors_)
+        squares = self._solve(self._items, self.user_factors_, self.item_factors_)
+        self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
+        penalty = self._users.penalty(self.user_factors_, self.nu)
+        penalty += self._items.penalty(self.item_factors_, self.nu)
+        loss = 0.5 * (squares + self.tau * penalty)
+        if not np.isfinite(loss):
+            raise RecsysError(f"there is no solution: tau {self.tau!r} is too small for float32")
+        return {"loss": loss}
+
+    def _finish(self) -> None:
+        del self._users, self._items
 
     def _weighted(self, likes: CSR) -> CSR:
         """Return the likes with c - 1, how much more they count than no like, for values."""
@@ -188,23 +136,19 @@ class ImplicitALS(ImplicitFeedbackModel):
             kernels.half_step(*task, rows, losses)
         return float(losses.sum())
 
-    # ---- what the base class asks for
-
-    def _fold_in(self, history: CSR) -> np.ndarray:
-        """Solve strangers' rows: the exact half step, for them alone."""
-        side = _Side(self._weighted(self._liked(history)))
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return users' rows p_u, (m, K) float32, solved exactly for them alone."""
+        side = _Side(self._weighted(self.liked(ratings)))
         rows = np.empty((len(side.order), self.n_factors), np.float32)
         with threads_for(len(rows)):
             kernels.half_step(
-                *side.pairs, side.order, self.item_factors_, self._gram,
+                *side.pairs, side.order, self.item_factors_, self.gram_,
                 side.penalties(self.tau, self.nu), rows, np.empty(len(rows)),
             )  # fmt: skip
         return rows
 
-    def _item_vectors(self) -> np.ndarray:
-        return self.item_factors_
-
-    def _similarity_vectors(self) -> np.ndarray:
+    def item_vectors(self) -> np.ndarray:
+        """Return q_i, (n_items, K) float32."""
         return self.item_factors_
 
 

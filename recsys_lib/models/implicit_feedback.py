@@ -1,6 +1,9 @@
-"""What models of likes share: which ratings are one, and how good the lists are meanwhile."""
+"""What models of implicit feedback share: which ratings are a like, and how good lists are."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -11,36 +14,46 @@ from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
 
-WATCHED = 10  # length of the lists that are watched
-WATCHED_USERS = (
-    10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
-)
+VALID_N = 10  # length of the lists that are measured after each epoch
+VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class ImplicitFeedbackModel(Recommender):
     """Base class of the models that learn from what was liked, and not how much.
 
     They have a parameter `threshold`: ratings of at least this are likes; None: every rating is.
     """
 
-    threshold: float | None
+    monitor: ClassVar[tuple[str, str]] = ("ndcg_valid", "max")
+    threshold = None  # type: float | None # declared by each model in its own order
 
-    def _is_liked(self, values: np.ndarray) -> np.ndarray:
-        return np.ones(len(values), bool) if self.threshold is None else values >= self.threshold
-
-    def _liked(self, ratings: CSR) -> CSR:
+    def liked(self, ratings: CSR) -> CSR:
         """Return the likes among `ratings`, in the same rows."""
-        return ratings.select(self._is_liked(ratings.values))
+        if self.threshold is None:
+            return ratings
+        return ratings.select(ratings.values >= np.float32(self.threshold))
 
-    def _likes(self, train: Ratings) -> CSR:
-        """Return the likes of the training part; refuse a part without any."""
-        liked = self._liked(train.by_user)
+    def likes_of(self, part: Ratings, name: str = "training") -> CSR:
+        """Return the likes of a part of the data; refuse a part without any."""
+        liked = self.liked(part.by_user)
         if len(liked.values) == 0:
-            raise DataError("no rating in the training part is a like; lower the threshold")
+            raise DataError(f"no rating in the {name} part is a like; lower the threshold")
         return liked
 
+    def _validate(self) -> dict[str, float]:
+        """Return NDCG@10 on the validation part, over the users with a like in it."""
+        if self._valid is None or len(self._valid) == 0:
+            return {"ndcg_valid": float("nan")}
+        liked = self.likes_of(self._valid, "validation")
+        users = some_of(np.flatnonzero(liked.counts > 0).astype(np.int32))
+        who = users if self._valid_input is None else self._valid_input.by_user.take(users)
+        wanted = liked.take(users)
+        hits = ranking.find_hits(self.rank(who, VALID_N)[0], wanted.indptr, wanted.indices)
+        return {"ndcg_valid": float(metrics.ndcg_at_k(hits, wanted.counts).mean())}
 
-def some_of(users: np.ndarray, most: int = WATCHED_USERS) -> np.ndarray:
+
+def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
     """Return the users, (n,) int ascending; of more than `most`, as many, always the same."""
     if len(users) <= most:
         return users
@@ -52,43 +65,3 @@ def as_scipy(likes: CSR, n_items: int) -> csr_matrix:
     ones = np.ones(len(likes.values), np.float32)
     shape = len(likes.indptr) - 1, n_items
     return csr_matrix((ones, likes.indices, likes.indptr - likes.indptr[0]), shape=shape)
-
-
-class Watch:
-    """NDCG@10 on the validation part, epoch by epoch; NaN where there is none.
-
-    Parameters
-    ----------
-    model : ImplicitFeedbackModel
-        Ranks whatever its state is at the moment.
-    valid : Ratings, optional
-        The validation part.
-    history : Ratings, optional
-        What is shown of its users, where those are strangers to the training part.
-    """
-
-    def __init__(
-        self, model: ImplicitFeedbackModel, valid: Ratings | None, history: Ratings | None
-    ) -> None:
-        self._model, self._shown = model, None if history is None else history.by_user
-        if valid is None:
-            self._users = np.empty(0, np.int32)
-            return
-        self._liked = model._liked(valid.by_user)
-        users = np.flatnonzero(self._liked.counts > 0).astype(np.int32)
-        if len(users) == 0:
-            raise DataError("no rating in the validation part is a like; lower the threshold")
-        self._users = some_of(users)
-
-    def ndcg(self) -> float:
-        """Return the mean over the users."""
-        users, model = self._users, self._model
-        if len(users) == 0:
-            return float("nan")
-        if self._shown is None:
-            lists, _ = model._rank(users, WATCHED)
-        else:
-            lists, _ = model._rank_history(self._shown.take(users), WATCHED)
-        wanted = self._liked.take(users)
-        hits = ranking.find_hits(lists, wanted.indptr, wanted.indices)
-        return float(metrics.ndcg_at_k(hits, wanted.counts).mean())

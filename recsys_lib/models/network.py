@@ -15,8 +15,8 @@ import pandas as pd
 
 from recsys_lib import io
 from recsys_lib.errors import RecsysError
-from recsys_lib.models import checkpoints
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, Watch, some_of
+
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, some_of
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
@@ -66,7 +66,7 @@ class NetworkModel(ImplicitFeedbackModel):
     ) -> None:
         """Read what the model wants of the tables, before anything is learnt."""
 
-    def _watch(self, valid: Ratings | None, history: Ratings | None) -> Watch:
+    def _watch(self, valid: Ratings | None, history: Ratings | None) -> Any:
         return Watch(self, valid, history)
 
     def fit(

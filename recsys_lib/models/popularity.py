@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from typing import ClassVar, Self
+import dataclasses
 
 import numpy as np
 import pandas as pd
 
-from recsys_lib.errors import RecsysError
 from recsys_lib.metrics import damped_mean
-from recsys_lib.models.base import Recommender
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
+from recsys_lib.models.parameters import at_least, learnt, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 
-class Popularity(Recommender):
+@dataclasses.dataclass(eq=False, repr=False)
+class Popularity(ImplicitFeedbackModel):
     """Recommend the same items to everyone, less what each has rated.
 
     Parameters
@@ -23,48 +23,44 @@ class Popularity(Recommender):
         Rank by the number of ratings, or by the damped mean rating.
     damping : float
         For "mean": how many ratings of the overall mean are added to each item's own.
+    threshold : float, optional
+        For "count": ratings of at least this count; None: every rating does.
 
     Attributes
     ----------
     item_scores_ : (n_items,) float32
     """
 
-    _learnt: ClassVar[tuple[str, ...]] = ("item_scores_",)
+    by: str = one_of(("count", "mean"), "count")
+    damping: float = at_least(0, 10.0)
+    threshold: float | None = None
+    item_scores_: np.ndarray = learnt()
 
-    item_scores_: np.ndarray
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+        self.item_scores_ = np.zeros(train.n_items, np.float32)
 
-    def __init__(self, by: str = "count", damping: float = 10.0) -> None:
-        self.by = by
-        self.damping = damping
-
-    def fit(
-        self,
-        train: Ratings,
-        valid: Ratings | None = None,
-        items: pd.DataFrame | None = None,
-        *,
-        progress: bool | None = None,
-        run_dir: str | os.PathLike[str] | None = None,
-    ) -> Self:
-        """Count; see `Recommender.fit`. There are no epochs, so nothing is logged."""
-        self._remember(train)
-        counts = train.by_item.counts
+    def _epoch(self, train: Ratings) -> dict[str, float]:
         if self.by == "count":
-            scores = counts.astype(np.float64)
-        elif self.by == "mean":
-            sums = np.bincount(train.by_user.indices, train.by_user.values, train.n_items)
-            scores = damped_mean(sums, counts, self.mu_, self.damping)
+            liked = self.likes_of(train)
+            scores = np.bincount(liked.indices, minlength=train.n_items)
         else:
-            raise RecsysError(f"by is {self.by!r}; it must be 'count' or 'mean'")
+            sums = np.bincount(train.by_user.indices, train.by_user.values, train.n_items)
+            scores = damped_mean(sums, train.by_item.counts, self.mu_, self.damping)
         self.item_scores_ = scores.astype(np.float32)
-        self.training_log_ = pd.DataFrame()
-        return self
+        return {}
 
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return np.ones((len(users), 1), np.float32)  # no need to look up what they have rated
+    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
+        """Return a vector of length 1 for each user: what they rated changes no score."""
+        n_users = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
+        return np.ones((n_users, 1), np.float32)
 
-    def _fold_in(self, history: CSR) -> np.ndarray:
-        return np.ones((len(history.indptr) - 1, 1), np.float32)
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return the same vector for each user."""
+        return self.vectors(ratings)
 
-    def _item_vectors(self) -> np.ndarray:
+    def item_vectors(self) -> np.ndarray:
+        """Return the items' scores, (n_items, 1) float32."""
         return self.item_scores_[:, None]
+
+    def _similarity_vectors(self) -> np.ndarray:
+        return np.empty((len(self.item_scores_), 0), np.float32)

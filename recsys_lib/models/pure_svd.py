@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import time
-from typing import ClassVar, Self
+import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.sparse.linalg import svds
 
-from recsys_lib import io
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, Watch, as_scipy
+from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, as_scipy
+from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class PureSVD(ImplicitFeedbackModel):
     """ŝ_u = r_u Q Qᵀ: a user's likes, seen through the K directions that say most of everyone's.
 
@@ -46,41 +47,29 @@ class PureSVD(ImplicitFeedbackModel):
     tasks.
     """
 
-    _learnt: ClassVar[tuple[str, ...]] = ("item_factors_", "singular_values_")
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        "n_factors": CategoricalDistribution((8, 12, 16, 24, 32, 48, 64)),
+    }
 
-    item_factors_: np.ndarray
-    singular_values_: np.ndarray
+    n_factors: int = above(0, 32)
+    threshold: float | None = None
+    seed: int = at_least(0, 0)
+    item_factors_: np.ndarray = learnt()
+    singular_values_: np.ndarray = learnt()
 
-    def __init__(self, n_factors: int = 32, threshold: float | None = None, seed: int = 0) -> None:
-        self.n_factors = n_factors
-        self.threshold = threshold
-        self.seed = seed
-
-    def fit(
-        self,
-        train: Ratings,
-        valid: Ratings | None = None,
-        items: pd.DataFrame | None = None,
-        *,
-        progress: bool | None = None,
-        run_dir: str | os.PathLike[str] | None = None,
-        history: Ratings | None = None,
-    ) -> Self:
-        """Decompose; see `Recommender.fit`. There are no epochs, and no checkpoint.
-
-        `history` is what is shown of the users of `valid`, where those are strangers to `train`.
-        """
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         most = min(train.n_users, train.n_items) - 1
-        if not 0 < self.n_factors <= most:
+        if self.n_factors > most:
             raise RecsysError(
                 f"n_factors is {self.n_factors!r}; of {train.n_users} users and {train.n_items} "
                 f"items it is 1 to {most}"
             )
-        self._remember(train)
-        likes = as_scipy(self._likes(train), train.n_items)
-        watch, log = Watch(self, valid, history), io.RunLog(run_dir)
-        began = time.perf_counter()
-        start = np.random.default_rng(self.seed).standard_normal(min(likes.shape))
+        self.item_factors_ = np.zeros((train.n_items, self.n_factors), np.float32)
+        self.singular_values_ = np.zeros(self.n_factors, np.float32)
+
+    def _epoch(self, train: Ratings) -> dict[str, float]:
+        likes = as_scipy(self.likes_of(train), train.n_items)
+        start = self._rng.standard_normal(min(likes.shape))
         _, values, q = svds(likes.astype(np.float64), self.n_factors, v0=start)
         order = np.argsort(-values)
         q = q[order].T
@@ -88,17 +77,14 @@ class PureSVD(ImplicitFeedbackModel):
         q *= np.where(q[largest, np.arange(self.n_factors)] < 0, -1.0, 1.0)
         self.item_factors_ = np.ascontiguousarray(q, np.float32)
         self.singular_values_ = values[order].astype(np.float32)
-        seconds = time.perf_counter() - began
-        log.write(epoch=1, ndcg_valid=watch.ndcg(), seconds=seconds)
-        self.training_log_ = log.table()
-        return self
+        return {}
 
-    # ---- what the base class asks for
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return r_u Q, (m, K) float32."""
+        return as_scipy(self.liked(ratings), len(self.item_factors_)) @ self.item_factors_
 
-    def _fold_in(self, history: CSR) -> np.ndarray:
-        return as_scipy(self._liked(history), len(self.item_factors_)) @ self.item_factors_
-
-    def _item_vectors(self) -> np.ndarray:
+    def item_vectors(self) -> np.ndarray:
+        """Return Q, (n_items, K) float32."""
         return self.item_factors_
 
     def _similarity_vectors(self) -> np.ndarray:

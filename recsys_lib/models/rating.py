@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, ClassVar
 
 import numpy as np
 
 from recsys_lib.errors import RecsysError
+from recsys_lib.kernels import als as kernels
+from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class RatingModel(Recommender):
-    """Base class of the models that predict ratings: they fill in two methods more."""
+    """Base class of the models that predict ratings: r̂_ui = μ + the score of the vectors."""
 
-    def _predict_index(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """`predict`, by index (n,) int32."""
-        raise NotImplementedError
-
-    def _predict_history(self, history: CSR, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """`predict` for strangers: pair k is of the stranger in row ``rows[k]`` of `history`."""
-        raise NotImplementedError
+    predicts_ratings: ClassVar[bool] = True
+    monitor: ClassVar[tuple[str, str]] = ("rmse_valid", "min")
 
     def predict(self, user_ids: Any, item_ids: Any) -> np.ndarray:
         """Return the predicted ratings (n,) float32 of pairs, clipped to the scale.
@@ -35,19 +34,49 @@ class RatingModel(Recommender):
         UnknownIdError
             An id is not in the training data.
         """
-        return self._predict_index(*self._pairs(user_ids, item_ids))
+        users, items = self.pairs(user_ids, item_ids)
+        if len(users) > len(self.user_ids_):
+            return self.predict_pairs(np.arange(len(self.user_ids_)), users, items)
+        who, rows = np.unique(users, return_inverse=True)
+        return self.predict_pairs(who, rows.astype(np.int32), items)
 
-    def _pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return the users and items of pairs, by index."""
-        self._check_fitted()
-        users = self._user_lookup.positions(user_ids)
-        items = self._item_lookup.positions(item_ids)
+    def predict_pairs(
+        self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray
+    ) -> np.ndarray:
+        """Return the predicted ratings (n,) float32 of pairs by index, clipped to the scale.
+
+        Parameters
+        ----------
+        who : (m,) int array, or CSR (m, n_items)
+            Known users, or strangers' ratings.
+        rows, items : (n,) int32
+            Pair k is of the user in row ``rows[k]`` of `who` and of item ``items[k]``.
+        """
+        vectors, out = self.vectors(who), np.empty(len(rows), np.float32)
+        if self.ends_in_bias:
+            kernels.predict_pairs(
+                vectors, self.item_vectors(), np.float32(self.mu_), rows, items, out
+            )
+        else:
+            out[:] = ranking.score_pairs(vectors, self.item_vectors(), rows, items)
+            out += np.float32(self.mu_)
+        return out.clip(*self.scale_, out=out)
+
+    def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the users and items of pairs, by index (n,) int32."""
+        self.check_fitted()
+        users = self.user_index.positions(user_ids)
+        items = self.item_index.positions(item_ids)
         if len(users) != len(items) and 1 not in (len(users), len(items)):
             raise RecsysError(f"{len(users)} users and {len(items)} items do not make pairs")
         users, items = np.broadcast_arrays(users, items)
         return np.ascontiguousarray(users), np.ascontiguousarray(items)
 
-    def _rmse(self, ratings: Ratings) -> float:
-        error = self._predict_index(ratings.user_of_rating(), ratings.by_user.indices)
-        error -= ratings.by_user.values
-        return float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))
+    def _validate(self) -> dict[str, float]:
+        valid = self._valid
+        if valid is None or len(valid) == 0:
+            return {"rmse_valid": float("nan")}
+        who = np.arange(valid.n_users) if self._valid_input is None else self._valid_input.by_user
+        error = self.predict_pairs(who, valid.user_of_rating(), valid.by_user.indices)
+        error -= valid.by_user.values
+        return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}

@@ -22,6 +22,8 @@ NOISE_RATINGS = 4.0  # the prior of a user's noise is worth as much as four rati
 class Side:
     """The rows of the users, or of the items, in the present draw, and the prior they have."""
 
+    DRAWN = ("rows", "centres", "means", "Lambda")  # what a draw changes
+
     def __init__(self, ratings: CSR, features: Features, size: int) -> None:
         n = len(ratings.indptr) - 1
         self.ratings, self.features = ratings, features
@@ -79,7 +81,7 @@ class Noise:
 
     def __init__(self, train: Ratings) -> None:
         self.ratings, self.counts = train.by_user, train.by_user.counts
-        self.variance = float(np.var(train.by_user.values))
+        self.variance = float(np.var(train.by_user.values)) or 1.0  # where all are equal, a guess
         self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)
         self.sse = np.empty(train.n_users)
 

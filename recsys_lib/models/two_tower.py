@@ -13,7 +13,7 @@ from recsys_lib.attributes import attributes
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.kernels.dense import layer, sparse_layer
-from recsys_lib.models.implicit_feedback import Watch
+
 from recsys_lib.models.network import Held, Job, NetworkModel
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import CSR, Ratings
@@ -84,7 +84,7 @@ class TwoTower(NetworkModel):
     Yu & Poutanen 2017, DropoutNet: addressing cold start in recommender systems.
     """
 
-    _learnt: ClassVar[tuple[str, ...]] = (
+    _learnt_old: ClassVar[tuple[str, ...]] = (
         "history_rows_", "user_layers_", "item_vectors_", "_features",
     )  # fmt: skip
     _unit: ClassVar[bool] = True  # whether vectors have length 1
@@ -323,7 +323,7 @@ class TwoTowerRegressor(TwoTower, RatingModel):
         weights = self._standardised(history.values).clip(-FARTHEST, FARTHEST)
         return history._replace(values=weights)
 
-    def _watch(self, valid: Ratings | None, history: Ratings | None) -> Watch:
+    def _watch(self, valid: Ratings | None, history: Ratings | None) -> Any:
         return Watch(self, None, None)  # the errors are what counts
 
     def _forward(self, history: CSR, features: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ the test ratings. Those are sealed in an `Exam`, which each model sits once.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,9 +62,7 @@ class Development:
 
     def fit(self, model: M, **options: Any) -> M:
         """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
-        if "users" in inspect.signature(model.fit).parameters:
-            options["users"] = self.users
-        model.fit(self.train, self.valid, self.items, **options)
+        model.fit(self.train, self.valid, items=self.items, users=self.users, **options)
         return model
 
     def measure(self, model: Recommender, metrics: Sequence[str] | None = None) -> Report:

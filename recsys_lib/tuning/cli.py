@@ -12,10 +12,8 @@ from recsys_lib.models import Recommender
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
 from recsys_lib.protocols import Development
 from recsys_lib.tuning import tuned
-from recsys_lib.tuning.finals import choose
-from recsys_lib.tuning.sample import some_users
+from recsys_lib.tuning.finals import choose, some_users
 from recsys_lib.tuning.search import metric_of
-from recsys_lib.tuning.spaces import SPACES
 
 PROTOCOL = "80-20"
 DEALS = 5
@@ -39,7 +37,7 @@ def command(
     Parameters
     ----------
     model_name : str
-        A name in `SPACES`, in any case.
+        A name in `models.__all__`, in any case.
     dataset_name : str
         What `datasets.load` takes.
     n_trials, sampler, seed, storage :
@@ -53,9 +51,10 @@ def command(
         There is no such model, or it has nothing to search; or as `tune` and `record`.
     """
     name = tuned.class_name(model_name)
-    if name not in SPACES:
-        raise RecsysError(f"{name} has nothing to search; these have: {', '.join(SPACES)}")
     model = getattr(models, name)()
+    if not model.search_space:
+        able = [one for one in models.__all__ if getattr(models, one).search_space]
+        raise RecsysError(f"{name} has nothing to search; these have: {', '.join(able)}")
     data = datasets.load(dataset_name)
     protocol, development = _development(model, data, seed)
     development = some_users(development, seed=seed)

@@ -1,4 +1,4 @@
-"""The final round: the best few of a search once more, on other validation parts.
+"""The final round: the best few of a search once more, on other validation parts; fewer users.
 
 The best of many trials owes a part of its lead to the one validation part that it was the best on.
 """
@@ -18,8 +18,16 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
 from recsys_lib.protocols import Development
-from recsys_lib.tuning.search import Search, check_development, metric_of, score, tune
-from recsys_lib.tuning.study import SMALLER_IS_BETTER
+from recsys_lib.tuning.search import (
+    SMALLER_IS_BETTER,
+    Search,
+    check_development,
+    measured,
+    metric_of,
+    tune,
+)
+
+ENOUGH = 2_000_000  # ratings that tell good parameters from bad ones
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,44 @@ def confirm(
             train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
             part = replace(development, train=train, valid=valid)
             for row, params in enumerate(candidates):
-                table[row, deal] = score(model, params, part, metric)
+                fresh = part.fit(model.unfitted(**params), progress=False)
+                table[row, deal] = measured(fresh, part, metric)
                 steps.update()
     return pd.DataFrame(table, columns=pd.RangeIndex(1, deals + 1, name="deal"))
+
+
+def some_users(development: Development, limit: int = ENOUGH, seed: int = 0) -> Development:
+    """Return the ratings of as many users, drawn at random, as have at most `limit` together.
+
+    Parameters
+    ----------
+    development : Development
+        Returned as it is if it has no more than `limit` ratings. Users and items keep their index.
+    limit : int
+        How many ratings to keep, training and validation together.
+    seed : int
+        Decides which users.
+
+    Returns
+    -------
+    Development
+    """
+    counts = development.train.by_user.counts + development.valid.by_user.counts
+    if counts.sum() <= limit:
+        return development
+    drawn = draw_users(counts, limit, seed)
+    train, valid = (
+        part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
+    )
+    return replace(development, train=train, valid=valid)
+
+
+def draw_users(counts: np.ndarray, limit: int, seed: int = 0) -> np.ndarray:
+    """Return which users to keep, (n_users,) bool: the first at random with `limit` ratings in all.
+
+    `counts` are the users' numbers of ratings.
+    """
+    order = np.random.default_rng(seed).permutation(len(counts))
+    drawn = np.zeros(len(counts), bool)
+    drawn[order[np.cumsum(counts[order]) <= limit]] = True
+    return drawn

@@ -1,44 +1,42 @@
-"""Trying parameters on the validation part: by grid, at random, or guided by what was found (TPE).
+"""Choosing parameters on the validation part: a thin layer over Optuna (Akiba et al. 2019).
 
-A search is given the training and the validation part and nothing else, so it cannot look at a test
-part. It is a thin layer over Optuna (Akiba et al. 2019). Every trial draws from a generator of its
-own, seeded by the search's seed and the trial's number: so the same seed gives the same trials, and
-a search that was interrupted goes on as if it had not been.
+A search is given a `Development`, training and validation ratings, so it cannot look at a test
+part. Where to look is a model's `search_space`, Optuna's own distributions. Each trial's sampler is
+seeded by the search's seed and the trial's number: so the same seed gives the same trials, and a
+search that was interrupted goes on as if it had not been.
 """
 
 from __future__ import annotations
 
-import inspect
+import hashlib
+import json
 import os
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
 from recsys_lib.protocols import Development
-from recsys_lib.tuning.spaces import SPACES, Space, grid
-from recsys_lib.tuning.study import (
-    SMALLER_IS_BETTER,
-    ask,
-    best_text,
-    counted,
-    facts_of,
-    open_study,
-)
+from recsys_lib.tuning.spaces import Space, grid, holds, tidy
 
-if TYPE_CHECKING:
-    import optuna
-
-SAMPLERS = ("tpe", "random", "grid")
-PRUNERS = ("median", "halving")
+SMALLER_IS_BETTER = ("rmse", "mae")
+WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
 GIVE_UP = 3  # trials that fail, one after the other from the first: the next would fail as well
-OF_LISTS = "ndcg@10"  # what models are tuned for that do not predict ratings
+SAMPLERS = ("tpe", "random", "grid")
+PRUNERS: dict[str | None, optuna.pruners.BasePruner] = {
+    None: optuna.pruners.NopPruner(),
+    "median": optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=WARM_UP),
+    "halving": optuna.pruners.SuccessiveHalvingPruner(min_resource=WARM_UP, reduction_factor=2),
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def tune(
     model : Recommender
         Its own parameters hold for all that is not searched; it is not fitted itself.
     development : Development
-        What may be looked at: ``protocols.folds(data, "80-20")[0].development``.
+        What may be looked at: no test part.
     n_trials : int
         Trials in all, those of earlier calls with the same `storage` included. A grid has as many
         points as fit in this number.
@@ -108,19 +106,17 @@ def tune(
     seed : int
         The same seed gives the same trials.
     metric : str, optional
-        A name that `evaluation.evaluate` knows. By default "rmse", "ndcg@10" for models that do
-        not predict ratings.
+        A name that `evaluation.evaluate` knows. By default see `metric_of`.
     storage : path, optional
         A file that keeps the trials as they are made; the same search with the same file goes on.
     progress : bool, optional
         Whether to draw a bar; by default where somebody watches.
-    space : mapping of parameter name to Range or Choice, optional
-        Where to look; by default the model's entry in `SPACES`.
+    space : mapping of parameter name to Optuna distribution, optional
+        Where to look; by default the model's `search_space`.
     pruner : {"median", "halving"}, optional
         When to stop a trial early, judged by its metric after each epoch: "median", if it is worse
         than half of the earlier ones were at that epoch; "halving", if it is not among the best of
-        those that came as far (Li et al. 2018). None: never. Models whose `fit` has no `callback`
-        are always fitted to the end.
+        those that came as far (Li et al. 2018). None: never.
     start : bool
         Whether the first trial is of the model's own parameters, if they lie in the space; a grid
         has no place for them.
@@ -145,31 +141,43 @@ def tune(
         raise RecsysError(
             f"n_trials={n_trials} must be 1 or more, and seed={seed} a whole number from 0"
         )
-    _check_name("sampler", sampler, SAMPLERS)
-    if pruner is not None:
-        _check_name("pruner", pruner, PRUNERS)
-    space = _space_of(model) if space is None else dict(space)
+    if sampler not in SAMPLERS:
+        raise RecsysError(f"there is no sampler {sampler!r}; there are {', '.join(SAMPLERS)}")
+    if pruner not in PRUNERS:
+        names = ", ".join(str(name) for name in PRUNERS)
+        raise RecsysError(f"there is no pruner {pruner!r}; there are {names}")
+    space = model.search_space if space is None else space
+    if not space:
+        raise RecsysError(f"{type(model).__name__} has no search_space; pass space=")
     metric = metric_of(model) if metric is None else metric
     planned: list[dict[str, Any]] = []
+    own = {name: model.get_params().get(name) for name in space}
     if sampler == "grid":
         planned = grid(space, n_trials)
         np.random.default_rng(seed).shuffle(planned)
         n_trials = len(planned)
-    elif start:
-        own = {name: model.get_params().get(name) for name in space}
-        planned = [own] if all(own[name] in space[name] for name in space) else []
-
-    facts = facts_of(model, development, space, metric, sampler, seed, pruner, planned)
-    study = open_study(facts, storage)
+    elif start and all(holds(part, own[name]) for name, part in space.items()):
+        planned = [own]
+    facts = {
+        "model": type(model).__name__,
+        "parameters": {k: v for k, v in model.get_params().items() if k not in space},
+        "space": {name: repr(part) for name, part in space.items()},
+        "metric": metric, "sampler": sampler, "seed": seed, "pruner": pruner, "planned": planned,
+        "data": _digest(development),
+    }  # fmt: skip
+    study = _open(json.loads(json.dumps(facts, default=repr)), PRUNERS[pruner], storage)
     failure: RecsysError | None = None
     with bar(progress, total=n_trials, desc=f"tune {type(model).__name__}") as steps:
-        steps.update(min(len(counted(study)), n_trials))
-        while (number := len(counted(study))) < n_trials:
-            trial = ask(study, space, sampler, seed, number, planned)
-            failure = _run(study, trial, model, space, development, metric) or failure
+        steps.update(min(len(_done(study)), n_trials))
+        while (number := len(_done(study))) < n_trials:
+            state = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+            kinds = optuna.samplers.TPESampler, optuna.samplers.RandomSampler
+            study.sampler = kinds[sampler != "tpe"](seed=state)
+            if number < len(planned) and not study.get_trials(states=(TrialState.WAITING,)):
+                study.enqueue_trial(planned[number])
+            failure = _try(study, space, model, development, metric) or failure
             steps.update()
-            steps.set_postfix_str(best_text(study, metric))
-            if number + 1 >= GIVE_UP and all(t.state.name == "FAIL" for t in counted(study)):
+            if number + 1 >= GIVE_UP and all(t.state == TrialState.FAIL for t in _done(study)):
                 break
     search = _summarise(study, space, metric)
     if search.best(1).empty:
@@ -178,106 +186,121 @@ def tune(
 
 
 def metric_of(model: Recommender) -> str:
-    """Return the metric that a model is tuned for."""
-    return "rmse" if hasattr(model, "predict") else OF_LISTS
+    """Return the metric that a model is tuned for: that of stars, or that of lists."""
+    return "rmse" if model.predicts_ratings else "ndcg@10"
 
 
-def score(
-    model: Recommender, params: Mapping[str, Any], development: Development, metric: str
-) -> float:
-    """Fit a model like `model`, with `params`; return its metric on the validation part."""
-    fresh = _with(model, params)
-    development.fit(fresh, progress=False)
-    return _measure(fresh, development, metric, _last(fresh))
-
-
-# ---- one trial
-
-
-def _run(
+def _try(
     study: optuna.Study,
-    trial: optuna.Trial,
-    model: Recommender,
     space: Space,
+    model: Recommender,
     development: Development,
     metric: str,
 ) -> RecsysError | None:
     """Carry out a trial and tell the study; return the error of one that cannot be carried out."""
-    import optuna
+    trial, began, epochs = study.ask(dict(space)), time.perf_counter(), 0
+    fresh = model.unfitted(**tidy(space, trial.params))
 
-    states = optuna.trial.TrialState
-    began = time.perf_counter()
-    fresh = _with(model, {name: space[name].tidy(trial.params[name]) for name in space})
-    last = getattr(fresh, "n_epochs", None)
-    epochs = 0
-
-    def watch(row: dict[str, Any]) -> None:
+    def callback(row: dict[str, Any]) -> None:
         nonlocal epochs
         epochs = int(row["epoch"])
-        trial.report(_measure(fresh, development, metric, row), epochs)
-        if epochs != last and trial.should_prune():
+        value = row.get(f"{metric}_valid")
+        value = development.measure(fresh, [metric])[metric] if value is None else value
+        trial.report(float(value), epochs)
+        if epochs != fresh.n_epochs and trial.should_prune():
             raise optuna.TrialPruned
 
-    watched = "callback" in inspect.signature(fresh.fit).parameters
-    extra: dict[str, Any] = {"callback": watch} if watched else {}
-    value, state, failure = None, states.FAIL, None
+    value, state, failure = None, TrialState.FAIL, None
     try:
-        development.fit(fresh, progress=False, **extra)
-        value = _measure(fresh, development, metric, _last(fresh))
-        state = states.COMPLETE if np.isfinite(value) else states.FAIL
-        epochs = epochs or len(fresh.training_log_)
-        if state == states.FAIL:
+        development.fit(fresh, progress=False, callback=callback)
+        value = measured(fresh, development, metric)
+        state = TrialState.COMPLETE if np.isfinite(value) else TrialState.FAIL
+        if state == TrialState.FAIL:
             failure = RecsysError(f"{fresh!r} has {metric} {value}")
     except optuna.TrialPruned:
-        state = states.PRUNED
+        state = TrialState.PRUNED
     except RecsysError as error:
         failure = error
     except BaseException:  # Ctrl-C, or a bug: this trial is made again when the search goes on
-        study.tell(trial, state=states.FAIL)
+        study.tell(trial, state=TrialState.FAIL)
         raise
     trial.set_user_attr("epochs", epochs)
     trial.set_user_attr("seconds", time.perf_counter() - began)
-    study.tell(trial, value if state == states.COMPLETE else None, state=state)
+    study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
     return failure
 
 
-def _with(model: Recommender, params: Mapping[str, Any]) -> Recommender:
-    """Return an unfitted model like `model` but for some parameters."""
-    return type(model)(**model.get_params()).set_params(**params)
-
-
-def _last(model: Recommender) -> Mapping[str, Any]:
-    """Return the last row of a fitted model's history."""
-    history = model.training_log_
-    return {str(name): history[name].iloc[-1] for name in history} if len(history) else {}
-
-
-def _measure(
-    model: Recommender, development: Development, metric: str, row: Mapping[str, Any]
-) -> float:
-    """Return the metric on the validation part; what the fit has measured already is taken."""
-    if f"{metric}_valid" in row:
-        return float(row[f"{metric}_valid"])
+def measured(model: Recommender, development: Development, metric: str) -> float:
+    """Return a fitted model's metric on the validation part; the log has some of the last epoch."""
+    log = model.training_log_
+    if f"{metric}_valid" in log and model.patience is None:
+        return float(log[f"{metric}_valid"].iloc[-1])
     return development.measure(model, [metric])[metric]
+
+
+# ---- the study
+
+
+def _open(
+    facts: dict[str, Any],
+    pruner: optuna.pruners.BasePruner,
+    storage: str | os.PathLike[str] | None,
+) -> optuna.Study:
+    """Return a new study, or the one in the file `storage` if it is this very search."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    told = "" if storage is None else repr(os.fspath(storage))
+    goals = optuna.study.StudyDirection
+    direction = goals.MINIMIZE if facts["metric"] in SMALLER_IS_BETTER else goals.MAXIMIZE
+    try:
+        kept = JournalStorage(JournalFileBackend(os.fspath(storage))) if storage else None
+        study = optuna.create_study(
+            storage=kept, study_name="search", load_if_exists=True, direction=direction,
+            pruner=pruner,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{told} cannot be opened as the file of a search ({error}); name another file"
+        ) from error
+    there = study.user_attrs.get("facts", facts)
+    differ = sorted(name for name in there | facts if there.get(name) != facts.get(name))
+    if differ:
+        raise RecsysError(
+            f"{told} holds another search (its {', '.join(differ)} differ); name another file, "
+            "or search as before"
+        )
+    study.set_user_attr("facts", facts)
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # it was killed
+        study.tell(trial.number, state=TrialState.FAIL)
+    return study
+
+
+def _done(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials that are done; one that was interrupted has no epochs noted, nor counts."""
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state.is_finished() and "epochs" in trial.user_attrs]
 
 
 def _summarise(study: optuna.Study, space: Space, metric: str) -> Search:
     names = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     rows, points = [], []
-    for number, trial in enumerate(counted(study)):
-        params = {name: space[name].tidy(trial.params[name]) for name in space}
-        points.append(params)
-        value = trial.value if trial.value is not None else float("nan")
-        if trial.state.name == "PRUNED":
-            value = trial.intermediate_values[max(trial.intermediate_values)]
+    for number, trial in enumerate(_done(study)):
+        points.append(tidy(space, trial.params))
+        seen = trial.intermediate_values
+        last = seen[max(seen)] if trial.state == TrialState.PRUNED else float("nan")
         told = {name: trial.user_attrs[name] for name in ("epochs", "seconds")}
-        rows.append(
-            {"number": number, **params, "value": value, "state": names[trial.state.name], **told}
-        )
+        value = last if trial.value is None else trial.value
+        found = {"value": value, "state": names[trial.state.name], **told}
+        rows.append({"number": number, **points[-1], **found})
     return Search(pd.DataFrame(rows), points, metric)
 
 
-# ---- checks
+def _digest(development: Development) -> str:
+    """Return a checksum of the ratings that a search looks at, and of how it measures them."""
+    digest = hashlib.sha256(repr(sorted(development.options.items())).encode())
+    for part in (development.train, development.valid):
+        for array in part.by_user:
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def check_development(development: Development) -> None:
@@ -285,20 +308,5 @@ def check_development(development: Development) -> None:
     if not isinstance(development, Development):
         raise RecsysError(
             f"a search takes a Development, and this is a {type(development).__name__}; take "
-            "protocols.folds(...)[0].development, which has no test part"
+            "evaluation.folds(...)[0].development, which has no test part"
         )
-
-
-def _check_name(what: str, name: str, names: Sequence[str]) -> None:
-    if name not in names:
-        raise RecsysError(f"there is no {what} {name!r}; there are {', '.join(names)}")
-
-
-def _space_of(model: Recommender) -> Space:
-    name = type(model).__name__
-    if name not in SPACES:
-        raise RecsysError(
-            f"it is not known where to look for the parameters of {name}; pass space=, as in "
-            "tuning.SPACES"
-        )
-    return SPACES[name]

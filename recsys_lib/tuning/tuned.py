@@ -1,4 +1,4 @@
-"""The chosen values: `record` writes them to ``recsys_lib/tuned.toml``, `load_params` reads them."""
+"""The chosen values: `record` writes them to ``recsys_lib/tuned.toml``, `load_params` reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADER = """\
 # What `make tune` chose, for each model and data set, and how. The chapters read it by
 # `tuning.load_params`; parameters that are not named here keep the model's defaults.
 """
-MODELS = {name.lower(): name for name in models.__all__ if name not in ("Recommender", "load")}
+MODELS = {name.lower(): name for name in models.__all__}
 
 
 def load_params(
@@ -54,7 +54,7 @@ def load_params(
 def provenance(
     model_name: str, dataset_name: str, path: str | os.PathLike[str] = TUNED
 ) -> dict[str, Any] | None:
-    """Return how the values that `load_params` returns were found, or None if they are the defaults.
+    """Return how the values of `load_params` were found, or None if they are the defaults.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def _check(tables: Any, path: str | os.PathLike[str]) -> None:
     for model, entries in tables.items():
         if model not in MODELS.values():
             raise DataError(f"{os.fspath(path)!r} names a model {model!r}, and there is none")
-        known = getattr(models, model)._parameter_names()
+        known = getattr(models, model).parameter_names()
         for dataset, entry in entries.items() if isinstance(entries, dict) else [("", None)]:
             params = entry.get("params") if isinstance(entry, dict) else None
             if not isinstance(params, dict):

@@ -59,7 +59,7 @@ class BiasExplorer(PageWidget):
             raise RecsysError(f"{type(model).__name__} is more than biases; fit BiasALS")
         if not gammas or list(gammas) != sorted(set(gammas)) or gammas[0] < 0:
             raise RecsysError(f"gammas are {list(gammas)!r}; give them ascending, from 0 on")
-        history = model._rated.everything(len(model.user_ids_))
+        history = model.known_ratings()
         users = np.repeat(model.user_biases_.astype(np.float64), history.counts)
         stars = history.values.astype(np.float64)
         n_items = len(model.item_ids_)

@@ -57,7 +57,7 @@ def catalogue(model: ALS, items: pd.DataFrame, n_films: int | None = None) -> Ca
         raise RecsysError(f"{model!r} has fewer than two factors; the demo draws a map of them")
     if n_films is not None and n_films < 1:
         raise RecsysError(f"n_films is {n_films}; show at least one film")
-    rated = model._rated.everything(len(model.user_ids_)).indices
+    rated = model.known_ratings().indices
     counts = np.bincount(rated, minlength=len(model.item_ids_))
     positions = np.sort(np.argsort(-counts, kind="stable")[:n_films])
     ids = model.item_ids_[positions].tolist()

@@ -47,9 +47,9 @@ class GenreSliders(PageWidget):
         if not isinstance(model, GenreALS):
             raise RecsysError(f"{type(model).__name__} has no genres; fit GenreALS")
         if users is None:
-            counts = np.diff(model._rated.everything(len(model.user_ids_)).indptr)
+            counts = np.diff(model.known_ratings().indptr)
             users = model.user_ids_[np.argsort(-counts, kind="stable")[:N_READERS]].tolist()
-        rows = model.user_rows_[model._user_lookup.positions(users)]
+        rows = model.user_rows_[model.user_index.positions(users)]
         fixed: dict[str, Any] = {
             "names": model.genre_names_,
             "rows": model.genre_rows_.round(6).tolist(),

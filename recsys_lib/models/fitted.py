@@ -1,0 +1,254 @@
+"""What a fitted model is: ids, what was learnt, what is known of its users; updates and saving.
+
+State is every attribute that ends in an underscore. `save` writes it, `load` reads it back, `copy`
+copies it; nothing is listed by hand.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import numbers
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib import io
+from recsys_lib.errors import DataError, NotFittedError, RecsysError
+from recsys_lib.models.known import IdIndex, KnownRatings, Row, merged, one_row
+from recsys_lib.models.parameters import Parameters, learnt
+from recsys_lib.ratings import CSR, Ratings
+
+IDS = ("user_ids_", "item_ids_")
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class Fitted(Parameters):
+    """Parameters and what was learnt with them.
+
+    Attributes
+    ----------
+    user_ids_, item_ids_ : arrays
+        The data's own ids, in the order of the rows of all other arrays.
+    scale_ : (float, float)
+        Lowest and highest rating.
+    mu_ : float
+        The training mean.
+    training_log_ : DataFrame
+        A row an epoch of the last fit.
+    user_index, item_index : IdIndex
+        Where ids stand.
+    """
+
+    _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
+    _derived: ClassVar[tuple[str, ...]] = ()  # arrays that follow from the others
+
+    user_ids_: np.ndarray = learnt()
+    item_ids_: np.ndarray = learnt()
+    scale_: tuple[float, float] = learnt()
+    mu_: float = learnt()
+    training_log_: pd.DataFrame = learnt()
+
+    def check_fitted(self) -> None:
+        """Raise `NotFittedError` unless `fit` has been called."""
+        if not hasattr(self, "_known"):
+            raise NotFittedError(
+                f"this {type(self).__name__} has learnt nothing yet; call fit first"
+            )
+
+    def _remember(self, train: Ratings) -> None:
+        """Keep what lists and updates need of the training data."""
+        self.user_ids_, self.item_ids_ = train.user_ids, train.item_ids
+        self.scale_, self.mu_ = train.scale, train.mean
+        self._set_known(train)
+
+    def _set_known(self, ratings: Ratings) -> None:
+        self._known = KnownRatings(ratings)
+        self.user_index = IdIndex(self.user_ids_, "user")
+        self.item_index = IdIndex(self.item_ids_, "item")
+
+    def as_ratings(self, ratings: Mapping[Any, float]) -> CSR:
+        """Return a stranger's ratings, a mapping of item id to rating, as a matrix of one row."""
+        return one_row(self._as_row(ratings, self.item_index))
+
+    def _as_row(self, ratings: Mapping[Any, float], index: IdIndex) -> Row:
+        """Return ratings by index, ascending; refuse what is not on the scale."""
+        low, high = self.scale_
+        for one, rating in ratings.items():
+            if not (isinstance(rating, numbers.Real) and low <= rating <= high):
+                raise DataError(
+                    f"{index.what} {one!r} has the rating {rating!r}; the scale is {low:g} to "
+                    f"{high:g}"
+                )
+        places = index.positions_of_keys(ratings)
+        order = np.argsort(places)
+        return places[order], np.array(list(ratings.values()), np.float32)[order]
+
+    # ---- state
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return what was learnt, by name: arrays, and all else. The ids are not among them."""
+        learnt = {k: v for k, v in vars(self).items() if k[-1] == "_" and k not in IDS}
+        arrays = {k: v for k, v in learnt.items() if isinstance(v, np.ndarray)}
+        return arrays, {k: v for k, v in learnt.items() if k not in arrays}
+
+    def known_ratings(self) -> CSR:
+        """Return what is known of all users, (n_users, n_items): training and later ratings."""
+        self.check_fitted()
+        return self._known.everything(len(self.user_ids_))
+
+    @property
+    def n_parameters_(self) -> int:
+        """How many numbers `fit` has learnt."""
+        self.check_fitted()
+        arrays = {k: a for k, a in self.state()[0].items() if k not in self._derived}
+        return sum(array.size for array in arrays.values() if array.dtype == np.float32)
+
+    def copy(self) -> Self:
+        """Return a model that can be updated apart from this one; it shares the training data."""
+        self.check_fitted()
+        return copy.deepcopy(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to one safetensors file; `models.load` reads it back.
+
+        The training ratings are in it: lists leave them out and updates build on them.
+        """
+        self.check_fitted()
+        arrays, rest = self.state()
+        known = self.known_ratings()
+        arrays |= {name: getattr(self, name) for name in IDS}
+        arrays |= {f"known.{name}": array for name, array in known._asdict().items()}
+        rest["training_log_"] = self.training_log_.to_dict("list")
+        meta = {"class": type(self).__name__, "params": self.get_params(), "state": rest}
+        io.save_arrays(path, arrays, meta)
+
+    @classmethod
+    def from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
+        """Return the model that `save` wrote; see `models.load`."""
+        model = cls()
+        for name, value in meta["params"].items():
+            model.set_params(**{name: tuple(value) if isinstance(value, list) else value})
+        known = CSR(*(arrays.pop(f"known.{name}") for name in CSR._fields))
+        for name, value in (arrays | meta["state"]).items():
+            setattr(model, name, value)
+        low, high = model.scale_
+        model.scale_ = low, high
+        model.training_log_ = pd.DataFrame(meta["state"]["training_log_"])
+        model._set_known(Ratings(model.user_ids_, model.item_ids_, known))
+        return model
+
+    # ---- new ratings, without training anew
+
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """See `Recommender.user_vectors`."""
+        raise NotImplementedError
+
+    def partial_fit_users(self, user_id: Hashable, ratings: Mapping[Any, float]) -> Self:
+        """Take in new ratings of one user, known or not, without training anew.
+
+        All of the user's ratings, old and new, are folded in, with the very result of folding in a
+        stranger who gave them; the items stay as they are. A rating of an item rated before
+        replaces it. A new user stands behind all others in `user_ids_`.
+
+        Parameters
+        ----------
+        user_id : id
+            Of the kind that the data has: an integer, or text.
+        ratings : mapping of item id to rating
+            May be empty: a new user is then one of whom nothing is known.
+
+        Raises
+        ------
+        UnknownIdError
+            An item is not in the data; `partial_fit_items` takes in new ones.
+        DataError
+            A rating is off the scale, or the id of another kind. What is refused leaves no trace.
+        """
+        self.check_fitted()
+        items, values = self._as_row(ratings, self.item_index)
+        user = self.user_index.find_or_next(user_id)
+        known = one_row(merged(self._known.of_user(user), (items, values)))
+        self._set_user(user, known)
+        if user == len(self.user_ids_):
+            self._append("user_ids_", user_id)
+            self.user_index.add(user_id)
+        for item, value in zip(items.tolist(), values.tolist(), strict=True):
+            self._known.add(user, item, value)
+        return self
+
+    def _set_user(self, user: int, ratings: CSR) -> None:
+        """Store a user's vector; `user` is at most one past the last: a new user."""
+        if self._stored is None:
+            return
+        rows = getattr(self, self._stored)
+        row = self.user_vectors(ratings)[0, : rows.shape[1]]
+        if user == len(rows):
+            self._append(self._stored, row)
+        else:
+            rows[user] = row
+
+    def partial_fit_items(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
+        """Take in new ratings of one item, known or not, without training anew.
+
+        The item is solved for with all its ratings, those that came by `partial_fit_users` among
+        them; the users stay as they are. It is the half step of training, for one item. An empty
+        mapping does that and no more.
+
+        Parameters
+        ----------
+        item_id : id
+            Of the kind that the data has. A new item stands behind all others in `item_ids_`.
+        ratings : mapping of user id to rating
+            May be empty.
+
+        Raises
+        ------
+        UnknownIdError
+            A user is not known yet; `partial_fit_users` takes in new ones.
+        DataError
+            A rating is off the scale, or the id of another kind. What is refused leaves no trace.
+        RecsysError
+            The model cannot solve for one item: all but `ALS`, `BiasALS` and `GenreALS`.
+        """
+        return self._fit_item(item_id, ratings)
+
+    def _fit_item(
+        self,
+        item_id: Hashable,
+        ratings: Mapping[Any, float],
+        features: Sequence[tuple[int, float]] = (),
+    ) -> Self:
+        """`partial_fit_items`; `features` are those of a new item, column and value."""
+        self.check_fitted()
+        if type(self)._solve_item is Fitted._solve_item:
+            raise RecsysError(
+                f"{type(self).__name__} cannot take in the ratings of one item alone: fit it anew, "
+                "or use ALS, BiasALS or GenreALS"
+            )
+        users, values = self._as_row(ratings, self.user_index)
+        item = self.item_index.find_or_next(item_id)
+        if item == len(self.item_ids_):
+            self._add_item(features)
+            self._append("item_ids_", item_id)
+            self.item_index.add(item_id)
+        for user, value in zip(users.tolist(), values.tolist(), strict=True):
+            self._known.add(user, item, value)
+        self._solve_item(item)
+        return self
+
+    def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
+        """Make room for an item; a model with `_solve_item` has this as well."""
+
+    def _solve_item(self, item: int) -> None:
+        """Solve for an item, given all its ratings."""
+
+    def _append(self, name: str, row: Any) -> None:
+        """Add a row to the array of this name."""
+        array = getattr(self, name)
+        longer = np.empty((len(array) + 1, *array.shape[1:]), array.dtype)
+        longer[:-1], longer[-1] = array, row
+        setattr(self, name, longer)

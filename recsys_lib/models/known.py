@@ -1,0 +1,175 @@
+"""What a fitted model knows of its users: their ids, and their ratings, old and new."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.errors import InvalidIndexError
+
+from recsys_lib.errors import DataError
+from recsys_lib.metrics import damped_mean
+from recsys_lib.ratings import CSR, Ratings, positions
+
+USERS_AT_A_TIME = 8192  # whatever goes over all users streams: nothing grows with users x items
+Row = tuple[np.ndarray, np.ndarray]  # columns, ascending, int32; and the ratings, float32
+
+
+class IdIndex:
+    """Where the data's own ids stand; ids that come later go to the end.
+
+    The table of the first ids is built once; the later ones are kept in a dictionary beside it.
+
+    Parameters
+    ----------
+    ids : (n,) array
+        Integers or text, without repeats.
+    what : str
+        "user" or "item", for messages.
+    """
+
+    def __init__(self, ids: np.ndarray, what: str) -> None:
+        self._index, self.what = pd.Index(ids), what
+        self._later: dict[Any, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._index) + len(self._later)
+
+    def positions(self, ids: Any) -> np.ndarray:
+        """Return where ids (one or several) stand, (n,) int32; see `ratings.positions`."""
+        return positions(self._index, ids, self.what, self._later)
+
+    def positions_of_keys(self, ids: Iterable[Any]) -> np.ndarray:
+        """As `positions`, for a few ids: many times as fast for one, and slower for thousands."""
+        found = np.array([self.find(one) for one in ids], np.int32)
+        if (found < 0).any():
+            self.positions([one for one, place in zip(ids, found, strict=True) if place < 0])
+        return found
+
+    def find(self, one: Any) -> int:
+        """Return where an id stands; -1 for one that is not there."""
+        try:
+            return self._index.get_loc(one)
+        except (KeyError, TypeError, InvalidIndexError):
+            return self._later.get(one, -1) if isinstance(one, Hashable) else -1
+
+    def find_or_next(self, one: Any) -> int:
+        """Return where an id stands, or will stand once it is added.
+
+        Raises
+        ------
+        DataError
+            It is new and of another kind than those that are here already.
+        """
+        place = self.find(one)
+        if place >= 0:
+            return place
+        kind, fits = "text", isinstance(one, str)
+        if self._index.dtype.kind in "iu":
+            kind, fits = "integers", isinstance(one, numbers.Integral) and not isinstance(one, bool)
+        if not fits:
+            raise DataError(
+                f"{one!r} cannot be a new {self.what}: the {self.what}s' ids are {kind}"
+            )
+        return len(self)
+
+    def add(self, one: Any) -> None:
+        """Put a new id at the end."""
+        self._later[one] = len(self)
+
+
+class KnownRatings:
+    """Ratings that can be added to, one at a time, and read by user and by item.
+
+    The training ratings are left as they are (they may be on disk, and shared with other models).
+    A later rating stands aside, under its user and under its item: the two are always written
+    together, so that both sides see the same. Of a pair rated again, the later rating counts.
+    """
+
+    def __init__(self, train: Ratings) -> None:
+        self._train = train
+        self._of_user: dict[int, dict[int, float]] = {}
+        self._of_item: dict[int, dict[int, float]] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> KnownRatings:
+        twin = KnownRatings(self._train)  # the training ratings are shared
+        twin._of_user = {user: dict(late) for user, late in self._of_user.items()}
+        twin._of_item = {item: dict(late) for item, late in self._of_item.items()}
+        return twin
+
+    def add(self, user: int, item: int, value: float) -> None:
+        """Add a rating, or put it in the place of an earlier one of the pair."""
+        self._of_user.setdefault(user, {})[item] = value
+        self._of_item.setdefault(item, {})[user] = value
+
+    def of_user(self, user: int) -> Row:
+        """Return a user's items and ratings; nothing for a user without any."""
+        return _read(self._train.by_user, self._of_user, user)
+
+    def of_item(self, item: int) -> Row:
+        """Return an item's users and ratings; nothing for an item without any."""
+        return _read(self._train.by_item, self._of_item, item)
+
+    def take(self, users: np.ndarray) -> CSR:
+        """Return the matrix of some users' rows, in the order given."""
+        trained = self._train.by_user
+        n = len(trained.indptr) - 1
+        if not self._of_user and (len(users) == 0 or users.max() < n):
+            return trained.take(users)
+        changed = np.isin(users, list(self._of_user)) | (users >= n)
+        old, rows = trained.take(np.where(changed, 0, users)), []
+        for k, user in enumerate(users.tolist()):
+            rows.append(self.of_user(user) if changed[k] else old.row(k))
+        counts = [len(items) for items, _ in rows]
+        return CSR(
+            np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
+            np.concatenate([np.empty(0, np.int32), *(items for items, _ in rows)]),
+            np.concatenate([np.empty(0, np.float32), *(values for _, values in rows)]),
+        )
+
+    def blocks(self, n_users: int) -> Iterator[CSR]:
+        """Yield the rows of all users, some thousands at a time."""
+        for start in range(0, n_users, USERS_AT_A_TIME):
+            yield self.take(np.arange(start, min(start + USERS_AT_A_TIME, n_users)))
+
+    def everything(self, n_users: int) -> CSR:
+        """Return the rows of all users: the training matrix itself where nothing has changed."""
+        if not self._of_user and n_users == self._train.n_users:
+            return self._train.by_user
+        return self.take(np.arange(n_users))
+
+    def damped_means(self, n_users: int, n_items: int, mu: float) -> np.ndarray:
+        """Return the items' damped mean ratings, (n_items,) float64; see `metrics.damped_mean`."""
+        counts, sums = np.zeros(n_items, np.int64), np.zeros(n_items)
+        for block in self.blocks(n_users):
+            counts += np.bincount(block.indices, minlength=n_items)
+            sums += np.bincount(block.indices, block.values, minlength=n_items)
+        return damped_mean(sums, counts, mu)
+
+
+def merged(old: Row, new: Row) -> Row:
+    """Return a row with ratings added; those of columns that it holds already replace them."""
+    columns = np.concatenate([old[0], new[0]])
+    order = np.argsort(columns, kind="stable")  # of equal columns, the new one comes last
+    columns = columns[order]
+    last = np.ones(len(columns), bool)
+    np.not_equal(columns[1:], columns[:-1], out=last[:-1])
+    return columns[last], np.concatenate([old[1], new[1]])[order[last]]
+
+
+def one_row(row: Row) -> CSR:
+    """Return a matrix of one row."""
+    return CSR(np.array([0, len(row[0])]), *row)
+
+
+def _read(trained: CSR, later: dict[int, dict[int, float]], r: int) -> Row:
+    nothing = np.empty(0, np.int32), np.empty(0, np.float32)
+    old = trained.row(r) if r < len(trained.indptr) - 1 else nothing
+    if r not in later:
+        return old
+    late = later[r]
+    columns = np.fromiter(late, np.int32, len(late))
+    return merged(old, (columns, np.fromiter(late.values(), np.float32, len(late))))

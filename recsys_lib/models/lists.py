@@ -1,0 +1,124 @@
+"""Lists for users: what a model recommends, by the data's own ids."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib.errors import RecsysError
+from recsys_lib.kernels import ranking
+from recsys_lib.models.fitted import Fitted
+from recsys_lib.ratings import CSR
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class Lists(Fitted):
+    """What every model offers to whoever wants a list."""
+
+    ends_in_bias: ClassVar[bool] = False  # the vectors' last column is added, not multiplied
+
+    def rank(
+        self, who: np.ndarray | CSR, n: int, exclude: CSR | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Recommender.rank`."""
+        raise NotImplementedError
+
+    def item_vectors(self) -> np.ndarray:
+        """See `Recommender.item_vectors`."""
+        raise NotImplementedError
+
+    def recommend(self, user_ids: Any = None, n: int = 10) -> pd.DataFrame:
+        """Return the best `n` items that a user has not rated yet.
+
+        Parameters
+        ----------
+        user_ids : id or array-like of ids, optional
+            For whom. None: for nobody in particular, the items with the best damped mean
+            rating (see `recsys_lib.metrics.damped_mean`).
+        n : int
+            How many.
+
+        Returns
+        -------
+        DataFrame
+            user_id, rank (from 1), item_id, score; without user_id where no user was given. A
+            rating model's score is the predicted rating, not clipped to the scale, so that the
+            first few can be told apart.
+
+        Raises
+        ------
+        UnknownIdError
+            A user is not in the training data; `recommend_for` serves strangers.
+        """
+        self.check_fitted()
+        if user_ids is None:
+            scores = self._known.damped_means(len(self.user_ids_), len(self.item_ids_), self.mu_)
+            order = np.argsort(-scores, kind="stable")[None, : self._length(n)]
+            return self._as_table(order, scores[order])
+        users = self.user_index.positions(user_ids)
+        items, scores = self.rank(users, self._length(n))
+        table = self._as_table(items, scores)
+        table.insert(0, "user_id", np.repeat(self.user_ids_[users], (items >= 0).sum(axis=1)))
+        return table
+
+    def recommend_for(self, ratings: Mapping[Any, float], n: int = 10) -> pd.DataFrame:
+        """Return the best `n` items for a stranger, from a few ratings and without training.
+
+        Parameters
+        ----------
+        ratings : mapping of item id to rating
+            What is known of the user; may be empty.
+        n : int
+            How many.
+
+        Returns
+        -------
+        DataFrame
+            rank (from 1), item_id, score.
+        """
+        self.check_fitted()
+        return self._as_table(*self.rank(self.as_ratings(ratings), self._length(n)))
+
+    def similar_items(self, item_id: Hashable, n: int = 10) -> pd.DataFrame:
+        """Return the `n` items whose factors point most nearly the same way (cosine).
+
+        Returns
+        -------
+        DataFrame
+            rank (from 1), item_id, score (the cosine, from -1 to 1); the item itself is left out,
+            and so are items of which nothing is known.
+        """
+        self.check_fitted()
+        factors = self._similarity_vectors()
+        if factors.shape[1] == 0:
+            raise RecsysError(f"{type(self).__name__} has no factors: to it no items are alike")
+        item = self.item_index.positions(item_id)[0]
+        length = np.linalg.norm(factors, axis=1)
+        if length[item] == 0:
+            raise RecsysError(f"nothing is known of item {item_id!r}: nobody has rated it")
+        unit = factors / np.where(length > 0, length, 1)[:, None]
+        skip = np.union1d(np.flatnonzero(length == 0), [item]).astype(np.int32)
+        indptr = np.array([0, len(skip)])
+        found = ranking.top_n(unit[item][None], unit, indptr, skip, self._length(n))
+        return self._as_table(*found)
+
+    def _similarity_vectors(self) -> np.ndarray:
+        vectors = self.item_vectors()
+        return vectors[:, :-1] if self.ends_in_bias else vectors
+
+    def _length(self, n: int) -> int:
+        """Return how long lists need to be: no longer than the catalogue."""
+        if not isinstance(n, numbers.Integral) or n < 1:
+            raise RecsysError(f"n is {n!r}; ask for at least one item")
+        return min(int(n), len(self.item_ids_))
+
+    def _as_table(self, items: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+        """Return ranked lists (m, n) as a table; the padding is left out."""
+        row, column = np.nonzero(items >= 0)
+        ids, listed = self.item_ids_[items[row, column]], scores[row, column]
+        return pd.DataFrame({"rank": column + 1, "item_id": ids, "score": listed})
