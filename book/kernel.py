@@ -39,7 +39,7 @@ class Watch:
 
         return {
             "on_cell_start": started,
-            "on_cell_complete": lambda **_: self.look(),
+            "on_cell_executed": lambda **_: self.look(),
             "timeout_func": lambda _: max(1, round(self.deadline - time.perf_counter())),
         }
 
