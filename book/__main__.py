@@ -17,6 +17,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
     sys.exit(2)
 
 import bootstrap
+import profiles
 from console import ROOT, Stop
 
 COMMANDS = {
@@ -41,25 +42,22 @@ MODULES = {  # what the environment's Python runs for a command
     "bench": ("benchmarks",),
 }
 HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
-ANSWERING = ("tune", "reproduce", "bench", "peers")  # they print what a program may read, no more
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Read the command line; `rest` is what is handed on."""
     parser = argparse.ArgumentParser(prog="python3 book", description="Run and build the course.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    options = {
-        name: commands.add_parser(
-            name, help=text, description=text, add_help=name not in HANDED_ON, allow_abbrev=False
-        )
-        for name, text in COMMANDS.items()
-    }
-    for name in ("build", "run"):
-        options[name].add_argument("--profile", default="standard", help="a name in profiles.toml")
-        options[name].add_argument("--dataset", help="instead of the profile's data set")
-    for name in ("build", "run", "outputs"):
-        options[name].add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
-    options["build"].add_argument("--into", default="_build", help="the site goes to INTO/html")
+    for name, text in COMMANDS.items():
+        own_help = name not in HANDED_ON
+        options = commands.add_parser(name, help=text, description=text, add_help=own_help)
+        if name in {"build", "run"}:
+            options.add_argument("--profile", default="standard", help="a name in profiles.toml")
+            options.add_argument("--dataset", help="instead of the profile's data set")
+        if name in {"build", "run", "outputs"}:
+            options.add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
+        if name == "build":
+            options.add_argument("--into", default="_build", help="the site goes to INTO/html")
     args, rest = parser.parse_known_args(argv)
     if rest and args.command not in HANDED_ON:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -69,29 +67,15 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def book(args: argparse.Namespace) -> int:
     """Run the chapters; then build the site, if it is asked for and no chapter is left out."""
+    import pages
     import runner
 
     started = time.perf_counter()
     results = runner.run(args.profile, args.dataset, args.only)
-    page = None
-    if args.command == "build" and not args.only:
-        import pages
-
-        page = pages.build(results, Path(args.into).resolve())
+    site = args.command == "build" and not args.only
+    page = pages.build(results, Path(args.into).resolve()) if site else None
     results.report(time.perf_counter() - started, page)
     return 0 if results.passed else 1
-
-
-def check(args: argparse.Namespace) -> None:
-    """Tell what is missing or misspelt before anything is installed."""
-    if args.command in {"build", "run"}:
-        import profiles
-
-        profiles.load(args.profile)
-    if args.command == "spark":
-        import supplies
-
-        supplies.java()
 
 
 def do(args: argparse.Namespace) -> int:
@@ -102,15 +86,10 @@ def do(args: argparse.Namespace) -> int:
         return bootstrap.python("-m", *MODULES[args.command], *args.rest)
     if args.command == "lock":
         return bootstrap.lock()
-    if args.command == "peers":
-        import supplies
-
-        with contextlib.redirect_stdout(sys.stderr):
-            python = supplies.peers()
-        print(python)
-        return 0
     import checks
 
+    if args.command == "peers":
+        return checks.peers()
     if args.command == "lint":
         return checks.lint()
     if args.command == "outputs":
@@ -124,8 +103,9 @@ def main(argv: list[str]) -> int:
     try:
         if args.command == "clean":
             return bootstrap.clean()
-        check(args)
-        with contextlib.redirect_stdout(sys.stderr if args.command in ANSWERING else sys.stdout):
+        if "profile" in args:
+            profiles.load(args.profile)  # a misspelt one is told before anything is installed
+        with contextlib.redirect_stdout(sys.stderr):  # what is printed may be for a program to read
             bootstrap.environment()
         if not bootstrap.inside():
             return bootstrap.python("book", *argv)

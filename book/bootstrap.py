@@ -58,50 +58,38 @@ def environment() -> None:
     stamp.path.unlink(missing_ok=True)
     if not inside() and not usable():
         create()
-    log = BUILD / "logs" / "environment.log"
     pip = PYTHON, "-m", "pip", "install"
-    quietly([*pip, "--require-hashes", "-r", LOCKS / "uv.txt"], "Installing uv", log)
+    quietly([*pip, "--require-hashes", "-r", LOCKS / "uv.txt"], "Installing uv", "environment")
     # Where Python is told to keep no bytecode, each kernel would compile every import anew.
     compiled = ["--compile-bytecode"] if sys.dont_write_bytecode else []
     uv("Installing the dependencies", "pip", "sync", "--require-hashes", *compiled, REQUIREMENTS)
     uv("Installing recsys_lib", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ".")
-    if torch_for_processors() or torch_of_any_build():
+    if torch():
         stamp.set()
     else:
         say("There is no PyTorch here: the chapter on networks will not run; all others will")
     say(f"Set up .venv in {clock(time.perf_counter() - started)}")
 
 
-def torch_for_processors(into: Path = PYTHON) -> bool:
-    """Install PyTorch in a build for processors alone; return whether there is one.
+def torch(into: Path = PYTHON) -> bool:
+    """Install PyTorch, if it can be in a build for processors alone; return whether it is there.
 
     Its usual build for Linux brings gigabytes for a graphics card. The other is taken from where
     pip is told to find files, or else from PyTorch's own index, which uv knows. Neither place's
     files are in the lock, whose hashes are those of the usual builds: only the version is held.
     """
     pin = TORCH.with_suffix(".in").read_text("utf-8").split()[-1]
-    ways = []
+    ways: list[list[str | Path]] = []
     if "find-links" in pip_settings():
-        ways.append(["--no-index", "--only-binary", ":all:"])
+        ways.append(["--no-deps", "--no-index", "--only-binary", ":all:", pin])
     if sys.platform == "linux":  # elsewhere the usual build is the one for processors
-        ways.append(["--torch-backend", "cpu"])
-    what = f"Installing {pin} for processors"
-    return any(
-        went_well(what, "pip", "install", "--no-deps", *way, pin, into=into, show=False)
-        for way in ways
-    )
-
-
-def torch_of_any_build() -> bool:
-    """Install the locked PyTorch and all that it brings; return whether that went well."""
-    return went_well("Installing PyTorch", "pip", "install", "--require-hashes", "-r", TORCH)
-
-
-def went_well(what: str, *args: str | Path, into: Path = PYTHON, show: bool = True) -> bool:
-    """Call uv as `uv` does; return whether it ended well."""
-    with contextlib.suppress(Stop):
-        uv(what, *args, into=into, log="torch", show=show)
-        return True
+        ways.append(["--no-deps", "--torch-backend", "cpu", pin])
+    if into == PYTHON:
+        ways.append(["--require-hashes", "-r", TORCH])
+    for way in ways:
+        with contextlib.suppress(Stop):
+            uv(f"Installing {pin}", "pip", "install", *way, into=into, log="torch", show=False)
+            return True
     return False
 
 
@@ -133,15 +121,13 @@ def apt_install(*packages: str) -> bool:
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
     say(f"Installing {' '.join(packages)} with apt-get")
-    log = BUILD / "logs" / "apt.log"
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-    try:
-        for command in (["apt-get", "update"], install):
-            quietly(command, "apt-get", log, env=env, show=False)
-    except Stop:
-        return False
-    return True
+    with contextlib.suppress(Stop):
+        quietly(["apt-get", "update"], "apt-get", "apt", env=env, show=False)
+        quietly(install, "apt-get", "apt", env=env, show=False)
+        return True
+    return False
 
 
 def uv(
@@ -153,16 +139,13 @@ def uv(
     are told to pip. Every package is held to the lock's hashes, so any source is as good.
     """
     settings = pip_settings()
-    sources: list[str] = []
-    for name in ("index-url", "extra-index-url", "find-links"):
-        for value in settings.get(name, "").split():
-            sources += [f"--{name}", value]
+    names = ("index-url", "extra-index-url", "find-links")
+    sources = [f"--{name}={url}" for name in names for url in settings.get(name, "").split()]
     env = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
     if "cert" in settings and "SSL_CERT_FILE" not in os.environ:
         env["SSL_CERT_FILE"] = settings["cert"]
-    subcommand, rest = args[:2], args[2:]
-    command = [PYTHON, "-m", "uv", *subcommand, "--python", into, *sources, *rest]
-    quietly(command, what, BUILD / "logs" / f"{log}.log", env=env, show=show)
+    command = [PYTHON, "-m", "uv", *args, "--python", into, *sources]
+    quietly(command, what, log, env=env, show=show)
 
 
 def pip_settings() -> dict[str, str]:

@@ -1,7 +1,9 @@
 """What `make test` and `make lint` call."""
 
+import contextlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import bootstrap
@@ -13,23 +15,11 @@ from console import BUILD, ROOT, say
 
 TAG = "nbval-check-output"
 NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
-LINTERS = (
-    ("ruff", "check"),
-    ("ruff", "format", "--check"),
-    ("mypy",),
-    ("lint-imports",),
-    ("codespell",),
-)
+LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespell")
 
 
 def test(options: list[str]) -> int:
-    """Run all tests in one pytest call: its start and its imports cost seconds each time.
-
-    Parameters
-    ----------
-    options
-        For pytest. Where they name files or folders, only those are tested.
-    """
+    """Run all tests in one pytest call, or those files and folders that its `options` name."""
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
@@ -38,6 +28,7 @@ def test(options: list[str]) -> int:
 
 def spark(options: list[str]) -> int:
     """Run what needs Spark: its tests, and its chapter with it at hand; `options` as for `test`."""
+    supplies.java()
     path = [str(supplies.spark()), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "14-spark.ipynb")
@@ -99,10 +90,19 @@ def text(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return output
 
 
+def peers() -> int:
+    """Set up the peers' environment, and print the path of its Python and nothing else."""
+    with contextlib.redirect_stdout(sys.stderr):
+        python = supplies.peers()
+    print(python)
+    return 0
+
+
 def lint() -> int:
     """Call every linter, also when one of them has found something."""
     status = 0
-    for name, *options in LINTERS:
-        say(f"{name} {' '.join(options)}".rstrip())
+    for linter in LINTERS:
+        say(linter)
+        name, *options = linter.split()
         status |= subprocess.call([bootstrap.BIN / name, *options], cwd=ROOT)
     return int(status != 0)

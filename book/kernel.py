@@ -2,22 +2,21 @@
 
 import contextlib
 import threading
-import time
 from typing import Any
 
 import psutil
 from console import Progress
 
 
-class Watch:
+class Watch(Progress):
     """Follows one chapter: shows its cell and its time, ends it when `limit` seconds are over.
 
     `peak` is the largest resident memory seen of its kernel, or of what that has started: bytes.
     """
 
-    def __init__(self, progress: Progress, limit: float) -> None:
-        self.progress = progress
-        self.deadline = time.perf_counter() + limit
+    def __init__(self, label: str, limit: float) -> None:
+        super().__init__(label)
+        self.limit = limit
         self.peak = 0
         self.state = "starting"
         self._over = threading.Event()
@@ -39,17 +38,17 @@ class Watch:
 
         return {
             "on_cell_start": started,
-            "on_cell_executed": lambda **_: self.look(),
-            "timeout_func": lambda _: max(1, round(self.deadline - time.perf_counter())),
+            "on_cell_executed": lambda **_: self._look(),
+            "timeout_func": lambda _: max(1, round(self.limit - self.seconds)),
         }
 
-    def look(self) -> None:
-        """Read the memory now of whatever this process has started: the kernel."""
+    def _look(self) -> None:
+        """Read the memory of whatever this process has started: the kernel."""
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):  # it may be gone
                 self.peak = max(self.peak, process.memory_info().rss)
 
     def _follow(self) -> None:
         while not self._over.wait(0.1):
-            self.look()
-            self.progress.tick(self.state)
+            self._look()
+            self.tick(self.state)

@@ -38,9 +38,8 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     options = ["--path-output", str(sources), "-q", *strict]
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    log = BUILD / "logs" / "site.log"
     program = BIN / "jupyter-book"
-    quietly([program, "build", sources, *options], "Building the site", log, env=env)
+    quietly([program, "build", sources, *options], "Building the site", "site", env=env)
     stamp.path.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     (sources / "_build" / "html").rename(html)

@@ -11,13 +11,7 @@ Values = dict[str, Any]
 
 
 def load(profile: str) -> Values:
-    """Read one profile: values that every chapter gets, and tables named after chapters.
-
-    Raises
-    ------
-    Stop
-        When there is no such profile.
-    """
+    """Read one profile: values that every chapter gets, and tables named after chapters."""
     table = tomllib.loads(TABLE.read_text("utf-8"))
     if profile not in table:
         raise Stop(f"no profile {profile!r}: choose one of {', '.join(table)}")

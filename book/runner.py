@@ -13,7 +13,7 @@ import nbformat
 import papermill
 import profiles
 import yaml
-from console import BUILD, ROOT, Progress, Stop, clock, say
+from console import BUILD, ROOT, Stop, clock, say
 from jupyter_client.kernelspec import NoSuchKernel
 from kernel import Watch
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -66,21 +66,9 @@ class Results:
 
 
 def run(profile: str, dataset: str | None = None, only: str | None = None) -> Results:
-    """Run the chapters of a profile, or one of them.
+    """Run the chapters of a profile, or `only` one, on its data set or on another `dataset`.
 
-    Parameters
-    ----------
-    profile
-        A name in `profiles.toml`.
-    dataset
-        Instead of the profile's own data set.
-    only
-        One chapter's name, or the start of it.
-
-    Returns
-    -------
-    Results
-        With a status for each chapter: a failing one does not keep the others from running.
+    A chapter that fails does not keep the others from running.
     """
     sources = chapters() if only is None else [chapter_named(only)]
     name = resolve(dataset or profiles.load(profile)["DATASET"])
@@ -89,9 +77,9 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     common = shared_key(name)
     done = []
     for number, source in enumerate(sources, 1):
-        label = f"[{number}/{len(sources)}] {source.stem}"
+        watch = Watch(f"[{number}/{len(sources)}] {source.stem}", profiles.LIMIT)
         values, others = settled(profiles.parameters(profile, source.stem, name))
-        done.append(run_chapter(source, values, folder, common + others, Progress(label)))
+        done.append(run_chapter(source, values, folder, common + others, watch))
     return Results(profile, name, done)
 
 
@@ -127,13 +115,7 @@ def chapter_named(name: str) -> Path:
 
 
 def resolve(dataset: str) -> str:
-    """Turn `auto` and its like into the data set that will be used, fetching it where it must.
-
-    Raises
-    ------
-    Stop
-        When the data set is unknown or cannot be had.
-    """
+    """Turn `auto` and its like into the data set that will be used, fetching it where it must."""
     from recsys_lib import datasets
     from recsys_lib.errors import RecsysError
 
@@ -171,7 +153,7 @@ def data_key(dataset: str) -> str:
 
 
 def run_chapter(
-    source: Path, values: profiles.Values, folder: Path, common: str, progress: Progress
+    source: Path, values: profiles.Values, folder: Path, common: str, watch: Watch
 ) -> Chapter:
     """Run one chapter, unless its last result still stands."""
     path = folder / source.name
@@ -180,7 +162,7 @@ def run_chapter(
     if path.exists() and record.exists():
         kept = json.loads(record.read_text("utf-8"))
         if kept.pop("key") == key:
-            progress.done("cached")
+            watch.done("cached")
             return Chapter(source.stem, path, "cached", **kept)
     record.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
@@ -188,7 +170,7 @@ def run_chapter(
     os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(figures))
     notebook = parameterize(source, values)
     failure = None
-    with Watch(progress, profiles.LIMIT) as watch:
+    with watch:
         try:
             papermill.execute_notebook(
                 notebook,
@@ -203,17 +185,17 @@ def run_chapter(
         except (PapermillExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel) as error:
             failure = error
     status = "failed" if failure else "ran"
-    progress.done(f"{status} in {clock(progress.seconds)}")
-    chapter = Chapter(source.stem, path, status, round(progress.seconds, 1), watch.peak)
+    watch.done(f"{status} in {clock(watch.seconds)}")
+    chapter = Chapter(source.stem, path, status, round(watch.seconds, 1), watch.peak)
     if failure is None:
         kept = {"key": key, "seconds": chapter.seconds, "peak": chapter.peak}
         record.write_text(json.dumps(kept), "utf-8")
         return chapter
     late = isinstance(failure, CellTimeoutError)
-    what = f"passed its limit of {clock(profiles.LIMIT)} at" if late else "failed at"
+    what = f"passed its limit of {clock(watch.limit)} at" if late else "failed at"
     say(f"{source.stem} {what} {watch.state}:")
     lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
-    say(lines if progress.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
+    say(lines if watch.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
     if not path.exists():  # too late, or the kernel died: papermill has saved nothing
         nbformat.write(notebook, path)
     mark(path, f"This chapter {what} {watch.state}")
@@ -221,13 +203,7 @@ def run_chapter(
 
 
 def parameterize(source: Path, values: profiles.Values) -> Any:
-    """Read a chapter and put the values that it knows after its `parameters` cell.
-
-    Raises
-    ------
-    Stop
-        When the file is no notebook.
-    """
+    """Read a chapter and put the values that it knows after its `parameters` cell."""
     try:
         notebook = load_notebook_node(str(source))
         return parameterize_notebook(notebook, values, comment="What this run changes")

