@@ -5,13 +5,12 @@ environment was made from, nothing is done, so that every command can start here
 """
 
 import contextlib
-import itertools
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import time
-import tomllib
 import venv
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def environment() -> None:
     started = time.perf_counter()
     say("Setting up .venv: the locked dependencies, about 600 MB to download, once")
     stamp.path.unlink(missing_ok=True)
-    if not inside() and not usable():
+    if not inside():
         create()
     pip = PYTHON, "-m", "pip", "install"
     quietly([*pip, "--require-hashes", "-r", LOCKS / "uv.txt"], "Installing uv", "environment")
@@ -93,25 +92,13 @@ def torch(into: Path = PYTHON) -> bool:
     return False
 
 
-def usable() -> bool:
-    """Whether `.venv` holds this very Python version and a pip."""
-    if not PYTHON.exists():
-        return False
-    probe = "import pip, sys; print(sys.version)"
-    done = subprocess.run([PYTHON, "-c", probe], capture_output=True, text=True, check=False)
-    return done.returncode == 0 and done.stdout.strip() == sys.version
-
-
 def create() -> None:
     """Make an empty environment; on a bare Debian, fetch the module that makes it."""
-    try:
-        import ensurepip  # noqa: F401 - Debian keeps it in a package of its own
-    except ImportError:
-        if not apt_install("python3-venv"):
-            raise Stop(
-                f"{sys.executable} cannot make a virtual environment (no ensurepip): "
-                "install python3-venv, or name another Python: make book PYTHON=..."
-            ) from None
+    if not importlib.util.find_spec("ensurepip") and not apt_install("python3-venv"):
+        raise Stop(
+            f"{sys.executable} cannot make a virtual environment (no ensurepip): "
+            "install python3-venv, or name another Python: make book PYTHON=..."
+        )
     # Symbolic links as `python -m venv` makes them: a copied interpreter may not find its library.
     venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
 
@@ -164,30 +151,25 @@ def lock() -> int:
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
     if index := pip_settings().get("index-url"):
         options += ["--index-url", index]
-    course = "pyproject.toml --extra book --extra dev --extra nets"
     # PyTorch is locked apart, at the version that torch.in names, and its small dependencies here.
-    small = "--constraints book/locks/torch.in --no-emit-package torch"
-    small += " --excludes book/locks/torch-without.txt"
     jobs = {
-        "requirements.lock": f"{course} {small}",
+        "requirements.lock": "pyproject.toml --extra book --extra dev --extra nets"
+        " --constraints book/locks/torch.in --no-emit-package torch"
+        " --excludes book/locks/torch-without.txt",
         "book/locks/torch.txt": "book/locks/torch.in --constraints requirements.lock",
-        "book/locks/peers.txt": "- --excludes book/locks/peers-without.txt",
+        "book/locks/peers.txt": "--group peers --excludes book/locks/peers-without.txt",
         **{f"book/locks/{name}.txt": f"book/locks/{name}.in" for name in ("uv", "node", "spark")},
     }
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    peers = "\n".join(project["optional-dependencies"]["peers"])  # for the job that reads it
     for into, job in jobs.items():
         say(f"Writing {into}")
         command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job.split()]
-        done = subprocess.run([*command, "-o", into], cwd=ROOT, input=peers, text=True, check=False)
-        if done.returncode:
-            return done.returncode
+        if status := subprocess.call([*command, "-o", into], cwd=ROOT):
+            return status
     return 0
 
 
 def clean() -> int:
     """Remove what was built and what Python and Numba cached; the environment stays."""
-    caches = [(ROOT / part).rglob("__pycache__") for part in PARTS]
-    for path in [BUILD, *itertools.chain(*caches)]:
+    for path in [BUILD, *(cache for part in PARTS for cache in (ROOT / part).rglob("__pycache__"))]:
         shutil.rmtree(path, ignore_errors=True)
     return 0

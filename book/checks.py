@@ -29,7 +29,7 @@ def test(options: list[str]) -> int:
 def spark(options: list[str]) -> int:
     """Run what needs Spark: its tests, and its chapter with it at hand; `options` as for `test`."""
     supplies.java()
-    path = [str(supplies.spark()), os.environ.get("PYTHONPATH", "")]
+    path = [str(supplies.apart("spark", "Spark (450 MB)")), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "14-spark.ipynb")
 
@@ -62,7 +62,7 @@ def outputs(only: str | None) -> int:
     """Write the outputs that nbval compares into the sources, from a run in the quick profile.
 
     All other outputs and counts are cleared: so a notebook that was open in JupyterLab is again as
-    the repository wants it.
+    the repository wants it. Of an output, what can be read in a diff is kept.
     """
     results = runner.run("quick", only=only)
     for chapter in results.chapters:
@@ -74,20 +74,16 @@ def outputs(only: str | None) -> int:
             if cell.cell_type == "code":
                 checked = TAG in cell.metadata.get("tags", [])
                 cell.execution_count = None
-                cell.outputs = [text(output) for output in run[cell.id].outputs if checked]
+                cell.outputs = run[cell.id].outputs if checked else []
+            for output in cell.get("outputs", []):
+                if "data" in output:
+                    output.data = {"text/plain": output.data["text/plain"]}
+                    output.metadata = {}
+                if "execution_count" in output:
+                    output.execution_count = None
         notebook.metadata.pop("papermill", None)
         nbformat.write(notebook, source)
     return 0 if results.passed else 1
-
-
-def text(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Keep of an output what can be read in a diff."""
-    if "data" in output:
-        output.data = {"text/plain": output.data["text/plain"]}
-        output.metadata = {}
-    if "execution_count" in output:
-        output.execution_count = None
-    return output
 
 
 def peers() -> int:

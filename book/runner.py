@@ -70,7 +70,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
 
     A chapter that fails does not keep the others from running.
     """
-    sources = chapters() if only is None else [chapter_named(only)]
+    sources = chapters(only)
     name = resolve(dataset or profiles.load(profile)["DATASET"])
     folder = BUILD / "runs" / f"{profile}-{name}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,34 +84,24 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
 
 
 def settled(values: profiles.Values) -> tuple[profiles.Values, str]:
-    """Turn a chapter's further data sets (``auto:...``) into those that will be used.
-
-    Returns the values, and what tells one state of those data sets from another.
-    """
-    found = {
-        name: resolve(value) for name, value in values.items() if str(value).startswith("auto:")
-    }
+    """Turn a chapter's further data sets (``auto:...``) into those used; return their state too."""
+    further = [name for name, value in values.items() if str(value).startswith("auto:")]
+    found = {name: resolve(values[name]) for name in further}
     return values | found, "".join(map(data_key, found.values()))
 
 
-def chapters() -> list[Path]:
-    """List the chapters in the order of the table of contents."""
+def chapters(only: str | None = None) -> list[Path]:
+    """List the chapters in the order of the table of contents, or `only` the one so named."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
     files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
     sources = [ROOT / f"{file}.ipynb" for file in files if file.startswith("notebooks/")]
-    for source in sources:
-        if not source.exists():
-            raise Stop(f"_toc.yml names {source.relative_to(ROOT)}, and there is no such file")
-    return sources
-
-
-def chapter_named(name: str) -> Path:
-    """Find a chapter by its name or the start of it."""
-    found = sorted(NOTEBOOKS.glob(f"{Path(name).stem}*.ipynb"))
+    if only is None:
+        return sources
+    found = [source for source in sources if source.stem.startswith(Path(only).stem)]
     if len(found) != 1:
-        names = ", ".join(path.stem for path in found or sorted(NOTEBOOKS.glob("*.ipynb")))
-        raise Stop(f"{'no' if not found else 'more than one'} chapter {name!r}: {names}")
-    return found[0]
+        names = ", ".join(source.stem for source in found or sources)
+        raise Stop(f"{'more than one' if found else 'no'} chapter {only!r}: {names}")
+    return found
 
 
 def resolve(dataset: str) -> str:
@@ -143,13 +133,11 @@ def data_key(dataset: str) -> str:
     follows from the code.
     """
     home = os.environ.get("RECSYS_DATA_HOME")
-    lines = [dataset]
     everything = sorted(Path(home).iterdir()) if home else []
-    for top in (path for path in everything if path.name.lower().startswith(dataset)):
-        for path in [top, *sorted(top.rglob("*"))]:
-            facts = path.stat()
-            lines.append(f"{path} {facts.st_size} {facts.st_mtime_ns}")
-    return "\n".join(lines)
+    tops = [path for path in everything if path.name.lower().startswith(dataset)]
+    paths = [path for top in tops for path in (top, *sorted(top.rglob("*")))]
+    facts = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
+    return "\n".join([dataset, *facts])
 
 
 def run_chapter(
@@ -207,7 +195,7 @@ def parameterize(source: Path, values: profiles.Values) -> Any:
     try:
         notebook = load_notebook_node(str(source))
         return parameterize_notebook(notebook, values, comment="What this run changes")
-    except (ValueError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, nbformat.ValidationError) as error:
         raise Stop(f"{source.name} is not a notebook that can be run: {error}") from None
 
 

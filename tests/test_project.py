@@ -74,7 +74,7 @@ def test_the_lock_file_holds_every_dependency_with_hashes(root, required):
 
 
 def test_the_peers_are_locked_apart_with_hashes(root, pyproject, required):
-    peers = [Requirement(text) for text in pyproject["project"]["optional-dependencies"]["peers"]]
+    peers = [Requirement(text) for text in pyproject["dependency-groups"]["peers"]]
     pins = supplies.pinned_peers()
     assert list(pins) == [peer.name for peer in peers]
     for peer in peers:
