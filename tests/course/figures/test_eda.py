@@ -49,7 +49,7 @@ def labels(figure: Figure) -> list[str]:
 
 
 def test_matrix_shows_every_rating_once(ratings: Ratings, table: np.ndarray) -> None:
-    figure = eda.matrix(ratings, corner=5, blocks=(6, 8))
+    figure = eda.matrix(ratings.by_user, 40, corner=5, blocks=(6, 8))
     whole, close = figure.axes[:2]
     share = np.ma.filled(whole.images[0].get_array(), 0)
     assert share.shape == (6, 8)
@@ -68,7 +68,7 @@ def test_matrix_shows_every_rating_once(ratings: Ratings, table: np.ndarray) -> 
 
 def test_matrix_takes_a_table_smaller_than_its_blocks() -> None:
     frame = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 6, 5], "rating": [1.0, 5.0, 3.0]})
-    share = eda.matrix(Ratings.from_frame(frame)).axes[0].images[0].get_array()
+    share = eda.matrix(Ratings.from_frame(frame).by_user, 2).axes[0].images[0].get_array()
     np.testing.assert_array_equal(np.ma.filled(share, 0), [[1, 1], [1, 0]])
 
 
