@@ -12,7 +12,7 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 # Okabe & Ito's colours, told apart by all eyes; yellow is left out, it is too faint on white.
 BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY = (
@@ -164,7 +164,13 @@ def log_axis(
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(form)
-    axis.set_minor_formatter(NullFormatter())  # or a short axis is full of them
+
+    def between(value: float, _: int) -> str:  # a short axis has 2 and 5 as well
+        low, high = sorted(axis.get_view_interval())
+        few = high < 20 * low and round(value / 10 ** np.floor(np.log10(value)), 6) in (2, 5)
+        return form.format(x=value) if few else ""
+
+    axis.set_minor_formatter(between)
     if ticks is not None:
         if not isinstance(ticks, Mapping):
             ticks = {tick: f"{tick:,}" for tick in ticks}
