@@ -9,20 +9,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import numpy as np
-
-from recsys_lib import datasets, models, protocols, tuning
+from recsys_lib import datasets, evaluation, models, tuning
+from recsys_lib.benchmark import benchmark
 from recsys_lib.errors import RecsysError
-from recsys_lib.models import Recommender
-from recsys_lib.protocols import PROTOCOLS, Development
+from recsys_lib.evaluation import PROTOCOLS
 
 logger = logging.getLogger("recsys_lib")
 
 REPRODUCED = ("BiasALS", "ALS", "GenreALS", "BayesianALS")
-SEARCHED = 2_000_000  # ratings that a search looks at: enough to tell parameters apart
-FINALISTS, DEALS = 2, 3  # the best trials, measured again on as many other validation parts
 LINE = "{:<12} {:>7} {:>7} {:>9}"
 
 
@@ -35,7 +31,7 @@ def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: 
     Parameters
     ----------
     dataset, protocol : str
-        What `datasets.load` and `protocols.folds` take.
+        What `datasets.load` and `evaluation.folds` take.
     names : list of str
         Class names of rating models.
     seed : int
@@ -46,48 +42,19 @@ def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: 
     """
     if trials < 0:
         raise RecsysError(f"trials is {trials}; it must be 0 (the defaults) or more")
-    protocols.check(protocol)
-
-    def tune(model: Recommender, development: Development) -> dict[str, Any]:
-        if trials == 0 or not model.search_space:
-            return {}
-        params = choose(model, development, trials, seed)
-        logger.info("%s: %s", type(model).__name__, params)
-        return params
-
+    evaluation.check_protocol(protocol)
     wanted = {name: getattr(models, name)() for name in names}
     data = datasets.load(dataset)
     logger.info("%s, %s: %s, seed %d", data.name, data.ratings, protocol, seed)
-    protocols.folds(data, protocol, seed)  # refuses what cannot be before anything is printed
+    next(evaluation.iterate_folds(data, protocol, seed))  # refuses before anything is printed
     print(LINE.format("model", "rmse", "sd", "seconds"), flush=True)
     for name, model in wanted.items():
-        found = protocols.run(
-            data, {name: model}, protocol, seeds=[seed], metrics=["rmse"], tune=tune
-        )
-        row = found.summary().loc[name]
-        spread = "-" if np.isnan(row["rmse sd"]) else f"{row['rmse sd']:.4f}"
-        line = LINE.format(name, f"{row['rmse']:.4f}", spread, f"{row['fit_seconds']:.2f}")
-        print(line, flush=True)
-
-
-def choose(
-    model: Recommender, development: Development, trials: int, seed: int, limit: int = SEARCHED
-) -> dict[str, Any]:
-    """Return the parameters that a search within one fold's development part decides for.
-
-    Where that part has more than `limit` ratings, the search is on some of its users. What it chose
-    is then measured on all of them, beside the model's own parameters, and beside twice as many
-    factors: more ratings tell more factors apart.
-    """
-    some = tuning.some_users(development, limit, seed)
-    params = tuning.choose(model, some, trials, seed=seed, finalists=FINALISTS, deals=DEALS).params
-    if some is development:
-        return params
-    candidates = [params, {name: getattr(model, name) for name in params}]
-    if "n_factors" in params:
-        candidates.append({**params, "n_factors": 2 * params["n_factors"]})
-    rmse = tuning.confirm(model, development, candidates, deals=1, seed=seed).mean(axis=1)
-    return candidates[int(rmse.argmin())]
+        found = benchmark(
+            {name: model}, data, protocol, seeds=[seed], trials=trials, metrics=["rmse"]
+        ).table
+        spread = "-" if len(found) == 1 else f"{found['rmse'].std():.4f}"
+        seconds = f"{found['fit_seconds'].mean():.2f}"
+        print(LINE.format(name, f"{found['rmse'].mean():.4f}", spread, seconds), flush=True)
 
 
 def rating_models(text: str) -> list[str]:

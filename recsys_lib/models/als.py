@@ -76,9 +76,10 @@ class ALS(RatingModel):
 
     L = λ/2 Σ (r - r̂)² + τ/2 (Σ n_u^ν ‖p_u‖² + Σ n_i^ν ‖q_i‖²) + γ/2 (Σ n_u^ν b_u² + Σ n_i^ν b_i²).
 
-    Each half step solves one side's rows exactly, so L never rises. With `popularity`, an item's row is drawn not to zero but to m_i, which is learnt: one row
-    [factors; bias] for all items of the same level floor(log2(1 + n_i)), under its own penalty.
-    Items that few have rated differ from the others before a single rating is read.
+    Each half step solves one side's rows exactly, so L never rises. With `popularity`, an item's
+    row is drawn not to zero but to m_i, which is learnt: one row [factors; bias] for all items of
+    the same level floor(log2(1 + n_i)), under its own penalty. Items that few have rated differ
+    from the others before a single rating is read.
 
     Parameters
     ----------

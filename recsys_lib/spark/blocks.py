@@ -116,7 +116,7 @@ class Blocks:
         Parameters
         ----------
         frame : pyspark DataFrame
-            IdIndex are whole numbers or text; read it from wherever Spark reads.
+            Ids are whole numbers or text; read it from wherever Spark reads.
         user, item, rating : str
             Names of its columns.
         timestamp : str
@@ -124,7 +124,7 @@ class Blocks:
         scale : (low, high), optional
             Ratings outside are refused; without it, NaN and infinities are.
         user_ids, item_ids : pyspark DataFrame or array-like, optional
-            IdIndex that belong to the data even if no rating mentions them; of a DataFrame, its column
+            Ids that belong to the data even if no rating mentions them; of a DataFrame, its column
             `user` or `item`.
         n_blocks : int, optional
             Into how many blocks to deal each side. By default two for each core, and more where a

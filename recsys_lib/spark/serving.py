@@ -20,10 +20,10 @@ from pyspark.sql import functions as F
 
 from recsys_lib import evaluation
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.evaluation import Report
 from recsys_lib.models import ALS
 from recsys_lib.models.history import USERS_AT_A_TIME
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.report import Report
 from recsys_lib.spark import records, tables
 from recsys_lib.spark.blocks import Blocks, pack
 from recsys_lib.spark.fitted import Fitted
@@ -110,7 +110,7 @@ def evaluate(
         A metric is not one of these, or no test rating is relevant.
     """
     for name in metrics:
-        if evaluation._parse(name)[0] not in MEASURED:
+        if evaluation.parse_metric(name)[0] not in MEASURED:
             raise RecsysError(f"on Spark there are {', '.join(MEASURED)}; {name!r} is not of them")
     blocks, names = fitted.blocks, names or tables.Names()
     *_, n = tables.check(test, names, blocks.scale)

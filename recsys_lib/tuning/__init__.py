@@ -6,15 +6,22 @@
 """
 
 from recsys_lib.tuning.cli import command
-from recsys_lib.tuning.finals import Decision, choose, confirm, draw_users, some_users
-from recsys_lib.tuning.search import SMALLER_IS_BETTER, Search, metric_of, tune
+from recsys_lib.tuning.finals import (
+    Decision,
+    choose,
+    choose_within,
+    confirm,
+    draw_users,
+    some_users,
+)
+from recsys_lib.tuning.search import Search, metric_of, tune
 from recsys_lib.tuning.tuned import load_params, provenance, record
 
 __all__ = [
-    "SMALLER_IS_BETTER",
     "Decision",
     "Search",
     "choose",
+    "choose_within",
     "command",
     "confirm",
     "draw_users",

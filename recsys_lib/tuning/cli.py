@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from recsys_lib import datasets, models, protocols
+from recsys_lib import datasets, evaluation, models
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
+from recsys_lib.evaluation import Development
 from recsys_lib.models import Recommender
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.protocols import Development
 from recsys_lib.tuning import tuned
 from recsys_lib.tuning.finals import choose, some_users
 from recsys_lib.tuning.search import metric_of
@@ -30,9 +30,9 @@ def command(
 ) -> None:
     """Choose a model's parameters for a data set, record them and print what was found.
 
-    The protocol is "80-20", but for models of likes one of theirs: `protocols.watch` where the data
-    have a fully observed matrix, else, for all but BPR, `protocols.strangers`. Its test part is
-    never looked at; of a large data set, some users are enough (`some_users`).
+    The protocol is "80-20", but for models of likes one of theirs: `evaluation.fully_observed`
+    where the data have such a matrix, else, for all but BPR, `evaluation.user_holdout`. Its test
+    part is never looked at; of a large data set, some users are enough (`some_users`).
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ def command(
 def _development(model: Recommender, data: Dataset, seed: int) -> tuple[str, Development]:
     """Return a protocol's name and its parts; a model of likes is told what a like is there."""
     if isinstance(model, ImplicitFeedbackModel) and data.full is not None:
-        name, ground = "watch", protocols.watch(data, seed=seed)
+        name, split = "watch", evaluation.fully_observed(data, seed=seed)
     # On films BPR stands beside models of stars, where all that was rated counts.
     elif isinstance(model, ImplicitFeedbackModel) and not isinstance(model, models.BPR):
-        name, ground = "strangers", protocols.strangers(data, seed=seed)
+        name, split = "strangers", evaluation.user_holdout(data, seed=seed)
     else:
-        return PROTOCOL, protocols.folds(data, PROTOCOL, seed)[0].development
-    model.set_params(threshold=ground.liked)
-    return name, ground.development
+        return PROTOCOL, evaluation.folds(data, PROTOCOL, seed)[0].development
+    model.set_params(threshold=split.relevant)
+    return name, split.development

@@ -15,9 +15,9 @@ import pandas as pd
 
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
+from recsys_lib.evaluation import Development
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
-from recsys_lib.protocols import Development
 from recsys_lib.tuning.search import (
     SMALLER_IS_BETTER,
     Search,
@@ -28,6 +28,7 @@ from recsys_lib.tuning.search import (
 )
 
 ENOUGH = 2_000_000  # ratings that tell good parameters from bad ones
+QUICK_FINALISTS, QUICK_DEALS = 2, 3  # of `choose_within`: the best trials, and deals for them
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,28 @@ def choose(
     if lead.mean() <= lead.std() / deals**0.5:
         winner = len(candidates) - 1
     return Decision(candidates[winner], float(means[winner]), table, search)
+
+
+def choose_within(
+    model: Recommender, development: Development, n_trials: int, seed: int, limit: int = ENOUGH
+) -> dict[str, Any]:
+    """Return the parameters that a quick search within one split's development part decides for.
+
+    Where that part has more than `limit` ratings, the search is on some of its users. What it chose
+    is then measured on all of them, beside the model's own parameters, and beside twice as many
+    factors: more ratings tell more factors apart.
+    """
+    some = some_users(development, limit, seed)
+    how = {"finalists": QUICK_FINALISTS, "deals": QUICK_DEALS}
+    params = choose(model, some, n_trials, seed=seed, **how).params
+    if some is development:
+        return params
+    candidates = [params, {name: getattr(model, name) for name in params}]
+    if "n_factors" in params:
+        candidates.append({**params, "n_factors": 2 * params["n_factors"]})
+    means = confirm(model, development, candidates, deals=1, seed=seed).mean(axis=1)
+    sign = 1 if metric_of(model) in SMALLER_IS_BETTER else -1
+    return candidates[int((sign * means).argmin())]
 
 
 def confirm(

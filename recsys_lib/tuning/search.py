@@ -23,12 +23,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.evaluation import SMALLER_IS_BETTER, Development
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
-from recsys_lib.protocols import Development
 from recsys_lib.tuning.spaces import Space, grid, holds, tidy
 
-SMALLER_IS_BETTER = ("rmse", "mae")
 WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
 GIVE_UP = 3  # trials that fail, one after the other from the first: the next would fail as well
 SAMPLERS = ("tpe", "random", "grid")

@@ -10,10 +10,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Float
 
-from recsys_lib import datasets, models, protocols, tuning
+from recsys_lib import datasets, evaluation, models, tuning
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.evaluation import Development
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.protocols import Development
 from recsys_lib.ratings import Ratings
 from recsys_lib.tuning import spaces
 
@@ -111,7 +111,7 @@ def test_tpe_comes_nearer_than_chance_when_there_is_one_slope_to_follow(developm
 
 
 def test_a_metric_that_is_better_when_larger_is_maximised(data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     space = {
         "by": Choice(
             (
@@ -128,14 +128,14 @@ def test_a_metric_that_is_better_when_larger_is_maximised(data):
 
 
 def test_the_value_is_that_of_a_fit_with_these_parameters(data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     search = tuning.tune(models.ALS(n_epochs=4), part, 3, "random")
     again = models.ALS(n_epochs=4, **search.best_params).fit(part.train, part.valid)
     assert again.training_log_["rmse_valid"].iloc[-1] == search.best_value
 
 
 def test_none_is_a_value_like_any_other(data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     space = {
         "popularity": Choice(
             (
@@ -164,7 +164,7 @@ def test_the_first_trial_is_of_the_models_own_parameters_if_they_lie_in_the_spac
 
 @pytest.mark.parametrize("name", SEARCHED)
 def test_every_space_names_parameters_of_its_model_and_can_be_searched(name, data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     kind = getattr(models, name)
     model = kind(**{"n_epochs": 2} if "n_epochs" in kind.parameter_names() else {})
     space = {
@@ -340,7 +340,7 @@ def test_no_search_can_tell_one_test_part_from_another(data):
     other = models_of_nonsense(data)
     found = []
     for one in (data, other):
-        (fold,) = protocols.folds(one, "80-20", seed=2)
+        (fold,) = evaluation.folds(one, "80-20", seed=2)
         model = models.ALS(n_factors=3, n_epochs=3)
         space = {
             "tau": Float(0.5, 5.0, log=True),
@@ -355,7 +355,7 @@ def test_no_search_can_tell_one_test_part_from_another(data):
             model, fold.development, 8, seed=1, space=space, finalists=2, deals=2
         )
         final = models.ALS(**{**model.get_params(), **decision.params}).fit(fold.learning)
-        found.append((decision, fold.exam.sit("ALS", final, fold.learning, ["rmse"])["rmse"]))
+        found.append((decision, fold.test("ALS", final, ["rmse"])["rmse"]))
     (a, rmse_a), (b, rmse_b) = found
     same(a.search, b.search)
     assert (a.params, a.value) == (b.params, b.value)
@@ -363,7 +363,7 @@ def test_no_search_can_tell_one_test_part_from_another(data):
 
 
 def models_of_nonsense(data):
-    (fold,) = protocols.folds(data, "80-20", seed=2)
+    (fold,) = evaluation.folds(data, "80-20", seed=2)
     n = len(data.ratings)
     kept = fold.learning.to_frame().set_index(["user_id", "item_id"]).index
     frame = data.ratings.to_frame()
@@ -377,15 +377,15 @@ def models_of_nonsense(data):
 
 @pytest.mark.parametrize("function", [tuning.tune, tuning.choose])
 def test_a_fold_with_its_test_part_is_refused(data, function):
-    (fold,) = protocols.folds(data, "80-20")
-    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Fold"):
+    (fold,) = evaluation.folds(data, "80-20")
+    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
         function(models.ALS(), fold)
-    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Fold"):
+    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
         tuning.confirm(models.ALS(), fold, [{}])
 
 
 def test_some_users_are_drawn_whole_and_enough_are_all(data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     n = len(part.train) + len(part.valid)
     assert tuning.some_users(part, n) is part
     few = tuning.some_users(part, n // 3, seed=1)
@@ -403,7 +403,7 @@ def test_some_users_are_drawn_whole_and_enough_are_all(data):
 
 
 def test_candidates_are_measured_on_other_divisions_of_the_same_ratings(data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     seen = []
 
     class Spy(models.ALS):
@@ -432,7 +432,7 @@ def pairs(ratings):
 
 
 def test_the_choice_is_the_finalist_that_is_best_elsewhere_the_defaults_being_one(data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     model = models.ALS(n_factors=3, n_epochs=3)
     decision = tuning.choose(
         model, part, 6, "random", finalists=3, deals=2, space={"tau": Float(20.0, 60.0)}
@@ -500,7 +500,7 @@ def test_a_mistake_is_told_in_a_sentence(development, options, message):
 
 
 def test_a_metric_that_does_not_exist_ends_the_search(data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     with pytest.raises(RecsysError, match=r"none of 3 trials .* there is no metric 'rsme'"):
         tuning.tune(models.BiasALS(n_epochs=1), part, 20, metric="rsme")
 
@@ -646,7 +646,7 @@ def test_the_projects_own_values_can_be_given_to_their_models():
 
 
 def test_no_point_is_a_finalist_twice(data):
-    part = protocols.folds(data, "80-20")[0].development
+    part = evaluation.folds(data, "80-20")[0].development
     space = {
         "by": Choice(
             (
@@ -705,9 +705,10 @@ def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
     assert (entry["protocol"], entry["metric"]) == (protocol, "ndcg@10")
     assert f"{protocol}, seed 0" in capsys.readouterr().out
     # The value is that of lists of likes, in the candidates that the protocol ranks.
-    ground = getattr(protocols, protocol)(data)
+    strangers = protocol == "strangers"
+    split = (evaluation.user_holdout if strangers else evaluation.fully_observed)(data)
     again = tuning.confirm(
-        models.PureSVD(threshold=liked), ground.development, [entry["params"]], metric="ndcg@10"
+        models.PureSVD(threshold=liked), split.development, [entry["params"]], metric="ndcg@10"
     )
     assert entry["value"] == round(again.to_numpy().mean(), 4)
     kuairec = tuning.load_params("PureSVD", "kuairec", file)
