@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PERCENT, RED
+from course.figures.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PERCENT, RED, Options
 
 MOST_PATHS = 100  # more lines than that are a blot
 LEAST_P = 1e-3  # p-values below stand at the lower edge
@@ -34,7 +34,7 @@ def aa_p_values(p_values: Mapping[str, np.ndarray], alpha: float = 0.05) -> Figu
     edges = np.linspace(0, 1, 21)
     for panel, (name, values) in zip(panels, p_values.items(), strict=True):
         share = np.full(len(values), 1 / len(values))
-        panel.hist(values, edges, weights=share, color=LOOKS[name][0], ec="white", lw=0.5)
+        panel.hist(values, edges.tolist(), weights=share, color=LOOKS[name][0], ec="white", lw=0.5)
         panel.axhline(edges[1], color="black", lw=1, ls="--", label="if they told the truth")
         text = f"{np.mean(values < alpha):.1%} of the\ntests below {alpha:g}"
         style.note(panel, text, (0.45, 0.95), xycoords="axes fraction", va="top")
@@ -105,7 +105,7 @@ def false_alarms(
         axes.plot(table.index, share, marker=marker, ms=5, ls=line, color=colour, lw=1.8)
         style.note(axes, str(name), (last, share[-1]), (8, 0), color=colour, weight="bold")
     crosses = {k: share for k, share in theory.items() if k <= last}
-    how = {"color": "black", "ms": 7, "mew": 1.6, "zorder": 5}
+    how: Options = {"color": "black", "ms": 7, "mew": 1.6, "zorder": 5}
     axes.plot(*zip(*crosses.items(), strict=True), "x", label="theory, independent people", **how)
     axes.axhline(alpha, color=GREY, ls=":", lw=1.4, label=f"what was promised: {alpha:.0%}")
     style.log_axis(axes, ticks=table.index)
@@ -181,7 +181,7 @@ def offline_online(table: pd.DataFrame) -> Figure:
         style.ring(panel, x[x == best], online[x == best], 16)
         panel.lines[-1].set(ls="", label=label)
         top = np.nanargmax(np.where(np.isfinite(x), online, np.nan))
-        star = {"ls": "", "mfc": "none", "mec": "black", "zorder": 5}
+        star: Options = {"ls": "", "mfc": "none", "mec": "black", "zorder": 5}
         panel.plot(x[top], online[top], "*", ms=20, label="best by what people did", **star)
         pad = 0.15 * (best - worst) or 0.01
         panel.set_xlim(worst - pad, best + pad)
@@ -196,7 +196,7 @@ def offline_online(table: pd.DataFrame) -> Figure:
     at_edge = ("axes fraction", "data")
     for name, y, place, colour in zip(table.index, online, places, colours, strict=True):
         leader = {"arrowstyle": "-", "color": colour, "lw": 0.8}
-        where = {"xycoords": at_edge, "textcoords": at_edge, "annotation_clip": False}
+        where: Options = {"xycoords": at_edge, "textcoords": at_edge, "annotation_clip": False}
         panels[1].annotate(
             str(name), (1, y), (1.06, place), va="center", arrowprops=leader, **where
         )

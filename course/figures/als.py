@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COUNTS, GREEN, GREY, ORANGE, RED, SEQUENTIAL
+from course.figures.style import BLUE, COUNTS, GREEN, GREY, ORANGE, RED, SEQUENTIAL, Options
 
 
 def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndarray) -> Figure:
@@ -124,7 +124,7 @@ def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -
     everything = pd.concat([run for several in runs.values() for run in several])
     least = everything["value"].min()
     # Beyond these 0.05 stars one colour serves all: it is far off.
-    colours: dict[str, Any] = {"cmap": SEQUENTIAL, "norm": Normalize(least, least + 0.05)}
+    colours: Options = {"cmap": SEQUENTIAL, "norm": Normalize(least, least + 0.05)}
     for name, several in runs.items():
         panel, run = panels[name], several[0]
         x, y = (run[axis] for axis in axes)
@@ -237,7 +237,7 @@ def known_and_listed(
     axes.scatter(x[listed], scores[listed], s=30, color=ORANGE, ec="black", lw=0.6, label="listed")
     to_point = {"arrowstyle": "-", "color": GREY}
     for item, name, edge, side in zip(ends, names, (0.0, 1.0), ("left", "right"), strict=True):
-        where: dict[str, Any] = {"xytext": (edge, 1.02), "textcoords": "axes fraction", "ha": side}
+        where: Options = {"xytext": (edge, 1.02), "textcoords": "axes fraction", "ha": side}
         title = style.shorten(name, 44)
         axes.annotate(title, (x[item], scores[item]), fontsize=9, arrowprops=to_point, **where)
     style.log_axis(axes, form=COUNTS)

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, RED, look
+from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, RED, Options, look
 
 LIST = 10  # length of the lists in this chapter
 
@@ -33,7 +33,7 @@ def blocks(n_groups: int = 4) -> Figure:
     figure, axes = plt.subplots(figsize=(4.6, 4.0))
     for users, films in np.ndindex(n_groups, n_groups):
         turn = (films - users) % n_groups
-        how = {"fc": COLOURS[turn % len(COLOURS)], "alpha": 0.35, "ec": "white", "lw": 3}
+        how: Options = {"fc": COLOURS[turn % len(COLOURS)], "alpha": 0.35, "ec": "white", "lw": 3}
         axes.add_patch(plt.Rectangle((films, users), 1, 1, **how))
         axes.text(films + 0.5, users + 0.5, str(turn + 1), ha="center", va="center", size=14)
     middle = np.arange(n_groups) + 0.5
@@ -60,7 +60,7 @@ def learning(log: pd.DataFrame, curve: pd.DataFrame, marks: Mapping[str, float])
         auc and ndcg@10 of the list by popularity.
     """
     figure, panels = style.panels(2, 3.6)
-    drawn = {"color": ORANGE, "lw": 1.2, "label": "triples of training"}
+    drawn: Options = {"color": ORANGE, "lw": 1.2, "label": "triples of training"}
     panels[0].plot(log["epoch"], log["auc_train"], **drawn)
     ticks = {n: str(n) if k % 2 == 0 else "" for k, n in enumerate(curve.index)}
     for panel, metric, name in zip(panels, ("auc", "ndcg@10"), ("AUC", "NDCG@10"), strict=True):

@@ -1,7 +1,6 @@
 """Figures on the data themselves: how empty, how uneven, how they change, how they are parted."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from course.figures import style
-from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED, SEQUENTIAL
+from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED, SEQUENTIAL, Options
 from recsys_lib.ratings import CSR
 
 PARTS = ("training part", "validation part", "test part")
 _PALE = "#BDBDBD"  # behind what matters
 _YEAR = 365.2425 * 86_400  # seconds
 # White paper is nothing, dark is much.
-_PIXELS: Any = {"cmap": f"{SEQUENTIAL}_r", "aspect": "auto", "interpolation": "nearest"}
+_PIXELS: Options = {"cmap": f"{SEQUENTIAL}_r", "aspect": "auto", "interpolation": "nearest"}
 
 
 def matrix(
@@ -162,7 +161,7 @@ def stars(
     people.text(0, 1, words, transform=corner, va="top", color=GREY, fontsize=8)
     for name, u in (marked or {}).items():
         style.ring(people, means[u], spreads[u], 8)
-        how = {"color": RED, "ha": "right", "va": "top", "fontsize": 9}
+        how: Options = {"color": RED, "ha": "right", "va": "top", "fontsize": 9}
         style.note(people, name, (means[u], spreads[u]), (9, -9), **how)
     people.set(xlabel="mean of a user's ratings (stars)", ylabel="their spread (stars)")
     people.set(ylim=(-0.05, None))
@@ -185,7 +184,7 @@ def years(table: pd.DataFrame) -> Figure:
     axes[1].errorbar(year, table["mean"], error, fmt="o", ms=4, color=BLUE, elinewidth=1.2)
     axes[1].axhline(np.average(table["mean"], weights=table["ratings"]), color=GREY, lw=1, ls="--")
     axes[1].set_ylabel("mean rating (stars)")
-    half = {"color": ORANGE, "alpha": 0.3, "lw": 0, "label": "middle half"}
+    half: Options = {"color": ORANGE, "alpha": 0.3, "lw": 0, "label": "middle half"}
     axes[2].fill_between(year, table["young"], table["old"], **half)
     axes[2].plot(year, table["median"], "o-", ms=4, color=ORANGE, label="median")
     axes[2].set(ylabel="age of the film (years)", xlabel="year of the rating")
@@ -256,7 +255,7 @@ def selection(
         ("all pairs", everything, GREY), ("pairs that were rated", rated, ORANGE)
     ):  # fmt: skip
         weights = np.full(len(values), 1 / len(values))
-        truth.hist(values, bins, weights=weights, color=colour, alpha=0.45, label=name)
+        truth.hist(values, bins.tolist(), weights=weights, color=colour, alpha=0.45, label=name)
         truth.axvline(values.mean(), color=colour, lw=2)
     truth.set(xlabel="expected rating (stars)", ylabel="share of the pairs", yticks=[])
     truth.set_ylim(top=1.25 * truth.get_ylim()[1])

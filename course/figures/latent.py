@@ -23,6 +23,7 @@ from course.figures.style import (
     RED,
     SEQUENTIAL,
     SKY,
+    Options,
 )
 
 # Grey is for what has no name. Each colour has a marker of its own: no group by colour alone.
@@ -113,7 +114,7 @@ def map_variants(variants: Sequence[Variant], names: Sequence[str], columns: int
         _hide_scale(axes)
         axes.set_title(variant.name, loc="left", fontsize=9, weight="bold")
         axes.set_xlabel(variant.note, fontsize=8.5)
-    narrow = {"handletextpad": 0.1, "columnspacing": 1, "markerscale": 2.5}
+    narrow: Options = {"handletextpad": 0.1, "columnspacing": 1, "markerscale": 2.5}
     style.legend_over(figure, max(len(names), 1), fontsize=8.5, **narrow)
     return figure
 
@@ -159,7 +160,7 @@ def along_direction(
         order = np.argsort(np.argsort(x, kind="stable"))
         y = row + 0.2 + 0.18 * ((order * 0.618) % 1)
         y[: 3 * n_labels] = row + 0.14
-        how = {"color": _BAND_COLOURS[row % 3], "marker": MARKERS[row % 3]}
+        how: Options = {"color": _BAND_COLOURS[row % 3], "marker": MARKERS[row % 3]}
         style.dots(axes, x, y, s=11, alpha=0.65, **how)
         axes.plot([np.median(x)] * 2, [row + 0.17, row + 0.41], color="black", lw=1.8)
         labels.append((np.column_stack([x, y])[: 3 * n_labels], titles[: 3 * n_labels]))
@@ -248,7 +249,7 @@ def _with_errors(
     marker: str = "o",
 ) -> None:
     """Draw a line with bars of two standard errors."""
-    how = {"fmt": f"{marker}-", "ms": 4, "capsize": 3, "color": colour, "label": label}
+    how: Options = {"fmt": f"{marker}-", "ms": 4, "capsize": 3, "color": colour, "label": label}
     axes.errorbar(x, y, 2 * error, **how)
 
 
@@ -294,7 +295,7 @@ def label_points(
             continue
         for dx, dy, side, level in places:
             halo = [withStroke(linewidth=2, foreground="white")]
-            how = {"ha": side, "va": level, "fontsize": 7.5, "path_effects": halo}
+            how: Options = {"ha": side, "va": level, "fontsize": 7.5, "path_effects": halo}
             style.note(axes, style.shorten(title, 32), tuple(point), (dx, dy), **how)
             text = axes.texts[-1]
             text.set_in_layout(False)
@@ -315,7 +316,7 @@ def _scatter(
     other = groups < 0
     style.dots(axes, *points[other].T, s=size * 0.7, color="#BBBBBB", alpha=1)
     for g, (name, colour, marker) in enumerate(zip(names, _GROUP_COLOURS, MARKERS, strict=False)):
-        look = {"color": colour, "marker": marker, "label": name}
+        look: Options = {"color": colour, "marker": marker, "label": name}
         style.dots(axes, *points[groups == g].T, s=size, alpha=1, **look)
 
 

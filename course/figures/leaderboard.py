@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import COLOURS, GREY, MARKERS, ORANGE, SKY
+from course.figures.style import COLOURS, GREY, MARKERS, ORANGE, SKY, Options
 
 SHADES = ("#BBBBBB", "#D9D9D9")  # bands lie behind the lines, so they have no colour
 
@@ -137,7 +137,7 @@ def users(table: pd.DataFrame) -> Figure:
     first, second = map(str, table)
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     axes.set(xlabel=f"the user's RMSE under {first} (stars)", ylabel=f"under {second} (stars)")
-    corner = {"xycoords": "axes fraction", "color": "#444444"}
+    corner: Options = {"xycoords": "axes fraction", "color": "#444444"}
     style.note(axes, f"{first} is better", (0.03, 0.97), va="top", **corner)
     style.note(axes, f"{second} is better", (0.97, 0.03), ha="right", va="bottom", **corner)
     return figure
@@ -168,7 +168,12 @@ def two_orders(table: pd.DataFrame, x: str, y: str, labels: tuple[str, str]) -> 
         # Neighbours may be close: the lowest is named below its line, at the left.
         x_side, ha, va = (1, "right", "bottom") if place else (0, "left", "top")
         offset = (-4, 3) if place else (4, -3)
-        how = {"xycoords": ("axes fraction", "data"), "color": "#444444", "ha": ha, "va": va}
+        how: Options = {
+            "xycoords": ("axes fraction", "data"),
+            "color": "#444444",
+            "ha": ha,
+            "va": va,
+        }
         style.note(axes, str(name), (x_side, row[y]), offset, **how)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_ylim(bottom=0)

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, ORANGE, PERCENT, RED, look
+from course.figures.style import BLUE, ORANGE, PERCENT, RED, Options, look
 
 
 def ratios(matrices: Mapping[str, np.ndarray], liked: float, most: float = 4.0) -> Figure:
@@ -28,7 +28,7 @@ def ratios(matrices: Mapping[str, np.ndarray], liked: float, most: float = 4.0) 
         label = f"{name} ({(values > most).mean():.1%} above {most:g})"
         axes.stairs(share, edges, color=colour, lw=1.6, label=label)
     axes.axvline(liked, color=RED, ls="--", lw=1.4)
-    top = {"xycoords": ("data", "axes fraction"), "va": "top", "color": RED}
+    top: Options = {"xycoords": ("data", "axes fraction"), "va": "top", "color": RED}
     style.note(axes, "a like", (liked, 1), (5, -4), **top)
     axes.set(xlim=(0, most), ylim=(0, None))
     axes.set(xlabel="watch ratio: time watched / length", ylabel="share of watches")
@@ -109,7 +109,7 @@ def standings(tables: Mapping[str, pd.DataFrame], metric: str = "ndcg@10") -> Fi
             axes.plot(table.loc[name, ["low", "high"]], [row, row], color=colour, lw=2)
             axes.plot(table.loc[name, metric], row, marker, color=colour, ms=8)
         if "oracle" in table.index:
-            best = table.loc["oracle", metric]
+            best = float(table[metric].loc["oracle"])
             axes.axvline(best, color="black", lw=1.4)
             style.note(axes, "the best\npossible", (best, len(names) - 1), (-4, 0), ha="right")
         axes.set(xlim=(0, None), xlabel=f"NDCG@10, {title}")

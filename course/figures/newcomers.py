@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, COUNTS, GREEN, GREY, ORANGE, RED
+from course.figures.style import BLUE, COLOURS, COUNTS, GREEN, GREY, ORANGE, RED, Options
 
 LONGEST = 30  # characters of a title beside a curve
 
@@ -123,7 +123,7 @@ def gains(panels: Mapping[str, pd.DataFrame]) -> Figure:
     `panels`: label of the horizontal axis to a table by stratum, with the columns gain, low, high
     (stars) and share (of the test ratings).
     """
-    shape: dict[str, object] = {"sharex": "col", "sharey": "row", "height_ratios": [4, 1]}
+    shape: Options = {"sharex": "col", "sharey": "row", "height_ratios": [4, 1]}
     figure, grid = plt.subplots(2, len(panels), figsize=(7.0, 4.4), squeeze=False, **shape)
     for (axes, below), (label, table) in zip(grid.T, panels.items(), strict=True):
         reach = [table["gain"] - table["low"], table["high"] - table["gain"]]

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, GREY, ORANGE
+from course.figures.style import BLUE, GREY, ORANGE, Options
 
 
 def worth(table: pd.DataFrame) -> Figure:
@@ -45,7 +45,7 @@ def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
     steps = [f * 10.0**e for e in range(-6, 1) for f in (1, 2, 5)]
     style.log_axis(axes, "y", ticks={step: f"{step:g}" for step in steps if low <= step <= high})
     axes.axvline(usual, color=GREY, lw=1, ls="--")
-    top = {"xycoords": ("data", "axes fraction"), "va": "top", "color": GREY}
+    top: Options = {"xycoords": ("data", "axes fraction"), "va": "top", "color": GREY}
     style.note(axes, "usual", (usual, 1), (3, -3), **top)
     axes.legend(loc="lower left")
     return figure

@@ -1,7 +1,6 @@
 """Figures on speed: from a slow loop to a fast one, beside other libraries, what bounds it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -14,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, SEQUENTIAL, SKY
+from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, SEQUENTIAL, SKY, Options
 
 OURS = "recsys_lib"
 # The looks of the others: all but the first colour, which is ours, and black as the eighth.
@@ -68,7 +67,9 @@ def race(
     looks[OURS] = (BLUE, "o")
     for name, curve in curves.items():
         colour, marker = looks[name]
-        size = {"lw": 3.0, "ms": 6, "zorder": 4} if name == OURS else {"lw": 1.3, "ms": 4.5}
+        size: Options = (
+            {"lw": 3.0, "ms": 6, "zorder": 4} if name == OURS else {"lw": 1.3, "ms": 4.5}
+        )
         x, y = curve["seconds"], curve["quality"]
         axes.plot(x, y, color=colour, marker=marker, label=name, **size)
     axes.set(xlabel="seconds of training (logarithmic)", ylabel=quality)
@@ -78,7 +79,7 @@ def race(
     names = sorted(ends, key=lambda name: ends[name]["quality"])
     values = np.array([ends[name]["quality"] for name in names])
     heights = style.apart((values - low) / (high - low), LINE, within=(0, 1))
-    beside: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 9}
+    beside: Options = {"xycoords": "axes fraction", "fontsize": 9}
     for name, height in zip(names, heights, strict=True):
         (colour, marker), end = looks[name], tuple(ends[name])
         leader = {"arrowstyle": "-", "color": colour, "lw": 0.9, "ls": ":"}
@@ -179,7 +180,7 @@ def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Se
     middle = (np.sqrt(x[0] * x[-1]), np.sqrt(line[0] * line[-1]))
     below = bool(np.log(y / line).mean() > 0)  # on the side where the measurements are not
     offset, side = ((3, -3), "top") if below else ((-3, 3), "bottom")
-    aslant = {"rotation": 45, "rotation_mode": "anchor", "ha": "center", "va": side}
+    aslant: Options = {"rotation": 45, "rotation_mode": "anchor", "ha": "center", "va": side}
     text = "n times the ratings, n times the seconds"
     style.note(axes, text, middle, offset, color=GREY, fontsize=9, **aslant)
     style.log_axis(axes, form=COUNTS)
