@@ -23,12 +23,8 @@ LOOKS = {
 def aa_p_values(p_values: Mapping[str, np.ndarray], alpha: float = 0.05) -> Figure:
     """Draw a histogram of A/A tests' p-values for each way to test, side by side.
 
-    Parameters
-    ----------
-    p_values : mapping of a name ("visits", "users") to (n,)
-        Of experiments in which there is nothing to find.
-    alpha : float
-        The level; the share of p-values below it is written into the panel.
+    `p_values` maps a name of `LOOKS` to the p-values (n,) of experiments with nothing to find; the
+    share of them below `alpha` is written into the panel.
     """
     figure, panels = style.panels(len(p_values), 3.3, sharey=True)
     edges = np.linspace(0, 1, 21)
@@ -47,12 +43,8 @@ def aa_p_values(p_values: Mapping[str, np.ndarray], alpha: float = 0.05) -> Figu
 def p_value_paths(looks: np.ndarray, p_values: np.ndarray, alpha: float = 0.05) -> Figure:
     """Draw how p-values wander from look to look, those that ever dip below `alpha` in colour.
 
-    Parameters
-    ----------
-    looks : (k,)
-        Times, in days.
-    p_values : (n, k)
-        A row an experiment; the first `MOST_PATHS` are drawn.
+    `looks` (k,) are times in days, `p_values` (n, k) has a row an experiment; the first
+    `MOST_PATHS` of them are drawn.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.4))
     drawn = np.maximum(p_values[:MOST_PATHS], LEAST_P)
@@ -86,14 +78,8 @@ def false_alarms(
 ) -> Figure:
     """Draw the share of A/A tests that are significant at some look, over the number of looks.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Index numbers of looks; a column a way to test ("visits", "users", "always valid").
-    theory : mapping of number of looks to share
-        What is known of a plain test at evenly spaced looks; drawn as crosses.
-    n : int
-        Number of tests behind each share: two standard errors of it are drawn as bands.
+    `table` has a row a number of looks and a column a way to test, as in `LOOKS`, each share from
+    `n` tests: bands show two standard errors. Crosses: `theory`, what is known of a plain test.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     first, last = table.index[[0, -1]]
@@ -121,15 +107,9 @@ def false_alarms(
 def growing(table: pd.DataFrame, truth: float, planned: float) -> Figure:
     """Draw an experiment's difference day by day, with both kinds of intervals.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Index time in days; difference, "margin" of a single look's interval and "valid margin" of
-        the confidence sequence.
-    truth : float
-        The difference that the simulator knows.
-    planned : float
-        The day of the planned end.
+    `table` has a row a day: difference, "margin" of a single look's interval, and "valid margin" of
+    the confidence sequence. `truth` is what the simulator knows, `planned` the day of the planned
+    end.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     days, points = table.index.to_numpy(float), 100 * table  # percentage points
@@ -157,12 +137,8 @@ def growing(table: pd.DataFrame, truth: float, planned: float) -> Figure:
 def offline_online(table: pd.DataFrame) -> Figure:
     """Draw what people did over what each offline metric had promised.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Index models; rmse (NaN where there is none), ndcg@10, online (conversions per visit) and
-        error, its standard error. The best by an offline metric are ringed; of the same models the
-        best online has a star.
+    `table` has a row a model: rmse and ndcg@10 (NaN where there is none), online (conversions per
+    visit) and error, its standard error. Rings: best by an offline metric; star: best online.
     """
     figure, panels = style.panels(2, 4.2, sharey=True)
     online = table["online"].to_numpy(float)

@@ -30,20 +30,10 @@ def matrix(
 ) -> Figure:
     """Draw the whole table from afar and its fullest corner from close by.
 
-    Left: users by activity, films by popularity, cut into blocks; a block's colour is the share of
-    its pairs that are rated, white means none. Right: the `corner` most active users and most
-    popular films, a pixel a pair, its colour the stars. Needs a few bytes a rating, no dense table.
-
-    Parameters
-    ----------
-    ratings : CSR (n_users, n_items)
-    n_items : int
-    scale : (float, float)
-        Lowest and highest rating, in stars.
-    corner : int
-        Users and films to show from close by.
-    blocks : (int, int)
-        Blocks of users and of films, at most.
+    Left: users by activity, films by popularity, cut into at most `blocks`; a block's colour is the
+    share of its pairs that are rated, white means none. Right: the `corner` most active users and
+    most popular films, a pixel a pair, its colour the stars. `ratings` is a CSR (n_users,
+    `n_items`), `scale` its lowest and highest rating. Needs a few bytes a rating, no dense table.
     """
     n_users = len(ratings.indptr) - 1
     figure, (whole, close) = style.panels(2, 3.5, width_ratios=(1.25, 1))
@@ -78,12 +68,8 @@ def matrix(
 def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1) -> Figure:
     """Draw how ratings are spread over films and over users: by rank, and as Lorenz curves.
 
-    Parameters
-    ----------
-    film_counts, user_counts : (n_items,) and (n_users,) int
-        Number of ratings of each; zeros count as members of the tail.
-    marked : float
-        The share of films and users, the largest first, at which the curves get a point.
+    The counts (n_items,) and (n_users,) are numbers of ratings; zeros count as members of the tail.
+    The curves get a point at the share `marked` of films and users, the largest first.
     """
     figure, (ranks, lorenz) = style.panels(2, 3.4)
     labels = []
@@ -128,15 +114,8 @@ def stars(
 ) -> Figure:
     """Draw how often each rating is given, and each user's mean and spread.
 
-    Parameters
-    ----------
-    values : (nnz,) float32
-        All ratings.
-    means, spreads : (n_users,)
-        Mean and standard deviation of each user's ratings, in stars. Above 5,000
-        users only a part of them is drawn, evenly spaced.
-    marked : mapping, optional
-        Name to put beside a user: the user's position in `means`.
+    `values` (nnz,) are all ratings, `means` and `spreads` (n_users,) mean and standard deviation of
+    each user's, in stars; above 5,000 users only a part is drawn. `marked`: name to a user's place.
     """
     figure, (scale, people) = style.panels(2, 3.4)
     level, count = np.unique(values, return_counts=True)
@@ -197,13 +176,8 @@ def years(table: pd.DataFrame) -> Figure:
 def genres(given: pd.DataFrame, counts: Mapping[str, int]) -> Figure:
     """Draw P(column's genre | row's genre) as a heat map with whole percents.
 
-    Parameters
-    ----------
-    given : DataFrame, square
-        Row g, column h: the share of the films of genre g that are of genre h too. Drawn in the
-        order given; the diagonal, always 1, is left grey.
-    counts : mapping
-        Number of films of each genre, for the rows' labels.
+    `given` is square: the share of the films of the row's genre that are of the column's too, drawn
+    in this order but for the diagonal; `counts` has the number of films of each genre.
     """
     figure, axes = plt.subplots(figsize=(7.0, 6.4))
     percent = 100 * given
@@ -232,12 +206,9 @@ def selection(
 ) -> Figure:
     """Draw two traces of choice: popular films please more, and chosen films please most.
 
-    Parameters
-    ----------
-    counts, means : (n,)
-        Number of ratings, at least 1, and mean rating of each film: left, by class of popularity.
-    rated, everything : (m,)
-        Expected ratings of pairs that were rated, and of pairs drawn at random: right.
+    Left, by class of popularity: `counts`, at least 1, and `means` (n,) of each film's ratings.
+    Right: expected ratings of pairs that were `rated`, and of pairs drawn at random from
+    `everything`.
     """
     figure, (popularity, truth) = style.panels(2, 3.4)
     edges = np.unique(np.geomspace(1, counts.max() + 1, 9).astype(int))
@@ -270,15 +241,9 @@ def parts(
 ) -> Figure:
     """Draw ratings as points, time across and users upwards, coloured by the part they are in.
 
-    Parameters
-    ----------
-    protocols : mapping of name to three pairs of arrays
-        The training, the validation and the test part of each protocol; a panel each. A part is
-        its ratings' users (n,) int, counted from 0, and their times (n,) int, in seconds.
-    rng : Generator
-        Chooses which ratings are drawn.
-    n_drawn : int
-        At most so many a panel.
+    `protocols` maps a name to training, validation and test part; a panel each. A part is its
+    ratings' users, counted from 0, and their times in seconds, both (n,) int. `rng` chooses the
+    `n_drawn` ratings, at most, of a panel.
     """
     figure, panels = style.panels(len(protocols), 4.0, sharey=True)
     every = next(iter(protocols.values()))

@@ -55,14 +55,10 @@ def film_map(
     points : (n, 2)
         Positions; they have no unit.
     groups : (n,) int
-        Index in `names`, or -1 for films of none of them.
-    names : sequence of str
-        The groups, six at most; none is possible.
+        Index in `names`, of which there are six at most, or -1.
     titles : (n,) sequence of str
         The most important film first: it is the first to get its title written. An empty one is
-        never written.
-    n_labels : int
-        How many titles at most.
+        never written, nor more than `n_labels`.
     """
     figure, axes = plt.subplots(figsize=(7.0, 6.4), dpi=_SHARP)
     _scatter(axes, points, groups, names, size=13)
@@ -81,16 +77,9 @@ def ties(
     film: int,
     others: Sequence[int],
 ) -> Figure:
-    """Draw the map of `film_map` with lines from one film to others.
+    """Draw the map of `film_map` with lines from the film at one place to `others`.
 
-    Parameters
-    ----------
-    points, groups, names, titles :
-        As for `film_map`.
-    film : int
-        Its place in `points`.
-    others : sequence of int
-        The ends of the lines; they and the film have their titles written.
+    All of them have their titles written.
     """
     shown = [film, *others]
     said = [titles[i] if i in shown else "" for i in range(len(titles))]
@@ -143,14 +132,8 @@ def along_direction(
 ) -> Figure:
     """Draw where films lie along a direction: a band a group, its median, and some titles.
 
-    Parameters
-    ----------
-    groups : mapping of name to (positions (n,), titles (n,))
-        The positions have no unit. Titles: the most important film first.
-    ends : (str, str)
-        What the left and the right end stand for.
-    n_labels : int
-        How many titles to write in each band, at most.
+    `groups` maps a name to positions (n,), without unit, and titles (n,), the most important first,
+    of which at most `n_labels` are written; `ends` says what the left and the right end stand for.
     """
     figure, axes = plt.subplots(figsize=(7.0, 1.15 * len(groups) + 0.7), dpi=_SHARP)
     labels = []
@@ -180,17 +163,9 @@ def few_ratings(
 ) -> Figure:
     """Draw what films with few ratings are like: short vectors, and neighbours at random.
 
-    Parameters
-    ----------
-    counts : (n,) int
-        Ratings of each film, at least one.
-    lengths : (n,)
-        The length of its vector.
-    shares : DataFrame
-        A row a class of films: "ratings" (the middle of the class), "share" of the neighbours that
-        have a genre in common with the film, "error" of it (standard error), "chance".
-    n_shown : int
-        How many films to draw as points, at most; the line is the median of all.
+    `counts`, at least one, and `lengths` of the vectors are of each film (n,); `n_shown` of them
+    are points, the line is the median of all. `shares` has a row a class of films: "ratings" (its
+    middle), "share" of neighbours with a common genre, "error" of it (standard error), "chance".
     """
     figure, (left, right) = style.panels(2, 3.6, dpi=_SHARP)
     some = np.linspace(0, len(counts) - 1, min(n_shown, len(counts))).astype(int)
@@ -215,13 +190,8 @@ def few_ratings(
 def recovered(factors: pd.DataFrame, films: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how much of a known truth was found, factor by factor and film by film.
 
-    Parameters
-    ----------
-    factors : DataFrame
-        A row a true factor: "strength" (stars), "found" and "chance" (correlations).
-    films : mapping of name to DataFrame
-        A line a model: "ratings", "cosine" (mean) and "error" (its standard error), a row a class
-        of films.
+    `factors` has a row a true factor: strength (stars), found and chance (correlations). `films`
+    maps a model to a row a class of films: ratings, cosine (mean) and error (its standard error).
     """
     figure, (left, right) = style.panels(2, 3.6)
     left.plot(factors["strength"], factors["found"], "o-", color=BLUE, label="found")

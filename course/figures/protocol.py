@@ -25,13 +25,8 @@ def worth(table: pd.DataFrame) -> Figure:
 def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
     """Draw a metric over the number of sampled films, a line a model.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row for each number of sampled films, ascending, the last being the whole catalogue; a
-        column a model.
-    usual : int
-        The number that is usual, marked by a line.
+    `table` has a row a number of films, ascending, the last being the whole catalogue, and a column
+    a model; the number that is `usual` is marked.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     style.lines(axes, table, lw=1.5, ms=5)

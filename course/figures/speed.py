@@ -54,13 +54,8 @@ def race(
 ) -> Figure:
     """Draw what each contender reaches over the seconds it has spent, a marker an epoch.
 
-    Parameters
-    ----------
-    curves : mapping of contender to DataFrame
-        At most eight, ``"recsys_lib"`` among them; ``seconds`` (since the start) and ``quality``, a
-        row an epoch.
-    quality : str
-        Of the vertical axis.
+    `curves` maps at most eight contenders, "recsys_lib" among them, to a row an epoch: seconds
+    (since the start) and quality. `quality` is the vertical axis's label.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     looks = dict(zip((name for name in curves if name != OURS), OTHERS, strict=False))
@@ -94,12 +89,9 @@ def race(
 def epochs(table: pd.DataFrame) -> Figure:
     """Draw the seconds an epoch takes each contender, a dot a number of factors.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a contender, ``"recsys_lib"`` among them, a column a number of factors K, at most
-        four. What was not measured is NaN. Rows are drawn in the order of the middle column, the
-        fastest at the top.
+    `table` has a row a contender, "recsys_lib" among them, and a column a number of factors, at
+    most four; NaN was not measured. Rows are in the order of the middle column, the fastest at the
+    top.
     """
     table = table.sort_values(table.columns[len(table.columns) // 2])
     figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(table)))
@@ -129,12 +121,8 @@ def epochs(table: pd.DataFrame) -> Figure:
 def roof(table: pd.DataFrame) -> Figure:
     """Draw what an epoch is made of, how long it takes, and how long arithmetic alone would.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a number of factors K; seconds in ``gather``, ``sums`` and ``solve``, parts of an
-        epoch measured apart, ``measured``, the whole epoch, and ``arithmetic``, the multiplications
-        alone at the speed of the machine's matrix products.
+    `table` has a row a number of factors K, in seconds: gather, sums and solve, parts measured
+    apart, measured, the whole epoch, and arithmetic, its products alone at the machine's speed.
     """
     figure, axes = plt.subplots(figsize=(7.0, 1.6 + 0.6 * len(table)))
     rows = np.arange(len(table))
@@ -166,10 +154,7 @@ def roof(table: pd.DataFrame) -> Figure:
 def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Series) -> Figure:
     """Draw seconds an epoch over the number of ratings, with the line of proportional growth.
 
-    Parameters
-    ----------
-    ratings, seconds : (n,)
-        In ascending order of ratings; the line goes through the first point.
+    Both are (n,), ascending in `ratings`; the line goes through the first point.
     """
     x, y = np.asarray(ratings, float), np.asarray(seconds, float)
     line = y[0] * x / x[0]
