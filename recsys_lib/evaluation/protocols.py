@@ -160,14 +160,8 @@ class Split:
         model : Recommender
             Fitted on `learning`, as `fit` does it.
         metrics, **options :
-            As `evaluation.evaluate` takes them; by default `relevant` and the candidates are those
-            of the development part.
-
-        Raises
-        ------
-        RecsysError
-            There is a result of this name already; or `evaluate` refuses, which does not count:
-            nobody has learnt anything.
+            As `evaluation.evaluate` takes them; `relevant` and the candidates are those of the
+            development part. What it refuses does not count: nobody has learnt anything.
         """
         if name in self._tested:
             raise RecsysError(
@@ -277,8 +271,7 @@ def fully_observed(
 
     A list is of the small matrix's items only, each of which its user has tried: one that is not
     liked there is a true negative. Validation is a random part of the big matrix, where users tried
-    only what they were shown; there too, only what was tried is ranked, since nothing is known of
-    the rest.
+    only what they were shown; there too, only what was tried is ranked.
 
     Parameters
     ----------
@@ -286,10 +279,8 @@ def fully_observed(
         KuaiRec or its like.
     liked : float
         The lowest watch ratio that makes a like. (KuaiRec's authors say: more than 2.)
-    valid : float
-        Share of the big matrix that is held back for choosing.
-    seed : int
-        Decides which.
+    valid, seed :
+        Share of the big matrix that is held back for choosing; what decides which.
     cold : float
         Share of the small matrix's items that shall have no rating to learn from. Where there are
         fewer, all ratings of some others, drawn at random, are left out of the big matrix.
@@ -298,8 +289,6 @@ def fully_observed(
     ------
     DataError
         The data have no fully observed matrix, or a pair is in both.
-    RecsysError
-        `valid` or `cold` is out of range.
     """
     if not 0 <= cold < 1:
         raise RecsysError(f"cold is {cold}; it is a share of the items, from 0 to below 1")
@@ -341,17 +330,10 @@ def user_holdout(
         With star ratings.
     liked : float
         The lowest rating that makes a like.
-    valid : float
-        Share of the other users' ratings that is held back for choosing.
-    test : float
-        Share of users who are held out.
+    valid, test : float
+        Shares of the other users' ratings, held back for choosing, and of users who are held out.
     seed : int
         Decides who and which.
-
-    Raises
-    ------
-    RecsysError
-        A share is out of range, or there are too few users.
     """
     known, _, target, shown = splits.strong_generalisation(
         data.ratings, valid=0.0, test=test, seed=seed

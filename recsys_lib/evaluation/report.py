@@ -20,6 +20,7 @@ from recsys_lib.errors import RecsysError
 # The rating metrics that have an interval: the column of `Report.errors` that each sums up.
 _SUMMED = {"rmse": "squared", "mae": "absolute"}
 SMALLER_IS_BETTER = frozenset(_SUMMED)
+Seed = int | np.random.Generator
 DRAWN_AT_A_TIME = 2**18  # users: it bounds the memory of an interval and changes no number
 
 
@@ -80,23 +81,18 @@ class Report:
         return metric in self.values and (summed or metric in self.per_user)
 
     def interval(
-        self,
-        metric: str,
-        *,
-        level: float = 0.95,
-        n: int = 1000,
-        seed: int | np.random.Generator = 0,
+        self, metric: str, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
     ) -> tuple[float, float]:
         """Return the bootstrap interval over users of a metric; see `bootstrap_interval`.
 
         The ranking metrics are means over users. RMSE and MAE are of all ratings: whole users are
         drawn, with all their ratings, and the errors pooled.
         """
-        sums, counts = self._ratio(metric)
-        return _percentiles((sums, counts), _STATISTIC.get(metric, _mean), level, n, seed)
+        statistic = _root if metric == "rmse" else _ratio
+        return _percentiles(self._columns(metric), statistic, level, n, seed)
 
-    def _ratio(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return each user's part (n_users,) in the two sums whose ratio the metric is."""
+    def _columns(self, metric: str) -> np.ndarray:
+        """Return the users' parts (2, n_users) in the two sums whose ratio the metric is."""
         self[metric]  # refuses what is not here
         if not self.has_interval(metric):
             able = [name for name in self.values if self.has_interval(name)]
@@ -105,10 +101,9 @@ class Report:
                 f"interval over users; these have: {', '.join(able) or 'none'}"
             )
         if metric in _SUMMED:
-            sums, counts = self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64).T
-            return sums, counts
+            return self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64).T
         values = self.per_user[metric].to_numpy(np.float64)
-        return values, np.ones(len(values))
+        return np.array([values, np.ones(len(values))])
 
     @property
     def summary(self) -> str:
@@ -167,21 +162,16 @@ def compare(
     first, *others = reports
     for name in others:
         _check_same(first, reports[first], name, reports[name])
-    none = (float("nan"), float("nan"))
-    table: dict[str, list[float]] = {}
-    for metric in dict.fromkeys(metric for report in reports.values() for metric in report.values):
-        table[metric] = [report.values.get(metric, float("nan")) for report in reports.values()]
-        if interval is None or not any(report.has_interval(metric) for report in reports.values()):
-            continue
-        ends = [
-            report.interval(metric, level=interval, n=n, seed=seed)
-            if report.has_interval(metric)
-            else none
-            for report in reports.values()
-        ]
-        table[f"{metric} low"] = [low for low, _ in ends]
-        table[f"{metric} high"] = [high for _, high in ends]
-    return pd.DataFrame(table, index=pd.Index(list(reports), name="model"))
+    rows: list[dict[str, float]] = []
+    for report in reports.values():
+        row: dict[str, float] = {}
+        for metric, value in report.values.items():
+            row[metric] = value
+            if interval is not None and report.has_interval(metric):
+                ends = report.interval(metric, level=interval, n=n, seed=seed)
+                row[f"{metric} low"], row[f"{metric} high"] = ends
+        rows.append(row)
+    return pd.DataFrame(rows, index=pd.Index(list(reports), name="model"))
 
 
 class Paired(NamedTuple):
@@ -210,13 +200,7 @@ class Paired(NamedTuple):
 
 
 def paired(
-    a: Report,
-    b: Report,
-    metric: str,
-    *,
-    level: float = 0.95,
-    n: int = 1000,
-    seed: int | np.random.Generator = 0,
+    a: Report, b: Report, metric: str, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
 ) -> Paired:
     """Compare two models user by user: the same users are drawn for both.
 
@@ -226,21 +210,16 @@ def paired(
     Parameters
     ----------
     a, b : Report
-        Of one test part and one protocol.
+        Of one test part and one protocol; others are refused.
     metric : str
-        One that both have; less is better for rmse and mae, more for all others.
+        One that both have by user; less is better for rmse and mae, more for all others.
     level, n, seed :
         As for `bootstrap_interval`.
-
-    Raises
-    ------
-    RecsysError
-        The reports are of different test parts or protocols, or have no such metric by user.
     """
     _check_same("the first", a, "the second", b)
-    columns = np.array([*a._ratio(metric), *b._ratio(metric)])
+    columns = np.concatenate([a._columns(metric), b._columns(metric)])
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
-    one = _STATISTIC.get(metric, _mean)
+    one = _root if metric == "rmse" else _ratio
 
     def gap(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
         return one(*columns[:2], axis=axis) - one(*columns[2:], axis=axis)
@@ -253,14 +232,10 @@ def paired(
 
 
 def _check_same(first: str, a: Report, name: str, b: Report) -> None:
-    same = (a.n_users, a.n_left_out, a.n_ratings, a.relevant, a.candidates, a.test_part) == (
-        b.n_users, b.n_left_out, b.n_ratings, b.relevant, b.candidates, b.test_part,
-    )  # fmt: skip
-    if not (
-        same
-        and a.per_user.index.equals(b.per_user.index)
-        and (a.errors.empty or b.errors.empty or a.errors.index.equals(b.errors.index))
-    ):
+    kinds = [(r.n_users, r.n_ratings, r.relevant, r.candidates, r.test_part) for r in (a, b)]
+    users = a.per_user.index.equals(b.per_user.index)
+    raters = a.errors.empty or b.errors.empty or a.errors.index.equals(b.errors.index)
+    if not (kinds[0] == kinds[1] and users and raters):
         raise RecsysError(
             f"{first!r} and {name!r} were not measured on the same ground ({a.summary} / "
             f"{b.summary}), so their numbers do not compare; evaluate both on one test part"
@@ -268,11 +243,7 @@ def _check_same(first: str, a: Report, name: str, b: Report) -> None:
 
 
 def bootstrap_interval(
-    values: np.ndarray,
-    *,
-    level: float = 0.95,
-    n: int = 1000,
-    seed: int | np.random.Generator = 0,
+    values: np.ndarray, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean over users (Efron 1979).
 
@@ -283,38 +254,32 @@ def bootstrap_interval(
     Parameters
     ----------
     values : (n_users,) float64
-        One metric, a value a user; NaN (no value) is passed over.
-    seed : int or Generator
-        Decides the draws.
+        One metric, a value a user; NaN (no value) is passed over. One there must be.
     level : float
         Share of the draws' means within the interval, between 0 and 1.
     n : int
         Number of draws.
+    seed : int or Generator
+        Decides the draws.
 
     Returns
     -------
     low, high : float
-
-    Raises
-    ------
-    RecsysError
-        There is no value, or `level` or `n` is out of range.
     """
     values = np.asarray(values, np.float64)
-    return _percentiles((values, np.ones(len(values))), _mean, level, n, seed)
+    return _percentiles(np.array([values, np.ones(len(values))]), _ratio, level, n, seed)
 
 
 def _percentiles(
-    columns: np.ndarray | tuple[np.ndarray, ...],
+    columns: np.ndarray,
     statistic: Callable[..., np.ndarray],
     level: float,
     n: int,
-    seed: int | np.random.Generator,
+    seed: Seed,
 ) -> tuple[float, float]:
     """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
     if not (0 < level < 1 and n >= 2):
         raise RecsysError(f"level={level} must lie between 0 and 1, and n={n} must be 2 or more")
-    columns = np.asarray(columns)
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
     if (size := columns.shape[1]) == 0:
         raise RecsysError("there is no user to draw from: not one has a value")
@@ -328,12 +293,9 @@ def _percentiles(
     return float(found.low), float(found.high)
 
 
-def _mean(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
+def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
     return sums.sum(axis=axis) / counts.sum(axis=axis)
 
 
-def _root_mean(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    return np.sqrt(_mean(sums, counts, axis=axis))
-
-
-_STATISTIC = {"rmse": _root_mean}
+def _root(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    return np.sqrt(_ratio(sums, counts, axis=axis))
