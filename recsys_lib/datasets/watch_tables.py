@@ -17,6 +17,25 @@ _OTHERS = {
     0: 2, 3: 1076, 4: 13, 5: 10, 6: 3, 7: 47, 8: 340, 10: 5, 11: 3, 12: 2, 13: 2, 14: 2, 15: 2,
     16: 2, 17: 2,
 }  # fmt: skip
+# Upper ends of the published ranges, and their names; numbers beyond the last end have the last.
+_RANGES = {
+    "follow_user_num": (
+        [0, 10, 50, 100, 150, 250, 500],
+        ["0", "(0,10]", "(10,50]", "(50,100]", "(100,150]", "(150,250]", "(250,500]", "500+"],
+    ),
+    "fans_user_num": (
+        [0, 9, 99, 999, 4_999, 9_999],
+        ["0", "[1,10)", "[10,100)", "[100,1k)", "[1k,5k)", "[5k,1w)", "[1w,10w)"],
+    ),
+    "friend_user_num": (
+        [0, 4, 29, 59, 119, 249],
+        ["0", "[1,5)", "[5,30)", "[30,60)", "[60,120)", "[120,250)", "250+"],
+    ),
+    "register_days": (
+        [30, 60, 90, 180, 365, 730],
+        ["15-30", "31-60", "61-90", "91-180", "181-365", "366-730", "730+"],
+    ),
+}
 
 
 def invent_videos(genres: np.ndarray, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
@@ -80,12 +99,12 @@ def invent_users(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nda
             "is_video_author": (rng.random(n) < 0.2).astype(np.int64),
         }
     )
-    for name, part in titles.RANGES.items():
-        number = np.exp(1.2 * rng.standard_normal(n)) * part["middle"]
+    middle = {"follow_user_num": 30, "fans_user_num": 3, "friend_user_num": 1, "register_days": 200}
+    for name, (ends, labels) in _RANGES.items():
+        number = np.exp(1.2 * rng.standard_normal(n)) * middle[name]
         whole = number.astype(np.int64) + 15 * (name == "register_days")
         table[name] = whole
-        labels = np.array(part["labels"])
-        table[f"{name}_range"] = _text(labels[np.searchsorted(part["ends"], whole)])
+        table[f"{name}_range"] = _text(np.array(labels)[np.searchsorted(ends, whole)])
     values = {f"onehot_feat{k}": size for k, size in _OTHERS.items()} | TELLING
     codes = {}
     for k in range(18):

@@ -65,7 +65,7 @@ def members(release, films=FILMS, rated=RATED):
     """Return file name -> bytes: the release's files as GroupLens writes them."""
     half = 0.5 if release.scale[0] == 0.5 else 0  # whole stars in the old releases
     rated = [(u, i, r - half, t) for u, i, r, t in rated]
-    if release.layout == registry.LAYOUTS["csv"]:
+    if release.layout is registry.CSV:
 
         def table(header, rows):
             text = io.StringIO()
