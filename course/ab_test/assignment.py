@@ -28,7 +28,7 @@ def assign(user_ids: Any, experiment: str, shares: Sequence[float] = (0.5, 0.5))
     Raises
     ------
     RecsysError
-        IdIndex are not whole numbers, or the shares do not add up to 1.
+        Ids are not whole numbers, or the shares do not add up to 1.
     """
     ids = np.atleast_1d(user_ids)
     if ids.dtype.kind not in "iu":

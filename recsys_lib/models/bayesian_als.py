@@ -56,7 +56,7 @@ class BayesianALS(RatingModel):
     mu_ : float
         μ, the training mean.
     user_draws_, item_draws_ : (n_users, S, K + 1) and (n_items, S, K + 1) float32
-        Factors, then the bias. Draws of the same number belong together.
+        Factors, then the bias; draws of the same number belong together.
     item_means_ : (n_items, S, K + 1) float32
         The means that the items' draws scatter about, given the users' of the same number. Averages
         over these instead of the draws have the same expectation and less noise of their own (Rao
@@ -221,8 +221,7 @@ class BayesianALS(RatingModel):
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
         users, items = self.pairs(user_ids, item_ids)
         mean = self._moments(self.user_draws_, self.item_means_, users, items)[0]
-        variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
-        variance += self.user_variances_[users]
+        variance = np.square(self.predict_std(user_ids, item_ids))
         reach = np.float32(ndtri((1 + level) / 2)) * np.sqrt(variance)
         return (mean - reach).clip(*self.scale_), (mean + reach).clip(*self.scale_)
 
@@ -234,7 +233,7 @@ class BayesianALS(RatingModel):
         return _flat(draws, np.float32(1 / self.n_samples))
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return strangers' vectors, (m, S K + 1) float32; see `draw_users`."""
+        """Return strangers' vectors (m, S K + 1) float32; see `draw_users`."""
         return self.vectors(ratings)
 
     def item_vectors(self) -> np.ndarray:
