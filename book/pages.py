@@ -38,8 +38,8 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     options = ["--path-output", str(sources), "-q", *strict]
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    program = BIN / "jupyter-book"
-    quietly([program, "build", sources, *options], "Building the site", "site", env=env)
+    command = [BIN / "jupyter-book", "build", str(sources), *options]
+    quietly(command, "Building the site", "site", env=env)
     stamp.path.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     (sources / "_build" / "html").rename(html)
@@ -64,22 +64,13 @@ def stage(results: Results, folder: Path) -> None:
     (folder / "notebooks").mkdir()
     for chapter in results.chapters:
         notebook = nbformat.read(chapter.path, as_version=4)
+        notebook.metadata.pop("widgets", None)
         for part in (notebook, *notebook.cells):
             part.metadata.pop("papermill", None)  # times and paths of the machine that ran it
-        keep_widgets_as_html(notebook)
+            for output in part.get("outputs", []):
+                if "text/html" in output.get("data", {}):  # which holds all that our script needs
+                    output.data.pop("application/vnd.jupyter.widget-view+json", None)
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
-
-
-def keep_widgets_as_html(notebook: nbformat.NotebookNode) -> None:
-    """Leave out what only a kernel or another's widget runtime could bring to life.
-
-    The widgets' HTML form holds all that the site's own script needs.
-    """
-    notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "text/html" in output.get("data", {}):
-                output.data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def configuration(results: Results) -> dict[str, Any]:
