@@ -38,7 +38,7 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     options = ["--path-output", str(sources), "-q", *strict]
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    command = [BIN / "jupyter-book", "build", str(sources), *options]
+    command = [str(BIN / "jupyter-book"), "build", str(sources), *options]
     quietly(command, "Building the site", "site", env=env)
     stamp.path.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
