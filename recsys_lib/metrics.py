@@ -178,7 +178,7 @@ def auc(scores: Any, relevant: Any) -> float:
     Returns
     -------
     float
-        NaN if none is relevant, or all are. `kernels.ranking.user_auc` computes the same for many
+        NaN if none is relevant, or all are. `kernels.auc.user_auc` computes the same for many
         users and a whole catalogue.
     """
     s, is_relevant = np.asarray(scores), np.asarray(relevant, bool)

@@ -115,7 +115,7 @@ class Ratings:
             Ratings outside are refused. Without it, the lowest and highest rating present are the
             scale and only NaN and infinities are refused.
         user_ids, item_ids : array-like, optional
-            IdIndex that belong to the data even if no rating mentions them.
+            Ids that belong to the data even if no rating mentions them.
 
         Raises
         ------

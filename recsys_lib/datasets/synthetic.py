@@ -145,7 +145,7 @@ def _make_films(
     names = np.array(titles.GENRES)
     table = pd.DataFrame(
         {
-            # IdIndex have gaps, as MovieLens' have: who takes an id for an index is found out.
+            # Ids have gaps, as MovieLens' have: who takes an id for an index is found out.
             "item_id": np.cumsum(rng.integers(1, 4, n)),
             "title": pd.Series(titles.invent_titles(genres, years, rng), dtype="str"),
             "year": pd.array(years.astype(np.int64), dtype="Int64"),

@@ -14,7 +14,7 @@ from recsys_lib.datasets.registry import Layout
 from recsys_lib.datasets.tidy import tidy_title
 from recsys_lib.errors import DataError
 
-# IdIndex are looked up in arrays as long as the largest id. Those of MovieLens end below 300,000.
+# Ids are looked up in arrays as long as the largest id. Those of MovieLens end below 300,000.
 MAX_ID = 50_000_000
 
 _GENRES_100K = (  # the first flag says "unknown"

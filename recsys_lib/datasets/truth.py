@@ -38,7 +38,7 @@ class Truth:
     ratings : Ratings
         What was observed.
     cold_items : (n,) int64
-        IdIndex of the films that nobody rated.
+        Ids of the films that nobody rated.
     """
 
     mu: float

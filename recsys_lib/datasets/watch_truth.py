@@ -32,7 +32,7 @@ class WatchTruth:
     ratings, full : Ratings
         What was observed: the big matrix and the small one.
     cold_items : (n,) int64
-        IdIndex of the videos that nobody watched in the big matrix.
+        Ids of the videos that nobody watched in the big matrix.
     """
 
     user_biases: np.ndarray

@@ -57,8 +57,8 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
         seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
     items = np.full((m, n), -1, np.int32)
     scores = np.full((m, n), -np.inf, np.float32)
-    tiles = _tiles(_float32(item_vectors))
-    users = _float32(user_vectors)
+    tiles = tiles_of(as_float32(item_vectors))
+    users = as_float32(user_vectors)
     with threads_for(m):
         _top_n(users, tiles, len(item_vectors), seen_indptr, seen_indices, items, scores)
     return items, scores
@@ -70,41 +70,8 @@ def top_of_scores(scores, seen_indptr, seen_indices, n):
     items = np.full((m, n), -1, np.int32)
     best = np.full((m, n), -np.inf, np.float32)
     with threads_for(m):
-        _top_of_scores(_float32(scores), seen_indptr, seen_indices, items, best)
+        _top_of_scores(as_float32(scores), seen_indptr, seen_indices, items, best)
     return items, best
-
-
-def user_auc(
-    user_vectors, item_vectors, seen_indptr, seen_indices, relevant_indptr, relevant_indices
-):
-    """Return each user's exact AUC over the whole catalogue less what the user has seen.
-
-    It is the share of pairs (relevant item, other item) in which the relevant one scores higher;
-    a tie counts half.
-
-    Parameters
-    ----------
-    user_vectors, item_vectors, seen_indptr, seen_indices
-        As for `top_n`.
-    relevant_indptr : (m + 1,) int64
-        Offsets of the users' rows in `relevant_indices`.
-    relevant_indices : (nnz,) int32
-        Relevant items, ascending within a row, none of them seen.
-
-    Returns
-    -------
-    (m,) float64
-        From 0 to 1; NaN for a user without a relevant item or without any other.
-    """
-    m = len(user_vectors)
-    if seen_indptr is None:
-        seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
-    users, items = _float32(user_vectors), _float32(item_vectors)
-    seen = (seen_indptr, seen_indices)
-    relevant = (relevant_indptr, relevant_indices)
-    auc = np.full(m, np.nan)
-    _user_auc(users, items, _tiles(items), *seen, *relevant, auc)
-    return auc
 
 
 def score_pairs(user_vectors, item_vectors, users, items):
@@ -118,7 +85,7 @@ def score_pairs(user_vectors, item_vectors, users, items):
         Rows of U and of V.
     """
     scores = np.empty(len(users), np.float32)
-    _score_pairs(_float32(user_vectors), _float32(item_vectors), users, items, scores)
+    _score_pairs(as_float32(user_vectors), as_float32(item_vectors), users, items, scores)
     return scores
 
 
@@ -130,7 +97,7 @@ def find_hits(items, relevant_indptr, relevant_indices):
     items : (m, n) int32
         A list a user, as `top_n` gives it.
     relevant_indptr, relevant_indices
-        As for `user_auc`.
+        As for `recsys_lib.kernels.auc.user_auc`.
     """
     hits = np.zeros(items.shape, np.bool_)
     _find_hits(items, relevant_indptr, relevant_indices, hits)
@@ -161,7 +128,7 @@ def count_shared(indptr_a, indices_a, indptr_b, indices_b):
     return shared
 
 
-def _float32(vectors):
+def as_float32(vectors):
     """Return the rows as the kernels read them: float32, one after the other (no copy if so)."""
     return np.ascontiguousarray(vectors, np.float32)
 
@@ -170,7 +137,7 @@ def _float32(vectors):
 
 
 @njit(cache=True, parallel=True)
-def _tiles(item_vectors):
+def tiles_of(item_vectors):
     """Return V cut into tiles and each tile transposed: (n_tiles, D, ITEMS), zeros beyond the end.
 
     Factor by factor, the items of a tile lie side by side: one vector instruction then handles
@@ -187,7 +154,7 @@ def _tiles(item_vectors):
 
 
 @njit(cache=True)
-def _block(user_vectors, first):
+def block_of(user_vectors, first):
     """Return a block of users' vectors, transposed: (D, USERS), zeros beyond the end."""
     n_users, n_factors = min(USERS, len(user_vectors) - first), user_vectors.shape[1]
     block = np.zeros((n_factors, USERS), np.float32)
@@ -198,7 +165,7 @@ def _block(user_vectors, first):
 
 
 @njit(cache=True)
-def _score_tile(block, tile, scores):
+def score_tile(block, tile, scores):
     """Fill `scores` (USERS, ITEMS) with the products of `block` (D, USERS) and `tile` (D, ITEMS).
 
     By the very tiles of sums that build the Gram matrices of alternating least squares.
@@ -210,7 +177,7 @@ def _score_tile(block, tile, scores):
 
 
 @njit(cache=True)
-def _dot(x, y):
+def dot(x, y):
     """Return the same chain of products for one pair."""
     s = np.float32(0)
     for d in range(len(x)):
@@ -221,11 +188,11 @@ def _dot(x, y):
 @njit(cache=True, parallel=True)
 def _score_pairs(user_vectors, item_vectors, users, items, scores):
     for k in prange(len(users)):
-        scores[k] = _dot(user_vectors[users[k]], item_vectors[items[k]])
+        scores[k] = dot(user_vectors[users[k]], item_vectors[items[k]])
 
 
 @njit(cache=True)
-def _blank(scores, u, start, columns, cursor, end, value):
+def blank(scores, u, start, columns, cursor, end, value):
     """Write `value` over the scores of those `columns` that lie in this tile; return the cursor.
 
     Rows ascend and tiles ascend, so a cursor that only moves on finds each column once.
@@ -250,15 +217,15 @@ def _top_n(user_vectors, tiles, n_items, seen_indptr, seen_indices, items, score
 @njit(cache=True)
 def _top_n_block(first, user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores):
     n_users = min(USERS, len(user_vectors) - first)
-    block, s = _block(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
+    block, s = block_of(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
     cursor = seen_indptr[first : first + USERS].copy()
     for t in range(len(tiles)):
         start = t * ITEMS
-        _score_tile(block, tiles[t], s)
+        score_tile(block, tiles[t], s)
         s[:, n_items - start :] = -np.inf  # nothing but the last tile reaches beyond the end
         for u in range(n_users):
             end = seen_indptr[first + u + 1]
-            cursor[u] = _blank(s, u, start, seen_indices, cursor[u], end, -np.inf)
+            cursor[u] = blank(s, u, start, seen_indices, cursor[u], end, -np.inf)
             _offer(s, u, start, items, scores, first + u)
     for u in range(n_users):
         _sort_heap(items, scores, first + u)
@@ -329,67 +296,3 @@ def _sort_heap(items, scores, user):
     for last in range(items.shape[1] - 1, 0, -1):
         _swap(items, scores, user, 0, last)
         _sift_down(items, scores, user, last)
-
-
-# --- area under the ROC curve ---------------------------------------------------------------------
-
-
-@njit(cache=True, parallel=True)
-def _user_auc(
-    user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
-    relevant_indptr, relevant_indices, auc,
-):  # fmt: skip
-    """Fill `auc`: count, for each relevant item, the others below it and level with it: exact.
-
-    Seen and relevant items become NaN, which is neither below nor level. Going through a tile once
-    for each relevant item looks wasteful beside sorting and bisecting, yet sixteen items fall to
-    one instruction, and a user has few relevant items: it is several times faster.
-    """
-    for block in prange(-(-len(user_vectors) // USERS)):
-        first = np.int64(block) * USERS
-        _user_auc_block(
-            first, user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
-            relevant_indptr, relevant_indices, auc,
-        )  # fmt: skip
-
-
-@njit(cache=True)
-def _user_auc_block(
-    first, user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
-    relevant_indptr, relevant_indices, auc,
-):  # fmt: skip
-    n_users, n_items = min(USERS, len(user_vectors) - first), len(item_vectors)
-    block, s = _block(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
-    seen = seen_indptr[first : first + USERS].copy()
-    relevant = relevant_indptr[first : first + USERS].copy()
-    twice_won = np.zeros(USERS, np.int64)  # a pair won counts two, a tie one
-    base = relevant_indptr[first]
-    own = np.empty(relevant_indptr[first + n_users] - base, np.float32)
-    for u in range(n_users):
-        for k in range(relevant_indptr[first + u], relevant_indptr[first + u + 1]):
-            own[k - base] = _dot(user_vectors[first + u], item_vectors[relevant_indices[k]])
-    for t in range(len(tiles)):
-        start = t * ITEMS
-        _score_tile(block, tiles[t], s)
-        s[:, n_items - start :] = np.nan
-        for u in range(n_users):
-            end, stop = seen_indptr[first + u + 1], relevant_indptr[first + u + 1]
-            seen[u] = _blank(s, u, start, seen_indices, seen[u], end, np.nan)
-            relevant[u] = _blank(s, u, start, relevant_indices, relevant[u], stop, np.nan)
-            for k in range(relevant_indptr[first + u], stop):
-                twice_won[u] += _count_below(s[u], own[k - base])
-    for u in range(n_users):
-        n_relevant = relevant_indptr[first + u + 1] - relevant_indptr[first + u]
-        n_seen = seen_indptr[first + u + 1] - seen_indptr[first + u]
-        n_pairs = n_relevant * (n_items - n_seen - n_relevant)
-        if n_pairs > 0:
-            auc[first + u] = twice_won[u] / (2 * n_pairs)
-
-
-@njit(cache=True)
-def _count_below(row, score):
-    """Return twice the number of scores in `row` below `score`, plus the number equal to it."""
-    count = np.int32(0)
-    for j in range(ITEMS):
-        count += np.int32(row[j] < score) + np.int32(row[j] <= score)
-    return count

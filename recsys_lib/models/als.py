@@ -76,11 +76,10 @@ class ALS(RatingModel):
 
     L = λ/2 Σ (r - r̂)² + τ/2 (Σ n_u^ν ‖p_u‖² + Σ n_i^ν ‖q_i‖²) + γ/2 (Σ n_u^ν b_u² + Σ n_i^ν b_i²).
 
-    Each half step solves one side's rows exactly, so L never rises.
-
-    With `popularity`, an item's row is drawn not to zero but to m_i, which is learnt: one row
-    [factors; bias] for all items of the same level floor(log2(1 + n_i)), under its own penalty.
-    Items that few have rated differ from the others before a single rating is read.
+    Each half step solves one side's rows exactly, so L never rises. With `popularity`, an item's
+    row is drawn not to zero but to m_i, which is learnt: one row [factors; bias] for all items of
+    the same level floor(log2(1 + n_i)), under its own penalty. Items that few have rated differ
+    from the others before a single rating is read.
 
     Parameters
     ----------
@@ -134,10 +133,10 @@ class ALS(RatingModel):
     tau: float = above(0, 1.35)
     gamma: float = above(0, 1.0)
     nu: float = at_least(0, 0.5)
-    n_epochs: int = above(0, 15)  # type: ignore[misc]
+    n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)
     popularity: float | None = above(0, None)
-    patience: int | None = above(0, None)  # type: ignore[misc]
+    patience: int | None = above(0, None)
 
     user_rows_: np.ndarray = learnt()  # (n_users, K + 1) float32: p_u, then b_u
     item_rows_: np.ndarray = learnt()  # (n_items, K + 1) float32: q_i, then b_i
@@ -184,12 +183,7 @@ class ALS(RatingModel):
     ) -> None:
         """Set what the items' prior means are built on; the features' rows begin at zero.
 
-        Parameters
-        ----------
-        item_ids, counts : (n_items,) arrays
-            The items and their numbers of ratings.
-        items : DataFrame, optional
-            What is known of them, for models that read it.
+        `counts` (n_items,) are the items' numbers of ratings, `items` what is known of them.
         """
         features, self._betas = self._item_features(item_ids, counts, items)
         self.feature_indptr_, self.feature_indices_, self.feature_values_ = features[:3]
@@ -206,30 +200,32 @@ class ALS(RatingModel):
         return found, np.full(len(found.names), self.popularity or 0.0)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        of_users, of_items = self._orders
+        (of_users, of_items), prior = self._orders, self.item_priors_
         zero = np.zeros((1, self.n_factors + 1), np.float32)
         self.half_step(train.by_user, self.item_rows_, zero, self.user_rows_, of_users)
-        prior = self.item_priors_
         sse = self.half_step(train.by_item, self.user_rows_, prior, self.item_rows_, of_items)
         counts = train.by_item.counts
         if self.feature_names_:
             self.feature_rows_ = self.solve_features(counts, self.item_rows_)
             self.item_priors_ = self.prior_means(self.feature_rows_)
             self.item_rows_[counts == 0] = self.item_priors_[counts == 0]
-        users = kernels.penalties(self.user_rows_, train.by_user.indptr, float(self.nu), zero)
-        rows = self.item_rows_, train.by_item.indptr, float(self.nu), self.item_priors_
-        features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
-        weighed = float(self.penalty.astype(np.float64) @ (users + kernels.penalties(*rows)))
-        loss = 0.5 * (self.lam * sse + weighed + float(features))
+        nu = float(self.nu)
+        penalties = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, zero)
+        penalties += kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self.item_priors_)
+        rmse = float(np.sqrt(sse / len(train)))
+        return {"loss": self.loss(sse, penalties), "rmse_train": rmse}
+
+    def loss(self, sse: float, penalties: np.ndarray) -> float:
+        """Return L, given Σ (r - r̂)² and, of both sides, Σ n^ν (x - m)² (K + 1,)."""
+        of_features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
+        weighed = float(self.penalty.astype(np.float64) @ penalties)
+        loss = 0.5 * (self.lam * sse + weighed + float(of_features))
         if not np.isfinite(loss):
             raise RecsysError(
                 "the rows' systems have no solution in float32: raise tau and gamma (they are "
                 f"{self.tau:g} and {self.gamma:g}), or scale the ratings down"
             )
-        return {"loss": loss, "rmse_train": float(np.sqrt(sse / len(train)))}
-
-    def _finish(self) -> None:
-        del self._orders
+        return loss
 
     @property
     def penalty(self) -> np.ndarray:
@@ -265,10 +261,14 @@ class ALS(RatingModel):
             kernels.half_step(*ratings, order, fixed, *args, rows, sse)
         return float(sse.sum())
 
+    @property
+    def features(self) -> CSR:
+        """The items' features, a row an item."""
+        return CSR(self.feature_indptr_, self.feature_indices_, self.feature_values_)
+
     def solve_features(self, counts: np.ndarray, item_rows: np.ndarray) -> np.ndarray:
         """Return the features' rows (n_features, K + 1) float32 that fit the items' rows best."""
-        features = self.feature_indptr_, self.feature_indices_, self.feature_values_
-        args = *features, item_rows, self.penalty, self._betas
+        args = *self.features, item_rows, self.penalty, self._betas
         return feature_kernels.solve_features(counts, float(self.nu), *args).astype(np.float32)
 
     def prior_means(self, feature_rows: np.ndarray) -> np.ndarray:
@@ -276,8 +276,7 @@ class ALS(RatingModel):
         n_items = len(self.feature_indptr_) - 1 if self.feature_names_ else 1
         means = np.zeros((n_items, self.n_factors + 1), np.float32)
         if self.feature_names_:
-            features = self.feature_indptr_, self.feature_indices_, self.feature_values_
-            feature_kernels.prior_means(*features, feature_rows, means)
+            feature_kernels.prior_means(*self.features, feature_rows, means)
         return means
 
     # ---- vectors
@@ -312,14 +311,11 @@ class ALS(RatingModel):
         users, values = self._known.of_item(item)
         prior = np.zeros((1, self.n_factors + 1), np.float32)
         if self.feature_names_:
-            mine = slice(self.feature_indptr_[item], self.feature_indptr_[item + 1])
             if self.popularity is not None:  # the last of an item's features
                 level = popularity_column(self.feature_names_, len(users))
-                self.feature_indices_[mine.stop - 1] = level
-            ends = np.array([0, mine.stop - mine.start])
-            features = self.feature_indices_[mine], self.feature_values_[mine]
-            prior = self.item_priors_[item : item + 1]
-            feature_kernels.prior_means(ends, *features, self.feature_rows_, prior)
+                self.feature_indices_[self.feature_indptr_[item + 1] - 1] = level
+            prior, own = self.item_priors_[item : item + 1], one_row(self.features.row(item))
+            feature_kernels.prior_means(*own, self.feature_rows_, prior)
         row = np.empty((1, self.n_factors + 1), np.float32)
         self.half_step(one_row((users, values)), self.user_rows_, prior, row)
         self.item_rows_[item] = row[0]

@@ -56,7 +56,7 @@ class BayesianALS(RatingModel):
     mu_ : float
         μ, the training mean.
     user_draws_, item_draws_ : (n_users, S, K + 1) and (n_items, S, K + 1) float32
-        Factors, then the bias. Draws of the same number belong together.
+        Factors, then the bias; draws of the same number belong together.
     item_means_ : (n_items, S, K + 1) float32
         The means that the items' draws scatter about, given the users' of the same number. Averages
         over these instead of the draws have the same expectation and less noise of their own (Rao
@@ -156,12 +156,14 @@ class BayesianALS(RatingModel):
         del self._users, self._items, self._noise, self._valid_sum, self._draw
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays = {"valid_sum": self._valid_sum, "precisions": self._noise.precisions}
+        arrays, meta = super()._checkpoint()
+        arrays |= {"valid_sum": self._valid_sum, "precisions": self._noise.precisions}
         for name, side in (("users", self._users), ("items", self._items)):
             arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
-        return arrays, {"draw": self._draw, "variance": self._noise.variance}
+        return arrays, {**meta, "draw": self._draw, "variance": self._noise.variance}
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+        super()._resume(arrays, meta)
         self._valid_sum, self._noise.precisions = arrays["valid_sum"], arrays["precisions"]
         for name, side in (("users", self._users), ("items", self._items)):
             for key in Side.DRAWN:
@@ -192,18 +194,9 @@ class BayesianALS(RatingModel):
     def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
         """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
 
-        Parameters
-        ----------
-        user_ids, item_ids : id or array-like (n,)
-            As for `predict`.
-        noise : bool
-            Whether to count the noise in the user's ratings, and so to say how far the rating may
-            be off; without it, how far the prediction may be off from the user's mean rating.
+        With `noise`, the noise in the user's ratings counts too: how far the rating may be off.
+        Without it: how far the prediction may be off from the mean of the user's ratings of it.
 
-        Raises
-        ------
-        UnknownIdError
-            An id is not in the training data.
         """
         users, items = self.pairs(user_ids, item_ids)
         variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
@@ -222,33 +215,23 @@ class BayesianALS(RatingModel):
         -------
         low, high : (n,) float32
             Clipped to the scale.
-
-        Raises
-        ------
-        UnknownIdError
-            An id is not in the training data.
-        RecsysError
-            `level` is not between 0 and 1.
         """
         if not 0 < level < 1:
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
         users, items = self.pairs(user_ids, item_ids)
         mean = self._moments(self.user_draws_, self.item_means_, users, items)[0]
-        variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
-        variance += self.user_variances_[users]
+        variance = np.square(self.predict_std(user_ids, item_ids))
         reach = np.float32(ndtri((1 + level) / 2)) * np.sqrt(variance)
         return (mean - reach).clip(*self.scale_), (mean + reach).clip(*self.scale_)
 
     # ---- vectors
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """Return vectors (m, S K + 1) whose products with the items' are means over the draws."""
+        """Return vectors (m, S K + 1): their products with the items' are means over the draws."""
         draws = self.draw_users(who) if isinstance(who, CSR) else self.user_draws_[who]
         return _flat(draws, np.float32(1 / self.n_samples))
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return strangers' vectors, (m, S K + 1) float32; see `draw_users`."""
-        return self.vectors(ratings)
+    user_vectors = vectors
 
     def item_vectors(self) -> np.ndarray:
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""
@@ -288,9 +271,6 @@ class BayesianALS(RatingModel):
             self._append("user_draws_", draws)
             self._append("user_variances_", self.noise_variances_.mean())
         self.user_draws_[user] = draws
-
-    def _similarity_vectors(self) -> np.ndarray:
-        return self.item_means_[..., :-1].reshape(len(self.item_means_), -1)
 
 
 def _flat(draws: np.ndarray, scale: np.float32) -> np.ndarray:

@@ -45,4 +45,4 @@ class BiasALS(ALS):
 
     gamma: float = above(0, 2.5)
     nu: float = at_least(0, 0.0)
-    n_epochs: int = above(0, 10)  # type: ignore[misc]
+    n_epochs: int = above(0, 10)

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
-from recsys_lib.kernels import ranking
+from recsys_lib.kernels.auc import user_auc
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
 from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.ratings import CSR, Ratings
@@ -71,10 +71,10 @@ class BPR(ImplicitFeedbackModel):
     n_factors: int = above(0, 32)
     learning_rate: float = above(0, 0.05)
     reg: float = at_least(0, 0.01)
-    threshold: float | None = None  # type: ignore[misc]
-    n_epochs: int = above(0, 30)  # type: ignore[misc]
+    threshold: float | None = None
+    n_epochs: int = above(0, 30)
     seed: int = at_least(0, 0)
-    patience: int | None = above(0, None)  # type: ignore[misc]
+    patience: int | None = above(0, None)
     user_factors_: np.ndarray = learnt()
     item_rows_: np.ndarray = learnt()  # (n_items, K + 1) float32: q_i, then b_i
 
@@ -129,17 +129,19 @@ class BPR(ImplicitFeedbackModel):
             return {"ndcg_valid": float("nan"), "auc_valid": float("nan")}
         liked = self.liked(self._valid.by_user)
         users = np.flatnonzero(liked.counts > 0)
-        known, who = self._known.take(users), users
-        if self._valid_input is not None:
-            known = who = self._valid_input.by_user.take(users)
-        vectors, wanted = self.vectors(who), liked.take(users)
+        strangers = self._valid_input
+        known = self._known.take(users) if strangers is None else strangers.by_user.take(users)
+        vectors = self.vectors(users if strangers is None else known)
+        wanted = liked.take(users)
         vectors[:, -1] = 1  # meets b_i
-        auc = ranking.user_auc(
+        areas = user_auc(
             vectors, self.item_rows_,
             known.indptr, known.indices, wanted.indptr, wanted.indices,
         )  # fmt: skip
-        auc = auc[~np.isnan(auc)]  # who has rated all but the liked items has no pair to order
-        found = float(auc.mean()) if len(auc) else float("nan")
+        areas = areas[
+            ~np.isnan(areas)
+        ]  # who has rated all but the liked items has no pair to order
+        found = float(areas.mean()) if len(areas) else float("nan")
         return {**super()._validate(), "auc_valid": found}
 
     # ---- vectors

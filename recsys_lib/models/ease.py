@@ -58,7 +58,7 @@ class EASE(ImplicitFeedbackModel):
     _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     lam: float = above(0, 200.0)
-    threshold: float | None = None  # type: ignore[misc]
+    threshold: float | None = None
     item_weights_: np.ndarray = learnt()
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:

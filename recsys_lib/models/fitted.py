@@ -95,6 +95,11 @@ class Fitted(Parameters):
         arrays = {k: v for k, v in learnt.items() if isinstance(v, np.ndarray)}
         return arrays, {k: v for k, v in learnt.items() if k not in arrays}
 
+    def known_ratings(self) -> CSR:
+        """Return what is known of all users, (n_users, n_items): training and later ratings."""
+        self.check_fitted()
+        return self._known.everything(len(self.user_ids_))
+
     @property
     def n_parameters_(self) -> int:
         """How many numbers `fit` has learnt."""
@@ -114,7 +119,7 @@ class Fitted(Parameters):
         """
         self.check_fitted()
         arrays, rest = self.state()
-        known = self._known.everything(len(self.user_ids_))
+        known = self.known_ratings()
         arrays |= {name: getattr(self, name) for name in IDS}
         arrays |= {f"known.{name}": array for name, array in known._asdict().items()}
         rest["training_log_"] = self.training_log_.to_dict("list")
@@ -124,7 +129,9 @@ class Fitted(Parameters):
     @classmethod
     def from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
         """Return the model that `save` wrote; see `models.load`."""
-        model = cls(**meta["params"])
+        model = cls()
+        for name, value in meta["params"].items():
+            model.set_params(**{name: tuple(value) if isinstance(value, list) else value})
         known = CSR(*(arrays.pop(f"known.{name}") for name in CSR._fields))
         for name, value in (arrays | meta["state"]).items():
             setattr(model, name, value)

@@ -83,12 +83,12 @@ class ImplicitALS(ImplicitFeedbackModel):
     tau: float = above(0, 3.0)
     nu: float = at_least(0, 0.5)
     by_value: bool = False
-    threshold: float | None = None  # type: ignore[misc]
+    threshold: float | None = None
     solver: str = one_of(("cholesky", "cg"), "cholesky")
     cg_steps: int = above(0, 3)
-    n_epochs: int = above(0, 15)  # type: ignore[misc]
+    n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)
-    patience: int | None = above(0, None)  # type: ignore[misc]
+    patience: int | None = above(0, None)
     user_factors_: np.ndarray = learnt()
     item_factors_: np.ndarray = learnt()
     gram_: np.ndarray = learnt()  # (K, K) float32: Σ q qᵀ, what a user's row needs of all items

@@ -64,6 +64,10 @@ class Parameters:
             setattr(self, name, value)
         return self
 
+    def unfitted(self, **changes: Any) -> Self:
+        """Return a new model with the same parameters, but for `changes`."""
+        return type(self)(**self.get_params()).set_params(**changes)
+
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({params})"

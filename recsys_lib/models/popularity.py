@@ -33,7 +33,7 @@ class Popularity(ImplicitFeedbackModel):
 
     by: str = one_of(("count", "mean"), "count")
     damping: float = at_least(0, 10.0)
-    threshold: float | None = None  # type: ignore[misc]
+    threshold: float | None = None
     item_scores_: np.ndarray = learnt()
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:

@@ -52,7 +52,7 @@ class PureSVD(ImplicitFeedbackModel):
     }
 
     n_factors: int = above(0, 32)
-    threshold: float | None = None  # type: ignore[misc]
+    threshold: float | None = None
     seed: int = at_least(0, 0)
     item_factors_: np.ndarray = learnt()
     singular_values_: np.ndarray = learnt()

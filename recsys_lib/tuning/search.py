@@ -1,44 +1,46 @@
-"""Trying parameters on the validation part: by grid, at random, or guided by what was found (TPE).
+"""Choosing parameters on the validation part: a thin layer over Optuna (Akiba et al. 2019).
 
-A search is given the training and the validation part and nothing else, so it cannot look at a test
-part. It is a thin layer over Optuna (Akiba et al. 2019). Every trial draws from a generator of its
-own, seeded by the search's seed and the trial's number: so the same seed gives the same trials, and
-a search that was interrupted goes on as if it had not been.
+A search is handed a `Development` and so has no way to a test part. Where to look is the model's
+`search_space`: Optuna's own distributions. How a trial is drawn depends on the search's seed and
+the trial's number alone, so that a search that was interrupted goes on as if it had not been.
 """
 
 from __future__ import annotations
 
-import inspect
+import itertools
+import json
+import math
 import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.evaluation import SMALLER_IS_BETTER, Development
 from recsys_lib.models import Recommender
+from recsys_lib.models.training import fingerprint
 from recsys_lib.progress import bar
-from recsys_lib.protocols import Development
-from recsys_lib.tuning.spaces import SPACES, Space, grid
-from recsys_lib.tuning.study import (
-    SMALLER_IS_BETTER,
-    ask,
-    best_text,
-    counted,
-    facts_of,
-    open_study,
-)
 
-if TYPE_CHECKING:
-    import optuna
-
-SAMPLERS = ("tpe", "random", "grid")
-PRUNERS = ("median", "halving")
+Space = Mapping[str, BaseDistribution]
+DIGITS = 3  # of a sampled number: more would be noise, and these can be read and typed
 GIVE_UP = 3  # trials that fail, one after the other from the first: the next would fail as well
-OF_LISTS = "ndcg@10"  # what models are tuned for that do not predict ratings
+WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
+SAMPLERS = {"tpe": TPESampler, "random": RandomSampler, "grid": RandomSampler}
+PRUNERS = {
+    "median": MedianPruner(n_startup_trials=5, n_warmup_steps=WARM_UP),
+    "halving": SuccessiveHalvingPruner(min_resource=WARM_UP, reduction_factor=2),
+    None: NopPruner(),
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Search:
     trials : DataFrame
         A row a trial, in the order tried: number, a column for each parameter, value (of the metric
         on the validation part; of a trial that was stopped, the last seen), state ("complete",
-        "pruned" or "failed"), epochs (that were run) and seconds.
+        "pruned" or "fail"), epochs (that were run) and seconds.
     points : list of dict
         The parameters of each trial, by its number. (In the table a None among numbers is NaN.)
     metric : str
@@ -98,36 +100,30 @@ def tune(
     model : Recommender
         Its own parameters hold for all that is not searched; it is not fitted itself.
     development : Development
-        What may be looked at: ``protocols.folds(data, "80-20")[0].development``.
+        What may be looked at: no test part.
     n_trials : int
         Trials in all, those of earlier calls with the same `storage` included. A grid has as many
         points as fit in this number.
     sampler : {"tpe", "random", "grid"}
-        "tpe" looks more often where trials went well (Bergstra et al. 2011); "random" draws afresh
-        each time (Bergstra & Bengio 2012); "grid" takes evenly spaced values, in random order.
+        "tpe" looks more often where trials went well [1]_; "random" draws afresh each time [2]_;
+        "grid" takes evenly spaced values, in random order.
     seed : int
         The same seed gives the same trials.
     metric : str, optional
-        A name that `evaluation.evaluate` knows. By default "rmse", "ndcg@10" for models that do
-        not predict ratings.
+        A name that `evaluation.evaluate` knows; see `metric_of`.
     storage : path, optional
         A file that keeps the trials as they are made; the same search with the same file goes on.
     progress : bool, optional
         Whether to draw a bar; by default where somebody watches.
-    space : mapping of parameter name to Range or Choice, optional
-        Where to look; by default the model's entry in `SPACES`.
+    space : mapping of parameter name to distribution, optional
+        Where to look, in Optuna's `FloatDistribution` and `CategoricalDistribution`.
     pruner : {"median", "halving"}, optional
         When to stop a trial early, judged by its metric after each epoch: "median", if it is worse
         than half of the earlier ones were at that epoch; "halving", if it is not among the best of
-        those that came as far (Li et al. 2018). None: never. Models whose `fit` has no `callback`
-        are always fitted to the end.
+        those that came as far [3]_. None: never.
     start : bool
         Whether the first trial is of the model's own parameters, if they lie in the space; a grid
         has no place for them.
-
-    Returns
-    -------
-    Search
 
     Raises
     ------
@@ -136,148 +132,146 @@ def tune(
 
     References
     ----------
-    Akiba, Sano, Yanase, Ohta & Koyama 2019, Optuna. Bergstra & Bengio 2012, Random search for
-    hyper-parameter optimization. Bergstra, Bardenet, Bengio & Kégl 2011, Algorithms for
-    hyper-parameter optimization. Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018, Hyperband.
+    .. [1] Bergstra, Bardenet, Bengio & Kégl 2011, Algorithms for hyper-parameter optimization.
+    .. [2] Bergstra & Bengio 2012, Random search for hyper-parameter optimization.
+    .. [3] Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018, Hyperband.
     """
     check_development(development)
     if n_trials < 1 or seed < 0:
         raise RecsysError(
             f"n_trials={n_trials} must be 1 or more, and seed={seed} a whole number from 0"
         )
-    _check_name("sampler", sampler, SAMPLERS)
-    if pruner is not None:
-        _check_name("pruner", pruner, PRUNERS)
-    space = _space_of(model) if space is None else dict(space)
+    for what, name, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+        if name not in known:
+            raise RecsysError(
+                f"there is no {what} {name!r}; there are {', '.join(map(str, known))}"
+            )
+    space = model.search_space if space is None else space
+    if not space:
+        raise RecsysError(f"{type(model).__name__} has no search_space; pass space=")
     metric = metric_of(model) if metric is None else metric
-    planned: list[dict[str, Any]] = []
+    own = {name: model.get_params().get(name) for name in space}
+    planned = [own] if start and all(_holds(space[name], own[name]) for name in space) else []
     if sampler == "grid":
-        planned = grid(space, n_trials)
+        planned = _grid(space, n_trials)
         np.random.default_rng(seed).shuffle(planned)
         n_trials = len(planned)
-    elif start:
-        own = {name: model.get_params().get(name) for name in space}
-        planned = [own] if all(own[name] in space[name] for name in space) else []
-
-    facts = facts_of(model, development, space, metric, sampler, seed, pruner, planned)
-    study = open_study(facts, storage)
-    failure: RecsysError | None = None
+    parts = (development.train, development.valid, development.valid_input)
+    facts = {
+        "model": type(model).__name__,
+        "parameters": {name: x for name, x in model.get_params().items() if name not in space},
+        "space": {name: repr(part) for name, part in space.items()},
+        "metric": metric, "sampler": sampler, "seed": seed, "pruner": pruner, "planned": planned,
+        "data": [*map(fingerprint, parts), development.relevant, development.candidates],
+    }  # fmt: skip
+    study = _open(facts, storage)
     with bar(progress, total=n_trials, desc=f"tune {type(model).__name__}") as steps:
-        steps.update(min(len(counted(study)), n_trials))
-        while (number := len(counted(study))) < n_trials:
-            trial = ask(study, space, sampler, seed, number, planned)
-            failure = _run(study, trial, model, space, development, metric) or failure
+        steps.update(min(len(_done(study)), n_trials))
+        while (number := len(_done(study))) < n_trials:
+            state = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+            study.sampler = SAMPLERS[sampler](seed=state)
+            if number < len(planned) and not study.get_trials(states=(TrialState.WAITING,)):
+                study.enqueue_trial(planned[number])
+            study.optimize(
+                lambda trial: _try(trial, space, model, development, metric),
+                n_trials=1,
+                catch=RecsysError,
+            )
             steps.update()
-            steps.set_postfix_str(best_text(study, metric))
-            if number + 1 >= GIVE_UP and all(t.state.name == "FAIL" for t in counted(study)):
+            if number + 1 >= GIVE_UP and all(t.state == TrialState.FAIL for t in _done(study)):
                 break
-    search = _summarise(study, space, metric)
+    search = _summarise(study, metric)
     if search.best(1).empty:
+        failure = _done(study)[-1].user_attrs.get("failure", "the last was stopped early")
         raise RecsysError(f"none of {len(search.trials)} trials could be finished, for: {failure}")
     return search
 
 
 def metric_of(model: Recommender) -> str:
-    """Return the metric that a model is tuned for."""
-    return "rmse" if hasattr(model, "predict") else OF_LISTS
+    """Return what a model is tuned for: the error of its ratings if it predicts any, or lists."""
+    return "rmse" if model.predicts_ratings else "ndcg@10"
 
 
-def score(
-    model: Recommender, params: Mapping[str, Any], development: Development, metric: str
+def _try(
+    trial: Trial, space: Space, model: Recommender, development: Development, metric: str
 ) -> float:
-    """Fit a model like `model`, with `params`; return its metric on the validation part."""
-    fresh = _with(model, params)
-    development.fit(fresh, progress=False)
-    return _measure(fresh, development, metric, _last(fresh))
+    """Return the metric of a model with a trial's parameters."""
 
-
-# ---- one trial
-
-
-def _run(
-    study: optuna.Study,
-    trial: optuna.Trial,
-    model: Recommender,
-    space: Space,
-    development: Development,
-    metric: str,
-) -> RecsysError | None:
-    """Carry out a trial and tell the study; return the error of one that cannot be carried out."""
-    import optuna
-
-    states = optuna.trial.TrialState
-    began = time.perf_counter()
-    fresh = _with(model, {name: space[name].tidy(trial.params[name]) for name in space})
-    last = getattr(fresh, "n_epochs", None)
-    epochs = 0
-
-    def watch(row: dict[str, Any]) -> None:
-        nonlocal epochs
-        epochs = int(row["epoch"])
-        trial.report(_measure(fresh, development, metric, row), epochs)
-        if epochs != last and trial.should_prune():
+    def report(row: dict[str, Any]) -> None:
+        value = row.get(f"{metric}_valid")
+        value = development.measure(fresh, [metric])[metric] if value is None else value
+        trial.report(float(value), int(row["epoch"]))
+        if row["epoch"] != fresh.n_epochs and trial.should_prune():
             raise optuna.TrialPruned
 
-    watched = "callback" in inspect.signature(fresh.fit).parameters
-    extra: dict[str, Any] = {"callback": watch} if watched else {}
-    value, state, failure = None, states.FAIL, None
+    params = {name: _suggest(trial, name, part) for name, part in space.items()}
+    trial.set_user_attr("params", params)
     try:
-        development.fit(fresh, progress=False, **extra)
-        value = _measure(fresh, development, metric, _last(fresh))
-        state = states.COMPLETE if np.isfinite(value) else states.FAIL
-        epochs = epochs or len(fresh.training_log_)
-        if state == states.FAIL:
-            failure = RecsysError(f"{fresh!r} has {metric} {value}")
-    except optuna.TrialPruned:
-        state = states.PRUNED
+        fresh = model.unfitted(**params)
+        development.fit(fresh, progress=False, callback=report)
+        value = measure(fresh, development, metric)
+        if not np.isfinite(value):
+            raise RecsysError(f"{fresh!r} has {metric} {value}")
     except RecsysError as error:
-        failure = error
-    except BaseException:  # Ctrl-C, or a bug: this trial is made again when the search goes on
-        study.tell(trial, state=states.FAIL)
+        trial.set_user_attr("failure", str(error))
         raise
-    trial.set_user_attr("epochs", epochs)
-    trial.set_user_attr("seconds", time.perf_counter() - began)
-    study.tell(trial, value if state == states.COMPLETE else None, state=state)
-    return failure
+    return value
 
 
-def _with(model: Recommender, params: Mapping[str, Any]) -> Recommender:
-    """Return an unfitted model like `model` but for some parameters."""
-    return type(model)(**model.get_params()).set_params(**params)
-
-
-def _last(model: Recommender) -> Mapping[str, Any]:
-    """Return the last row of a fitted model's history."""
-    history = model.training_log_
-    return {str(name): history[name].iloc[-1] for name in history} if len(history) else {}
-
-
-def _measure(
-    model: Recommender, development: Development, metric: str, row: Mapping[str, Any]
-) -> float:
-    """Return the metric on the validation part; what the fit has measured already is taken."""
-    if f"{metric}_valid" in row:
-        return float(row[f"{metric}_valid"])
+def measure(model: Recommender, development: Development, metric: str) -> float:
+    """Return a fitted model's metric on the validation part; the log has some of the last epoch."""
+    log = model.training_log_
+    if f"{metric}_valid" in log and model.patience is None:
+        return float(log[f"{metric}_valid"].iloc[-1])
     return development.measure(model, [metric])[metric]
 
 
-def _summarise(study: optuna.Study, space: Space, metric: str) -> Search:
-    names = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-    rows, points = [], []
-    for number, trial in enumerate(counted(study)):
-        params = {name: space[name].tidy(trial.params[name]) for name in space}
-        points.append(params)
-        value = trial.value if trial.value is not None else float("nan")
-        if trial.state.name == "PRUNED":
-            value = trial.intermediate_values[max(trial.intermediate_values)]
-        told = {name: trial.user_attrs[name] for name in ("epochs", "seconds")}
-        rows.append(
-            {"number": number, **params, "value": value, "state": names[trial.state.name], **told}
+# ---- the study
+
+
+def _open(facts: dict[str, Any], storage: str | os.PathLike[str] | None) -> optuna.Study:
+    """Return a new study, or the one in the file `storage` if it is this very search."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    facts, told = json.loads(json.dumps(facts, default=repr)), repr(os.fspath(storage or ""))
+    try:
+        study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(os.fspath(storage))) if storage else None,
+            study_name="search",
+            load_if_exists=True,
+            direction="minimize" if facts["metric"] in SMALLER_IS_BETTER else "maximize",
+            pruner=PRUNERS[facts["pruner"]],
         )
-    return Search(pd.DataFrame(rows), points, metric)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{told} cannot be opened as the file of a search ({error}); name another file"
+        ) from error
+    kept = study.user_attrs.get("facts", facts)
+    differ = sorted(name for name in kept | facts if kept.get(name) != facts.get(name))
+    if differ:
+        raise RecsysError(
+            f"{told} holds another search (its {', '.join(differ)} differ); name another file, "
+            "or search as before"
+        )
+    study.set_user_attr("facts", facts)
+    return study
 
 
-# ---- checks
+def _done(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that count: one that was interrupted, not failed, is made again."""
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state in ended or "failure" in trial.user_attrs]
+
+
+def _summarise(study: optuna.Study, metric: str) -> Search:
+    rows = []
+    for number, trial in enumerate(_done(study)):
+        seconds = (trial.datetime_complete - trial.datetime_start).total_seconds()
+        found = {"value": trial.value, "state": trial.state.name.lower()}
+        spent = {"epochs": trial.last_step or 0, "seconds": seconds}
+        rows.append({"number": number, **trial.user_attrs["params"], **found, **spent})
+    points = [trial.user_attrs["params"] for trial in _done(study)]
+    return Search(pd.DataFrame(rows).astype({"value": float}), points, metric)
 
 
 def check_development(development: Development) -> None:
@@ -285,20 +279,46 @@ def check_development(development: Development) -> None:
     if not isinstance(development, Development):
         raise RecsysError(
             f"a search takes a Development, and this is a {type(development).__name__}; take "
-            "protocols.folds(...)[0].development, which has no test part"
+            "evaluation.folds(...)[0].development, which has no test part"
         )
 
 
-def _check_name(what: str, name: str, names: Sequence[str]) -> None:
-    if name not in names:
-        raise RecsysError(f"there is no {what} {name!r}; there are {', '.join(names)}")
+# ---- points of a space
 
 
-def _space_of(model: Recommender) -> Space:
-    name = type(model).__name__
-    if name not in SPACES:
-        raise RecsysError(
-            f"it is not known where to look for the parameters of {name}; pass space=, as in "
-            "tuning.SPACES"
-        )
-    return SPACES[name]
+def _suggest(trial: Trial, name: str, part: Any) -> Any:
+    """Return a trial's value of a parameter, drawn from its distribution."""
+    if isinstance(part, CategoricalDistribution):
+        return trial.suggest_categorical(name, part.choices)
+    return _rounded(trial.suggest_float(name, part.low, part.high, log=part.log), part)
+
+
+def _rounded(value: float, part: Any) -> float:
+    return float(min(max(float(f"{value:.{DIGITS}g}"), part.low), part.high))
+
+
+def _holds(part: Any, value: Any) -> bool:
+    if isinstance(part, CategoricalDistribution):
+        return value in part.choices
+    return isinstance(value, int | float) and part.low <= value <= part.high
+
+
+def _grid(space: Space, n: int) -> list[dict[str, Any]]:
+    """Return the finest grid of at most `n` points: as many values of each parameter, or all."""
+    for size in range(n, 0, -1):
+        values = [_spread(part, size) for part in space.values()]
+        if math.prod(map(len, values)) <= n:
+            break
+    return [dict(zip(space, point, strict=True)) for point in itertools.product(*values)]
+
+
+def _spread(part: Any, n: int) -> list[Any]:
+    """Return `n` values from end to end, or all there are; a single one is the middle."""
+    if isinstance(part, CategoricalDistribution):
+        n = min(n, len(part.choices))
+        last = len(part.choices) - 1
+        places = np.linspace(0, last, n).round() if n > 1 else [(last + 1) // 2]
+        return [part.choices[int(place)] for place in places]
+    spaced: Any = np.geomspace if part.log else np.linspace
+    values = spaced(part.low, part.high, n) if n > 1 else spaced(part.low, part.high, 3)[1:2]
+    return [_rounded(value, part) for value in values]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from recsys_lib.kernels import ranking
+from recsys_lib.kernels import auc, ranking
 
 
 def vectors(rng, n, d, whole=False):
@@ -155,7 +155,7 @@ def test_views_and_float64_are_taken_as_they_come():
     pairs = np.arange(40, dtype=np.int32), np.arange(40, dtype=np.int32)
     for function in (
         lambda u, v: ranking.top_n(u, v, None, None, 5)[1],
-        lambda u, v: ranking.user_auc(u, v, None, None, *relevant),
+        lambda u, v: auc.user_auc(u, v, None, None, *relevant),
         lambda u, v: ranking.score_pairs(u, v, *pairs),
     ):
         plain = function(u[:, :6].copy(), v[:, :6].copy())
@@ -183,18 +183,18 @@ def test_user_auc_is_scikit_learns(m, n_items, d, whole):
         (np.concatenate([[0], np.cumsum(part.sum(1))]), np.nonzero(part)[1].astype(np.int32))
         for part in (mask < 0.2, (mask >= 0.2) & (mask < 0.3))
     )
-    auc = ranking.user_auc(u, v, *seen, *relevant)
-    np.testing.assert_allclose(auc, twin_auc(u, v, seen, relevant), rtol=1e-12)
-    assert np.isnan(auc[0])
+    found = auc.user_auc(u, v, *seen, *relevant)
+    np.testing.assert_allclose(found, twin_auc(u, v, seen, relevant), rtol=1e-12)
+    assert np.isnan(found[0])
 
 
 def test_a_constant_model_has_an_auc_of_one_half():
     rng = np.random.default_rng(7)
     relevant = rows(rng, 20, 500, 0.1)
-    auc = ranking.user_auc(
+    found = auc.user_auc(
         vectors(rng, 20, 9), np.repeat(vectors(rng, 1, 9), 500, axis=0), None, None, *relevant
     )
-    np.testing.assert_array_equal(auc, 0.5)
+    np.testing.assert_array_equal(found, 0.5)
 
 
 def test_score_pairs_has_the_bits_of_the_lists():
@@ -219,7 +219,7 @@ def test_the_same_bits_at_any_thread_count():
     for function in (
         lambda: ranking.top_n(u, v, *seen, 20)[0],
         lambda: ranking.top_n(u, v, *seen, 20)[1],
-        lambda: ranking.user_auc(u, v, None, None, *relevant),
+        lambda: auc.user_auc(u, v, None, None, *relevant),
         lambda: ranking.score_pairs(u, v, *pairs),
         lambda: ranking.find_hits(ranking.top_n(u, v, *seen, 20)[0], *relevant),
     ):
@@ -250,7 +250,7 @@ def test_count_shared_is_the_size_of_the_intersections(pairs):
 GROWTH = """
 import resource
 import numpy as np
-from recsys_lib.kernels import ranking
+from recsys_lib.kernels import auc, ranking
 
 rng = np.random.default_rng(11)
 u, v = (rng.normal(size=(n, 4)).astype(np.float32) for n in (3000, 100_000))
@@ -258,7 +258,7 @@ none, one = (np.arange(3001), np.zeros(3000, np.int32)), (np.arange(3001), np.on
 
 def work(m):
     ranking.top_n(u[:m], v, none[0][:m + 1], none[1], 10)
-    ranking.user_auc(u[:m], v, none[0][:m + 1], none[1], one[0][:m + 1], one[1])
+    auc.user_auc(u[:m], v, none[0][:m + 1], none[1], one[0][:m + 1], one[1])
 
 work(1)  # compiled and warmed up
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -250,8 +250,8 @@ def test_a_stranger_is_predicted_as_if_trained(world):
 
 def test_a_strangers_rows_do_not_depend_on_the_others(world):
     train, model, _, _ = world
-    alone = model._fold_in(train.by_user.take(np.array([5])))
-    together = model._fold_in(train.by_user.take(np.array([9, 5, 77])))
+    alone = model.user_vectors(train.by_user.take(np.array([5])))
+    together = model.user_vectors(train.by_user.take(np.array([9, 5, 77])))
     np.testing.assert_allclose(alone[0], together[1], rtol=1e-6)
 
 

@@ -183,7 +183,7 @@ def test_an_epoch_equals_its_twin(likes_a_block, monkeypatch):
     ratings = random_ratings()
     liked = ratings.by_user.values >= 3
     rng = np.random.default_rng(5)
-    blocks = module._Blocks(ratings, liked, rng)
+    blocks = module._Blocks(ratings, ratings.by_user.select(liked), rng)
     starts, users, items, group_items, group_starts = blocks.deal(rng)
     n_groups = blocks.n_groups
     assert n_groups == {1: 13, 20: 3, 10**6: 1}[likes_a_block]
@@ -217,7 +217,7 @@ def test_blocks_of_one_turn_share_nothing_and_hold_every_like_once(n_users, n_it
     ratings = random_ratings(n_users, n_items, share=0.5, seed=2)
     liked = ratings.by_user.values >= 2
     rng = np.random.default_rng(0)
-    blocks = module._Blocks(ratings, liked, rng)
+    blocks = module._Blocks(ratings, ratings.by_user.select(liked), rng)
     n = blocks.n_groups
     assert n == max(1, min(module.MAX_GROUPS, n_users, n_items // 4))
     for _ in range(2):  # each deal is another, and each must be right
@@ -247,7 +247,7 @@ def turn_of(turn, n_groups):
 def test_items_are_dealt_anew_each_epoch(small_blocks):
     ratings = random_ratings(100, 100)
     rng = np.random.default_rng(0)
-    blocks = module._Blocks(ratings, np.ones(len(ratings), bool), rng)
+    blocks = module._Blocks(ratings, ratings.by_user, rng)
     first, second = blocks.deal(rng)[3], blocks.deal(rng)[3]
     assert (first != second).mean() > 0.9
 

@@ -194,11 +194,11 @@ def test_the_two_solvers_end_alike(parts):
 def test_fold_in_is_the_half_step_of_training(parts):
     train = parts[0]
     model = models.ImplicitALS(8, threshold=3.5, n_epochs=3).fit(train)
-    everyone = model._fold_in(train.by_user)
+    everyone = model.user_vectors(train.by_user)
     some = train.user_ids[[0, 17, 399]]
     for user in some:
         u = train.user_index(user)[0]
-        alone = model._fold_in(train.by_user.take(np.array([u])))[0]
+        alone = model.user_vectors(train.by_user.take(np.array([u])))[0]
         np.testing.assert_array_equal(alone, everyone[u])
     last = model.user_factors_.copy()
     again = models.ImplicitALS(8, threshold=3.5, n_epochs=4).fit(train)
@@ -209,14 +209,14 @@ def test_fold_in_is_the_half_step_of_training(parts):
 
 def test_what_is_watched_is_what_is_evaluated(data):
     train, valid, _, history = splits.strong_generalisation(data.ratings, seed=0)
-    model = models.ImplicitALS(8, threshold=4.0, n_epochs=3).fit(train, valid, history=history)
-    report = evaluation.evaluate(model, train, valid, ["ndcg@10"], history=history, relevant=4.0)
+    model = models.ImplicitALS(8, threshold=4.0, n_epochs=3).fit(train, valid, valid_input=history)
+    report = evaluation.evaluate(model, train, valid, ["ndcg@10"], test_input=history, relevant=4.0)
     assert model.training_log_["ndcg_valid"].iloc[-1] == pytest.approx(report["ndcg@10"], rel=1e-6)
     warm, held, _ = splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
     model = models.ImplicitALS(8, threshold=4.0, n_epochs=3).fit(warm, held)
     report = evaluation.evaluate(model, warm, held, ["ndcg@10"], relevant=4.0)
     assert model.training_log_["ndcg_valid"].iloc[-1] == pytest.approx(report["ndcg@10"], rel=1e-6)
-    assert model.fit(warm).history["ndcg_valid"].isna().all()
+    assert model.fit(warm).training_log_["ndcg_valid"].isna().all()
 
 
 def test_it_finds_what_popularity_does_not(data):
@@ -224,7 +224,7 @@ def test_it_finds_what_popularity_does_not(data):
     scores = {}
     for model in (models.Popularity(), models.ImplicitALS(16, threshold=4.0)):
         report = evaluation.evaluate(
-            model.fit(train), train, test, ["ndcg@10"], history=history, relevant=4.0
+            model.fit(train), train, test, ["ndcg@10"], test_input=history, relevant=4.0
         )  # fmt: skip
         scores[type(model).__name__] = report["ndcg@10"]
     assert scores["ImplicitALS"] > scores["Popularity"]

@@ -38,7 +38,7 @@ def test_the_svd_is_the_truncated_one(parts, dense):
     np.testing.assert_allclose(np.abs(model.item_factors_), np.abs(q[:5].T), atol=1e-5)
     factors = model.item_factors_
     assert (factors[np.abs(factors).argmax(axis=0), np.arange(5)] > 0).all()
-    scores = model._vectors(model._fold_in(parts[0].by_user)) @ model._item_vectors().T
+    scores = model.user_vectors(parts[0].by_user) @ model.item_vectors().T
     np.testing.assert_allclose(scores, dense @ q[:5].T @ q[:5], atol=1e-4)
     again = models.PureSVD(5, threshold=THRESHOLD).fit(parts[0])
     np.testing.assert_array_equal(again.item_factors_, factors)
@@ -66,13 +66,13 @@ def test_ease_ranks_by_its_product(parts, dense):
     """The quick way to the list and the linear one, which evaluation takes for AUC, agree."""
     model = models.EASE(threshold=THRESHOLD).fit(parts[0])
     users = np.flatnonzero(parts[0].by_user.counts > 0).astype(np.int32)
-    items, scores = model._rank(users, 5)
+    items, scores = model.rank(users, 5)
     expected = dense[users] @ model.item_weights_.astype(float)
     for row, user in enumerate(users):
         expected[row, parts[0].by_user.row(user)[0]] = -np.inf
     np.testing.assert_allclose(scores, -np.sort(-expected, axis=1)[:, :5], atol=1e-5)
     np.testing.assert_allclose(np.take_along_axis(expected, items, 1), scores, atol=1e-5)
-    vectors = model._user_vectors(users) @ model._item_vectors().T
+    vectors = model.vectors(users) @ model.item_vectors().T
     np.testing.assert_allclose(np.take_along_axis(vectors, items, 1), scores, atol=1e-5)
 
 
@@ -103,20 +103,20 @@ def test_both_find_what_popularity_does_not(parts):
     ):
         model.fit(train)
         metrics = ["ndcg@10", "auc"]
-        report = evaluation.evaluate(model, train, test, metrics, history=history)
+        report = evaluation.evaluate(model, train, test, metrics, test_input=history)
         scores[type(model).__name__] = report["ndcg@10"]
         assert report["auc"] > 0.5
     assert scores["PureSVD"] > scores["Popularity"]
     assert scores["EASE"] > scores["Popularity"]
-    model.fit(train, valid, history=history)
-    watched = evaluation.evaluate(model, train, valid, ["ndcg@10"], history=history)["ndcg@10"]
+    model.fit(train, valid, valid_input=history)
+    watched = evaluation.evaluate(model, train, valid, ["ndcg@10"], test_input=history)["ndcg@10"]
     assert model.training_log_["ndcg_valid"].tolist() == pytest.approx([watched])
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (models.PureSVD(0), "1 to 149"),
+        (models.PureSVD(0), "above 0"),
         (models.PureSVD(150), "1 to 149"),
         (models.PureSVD(3, threshold=9.0), "lower the threshold"),
         (models.EASE(lam=0.0), "above 0"),

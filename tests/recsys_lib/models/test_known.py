@@ -1,5 +1,6 @@
 """New ratings of one user or one item, held against a whole fit, fold-in or half step."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -9,8 +10,7 @@ import pytest
 from recsys_lib import datasets, io, models, splits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError, UnknownIdError
 from recsys_lib.evaluation import evaluate
-from recsys_lib.models.growing import Growing, IdIndex
-from recsys_lib.models.history import History, merged
+from recsys_lib.models.known import IdIndex, KnownRatings, merged
 from recsys_lib.ratings import CSR, Ratings
 
 ALS_FAMILY = {
@@ -64,10 +64,10 @@ def given_to(ratings, item):
 
 def state(model):
     """All that a model is, copied."""
-    arrays = {name: getattr(model, name).copy() for name in model._learnt}
+    arrays = {name: array.copy() for name, array in model.state()[0].items()}
     arrays |= {"user_ids": model.user_ids_.copy(), "item_ids": model.item_ids_.copy()}
-    rated = model._rated.everything(len(model.user_ids_))
-    by_item = [model._rated.of_item(i) for i in range(len(model.item_ids_))]
+    rated = model._known.everything(len(model.user_ids_))
+    by_item = [model._known.of_item(i) for i in range(len(model.item_ids_))]
     arrays |= {name: array.copy() for name, array in rated._asdict().items()}
     arrays["of_item"] = np.concatenate([users for users, _ in by_item])
     arrays["values_of_item"] = np.concatenate([values for _, values in by_item])
@@ -89,27 +89,28 @@ def test_an_updated_user_is_a_folded_in_one_to_the_bit(name, data, parts):
     model = ALL[name]().fit(train, items=data.items)
     whole = splits.merge(train, later)
     everyone = np.arange(train.n_users)
-    expected = model._fold_in(whole.by_user.take(everyone))  # all at once, on all threads
+    expected = model.user_vectors(whole.by_user.take(everyone))  # all at once, on all threads
     for user in everyone:
         model.partial_fit_users(train.user_ids[user], given_by(later, user))
-    np.testing.assert_array_equal(model._user_rows(everyone), expected)
+    np.testing.assert_array_equal(model.vectors(everyone), expected)
     assert_rated(model, whole)
 
 
 def assert_rated(model, ratings):
     for got, expected in zip(
-        model._rated.everything(len(model.user_ids_)), ratings.by_user, strict=True
+        model._known.everything(len(model.user_ids_)), ratings.by_user, strict=True
     ):
         np.testing.assert_array_equal(got, expected)
     for item in range(ratings.n_items):
         for got, expected in zip(
-            model._rated.of_item(item), ratings.by_item.row(item), strict=True
+            model._known.of_item(item), ratings.by_item.row(item), strict=True
         ):
             np.testing.assert_array_equal(got, expected)
 
 
 def test_updating_a_user_with_nothing_is_the_half_step_of_training(model, parts):
-    model._solve_users(parts[0])
+    zero = np.zeros((1, model.n_factors + 1), np.float32)
+    model.half_step(parts[0].by_user, model.item_rows_, zero, model.user_rows_)
     expected = model.user_rows_.copy()
     for user in parts[0].user_ids:
         model.partial_fit_users(user, {})
@@ -122,7 +123,7 @@ def test_many_new_users_stand_behind_the_others(model, data, parts, tmp_path):
     trained_ids = train.user_ids.copy()
     for user in range(train.n_users):
         model.partial_fit_users(NEW_USER + user, given_by(later, user))
-    expected = model._fold_in(later.by_user)
+    expected = model.user_vectors(later.by_user)
     np.testing.assert_array_equal(model.user_rows_[train.n_users :], expected)
     np.testing.assert_array_equal(model.user_rows_[: train.n_users], before)
     np.testing.assert_array_equal(train.user_ids, trained_ids)
@@ -150,16 +151,16 @@ def test_an_updated_item_is_solved_for_as_in_training(model, data, parts):
     features, _ = expected._item_features(whole.item_ids, whole.by_item.counts, data.items)
     names = expected.feature_names_
     known = [names.index(name) if name in names else len(names) - 1 for name in features.names]
-    expected._feature_indices = np.array(known, np.int32)[features.indices]
+    expected.feature_indices_ = np.array(known, np.int32)[features.indices]
     if expected.feature_names_:
         for item in range(train.n_items):
             mine = slice(features.indptr[item], features.indptr[item + 1])
-            rows = expected.feature_rows_[expected._feature_indices[mine]]
+            rows = expected.feature_rows_[expected.feature_indices_[mine]]
             expected.item_priors_[item] = (features.values[mine, None] * rows).sum(axis=0)
         np.testing.assert_allclose(model.item_priors_, expected.item_priors_, atol=1e-6)
         expected.item_priors_ = model.item_priors_
-    expected._item_order = np.arange(train.n_items)
-    expected._solve_items(whole)
+    prior, rows = expected.item_priors_, expected.item_rows_
+    expected.half_step(whole.by_item, expected.user_rows_, prior, rows)
     np.testing.assert_array_equal(model.item_rows_, expected.item_rows_)
     assert_rated(model, whole)
 
@@ -183,7 +184,7 @@ def test_a_row_minimises_its_own_part_of_the_objective(model, parts):
     y = values - model.mu_ - model.user_rows_[users, -1].astype(np.float64)
     prior = model.item_priors_[item] if model.feature_names_ else 0.0
     x = model.item_rows_[item].astype(np.float64)
-    weight = len(users) ** model.nu * model._penalty.astype(np.float64)
+    weight = len(users) ** model.nu * model.penalty.astype(np.float64)
     slope = model.lam * z.T @ (z @ x - y) + weight * (x - prior)
     assert np.abs(slope).max() < 1e-3 * np.abs(z.T @ y).max()
 
@@ -240,7 +241,7 @@ def test_the_popularity_level_follows_the_count(data, parts):
     model = ALS_FAMILY["ALS with popularity"]().fit(parts[0], items=data.items)
     raters = parts[0].user_ids[:20].tolist()
     model.partial_fit_items(NEW_ITEM, dict.fromkeys(raters, 3.0))
-    name = model.feature_names_[model._feature_indices[-1]]
+    name = model.feature_names_[model.feature_indices_[-1]]
     assert name == "raters: 15 to 30"
     np.testing.assert_allclose(
         model.item_priors_[-1], model.feature_rows_[model.feature_names_.index(name)]
@@ -265,10 +266,10 @@ def test_the_two_sides_see_the_same_ratings(model, parts):
     user, item = 5, 9
     u, i = train.user_ids[user].item(), train.item_ids[item].item()
     model.partial_fit_users(u, {i: 1.0})
-    users, values = model._rated.of_item(item)
+    users, values = model._known.of_item(item)
     assert values[users == user].tolist() == [1.0]
     model.partial_fit_items(i, {u: 5.0})
-    items, values = model._rated.of_user(user)
+    items, values = model._known.of_user(user)
     assert values[items == item].tolist() == [5.0]
     assert (np.diff(items) > 0).all()
 
@@ -294,7 +295,7 @@ def test_of_a_pair_rated_again_the_last_rating_counts(model, parts):
     item = next(iter(given_by(train, 0)))
     for value in (1.0, 5.0, 2.5):
         model.partial_fit_users(user, {item: value})
-    expected = model._fold_in(model._as_history({**given_by(train, 0), item: 2.5}))[0]
+    expected = model.user_vectors(model.as_ratings({**given_by(train, 0), item: 2.5}))[0]
     np.testing.assert_array_equal(model.user_rows_[0], expected)
 
 
@@ -328,7 +329,7 @@ def test_a_refused_update_leaves_no_trace(side, kind, model, parts):
 def test_a_fold_in_that_fails_leaves_no_trace(model, parts, monkeypatch):
     before = state(model)
     with monkeypatch.context() as patch:
-        patch.setattr(model, "_fold_in", lambda history: 1 / 0)
+        patch.setattr(model, "user_vectors", lambda ratings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             model.partial_fit_users(NEW_USER, {parts[0].item_ids[0]: 3.0})
     assert_same_state(state(model), before)
@@ -378,7 +379,11 @@ def test_fitting_again_forgets_the_updates(data, parts):
 
 
 def test_an_evaluation_goes_on_after_new_users(data, parts):
-    model = ALS_FAMILY["ALS"]().fit(parts[0]).partial_fit_users(NEW_USER, {data.ratings.item_ids[0]: 4.0})
+    model = (
+        ALS_FAMILY["ALS"]()
+        .fit(parts[0])
+        .partial_fit_users(NEW_USER, {data.ratings.item_ids[0]: 4.0})
+    )
     assert 0 < evaluate(model, *parts, ["rmse", "ndcg@5"])["rmse"] < 2
 
 
@@ -395,9 +400,11 @@ def test_training_arrays_on_disk_are_neither_changed_nor_copied(data, parts, tmp
     on_disk = Ratings(train.user_ids, train.item_ids, by_user, by_item, scale=train.scale)
     model = ALS_FAMILY["ALS"]().fit(on_disk)
     user, item = train.user_ids[0].item(), train.item_ids[0].item()
-    model.partial_fit_users(user, {item: 2.0}).partial_fit_items(item, {user: 3.0}).partial_fit_items(item, {})
+    model.partial_fit_users(user, {item: 2.0}).partial_fit_items(
+        item, {user: 3.0}
+    ).partial_fit_items(item, {})
     model.partial_fit_users(NEW_USER, {item: 2.0})
-    trained = model._rated._train
+    trained = model._known._train
     assert trained.by_user.values is by_user.values and trained.by_item.values is by_item.values
     assert isinstance(trained.by_user.indices, np.memmap)
     np.testing.assert_array_equal(by_user.values, train.by_user.values)
@@ -409,7 +416,9 @@ def test_text_ids(tmp_path):
         columns=["user_id", "item_id", "rating"],
     )
     model = models.ALS(n_factors=2, n_epochs=2).fit(Ratings.from_frame(frame))
-    model.partial_fit_users("Ä new one", {"w": 5.0}).partial_fit_items("Ω", {"a": 5.0, "Ä new one": 4.0})
+    model.partial_fit_users("Ä new one", {"w": 5.0}).partial_fit_items(
+        "Ω", {"a": 5.0, "Ä new one": 4.0}
+    )
     model.save(tmp_path / "m")
     again = models.load(tmp_path / "m")
     assert again.user_ids_[-1] == "Ä new one" and again.item_ids_[-1] == "Ω"
@@ -421,24 +430,6 @@ def test_text_ids(tmp_path):
 # ---- the parts
 
 
-def test_growing_never_writes_to_the_array_it_was_given():
-    base = np.arange(10)
-    given = base[:4]  # with room behind it that belongs to another
-    growing = Growing(given)
-    assert growing.array is given
-    lengths = [len(growing.append(100 + k)) for k in range(50)]
-    assert lengths == list(range(5, 55))
-    np.testing.assert_array_equal(base, np.arange(10))
-    np.testing.assert_array_equal(growing.array, [0, 1, 2, 3, *range(100, 150)])
-
-
-def test_growing_copies_seldom():
-    growing = Growing(np.zeros((1000, 2)))
-    rooms = {id(growing.append([1, 2]).base) for _ in range(1000)}
-    assert len(rooms) <= 8
-    assert growing.array.shape == (2000, 2)
-
-
 def test_ids_find_the_first_and_the_later():
     ids = IdIndex(np.array([3, 5, 9]), "user")
     ids.add(7)
@@ -448,7 +439,7 @@ def test_ids_find_the_first_and_the_later():
     for ask in (ids.positions, ids.positions_of_keys):
         with pytest.raises(UnknownIdError, match="no user 4 in this data"):
             ask([3, 4, 7])
-    twin = ids.copy()
+    twin = copy.deepcopy(ids)
     twin.add(8)
     assert (len(ids), len(twin), ids.find(8)) == (4, 5, -1)
     assert ids.find([7]) == -1
@@ -467,7 +458,7 @@ def test_merged_rows_against_a_dictionary():
         assert values.tolist() == [expected[c] for c in sorted(expected)]
 
 
-def test_history_against_a_dictionary():
+def test_known_ratings_against_a_dictionary():
     """Random adds, in any order, and every way to read."""
     rng = np.random.default_rng(1)
     pairs = list(itertools.product(range(6), range(5)))
@@ -478,21 +469,21 @@ def test_history_against_a_dictionary():
         np.array([table[pair] for pair in start], np.float32), None,
         np.arange(6), np.arange(5), (1, 5),
     )  # fmt: skip
-    history = History(train)
+    known = KnownRatings(train)
     for step in range(40):
         user, item, value = int(rng.integers(9)), int(rng.integers(7)), float(rng.integers(1, 6))
-        history.add(user, item, value)
+        known.add(user, item, value)
         table[user, item] = value
         users = rng.permutation(10)[: step % 10]
-        taken = history.take(users)
+        taken = known.take(users)
         for row, u in enumerate(users):
             expected = sorted((i, r) for (v, i), r in table.items() if v == u)
-            for got in (taken.row(row), history.of_user(int(u))):
+            for got in (taken.row(row), known.of_user(int(u))):
                 assert list(zip(*map(list, got), strict=True)) == expected
         for i in range(8):
             expected = sorted((u, r) for (u, j), r in table.items() if j == i)
-            assert list(zip(*map(list, history.of_item(i)), strict=True)) == expected
-    assert history.everything(9).indptr[-1] == len(table)
+            assert list(zip(*map(list, known.of_item(i)), strict=True)) == expected
+    assert known.everything(9).indptr[-1] == len(table)
 
 
 def test_saved_parts_are_arrays_of_a_file(model, parts, tmp_path):
@@ -500,5 +491,5 @@ def test_saved_parts_are_arrays_of_a_file(model, parts, tmp_path):
     model.partial_fit_users(NEW_USER, {parts[0].item_ids[3]: 4.0})
     model.save(tmp_path / "m")
     arrays, _ = io.load_arrays(tmp_path / "m")
-    assert arrays["rated.indptr"][-1] == len(parts[0]) + 1 == len(arrays["rated.values"])
-    assert arrays["rated.indices"][-1] == 3
+    assert arrays["known.indptr"][-1] == len(parts[0]) + 1 == len(arrays["known.values"])
+    assert arrays["known.indices"][-1] == 3

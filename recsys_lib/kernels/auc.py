@@ -1,0 +1,110 @@
+"""The exact area under the ROC curve of each user's ranking, tile by tile as in `ranking`."""
+
+import numpy as np
+from numba import njit, prange
+
+from recsys_lib.kernels.linalg import aligned
+from recsys_lib.kernels.ranking import (
+    ITEMS,
+    USERS,
+    as_float32,
+    blank,
+    block_of,
+    dot,
+    score_tile,
+    tiles_of,
+)
+
+
+def user_auc(
+    user_vectors, item_vectors, seen_indptr, seen_indices, relevant_indptr, relevant_indices
+):
+    """Return each user's exact AUC over the whole catalogue less what the user has seen.
+
+    It is the share of pairs (relevant item, other item) in which the relevant one scores higher;
+    a tie counts half.
+
+    Parameters
+    ----------
+    user_vectors, item_vectors, seen_indptr, seen_indices
+        As for `ranking.top_n`.
+    relevant_indptr : (m + 1,) int64
+        Offsets of the users' rows in `relevant_indices`.
+    relevant_indices : (nnz,) int32
+        Relevant items, ascending within a row, none of them seen.
+
+    Returns
+    -------
+    (m,) float64
+        From 0 to 1; NaN for a user without a relevant item or without any other.
+    """
+    m = len(user_vectors)
+    if seen_indptr is None:
+        seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
+    users, items = as_float32(user_vectors), as_float32(item_vectors)
+    seen = (seen_indptr, seen_indices)
+    relevant = (relevant_indptr, relevant_indices)
+    auc = np.full(m, np.nan)
+    _user_auc(users, items, tiles_of(items), *seen, *relevant, auc)
+    return auc
+
+
+@njit(cache=True, parallel=True)
+def _user_auc(
+    user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
+    relevant_indptr, relevant_indices, auc,
+):  # fmt: skip
+    """Fill `auc`: count, for each relevant item, the others below it and level with it: exact.
+
+    Seen and relevant items become NaN, which is neither below nor level. Going through a tile once
+    for each relevant item looks wasteful beside sorting and bisecting, yet sixteen items fall to
+    one instruction, and a user has few relevant items: it is several times faster.
+    """
+    for block in prange(-(-len(user_vectors) // USERS)):
+        first = np.int64(block) * USERS
+        _user_auc_block(
+            first, user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
+            relevant_indptr, relevant_indices, auc,
+        )  # fmt: skip
+
+
+@njit(cache=True)
+def _user_auc_block(
+    first, user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
+    relevant_indptr, relevant_indices, auc,
+):  # fmt: skip
+    n_users, n_items = min(USERS, len(user_vectors) - first), len(item_vectors)
+    block, s = block_of(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
+    seen = seen_indptr[first : first + USERS].copy()
+    relevant = relevant_indptr[first : first + USERS].copy()
+    twice_won = np.zeros(USERS, np.int64)  # a pair won counts two, a tie one
+    base = relevant_indptr[first]
+    own = np.empty(relevant_indptr[first + n_users] - base, np.float32)
+    for u in range(n_users):
+        for k in range(relevant_indptr[first + u], relevant_indptr[first + u + 1]):
+            own[k - base] = dot(user_vectors[first + u], item_vectors[relevant_indices[k]])
+    for t in range(len(tiles)):
+        start = t * ITEMS
+        score_tile(block, tiles[t], s)
+        s[:, n_items - start :] = np.nan
+        for u in range(n_users):
+            end, stop = seen_indptr[first + u + 1], relevant_indptr[first + u + 1]
+            seen[u] = blank(s, u, start, seen_indices, seen[u], end, np.nan)
+            relevant[u] = blank(s, u, start, relevant_indices, relevant[u], stop, np.nan)
+            for k in range(relevant_indptr[first + u], stop):
+                twice_won[u] += _count_below(s[u], own[k - base])
+    for u in range(n_users):
+        n_relevant = relevant_indptr[first + u + 1] - relevant_indptr[first + u]
+        n_seen = seen_indptr[first + u + 1] - seen_indptr[first + u]
+        n_pairs = n_relevant * (n_items - n_seen - n_relevant)
+        if n_pairs > 0:
+            auc[first + u] = twice_won[u] / (2 * n_pairs)
+
+
+@njit(cache=True)
+def _count_below(row, score):
+    """Return twice the number of scores in `row` below `score`, plus the number equal to it."""
+    count = np.int32(0)
+    for j in range(ITEMS):
+        count += np.int32(row[j] < score) + np.int32(row[j] <= score)
+    return count

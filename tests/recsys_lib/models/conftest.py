@@ -1,0 +1,82 @@
+"""What the tests of models share: one small data set, and every model fitted to it once."""
+
+import numpy as np
+import pytest
+
+from recsys_lib import datasets, models, splits
+
+# Parameters that make any model small; a model takes those that it has.
+SMALL = {
+    "n_factors": 6, "n_epochs": 5, "n_samples": 6, "n_burn": 4, "threshold": 3.5,
+    "hidden": (8,), "width": 6, "batch_size": 64, "history_size": 10,
+}  # fmt: skip
+
+
+def _small(name, **params):
+    model = getattr(models, name)
+    known = {key: value for key, value in SMALL.items() if key in model.parameter_names()}
+    return model(**{**known, **params})
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A function from a model's name to a small one, unfitted."""
+    return _small
+
+
+@pytest.fixture(scope="session")
+def data():
+    return datasets.load("synthetic", n_users=300, n_items=400, n_ratings=15_000, seed=1)
+
+
+@pytest.fixture(scope="session")
+def parts(data):
+    return splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
+
+
+@pytest.fixture(scope="session")
+def fitted(data, parts):
+    """A function from a model's name to one that is fitted; it is not to be changed."""
+    found = {}
+
+    def fit(name):
+        if name not in found:
+            train, valid, _ = parts
+            found[name] = _small(name).fit(train, valid, items=data.items)
+        return found[name]
+
+    return fit
+
+
+@pytest.fixture(params=models.__all__)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def model(fitted, name):
+    return fitted(name)
+
+
+@pytest.fixture(scope="session")
+def known_of():
+    """A function from a part and a user's id to what is known of the user there."""
+
+    def read(train, user_id):
+        table = train.of_user(user_id)
+        return dict(zip(table["item_id"], table["rating"], strict=True))
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def assert_same_state():
+    """A function that holds two models to the same bits."""
+
+    def check(one, other):
+        for mine, its in zip(one.state(), other.state(), strict=True):
+            assert mine.keys() == its.keys()
+        for key, array in one.state()[0].items():
+            np.testing.assert_array_equal(array, other.state()[0][key], err_msg=key)
+
+    return check

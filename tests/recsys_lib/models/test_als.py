@@ -1,0 +1,137 @@
+"""ALS and its family: the equation, the objective, the reference."""
+
+import numpy as np
+import pytest
+
+from recsys_lib import datasets, evaluation, models, splits
+from recsys_lib.errors import RecsysError
+from recsys_lib.models import als
+from recsys_lib.ratings import Ratings
+
+
+@pytest.mark.parametrize("name", ["BiasALS", "ALS", "GenreALS"])
+def test_predictions_follow_the_equation(fitted, name, data):
+    model = fitted(name)
+    u, i = np.divmod(np.arange(300 * 400), 400)
+    guess = (
+        model.mu_ + model.user_biases_[:, None] + model.item_biases_
+        + model.user_factors_ @ model.item_factors_.T
+    ).ravel()  # fmt: skip
+    got = model.predict(data.ratings.user_ids[u], data.ratings.item_ids[i])
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, guess.clip(0.5, 5), atol=1e-5)
+    one = model.predict(data.ratings.user_ids[3], data.ratings.item_ids)
+    np.testing.assert_array_equal(one, got[3 * 400 : 4 * 400])
+    best = model.recommend(data.ratings.user_ids[3], n=1)
+    row = np.where(model.item_ids_ == best["item_id"][0])[0][0]
+    assert best["score"][0] == pytest.approx(guess[3 * 400 + row], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["BiasALS", "ALS", "GenreALS"])
+def test_the_history_tells_the_truth(fitted, name, parts):
+    train, valid, _ = parts
+    model, last = fitted(name), fitted(name).training_log_.iloc[-1]
+    assert model.training_log_["loss"].is_monotonic_decreasing
+    assert model.training_log_["epoch"].tolist() == [1, 2, 3, 4, 5]
+    frame = valid.to_frame()
+    error = model.predict(frame["user_id"], frame["item_id"]) - frame["rating"]
+    assert last["rmse_valid"] == pytest.approx(np.sqrt((error**2).mean()), abs=1e-5)
+    frame = train.to_frame()
+    users, items = train.user_index(frame["user_id"]), train.item_index(frame["item_id"])
+    guess = (
+        model.mu_ + model.user_biases_[users] + model.item_biases_[items]
+        + (model.user_factors_[users] * model.item_factors_[items]).sum(1)
+    )  # fmt: skip
+    rmse = np.sqrt(((guess - frame["rating"]) ** 2).mean())
+    assert last["rmse_train"] == pytest.approx(rmse, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["BiasALS", "ALS", "GenreALS"])
+def test_fold_in_equals_the_trained_row(name, data, parts, small, known_of):
+    train = parts[0]
+    model = small(name).fit(train, items=data.items)
+    # A trained row equals its fold-in when the items have not moved since: one more half step.
+    zero = np.zeros((1, model.n_factors + 1), np.float32)
+    model.half_step(train.by_user, model.item_rows_, zero, model.user_rows_)
+    for user in data.ratings.user_ids[[0, 17, 299]]:
+        row = model.user_vectors(model.as_ratings(known_of(train, user)))[0]
+        np.testing.assert_array_equal(row, model.user_rows_[train.user_index(user)[0]])
+
+
+def test_strangers_are_measured_as_if_they_had_been_there(data):
+    """Strong generalisation: the errors on folded-in users are those of their own predictions."""
+    train, _, test, history = splits.strong_generalisation(data.ratings, seed=0)
+    model = models.ALS(n_factors=4, n_epochs=5).fit(train)
+    report = evaluation.evaluate(model, train, test, test_input=history)
+    errors = []
+    for user in np.unique(test.user_of_rating()):
+        row = model.user_vectors(history.by_user.take(np.array([user])))[0]
+        items, given = test.by_user.row(user)
+        guess = model.mu_ + row[-1] + model.item_biases_[items]
+        guess += model.item_factors_[items] @ row[:-1]
+        errors.append((guess.clip(*data.ratings.scale) - given) ** 2)
+    assert report["rmse"] == pytest.approx(np.sqrt(np.concatenate(errors).mean()), abs=1e-5)
+
+
+def test_between_the_noise_floor_and_the_baseline_above():
+    """Each model, its τ chosen on validation, closes part of the gap that the one before left."""
+    data = datasets.load("synthetic", seed=3)
+    train, valid, test = splits.random(data.ratings, seed=0)
+    frame = test.to_frame()
+    floor = data.truth.noise_floor(test)
+    scores = {"mean": float(np.sqrt(np.mean((train.mean - frame["rating"]) ** 2)))}
+    for candidates in (
+        [models.BiasALS(gamma=gamma) for gamma in (2.5, 5.0)],
+        [models.ALS(n_factors=12, tau=tau) for tau in (1.35, 1.6, 2.0)],
+        [models.GenreALS(n_factors=12, tau=tau) for tau in (1.35, 1.6, 2.0)],
+    ):
+        fits = [model.fit(train, valid, items=data.items) for model in candidates]
+        best = min(fits, key=lambda model: model.training_log_["rmse_valid"].iloc[-1])
+        error = best.predict(frame["user_id"], frame["item_id"]) - frame["rating"]
+        scores[type(best).__name__] = float(np.sqrt((error**2).mean()))
+    gaps = {name: score - floor for name, score in scores.items()}
+    # The bands are shares of the gap above the best that any model could do.
+    assert 0 < gaps["BiasALS"] < 0.45 * gaps["mean"]
+    assert 0 < gaps["ALS"] < 0.85 * gaps["BiasALS"]
+    assert 0 < gaps["GenreALS"] < gaps["ALS"]
+
+
+def test_popularity_levels_are_part_of_one_objective(data, parts):
+    """The loss still never rises, and items of one level, rated or not, share a prior mean."""
+    train, valid, _ = parts
+    model = models.ALS(n_factors=4, n_epochs=12, popularity=10.0).fit(train, valid)
+    assert (
+        model.training_log_["loss"].diff().dropna() <= 1e-6 * model.training_log_["loss"].iloc[0]
+    ).all()
+    counts = train.by_item.counts
+    rare = np.flatnonzero(counts <= 2)
+    assert {0, 1} <= set(counts[rare])
+    assert (model.item_priors_[rare] == model.item_priors_[rare[0]]).all()
+    assert np.abs(model.item_priors_[rare[0]]).max() > 0
+    unrated = np.flatnonzero(counts == 0)
+    np.testing.assert_array_equal(model.item_rows_[unrated], model.item_priors_[unrated])
+    often = np.argmax(counts)
+    assert not np.allclose(model.item_priors_[often], model.item_priors_[rare[0]])
+
+
+@pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
+def test_the_fast_kernel_does_what_the_reference_says(parts, nu):
+    train = parts[0]
+    model = models.ALS(n_factors=5, n_epochs=3, nu=nu, tau=1.1, gamma=0.7, lam=1.3)
+    model.fit(train)
+    users, items = np.zeros((train.n_users, 6)), np.zeros((train.n_items, 6))
+    for part, rows in als.first_factors(model.seed, train.n_items, 5):
+        items[part, :-1] = rows
+    weights = model.mu_, model.lam, model.tau, model.gamma, model.nu
+    for _ in range(model.n_epochs):
+        users = als.reference_half_step(train.by_user, items, *weights)
+        items = als.reference_half_step(train.by_item, users, *weights)
+    np.testing.assert_allclose(model.user_rows_, users, atol=2e-4)
+    np.testing.assert_allclose(model.item_rows_, items, atol=2e-4)
+
+
+def test_what_overflows_is_no_result(data):
+    ratings = data.ratings.by_user._replace(values=data.ratings.by_user.values * np.float32(1e30))
+    huge = Ratings(data.ratings.user_ids, data.ratings.item_ids, ratings)
+    with pytest.raises(RecsysError, match="scale the ratings down"):
+        models.ALS(n_factors=3, n_epochs=2).fit(huge)

@@ -1,0 +1,70 @@
+"""GenreALS: what genres say of an item, and explanations that add up."""
+
+import numpy as np
+import pytest
+
+from recsys_lib import models
+from recsys_lib.errors import RecsysError
+
+
+@pytest.fixture(scope="module")
+def cold_start(data):
+    """A film hidden from training, and the model that never saw a rating of it."""
+    film = int(np.argmax(data.ratings.by_item.counts))
+    train = data.ratings.select(data.ratings.by_user.indices != film)
+    return film, train, models.GenreALS(n_factors=4, n_epochs=8).fit(train, items=data.items)
+
+
+def test_a_film_nobody_rated_is_what_its_genres_say(cold_start, data):
+    film, _, model = cold_start
+    mine = model.item_genres_[film]
+    expected = model.genre_rows_[mine].sum(0) / np.sqrt(mine.sum())
+    np.testing.assert_allclose(model.item_rows_[film], expected, atol=1e-5)
+    assert np.abs(model.item_factors_[film]).max() > 0
+    user = data.ratings.user_ids[0]
+    assert np.isfinite(model.predict(user, data.ratings.item_ids[film]))[0]
+
+
+def test_genres_help_where_ratings_lack(data):
+    """Over all films hidden in turn, GenreALS errs less than ALS, which knows nothing of them."""
+    rng = np.random.default_rng(0)
+    hidden = rng.choice(data.ratings.n_items, 60, replace=False)
+    mask = np.isin(data.ratings.by_user.indices, hidden)
+    train, test = data.ratings.select(~mask), data.ratings.select(mask).to_frame()
+    errors = {}
+    for model in (models.ALS(n_factors=6), models.GenreALS(n_factors=6)):
+        model.fit(train, items=data.items)
+        error = model.predict(test["user_id"], test["item_id"]) - test["rating"]
+        errors[type(model).__name__] = float((error**2).mean())
+    assert errors["GenreALS"] < errors["ALS"]
+
+
+def test_an_explanation_names_the_popularity_level(data, parts):
+    model = models.GenreALS(n_factors=4, n_epochs=5, popularity=10.0)
+    model.fit(parts[0], items=data.items)
+    user, item = data.ratings.user_ids[8], data.ratings.item_ids[30]
+    table = model.explain(user, item)
+    assert table["part"].str.startswith("raters: ").sum() == 1
+    row_u, row_i = model.user_rows_[8], model.item_rows_[30]
+    score = model.mu_ + row_u[-1] + row_i[-1] + row_u[:-1] @ row_i[:-1]
+    assert table["contribution"].sum() == pytest.approx(score, abs=1e-5)
+
+
+def test_an_explanation_adds_up(cold_start, data, known_of):
+    _, train, model = cold_start
+    user, item = data.ratings.user_ids[8], data.ratings.item_ids[30]
+    table = model.explain(user, item)
+    row_u, row_i = model.user_rows_[8], model.item_rows_[30]
+    score = model.mu_ + row_u[-1] + row_i[-1] + row_u[:-1] @ row_i[:-1]
+    assert table["contribution"].sum() == pytest.approx(score, abs=1e-5)
+    genres = set(data.items.set_index("item_id").loc[item, "genres"].split("|")) - {""}
+    assert set(table["part"]) == {
+        "average rating", "this user's level", "the film itself", *genres
+    }  # fmt: skip
+    stranger = model.explain(known_of(train, user), item)
+    assert stranger["part"].tolist() == table["part"].tolist()
+
+
+def test_genres_must_be_given(parts):
+    with pytest.raises(RecsysError, match=r"items=data\.items"):
+        models.GenreALS().fit(parts[0])

@@ -1,0 +1,131 @@
+"""The training loop: logs, checkpoints, runs that go on, early stopping."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_lib import io, models, splits
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.models import training
+
+ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(epoch):
+    def callback(row):
+        if row["epoch"] == epoch:
+            raise Interrupted
+
+    return callback
+
+
+@pytest.fixture
+def begun(parts, tmp_path):
+    """A folder with a run of ALS that was interrupted after two of five epochs."""
+    model = models.ALS(n_factors=4, n_epochs=5)
+    with pytest.raises(Interrupted):
+        model.fit(*parts[:2], run_dir=tmp_path, callback=interrupt_after(2))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ITERATIVE)
+def test_a_resumed_run_equals_one_that_was_never_stopped(
+    name, data, parts, tmp_path, small, assert_same_state
+):
+    train, valid, _ = parts
+    fit = {"items": data.items, "run_dir": tmp_path / "parts"}
+    whole = small(name).fit(train, valid, items=data.items, run_dir=tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        small(name).fit(train, valid, callback=interrupt_after(2), **fit)
+    again = small(name).fit(train, valid, resume=True, **fit)
+    assert_same_state(again, whole)
+    logs = [training.read_log(tmp_path / run).drop(columns="seconds") for run in ("whole", "parts")]
+    pd.testing.assert_frame_equal(*logs)
+    pd.testing.assert_frame_equal(logs[0], whole.training_log_.drop(columns="seconds"))
+
+
+def test_more_epochs_go_on_and_other_parameters_do_not(begun, parts, assert_same_state):
+    train, valid, _ = parts
+    long = models.ALS(n_factors=4, n_epochs=7).fit(train, valid, run_dir=begun, resume=True)
+    assert_same_state(long, models.ALS(n_factors=4, n_epochs=7).fit(train, valid))
+    with pytest.raises(RecsysError, match=r"other parameters \(tau\)"):
+        models.ALS(n_factors=4, tau=7.0).fit(train, valid, run_dir=begun, resume=True)
+    with pytest.raises(RecsysError, match="needs run_dir"):
+        models.ALS().fit(train, resume=True)
+
+
+def test_a_run_on_another_split_is_refused(begun, data, parts):
+    train, valid, _ = splits.random(data.ratings, valid=0.1, test=0.1, seed=1)
+    for other in ((train, valid), (parts[0], valid), (parts[0], None)):
+        with pytest.raises(DataError, match=r"other data \(.*valid"):
+            models.ALS(n_factors=4).fit(*other, run_dir=begun, resume=True)
+
+
+def test_a_log_that_was_cut_stops_no_run(begun, parts):
+    (begun / "log.jsonl").write_text('{"epoch": 1, "lo')
+    model = models.ALS(n_factors=4, n_epochs=5).fit(*parts[:2], run_dir=begun, resume=True)
+    assert training.read_log(begun)["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert len(model.training_log_) == 5
+
+
+def test_a_new_run_leaves_nothing_of_an_earlier_one(begun, parts):
+    with pytest.raises(RecsysError, match="tau"):
+        models.ALS(tau=-1.0).fit(parts[0], run_dir=begun)  # refused before anything is touched
+    assert (begun / training.CHECKPOINT).exists()
+
+    def look(row):
+        arrays, _ = io.load_arrays(begun / training.CHECKPOINT)
+        assert arrays["state.item_rows_"].shape[1] == 3
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        models.ALS(n_factors=2).fit(parts[0], run_dir=begun, callback=look)
+
+
+def test_the_log_stands_beside_the_checkpoint(parts, tmp_path):
+    train, valid, _ = parts
+    model = models.BPR(n_factors=4, n_epochs=3).fit(train, valid, run_dir=tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.safetensors", "log.jsonl"]
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    wanted = {"epoch", "loss", "auc_train", "ndcg_valid", "auc_valid", "seconds"}
+    assert set(lines[0]) == wanted
+    arrays, _ = io.load_arrays(tmp_path / training.CHECKPOINT)
+    np.testing.assert_array_equal(arrays["state.item_rows_"], model.item_rows_)
+    untested = models.ALS(n_factors=2, n_epochs=1).fit(train, run_dir=tmp_path / "als")
+    assert np.isnan(untested.training_log_["rmse_valid"][0])
+    line = (tmp_path / "als" / "log.jsonl").read_text()
+    assert json.loads(line)["rmse_valid"] is None
+
+
+def test_patience_keeps_the_best_epoch(parts, tmp_path, assert_same_state):
+    """Too weak a penalty overfits: the best epoch comes early, and is the one that is kept."""
+    train, valid, _ = parts
+    model = models.ALS(n_factors=16, tau=0.05, nu=0.0, n_epochs=30, patience=2).fit(train, valid)
+    curve = model.training_log_["rmse_valid"]
+    assert len(curve) == curve.idxmin() + 1 + 2 < 30
+    short = models.ALS(n_factors=16, tau=0.05, nu=0.0, n_epochs=int(curve.idxmin()) + 1)
+    np.testing.assert_array_equal(short.fit(train, valid).item_rows_, model.item_rows_)
+    with pytest.raises(Interrupted):
+        model.fit(train, valid, run_dir=tmp_path, callback=interrupt_after(len(curve) - 1))
+    assert_same_state(model.fit(train, valid, run_dir=tmp_path, resume=True), short)
+
+
+def test_without_a_validation_part_patience_waits_for_nothing(parts):
+    model = models.ALS(n_factors=4, n_epochs=6, patience=1).fit(parts[0])
+    assert len(model.training_log_) == 6
+
+
+def test_parts_of_another_split_are_refused(data, parts):
+    mask = np.arange(len(data.ratings)) % 2 == 0
+    frame = data.ratings.select(mask).to_frame()
+    other = type(data.ratings).from_frame(frame[frame["user_id"] != frame["user_id"][0]])
+    for keyword in ("valid", "valid_input"):
+        with pytest.raises(DataError, match=f"train and {keyword} number other users or items"):
+            models.ALS(n_factors=2, n_epochs=1).fit(parts[0], **{keyword: other})
