@@ -286,9 +286,7 @@ def _fit(
     """Tune and fit; return the seconds of both, and the memory that fitting took, in 10⁶ bytes."""
     began = time.perf_counter()
     if trials and model.search_space:
-        params = tuning.choose_within(model, split.development, trials, seed)
-        logger.info("%s: %s", type(model).__name__, params)
-        model.set_params(**params)
+        model.set_params(**tuning.choose_within(model, split.development, trials, seed))
     tuned = time.perf_counter() - began
     split.learning.by_item  # noqa: B018 - built at first use, and no model's own cost
     traced = tracemalloc.is_tracing()

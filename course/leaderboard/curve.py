@@ -26,22 +26,9 @@ def best_of_form(data: Dataset, test: Ratings, n_factors: int) -> Recommender:
     """Return what a model of `n_factors` factors would become, could it ask the truth.
 
     Of all models μ + b_u + b_i + p_u·q_i it is the one nearest, in least squares, to the *expected*
-    ratings of every pair of `data`, those of `test` among them. It has seen no rating and so none
-    of the noise; what it misses of the truth, no amount of data would teach a model of its form.
-
-    Parameters
-    ----------
-    data : Dataset
-        Simulated.
-    test : Ratings
-        A part of it; the model is returned so that it can be evaluated there.
-    n_factors : int
-        K; 0 for a model of biases alone.
-
-    Raises
-    ------
-    DataError
-        The data are not simulated, or `test` is not a part of them.
+    ratings of every pair of simulated `data`, those of its part `test` among them. It has seen no
+    rating and so none of the noise; what it misses of the truth, no amount of data would teach a
+    model of its form. `n_factors` is K; 0 for a model of biases alone.
     """
     truth, ratings = _truth(data), data.ratings
     if test.n_users != ratings.n_users or test.n_items != ratings.n_items:
@@ -135,16 +122,6 @@ def learning_curve(
     show : bool, optional
         Whether to draw a progress bar; by default where somebody watches.
 
-    Returns
-    -------
-    Curve
-
-    Raises
-    ------
-    DataError
-        The data are not simulated, or a user has too few ratings.
-    RecsysError
-        There is no candidate, or the sizes do not ascend.
     """
     truth = _truth(data)
     sizes = list(sizes)
@@ -200,15 +177,11 @@ def _chosen(
 ) -> Recommender:
     """Return a new model, unfitted, like the candidate that does best on a tenth held back."""
     if len(candidates) == 1:
-        return _new(candidates[0])
+        return candidates[0].unfitted()
     train, valid, _ = splits.random(learning, valid=0.1, test=0.0, seed=seed)
-    fits = [_new(model).fit(train, items=items, progress=False) for model in candidates]
+    fits = [model.unfitted().fit(train, items=items, progress=False) for model in candidates]
     scores = [evaluation.evaluate(fit, train, valid, ["rmse"])["rmse"] for fit in fits]
-    return _new(candidates[int(np.argmin(scores))])
-
-
-def _new(model: Recommender) -> Recommender:
-    return type(model)(**model.get_params())
+    return candidates[int(np.argmin(scores))].unfitted()
 
 
 def _bands(

@@ -227,9 +227,6 @@ class ALS(RatingModel):
             )
         return loss
 
-    def _finish(self) -> None:
-        del self._orders
-
     @property
     def penalty(self) -> np.ndarray:
         """(τ, ..., τ, γ), (K + 1,) float32."""

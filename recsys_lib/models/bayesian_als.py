@@ -156,15 +156,14 @@ class BayesianALS(RatingModel):
         del self._users, self._items, self._noise, self._valid_sum, self._draw
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays: dict[str, np.ndarray] = {
-            "valid_sum": self._valid_sum,
-            "precisions": self._noise.precisions,
-        }
+        arrays, meta = super()._checkpoint()
+        arrays |= {"valid_sum": self._valid_sum, "precisions": self._noise.precisions}
         for name, side in (("users", self._users), ("items", self._items)):
             arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
-        return arrays, {"draw": self._draw, "variance": self._noise.variance}
+        return arrays, {**meta, "draw": self._draw, "variance": self._noise.variance}
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+        super()._resume(arrays, meta)
         self._valid_sum, self._noise.precisions = arrays["valid_sum"], arrays["precisions"]
         for name, side in (("users", self._users), ("items", self._items)):
             for key in Side.DRAWN:
@@ -232,9 +231,7 @@ class BayesianALS(RatingModel):
         draws = self.draw_users(who) if isinstance(who, CSR) else self.user_draws_[who]
         return _flat(draws, np.float32(1 / self.n_samples))
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return strangers' vectors (m, S K + 1) float32; see `draw_users`."""
-        return self.vectors(ratings)
+    user_vectors = vectors
 
     def item_vectors(self) -> np.ndarray:
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""

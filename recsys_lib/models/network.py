@@ -162,11 +162,12 @@ class NetworkModel(ImplicitFeedbackModel):
 
         file = BytesIO()
         torch.save([self._net.state_dict(), self._optimizer.state_dict()], file)
-        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}, {}
+        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}, super()._checkpoint()[1]
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         import torch
 
+        super()._resume(arrays, meta)
         file = BytesIO(arrays["torch"].tobytes())
         weights, moments = torch.load(file, map_location=self._device, weights_only=True)
         self._net.load_state_dict(weights)

@@ -107,8 +107,9 @@ def choose_within(
     factors: more ratings tell more factors apart.
     """
     some = some_users(development, limit, seed)
-    how = {"finalists": QUICK_FINALISTS, "deals": QUICK_DEALS}
-    params = choose(model, some, n_trials, seed=seed, **how).params
+    params = choose(
+        model, some, n_trials, seed=seed, finalists=QUICK_FINALISTS, deals=QUICK_DEALS
+    ).params
     if some is not development:
         candidates = [params, {name: getattr(model, name) for name in params}]
         if "n_factors" in params:
