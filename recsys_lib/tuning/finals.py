@@ -107,8 +107,8 @@ def choose_within(
     factors: more ratings tell more factors apart.
     """
     some = some_users(development, limit, seed)
-    how = {"finalists": QUICK_FINALISTS, "deals": QUICK_DEALS}
-    params = choose(model, some, n_trials, seed=seed, **how).params
+    finalists, deals = QUICK_FINALISTS, QUICK_DEALS
+    params = choose(model, some, n_trials, seed=seed, finalists=finalists, deals=deals).params
     if some is not development:
         candidates = [params, {name: getattr(model, name) for name in params}]
         if "n_factors" in params:
