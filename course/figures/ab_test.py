@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PERCENT, RED
+from course.figures.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PERCENT, RED, Options
 
 MOST_PATHS = 100  # more lines than that are a blot
 LEAST_P = 1e-3  # p-values below stand at the lower edge
@@ -23,18 +23,14 @@ LOOKS = {
 def aa_p_values(p_values: Mapping[str, np.ndarray], alpha: float = 0.05) -> Figure:
     """Draw a histogram of A/A tests' p-values for each way to test, side by side.
 
-    Parameters
-    ----------
-    p_values : mapping of a name ("visits", "users") to (n,)
-        Of experiments in which there is nothing to find.
-    alpha : float
-        The level; the share of p-values below it is written into the panel.
+    `p_values` maps a name of `LOOKS` to the p-values (n,) of experiments with nothing to find; the
+    share of them below `alpha` is written into the panel.
     """
     figure, panels = style.panels(len(p_values), 3.3, sharey=True)
     edges = np.linspace(0, 1, 21)
     for panel, (name, values) in zip(panels, p_values.items(), strict=True):
         share = np.full(len(values), 1 / len(values))
-        panel.hist(values, edges, weights=share, color=LOOKS[name][0], ec="white", lw=0.5)
+        panel.hist(values, edges.tolist(), weights=share, color=LOOKS[name][0], ec="white", lw=0.5)
         panel.axhline(edges[1], color="black", lw=1, ls="--", label="if they told the truth")
         text = f"{np.mean(values < alpha):.1%} of the\ntests below {alpha:g}"
         style.note(panel, text, (0.45, 0.95), xycoords="axes fraction", va="top")
@@ -47,12 +43,8 @@ def aa_p_values(p_values: Mapping[str, np.ndarray], alpha: float = 0.05) -> Figu
 def p_value_paths(looks: np.ndarray, p_values: np.ndarray, alpha: float = 0.05) -> Figure:
     """Draw how p-values wander from look to look, those that ever dip below `alpha` in colour.
 
-    Parameters
-    ----------
-    looks : (k,)
-        Times, in days.
-    p_values : (n, k)
-        A row an experiment; the first `MOST_PATHS` are drawn.
+    `looks` (k,) are times in days, `p_values` (n, k) has a row an experiment; the first
+    `MOST_PATHS` of them are drawn.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.4))
     drawn = np.maximum(p_values[:MOST_PATHS], LEAST_P)
@@ -86,14 +78,8 @@ def false_alarms(
 ) -> Figure:
     """Draw the share of A/A tests that are significant at some look, over the number of looks.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Index numbers of looks; a column a way to test ("visits", "users", "always valid").
-    theory : mapping of number of looks to share
-        What is known of a plain test at evenly spaced looks; drawn as crosses.
-    n : int
-        Number of tests behind each share: two standard errors of it are drawn as bands.
+    `table` has a row a number of looks and a column a way to test, as in `LOOKS`, each share from
+    `n` tests: bands show two standard errors. Crosses: `theory`, what is known of a plain test.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     first, last = table.index[[0, -1]]
@@ -105,7 +91,7 @@ def false_alarms(
         axes.plot(table.index, share, marker=marker, ms=5, ls=line, color=colour, lw=1.8)
         style.note(axes, str(name), (last, share[-1]), (8, 0), color=colour, weight="bold")
     crosses = {k: share for k, share in theory.items() if k <= last}
-    how = {"color": "black", "ms": 7, "mew": 1.6, "zorder": 5}
+    how: Options = {"color": "black", "ms": 7, "mew": 1.6, "zorder": 5}
     axes.plot(*zip(*crosses.items(), strict=True), "x", label="theory, independent people", **how)
     axes.axhline(alpha, color=GREY, ls=":", lw=1.4, label=f"what was promised: {alpha:.0%}")
     style.log_axis(axes, ticks=table.index)
@@ -121,15 +107,9 @@ def false_alarms(
 def growing(table: pd.DataFrame, truth: float, planned: float) -> Figure:
     """Draw an experiment's difference day by day, with both kinds of intervals.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Index time in days; difference, "margin" of a single look's interval and "valid margin" of
-        the confidence sequence.
-    truth : float
-        The difference that the simulator knows.
-    planned : float
-        The day of the planned end.
+    `table` has a row a day: difference, "margin" of a single look's interval, and "valid margin" of
+    the confidence sequence. `truth` is what the simulator knows, `planned` the day of the planned
+    end.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     days, points = table.index.to_numpy(float), 100 * table  # percentage points
@@ -157,12 +137,8 @@ def growing(table: pd.DataFrame, truth: float, planned: float) -> Figure:
 def offline_online(table: pd.DataFrame) -> Figure:
     """Draw what people did over what each offline metric had promised.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Index models; rmse (NaN where there is none), ndcg@10, online (conversions per visit) and
-        error, its standard error. The best by an offline metric are ringed; of the same models the
-        best online has a star.
+    `table` has a row a model: rmse and ndcg@10 (NaN where there is none), online (conversions per
+    visit) and error, its standard error. Rings: best by an offline metric; star: best online.
     """
     figure, panels = style.panels(2, 4.2, sharey=True)
     online = table["online"].to_numpy(float)
@@ -181,7 +157,7 @@ def offline_online(table: pd.DataFrame) -> Figure:
         style.ring(panel, x[x == best], online[x == best], 16)
         panel.lines[-1].set(ls="", label=label)
         top = np.nanargmax(np.where(np.isfinite(x), online, np.nan))
-        star = {"ls": "", "mfc": "none", "mec": "black", "zorder": 5}
+        star: Options = {"ls": "", "mfc": "none", "mec": "black", "zorder": 5}
         panel.plot(x[top], online[top], "*", ms=20, label="best by what people did", **star)
         pad = 0.15 * (best - worst) or 0.01
         panel.set_xlim(worst - pad, best + pad)
@@ -196,7 +172,7 @@ def offline_online(table: pd.DataFrame) -> Figure:
     at_edge = ("axes fraction", "data")
     for name, y, place, colour in zip(table.index, online, places, colours, strict=True):
         leader = {"arrowstyle": "-", "color": colour, "lw": 0.8}
-        where = {"xycoords": at_edge, "textcoords": at_edge, "annotation_clip": False}
+        where: Options = {"xycoords": at_edge, "textcoords": at_edge, "annotation_clip": False}
         panels[1].annotate(
             str(name), (1, y), (1.06, place), va="center", arrowprops=leader, **where
         )

@@ -11,18 +11,14 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COUNTS, GREEN, GREY, ORANGE, RED, SEQUENTIAL
+from course.figures.style import BLUE, COUNTS, GREEN, GREY, ORANGE, RED, SEQUENTIAL, Options
 
 
 def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndarray) -> Figure:
-    """Draw the loss of one rating over p and q, two ways down, and two cuts through it.
+    """Draw the loss ½ (y - p q)² + τ/2 (p² + q²) of one rating, two ways down, and two cuts.
 
-    Parameters
-    ----------
-    target, tau : float
-        y and τ of the loss ½ (y - p q)² + τ/2 (p² + q²).
-    alternating, descent : (n, 2)
-        The points (p, q) that alternating least squares and gradient descent pass through.
+    `target` is y, `tau` τ; `alternating` and `descent` (n, 2) are the points (p, q) that
+    alternating least squares and gradient descent pass through.
     """
 
     def loss(p: Any, q: Any) -> Any:
@@ -56,14 +52,9 @@ def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndar
 def progress(losses: Sequence[float], log: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
     """Draw the objective after every half step, and RMSE after every epoch.
 
-    Parameters
-    ----------
-    losses : sequence
-        The objective divided by the number of ratings: users solved, items solved, and so on.
-    log : DataFrame
-        epoch, rmse_train, rmse_valid.
-    marks : mapping of name to RMSE
-        Levels to compare with, drawn as dashed lines; two at most.
+    `losses` is the objective divided by the number of ratings: users solved, items solved, and so
+    on. `log` has epoch, rmse_train, rmse_valid; `marks` names at most two levels of RMSE, drawn
+    dashed.
     """
     figure, (left, right) = style.panels(2, 3.6)
     values = np.asarray(losses)
@@ -88,14 +79,8 @@ def ends(
 ) -> Figure:
     """Draw what fits ended with over one parameter, a line for each value of the other.
 
-    Parameters
-    ----------
-    values : (n,) and (m,)
-        Of the first parameter (the lines) and of the second (the axis).
-    names : (str, str)
-        What the two are called.
-    train, valid : (n, m)
-        RMSE in stars.
+    `values` (n,) and (m,) are those of the first parameter (the lines) and of the second (the
+    axis), `names` what the two are called, `train` and `valid` (n, m) RMSE in stars.
     """
     figure, panels = style.panels(2, 3.4, sharey=True)
     for axes, part, name in zip(panels, (train, valid), ("training", "validation"), strict=True):
@@ -111,20 +96,16 @@ def ends(
 def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -> Figure:
     """Draw where several ways of searching looked, and how fast each found something good.
 
-    Parameters
-    ----------
-    runs : mapping of name to trials
-        One to three ways, each with the trials of one or more runs, in the order tried: a column
-        for each of the two parameters, and value, the RMSE. The first run is drawn above.
-    axes : two names
-        The parameters.
+    `runs` maps one to three ways to the trials of one or more runs, in the order tried: a column
+    for each of the two parameters, which `axes` names, and value, the RMSE. The first run is drawn
+    above.
     """
     layout: list[Any] = [list(runs), ["best"] * len(runs)]
     figure, panels = plt.subplot_mosaic(layout, figsize=(7.0, 5.8), height_ratios=(1.1, 1))
     everything = pd.concat([run for several in runs.values() for run in several])
     least = everything["value"].min()
     # Beyond these 0.05 stars one colour serves all: it is far off.
-    colours: dict[str, Any] = {"cmap": SEQUENTIAL, "norm": Normalize(least, least + 0.05)}
+    colours: Options = {"cmap": SEQUENTIAL, "norm": Normalize(least, least + 0.05)}
     for name, several in runs.items():
         panel, run = panels[name], several[0]
         x, y = (run[axis] for axis in axes)
@@ -157,10 +138,7 @@ def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -
 def draws(table: pd.DataFrame) -> Figure:
     """Draw two models' RMSE on several splits, and how far each number strays from its mean.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a split, its index the seed; two columns, one a model, the better one last.
+    `table` has a row a split, its index the seed, and two columns, the better model last.
     """
     figure, (left, right) = style.panels(2, 3.4, width_ratios=(1.2, 1))
     worse, better = table.columns
@@ -186,12 +164,8 @@ def draws(table: pd.DataFrame) -> Figure:
 def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Draw validation RMSE of ALS and of gradient descent, over epochs and over seconds.
 
-    Parameters
-    ----------
-    exact : DataFrame
-        The training log of ALS: epoch, seconds (of each epoch), rmse_valid.
-    runs : DataFrame
-        rate, epoch, seconds (since the start), rmse; a row an epoch of a run.
+    `exact` is the training log of ALS: epoch, seconds (of each epoch), rmse_valid. `runs` has a row
+    an epoch of a run: rate, epoch, seconds (since the start), rmse.
     """
     figure, (left, right) = style.panels(2, 3.8, sharey=True)
     exact = exact.assign(seconds=exact["seconds"].cumsum())
@@ -219,16 +193,9 @@ def known_and_listed(
 ) -> Figure:
     """Draw every film's predicted rating over its number of ratings, a list's films picked out.
 
-    Parameters
-    ----------
-    counts : (n_items,) int
-        Number of ratings of each film; those without one are left out.
-    scores : (n_items,)
-        Predicted ratings for one person, in stars.
-    listed : (n,) int
-        Indices of the films on the list.
-    ends, names : two indices and two titles
-        The films of the list with the fewest and with the most ratings, to be named.
+    `counts` and `scores` (n_items,) are numbers of ratings (films without one are left out) and the
+    predictions for one person, in stars; `listed` holds the indices on the list. `ends` and
+    `names`: the least and the most rated of these, and their titles.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     x = style.jittered(counts)
@@ -237,7 +204,7 @@ def known_and_listed(
     axes.scatter(x[listed], scores[listed], s=30, color=ORANGE, ec="black", lw=0.6, label="listed")
     to_point = {"arrowstyle": "-", "color": GREY}
     for item, name, edge, side in zip(ends, names, (0.0, 1.0), ("left", "right"), strict=True):
-        where: dict[str, Any] = {"xytext": (edge, 1.02), "textcoords": "axes fraction", "ha": side}
+        where: Options = {"xytext": (edge, 1.02), "textcoords": "axes fraction", "ha": side}
         title = style.shorten(name, 44)
         axes.annotate(title, (x[item], scores[item]), fontsize=9, arrowprops=to_point, **where)
     style.log_axis(axes, form=COUNTS)

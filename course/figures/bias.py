@@ -14,12 +14,8 @@ from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED
 def funnel(counts: np.ndarray, means: np.ndarray, overall: float, spread: float) -> Figure:
     """Draw each film's mean rating over its number of ratings, and where chance alone would put it.
 
-    Parameters
-    ----------
-    counts, means : (n_items,)
-        Number of ratings, at least 1, and plain mean of each film.
-    overall, spread : float
-        Mean and standard deviation of all ratings, in stars.
+    `counts`, at least 1, and `means` are of each film (n_items,); `overall` and `spread` are mean
+    and standard deviation of all ratings, in stars.
     """
     figure, axes = plt.subplots()
     style.dots(axes, style.jittered(counts), means)
@@ -39,14 +35,8 @@ def funnel(counts: np.ndarray, means: np.ndarray, overall: float, spread: float)
 def damped_clouds(counts: np.ndarray, clouds: Mapping[str, np.ndarray], overall: float) -> Figure:
     """Draw each film's estimate over its number of ratings, a panel for each damping.
 
-    Parameters
-    ----------
-    counts : (n_items,)
-        Number of ratings, at least 1.
-    clouds : mapping of name to (n_items,)
-        Estimates in stars.
-    overall : float
-        Mean of all ratings, in stars.
+    `counts` are at least 1; `clouds` maps a damping's name to estimates in stars, both (n_items,);
+    `overall` is the mean of all ratings.
     """
     figure, panels = style.panels(len(clouds), 3.2, sharey=True)
     for axes, (name, estimates) in zip(panels, clouds.items(), strict=True):

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, RED, look
+from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, RED, Options, look
 
 LIST = 10  # length of the lists in this chapter
 
@@ -33,7 +33,7 @@ def blocks(n_groups: int = 4) -> Figure:
     figure, axes = plt.subplots(figsize=(4.6, 4.0))
     for users, films in np.ndindex(n_groups, n_groups):
         turn = (films - users) % n_groups
-        how = {"fc": COLOURS[turn % len(COLOURS)], "alpha": 0.35, "ec": "white", "lw": 3}
+        how: Options = {"fc": COLOURS[turn % len(COLOURS)], "alpha": 0.35, "ec": "white", "lw": 3}
         axes.add_patch(plt.Rectangle((films, users), 1, 1, **how))
         axes.text(films + 0.5, users + 0.5, str(turn + 1), ha="center", va="center", size=14)
     middle = np.arange(n_groups) + 0.5
@@ -50,17 +50,12 @@ def blocks(n_groups: int = 4) -> Figure:
 def learning(log: pd.DataFrame, curve: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
     """Draw AUC and NDCG@10 over epochs, beside what popularity has.
 
-    Parameters
-    ----------
-    log : DataFrame
-        epoch, auc_train: the share of the drawn triples in the right order.
-    curve : DataFrame
-        Index epochs; auc and ndcg@10 on the validation part. The best of each is ringed.
-    marks : mapping
-        auc and ndcg@10 of the list by popularity.
+    `log` has epoch and auc_train, the share of drawn triples in the right order; `curve` has, by
+    epoch, auc and ndcg@10 on the validation part, the best of which are ringed; `marks` those of
+    popularity.
     """
     figure, panels = style.panels(2, 3.6)
-    drawn = {"color": ORANGE, "lw": 1.2, "label": "triples of training"}
+    drawn: Options = {"color": ORANGE, "lw": 1.2, "label": "triples of training"}
     panels[0].plot(log["epoch"], log["auc_train"], **drawn)
     ticks = {n: str(n) if k % 2 == 0 else "" for k, n in enumerate(curve.index)}
     for panel, metric, name in zip(panels, ("auc", "ndcg@10"), ("AUC", "NDCG@10"), strict=True):
@@ -78,12 +73,10 @@ def learning(log: pd.DataFrame, curve: pd.DataFrame, marks: Mapping[str, float])
 def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the share of liked films found down to a place: over the whole ranking, and its top.
 
-    Parameters
-    ----------
-    places : mapping of model to DataFrame
-        A row a liked film: user_id, rank (its place, from 1), above (how many films that are not
-        liked stand above it), others (how many such films there are). Users weigh the same. The
-        area under the left curve is the AUC; the right curve at k is recall@k.
+    `places` maps a model to a table, a row a liked film: user_id, rank (its place, from 1), above
+    (how many films that are not liked stand above it), others (how many such films there are).
+    Users weigh the same. The area under the left curve is the AUC; the right curve at k is
+    recall@k.
     """
     figure, (left, right) = style.panels(2, 3.9, sharey=True)
     longest = max(int(table["others"].max()) for table in places.values())
@@ -116,11 +109,8 @@ def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
 def error_and_order(table: pd.DataFrame) -> Figure:
     """Draw each model's NDCG@10 over its RMSE; models without an RMSE as lines across.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Index models; rmse (NaN where there is none), ndcg@10 and its interval's ends,
-        "ndcg@10 low" and "ndcg@10 high".
+    `table` has a row a model: rmse (NaN where there is none), ndcg@10 and its interval's ends,
+    "ndcg@10 low" and "ndcg@10 high".
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     best, worst = table["rmse"].min(), table["rmse"].max()
@@ -147,12 +137,8 @@ def error_and_order(table: pd.DataFrame) -> Figure:
 def long_tail(shares: Mapping[str, np.ndarray], wanted: str) -> Figure:
     """Draw which part of the lists the most rated films take up, the first n of them, for each n.
 
-    Parameters
-    ----------
-    shares : mapping of name to (n_items,)
-        How often each film is listed (or liked), films in order of their number of ratings.
-    wanted : str
-        The name of what the lists should resemble; drawn in black.
+    `shares` maps a name to how often each film is listed or liked (n_items,), films in order of
+    their number of ratings; `wanted` is the name of what lists should resemble, drawn in black.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.8))
     for name, counts in shares.items():

@@ -17,16 +17,9 @@ GAP = 0.9  # between blocks, in rows
 def blocks(users: np.ndarray, items: np.ndarray, shape: tuple[int, int], n_blocks: int) -> Figure:
     """Draw a few ratings as they come, dealt out by user, and dealt out by item.
 
-    Below the first block of users, ticks mark the items that it meets: the rows that it needs.
-
-    Parameters
-    ----------
-    users, items : (n,) int
-        The ratings' places in the matrix.
-    shape : (int, int)
-        Numbers of users and items; some dozens.
-    n_blocks : int
-        At most seven.
+    `users` and `items` (n,) are the ratings' places in a matrix of this `shape`, of some dozens,
+    dealt out into `n_blocks`, at most seven. Below the first block of users, ticks mark the items
+    it needs.
     """
     figure, panels = style.panels(3, 3.3)
     row, row_edges = _dealt(shape[0], n_blocks)
@@ -70,13 +63,8 @@ def _blocks(axes: Axes, x: np.ndarray, y: np.ndarray, block: np.ndarray) -> None
 def travel(table: pd.DataFrame, limit: float) -> Figure:
     """Draw the bytes an epoch moves by each road against the number of blocks.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a number of blocks; a column a road, such as a copy of both sides' rows for each
-        block's process, or the rows asked for.
-    limit : float
-        Bytes of the ratings, which need not travel.
+    `table` has a row a number of blocks and a column a road; `limit` is the bytes of the ratings,
+    which need not travel.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.8))
     style.lines(axes, table / 1e6, (BLUE, ORANGE), ms=6)
@@ -93,10 +81,7 @@ def travel(table: pd.DataFrame, limit: float) -> Figure:
 def scaling(curves: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw seconds an epoch over the number of ratings, a line a contender.
 
-    Parameters
-    ----------
-    curves : mapping of contender to DataFrame
-        At most three; ``ratings`` and ``seconds``, ascending in the former.
+    `curves` maps at most three contenders to tables: ratings, ascending, and seconds.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.0))
     for (name, curve), colour, marker in zip(

@@ -1,7 +1,6 @@
 """Figures on the data themselves: how empty, how uneven, how they change, how they are parted."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from course.figures import style
-from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED, SEQUENTIAL
+from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED, SEQUENTIAL, Options
 from recsys_lib.ratings import CSR
 
 PARTS = ("training part", "validation part", "test part")
 _PALE = "#BDBDBD"  # behind what matters
 _YEAR = 365.2425 * 86_400  # seconds
 # White paper is nothing, dark is much.
-_PIXELS: Any = {"cmap": f"{SEQUENTIAL}_r", "aspect": "auto", "interpolation": "nearest"}
+_PIXELS: Options = {"cmap": f"{SEQUENTIAL}_r", "aspect": "auto", "interpolation": "nearest"}
 
 
 def matrix(
@@ -31,20 +30,10 @@ def matrix(
 ) -> Figure:
     """Draw the whole table from afar and its fullest corner from close by.
 
-    Left: users by activity, films by popularity, cut into blocks; a block's colour is the share of
-    its pairs that are rated, white means none. Right: the `corner` most active users and most
-    popular films, a pixel a pair, its colour the stars. Needs a few bytes a rating, no dense table.
-
-    Parameters
-    ----------
-    ratings : CSR (n_users, n_items)
-    n_items : int
-    scale : (float, float)
-        Lowest and highest rating, in stars.
-    corner : int
-        Users and films to show from close by.
-    blocks : (int, int)
-        Blocks of users and of films, at most.
+    Left: users by activity, films by popularity, cut into at most `blocks`; a block's colour is the
+    share of its pairs that are rated, white means none. Right: the `corner` most active users and
+    most popular films, a pixel a pair, its colour the stars. `ratings` is a CSR (n_users,
+    `n_items`), `scale` its lowest and highest rating. Needs a few bytes a rating, no dense table.
     """
     n_users = len(ratings.indptr) - 1
     figure, (whole, close) = style.panels(2, 3.5, width_ratios=(1.25, 1))
@@ -79,12 +68,8 @@ def matrix(
 def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1) -> Figure:
     """Draw how ratings are spread over films and over users: by rank, and as Lorenz curves.
 
-    Parameters
-    ----------
-    film_counts, user_counts : (n_items,) and (n_users,) int
-        Number of ratings of each; zeros count as members of the tail.
-    marked : float
-        The share of films and users, the largest first, at which the curves get a point.
+    The counts (n_items,) and (n_users,) are numbers of ratings; zeros count as members of the tail.
+    The curves get a point at the share `marked` of films and users, the largest first.
     """
     figure, (ranks, lorenz) = style.panels(2, 3.4)
     labels = []
@@ -129,15 +114,8 @@ def stars(
 ) -> Figure:
     """Draw how often each rating is given, and each user's mean and spread.
 
-    Parameters
-    ----------
-    values : (nnz,) float32
-        All ratings.
-    means, spreads : (n_users,)
-        Mean and standard deviation of each user's ratings, in stars. Above 5,000
-        users only a part of them is drawn, evenly spaced.
-    marked : mapping, optional
-        Name to put beside a user: the user's position in `means`.
+    `values` (nnz,) are all ratings, `means` and `spreads` (n_users,) mean and standard deviation of
+    each user's, in stars; above 5,000 users only a part is drawn. `marked`: name to a user's place.
     """
     figure, (scale, people) = style.panels(2, 3.4)
     level, count = np.unique(values, return_counts=True)
@@ -162,7 +140,7 @@ def stars(
     people.text(0, 1, words, transform=corner, va="top", color=GREY, fontsize=8)
     for name, u in (marked or {}).items():
         style.ring(people, means[u], spreads[u], 8)
-        how = {"color": RED, "ha": "right", "va": "top", "fontsize": 9}
+        how: Options = {"color": RED, "ha": "right", "va": "top", "fontsize": 9}
         style.note(people, name, (means[u], spreads[u]), (9, -9), **how)
     people.set(xlabel="mean of a user's ratings (stars)", ylabel="their spread (stars)")
     people.set(ylim=(-0.05, None))
@@ -185,7 +163,7 @@ def years(table: pd.DataFrame) -> Figure:
     axes[1].errorbar(year, table["mean"], error, fmt="o", ms=4, color=BLUE, elinewidth=1.2)
     axes[1].axhline(np.average(table["mean"], weights=table["ratings"]), color=GREY, lw=1, ls="--")
     axes[1].set_ylabel("mean rating (stars)")
-    half = {"color": ORANGE, "alpha": 0.3, "lw": 0, "label": "middle half"}
+    half: Options = {"color": ORANGE, "alpha": 0.3, "lw": 0, "label": "middle half"}
     axes[2].fill_between(year, table["young"], table["old"], **half)
     axes[2].plot(year, table["median"], "o-", ms=4, color=ORANGE, label="median")
     axes[2].set(ylabel="age of the film (years)", xlabel="year of the rating")
@@ -198,13 +176,8 @@ def years(table: pd.DataFrame) -> Figure:
 def genres(given: pd.DataFrame, counts: Mapping[str, int]) -> Figure:
     """Draw P(column's genre | row's genre) as a heat map with whole percents.
 
-    Parameters
-    ----------
-    given : DataFrame, square
-        Row g, column h: the share of the films of genre g that are of genre h too. Drawn in the
-        order given; the diagonal, always 1, is left grey.
-    counts : mapping
-        Number of films of each genre, for the rows' labels.
+    `given` is square: the share of the films of the row's genre that are of the column's too, drawn
+    in this order but for the diagonal; `counts` has the number of films of each genre.
     """
     figure, axes = plt.subplots(figsize=(7.0, 6.4))
     percent = 100 * given
@@ -233,12 +206,9 @@ def selection(
 ) -> Figure:
     """Draw two traces of choice: popular films please more, and chosen films please most.
 
-    Parameters
-    ----------
-    counts, means : (n,)
-        Number of ratings, at least 1, and mean rating of each film: left, by class of popularity.
-    rated, everything : (m,)
-        Expected ratings of pairs that were rated, and of pairs drawn at random: right.
+    Left, by class of popularity: `counts`, at least 1, and `means` (n,) of each film's ratings.
+    Right: expected ratings of pairs that were `rated`, and of pairs drawn at random from
+    `everything`.
     """
     figure, (popularity, truth) = style.panels(2, 3.4)
     edges = np.unique(np.geomspace(1, counts.max() + 1, 9).astype(int))
@@ -256,7 +226,7 @@ def selection(
         ("all pairs", everything, GREY), ("pairs that were rated", rated, ORANGE)
     ):  # fmt: skip
         weights = np.full(len(values), 1 / len(values))
-        truth.hist(values, bins, weights=weights, color=colour, alpha=0.45, label=name)
+        truth.hist(values, bins.tolist(), weights=weights, color=colour, alpha=0.45, label=name)
         truth.axvline(values.mean(), color=colour, lw=2)
     truth.set(xlabel="expected rating (stars)", ylabel="share of the pairs", yticks=[])
     truth.set_ylim(top=1.25 * truth.get_ylim()[1])
@@ -271,15 +241,9 @@ def parts(
 ) -> Figure:
     """Draw ratings as points, time across and users upwards, coloured by the part they are in.
 
-    Parameters
-    ----------
-    protocols : mapping of name to three pairs of arrays
-        The training, the validation and the test part of each protocol; a panel each. A part is
-        its ratings' users (n,) int, counted from 0, and their times (n,) int, in seconds.
-    rng : Generator
-        Chooses which ratings are drawn.
-    n_drawn : int
-        At most so many a panel.
+    `protocols` maps a name to training, validation and test part; a panel each. A part is its
+    ratings' users, counted from 0, and their times in seconds, both (n,) int. `rng` chooses the
+    `n_drawn` ratings, at most, of a panel.
     """
     figure, panels = style.panels(len(protocols), 4.0, sharey=True)
     every = next(iter(protocols.values()))

@@ -84,16 +84,9 @@ def against_truth(predicted: np.ndarray, given: np.ndarray, labels: tuple[str, s
 
 
 def expected(readers: Sequence[str], stars: np.ndarray, scale: tuple[float, float]) -> Figure:
-    """Draw what some readers are expected to give one film, a bar each.
+    """Draw what some `readers` are expected to give one film, a bar each.
 
-    Parameters
-    ----------
-    readers : sequence of n str
-        Who they are.
-    stars : (n,)
-        Predictions, not clipped.
-    scale : (float, float)
-        The lowest and the highest rating, in stars.
+    `stars` (n,) are predictions, not clipped to the `scale` of lowest and highest rating.
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.7 + 0.35 * len(readers)))
     bars = axes.barh(range(len(readers)), stars, color=BLUE, height=0.6)

@@ -23,6 +23,7 @@ from course.figures.style import (
     RED,
     SEQUENTIAL,
     SKY,
+    Options,
 )
 
 # Grey is for what has no name. Each colour has a marker of its own: no group by colour alone.
@@ -54,14 +55,10 @@ def film_map(
     points : (n, 2)
         Positions; they have no unit.
     groups : (n,) int
-        Index in `names`, or -1 for films of none of them.
-    names : sequence of str
-        The groups, six at most; none is possible.
+        Index in `names`, of which there are six at most, or -1.
     titles : (n,) sequence of str
         The most important film first: it is the first to get its title written. An empty one is
-        never written.
-    n_labels : int
-        How many titles at most.
+        never written, nor more than `n_labels`.
     """
     figure, axes = plt.subplots(figsize=(7.0, 6.4), dpi=_SHARP)
     _scatter(axes, points, groups, names, size=13)
@@ -80,16 +77,9 @@ def ties(
     film: int,
     others: Sequence[int],
 ) -> Figure:
-    """Draw the map of `film_map` with lines from one film to others.
+    """Draw the map of `film_map` with lines from the film at one place to `others`.
 
-    Parameters
-    ----------
-    points, groups, names, titles :
-        As for `film_map`.
-    film : int
-        Its place in `points`.
-    others : sequence of int
-        The ends of the lines; they and the film have their titles written.
+    All of them have their titles written.
     """
     shown = [film, *others]
     said = [titles[i] if i in shown else "" for i in range(len(titles))]
@@ -113,7 +103,7 @@ def map_variants(variants: Sequence[Variant], names: Sequence[str], columns: int
         _hide_scale(axes)
         axes.set_title(variant.name, loc="left", fontsize=9, weight="bold")
         axes.set_xlabel(variant.note, fontsize=8.5)
-    narrow = {"handletextpad": 0.1, "columnspacing": 1, "markerscale": 2.5}
+    narrow: Options = {"handletextpad": 0.1, "columnspacing": 1, "markerscale": 2.5}
     style.legend_over(figure, max(len(names), 1), fontsize=8.5, **narrow)
     return figure
 
@@ -142,14 +132,8 @@ def along_direction(
 ) -> Figure:
     """Draw where films lie along a direction: a band a group, its median, and some titles.
 
-    Parameters
-    ----------
-    groups : mapping of name to (positions (n,), titles (n,))
-        The positions have no unit. Titles: the most important film first.
-    ends : (str, str)
-        What the left and the right end stand for.
-    n_labels : int
-        How many titles to write in each band, at most.
+    `groups` maps a name to positions (n,), without unit, and titles (n,), the most important first,
+    of which at most `n_labels` are written; `ends` says what the left and the right end stand for.
     """
     figure, axes = plt.subplots(figsize=(7.0, 1.15 * len(groups) + 0.7), dpi=_SHARP)
     labels = []
@@ -159,7 +143,7 @@ def along_direction(
         order = np.argsort(np.argsort(x, kind="stable"))
         y = row + 0.2 + 0.18 * ((order * 0.618) % 1)
         y[: 3 * n_labels] = row + 0.14
-        how = {"color": _BAND_COLOURS[row % 3], "marker": MARKERS[row % 3]}
+        how: Options = {"color": _BAND_COLOURS[row % 3], "marker": MARKERS[row % 3]}
         style.dots(axes, x, y, s=11, alpha=0.65, **how)
         axes.plot([np.median(x)] * 2, [row + 0.17, row + 0.41], color="black", lw=1.8)
         labels.append((np.column_stack([x, y])[: 3 * n_labels], titles[: 3 * n_labels]))
@@ -179,17 +163,9 @@ def few_ratings(
 ) -> Figure:
     """Draw what films with few ratings are like: short vectors, and neighbours at random.
 
-    Parameters
-    ----------
-    counts : (n,) int
-        Ratings of each film, at least one.
-    lengths : (n,)
-        The length of its vector.
-    shares : DataFrame
-        A row a class of films: "ratings" (the middle of the class), "share" of the neighbours that
-        have a genre in common with the film, "error" of it (standard error), "chance".
-    n_shown : int
-        How many films to draw as points, at most; the line is the median of all.
+    `counts`, at least one, and `lengths` of the vectors are of each film (n,); `n_shown` of them
+    are points, the line is the median of all. `shares` has a row a class of films: "ratings" (its
+    middle), "share" of neighbours with a common genre, "error" of it (standard error), "chance".
     """
     figure, (left, right) = style.panels(2, 3.6, dpi=_SHARP)
     some = np.linspace(0, len(counts) - 1, min(n_shown, len(counts))).astype(int)
@@ -214,13 +190,8 @@ def few_ratings(
 def recovered(factors: pd.DataFrame, films: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how much of a known truth was found, factor by factor and film by film.
 
-    Parameters
-    ----------
-    factors : DataFrame
-        A row a true factor: "strength" (stars), "found" and "chance" (correlations).
-    films : mapping of name to DataFrame
-        A line a model: "ratings", "cosine" (mean) and "error" (its standard error), a row a class
-        of films.
+    `factors` has a row a true factor: strength (stars), found and chance (correlations). `films`
+    maps a model to a row a class of films: ratings, cosine (mean) and error (its standard error).
     """
     figure, (left, right) = style.panels(2, 3.6)
     left.plot(factors["strength"], factors["found"], "o-", color=BLUE, label="found")
@@ -248,7 +219,7 @@ def _with_errors(
     marker: str = "o",
 ) -> None:
     """Draw a line with bars of two standard errors."""
-    how = {"fmt": f"{marker}-", "ms": 4, "capsize": 3, "color": colour, "label": label}
+    how: Options = {"fmt": f"{marker}-", "ms": 4, "capsize": 3, "color": colour, "label": label}
     axes.errorbar(x, y, 2 * error, **how)
 
 
@@ -294,7 +265,7 @@ def label_points(
             continue
         for dx, dy, side, level in places:
             halo = [withStroke(linewidth=2, foreground="white")]
-            how = {"ha": side, "va": level, "fontsize": 7.5, "path_effects": halo}
+            how: Options = {"ha": side, "va": level, "fontsize": 7.5, "path_effects": halo}
             style.note(axes, style.shorten(title, 32), tuple(point), (dx, dy), **how)
             text = axes.texts[-1]
             text.set_in_layout(False)
@@ -315,7 +286,7 @@ def _scatter(
     other = groups < 0
     style.dots(axes, *points[other].T, s=size * 0.7, color="#BBBBBB", alpha=1)
     for g, (name, colour, marker) in enumerate(zip(names, _GROUP_COLOURS, MARKERS, strict=False)):
-        look = {"color": colour, "marker": marker, "label": name}
+        look: Options = {"color": colour, "marker": marker, "label": name}
         style.dots(axes, *points[groups == g].T, s=size, alpha=1, **look)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import COLOURS, GREY, MARKERS, ORANGE, SKY
+from course.figures.style import COLOURS, GREY, MARKERS, ORANGE, SKY, Options
 
 SHADES = ("#BBBBBB", "#D9D9D9")  # bands lie behind the lines, so they have no colour
 
@@ -18,17 +18,9 @@ def learning(
 ) -> Figure:
     """Draw RMSE over ratings a user, a line a model, and what each could reach at best.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``model``, ``n`` (ratings a user) and ``rmse``.
-    bands : mapping of model to RMSE
-        The best that the model's form could do. Where several are nearly the same, the lowest is
-        drawn for all.
-    floor : float
-        RMSE of the truth itself.
-    within : float
-        How far above its best a model counts as there: the height of a band.
+    `table` has model, n (ratings a user) and rmse. `bands` maps a model to the best RMSE that its
+    form could have; of those that are nearly the same, the lowest is drawn for all, and a share
+    `within` above it as a band. `floor` is the RMSE of the truth itself.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.6))
     sizes = np.sort(table["n"].unique())
@@ -81,17 +73,10 @@ def parts(table: pd.DataFrame) -> Figure:
 
 
 def alone_and_paired(alone: pd.DataFrame, paired: pd.DataFrame, metric: str) -> Figure:
-    """Draw intervals of a metric, a row a model, beside those of the difference to one of them.
+    """Draw intervals of a `metric`, a row a model, and those of the difference to the best.
 
-    Parameters
-    ----------
-    alone : DataFrame
-        Index model; ``value``, ``low``, ``high``.
-    paired : DataFrame
-        The same index, less the model that the others are compared with; the same columns, of the
-        difference.
-    metric : str
-        Its name, for the axes.
+    `alone` has a row a model: value, low, high. `paired` has the same of the difference, less the
+    best.
     """
     names = list(alone.index[::-1])
     figure, (left, right) = style.panels(2, 0.42 * len(names) + 1.3, sharey=True)
@@ -137,7 +122,7 @@ def users(table: pd.DataFrame) -> Figure:
     first, second = map(str, table)
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     axes.set(xlabel=f"the user's RMSE under {first} (stars)", ylabel=f"under {second} (stars)")
-    corner = {"xycoords": "axes fraction", "color": "#444444"}
+    corner: Options = {"xycoords": "axes fraction", "color": "#444444"}
     style.note(axes, f"{first} is better", (0.03, 0.97), va="top", **corner)
     style.note(axes, f"{second} is better", (0.97, 0.03), ha="right", va="bottom", **corner)
     return figure
@@ -146,15 +131,9 @@ def users(table: pd.DataFrame) -> Figure:
 def two_orders(table: pd.DataFrame, x: str, y: str, labels: tuple[str, str]) -> Figure:
     """Draw each model as a point: one metric against another, with their intervals.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a model, with the columns `x` and `y` and for each such as ``"rmse low"`` and ``"rmse
-        high"``. A model without `x` is a line across.
-    x, y : str
-        Of `x` less is better, of `y` more.
-    labels : (str, str)
-        Of the axes.
+    `table` has a row a model, the columns `x` and `y`, and for each such as "rmse low" and "rmse
+    high"; of `x` less is better, of `y` more. A model without `x` is a line across. `labels` are
+    the axes'.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     points, lines = table[table[x].notna()], table[table[x].isna()]
@@ -168,7 +147,12 @@ def two_orders(table: pd.DataFrame, x: str, y: str, labels: tuple[str, str]) -> 
         # Neighbours may be close: the lowest is named below its line, at the left.
         x_side, ha, va = (1, "right", "bottom") if place else (0, "left", "top")
         offset = (-4, 3) if place else (4, -3)
-        how = {"xycoords": ("axes fraction", "data"), "color": "#444444", "ha": ha, "va": va}
+        how: Options = {
+            "xycoords": ("axes fraction", "data"),
+            "color": "#444444",
+            "ha": ha,
+            "va": va,
+        }
         style.note(axes, str(name), (x_side, row[y]), offset, **how)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_ylim(bottom=0)

@@ -8,18 +8,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, ORANGE, PERCENT, RED, look
+from course.figures.style import BLUE, ORANGE, PERCENT, RED, Options, look
 
 
 def ratios(matrices: Mapping[str, np.ndarray], liked: float, most: float = 4.0) -> Figure:
     """Draw how watch ratios are distributed.
 
-    Parameters
-    ----------
-    matrices : mapping of name to (n,)
-        The watch ratios of each matrix; those above `most` are counted in the legend.
-    liked : float
-        What makes a like: drawn as a line.
+    `matrices` maps a name to the watch ratios (n,) of a matrix; those above `most` are counted in
+    the legend. `liked` is what makes a like: drawn as a line.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.2))
     edges = np.linspace(0, most, 81)
@@ -28,7 +24,7 @@ def ratios(matrices: Mapping[str, np.ndarray], liked: float, most: float = 4.0) 
         label = f"{name} ({(values > most).mean():.1%} above {most:g})"
         axes.stairs(share, edges, color=colour, lw=1.6, label=label)
     axes.axvline(liked, color=RED, ls="--", lw=1.4)
-    top = {"xycoords": ("data", "axes fraction"), "va": "top", "color": RED}
+    top: Options = {"xycoords": ("data", "axes fraction"), "va": "top", "color": RED}
     style.note(axes, "a like", (liked, 1), (5, -4), **top)
     axes.set(xlim=(0, most), ylim=(0, None))
     axes.set(xlabel="watch ratio: time watched / length", ylabel="share of watches")
@@ -40,14 +36,8 @@ def ratios(matrices: Mapping[str, np.ndarray], liked: float, most: float = 4.0) 
 def thresholds(precision: pd.DataFrame, liked: float, reported: float) -> Figure:
     """Draw precision@10 over the watch ratio that makes a video relevant.
 
-    Parameters
-    ----------
-    precision : DataFrame
-        Index thresholds, a column a model.
-    liked : float
-        The threshold that is used from then on.
-    reported : float
-        A precision to mark across.
+    `precision` has a row a threshold and a column a model; `liked` is the threshold used from then
+    on, `reported` a precision to mark across.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     for name in precision:
@@ -68,11 +58,8 @@ def thresholds(precision: pd.DataFrame, liked: float, reported: float) -> Figure
 def learning(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw each model's loss and its NDCG@10 on the validation part, epoch by epoch.
 
-    Parameters
-    ----------
-    logs : mapping of model to DataFrame
-        A row an epoch: epoch, loss, ndcg_valid. The losses are of different kinds, so each is
-        drawn as a share of its first value; the best validation epoch is marked.
+    `logs` maps a model to its training log: epoch, loss, ndcg_valid. Losses are of different kinds,
+    so each is drawn as a share of its first value; the best validation epoch is ringed.
     """
     figure, (left, right) = style.panels(2, 3.6)
     for name, log in logs.items():
@@ -94,11 +81,8 @@ def learning(logs: Mapping[str, pd.DataFrame]) -> Figure:
 def standings(tables: Mapping[str, pd.DataFrame], metric: str = "ndcg@10") -> Figure:
     """Draw every model's place, a panel a data set.
 
-    Parameters
-    ----------
-    tables : mapping of title to DataFrame
-        Index models; columns `metric`, and its interval over users, "low" and "high". A model named
-        "oracle" is drawn as a line: the best that is possible.
+    `tables` maps a title to a row a model: `metric`, and its interval over users, low and high. A
+    model named "oracle" is drawn as a line: the best that is possible.
     """
     figure, panels = style.panels(len(tables), 4.2, sharey=True)
     names = list(dict.fromkeys(name for table in tables.values() for name in table.index[::-1]))
@@ -109,7 +93,7 @@ def standings(tables: Mapping[str, pd.DataFrame], metric: str = "ndcg@10") -> Fi
             axes.plot(table.loc[name, ["low", "high"]], [row, row], color=colour, lw=2)
             axes.plot(table.loc[name, metric], row, marker, color=colour, ms=8)
         if "oracle" in table.index:
-            best = table.loc["oracle", metric]
+            best = float(table[metric].loc["oracle"])
             axes.axvline(best, color="black", lw=1.4)
             style.note(axes, "the best\npossible", (best, len(names) - 1), (-4, 0), ha="right")
         axes.set(xlim=(0, None), xlabel=f"NDCG@10, {title}")
@@ -120,10 +104,7 @@ def standings(tables: Mapping[str, pd.DataFrame], metric: str = "ndcg@10") -> Fi
 def by_likes(groups: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the models' NDCG@10 by how many likes of a user they were shown, a panel a data set.
 
-    Parameters
-    ----------
-    groups : mapping of title to DataFrame
-        Index: the groups' names, in order; a column a model.
+    `groups` maps a title to a row a group of users, in order, and a column a model.
     """
     figure, panels = style.panels(len(groups), 3.7)
     for axes, (title, table) in zip(panels, groups.items(), strict=True):

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, COUNTS, GREEN, GREY, ORANGE, RED
+from course.figures.style import BLUE, COLOURS, COUNTS, GREEN, GREY, ORANGE, RED, Options
 
 LONGEST = 30  # characters of a title beside a curve
 
@@ -33,12 +33,8 @@ def stream(table: pd.DataFrame) -> Figure:
 def places(curves: Mapping[str, pd.Series], finals: Sequence[float]) -> Figure:
     """Draw how the prediction of each film moves as its ratings arrive.
 
-    Parameters
-    ----------
-    curves : mapping of title to Series
-        The mean prediction over all users, in stars, by the number of ratings known, from 0.
-    finals : sequence of float
-        The mean rating that each film was given in the end.
+    `curves` maps a title to the mean prediction over all users, in stars, by the number of ratings
+    known, from 0; `finals` are the mean ratings that the films were given in the end.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     ends = np.array([curve.iloc[-1] for curve in curves.values()])
@@ -67,14 +63,9 @@ def learning_curves(
 ) -> Figure:
     """Draw models over the number of ratings known of each newcomer, a panel a kind of newcomer.
 
-    Parameters
-    ----------
-    panels : mapping of title to DataFrame
-        By number of ratings known, a column a model. The title goes to the horizontal axis.
-    ylabel : str
-    mark : (model, model), optional
-        In the first panel: the level of the first model with no rating known, and where the second
-        one reaches it; see `crossing`.
+    `panels` maps an axis's label to a table by number of ratings known, a column a model. In the
+    first, `mark` shows the level of its first model without ratings, and where the second reaches
+    it; see `crossing`.
     """
     figure, row = style.panels(len(panels), 3.6, sharey=True)
     for axes, (title, table) in zip(row, panels.items(), strict=True):
@@ -123,7 +114,7 @@ def gains(panels: Mapping[str, pd.DataFrame]) -> Figure:
     `panels`: label of the horizontal axis to a table by stratum, with the columns gain, low, high
     (stars) and share (of the test ratings).
     """
-    shape: dict[str, object] = {"sharex": "col", "sharey": "row", "height_ratios": [4, 1]}
+    shape: Options = {"sharex": "col", "sharey": "row", "height_ratios": [4, 1]}
     figure, grid = plt.subplots(2, len(panels), figsize=(7.0, 4.4), squeeze=False, **shape)
     for (axes, below), (label, table) in zip(grid.T, panels.items(), strict=True):
         reach = [table["gain"] - table["low"], table["high"] - table["gain"]]

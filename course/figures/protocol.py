@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, GREY, ORANGE
+from course.figures.style import BLUE, GREY, ORANGE, Options
 
 
 def worth(table: pd.DataFrame) -> Figure:
@@ -25,13 +25,8 @@ def worth(table: pd.DataFrame) -> Figure:
 def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
     """Draw a metric over the number of sampled films, a line a model.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row for each number of sampled films, ascending, the last being the whole catalogue; a
-        column a model.
-    usual : int
-        The number that is usual, marked by a line.
+    `table` has a row a number of films, ascending, the last being the whole catalogue, and a column
+    a model; the number that is `usual` is marked.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     style.lines(axes, table, lw=1.5, ms=5)
@@ -45,7 +40,7 @@ def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
     steps = [f * 10.0**e for e in range(-6, 1) for f in (1, 2, 5)]
     style.log_axis(axes, "y", ticks={step: f"{step:g}" for step in steps if low <= step <= high})
     axes.axvline(usual, color=GREY, lw=1, ls="--")
-    top = {"xycoords": ("data", "axes fraction"), "va": "top", "color": GREY}
+    top: Options = {"xycoords": ("data", "axes fraction"), "va": "top", "color": GREY}
     style.note(axes, "usual", (usual, 1), (3, -3), **top)
     axes.legend(loc="lower left")
     return figure

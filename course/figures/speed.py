@@ -1,7 +1,6 @@
 """Figures on speed: from a slow loop to a fast one, beside other libraries, what bounds it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -14,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, SEQUENTIAL, SKY
+from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, SEQUENTIAL, SKY, Options
 
 OURS = "recsys_lib"
 # The looks of the others: all but the first colour, which is ours, and black as the eighth.
@@ -55,20 +54,17 @@ def race(
 ) -> Figure:
     """Draw what each contender reaches over the seconds it has spent, a marker an epoch.
 
-    Parameters
-    ----------
-    curves : mapping of contender to DataFrame
-        At most eight, ``"recsys_lib"`` among them; ``seconds`` (since the start) and ``quality``, a
-        row an epoch.
-    quality : str
-        Of the vertical axis.
+    `curves` maps at most eight contenders, "recsys_lib" among them, to a row an epoch: seconds
+    (since the start) and quality. `quality` is the vertical axis's label.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     looks = dict(zip((name for name in curves if name != OURS), OTHERS, strict=False))
     looks[OURS] = (BLUE, "o")
     for name, curve in curves.items():
         colour, marker = looks[name]
-        size = {"lw": 3.0, "ms": 6, "zorder": 4} if name == OURS else {"lw": 1.3, "ms": 4.5}
+        size: Options = (
+            {"lw": 3.0, "ms": 6, "zorder": 4} if name == OURS else {"lw": 1.3, "ms": 4.5}
+        )
         x, y = curve["seconds"], curve["quality"]
         axes.plot(x, y, color=colour, marker=marker, label=name, **size)
     axes.set(xlabel="seconds of training (logarithmic)", ylabel=quality)
@@ -78,7 +74,7 @@ def race(
     names = sorted(ends, key=lambda name: ends[name]["quality"])
     values = np.array([ends[name]["quality"] for name in names])
     heights = style.apart((values - low) / (high - low), LINE, within=(0, 1))
-    beside: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 9}
+    beside: Options = {"xycoords": "axes fraction", "fontsize": 9}
     for name, height in zip(names, heights, strict=True):
         (colour, marker), end = looks[name], tuple(ends[name])
         leader = {"arrowstyle": "-", "color": colour, "lw": 0.9, "ls": ":"}
@@ -93,12 +89,9 @@ def race(
 def epochs(table: pd.DataFrame) -> Figure:
     """Draw the seconds an epoch takes each contender, a dot a number of factors.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a contender, ``"recsys_lib"`` among them, a column a number of factors K, at most
-        four. What was not measured is NaN. Rows are drawn in the order of the middle column, the
-        fastest at the top.
+    `table` has a row a contender, "recsys_lib" among them, and a column a number of factors, at
+    most four; NaN was not measured. Rows are in the order of the middle column, the fastest at the
+    top.
     """
     table = table.sort_values(table.columns[len(table.columns) // 2])
     figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(table)))
@@ -128,12 +121,8 @@ def epochs(table: pd.DataFrame) -> Figure:
 def roof(table: pd.DataFrame) -> Figure:
     """Draw what an epoch is made of, how long it takes, and how long arithmetic alone would.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a number of factors K; seconds in ``gather``, ``sums`` and ``solve``, parts of an
-        epoch measured apart, ``measured``, the whole epoch, and ``arithmetic``, the multiplications
-        alone at the speed of the machine's matrix products.
+    `table` has a row a number of factors K, in seconds: gather, sums and solve, parts measured
+    apart, measured, the whole epoch, and arithmetic, its products alone at the machine's speed.
     """
     figure, axes = plt.subplots(figsize=(7.0, 1.6 + 0.6 * len(table)))
     rows = np.arange(len(table))
@@ -165,10 +154,7 @@ def roof(table: pd.DataFrame) -> Figure:
 def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Series) -> Figure:
     """Draw seconds an epoch over the number of ratings, with the line of proportional growth.
 
-    Parameters
-    ----------
-    ratings, seconds : (n,)
-        In ascending order of ratings; the line goes through the first point.
+    Both are (n,), ascending in `ratings`; the line goes through the first point.
     """
     x, y = np.asarray(ratings, float), np.asarray(seconds, float)
     line = y[0] * x / x[0]
@@ -179,7 +165,7 @@ def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Se
     middle = (np.sqrt(x[0] * x[-1]), np.sqrt(line[0] * line[-1]))
     below = bool(np.log(y / line).mean() > 0)  # on the side where the measurements are not
     offset, side = ((3, -3), "top") if below else ((-3, 3), "bottom")
-    aslant = {"rotation": 45, "rotation_mode": "anchor", "ha": "center", "va": side}
+    aslant: Options = {"rotation": 45, "rotation_mode": "anchor", "ha": "center", "va": side}
     text = "n times the ratings, n times the seconds"
     style.note(axes, text, middle, offset, color=GREY, fontsize=9, **aslant)
     style.log_axis(axes, form=COUNTS)

@@ -1,7 +1,7 @@
 """One look for every figure of the book, what several figures draw, and the files they leave."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "recsys",  # the same figure gives the same file
 }
 
+Options = dict[str, Any]  # of a function of Matplotlib
+
 
 def use_style() -> None:
     """Set the look; in a notebook, draw figures as SVG. Call it once, after the imports."""
@@ -104,13 +106,13 @@ def lines(
     `options` are those of `Axes.plot`.
     """
     for (name, values), colour, marker in zip(table.items(), colours, MARKERS, strict=False):
-        how = {"marker": marker, "ms": 4, "color": colour, "label": name} | options
+        how: Options = {"marker": marker, "ms": 4, "color": colour, "label": name} | options
         axes.plot(table.index if x is None else x, values, **how)
 
 
 def dots(axes: Axes, x: np.ndarray, y: np.ndarray, **options: Any) -> None:
     """Draw a cloud of points, as pixels."""
-    how = {"s": 6, "color": BLUE, "alpha": 0.35, "lw": 0, "rasterized": True} | options
+    how: Options = {"s": 6, "color": BLUE, "alpha": 0.35, "lw": 0, "rasterized": True} | options
     axes.scatter(x, y, **how)
 
 
@@ -145,7 +147,7 @@ def shares_below(axes: Axes, table: pd.DataFrame, label: str) -> None:
     axes.set_xlabel(label)
 
 
-def name_rows(axes: Axes, names: Iterable[str], bold: str | None = None) -> None:
+def name_rows(axes: Axes, names: Iterable[Any], bold: str | None = None) -> None:
     """Name the rows 0, 1, ... of a figure of bars or intervals; one name may be in bold type."""
     names = [str(name) for name in names]
     axes.set_yticks(range(len(names)), names)
@@ -158,14 +160,14 @@ def log_axis(
     axes: Axes,
     which: str = "x",
     form: str = "{x:g}",
-    ticks: Mapping[Any, str] | Sequence[Any] | None = None,
+    ticks: Mapping[Any, str] | Iterable[Any] | None = None,
 ) -> None:
     """Make an axis logarithmic, with plain numbers at its decades, or with these ticks alone."""
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(form)
 
-    def between(value: float, _: int) -> str:  # a short axis has 2 and 5 as well
+    def between(value: float, _: float) -> str:  # a short axis has 2 and 5 as well
         low, high = sorted(axis.get_view_interval())
         few = high < 20 * low and round(value / 10 ** np.floor(np.log10(value)), 6) in (2, 5)
         return form.format(x=value) if few else ""
@@ -186,7 +188,7 @@ def legend_over(figure: Figure, columns: int, axes: Axes | None = None, **option
 
 def legend_above(axes: Axes, columns: int) -> None:
     """Put a panel's legend above it, where no line can run through it."""
-    place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    place: Options = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
     axes.legend(ncols=columns, fontsize=9, columnspacing=1, handlelength=1.4, **place)
 
 

@@ -27,14 +27,8 @@ def posterior(bias: np.ndarray, densities: Mapping[str, np.ndarray]) -> Figure:
 def draws(single: pd.DataFrame, mean: pd.DataFrame, best: float) -> Figure:
     """Draw the validation RMSE of each draw and of their mean so far, beside one model's.
 
-    Parameters
-    ----------
-    single : DataFrame
-        epoch, rmse: of each kept draw on its own.
-    mean : DataFrame
-        epoch, rmse_valid: of the mean over the kept draws so far.
-    best : float
-        Validation RMSE of the best single set of factors.
+    `single` has epoch and rmse of each kept draw, `mean` epoch and rmse_valid of their mean so far;
+    `best` is the RMSE of the best single set of factors.
     """
     figure, axes = plt.subplots()
     axes.plot(single["epoch"], single["rmse"], "o", ms=3, color=ORANGE, label="one draw")

@@ -47,7 +47,7 @@ class ItemMap(PageWidget):
 
     _esm = assets.module("atlas")
     _css = assets.style()
-    _page_name: ClassVar[str] = "atlas"
+    page_name: ClassVar[str] = "atlas"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     chosen = traitlets.Int(None, allow_none=True).tag(sync=True, page=True)

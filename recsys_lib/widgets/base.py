@@ -7,14 +7,14 @@ import html
 import io
 import json
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
-from matplotlib.figure import Figure
 
-Draw = Callable[
-    ..., Figure
-]  # what draws a widget's figure; each widget says what it is called with
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure  # the caller's, whose function draws
+
+Draw = Callable[..., "Figure"]  # draws a widget's figure; each widget says with what it is called
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -24,7 +24,7 @@ class PageWidget(anywidget.AnyWidget):
     and mounts, and something plain for readers without JavaScript.
     """
 
-    _page_name: ClassVar[str]  # of the ES module, and of the mount in a page
+    page_name: ClassVar[str]  # of the ES module, and of the mount in a page
     _draw: Draw | None = None
 
     def _plain(self) -> str:
@@ -50,7 +50,7 @@ class PageWidget(anywidget.AnyWidget):
         # Inside a script element only "</script" and "<!--" mean anything: let there be no "<".
         state = state.replace("<", "\\u003c")
         return (
-            f'<div class="recsys-widget" data-recsys="{self._page_name}">'
+            f'<div class="recsys-widget" data-recsys="{self.page_name}">'
             f'<script type="application/json">{state}</script>'
             f'<div class="recsys-plain">{self._plain()}</div></div>'
         )

@@ -50,7 +50,7 @@ class BiasExplorer(PageWidget):
 
     _esm = assets.module("bias")
     _css = assets.style()
-    _page_name: ClassVar[str] = "bias"
+    page_name: ClassVar[str] = "bias"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     gamma = traitlets.Float().tag(sync=True, page=True)

@@ -70,7 +70,7 @@ class RatingDemo(PageWidget):
 
     _esm = assets.module("demo")
     _css = assets.style()
-    _page_name: ClassVar[str] = "demo"
+    page_name: ClassVar[str] = "demo"
 
     catalogue = traitlets.Dict().tag(sync=True, page=True)
     noise = traitlets.Float().tag(sync=True, page=True)

@@ -40,7 +40,7 @@ class FitExplorer(PageWidget):
 
     _esm = assets.module("fits")
     _css = assets.style()
-    _page_name: ClassVar[str] = "fits"
+    page_name: ClassVar[str] = "fits"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     chosen = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True, page=True)

@@ -38,7 +38,7 @@ class GenreSliders(PageWidget):
 
     _esm = assets.module("genres")
     _css = assets.style()
-    _page_name: ClassVar[str] = "genres"
+    page_name: ClassVar[str] = "genres"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     weights = traitlets.Dict().tag(sync=True, page=True)
