@@ -12,11 +12,7 @@ BUILD = ROOT / "_build"
 
 
 class Stop(Exception):
-    """A reason to end, told in one line; the exit status is 2 unless another one is given."""
-
-    def __init__(self, message: str, status: int = 2) -> None:
-        super().__init__(message)
-        self.status = status
+    """A reason to end, told in one line; the exit status is 2."""
 
 
 def say(message: str) -> None:
@@ -35,52 +31,29 @@ def clock(seconds: float) -> str:
 def quietly(
     command: Sequence[str | Path],
     what: str,
-    log: Path,
+    log: str,
     *,
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
     show: bool = True,
 ) -> None:
-    """Run a program with its output in a log file; when it fails, `show` the end of that file.
-
-    Raises
-    ------
-    Stop
-        With exit status 1, naming `what` failed and the log.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as file:
-        try:
-            status = subprocess.call(
-                [str(part) for part in command],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                cwd=cwd,
-                env={**os.environ, **(env or {})},
-            )
-        except FileNotFoundError:
-            raise Stop(f"{what} failed: no program {command[0]} on this machine", 1) from None
-    if status and show:
-        tail = log.read_text("utf-8", "replace").splitlines()[-30:]
-        print(*tail, sep="\n", file=sys.stderr)
+    """Run a program with its output in `_build/logs/LOG.log`; where it fails, `show` the end."""
+    path = BUILD / "logs" / f"{log}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts, env = [str(part) for part in command], {**os.environ, **(env or {})}
+    with path.open("wb") as file:
+        status = subprocess.call(parts, stdout=file, stderr=file, cwd=cwd, env=env)
     if status:
-        raise Stop(f"{what} failed (the whole log: {log.relative_to(ROOT)})", 1)
+        tail = path.read_text("utf-8", "replace").splitlines()[-30:] if show else []
+        print(*tail, sep="\n", end="\n" * show, file=sys.stderr)
+        raise Stop(f"{what} failed (the whole log: {path.relative_to(ROOT)})")
 
 
 class Progress:
-    """One line that lives: rewritten in place on a terminal, now and then a plain line elsewhere.
+    """One line that lives: rewritten in place on a terminal, else a plain line each 15 seconds."""
 
-    Parameters
-    ----------
-    label
-        Stands at the start of each line.
-    every
-        Seconds between two plain lines where the output is no terminal.
-    """
-
-    def __init__(self, label: str, every: float = 15.0) -> None:
+    def __init__(self, label: str) -> None:
         self.label = label
-        self.every = every
         self.live = sys.stdout.isatty()
         self.started = self.told = time.perf_counter()
 
@@ -93,14 +66,11 @@ class Progress:
         """Say where things stand; cheap to call often."""
         line = f"{self.label}  {state}  {clock(self.seconds)}"
         if self.live:
-            sys.stdout.write(f"\r\x1b[2K{line}")
-            sys.stdout.flush()
-        elif time.perf_counter() - self.told > self.every:
+            print(f"\r\x1b[2K{line}", end="", flush=True)
+        elif time.perf_counter() - self.told > 15:
             self.told = time.perf_counter()
             say(line)
 
     def done(self, state: str) -> None:
         """End the line."""
-        if self.live:
-            sys.stdout.write("\r\x1b[2K")
-        say(f"{self.label}  {state}")
+        say(("\r\x1b[2K" if self.live else "") + f"{self.label}  {state}")

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from recsys_lib import datasets, evaluation, models, tuning
 from recsys_lib.benchmark import benchmark
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import PROTOCOLS
+from recsys_lib.tuning.tuned import TUNED
 
 logger = logging.getLogger("recsys_lib")
 
 REPRODUCED = ("BiasALS", "ALS", "GenreALS", "BayesianALS")
+DEALS = 5  # other validation parts that `tune` measures the best trials on
 LINE = "{:<12} {:>7} {:>7} {:>9}"
 
 
@@ -55,6 +58,59 @@ def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: 
         spread = "-" if len(found) == 1 else f"{found['rmse'].std():.4f}"
         seconds = f"{found['fit_seconds'].mean():.2f}"
         print(LINE.format(name, f"{found['rmse'].mean():.4f}", spread, seconds), flush=True)
+
+
+def tune(
+    model_name: str,
+    dataset_name: str = "auto",
+    n_trials: int = 30,
+    sampler: str = "tpe",
+    seed: int = 0,
+    storage: str | None = None,
+    path: str | os.PathLike[str] = TUNED,
+) -> None:
+    """Choose a model's parameters for a data set, record them in `path` and print what was found.
+
+    No test part is looked at, and of a large data set some users are enough.
+    """
+    name = tuning.class_name(model_name)
+    model = getattr(models, name)()
+    if not model.search_space:
+        able = [one for one in models.__all__ if getattr(models, one).search_space]
+        raise RecsysError(f"{name} has nothing to search; these have: {', '.join(able)}")
+    data = datasets.load(dataset_name)
+    # On films BPR stands beside models of stars, where all that was rated counts.
+    if model.predicts_ratings or (isinstance(model, models.BPR) and data.full is None):
+        protocol, split = "80-20", evaluation.folds(data, "80-20", seed)[0]
+    elif data.full is not None:
+        protocol, split = "fully_observed", evaluation.fully_observed(data, seed=seed)
+    else:
+        protocol, split = "user_holdout", evaluation.user_holdout(data, seed=seed)
+    if protocol != "80-20":
+        model.set_params(threshold=split.relevant)
+    development = tuning.some_users(split.development, seed=seed)
+    metric = tuning.metric_of(model)
+    print(
+        f"{name} on {data.name}: {n_trials} trials ({sampler}), {metric} on the validation part of "
+        f"{protocol}, seed {seed}",
+        flush=True,
+    )
+    decision = tuning.choose(
+        model, development, n_trials, sampler, seed, storage=storage, deals=DEALS
+    )
+    trials, params = decision.search.trials, decision.params
+    formats: dict[str, Any] = dict.fromkeys(("search", "confirmed"), "{:.4f}".format)
+    print(decision.finals.to_string(index=False, formatters=formats, na_rep="-"))
+    pruned, epochs = int((trials["state"] == "pruned").sum()), int(trials["epochs"].sum())
+    print(f"{len(trials)} trials, {pruned} of them stopped early; {epochs} epochs in all")
+    print(f"search: on that validation part; confirmed: mean over {DEALS} others")
+    tuning.record(
+        name, data.name, params, path, protocol=protocol, seed=seed, sampler=sampler,
+        n_trials=len(trials), ratings=len(development.train) + len(development.valid), deals=DEALS,
+        metric=metric, value=round(decision.value, 4),
+    )  # fmt: skip
+    said = ", ".join(f"{key}={value!r}" for key, value in params.items())
+    print(f"chosen: {name}({said})\nwritten to {os.fspath(path)}")
 
 
 def rating_models(text: str) -> list[str]:
@@ -115,9 +171,7 @@ def main(argv: list[str]) -> int:
     args = parse(argv)
     try:
         if args.command == "tune":
-            tuning.command(
-                args.model, args.dataset, args.trials, args.sampler, args.seed, args.storage
-            )
+            tune(args.model, args.dataset, args.trials, args.sampler, args.seed, args.storage)
         else:
             names = rating_models(args.model)
             reproduce(args.dataset, args.protocol, names, args.seed, args.trials)

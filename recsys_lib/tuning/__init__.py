@@ -5,7 +5,6 @@
 >>> model = models.ALS(**tuning.load_params("ALS", data.name))          # doctest: +SKIP
 """
 
-from recsys_lib.tuning.cli import command
 from recsys_lib.tuning.finals import (
     Decision,
     choose,
@@ -15,14 +14,14 @@ from recsys_lib.tuning.finals import (
     some_users,
 )
 from recsys_lib.tuning.search import Search, metric_of, tune
-from recsys_lib.tuning.tuned import load_params, provenance, record
+from recsys_lib.tuning.tuned import class_name, load_params, provenance, record
 
 __all__ = [
     "Decision",
     "Search",
     "choose",
     "choose_within",
-    "command",
+    "class_name",
     "confirm",
     "draw_users",
     "load_params",

@@ -10,13 +10,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import anywidget
-from matplotlib.figure import Figure
 
 from recsys_lib.widgets import assets
 
-Draw = Callable[
-    ..., Figure
-]  # what draws a widget's figure; each widget says what it is called with
+Draw = Callable[..., Any]  # returns a widget's figure (Matplotlib's); each says what it is given
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -78,7 +75,7 @@ def _bytes(value: object) -> dict[str, str]:
     return {"base64": base64.b64encode(value).decode("ascii")}
 
 
-def _image(figure: Figure, said: str) -> str:
+def _image(figure: Any, said: str) -> str:
     """Return a figure as HTML that asks for no file; `said` is read where it cannot be seen."""
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
