@@ -23,6 +23,7 @@ from recsys_lib.errors import DataError
 
 FORMAT = 1  # raised whenever an older reader could misread a newer file
 HEADER = "recsys_lib"
+_DTYPES = {"U8": "u1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}  # as safetensors names them
 
 
 @contextlib.contextmanager
@@ -89,6 +90,31 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
         parts = [data[a:b].decode() for a, b in itertools.pairwise(offsets)]
         arrays[name] = np.array(parts, dtype=object)
     return arrays, header
+
+
+def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Map what `save_arrays` wrote into memory, copy-on-write: the arrays of numbers and `meta`.
+
+    Raises
+    ------
+    DataError
+        It is not one of our files, or not a whole one.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            layout = json.loads(file.read(length))
+        data = np.memmap(path, np.uint8, "c", offset=8 + length)
+        meta = json.loads(layout.pop("__metadata__")[HEADER])
+        arrays = {}
+        for name, place in layout.items():
+            first, last = place["data_offsets"]
+            dtype = np.dtype(_DTYPES[place["dtype"]])
+            arrays[name] = data[first:last].view(dtype).reshape(place["shape"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise DataError(f"{os.fspath(path)!r} is no whole file of this library: {error}") from error
+    del meta["format"], meta["text"]
+    return arrays, meta
 
 
 class RunLog:

@@ -8,8 +8,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from recsys_lib.datasets.truth import Truth
-from recsys_lib.datasets.watch_truth import WatchTruth
+from recsys_lib.datasets import Truth
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import Ratings
 
@@ -26,11 +25,11 @@ class Oracle(RatingModel):
 
     Parameters
     ----------
-    truth : Truth or WatchTruth
+    truth : Truth
         That of the data.
     """
 
-    def __init__(self, truth: Truth | WatchTruth) -> None:
+    def __init__(self, truth: Truth) -> None:
         self.truth = truth
 
     def fit(

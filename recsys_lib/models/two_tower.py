@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from recsys_lib.attributes import attributes
+from recsys_lib.features import attributes
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.kernels.dense import layer, sparse_layer
@@ -67,7 +67,7 @@ class TwoTower(NetworkModel):
     item_vectors_ : (n_items, K) float32
         g(i).
     content_names_, feature_names_ : list of str
-        What the towers read of items and of users: see `recsys_lib.attributes`.
+        What the towers read of items and of users: see `recsys_lib.features.attributes`.
     history : DataFrame
         A row an epoch: epoch, loss (mean over likes, in the batches' contests), loss_valid (of the
         likes held out, among all items that were not shown), ndcg_valid (at 10), seconds.

@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import evaluation, splits
-from recsys_lib.datasets import Dataset
-from recsys_lib.datasets.watch_truth import LIKED
+from recsys_lib.datasets import LIKED, Dataset
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys_lib import io, models
-from recsys_lib.datasets import registry, synthetic, watching
+from recsys_lib.datasets import registry
 from recsys_lib.errors import DataError, RecsysError
 
 TUNED = Path(__file__).parent.parent / "tuned.toml"
@@ -125,24 +125,10 @@ def _distance(name: str, wanted: str) -> float:
     """Return the logarithm of the ratio of two data sets' sizes; infinite if of different kinds."""
     if name == wanted:
         return -1.0
-    kinds = (
-        {key: release.n_ratings for key, release in registry.RELEASES.items()},
-        _asked(registry.SYNTHETIC, synthetic.generate, "n_ratings"),
-        _asked(registry.WATCHED, watching.generate, "n_watches")
-        | {registry.KUAIREC.name: registry.KUAIREC.n_ratings},
-    )
-    for sizes in kinds:
+    for sizes in registry.sizes():
         if name in sizes and wanted in sizes:
             return abs(math.log(sizes[name] / sizes[wanted]))
     return math.inf
-
-
-def _asked(
-    simulated: Mapping[str, Mapping[str, int]], generate: Callable[..., Any], size: str
-) -> dict[str, int]:
-    """Return the size of each simulated data set: what is asked for, or what it is by default."""
-    default = inspect.signature(generate).parameters[size].default
-    return {name: asked.get(size, default) for name, asked in simulated.items()}
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, Any]]]:

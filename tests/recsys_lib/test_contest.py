@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys_lib import evaluation, protocols
-from recsys_lib.datasets import watching
+from recsys_lib import datasets, evaluation, protocols
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import BPR, PureSVD
 from recsys_lib.models.ease import EASE
@@ -14,7 +13,7 @@ METRICS = ["ndcg@10", "precision@10", "coverage@10"]
 
 @pytest.fixture(scope="module")
 def ground():
-    data = watching.generate(
+    data = datasets.simulate_watches(
         n_users=250, n_items=300, n_watches=15_000, n_small_users=80, n_small_items=100, seed=1
     )
     return protocols.watch(data)

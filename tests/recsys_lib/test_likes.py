@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from recsys_lib import datasets, protocols
-from recsys_lib.datasets import watching
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import BPR, Popularity
 
 
 @pytest.fixture(scope="module")
 def watched():
-    return watching.generate(
+    return datasets.simulate_watches(
         n_users=300, n_items=400, n_watches=20_000, n_small_users=80, n_small_items=150, seed=1
     )
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_lib.errors import DataError, UnknownIdError
-from recsys_lib.genres import genre_matrix
+from recsys_lib.features import genre_matrix
 from recsys_lib.ratings import Ratings
 
 ROWS = [("b", 30, 4.0, 5), ("a", 10, 3.5, 1), ("b", 10, 1.0, 2), ("a", 20, 5.0, 9)]

@@ -670,7 +670,7 @@ def test_the_command_prints_the_best_and_records_what_helps(tmp_path, capsys, mo
     monkeypatch.setattr(
         datasets,
         "load",
-        lambda name: datasets.synthetic.generate(n_users=150, n_items=120, n_ratings=6000, seed=1),
+        lambda name: datasets.simulate_ratings(n_users=150, n_items=120, n_ratings=6000, seed=1),
     )
     file = tmp_path / "tuned.toml"
     tuning.command("biasals", "synthetic", 6, "random", seed=3, path=file)
@@ -687,8 +687,8 @@ def test_the_command_prints_the_best_and_records_what_helps(tmp_path, capsys, mo
 @pytest.mark.parametrize(
     ("dataset", "protocol", "make", "liked"),
     [
-        ("synthetic", "strangers", datasets.synthetic.generate, 4.0),
-        ("synthetic-watch", "watch", datasets.watching.generate, 2.0),
+        ("synthetic", "strangers", datasets.simulate_ratings, 4.0),
+        ("synthetic-watch", "watch", datasets.simulate_watches, 2.0),
     ],
 )
 def test_models_of_likes_are_tuned_by_the_protocols_of_likes(

@@ -8,7 +8,7 @@ from statsmodels.stats.power import NormalIndPower
 
 from course import ab_test as ex
 from recsys_lib import datasets, models
-from recsys_lib.datasets.simulation import to_stars
+from recsys_lib.datasets.simulator.kernels import to_stars
 from recsys_lib.errors import NotFittedError, RecsysError, UnknownIdError
 
 DAYS = 28

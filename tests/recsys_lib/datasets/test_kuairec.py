@@ -14,7 +14,7 @@ import pytest
 from recsys_lib import datasets, protocols
 from recsys_lib.datasets import kuairec_tables, registry
 from recsys_lib.errors import DataError, DownloadError
-from recsys_lib.genres import genre_matrix
+from recsys_lib.features import genre_matrix
 from recsys_lib.ratings import Ratings
 
 WATCHED = (

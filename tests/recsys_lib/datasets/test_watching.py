@@ -10,7 +10,7 @@ from recsys_lib.datasets import registry, watching
 from recsys_lib.datasets.kuairec_tables import USER_CODES, USER_NUMBERS, USER_TEXT
 from recsys_lib.datasets.watch_truth import LIKED
 from recsys_lib.errors import DataError, UnknownIdError
-from recsys_lib.genres import genre_matrix
+from recsys_lib.features import genre_matrix
 
 SIZES = {"n_users": 400, "n_items": 500, "n_small_users": 120, "n_small_items": 200}
 
