@@ -1,23 +1,21 @@
 """The project's own environment: `.venv` with the locked dependencies, made on the first call.
 
-Standard library only: this runs before anything is installed. A stamp holds the hash of the lock
-files; while it matches, nothing is done, so that every command can start here.
+Standard library only: this runs before anything is installed. While the lock files are what the
+environment was made from, nothing is done, so that every command can start here.
 """
 
 import contextlib
-import hashlib
-import itertools
+import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
 import time
-import tomllib
 import venv
 from pathlib import Path
 
 from console import BUILD, ROOT, Stop, clock, quietly, say
+from once import Stamp
 
 # Who brings an environment of their own (conda, or a CI job on the newest packages) says so, and
 # nothing is installed: RECSYS_ENV=current.
@@ -25,13 +23,10 @@ OWN = os.environ.get("RECSYS_ENV") == "current"
 VENV = Path(sys.prefix) if OWN else ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = Path(sys.executable) if OWN else BIN / ("python.exe" if os.name == "nt" else "python")
-STAMP = VENV / "course.stamp"
 LOCKS = ROOT / "book" / "locks"
 REQUIREMENTS = ROOT / "requirements.lock"
 TORCH = LOCKS / "torch.txt"
-PEERS = BUILD / "peers"
-SPARK = BUILD / "spark"
-PARTS = ("benchmarks", "book", "recsys_lib", "tests")  # where Python and Numba leave caches
+PARTS = ("benchmarks", "book", "course", "recsys_lib", "tests")  # with Python's, Numba's caches
 
 
 def inside() -> bool:
@@ -54,81 +49,56 @@ def environment() -> None:
     if OWN:
         return
     files = [REQUIREMENTS, TORCH, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
-    parts = [sys.version.encode(), str(VENV).encode(), *(file.read_bytes() for file in files)]
-    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
-    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == key:
+    stamp = Stamp(VENV / "course.stamp", sys.version, str(VENV), *files)
+    if PYTHON.exists() and stamp.holds():
         return
     started = time.perf_counter()
     say("Setting up .venv: the locked dependencies, about 600 MB to download, once")
-    STAMP.unlink(missing_ok=True)
-    if not inside() and not usable():
+    stamp.path.unlink(missing_ok=True)
+    if not inside():
         create()
-    log = BUILD / "logs" / "environment.log"
-    quietly(
-        [PYTHON, "-m", "pip", "install", "--require-hashes", "-r", LOCKS / "uv.txt"],
-        "Installing uv",
-        log,
-    )
+    pip = PYTHON, "-m", "pip", "install"
+    quietly([*pip, "--require-hashes", "-r", LOCKS / "uv.txt"], "Installing uv", "environment")
     # Where Python is told to keep no bytecode, each kernel would compile every import anew.
     compiled = ["--compile-bytecode"] if sys.dont_write_bytecode else []
     uv("Installing the dependencies", "pip", "sync", "--require-hashes", *compiled, REQUIREMENTS)
     uv("Installing recsys_lib", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ".")
-    if torch_for_processors() or torch_of_any_build():
-        STAMP.write_text(key)
+    if torch():
+        stamp.set()
     else:
         say("There is no PyTorch here: the chapter on networks will not run; all others will")
     say(f"Set up .venv in {clock(time.perf_counter() - started)}")
 
 
-def torch_for_processors(into: Path = PYTHON) -> bool:
-    """Install PyTorch in a build for processors alone; return whether there is one.
+def torch(into: Path = PYTHON) -> bool:
+    """Install PyTorch, if it can be in a build for processors alone; return whether it is there.
 
     Its usual build for Linux brings gigabytes for a graphics card. The other is taken from where
     pip is told to find files, or else from PyTorch's own index, which uv knows. Neither place's
     files are in the lock, whose hashes are those of the usual builds: only the version is held.
     """
     pin = TORCH.with_suffix(".in").read_text("utf-8").split()[-1]
-    ways = []
+    ways: list[list[str | Path]] = []
     if "find-links" in pip_settings():
-        ways.append(["--no-index", "--only-binary", ":all:"])
+        ways.append(["--no-deps", "--no-index", "--only-binary", ":all:", pin])
     if sys.platform == "linux":  # elsewhere the usual build is the one for processors
-        ways.append(["--torch-backend", "cpu"])
+        ways.append(["--no-deps", "--torch-backend", "cpu", pin])
+    if into == PYTHON:
+        ways.append(["--require-hashes", "-r", TORCH])
     for way in ways:
         with contextlib.suppress(Stop):
-            what = f"Installing {pin} for processors"
-            options = ["--no-deps", *way, pin]
-            uv(what, "pip", "install", *options, into=into, log="torch", show=False)
+            uv(f"Installing {pin}", "pip", "install", *way, into=into, log="torch", show=False)
             return True
     return False
 
 
-def torch_of_any_build() -> bool:
-    """Install the locked PyTorch and all that it brings; return whether that went well."""
-    with contextlib.suppress(Stop):
-        uv("Installing PyTorch", "pip", "install", "--require-hashes", "-r", TORCH, log="torch")
-        return True
-    return False
-
-
-def usable() -> bool:
-    """Whether `.venv` holds this very Python version and a pip."""
-    if not PYTHON.exists():
-        return False
-    probe = "import pip, sys; print(sys.version)"
-    done = subprocess.run([PYTHON, "-c", probe], capture_output=True, text=True, check=False)
-    return done.returncode == 0 and done.stdout.strip() == sys.version
-
-
 def create() -> None:
     """Make an empty environment; on a bare Debian, fetch the module that makes it."""
-    try:
-        import ensurepip  # noqa: F401 - Debian keeps it in a package of its own
-    except ImportError:
-        if not apt_install("python3-venv"):
-            raise Stop(
-                f"{sys.executable} cannot make a virtual environment (no ensurepip): "
-                "install python3-venv, or name another Python: make book PYTHON=..."
-            ) from None
+    if not importlib.util.find_spec("ensurepip") and not apt_install("python3-venv"):
+        raise Stop(
+            f"{sys.executable} cannot make a virtual environment (no ensurepip): "
+            "install python3-venv, or name another Python: make book PYTHON=..."
+        )
     # Symbolic links as `python -m venv` makes them: a copied interpreter may not find its library.
     venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
 
@@ -138,75 +108,13 @@ def apt_install(*packages: str) -> bool:
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
     say(f"Installing {' '.join(packages)} with apt-get")
-    log = BUILD / "logs" / "apt.log"
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
-    try:
-        for command in (["apt-get", "update"], install):
-            quietly(command, "apt-get", log, env=env, show=False)
-    except Stop:
-        return False
-    return True
-
-
-def peers() -> Path:
-    """Make the environment of the libraries that ours is measured beside; return its Python.
-
-    One that cannot be installed here (it has to be compiled, say) leaves the others unharmed.
-    """
-    python = PEERS / BIN.name / PYTHON.name
-    stamp, pins = PEERS / "course.stamp", LOCKS / "peers.txt"
-    key = hashlib.sha256(sys.version.encode() + pins.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == key:
-        return python
-    say("Setting up _build/peers: about 700 MB to download, and one library to compile, once")
-    if stamp.exists() or not python.exists():
-        uv("Making _build/peers", "venv", PEERS, "--clear")
-    whole = True
-    held = "--require-hashes", "--constraints", pins, "--excludes", LOCKS / "peers-without.txt"
-    for name, pin in pinned_peers().items():
-        say(f"Installing {pin}")
-        try:
-            uv(f"Installing {pin}", "pip", "install", *held, pin, into=python, log=name)
-        except Stop as stop:
-            say(f"{stop}: it will not be measured")
-            whole = False
-    torch_for_processors(into=python)  # which LensKit imports
-    if whole:
-        stamp.write_text(key)
-    return python
-
-
-def spark() -> Path:
-    """Bring Spark into a folder of its own; return it. With it on the path, `.venv` has Spark.
-
-    Not in `.venv` itself: that is what its lock says, whoever has called what before; and half a
-    gigabyte more than most readers need.
-    """
-    stamp, pins = SPARK / "course.stamp", LOCKS / "spark.txt"
-    key = hashlib.sha256(sys.version.encode() + pins.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == key:
-        return SPARK
-    say("Bringing Spark into _build/spark: about 450 MB to download, once")
-    shutil.rmtree(SPARK, ignore_errors=True)
-    held = "--require-hashes", "--no-deps", "--target", SPARK, "-r", pins
-    uv("Installing Spark", "pip", "install", *held, log="spark")
-    stamp.write_text(key)
-    return SPARK
-
-
-def pinned_peers() -> dict[str, str]:
-    """Return the peers and their pins, as ``name==version``."""
-    pins = (LOCKS / "peers.txt").read_text("utf-8").splitlines()
-    versions = {line.split("==")[0]: line.split()[0] for line in pins if "==" in line.split("#")[0]}
-    return {name: versions[name] for name in (re.split(r"\W", text)[0] for text in peers_extra())}
-
-
-def peers_extra() -> list[str]:
-    """Return what pyproject.toml asks for in its extra of that name."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    extra: list[str] = project["optional-dependencies"]["peers"]
-    return extra
+    with contextlib.suppress(Stop):
+        quietly(["apt-get", "update"], "apt-get", "apt", env=env, show=False)
+        quietly(install, "apt-get", "apt", env=env, show=False)
+        return True
+    return False
 
 
 def uv(
@@ -218,16 +126,13 @@ def uv(
     are told to pip. Every package is held to the lock's hashes, so any source is as good.
     """
     settings = pip_settings()
-    sources: list[str] = []
-    for name in ("index-url", "extra-index-url", "find-links"):
-        for value in settings.get(name, "").split():
-            sources += [f"--{name}", value]
+    names = ("index-url", "extra-index-url", "find-links")
+    sources = [f"--{name}={url}" for name in names for url in settings.get(name, "").split()]
     env = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
     if "cert" in settings and "SSL_CERT_FILE" not in os.environ:
         env["SSL_CERT_FILE"] = settings["cert"]
-    subcommand, rest = args[:2], args[2:]
-    command = [PYTHON, "-m", "uv", *subcommand, "--python", into, *sources, *rest]
-    quietly(command, what, BUILD / "logs" / f"{log}.log", env=env, show=show)
+    command = [PYTHON, "-m", "uv", *args, "--python", into, *sources]
+    quietly(command, what, log, env=env, show=show)
 
 
 def pip_settings() -> dict[str, str]:
@@ -246,31 +151,25 @@ def lock() -> int:
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
     if index := pip_settings().get("index-url"):
         options += ["--index-url", index]
-    course = ["--extra", "book", "--extra", "dev", "--extra", "nets"]
     # PyTorch is locked apart, at the version that torch.in names, and its small dependencies here.
-    torch = ["--constraints", "book/locks/torch.in", "--no-emit-package", "torch"]
-    torch += ["--excludes", "book/locks/torch-without.txt"]
-    jobs = [["pyproject.toml", *course, *torch, "-o", "requirements.lock"]]
-    held = ["--constraints", "requirements.lock"]
-    jobs += [["book/locks/torch.in", *held, "-o", "book/locks/torch.txt"]]
-    jobs += [
-        [f"book/locks/{name}.in", "-o", f"book/locks/{name}.txt"]
-        for name in ("uv", "node", "spark")
-    ]
-    jobs += [["-", "--excludes", "book/locks/peers-without.txt", "-o", "book/locks/peers.txt"]]
-    given = "\n".join(peers_extra())  # for the job that reads it: the extra without the rest
-    for job in jobs:
-        say(f"Writing {job[-1]}")
-        command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job]
-        done = subprocess.run(command, cwd=ROOT, input=given, text=True, check=False)
-        if done.returncode:
-            return done.returncode
+    jobs = {
+        "requirements.lock": "pyproject.toml --extra book --extra dev --extra nets"
+        " --constraints book/locks/torch.in --no-emit-package torch"
+        " --excludes book/locks/torch-without.txt",
+        "book/locks/torch.txt": "book/locks/torch.in --constraints requirements.lock",
+        "book/locks/peers.txt": "--group peers --excludes book/locks/peers-without.txt",
+        **{f"book/locks/{name}.txt": f"book/locks/{name}.in" for name in ("uv", "node", "spark")},
+    }
+    for into, job in jobs.items():
+        say(f"Writing {into}")
+        command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job.split()]
+        if status := subprocess.call([*command, "-o", into], cwd=ROOT):
+            return status
     return 0
 
 
 def clean() -> int:
     """Remove what was built and what Python and Numba cached; the environment stays."""
-    caches = [(ROOT / part).rglob("__pycache__") for part in PARTS]
-    for path in [BUILD, *itertools.chain(*caches)]:
+    for path in [BUILD, *(cache for part in PARTS for cache in (ROOT / part).rglob("__pycache__"))]:
         shutil.rmtree(path, ignore_errors=True)
     return 0

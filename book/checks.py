@@ -1,7 +1,9 @@
 """What `make test` and `make lint` call."""
 
+import contextlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import bootstrap
@@ -12,48 +14,39 @@ import supplies
 from console import BUILD, ROOT, say
 
 TAG = "nbval-check-output"
-LINTERS = (
-    ("ruff", "check"),
-    ("ruff", "format", "--check"),
-    ("mypy",),
-    ("lint-imports",),
-    ("codespell",),
-)
+NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
+LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespell")
 
 
 def test(options: list[str]) -> int:
-    """Run all tests in one pytest call: its start and its imports cost seconds each time.
-
-    Parameters
-    ----------
-    options
-        For pytest. Where they name files or folders, only those are tested.
-    """
-    notebooks = prepare()
-    named = [option for option in options if (ROOT / option.partition("::")[0]).exists()]
-    targets = [] if named else ["tests", str(notebooks)]
+    """Run all tests in one pytest call, or those files and folders that its `options` name."""
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(BUILD / "nbval" / "figures"))
-    return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
+    return pytest(options, "tests", NOTEBOOKS)
 
 
 def spark(options: list[str]) -> int:
     """Run what needs Spark: its tests, and its chapter with it at hand; `options` as for `test`."""
-    path = [str(bootstrap.spark()), os.environ.get("PYTHONPATH", "")]
+    supplies.java()
+    path = [str(supplies.apart("spark", "Spark (450 MB)")), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(BUILD / "nbval" / "figures"))
-    named = [option for option in options if (ROOT / option.partition("::")[0]).exists()]
-    targets = [] if named else ["tests/spark", str(prepare() / "14-spark.ipynb")]
+    return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "14-spark.ipynb")
+
+
+def pytest(options: list[str], *everything: str | Path) -> int:
+    """Call pytest, on `everything` unless the `options` name files or folders."""
+    prepare()
+    named = any((ROOT / option.partition("::")[0]).exists() for option in options)
+    targets = [] if named else map(str, everything)
+    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
     return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
 
 
-def prepare() -> Path:
+def prepare() -> None:
     """Copy the chapters with the quick profile's parameters; their checked outputs stay."""
-    folder = BUILD / "nbval"
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("*.ipynb"):
+    NOTEBOOKS.mkdir(parents=True, exist_ok=True)
+    for stale in NOTEBOOKS.glob("*.ipynb"):
         stale.unlink()
     dataset = runner.resolve(profiles.load("quick")["DATASET"])
     for source in runner.chapters():
@@ -62,15 +55,14 @@ def prepare() -> Path:
         for cell in notebook.cells:
             if cell.get("outputs"):
                 cell.execution_count = 1  # nbval takes outputs without a count for an accident
-        nbformat.write(notebook, folder / source.name)
-    return folder
+        nbformat.write(notebook, NOTEBOOKS / source.name)
 
 
 def outputs(only: str | None) -> int:
     """Write the outputs that nbval compares into the sources, from a run in the quick profile.
 
     All other outputs and counts are cleared: so a notebook that was open in JupyterLab is again as
-    the repository wants it.
+    the repository wants it. Of an output, what can be read in a diff is kept.
     """
     results = runner.run("quick", only=only)
     for chapter in results.chapters:
@@ -82,26 +74,31 @@ def outputs(only: str | None) -> int:
             if cell.cell_type == "code":
                 checked = TAG in cell.metadata.get("tags", [])
                 cell.execution_count = None
-                cell.outputs = [text(output) for output in run[cell.id].outputs if checked]
+                cell.outputs = run[cell.id].outputs if checked else []
+            for output in cell.get("outputs", []):
+                if "data" in output:
+                    output.data = {"text/plain": output.data["text/plain"]}
+                    output.metadata = {}
+                if "execution_count" in output:
+                    output.execution_count = None
         notebook.metadata.pop("papermill", None)
         nbformat.write(notebook, source)
     return 0 if results.passed else 1
 
 
-def text(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Keep of an output what can be read in a diff."""
-    if "data" in output:
-        output.data = {"text/plain": output.data["text/plain"]}
-        output.metadata = {}
-    if "execution_count" in output:
-        output.execution_count = None
-    return output
+def peers() -> int:
+    """Set up the peers' environment, and print the path of its Python and nothing else."""
+    with contextlib.redirect_stdout(sys.stderr):
+        python = supplies.peers()
+    print(python)
+    return 0
 
 
 def lint() -> int:
     """Call every linter, also when one of them has found something."""
     status = 0
-    for name, *options in LINTERS:
-        say(f"{name} {' '.join(options)}".rstrip())
+    for linter in LINTERS:
+        say(linter)
+        name, *options = linter.split()
         status |= subprocess.call([bootstrap.BIN / name, *options], cwd=ROOT)
     return int(status != 0)

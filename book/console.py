@@ -35,52 +35,36 @@ def clock(seconds: float) -> str:
 def quietly(
     command: Sequence[str | Path],
     what: str,
-    log: Path,
+    log: str,
     *,
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
     show: bool = True,
 ) -> None:
-    """Run a program with its output in a log file; when it fails, `show` the end of that file.
+    """Run a program with its output in `_build/logs/LOG.log`; when it fails, `show` the end of it.
 
-    Raises
-    ------
-    Stop
-        With exit status 1, naming `what` failed and the log.
+    Raises `Stop` with exit status 1, naming `what` failed and the log.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as file:
+    path = BUILD / "logs" / f"{log}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    call, env = [str(part) for part in command], {**os.environ, **(env or {})}
+    with path.open("wb") as file:
         try:
-            status = subprocess.call(
-                [str(part) for part in command],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                cwd=cwd,
-                env={**os.environ, **(env or {})},
-            )
+            status = subprocess.call(call, stdout=file, stderr=file, cwd=cwd, env=env)
         except FileNotFoundError:
-            raise Stop(f"{what} failed: no program {command[0]} on this machine", 1) from None
+            raise Stop(f"{what} failed: no program {call[0]} on this machine", 1) from None
     if status and show:
-        tail = log.read_text("utf-8", "replace").splitlines()[-30:]
+        tail = path.read_text("utf-8", "replace").splitlines()[-30:]
         print(*tail, sep="\n", file=sys.stderr)
     if status:
-        raise Stop(f"{what} failed (the whole log: {log.relative_to(ROOT)})", 1)
+        raise Stop(f"{what} failed (the whole log: {path.relative_to(ROOT)})", 1)
 
 
 class Progress:
-    """One line that lives: rewritten in place on a terminal, now and then a plain line elsewhere.
+    """One line that lives: rewritten in place on a terminal, else a plain line each 15 seconds."""
 
-    Parameters
-    ----------
-    label
-        Stands at the start of each line.
-    every
-        Seconds between two plain lines where the output is no terminal.
-    """
-
-    def __init__(self, label: str, every: float = 15.0) -> None:
+    def __init__(self, label: str) -> None:
         self.label = label
-        self.every = every
         self.live = sys.stdout.isatty()
         self.started = self.told = time.perf_counter()
 
@@ -93,14 +77,11 @@ class Progress:
         """Say where things stand; cheap to call often."""
         line = f"{self.label}  {state}  {clock(self.seconds)}"
         if self.live:
-            sys.stdout.write(f"\r\x1b[2K{line}")
-            sys.stdout.flush()
-        elif time.perf_counter() - self.told > self.every:
+            print(f"\r\x1b[2K{line}", end="", flush=True)
+        elif time.perf_counter() - self.told > 15:
             self.told = time.perf_counter()
             say(line)
 
     def done(self, state: str) -> None:
         """End the line."""
-        if self.live:
-            sys.stdout.write("\r\x1b[2K")
-        say(f"{self.label}  {state}")
+        say(("\r\x1b[2K" if self.live else "") + f"{self.label}  {state}")

@@ -16,6 +16,8 @@ _ICONS = re.compile(r'<script [^>]*src="[^"]*/fontawesome\.js[^"]*"></script>\n?
 _SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'
 )
+# No page has a live kernel, and thebe would ask a third party for one.
+_THEBE = re.compile(r"<script(?:[^>]*thebe[^>]*>|>[^<]*thebe[^<]*)</script>\n?")
 _IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
 _DRAWING = re.compile(r'<img (?![^>]*\swidth=)[^>]*?\ssrc="([^":]+\.svg)"')
 _SIZE = re.compile(r'<svg [^>]*\bwidth="([\d.]+)pt" height="([\d.]+)pt"')
@@ -32,15 +34,25 @@ def pages(folder: Path) -> None:
         if "_static" not in path.relative_to(folder).parts:
             text = lighter(path.read_text("utf-8"), keep_search=path.stem == "search")
             text = _REFERENCES.sub(r"\1\2", sized(text, path.parent))
-            path.write_text(guarded(text), "utf-8")
+            static = "../" * (len(path.relative_to(folder).parts) - 1) + "_static"
+            path.write_text(guarded(alive(text, static)), "utf-8")
 
 
 def lighter(text: str, keep_search: bool = False) -> str:
     """Leave out scripts that a page does without; fetch pictures when they are scrolled to."""
-    text = _ICONS.sub("", text)
+    text = _THEBE.sub("", _ICONS.sub("", text))
     if not keep_search:
         text = _SEARCH.sub("", text)
     return _IMAGE.sub('<img loading="lazy" ', text)
+
+
+def alive(text: str, static: str) -> str:
+    """Give the widgets' script and style to a page that has one, and to no other."""
+    if "data-recsys=" not in text:
+        return text
+    style = f'<link rel="stylesheet" type="text/css" href="{static}/widgets.css" />'
+    script = f'<script defer src="{static}/widgets.js"></script>'
+    return text.replace("</head>", f"{style}\n{script}\n</head>", 1)
 
 
 def sized(text: str, folder: Path) -> str:

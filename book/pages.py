@@ -1,6 +1,5 @@
 """From executed chapters to a site: stage the sources, let Jupyter Book build them."""
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import supplies
 import yaml
 from bootstrap import BIN
 from console import BUILD, ROOT, Progress, clock, quietly
+from once import Stamp
 from runner import Results
 
 from recsys_lib import widgets
@@ -27,10 +27,10 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     """
     scripts = supplies.scripts()
     progress = Progress("site")
-    sources, html, stamp = folder / "stage", folder / "html", folder / "html.stamp"
+    sources, html = folder / "stage", folder / "html"
     stage(results, sources)
-    key = fingerprint(sources) + scripts
-    if stamp.exists() and stamp.read_text() == key:
+    stamp = Stamp(folder / "html.stamp", sources, scripts)
+    if stamp.holds():
         progress.done("unchanged")
         return html / "index.html"
     progress.tick("building")
@@ -39,13 +39,12 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
     program = BIN / "jupyter-book"
-    log = BUILD / "logs" / "site.log"
-    quietly([program, "build", sources, *options], "Building the site", log, env=env)
-    stamp.unlink(missing_ok=True)
+    quietly([program, "build", sources, *options], "Building the site", "site", env=env)
+    stamp.path.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     (sources / "_build" / "html").rename(html)
     finish.pages(html)
-    stamp.write_text(key)
+    stamp.set()
     progress.done(f"built in {clock(progress.seconds)}")
     return html / "index.html"
 
@@ -54,8 +53,8 @@ def stage(results: Results, folder: Path) -> None:
     """Lay out the site's sources in a folder of their own as they stand in the repository."""
     shutil.rmtree(folder, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__", "locks")
-    shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
-    shutil.copytree(ROOT / "recsys_lib", folder / "recsys_lib", ignore=ignore)  # chapters quote it
+    for room in ("book", "course", "recsys_lib"):  # chapters quote our code
+        shutil.copytree(ROOT / room, folder / room, ignore=ignore)
     web = folder / "book" / "web"
     (web / "widgets.js").write_text(widgets.assets.page_script(WIDGETS), "utf-8")
     (web / "widgets.css").write_text(widgets.assets.style(), "utf-8")
@@ -96,11 +95,3 @@ def configuration(results: Results) -> dict[str, Any]:
             "the films are invented and the ratings simulated."
         )
     return settings
-
-
-def fingerprint(folder: Path) -> str:
-    """Hash a folder: the names and the bytes of all its files."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

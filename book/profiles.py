@@ -5,18 +5,13 @@ from typing import Any
 
 from console import ROOT, Stop
 
+LIMIT = 2 * 3600  # seconds that a chapter may take
 TABLE = ROOT / "book" / "profiles.toml"
 Values = dict[str, Any]
 
 
 def load(profile: str) -> Values:
-    """Read one profile: values that every chapter gets, and tables named after chapters.
-
-    Raises
-    ------
-    Stop
-        When there is no such profile.
-    """
+    """Read one profile: values that every chapter gets, and tables named after chapters."""
     table = tomllib.loads(TABLE.read_text("utf-8"))
     if profile not in table:
         raise Stop(f"no profile {profile!r}: choose one of {', '.join(table)}")

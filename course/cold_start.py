@@ -16,11 +16,10 @@ import pandas as pd
 
 from course.streams import take_in
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation import OF_RATINGS, evaluate, possible
+from recsys_lib.evaluation import OF_RATINGS, Report, evaluate, possible
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.report import Report
 
 EDGES = (0, 5, 20)
 METRICS = ("rmse", "ndcg@10")

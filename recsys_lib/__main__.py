@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from typing import Any, NoReturn
 
-import numpy as np
-
-from recsys_lib import datasets, models, protocols, tuning
+from recsys_lib import datasets, evaluation, models, tuning
+from recsys_lib.benchmark import benchmark
 from recsys_lib.errors import RecsysError
-from recsys_lib.models import Recommender
-from recsys_lib.protocols import PROTOCOLS, Development
+from recsys_lib.evaluation import PROTOCOLS
+from recsys_lib.tuning.tuned import TUNED
 
 logger = logging.getLogger("recsys_lib")
 
 REPRODUCED = ("BiasALS", "ALS", "GenreALS", "BayesianALS")
-SEARCHED = 2_000_000  # ratings that a search looks at: enough to tell parameters apart
-FINALISTS, DEALS = 2, 3  # the best trials, measured again on as many other validation parts
+DEALS = 5  # other validation parts that `tune` measures the best trials on
 LINE = "{:<12} {:>7} {:>7} {:>9}"
 
 
@@ -35,7 +34,7 @@ def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: 
     Parameters
     ----------
     dataset, protocol : str
-        What `datasets.load` and `protocols.folds` take.
+        What `datasets.load` and `evaluation.folds` take.
     names : list of str
         Class names of rating models.
     seed : int
@@ -46,48 +45,72 @@ def reproduce(dataset: str, protocol: str, names: list[str], seed: int, trials: 
     """
     if trials < 0:
         raise RecsysError(f"trials is {trials}; it must be 0 (the defaults) or more")
-    protocols.check(protocol)
-
-    def tune(model: Recommender, development: Development) -> dict[str, Any]:
-        if trials == 0 or not model.search_space:
-            return {}
-        params = choose(model, development, trials, seed)
-        logger.info("%s: %s", type(model).__name__, params)
-        return params
-
+    evaluation.check_protocol(protocol)
     wanted = {name: getattr(models, name)() for name in names}
     data = datasets.load(dataset)
     logger.info("%s, %s: %s, seed %d", data.name, data.ratings, protocol, seed)
-    protocols.folds(data, protocol, seed)  # refuses what cannot be before anything is printed
+    next(evaluation.iterate_folds(data, protocol, seed))  # refuses before anything is printed
     print(LINE.format("model", "rmse", "sd", "seconds"), flush=True)
     for name, model in wanted.items():
-        found = protocols.run(
-            data, {name: model}, protocol, seeds=[seed], metrics=["rmse"], tune=tune
-        )
-        row = found.summary().loc[name]
-        spread = "-" if np.isnan(row["rmse sd"]) else f"{row['rmse sd']:.4f}"
-        line = LINE.format(name, f"{row['rmse']:.4f}", spread, f"{row['fit_seconds']:.2f}")
-        print(line, flush=True)
+        found = benchmark(
+            {name: model}, data, protocol, seeds=[seed], trials=trials, metrics=["rmse"]
+        ).table
+        spread = "-" if len(found) == 1 else f"{found['rmse'].std():.4f}"
+        seconds = f"{found['fit_seconds'].mean():.2f}"
+        print(LINE.format(name, f"{found['rmse'].mean():.4f}", spread, seconds), flush=True)
 
 
-def choose(
-    model: Recommender, development: Development, trials: int, seed: int, limit: int = SEARCHED
-) -> dict[str, Any]:
-    """Return the parameters that a search within one fold's development part decides for.
+def tune(
+    model_name: str,
+    dataset_name: str = "auto",
+    n_trials: int = 30,
+    sampler: str = "tpe",
+    seed: int = 0,
+    storage: str | None = None,
+    path: str | os.PathLike[str] = TUNED,
+) -> None:
+    """Choose a model's parameters for a data set, record them in `path` and print what was found.
 
-    Where that part has more than `limit` ratings, the search is on some of its users. What it chose
-    is then measured on all of them, beside the model's own parameters, and beside twice as many
-    factors: more ratings tell more factors apart.
+    No test part is looked at, and of a large data set some users are enough.
     """
-    some = tuning.some_users(development, limit, seed)
-    params = tuning.choose(model, some, trials, seed=seed, finalists=FINALISTS, deals=DEALS).params
-    if some is development:
-        return params
-    candidates = [params, {name: getattr(model, name) for name in params}]
-    if "n_factors" in params:
-        candidates.append({**params, "n_factors": 2 * params["n_factors"]})
-    rmse = tuning.confirm(model, development, candidates, deals=1, seed=seed).mean(axis=1)
-    return candidates[int(rmse.argmin())]
+    name = tuning.class_name(model_name)
+    model = getattr(models, name)()
+    if not model.search_space:
+        able = [one for one in models.__all__ if getattr(models, one).search_space]
+        raise RecsysError(f"{name} has nothing to search; these have: {', '.join(able)}")
+    data = datasets.load(dataset_name)
+    # On films BPR stands beside models of stars, where all that was rated counts.
+    if model.predicts_ratings or (isinstance(model, models.BPR) and data.full is None):
+        protocol, split = "80-20", evaluation.folds(data, "80-20", seed)[0]
+    elif data.full is not None:
+        protocol, split = "fully_observed", evaluation.fully_observed(data, seed=seed)
+    else:
+        protocol, split = "user_holdout", evaluation.user_holdout(data, seed=seed)
+    if protocol != "80-20":
+        model.set_params(threshold=split.relevant)
+    development = tuning.some_users(split.development, seed=seed)
+    metric = tuning.metric_of(model)
+    print(
+        f"{name} on {data.name}: {n_trials} trials ({sampler}), {metric} on the validation part of "
+        f"{protocol}, seed {seed}",
+        flush=True,
+    )
+    decision = tuning.choose(
+        model, development, n_trials, sampler, seed, storage=storage, deals=DEALS
+    )
+    trials, params = decision.search.trials, decision.params
+    formats: dict[str, Any] = dict.fromkeys(("search", "confirmed"), "{:.4f}".format)
+    print(decision.finals.to_string(index=False, formatters=formats, na_rep="-"))
+    pruned, epochs = int((trials["state"] == "pruned").sum()), int(trials["epochs"].sum())
+    print(f"{len(trials)} trials, {pruned} of them stopped early; {epochs} epochs in all")
+    print(f"search: on that validation part; confirmed: mean over {DEALS} others")
+    tuning.record(
+        name, data.name, params, path, protocol=protocol, seed=seed, sampler=sampler,
+        n_trials=len(trials), ratings=len(development.train) + len(development.valid), deals=DEALS,
+        metric=metric, value=round(decision.value, 4),
+    )  # fmt: skip
+    said = ", ".join(f"{key}={value!r}" for key, value in params.items())
+    print(f"chosen: {name}({said})\nwritten to {os.fspath(path)}")
 
 
 def rating_models(text: str) -> list[str]:
@@ -148,9 +171,7 @@ def main(argv: list[str]) -> int:
     args = parse(argv)
     try:
         if args.command == "tune":
-            tuning.command(
-                args.model, args.dataset, args.trials, args.sampler, args.seed, args.storage
-            )
+            tune(args.model, args.dataset, args.trials, args.sampler, args.seed, args.storage)
         else:
             names = rating_models(args.model)
             reproduce(args.dataset, args.protocol, names, args.seed, args.trials)

@@ -1,4 +1,4 @@
-"""What all tests share: where the project stands, and its builder as importable modules."""
+"""What all tests share: where the project stands, its builder as modules, which tests are slow."""
 
 import sys
 from importlib.util import find_spec
@@ -7,10 +7,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOW = (ROOT / "tests" / "site", ROOT / "_build" / "nbval")  # a browser, the notebooks
 sys.path.insert(0, str(ROOT / "book"))
 
 if not find_spec("pyspark"):
-    collect_ignore = ["spark"]  # for `make spark`, which brings it
+    collect_ignore = ["recsys_lib/spark"]  # for `make spark`, which brings it
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what needs the built site, a browser or a kernel, before any are left out."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import tomllib
 import bootstrap
 import nbformat
 import pytest
+import supplies
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -73,8 +74,8 @@ def test_the_lock_file_holds_every_dependency_with_hashes(root, required):
 
 
 def test_the_peers_are_locked_apart_with_hashes(root, pyproject, required):
-    peers = [Requirement(text) for text in pyproject["project"]["optional-dependencies"]["peers"]]
-    pins = bootstrap.pinned_peers()
+    peers = [Requirement(text) for text in pyproject["dependency-groups"]["peers"]]
+    pins = supplies.pinned_peers()
     assert list(pins) == [peer.name for peer in peers]
     for peer in peers:
         assert peer.specifier.contains(pins[peer.name].removeprefix(f"{peer.name}=="))

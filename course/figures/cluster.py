@@ -75,12 +75,12 @@ def travel(table: pd.DataFrame, limit: float) -> Figure:
     ----------
     table : DataFrame
         A row a number of blocks; columns ``broadcast`` (a copy of both sides' rows for each block's
-        process) and ``mail`` (the rows asked for).
+        process) and ``shuffle`` (the rows asked for).
     limit : float
         Bytes of the ratings, which need not travel.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.8))
-    looks = {"broadcast": (BLUE, "o"), "mail": (ORANGE, "s")}
+    looks = {"broadcast": (BLUE, "o"), "shuffle": (ORANGE, "s")}
     for name, (colour, marker) in looks.items():
         axes.plot(table.index, table[name] / 1e6, marker=marker, color=colour, label=name)
     axes.axhline(limit / 1e6, color=GREY, ls="--", lw=1.2)

@@ -1,4 +1,4 @@
-"""Every model side by side: on one protocol, beside published numbers, and against the truth."""
+"""The leaderboard: who takes part, beside published numbers, and against the truth."""
 
 from course.leaderboard.curve import Curve, best_of_form, learning_curve
 from course.leaderboard.literature import beside, published, published_page
@@ -8,13 +8,10 @@ from course.leaderboard.table import (
     COSTS,
     METRICS,
     REACH,
-    against_best,
+    baselines,
     best,
-    board,
     contestants,
     page,
-    pooled,
-    reachable,
     some_users,
 )
 
@@ -25,17 +22,14 @@ __all__ = [
     "REACH",
     "Curve",
     "Oracle",
-    "against_best",
+    "baselines",
     "beside",
     "best",
     "best_of_form",
-    "board",
     "contestants",
     "learning_curve",
     "page",
-    "pooled",
     "published",
     "published_page",
-    "reachable",
     "some_users",
 ]

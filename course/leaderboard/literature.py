@@ -21,7 +21,7 @@ def published(dataset: str | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``dataset``, ``protocol`` (a name of `protocols.PROTOCOLS` where it is one of ours, else in
+        ``dataset``, ``protocol`` (a name of `evaluation.PROTOCOLS` where it is one of ours, else in
         words), ``model`` (its authors' name), ``like`` (the nearest model here, or NA), ``metric``,
         ``value``, ``source`` and ``cite`` (keys of the bibliography, or NA).
     """
@@ -41,7 +41,7 @@ def beside(table: pd.DataFrame, dataset: str, protocol: str) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        As `board` returns it.
+        As `benchmark.Results.summary` returns it.
     dataset, protocol : str
         What it was measured on, and how.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from typing import Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.datasets import Truth
+from recsys_lib.errors import RecsysError
 from recsys_lib.models.rating import RatingModel
-from recsys_lib.ratings import Ratings
+from recsys_lib.ratings import CSR, Ratings
 
 
+@dataclass(eq=False, repr=False)
 class Oracle(RatingModel):
     """Predicts the expected rating of every pair, and lists what each user would enjoy most.
 
@@ -29,35 +31,29 @@ class Oracle(RatingModel):
         That of the data.
     """
 
-    def __init__(self, truth: Truth) -> None:
-        self.truth = truth
+    ends_in_bias: ClassVar[bool] = True
 
-    def fit(
-        self,
-        train: Ratings,
-        valid: Ratings | None = None,
-        items: pd.DataFrame | None = None,
-        *,
-        progress: bool | None = None,
-        run_dir: str | os.PathLike[str] | None = None,
-    ) -> Self:
-        """Remember who rated what, so that lists can leave it out: there is nothing to learn."""
-        self._remember(train)
+    truth: Truth
+
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         self._users = self.truth.ratings.user_index(train.user_ids)
         self._items = self.truth.ratings.item_index(train.item_ids)
-        self.training_log_ = pd.DataFrame()
-        return self
 
-    def _predict_index(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return self.truth.expected(self.user_ids_[users], self.item_ids_[items])
+    def _epoch(self, train: Ratings) -> dict[str, float]:
+        return {}  # there is nothing to learn
 
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return self.truth.user_factors[self._users[users]]
+    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
+        """Return the true vectors of known users, by index; nobody knows a stranger's."""
+        if isinstance(who, CSR):
+            raise RecsysError("the truth of strangers is not known; ask for users of the data")
+        rows = self.truth.user_factors[self._users[who]]
+        return np.column_stack([rows, np.zeros(len(rows), np.float32)])
 
-    def _vectors(self, rows: np.ndarray) -> np.ndarray:
-        return np.column_stack([rows, np.ones(len(rows), np.float32)])
-
-    def _item_vectors(self) -> np.ndarray:
-        truth = self.truth
-        rows = np.column_stack([truth.item_factors, truth.item_biases])
+    def item_vectors(self) -> np.ndarray:
+        """Return the items' true vectors and biases."""
+        rows = np.column_stack([self.truth.item_factors, self.truth.item_biases])
         return np.ascontiguousarray(rows[self._items])
+
+    def predict_pairs(self, who: Any, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Return the expected ratings of pairs by index, as `RatingModel.predict_pairs`."""
+        return self.truth.expected(self.user_ids_[who[rows]], self.item_ids_[items])

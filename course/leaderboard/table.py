@@ -1,4 +1,4 @@
-"""Every model on one protocol: the numbers, how sure they are, and who differs from the best."""
+"""Who takes part in the leaderboard, on what; and its table as a page shows it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ import pandas as pd
 from recsys_lib import models, tuning
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
-from recsys_lib.models import Recommender
-from recsys_lib.protocols import Results
+from recsys_lib.evaluation import SMALLER_IS_BETTER, Split
+from recsys_lib.models import Popularity, Recommender
 from recsys_lib.ratings import Ratings
-from recsys_lib.report import Report, compare, paired
-from recsys_lib.tuning.sample import draw_users
-from recsys_lib.tuning.study import SMALLER_IS_BETTER
 
 ACCURACY = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
 REACH = ("coverage@10", "novelty@10")
 COSTS = ("fit_seconds", "memory_mb")
 METRICS = (*ACCURACY, *REACH)
 NEITHER_IS_BETTER = ("coverage", "novelty")  # a list drawn by lot has the most of both
+DAMPING = 10.0  # imagined ratings, liked as often as all are, in the rate of likes
 _CONTESTANTS = ("Popularity", "BiasALS", "ALS", "GenreALS", "BayesianALS", "BPR")
 _WORDS = {
     "rmse": "RMSE", "mae": "MAE", "ndcg": "NDCG", "map": "MAP", "fit_seconds": "fit<br>(s)",
@@ -54,6 +52,26 @@ def contestants(
     }
 
 
+def baselines(split: Split, seed: int = 0) -> dict[str, Recommender]:
+    """Return three lists that are the same for everyone, fitted.
+
+    ``random``: one random order. ``popularity``: by the number of likes. ``like rate``: by the
+    damped share of likes among those who tried (or rated), which does not reward being shown.
+    """
+    train, likes = split.train, split.likes
+    order = Popularity().fit(likes)
+    order.item_scores_ = np.random.default_rng(seed).random(train.n_items, np.float32)
+    liked = (train.by_user.values >= np.float32(split.relevant)).astype(np.float32)
+    yes_or_no = Ratings(
+        train.user_ids, train.item_ids, train.by_user._replace(values=liked), scale=(0.0, 1.0)
+    )
+    return {
+        "random": order,
+        "popularity": Popularity().fit(likes),
+        "like rate": Popularity(by="mean", damping=DAMPING).fit(yes_or_no),
+    }
+
+
 def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
     """Return the data of some users, drawn at random, with `most` ratings together or fewer.
 
@@ -64,83 +82,18 @@ def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
     counts = ratings.by_user.counts
     if len(ratings) <= most:
         return data
-    chosen = draw_users(counts, most, seed)
-    kept = np.flatnonzero(chosen)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    kept = np.sort(order[np.cumsum(counts[order]) <= most])
     if len(kept) == 0:
         raise RecsysError(f"no user has {most} ratings or fewer; allow for more")
-    rows = ratings.by_user.take(kept)
     times = None
     if ratings.timestamps is not None:
-        times = ratings.timestamps[np.repeat(chosen, counts)]
+        times = ratings.timestamps[np.isin(ratings.user_of_rating(), kept)]
     part = Ratings(
-        ratings.user_ids[kept], ratings.item_ids, rows, timestamps=times, scale=ratings.scale
-    )
+        ratings.user_ids[kept], ratings.item_ids, ratings.by_user.take(kept),
+        timestamps=times, scale=ratings.scale,
+    )  # fmt: skip
     return replace(data, name=f"{data.name}, {len(kept):,} of its users", ratings=part)
-
-
-def pooled(results: Results) -> dict[str, Report]:
-    """Return one report a model: the reports of all its folds and seeds as one.
-
-    A user's value is the mean over the test parts in which the user has one, so that users who are
-    tested several times are no more users for it; RMSE and MAE are of all test ratings together.
-    Metrics that have no value by user are averaged over the reports.
-    """
-    by_model: dict[str, list[Report]] = {}
-    for (name, *_), report in results.reports.items():
-        by_model.setdefault(name, []).append(report)
-    return {name: _pool(reports) for name, reports in by_model.items()}
-
-
-def _pool(reports: list[Report]) -> Report:
-    first = reports[0]
-    users = pd.concat([report.per_user for report in reports]).groupby(level=0).mean()
-    errors = pd.concat([report.errors for report in reports])
-    errors = errors.groupby(level=0).sum() if len(errors) else errors
-    values = {
-        name: float(np.mean([report.values[name] for report in reports])) for name in first.values
-    }
-    values |= {str(name): float(users[name].mean()) for name in users}
-    if len(errors):
-        n, squared, absolute = (float(errors[name].sum()) for name in ("n", "squared", "absolute"))
-        sums = {"rmse": np.sqrt(squared / n), "mae": absolute / n}
-        values |= {name: float(value) for name, value in sums.items() if name in values}
-    return Report(
-        values,
-        users,
-        n_users=len(users),
-        n_left_out=sum(report.n_left_out for report in reports),
-        n_cold=sum(report.n_cold for report in reports),
-        n_ratings=sum(report.n_ratings for report in reports),
-        relevant=first.relevant,
-        candidates=first.candidates,
-        errors=errors,
-        test_part="+".join(report.test_part for report in reports),
-    )
-
-
-def board(results: Results, *, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
-    """Return the leaderboard: a row a model, means and intervals over users, and costs.
-
-    Parameters
-    ----------
-    results : Results
-        What `protocols.run` found.
-    level : float
-        Of the bootstrap intervals.
-    n : int
-        Their number of draws.
-
-    Returns
-    -------
-    DataFrame
-        Index ``model``. For each metric its value and, where it has an interval, ``"rmse low"`` and
-        ``"rmse high"``; ``"rmse sd"``, the standard deviation over folds and seeds; fit_seconds and
-        memory_mb, means over them; runs.
-    """
-    table = compare(pooled(results), interval=level, n=n)
-    summary = results.summary()
-    rest = [*(f"{name} sd" for name in results.metrics), *COSTS, "runs"]
-    return table.join(summary[rest])
 
 
 def best(table: pd.DataFrame, metric: str) -> str:
@@ -159,36 +112,6 @@ def best(table: pd.DataFrame, metric: str) -> str:
     return str(column.idxmin() if metric in SMALLER_IS_BETTER else column.idxmax())
 
 
-def against_best(
-    results: Results, metric: str, *, level: float = 0.95, n: int = 1000
-) -> pd.DataFrame:
-    """Compare every model that has a metric with the one that is best in it, user by user.
-
-    Returns
-    -------
-    DataFrame
-        Index ``model``, the best left out, the nearest to it first: ``value`` (the difference to
-        the best), ``low``, ``high`` (its interval), ``worse`` and ``better`` (shares of users for
-        whom the model does worse, or better, than the best).
-    """
-    reports = {name: report for name, report in pooled(results).items() if metric in report.values}
-    first = best(compare(reports), metric)
-    pairs = {
-        name: paired(report, reports[first], metric, level=level, n=n)
-        for name, report in reports.items()
-        if name != first
-    }
-    table = pd.DataFrame(
-        [
-            [pair.difference, pair.low, pair.high, pair.worse, pair.better]
-            for pair in pairs.values()
-        ],
-        columns=["value", "low", "high", "worse", "better"],
-        index=pd.Index(list(pairs), name="model"),
-    )
-    return table.loc[table["value"].abs().sort_values(kind="stable").index]
-
-
 def page(
     table: pd.DataFrame, columns: Sequence[str] = ACCURACY, apart: Sequence[str] = ("Oracle",)
 ) -> str:
@@ -197,7 +120,7 @@ def page(
     Parameters
     ----------
     table : DataFrame
-        As `board` returns it.
+        As `benchmark.Results.summary` returns it.
     columns : sequence of str
         In order; those that the table lacks are left out. More than half a dozen are too wide for a
         page of text.

@@ -18,7 +18,8 @@ from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
-from recsys_lib.models.two_tower import TwoTower, TwoTowerRegressor
+from recsys_lib.models.two_tower import TwoTower
+from recsys_lib.models.two_tower_regressor import TwoTowerRegressor
 
 __all__ = [
     "ALS",

@@ -212,6 +212,11 @@ class ALS(RatingModel):
         nu = float(self.nu)
         penalties = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, zero)
         penalties += kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self.item_priors_)
+        rmse = float(np.sqrt(sse / len(train)))
+        return {"loss": self.loss(sse, penalties), "rmse_train": rmse}
+
+    def loss(self, sse: float, penalties: np.ndarray) -> float:
+        """Return L, given Σ (r - r̂)² and, of both sides, Σ n^ν (x - m)² (K + 1,)."""
         of_features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
         weighed = float(self.penalty.astype(np.float64) @ penalties)
         loss = 0.5 * (self.lam * sse + weighed + float(of_features))
@@ -220,7 +225,7 @@ class ALS(RatingModel):
                 "the rows' systems have no solution in float32: raise tau and gamma (they are "
                 f"{self.tau:g} and {self.gamma:g}), or scale the ratings down"
             )
-        return {"loss": loss, "rmse_train": float(np.sqrt(sse / len(train)))}
+        return loss
 
     def _finish(self) -> None:
         del self._orders

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any, ClassVar
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels.dense import layer, sparse_layer
-from recsys_lib.models.network import Held, Job, NetworkModel
+from recsys_lib.models.network import (
+    NetworkModel,
+    as_array,
+    flattened,
+    layers,
+    product,
+    unflattened,
+)
+from recsys_lib.models.parameters import learnt, one_of
 from recsys_lib.ratings import CSR, Ratings
+
+if TYPE_CHECKING:
+    import torch
 
 LOSSES = ("multinomial", "bce")
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class AutoEncoder(NetworkModel):
     """ŝ_u = V h_u + b, h_u what layers of tanh make of the user's likes.
 
@@ -37,18 +49,19 @@ class AutoEncoder(NetworkModel):
         Widths of the layers on the way in.
     loss : {"multinomial", "bce"}
         What is minimised, by AdamW, as a mean over users.
-    dropout : float
-        Share of the likes that each batch leaves out on the way in.
     threshold : float, optional
         Ratings of at least this are likes; None: every rating is one.
     learning_rate, weight_decay : float
         Of AdamW.
+    dropout : float
+        Share of the likes that each batch leaves out on the way in.
     batch_size : int
         Users.
     n_epochs : int
         At most so many.
     patience : int, optional
-        With a validation part: stop after so many epochs without a better one. None: never.
+        Stop after so many epochs without a better one, and keep the best. None: never stop, and
+        keep the last.
     stop_on : {"ndcg", "loss"}
         What makes an epoch better: NDCG@10 or the loss on the validation part.
     seed : int
@@ -61,11 +74,11 @@ class AutoEncoder(NetworkModel):
     input_rows_ : (n_items, hidden[0]) float32
         The first layer; zero for items that nobody liked.
     inner_ : (n,) float32
-        The layers between: of each, in order, its weights (n_in, n_out) row by row (for the first,
+        The layers between: of each, in order, its weights (n_out, n_in) row by row (for the first,
         they are `input_rows_`) and its biases.
     output_rows_ : (n_items, hidden[0] + 1) float32
         V, then b.
-    history : DataFrame
+    training_log_ : DataFrame
         A row an epoch: epoch, loss (mean over users, while learning and with dropout), loss_valid
         (of the likes held out, among what was not shown), ndcg_valid (at 10), seconds.
 
@@ -76,100 +89,121 @@ class AutoEncoder(NetworkModel):
     multinomial likelihood, and Mult-DAE).
     """
 
-    _learnt: ClassVar[tuple[str, ...]] = ("input_rows_", "inner_", "output_rows_")
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        "learning_rate": FloatDistribution(3e-4, 5e-3, log=True),
+        "dropout": FloatDistribution(0.1, 0.7),
+        "weight_decay": FloatDistribution(0.01, 1.0, log=True),
+        "batch_size": CategoricalDistribution((32, 64, 128)),
+    }
+    ends_in_bias: ClassVar[bool] = True
 
-    input_rows_: np.ndarray
-    inner_: np.ndarray
-    output_rows_: np.ndarray
+    hidden: tuple[int, ...] = (256, 128)
+    loss: str = one_of(LOSSES, "multinomial")
+    input_rows_: np.ndarray = learnt()
+    inner_: np.ndarray = learnt()
+    output_rows_: np.ndarray = learnt()
 
-    def __init__(
-        self,
-        hidden: Sequence[int] = (256, 128),
-        loss: str = "multinomial",
-        dropout: float = 0.3,
-        threshold: float | None = None,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.01,
-        batch_size: int = 64,
-        n_epochs: int = 50,
-        patience: int | None = 5,
-        stop_on: str = "ndcg",
-        seed: int = 0,
-        device: str = "auto",
-    ) -> None:
-        self.hidden = tuple(hidden)
-        self.loss = loss
-        self.dropout = dropout
-        self.threshold = threshold
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.n_epochs = n_epochs
-        self.patience = patience
-        self.stop_on = stop_on
-        self.seed = seed
-        self.device = device
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def check_parameters(self) -> None:
+        """See `Parameters.check_parameters`."""
+        super().check_parameters()
         if not self.hidden or min(self.hidden) < 1:
             raise RecsysError(f"hidden is {self.hidden!r}; it holds one width or more, above 0")
-        if self.loss not in LOSSES:
-            raise RecsysError(f"loss is {self.loss!r}; it must be 'multinomial' or 'bce'")
 
     @property
     def _sizes(self) -> list[int]:
         """Widths of the layers between items and items."""
         return [*self.hidden, *self.hidden[-2::-1]]
 
-    # ---- fitting
+    # ---- training
 
-    def _job(self, train: Ratings, likes: CSR, held: Held) -> Job:
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+        self._likes = self.likes_of(train)
+        counts = np.bincount(self._likes.indices, minlength=train.n_items)
+        examples = np.flatnonzero(self._likes.counts > 0)
+        first = popularity_scores(self.loss, counts, len(examples))
+        largest = train.n_items * self.hidden[0]
+        self._start(examples, lambda: self._network(counts, first), largest)
+
+    def _network(self, counts: np.ndarray, first_scores: np.ndarray) -> torch.nn.Module:
+        import torch
+        from torch import nn
+
+        net: Any = nn.Module()
+        net.rows = nn.EmbeddingBag(len(counts), self._sizes[0], mode="sum")
+        net.biases = nn.Parameter(torch.zeros(self._sizes[0]))
+        net.layers = layers([*self._sizes, len(counts)])
+        nn.init.xavier_uniform_(net.rows.weight)
+        with torch.no_grad():
+            # Of items that nobody liked, the rows would stay the noise that they began as.
+            net.rows.weight[torch.from_numpy(counts == 0)] = 0
+            # From zero, the layers would spend the first epochs on what is the same for all users.
+            net.layers[-1].bias.copy_(torch.from_numpy(first_scores))
+        return net
+
+    def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
+        likes = _of_length_1(self._likes.take(examples))
+        kept = self._rng.random(len(likes.values), np.float32) >= self.dropout
+        values = likes.values * (kept / np.float32(1 - self.dropout))
+        scores = self._scores(likes._replace(values=values))
+        return self._sum_of_losses(scores, self._target(likes)) / len(examples)
+
+    def _scores(self, likes: CSR) -> torch.Tensor:
+        """Return the scores (m, n_items) of rows of likes: the network, as it is trained."""
         import torch
 
-        from recsys_lib.models.autoencoder_torch import Net, Training, popularity_biases
-        from recsys_lib.models.torch_training import State, pick_device
+        rows = self._sums(self._net.rows, likes) + self._net.biases
+        return self._net.layers(torch.tanh(rows))
 
-        generator = torch.Generator().manual_seed(self.seed)
-        counts = np.bincount(likes.indices, minlength=train.n_items)
-        first = popularity_biases(self.loss, counts, int((likes.counts > 0).sum()))
-        net, device = Net(counts, first, self._sizes, generator), pick_device(self.device)
-        state = State(net, self.learning_rate, self.weight_decay, generator, device)
-        parts = likes, held.shown, held.asked
-        return Training(state, *parts, self.loss, self.dropout, self.batch_size)
+    def _sum_of_losses(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        from torch.nn import functional
 
-    def _export(self, state: Any) -> None:
-        weights = state.weights()
-        self.input_rows_ = weights["input"]
-        parts = [weights["biases.0"]]
-        for n in range(len(self._sizes) - 1):
-            parts += [weights[f"inner.{n}"].ravel(), weights[f"biases.{n + 1}"]]
-        self.inner_ = np.concatenate(parts)
-        self.output_rows_ = np.hstack([weights["output"], weights["output_bias"][:, None]])
+        if self.loss == "bce":
+            return functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
+        return functional.cross_entropy(scores, target, reduction="sum")
 
-    # ---- what the base class asks for: a user is the forward pass of the likes
+    def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
+        return self._sum_of_losses(scores, target), len(scores)
 
-    def _fold_in(self, history: CSR) -> np.ndarray:
-        """Return the last layer before the scores, h, of users of whom only likes are known."""
-        likes = self._liked(history)
-        counts, sizes = likes.counts, self._sizes
-        values = (1 / np.sqrt(np.repeat(counts, counts))).astype(np.float32)
-        place = sizes[0]
-        rows = sparse_layer(
-            likes.indptr, likes.indices, values, self.input_rows_, self.inner_[:place], True
-        )
-        for n_in, n_out in pairwise(sizes):
-            weights = self.inner_[place : place + n_in * n_out].reshape(n_in, n_out)
-            place += n_in * n_out
-            rows = layer(rows, weights, self.inner_[place : place + n_out], True)
-            place += n_out
-        return rows
+    def _export(self) -> None:
+        *inner, weights, biases = self._net.layers.parameters()
+        self.input_rows_ = as_array(self._net.rows.weight)
+        self.inner_ = flattened([self._net.biases, *inner])
+        self.output_rows_ = np.hstack([as_array(weights), as_array(biases)[:, None]])
 
-    def _vectors(self, rows: np.ndarray) -> np.ndarray:
-        return np.hstack([rows, np.ones((len(rows), 1), np.float32)])
+    def _finish(self) -> None:
+        super()._finish()
+        del self._likes
 
-    def _item_vectors(self) -> np.ndarray:
+    # ---- serving: a user is the forward pass of the likes
+
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return the last layer before the scores, h, and a zero; see `Recommender`."""
+        likes, sizes = _of_length_1(self.liked(ratings)), self._sizes
+        biases, rest = np.split(self.inner_, sizes[:1])
+        rows = np.tanh(product(likes, self.input_rows_) + biases)
+        for weights, biases in unflattened(rest, sizes):
+            rows = np.tanh(product(rows, weights) + biases)
+        return np.hstack([rows, np.zeros((len(rows), 1), np.float32)])
+
+    def item_vectors(self) -> np.ndarray:
+        """Return V and b, (n_items, hidden[0] + 1) float32."""
         return self.output_rows_
 
     def _similarity_vectors(self) -> np.ndarray:
         return self.input_rows_
+
+
+def popularity_scores(loss: str, counts: np.ndarray, n_users: int) -> np.ndarray:
+    """Return the scores (n_items,) float32 that fit best where they are the same for all users.
+
+    Half a like more for each item: none is impossible.
+    """
+    chance = (counts + 0.5) / (n_users + 1)
+    scores = np.log(chance) if loss == "multinomial" else np.log(chance) - np.log1p(-chance)
+    return scores.astype(np.float32)
+
+
+def _of_length_1(likes: CSR) -> CSR:
+    """Return the same likes with values that give each row the length 1."""
+    values = 1 / np.sqrt(np.repeat(likes.counts, likes.counts))
+    return likes._replace(values=values.astype(np.float32))

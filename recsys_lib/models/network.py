@@ -1,199 +1,302 @@
-"""What the networks share: the loop over epochs, when to stop, and how to go on.
+"""What the networks share: batches and steps in PyTorch, and in NumPy the layers that serve.
 
-PyTorch trains and nothing else: what a fitted network needs to serve is NumPy arrays.
+PyTorch is imported where it trains and nowhere else: a fitted network is NumPy arrays.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-from typing import Any, Protocol, Self
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
+from scipy.sparse import csr_matrix
 
-from recsys_lib import io
 from recsys_lib.errors import RecsysError
-
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, some_of
-from recsys_lib.progress import bar
+from recsys_lib.models.parameters import above, at_least, one_of, share
 from recsys_lib.ratings import CSR, Ratings
 
+if TYPE_CHECKING:
+    import torch
 
-class Job(Protocol):
-    """What PyTorch does for a model: the part of a fit that a file of its own holds."""
-
-    state: Any  # torch_training.State
-    multiplications: float  # in a batch's largest product
-
-    @property
-    def n_batches(self) -> int:
-        """Batches in an epoch."""
-
-    def epoch(self) -> Iterator[tuple[float, int]]:
-        """Learn from each batch; yield its mean loss and how much it holds."""
-
-    def loss_valid(self) -> float:
-        """Return the mean loss on the validation part; NaN where there is none."""
+VALID_AT_A_TIME = 256  # users of the validation part, each with a score for every item
+NEVER = -1e9  # score of what is no candidate: finite, because 0 times infinity is no number
+# Multiplications in a batch's largest product. With fewer, a second thread gains next to nothing,
+# and all threads wait whenever another program takes the core of one.
+WORTH_THREADS = 1e8
 
 
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
 class NetworkModel(ImplicitFeedbackModel):
-    """Base class of the networks.
+    """Base class of the networks, which AdamW trains on batches of examples.
 
-    A network fills in `_job`, which makes the PyTorch side, and `_export`, which turns its weights
-    into the arrays of `_learnt`; and the methods that every model fills in.
+    A network's `_init` ends with `_start`. It also writes `_batch_loss`, `_valid_loss` and
+    `_export`, and the methods that every model writes.
     """
 
-    learning_rate: float
-    weight_decay: float
-    dropout: float
-    batch_size: int
-    n_epochs: int
-    patience: int | None
-    stop_on: str
-    seed: int
-    device: str
+    _full_batches: ClassVar[bool] = False  # whether a last batch of fewer examples is left out
 
-    def _job(self, train: Ratings, likes: CSR, held: Held) -> Job:
+    threshold: float | None = None
+    learning_rate: float = above(0, 1e-3)
+    weight_decay: float = at_least(0, 0.01)
+    dropout: float = share(0.3)
+    batch_size: int = above(0, 64)
+    n_epochs: int = above(0, 50)
+    patience: int | None = above(0, 5)
+    stop_on: str = one_of(("ndcg", "loss"), "ndcg")
+    seed: int = at_least(0, 0)
+    device: str = "auto"
+
+    # ---- what a network writes
+
+    def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
+        """Return the mean loss of some of the examples."""
         raise NotImplementedError
 
-    def _export(self, state: Any) -> None:
+    def _export(self) -> None:
+        """Set the arrays that serve from the weights."""
         raise NotImplementedError
 
-    def _prepare(
-        self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None
-    ) -> None:
-        """Read what the model wants of the tables, before anything is learnt."""
+    def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Return a sum of losses of users, and what it is to be divided by.
 
-    def _watch(self, valid: Ratings | None, history: Ratings | None) -> Any:
-        return Watch(self, valid, history)
-
-    def fit(
-        self,
-        train: Ratings,
-        valid: Ratings | None = None,
-        items: pd.DataFrame | None = None,
-        *,
-        progress: bool | None = None,
-        run_dir: str | os.PathLike[str] | None = None,
-        resume: bool = False,
-        history: Ratings | None = None,
-        users: pd.DataFrame | None = None,
-    ) -> Self:
-        """Learn from `train`; see `Recommender.fit`.
-
-        With `valid`, the weights of the best epoch are kept. `history` is what is shown of its
-        users, where those are strangers to `train`. `resume` goes on from the checkpoint in
-        `run_dir`, on a processor with the same result as if the run had never been interrupted;
-        `n_epochs` may have been raised meanwhile. `users` is what is known of the users: a column
-        ``user_id`` and others; used by models that read it.
-
-        Raises
-        ------
-        RecsysError
-            PyTorch is not installed, or a parameter has no sense.
+        Parameters
+        ----------
+        scores, target : (m, n_items)
+            Of all items, and 1 where there is a like that was held out.
         """
-        training = self._torch()
-        self._check_parameters()
-        self._remember(train)
-        self._prepare(train, items, users)
-        watch = self._watch(valid, history)
-        job = self._job(train, self._likes(train), Held(self, train, valid, history))
-        state = job.state
-        if resume:
-            state.from_arrays(*checkpoints.load(run_dir, self))
-        log = io.RunLog(run_dir, keep=state.epoch)
-        total, done = self.n_epochs * job.n_batches, state.epoch * job.n_batches
-        name = type(self).__name__
-        steps = bar(progress, total=total, initial=done, desc=name)
-        with training.repeatable(job.multiplications), steps:
-            while state.epoch < self.n_epochs and not self._has_enough(state):
-                began, sums = time.perf_counter(), np.zeros(2)
-                for loss, size in job.epoch():
-                    sums += loss * size, size
-                    steps.update()
-                seconds = time.perf_counter() - began
-                self._export(state)
-                row = {
-                    "epoch": state.epoch + 1,
-                    "loss": float(sums[0] / sums[1]),
-                    "loss_valid": job.loss_valid(),
-                    "ndcg_valid": watch.ndcg(),
-                    "seconds": seconds,
-                }
-                if not np.isfinite(row["loss"]):
-                    raise RecsysError(
-                        f"the steps grow without bound: learning_rate {self.learning_rate!r} is "
-                        "too large"
-                    )
-                state.end_epoch(row["ndcg_valid"] if self.stop_on == "ndcg" else -row["loss_valid"])
-                log.write(**row)
-                arrays, more = state.to_arrays() if run_dir is not None else ({}, {})
-                checkpoints.save(run_dir, self, state.epoch, arrays, **more)
-                steps.set_postfix_str(f"loss {row['loss']:.4f} ndcg_valid {row['ndcg_valid']:.4f}")
-        state.restore_best()
-        self._export(state)
-        self.training_log_ = log.table()
-        return self
+        raise NotImplementedError
 
-    def _has_enough(self, state: Any) -> bool:
-        return self.patience is not None and state.epoch - state.best_epoch >= self.patience
+    # ---- training
 
-    def _torch(self) -> Any:
-        """Return the module that needs PyTorch, or say that PyTorch is missing."""
+    @property
+    def monitor(self) -> tuple[str, str]:  # type: ignore[override]
+        """What early stopping watches: a column of the log, "min" or "max"."""
+        return ("ndcg_valid", "max") if self.stop_on == "ndcg" else ("loss_valid", "min")
+
+    def _start(
+        self, examples: np.ndarray, network: Callable[[], torch.nn.Module], per_example: float
+    ) -> None:
+        """Set what training starts from.
+
+        Parameters
+        ----------
+        examples : (n,) int
+            What the batches are drawn from.
+        network : callable
+            Makes the modules with their first weights.
+        per_example : float
+            Multiplications for each example in the largest product of a batch.
+        """
         try:
-            from recsys_lib.models import torch_training
+            import torch
         except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
             raise RecsysError(
                 f"{type(self).__name__} is trained by PyTorch, which is not installed here: "
                 "pip install torch"
             ) from error
-        return torch_training
+        self._examples, self._per_example = examples, per_example
+        self._device = pick_device(self.device)
+        with torch.random.fork_rng(devices=[]):  # PyTorch's own random numbers stay as they are
+            torch.default_generator.manual_seed(self.seed)
+            self._net: Any = network().to(self._device)
+        self._optimizer = torch.optim.AdamW(
+            self._net.parameters(), self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
 
-    def _check_parameters(self) -> None:
-        for name in ("learning_rate", "batch_size", "n_epochs"):
-            if not getattr(self, name) > 0:
-                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be above 0")
-        if not self.weight_decay >= 0:
-            raise RecsysError(f"weight_decay is {self.weight_decay!r}; it must be 0 or more")
-        if not 0 <= self.dropout < 1:
-            raise RecsysError(f"dropout is {self.dropout!r}; it must be from 0 to below 1")
-        if self.patience is not None and not self.patience >= 1:
-            raise RecsysError(f"patience is {self.patience!r}; it must be 1 or more, or None")
-        if self.stop_on not in ("ndcg", "loss"):
-            raise RecsysError(f"stop_on is {self.stop_on!r}; it must be 'ndcg' or 'loss'")
+    def _epoch(self, train: Ratings) -> dict[str, float]:
+        order = self._rng.permutation(self._examples)
+        size = min(self.batch_size, len(order))
+        stop = len(order) - (size - 1 if self._full_batches else 0)
+        total, n_seen = 0.0, 0
+        with repeatable(self._per_example * size):
+            for start in range(0, stop, size):
+                some = order[start : start + size]
+                loss = self._batch_loss(some)
+                self._optimizer.zero_grad()
+                loss.backward()
+                self._optimizer.step()
+                total += loss.item() * len(some)
+                n_seen += len(some)
+            self._export()
+        if not np.isfinite(total):
+            raise RecsysError(
+                f"the steps grow without bound: learning_rate {self.learning_rate!r} is too large"
+            )
+        return {"loss": total / n_seen}
+
+    def _validate(self) -> dict[str, float]:
+        return {"loss_valid": self._mean_valid_loss(), **super()._validate()}
+
+    def _mean_valid_loss(self) -> float:
+        """Return the mean loss of what was held out, among all items that were not shown."""
+        import torch
+
+        if self._valid is None or len(self._valid) == 0:
+            return float("nan")
+        asked = self.likes_of(self._valid, "validation")
+        users = some_of(np.flatnonzero(asked.counts > 0))
+        items, sums = self._tensor(self.item_vectors()), np.zeros(2)
+        with repeatable(0), torch.no_grad():
+            for start in range(0, len(users), VALID_AT_A_TIME):
+                some = users[start : start + VALID_AT_A_TIME]
+                if self._valid_input is None:
+                    vectors, shown = self.vectors(some), self._known.take(some)
+                else:
+                    shown = self._valid_input.by_user.take(some)
+                    vectors = self.vectors(shown)
+                if self.ends_in_bias:
+                    vectors[:, -1] = 1
+                scores = self._tensor(vectors) @ items.T
+                scores[self._pairs_of(self.liked(shown))] = NEVER
+                loss, n = self._valid_loss(scores, self._target(asked.take(some)))
+                sums += loss.item(), n
+        return float(sums[0] / sums[1])
+
+    def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        import torch
+
+        file = BytesIO()
+        torch.save([self._net.state_dict(), self._optimizer.state_dict()], file)
+        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}, {}
+
+    def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+        import torch
+
+        file = BytesIO(arrays["torch"].tobytes())
+        weights, moments = torch.load(file, map_location=self._device, weights_only=True)
+        self._net.load_state_dict(weights)
+        self._optimizer.load_state_dict(moments)
+
+    def _finish(self) -> None:
+        del self._net, self._optimizer, self._device, self._examples, self._per_example
+
+    # ---- from arrays to tensors
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        """Return an array as a tensor on the device."""
+        import torch
+
+        return torch.from_numpy(array).to(self._device)
+
+    def _sums(self, bag: torch.nn.EmbeddingBag, rows: CSR) -> torch.Tensor:
+        """Return the product (m, width) of sparse rows and the weights of `bag`."""
+        items, starts = self._tensor(rows.indices.astype(np.int64)), self._tensor(rows.indptr[:-1])
+        return bag(items, starts, per_sample_weights=self._tensor(rows.values))
+
+    def _pairs_of(self, rows: CSR) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the row and the column of each stored value."""
+        numbers = np.repeat(np.arange(len(rows.counts)), rows.counts)
+        return self._tensor(numbers), self._tensor(rows.indices.astype(np.int64))
+
+    def _target(self, likes: CSR) -> torch.Tensor:
+        """Return the rows (m, n_items) with a 1 for each like."""
+        import torch
+
+        target = torch.zeros(len(likes.counts), len(self.item_ids_), device=self._device)
+        target[self._pairs_of(likes)] = 1
+        return target
 
 
-class Held:
-    """The validation part as a network meets it.
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is CUDA's where there is one, else the processor.
 
-    Attributes
-    ----------
-    users : (m,) int
-        Those with a like in it, or `some_of` them; none where there is no such part.
-    strangers : bool
-        Whether they are strangers to the training part.
-    shown, asked : CSR (m, n_items), or None
-        Likes of each that go in, and those that should come out.
+    Raises
+    ------
+    RecsysError
+        There is no such device here.
     """
+    import torch
 
-    shown: CSR | None = None
-    asked: CSR | None = None
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise RecsysError(f"device is {name!r}; it must be 'auto', 'cpu' or 'cuda'") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RecsysError(f"device is {name!r}, and PyTorch sees no CUDA device on this machine")
+    return device
 
-    def __init__(
-        self,
-        model: ImplicitFeedbackModel,
-        train: Ratings,
-        valid: Ratings | None,
-        history: Ratings | None,
-    ) -> None:
-        self.users, self.strangers = np.empty(0, np.int64), history is not None
-        if valid is None:
-            return
-        asked = model._liked(valid.by_user)
-        shown = model._liked((train if history is None else history).by_user)
-        self.users = some_of(np.flatnonzero(asked.counts > 0))
-        self.shown, self.asked = shown.take(self.users), asked.take(self.users)
+
+@contextlib.contextmanager
+def repeatable(multiplications: float) -> Iterator[None]:
+    """Let PyTorch do meanwhile only what comes out the same again.
+
+    Algorithms are refused whose result depends on which thread comes first (but on CUDA, whose
+    fast products are such). And a small batch is the work of one thread, so that its result does
+    not depend on their number either.
+    """
+    import torch
+
+    strict, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    torch.use_deterministic_algorithms(not torch.cuda.is_available())
+    if multiplications < WORTH_THREADS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict)
+        torch.set_num_threads(threads)
+
+
+# ---- layers: those that are trained, and the same in NumPy
+
+
+def layers(sizes: Sequence[int]) -> torch.nn.Sequential:
+    """Return linear layers of the widths `sizes`, tanh between them.
+
+    Their first weights are by Glorot & Bengio's rule (2010), the first biases zero.
+    """
+    from torch import nn
+
+    modules: list[nn.Module] = []
+    for n_in, n_out in pairwise(sizes):
+        layer = nn.Linear(n_in, n_out)
+        nn.init.xavier_uniform_(layer.weight)
+        nn.init.zeros_(layer.bias)
+        modules += [nn.Tanh(), layer]
+    return nn.Sequential(*modules[1:])
+
+
+def as_array(tensor: torch.Tensor) -> np.ndarray:
+    """Return a copy of a tensor's numbers."""
+    return tensor.detach().cpu().numpy().copy()
+
+
+def flattened(tensors: Iterable[torch.Tensor]) -> np.ndarray:
+    """Return the numbers of all the tensors, one after the other, (n,) float32."""
+    return np.concatenate([as_array(tensor).ravel() for tensor in tensors])
+
+
+def unflattened(flat: np.ndarray, sizes: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the weights (n_in, n_out) and biases (n_out,) of `layers`, which `flat` holds."""
+    found = []
+    for n_in, n_out in pairwise(sizes):
+        weights, biases, flat = np.split(flat, [n_in * n_out, (n_in + 1) * n_out])
+        found.append((weights.reshape(n_out, n_in).T, biases))
+    return found
+
+
+def product(rows: np.ndarray | CSR, weights: np.ndarray) -> np.ndarray:
+    """Return ``rows @ weights``, (m, n_out) float32.
+
+    A row's result has the same bits alone or among others, at any thread count, which no BLAS
+    promises: SciPy's sparse product sums over ascending columns, one row at a time.
+
+    Parameters
+    ----------
+    rows : (m, n_in) float32, or CSR
+    weights : (n_in, n_out) float32
+    """
+    if isinstance(rows, CSR):
+        matrix = csr_matrix(
+            (rows.values, rows.indices, rows.indptr), shape=(len(rows.counts), len(weights))
+        )
+    else:
+        matrix = csr_matrix(rows)
+    return matrix @ weights

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any, ClassVar, Self
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import BaseDistribution, FloatDistribution
 
 from recsys_lib.features import attributes
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels import ranking
-from recsys_lib.kernels.dense import layer, sparse_layer
-
-from recsys_lib.models.network import Held, Job, NetworkModel
-from recsys_lib.models.rating import RatingModel
+from recsys_lib.models.network import (
+    NetworkModel,
+    as_array,
+    flattened,
+    layers,
+    product,
+    unflattened,
+)
+from recsys_lib.models.parameters import above, at_least, learnt, share
 from recsys_lib.ratings import CSR, Ratings
 
-FARTHEST = 3.0  # standard deviations: how much an odd value can weigh in a history
+if TYPE_CHECKING:
+    import torch
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class TwoTower(NetworkModel):
     """ŝ_ui = f(u)·g(i) / T: a tower f for users, a tower g for items, vectors of length 1.
 
@@ -45,14 +52,14 @@ class TwoTower(NetworkModel):
         Widths of the layers between, in either tower; may be empty.
     temperature : float
         T: the lower, the more a score can say.
-    dropout : float
-        Share of the items that lose their vector, and of the users that lose their features.
     history_size : int
         Likes in a history in training; of more, as many are drawn anew for each batch.
     threshold : float, optional
         Ratings of at least this are likes; None: every rating is one.
     learning_rate, weight_decay : float
         Of AdamW.
+    dropout : float
+        Share of the items that lose their vector, and of the users that lose their features.
     batch_size : int
         Likes.
     n_epochs, patience, stop_on, seed, device
@@ -63,12 +70,14 @@ class TwoTower(NetworkModel):
     history_rows_ : (n_items, width) float32
         An item's vector in a history; zero for items that nobody liked.
     user_layers_ : (n,) float32
-        f's layers: of each, in order, its weights (n_in, n_out) row by row, and its biases.
+        f's layers: of each, in order, its weights (n_out, n_in) row by row, and its biases.
     item_vectors_ : (n_items, K) float32
         g(i).
+    user_features_ : (n_users, n_features) float32
+        What f reads of known users.
     content_names_, feature_names_ : list of str
         What the towers read of items and of users: see `recsys_lib.features.attributes`.
-    history : DataFrame
+    training_log_ : DataFrame
         A row an epoch: epoch, loss (mean over likes, in the batches' contests), loss_valid (of the
         likes held out, among all items that were not shown), ndcg_valid (at 10), seconds.
 
@@ -84,290 +93,238 @@ class TwoTower(NetworkModel):
     Yu & Poutanen 2017, DropoutNet: addressing cold start in recommender systems.
     """
 
-    _learnt_old: ClassVar[tuple[str, ...]] = (
-        "history_rows_", "user_layers_", "item_vectors_", "_features",
-    )  # fmt: skip
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        "learning_rate": FloatDistribution(5e-4, 1e-2, log=True),
+        "temperature": FloatDistribution(0.05, 0.3, log=True),
+        "weight_decay": FloatDistribution(0.03, 1.0, log=True),
+        "dropout": FloatDistribution(0.0, 0.5),
+    }
+    _full_batches: ClassVar[bool] = True  # a batch of few pairs has few rivals
     _unit: ClassVar[bool] = True  # whether vectors have length 1
 
-    history_rows_: np.ndarray
-    user_layers_: np.ndarray
-    item_vectors_: np.ndarray
-    content_names_: list[str]
-    feature_names_: list[str]
-    _features: np.ndarray  # (n_users, n_features) float32
-    _n_weights: int
+    n_factors: int = above(0, 64)
+    width: int = above(0, 64)
+    hidden: tuple[int, ...] = (128,)
+    temperature: float = above(0, 0.1)
+    history_size: int = above(0, 30)
+    _: dataclasses.KW_ONLY
+    learning_rate: float = above(0, 3e-3)
+    weight_decay: float = at_least(0, 0.3)
+    dropout: float = share(0.1)
+    batch_size: int = above(0, 512)
+    n_epochs: int = above(0, 30)
+    history_rows_: np.ndarray = learnt()
+    user_layers_: np.ndarray = learnt()
+    item_vectors_: np.ndarray = learnt()
+    user_features_: np.ndarray = learnt()
+    content_names_: list[str] = learnt()
+    feature_names_: list[str] = learnt()
+    n_weights_: int = learnt()
 
-    def __init__(
-        self,
-        n_factors: int = 64,
-        width: int = 64,
-        hidden: Sequence[int] = (128,),
-        temperature: float = 0.1,
-        dropout: float = 0.1,
-        history_size: int = 30,
-        threshold: float | None = None,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.3,
-        batch_size: int = 512,
-        n_epochs: int = 30,
-        patience: int | None = 5,
-        stop_on: str = "ndcg",
-        seed: int = 0,
-        device: str = "auto",
-    ) -> None:
-        self.n_factors = n_factors
-        self.width = width
-        self.hidden = tuple(hidden)
-        self.temperature = temperature
-        self.dropout = dropout
-        self.history_size = history_size
-        self.threshold = threshold
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.n_epochs = n_epochs
-        self.patience = patience
-        self.stop_on = stop_on
-        self.seed = seed
-        self.device = device
+    def check_parameters(self) -> None:
+        """See `Parameters.check_parameters`."""
+        super().check_parameters()
+        if self.hidden and min(self.hidden) < 1:
+            raise RecsysError(f"hidden is {self.hidden!r}; its widths must be above 0")
 
     @property
     def n_parameters_(self) -> int:
         """How many numbers `fit` has learnt, in both towers."""
-        self._check_fitted()
-        return self._n_weights
+        self.check_fitted()
+        return self.n_weights_
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        for name in ("n_factors", "width", "history_size", "temperature"):
-            if not getattr(self, name) > 0:
-                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be above 0")
-        if self.hidden and min(self.hidden) < 1:
-            raise RecsysError(f"hidden is {self.hidden!r}; its widths must be above 0")
+    # ---- training
 
-    # ---- fitting
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+        content, self.content_names_ = attributes(items, "item_id", train.item_ids)
+        self.user_features_, self.feature_names_ = attributes(users, "user_id", train.user_ids)
+        self._pairs = self._weighted(self.likes_of(train))
+        self._users = np.repeat(np.arange(train.n_users), self._pairs.counts)
+        counts = np.bincount(self._pairs.indices, minlength=train.n_items)
+        with np.errstate(divide="ignore"):  # an item without a pair is never drawn
+            self._log_share = np.log(counts / counts.sum()).astype(np.float32)
+        largest = self.batch_size * self.n_factors
+        self._start(np.arange(counts.sum()), lambda: self._network(counts > 0, content), largest)
 
-    def _prepare(
-        self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None
-    ) -> None:
-        self._content, self.content_names_ = attributes(items, "item_id", train.item_ids)
-        self._features, self.feature_names_ = attributes(users, "user_id", train.user_ids)
+    def _network(self, known: np.ndarray, content: np.ndarray) -> torch.nn.Module:
+        import torch
+        from torch import nn
 
-    def _job(self, train: Ratings, likes: CSR, held: Held) -> Job:
-        return self._training(_alike(likes), None, _shown(held, _alike))
+        net: Any = nn.Module()
+        net.history = nn.EmbeddingBag(len(known), self.width, mode="sum")
+        net.ids = nn.Embedding(len(known), self.width)
+        net.user_tower = layers(self._user_sizes)
+        net.item_tower = layers([self.width + content.shape[1], *self._user_sizes[1:]])
+        net.register_buffer("content", torch.from_numpy(content), persistent=False)
+        for rows in (net.history.weight, net.ids.weight):
+            nn.init.kaiming_uniform_(rows)
+            with torch.no_grad():  # without a pair to learn from, the noise would stay
+                rows[torch.from_numpy(~known)] = 0
+        self.n_weights_ = sum(weights.numel() for weights in net.parameters())
+        return net
 
-    def _training(
-        self, rated: CSR, targets: np.ndarray | None, held: tuple[CSR, CSR, np.ndarray] | None
-    ) -> Job:
-        """Make the PyTorch side, of pairs whose values weigh the items of a history."""
+    @property
+    def _user_sizes(self) -> list[int]:
+        """Widths of f's layers, the first that of what goes in."""
+        return [self.width + self.user_features_.shape[1], *self.hidden, self.n_factors]
+
+    def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
+        users = self._users[examples]
+        history = history_without(self._pairs, users, examples, self.history_size, self._rng)
+        features = self._tensor(self.user_features_[users]) * self._kept(len(examples))
+        items = self._tensor(self._pairs.indices[examples].astype(np.int64))
+        vectors = self._item_tower(items, self._kept(len(examples)))
+        return self._loss(self._user_tower(history, features), vectors, examples)
+
+    def _loss(self, users: torch.Tensor, items: torch.Tensor, examples: np.ndarray) -> torch.Tensor:
+        """Return the mean loss of pairs with these vectors (B, K) of users and of items."""
+        ids = self._pairs.indices[examples]
+        log_share = self._tensor(self._log_share[ids])
+        return in_batch_softmax(users @ items.T / self.temperature, self._tensor(ids), log_share)
+
+    def _user_tower(self, history: CSR, features: torch.Tensor) -> torch.Tensor:
+        """Return f (B, K) of users with these histories and features."""
         import torch
 
-        from recsys_lib.models.torch_training import State, pick_device
-        from recsys_lib.models.two_tower_torch import Net, Training
+        rows = torch.hstack([self._sums(self._net.history, history), features])
+        return self._ended(self._net.user_tower(rows))
 
-        generator = torch.Generator().manual_seed(self.seed)
-        net = Net(
-            np.bincount(rated.indices, minlength=len(self.item_ids_)) > 0,
-            self._content,
-            self._features.shape[1],
-            self.width,
-            self.hidden,
-            self.n_factors,
-            self._unit,
-            generator,
-        )
-        del self._content  # from here on the network's
-        self._n_weights = sum(weights.numel() for weights in net.parameters())
-        device = pick_device(self.device)
-        state = State(net, self.learning_rate, self.weight_decay, generator, device)
-        batches = self.temperature, self.dropout, self.history_size, self.batch_size
-        return Training(state, rated, targets, self._features, held, *batches)
+    def _item_tower(self, items: torch.Tensor, kept: torch.Tensor | float = 1.0) -> torch.Tensor:
+        """Return g (B, K) of items; `kept` (B, 1) is 0 where the item's own vector is left out."""
+        import torch
 
-    def _export(self, state: Any) -> None:
-        weights = state.weights()
-        self.history_rows_ = weights["history"]
-        parts = []
-        for n in range(len(self.hidden) + 1):
-            parts += [weights[f"user_tower.weights.{n}"], weights[f"user_tower.biases.{n}"]]
-        self.user_layers_ = np.concatenate([part.ravel() for part in parts])
-        self.item_vectors_ = state.net.catalogue()
+        rows = torch.hstack([self._net.ids(items) * kept, self._net.content[items]])
+        return self._ended(self._net.item_tower(rows))
 
-    # ---- what the base class asks for: a user is the forward pass of history and features
+    def _ended(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return vectors from what a tower's last layer gives."""
+        from torch.nn import functional
 
-    def _user_rows(self, users: np.ndarray) -> np.ndarray:
-        return self._forward(self._rated.take(users), self._features[users])
+        return functional.normalize(rows, dim=1) if self._unit else rows
 
-    def _set_user_row(self, user: int, row: np.ndarray) -> None:
-        if user == len(self._features):  # of a new user nothing is known but the history
-            self._append("_features", np.zeros(self._features.shape[1], np.float32))
+    def _kept(self, n: int) -> torch.Tensor:
+        """Return (n, 1): 0 for the share that is left out, 1 for the rest."""
+        return self._tensor(self._rng.random((n, 1), np.float32) >= self.dropout).float()
 
-    def _fold_in(self, history: CSR) -> np.ndarray:
-        n_strangers = len(history.indptr) - 1
-        return self._forward(history, np.zeros((n_strangers, self._features.shape[1]), np.float32))
+    def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
+        from torch.nn import functional
 
-    def _forward(self, history: CSR, features: np.ndarray) -> np.ndarray:
+        return functional.cross_entropy(scores, target, reduction="sum"), target.sum().item()
+
+    def _export(self) -> None:
+        import torch
+
+        self.history_rows_ = as_array(self._net.history.weight)
+        self.user_layers_ = flattened(self._net.user_tower.parameters())
+        with torch.no_grad():
+            everything = torch.arange(len(self.item_ids_), device=self._device)
+            self.item_vectors_ = as_array(self._item_tower(everything))
+
+    def _finish(self) -> None:
+        super()._finish()
+        del self._pairs, self._users, self._log_share
+
+    # ---- serving: a user is the forward pass of likes and features
+
+    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
+        """See `Recommender`; of known users the features count as well."""
+        if isinstance(who, CSR):
+            return self.user_vectors(who)
+        return self._forward(self._known.take(who), self.user_features_[who])
+
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return f(u) / T, (m, K) float32, of users without features; see `Recommender`."""
+        shape = len(ratings.counts), self.user_features_.shape[1]
+        return self._forward(ratings, np.zeros(shape, np.float32))
+
+    def item_vectors(self) -> np.ndarray:
+        """Return g(i), (n_items, K) float32."""
+        return self.item_vectors_
+
+    def _forward(self, ratings: CSR, features: np.ndarray) -> np.ndarray:
         """Return the users' vectors (m, K), which times an item's make a score."""
-        rows = self._tower(self._weighted(history), features)
+        history = self._weighted(self.liked(ratings))
+        counts = np.repeat(history.counts, history.counts).astype(np.float32)
+        mean = history._replace(values=history.values / counts)
+        rows = np.hstack([product(mean, self.history_rows_), features])
+        *between, (weights, biases) = unflattened(self.user_layers_, self._user_sizes)
+        for inner, shift in between:
+            rows = np.tanh(product(rows, inner) + shift)
+        return self._scaled(product(rows, weights) + biases)
+
+    def _scaled(self, rows: np.ndarray) -> np.ndarray:
         lengths = np.sqrt(np.einsum("uk,uk->u", rows, rows))[:, None]
         return rows / (np.maximum(lengths, 1e-12) * np.float32(self.temperature))
 
-    def _weighted(self, history: CSR) -> CSR:
-        """Return the part of a history that f reads, with weights for values."""
-        return _alike(self._liked(history))
+    def _weighted(self, likes: CSR) -> CSR:
+        """Return what f reads of likes, their values the weights in a history."""
+        return likes._replace(values=np.ones(len(likes.values), np.float32))
 
-    def _tower(self, history: CSR, features: np.ndarray) -> np.ndarray:
-        """Return what f's last layer gives."""
-        counts = history.counts
-        values = history.values / np.repeat(counts, counts).astype(np.float32)
-        nothing = np.zeros(self.width, np.float32)
-        csr = history.indptr - history.indptr[0], history.indices, values
-        rows = np.hstack([sparse_layer(*csr, self.history_rows_, nothing, False), features])
-        sizes, place = [rows.shape[1], *self.hidden, self.n_factors], 0
-        for number, (n_in, n_out) in enumerate(pairwise(sizes), 1):
-            weights = self.user_layers_[place : place + n_in * n_out].reshape(n_in, n_out)
-            place += n_in * n_out
-            biases = self.user_layers_[place : place + n_out]
-            rows = layer(rows, weights, biases, number < len(sizes) - 1)
-            place += n_out
-        return rows
-
-    def _item_vectors(self) -> np.ndarray:
-        return self.item_vectors_
-
-    def _similarity_vectors(self) -> np.ndarray:
-        return self.item_vectors_
-
-    def _extra(self) -> dict[str, Any]:
-        names = {"content_names": self.content_names_, "feature_names": self.feature_names_}
-        return {**names, "n_weights": self._n_weights}
-
-    @classmethod
-    def _from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
-        model = super()._from_saved(arrays, meta)
-        model.content_names_, model.feature_names_ = meta["content_names"], meta["feature_names"]
-        model._n_weights = meta["n_weights"]
-        return model
+    def _set_user(self, user: int, ratings: CSR) -> None:
+        if user == len(self.user_features_):  # of a new user nothing is known but the ratings
+            self._append("user_features_", 0)
 
 
-class TwoTowerRegressor(TwoTower, RatingModel):
-    """r̂_ui = μ + σ f(u)·g(i): the two towers of `TwoTower`, fitted to values and not to likes.
+def history_without(
+    rated: CSR, users: np.ndarray, pairs: np.ndarray, most: int, rng: np.random.Generator
+) -> CSR:
+    """Return for each pair a history of its user without the pair's own item.
 
-    Minimises the squared error, in units of the values' standard deviation σ, over the pairs that
-    were observed. A history holds all that the user rated, weighed by how far above or below the
-    mean (at most 3 σ, so that no odd value drowns the rest). The vectors have any length, and
-    there is no contest: what nobody showed the user says nothing, so that lists rank poorly.
+    With the item in its own history, a network would learn to look it up, and nothing else.
 
     Parameters
     ----------
-    n_factors, width, hidden, dropout, history_size, learning_rate, weight_decay, batch_size :
-        As in `TwoTower`.
-    n_epochs, patience, seed, device :
-        As in `TwoTower`; what makes an epoch better is the error on the validation part.
+    rated : CSR
+        A row a user; the values weigh the items of a history.
+    users, pairs : (B,) int
+        The users of the pairs, and where the pairs stand among the values of `rated`.
+    most : int
+        Items in a history; of a longer one, as many are drawn, with repeats.
+    rng : Generator
 
-    Attributes
-    ----------
-    sigma_ : float
-        σ.
-    history : DataFrame
-        A row an epoch: epoch, loss (mean squared error over σ², with dropout), loss_valid (the
-        same of the validation part, without), ndcg_valid (NaN: it is not watched), seconds.
+    Returns
+    -------
+    CSR (B, n_items)
+        A row a pair; the values are divided by the row's length.
     """
-
-    _unit: ClassVar[bool] = False
-    threshold = None  # every rating is a value to learn from
-    temperature = 1.0  # of no effect
-    stop_on = "loss"
-
-    sigma_: float
-
-    def __init__(
-        self,
-        n_factors: int = 64,
-        width: int = 64,
-        hidden: Sequence[int] = (128,),
-        dropout: float = 0.1,
-        history_size: int = 30,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.3,
-        batch_size: int = 512,
-        n_epochs: int = 30,
-        patience: int | None = 5,
-        seed: int = 0,
-        device: str = "auto",
-    ) -> None:
-        self.n_factors = n_factors
-        self.width = width
-        self.hidden = tuple(hidden)
-        self.dropout = dropout
-        self.history_size = history_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.n_epochs = n_epochs
-        self.patience = patience
-        self.seed = seed
-        self.device = device
-
-    def _job(self, train: Ratings, likes: CSR, held: Held) -> Job:
-        self.sigma_ = float(np.std(likes.values, dtype=np.float64)) or 1.0
-        return self._training(
-            self._weighted(likes),
-            self._standardised(likes.values),
-            _shown(held, self._weighted, self._standardised),
-        )
-
-    def _standardised(self, values: np.ndarray) -> np.ndarray:
-        return ((values - np.float32(self.mu_)) / np.float32(self.sigma_)).astype(np.float32)
-
-    def _weighted(self, history: CSR) -> CSR:
-        weights = self._standardised(history.values).clip(-FARTHEST, FARTHEST)
-        return history._replace(values=weights)
-
-    def _watch(self, valid: Ratings | None, history: Ratings | None) -> Any:
-        return Watch(self, None, None)  # the errors are what counts
-
-    def _forward(self, history: CSR, features: np.ndarray) -> np.ndarray:
-        return self._tower(self._weighted(history), features) * np.float32(self.sigma_)
-
-    def _offsets(self, rows: np.ndarray) -> np.ndarray:
-        return np.full(len(rows), self.mu_, np.float32)
-
-    # ---- predicting
-
-    def _predict_index(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        who, places = np.unique(users, return_inverse=True)
-        return self._products(self._user_rows(who), places.astype(np.int32), items)
-
-    def _predict_history(self, history: CSR, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return self._products(self._fold_in(history), rows, items)
-
-    def _products(self, vectors: np.ndarray, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        guess = ranking.score_pairs(vectors, self.item_vectors_, rows, items)
-        return (guess + np.float32(self.mu_)).clip(*self.scale_)
-
-    def _extra(self) -> dict[str, Any]:
-        return {**super()._extra(), "sigma": self.sigma_}
-
-    @classmethod
-    def _from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
-        model = super()._from_saved(arrays, meta)
-        model.sigma_ = meta["sigma"]
-        return model
+    start = rated.indptr[users]
+    own, others = pairs - start, rated.indptr[users + 1] - start - 1
+    counts = np.minimum(others, most)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    row = np.repeat(np.arange(len(pairs)), counts)
+    place = np.arange(starts[-1]) - starts[row]
+    drawn = (rng.random(len(place)) * others[row]).astype(np.int64)
+    place = np.where(others[row] > most, drawn, place)
+    place += place >= own[row]
+    where = start[row] + place
+    values = rated.values[where] / counts[row].astype(np.float32)
+    return CSR(starts, rated.indices[where], values)
 
 
-def _alike(rated: CSR) -> CSR:
-    """Return the same pairs, all of the same weight."""
-    return rated._replace(values=np.ones(len(rated.values), np.float32))
+def in_batch_softmax(
+    scores: torch.Tensor, items: torch.Tensor, log_share: torch.Tensor
+) -> torch.Tensor:
+    """Return the mean loss of pairs whose rivals are the other pairs' items: see `TwoTower`.
 
+    Parameters
+    ----------
+    scores : (B, B)
+        Of each pair's user and each pair's item; those that belong together on the diagonal.
+    items : (B,) int
+        The pairs' items. The same item in another pair is no rival, and is left out.
+    log_share : (B,)
+        ln q of the items, q the probability that a pair drawn at random is the item's.
 
-def _shown(
-    held: Held,
-    weighted: Callable[[CSR], CSR],
-    target: Callable[[np.ndarray], np.ndarray] = np.asarray,
-) -> tuple[CSR, CSR, np.ndarray] | None:
-    """Return what `two_tower_torch.Training` wants of the validation part."""
-    if held.shown is None or held.asked is None:
-        return None
-    asked = held.asked._replace(values=target(held.asked.values))
-    users = np.full(len(held.users), -1) if held.strangers else held.users
-    return weighted(held.shown), asked, users
+    Notes
+    -----
+    Popular items are rivals more often than others, and would be pushed down for it. A rival of
+    share q counts 1 / ((B - 1) q) times, so that the sum that a pair's own item is measured against
+    is, on average, the one over all items that anybody likes.
+    """
+    import torch
+    from torch.nn import functional
+
+    rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
+    rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
+    all_scores = torch.diagonal_scatter(rivals, scores.diagonal())
+    return functional.cross_entropy(all_scores, torch.arange(len(items), device=scores.device))

@@ -1,23 +1,69 @@
-"""The same models on a cluster: ratings in blocks on Spark, each solved by the library's kernels.
+"""ALS on a cluster: ratings in blocks on Spark, each solved by the library's kernels.
 
 Needs ``recsys-lib[spark]`` and Java 17 or newer; on a cluster, so does the executors' Python. `fit`
 is what `ALS.fit` is in memory; `recommend` and `evaluate` serve and measure all users where they
 are.
 """
 
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
 from recsys_lib.errors import RecsysError
 
 try:
-    import pyspark  # noqa: F401
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
 except ModuleNotFoundError as error:
     raise RecsysError(
         "recsys_lib.spark needs PySpark, which is not installed: pip install 'recsys-lib[spark]'"
     ) from error
 
 from recsys_lib.spark.blocks import Blocks
-from recsys_lib.spark.fitted import Fitted
-from recsys_lib.spark.fitting import fit
+from recsys_lib.spark.fitting import Fitted, fit
 from recsys_lib.spark.serving import evaluate, recommend
-from recsys_lib.spark.sessions import session
 
 __all__ = ["Blocks", "Fitted", "evaluate", "fit", "recommend", "session"]
+
+JAVA = "Spark needs Java 17 or newer"
+
+
+def session(master: str = "local[*]", memory: str = "4g", **settings: str) -> SparkSession:
+    """Return a Spark session whose workers run this very Python; any other session serves too.
+
+    Parameters
+    ----------
+    master : str
+        ``"local[4]"`` for four cores of this machine, or a cluster's address.
+    memory : str
+        Of the driver's Java machine; on a local master there is no other.
+    **settings : str
+        Further settings of Spark, with ``__`` for each dot: ``spark__task__cpus="2"``.
+
+    Raises
+    ------
+    RecsysError
+        There is no Java, or one that is too old.
+    """
+    if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
+        raise RecsysError(f"{JAVA}, and there is none here: install one, or let JAVA_HOME name it")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # a setting would come too late
+    defaults = {
+        "spark.driver.memory": memory,
+        "spark.driver.maxResultSize": "0",  # what is collected was asked for
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    if master.startswith("local"):
+        defaults |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    builder = SparkSession.builder.master(master).appName("recsys_lib")
+    given = {name.replace("__", "."): value for name, value in settings.items()}
+    for name, value in (defaults | given).items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate()
+    except PySparkRuntimeError as error:  # the Java machine did not start, and has said why
+        raise RecsysError(f"Spark did not start; {JAVA}: see what `java -version` says") from error

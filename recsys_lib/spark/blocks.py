@@ -10,26 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-from pyspark import StorageLevel, TaskContext
+from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.ratings import Ratings
+from recsys_lib.ratings import CSR, Ratings
 from recsys_lib.spark import records, tables
-from recsys_lib.spark.ids import numbered
-from recsys_lib.spark.records import Batches, Work, mapped
+from recsys_lib.spark.records import LEVEL, Batches, Work, mapped
+from recsys_lib.spark.tables import Columns
 
 PACKED = "key block n n_duplicates total indptr others indices values"
-ASKED = "key block source wanted"
-LINKS = "key block indptr wanted"
 RATINGS_A_BLOCK = 1 << 22  # at most, where nobody says otherwise: 32 MB
-LEVEL = StorageLevel.MEMORY_AND_DISK
 
 
 @dataclass(eq=False)
@@ -39,7 +35,7 @@ class Side:
     Attributes
     ----------
     ids : DataFrame
-        id, number (int): from 0, ascending with the ids.
+        id, number (int): from 0, ascending with the ids; persisted.
     n : int
         How many there are.
     keys : list of int
@@ -58,24 +54,42 @@ class Side:
         """Number of blocks."""
         return len(self.keys)
 
-    @cached_property
-    def links(self) -> DataFrame:
-        """Which of the other side's rows this side's blocks want: a record a block over there.
+    @property
+    def session(self) -> SparkSession:
+        """The Spark that holds them."""
+        return self.packed.sparkSession
 
-        ``wanted[indptr[b]:indptr[b + 1]]`` are the rows, as positions in that block, for block b
-        here. Both sides have as many blocks, and the same keys.
-        """
-        met = self.packed.select("block", "others")
-        asked = mapped(met, _ask(self.keys), ASKED).repartition(self.n_blocks, "key")
-        gathered = mapped(asked, _gather, LINKS)
-        return gathered.repartition(self.n_blocks, "key").persist(LEVEL)
+    def collect_ids(self) -> np.ndarray:
+        """Return the ids (n,), ascending."""
+        ids: np.ndarray = self.ids.sort("number").toArrow().column("id").to_numpy()
+        return ids
+
+    def collect_counts(self) -> np.ndarray:
+        """Return how many ratings each has, (n,) int64."""
+        return self._counts(records.collect(self.packed, "indptr"))
+
+    def collect_ratings(self) -> CSR:
+        """Return all ratings, a row each in the order of the ids."""
+        found = records.collect(self.packed, "indptr others indices values")
+        indptr = np.concatenate([[0], np.cumsum(self._counts(found))])
+        indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+        for one in found:
+            shift = indptr[:-1][one["block"] :: self.n_blocks] - one["indptr"][:-1]
+            where = np.repeat(shift, np.diff(one["indptr"])) + np.arange(one["indptr"][-1])
+            indices[where] = one["others"][one["indices"]]
+            values[where] = one["values"]
+        return CSR(indptr, indices, values)
+
+    def _counts(self, blocks: list[dict[str, Any]]) -> np.ndarray:
+        counts = np.empty(self.n, np.int64)
+        for one in blocks:
+            counts[one["block"] :: self.n_blocks] = np.diff(one["indptr"])
+        return counts
 
     def release(self) -> None:
         """Give the memory back."""
         self.packed.unpersist()
         self.ids.unpersist()
-        if "links" in self.__dict__:
-            self.links.unpersist()
 
 
 @dataclass(eq=False)
@@ -89,6 +103,8 @@ class Blocks:
         Ratings kept, and dropped because the same user rated the same item again.
     mean : float
     scale : (low, high)
+    columns : Columns
+        The names of the columns in the table that they were read from.
     """
 
     users: Side
@@ -97,6 +113,7 @@ class Blocks:
     n_duplicates: int
     mean: float
     scale: tuple[float, float]
+    columns: Columns
 
     @classmethod
     def from_frame(
@@ -141,32 +158,29 @@ class Blocks:
         order, so among equals the highest does.
         """
         session = frame.sparkSession
-        names = tables.Names(user, item, rating, timestamp)
-        low, high, n = tables.check(frame, names, scale)
+        columns = Columns(user, item, rating, timestamp)
+        low, high, n = tables.check(frame, columns, scale)
         if n_blocks is None:
             cores = session.sparkContext.defaultParallelism
             n_blocks = max(2 * cores, -(-n // RATINGS_A_BLOCK))
         if n_blocks < 1:
             raise RecsysError(f"n_blocks is {n_blocks}; ratings are dealt into at least one block")
-        users, n_users = numbered(tables.ids(frame, user, user_ids), n_blocks)
-        items, n_items = numbered(tables.ids(frame, item, item_ids), n_blocks)
-        rated = tables.by_number(frame, names, users, items).persist(LEVEL)
+        users, n_users = tables.numbered(tables.ids(frame, user, user_ids), n_blocks)
+        items, n_items = tables.numbered(tables.ids(frame, item, item_ids), n_blocks)
+        rated = tables.by_number(frame, columns, users, items).persist(LEVEL)
         keys = partition_keys(session, n_blocks)
-        sides = {
-            "user": Side(users, n_users, keys, pack(rated, "user", "item", n_users, keys)),
-            "item": Side(items, n_items, keys, pack(rated, "item", "user", n_items, keys)),
-        }
-        for side in sides.values():  # held from here on, so that the single ratings can go
-            found = sorted(side.packed.select("block", "n", "n_duplicates", "total").collect())
-            _, n_ratings, n_duplicates, total = (sum(column) for column in zip(*found, strict=True))
+        sides = [
+            Side(users, n_users, keys, pack(rated, "user", "item", n_users, keys)),
+            Side(items, n_items, keys, pack(rated, "item", "user", n_items, keys)),
+        ]
+        for side in sides:  # held from here on, so that the single ratings can go
+            found = records.collect(side.packed, "n n_duplicates total")
         rated.unpersist()
+        n_ratings, n_duplicates, total = (
+            sum(one[name] for one in found) for name in ("n", "n_duplicates", "total")
+        )
         mean = total / n_ratings
-        return cls(sides["user"], sides["item"], n_ratings, n_duplicates, mean, (low, high))
-
-    @property
-    def session(self) -> SparkSession:
-        """The Spark that holds them."""
-        return self.users.packed.sparkSession
+        return cls(sides[0], sides[1], n_ratings, n_duplicates, mean, (low, high), columns)
 
     def release(self) -> None:
         """Give the memory back; nothing that was built on these can be used afterwards."""
@@ -178,6 +192,9 @@ class Blocks:
             f"Blocks({self.users.n:,} users x {self.items.n:,} items, {self.n_ratings:,} ratings, "
             f"{self.users.n_blocks} blocks a side)"
         )
+
+
+# --- dealing out and packing ----------------------------------------------------------------------
 
 
 def partition_keys(session: SparkSession, n: int) -> list[int]:
@@ -199,37 +216,30 @@ def pack(rated: DataFrame, row: str, other: str, n_rows: int, keys: list[int]) -
     n_blocks = len(keys)
     block = F.pmod(F.col(row), F.lit(n_blocks))
     key = F.element_at(F.array(*map(F.lit, keys)), block + 1).alias("key")
-    more = [name for name in ("time",) if name in rated.columns]
-    columns = [F.col(row).alias("row"), F.col(other).alias("other"), "rating", *more]
+    time = [name for name in ("time",) if name in rated.columns]
+    columns = [F.col(row).alias("row"), F.col(other).alias("other"), "rating", *time]
     dealt = rated.select(key, *columns).repartition(n_blocks, "key")
-    packed = mapped(dealt, _pack(n_rows, keys, bool(more)), PACKED)
+    packed = mapped(dealt, _pack(n_rows, keys, ["row", "other", "rating", *time]), PACKED)
     # Spark does not know that what a function returns stays in place; dealt once more, it does.
     return packed.repartition(n_blocks, "key").persist(LEVEL)
 
 
-# --- what runs in the workers ---------------------------------------------------------------------
+def _pack(n_rows: int, keys: list[int], names: list[str]) -> Work:
+    """Return what packs, in a worker, the ratings of the block that is its partition."""
 
-
-def block_size(n_rows: int, n_blocks: int, block: int) -> int:
-    """Return how many of `n_rows` rows a block has."""
-    return len(range(block, n_rows, n_blocks))
-
-
-def _pack(n_rows: int, keys: list[int], timed: bool) -> Work:
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         context: Any = TaskContext.get()
-        block = context.partitionId()
-        names = ["row", "other", "rating", *["time"] * timed]
-        rows, others, values, *time = records.numbers(batches, *names)
-        assert (rows % len(keys) == block).all(), "Spark dealt the ratings to other partitions"
+        block, n_blocks = context.partitionId(), len(keys)
+        rows, others, values, *time = _numbers(batches, names)
+        assert (rows % n_blocks == block).all(), "Spark dealt the ratings to other partitions"
         order = np.argsort(values, kind="stable")  # of equals, the highest is to be the last
         met, columns = np.unique(others[order], return_inverse=True)
         ratings = Ratings.from_arrays(
-            (rows[order] // len(keys)).astype(np.int32),
+            (rows[order] // n_blocks).astype(np.int32),
             columns.astype(np.int32),
             values[order].astype(np.float32),
             time[0][order].astype(np.int64) if time else None,
-            np.arange(block_size(n_rows, len(keys), block)),
+            np.arange(block, n_rows, n_blocks),
             met,
             (0.0, 0.0),
         )
@@ -241,21 +251,12 @@ def _pack(n_rows: int, keys: list[int], timed: bool) -> Work:
     return work
 
 
-def _ask(keys: list[int]) -> Work:
-    def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        for one in records.read(batches):
-            source, wanted = one["others"] % len(keys), one["others"] // len(keys)
-            yield records.write(
-                ASKED,
-                *((key, one["block"], b, wanted[source == b]) for b, key in enumerate(keys)),
-            )
-
-    return work
-
-
-def _gather(batches: Batches) -> Iterator[pa.RecordBatch]:
-    asked = sorted(records.read(batches), key=lambda one: one["block"])
-    wanted = [one["wanted"] for one in asked]
-    indptr = np.concatenate([[0], np.cumsum([len(part) for part in wanted])])
-    first = asked[0]
-    yield records.write(LINKS, (first["key"], first["source"], indptr, np.concatenate(wanted)))
+def _numbers(batches: Batches, names: list[str]) -> list[np.ndarray]:
+    """Return plain columns of all batches, an array each; of length 0 where there is no batch."""
+    found = list(batches)
+    if not found:
+        return [np.empty(0, np.int32) for _ in names]
+    return [
+        np.concatenate([batch.column(name).to_numpy(zero_copy_only=False) for batch in found])
+        for name in names
+    ]

@@ -1,8 +1,13 @@
-"""ALS on a cluster: the loop over epochs, which holds no ratings and no more rows than it must."""
+"""ALS on a cluster: the loop over epochs, its checkpoints, and what it leaves.
+
+A checkpoint is a folder, ``epoch-00005``: ``users`` and ``items``, the rows in blocks as Parquet,
+and ``run``, a line of JSON: the log so far, and what the run was. That line is written last:
+without it there is no checkpoint. Only the last checkpoint is kept.
+"""
 
 from __future__ import annotations
 
-import copy
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,14 +17,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels import features as feature_kernels
+from recsys_lib.kernels import als as kernels
 from recsys_lib.models import ALS, BiasALS, GenreALS
 from recsys_lib.progress import bar
-from recsys_lib.spark import records
-from recsys_lib.spark.blocks import Blocks
-from recsys_lib.spark.checkpoints import Checkpoints, State
-from recsys_lib.spark.fitted import Fitted
-from recsys_lib.spark.rows import Prior, Rows, fill_unrated, first_rows, half_step
+from recsys_lib.spark.blocks import Blocks, Side
+from recsys_lib.spark.rows import Rows, assembled, first_rows, half_step
 
 BROADCAST_LIMIT = 512 << 20
 
@@ -41,7 +43,7 @@ def fit(
     Parameters
     ----------
     model : ALS, BiasALS or GenreALS
-        Whose parameters to use; it stays as it is.
+        Whose parameters to use, less `patience`: no validation part is measured. It stays as it is.
     ratings : pyspark DataFrame or Blocks
         What to learn from: a table with user_id, item_id and rating, or `Blocks.from_frame` of a
         table with other names.
@@ -49,7 +51,8 @@ def fit(
         The catalogue (``item_id``, ``genres``), as for `GenreALS.fit`: small enough for the driver.
         With a table of ratings, its items belong to the model even if nobody has rated them.
     broadcast_limit : int
-        Bytes. Rows of a side that take more are shipped in blocks, see `recsys_lib.spark.rows`.
+        Bytes. Rows of a side that take more are shuffled, see `recsys_lib.spark.rows`. The items'
+        rows of a model with genres or popularity are in the driver in any case.
     checkpoint : str, optional
         A folder on any file system that Spark writes to and all executors read. After each `every`
         epochs the rows are written there, and read back: what an executor takes with it when it
@@ -62,7 +65,7 @@ def fit(
     progress : bool, optional
         Whether to draw a bar; by default where somebody watches.
     callback : function, optional
-        Called after each epoch with its row of the history; what it raises ends the fit.
+        Called after each epoch with its row of the log; what it raises ends the fit.
 
     Returns
     -------
@@ -80,66 +83,176 @@ def fit(
         raise RecsysError(
             f"Spark fits ALS, BiasALS and GenreALS; {type(model).__name__} is fitted in memory"
         )
-    model._check_parameters()
+    model.check_parameters()
     if every < 1:
         raise RecsysError(f"every is {every}; a checkpoint is written after at least one epoch")
-    run = _Run(model, _blocks(ratings, items), items, broadcast_limit)
-    kept = Checkpoints(run.blocks.session, checkpoint, run.facts())
-    state = kept.begin(resume) or run.first()
-    steps = bar(progress, total=model.n_epochs, initial=state.epoch, desc=type(model).__name__)
+    if not isinstance(ratings, Blocks):
+        known = None if items is None or "item_id" not in items.columns else items["item_id"]
+        ratings = Blocks.from_frame(ratings, item_ids=known)
+    fitted = Fitted(model, ratings, items, broadcast_limit)
+    if checkpoint is not None:
+        fitted.begin(checkpoint, resume)
+    elif resume:
+        raise RecsysError("resume=True needs checkpoint, the folder of the run")
+    done = len(fitted.log)
+    steps = bar(progress, total=model.n_epochs, initial=done, desc=type(model).__name__)
     with steps:
-        while state.epoch < model.n_epochs:
-            state = run.epoch(state)
-            if state.epoch % every == 0 or state.epoch == model.n_epochs:
-                state = kept.keep(state)
+        for epoch in range(done + 1, model.n_epochs + 1):
+            row = fitted.epoch()
+            if checkpoint is not None and (epoch % every == 0 or epoch == model.n_epochs):
+                fitted.keep(checkpoint)
             steps.update()
-            steps.set_postfix_str(f"train {state.history[-1]['rmse_train']:.4f}")
+            steps.set_postfix_str(f"train {row['rmse_train']:.4f}")
             if callback is not None:
-                callback(state.history[-1])
-    return run.finish(state)
+                callback(row)
+    return fitted
 
 
-def _blocks(ratings: DataFrame | Blocks, items: pd.DataFrame | None) -> Blocks:
-    if isinstance(ratings, Blocks):
-        return ratings
-    if items is None or "item_id" not in items.columns:
-        return Blocks.from_frame(ratings)
-    return Blocks.from_frame(ratings, item_ids=items["item_id"])
+class Fitted:
+    """A model whose rows are on the cluster, or in the driver where they are few.
 
-
-class _Run:
-    """What an epoch needs and does not change."""
+    Attributes
+    ----------
+    params : ALS
+        Its parameters, mean and features.
+    blocks : Blocks
+        The ratings that it is fitted on.
+    user_rows, item_rows : Rows
+    log : list of dict
+        A row an epoch, as in the ``training_log_`` of `ALS`.
+    """
 
     def __init__(
         self, model: ALS, blocks: Blocks, items: pd.DataFrame | None, broadcast_limit: int
     ) -> None:
-        self.model, self.blocks, self.limit = copy.copy(model), blocks, broadcast_limit
-        self.model.mu_ = blocks.mean
-        self.features = None
-        self.model._betas = np.empty(0)
-        if model.popularity is not None or isinstance(model, GenreALS):
-            item_ids, counts = self._catalogue()
-            self.model._start_features(item_ids, counts, items)
-            arrays = *self.model._feature_matrix, counts
-            self.features = blocks.session.sparkContext.broadcast(arrays)
+        self.params = type(model)(**model.get_params())
+        self.blocks, self.limit = blocks, broadcast_limit
+        self.params.mu_ = blocks.mean
+        self.featured = isinstance(model, GenreALS) or model.popularity is not None
+        ids, self.counts = np.empty(0), np.empty(0, np.int64)
+        if self.featured:
+            ids, self.counts = blocks.items.collect_ids(), blocks.items.collect_counts()
+        self.params.init_features(ids, self.counts, items)
+        self.item_rows = first_rows(self.params, blocks.items, self._here(blocks.items))
+        self.user_rows: Rows | None = None
+        self.log: list[dict[str, Any]] = []
 
-    def _catalogue(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the items' ids and how often each is rated."""
-        side = self.blocks.items
-        ids = side.ids.sort("number").toArrow().column("id").to_numpy()
-        counts = np.zeros(side.n, np.int64)
-        for one in records.read(side.packed.select("block", "indptr").toArrow().to_batches()):
-            counts[one["block"] :: side.n_blocks] = np.diff(one["indptr"])
-        return ids, counts
+    def _here(self, side: Side) -> bool:
+        few = 4 * side.n * (self.params.n_factors + 1) <= self.limit
+        return few or (self.featured and side is self.blocks.items)
 
-    def facts(self) -> dict[str, Any]:
+    @property
+    def training_log_(self) -> pd.DataFrame:
+        """A row an epoch: epoch, loss, rmse_train, rmse_valid (NaN), seconds."""
+        return pd.DataFrame(self.log)
+
+    def epoch(self) -> dict[str, Any]:
+        """Solve the users, the items, and the features' rows; return the row of the log."""
+        began = time.perf_counter()
+        model, old = self.params, (self.user_rows, self.item_rows)
+        zero = np.zeros((1, model.n_factors + 1), np.float32)
+        users, items = self.blocks.users, self.blocks.items
+        self.user_rows, _, penalties = half_step(
+            model, users, self.item_rows, zero, self.limit, self._here(users)
+        )
+        self.item_rows, sse, squares = half_step(
+            model, items, self.user_rows, model.item_priors_, self.limit, self._here(items)
+        )
+        if self.featured:
+            squares = self._solve_features()
+        for rows in old:
+            if rows is not None:
+                rows.release()
+        row = {
+            "epoch": len(self.log) + 1,
+            "loss": model.loss(sse, penalties + squares),
+            "rmse_train": float(np.sqrt(sse / self.blocks.n_ratings)),
+            "rmse_valid": float("nan"),
+            "seconds": time.perf_counter() - began,
+        }
+        self.log.append(row)
+        return row
+
+    def _solve_features(self) -> np.ndarray:
+        """Solve the features' rows as `ALS` does; return Σ n^ν (x - m)² over the items' rows."""
+        model, rows = self.params, self.item_rows.collect()
+        model.feature_rows_ = model.solve_features(self.counts, rows)
+        model.item_priors_ = model.prior_means(model.feature_rows_)
+        rows[self.counts == 0] = model.item_priors_[self.counts == 0]
+        indptr = np.concatenate([[0], np.cumsum(self.counts)])
+        return kernels.penalties(rows, indptr, float(model.nu), model.item_priors_)
+
+    # ---- checkpoints
+
+    def begin(self, folder: str, resume: bool) -> None:
+        """Take up the last checkpoint in `folder`; if there is to be none, see that there is none.
+
+        Raises
+        ------
+        RecsysError
+            There is no checkpoint to resume from, or it is of another run; or there is one, and
+            the run was not to be resumed.
+        """
+        files, pattern = self._files(f"{folder}/epoch-*/run/part-*")
+        found = sorted(status.getPath().toString() for status in files.globStatus(pattern) or [])
+        if found and not resume:
+            raise RecsysError(
+                f"{folder!r} holds the checkpoints of a run already; go on with it by "
+                "resume=True, or name another folder"
+            )
+        if not resume:
+            return
+        if not found:
+            raise RecsysError(f"there is no checkpoint in {folder!r} to resume from")
+        run = json.loads(self.blocks.users.session.read.text(found[-1]).collect()[0].value)
+        mine, its = self._facts(), run["facts"]
+        differ = [name for name in mine | its if mine.get(name) != its.get(name)]
+        if differ:
+            pairs = (f"{name} {its.get(name)!r}, here {mine.get(name)!r}" for name in differ)
+            raise RecsysError(
+                f"the run in {folder!r} had other parameters or data ({'; '.join(pairs)})"
+            )
+        self.log = run["log"]
+        self._read(folder)
+        if self.featured:
+            self._solve_features()
+
+    def keep(self, folder: str) -> None:
+        """Write a checkpoint and read the rows back: with it, their history of computation ends."""
+        assert self.user_rows is not None
+        path = self._path(folder)
+        for name, rows in (("users", self.user_rows), ("items", self.item_rows)):
+            rows.dealt().write.mode("overwrite").parquet(f"{path}/{name}")
+        text = json.dumps({"facts": self._facts(), "log": self.log})
+        line = self.blocks.users.session.createDataFrame([(text,)], "value string").coalesce(1)
+        line.write.mode("overwrite").text(f"{path}/run")
+        self.user_rows.release()
+        self.item_rows.release()
+        self._read(folder)
+        files, pattern = self._files(f"{folder}/epoch-*")
+        for status in files.globStatus(pattern):  # nothing is computed from these any more
+            if status.getPath().getName() != path.rsplit("/", 1)[1]:
+                files.delete(status.getPath(), True)
+
+    def _read(self, folder: str) -> None:
+        sides = {"users": self.blocks.users, "items": self.blocks.items}
+        rows = {}
+        for name, side in sides.items():
+            frame = self.blocks.users.session.read.parquet(f"{self._path(folder)}/{name}")
+            dealt = frame.repartition(side.n_blocks, "key")
+            rows[name] = Rows.held(side, self.params.n_factors + 1, dealt, self._here(side))
+        self.user_rows, self.item_rows = rows["users"], rows["items"]
+
+    def _path(self, folder: str) -> str:
+        return f"{folder}/epoch-{len(self.log):05}"
+
+    def _facts(self) -> dict[str, Any]:
         """Return what another run must have in common with this one to go on with it."""
-        blocks = self.blocks
+        params, blocks = self.params, self.blocks
         return {
-            "class": type(self.model).__name__,
-            **self.model.get_params(),
+            "class": type(params).__name__,
+            **params.get_params(),
             "n_epochs": None,  # may be raised
-            "n_factors": self.model.n_factors,  # which `BiasALS` does not call a parameter
             "n_blocks": blocks.users.n_blocks,
             "n_users": blocks.users.n,
             "n_items": blocks.items.n,
@@ -147,61 +260,51 @@ class _Run:
             "mean": blocks.mean,
         }
 
-    def first(self) -> State:
-        """Return the state before the first epoch."""
-        rows = first_rows(self.blocks.session, self.blocks.items, self.model)
-        n_features = len(self.model._betas)
-        return State(0, None, rows, np.zeros((n_features, rows.size), np.float32), [])
+    def _files(self, path: str) -> tuple[Any, Any]:
+        """Return Hadoop's file system of a path, and the path as it knows it."""
+        context: Any = self.blocks.users.session.sparkContext
+        place = context._jvm.org.apache.hadoop.fs.Path(path)
+        return place.getFileSystem(context._jsc.hadoopConfiguration()), place
 
-    def epoch(self, state: State) -> State:
-        """Solve the users, the items, and the features' rows."""
-        began = time.perf_counter()
-        model, blocks = self.model, self.blocks
-        users = half_step(model, blocks.users, state.items, None, self.limit)
-        items = half_step(model, blocks.items, users, self._prior(state.feature_rows), self.limit)
-        feature_rows, penalty = self._features(items.sums)
-        seconds = time.perf_counter() - began
-        state.release()
-        sse = float(items.sums["sse"])
-        weighed = model._penalty.astype(np.float64) @ (users.sums["squares"] + penalty)
-        features = model._betas @ np.square(feature_rows, dtype=np.float64).sum(axis=1)
-        row = {
-            "epoch": state.epoch + 1,
-            "loss": 0.5 * float(model.lam * sse + weighed + features),
-            "rmse_train": float(np.sqrt(sse / blocks.n_ratings)),
-            "rmse_valid": float("nan"),
-            "seconds": seconds,
-        }
-        return State(state.epoch + 1, users, items, feature_rows, [*state.history, row])
+    # ---- what is left
 
-    def _prior(self, feature_rows: np.ndarray) -> Prior | None:
-        return None if self.features is None else Prior(self.features, feature_rows)
+    @property
+    def users(self) -> DataFrame:
+        """user_id, factors (array of float, K), bias (float): a row a user."""
+        assert self.user_rows is not None
+        return self.user_rows.table("user_id")
 
-    def _features(self, sums: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the features' rows, and the items' Σ n^ν (x - m)² about the new prior means m.
+    @property
+    def items(self) -> DataFrame:
+        """item_id, factors (array of float, K), bias (float): a row an item."""
+        return self.item_rows.table("item_id")
 
-        With m = Fᵀf, it is Σ n^ν x² - 2 fᵀ(Σ n^ν F x) + fᵀ(Σ n^ν F Fᵀ)f: of sums that are at hand.
+    def write(self, path: str) -> None:
+        """Write ``users`` and ``items`` as Parquet into a folder of any file system of Spark's."""
+        self.users.write.parquet(f"{path}/users")
+        self.items.write.parquet(f"{path}/items")
+
+    def model(self) -> ALS:
+        """Collect the rows and the ratings into an ordinary model of the class that was fitted.
+
+        What it predicts is what the same model predicts that was fitted in memory. The driver must
+        have room for all of it; if it has not, `users`, `items` and `write` serve.
         """
-        n_features, squares = len(self.model._betas), sums["squares"]
-        if not n_features:
-            return np.zeros((0, len(squares)), np.float32), squares
-        gram = sums["gram"].reshape(n_features, n_features)
-        target = sums["target"].reshape(-1, n_features)
-        found = feature_kernels.solve_sums(gram, target, self.model._penalty, self.model._betas)
-        rows = found.astype(np.float32)
-        f = rows.astype(np.float64)
-        meet = np.einsum("kg,gk->k", target, f)
-        return rows, squares - 2 * meet + np.einsum("gk,gh,hk->k", f, gram, f)
+        assert self.user_rows is not None
+        blocks, params = self.blocks, self.params
+        ids = blocks.users.collect_ids(), blocks.items.collect_ids()
+        if not self.featured:
+            params.init_features(ids[1], blocks.items.collect_counts(), None)
+        return assembled(
+            params, *ids, blocks.users.collect_ratings(), blocks.scale,
+            self.user_rows.collect(), self.item_rows.collect(), self.training_log_,
+        )  # fmt: skip
 
-    def finish(self, state: State) -> Fitted:
-        """Return what `fit` returns."""
-        items: Rows = state.items
-        prior = self._prior(state.feature_rows)
-        if prior is not None:
-            items = fill_unrated(state.items, prior, self.blocks.items.keys)
-        assert state.users is not None
-        state.users.hold()
-        items.hold()
-        self.model.feature_rows_ = state.feature_rows
-        history = pd.DataFrame(state.history)
-        return Fitted(self.model, self.blocks, state.users, items, history)
+    def release(self) -> None:
+        """Give the cluster's memory back."""
+        for one in (self.user_rows, self.item_rows, self.blocks):
+            if one is not None:
+                one.release()
+
+    def __repr__(self) -> str:
+        return f"Fitted({self.params!r}, {self.blocks!r})"

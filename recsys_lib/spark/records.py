@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numba
 import numpy as np
 import pyarrow as pa
+from pyspark import StorageLevel, TaskContext
 from pyspark.sql import DataFrame
 
+LEVEL = StorageLevel.MEMORY_AND_DISK  # of what the cluster is to keep
 Batches = Iterable[pa.RecordBatch]
 Work = Callable[[Batches], Iterator[pa.RecordBatch]]
 
@@ -32,11 +35,8 @@ FIELDS: dict[str, str | type[np.generic]] = {
     "indptr": np.int64,
     "indices": np.int32,  # positions in `others`
     "values": np.float32,
-    "wanted": np.int32,  # positions in a block's rows
     "rows": np.float32,  # (n, K + 1): factors, then the bias
-    "squares": np.float64,
-    "gram": np.float64,
-    "target": np.float64,
+    "squares": np.float64,  # (K + 1,): Σ n^ν x² over the rows
 }
 _ARROW = {"int": pa.int32(), "bigint": pa.int64(), "double": pa.float64()}
 
@@ -45,35 +45,28 @@ def mapped(frame: DataFrame, work: Work, fields: str) -> DataFrame:
     """Return what `work` makes of each partition; `fields` are names of `FIELDS`, or a schema."""
 
     def settled(batches: Batches) -> Iterator[pa.RecordBatch]:
-        settle()
+        _settle()
         yield from work(batches)
 
-    with no_word_of_pandas():
-        return frame.mapInArrow(settled, fields if "," in fields else schema(fields))
+    with _no_word_of_pandas():
+        return frame.mapInArrow(settled, fields if "," in fields else _schema(fields))
 
 
-def settle() -> None:
-    """Put aside what the process has imported; for a worker, before its first work.
+def mapped_with(
+    frame: DataFrame,
+    other: DataFrame,
+    work: Callable[[Batches, Batches], pa.RecordBatch],
+    fields: str,
+) -> DataFrame:
+    """Return what `work` makes of the records of two tables that have the same ``key``."""
 
-    PySpark's processes look for garbage after each task. Of what was imported none is, and to look
-    through all of it takes a tenth of a second each time.
-    """
-    if gc.get_freeze_count() == 0:
-        gc.freeze()
+    def settled(mine: pa.Table, theirs: pa.Table) -> pa.Table:
+        _settle()
+        return pa.Table.from_batches([work(mine.to_batches(), theirs.to_batches())])
 
-
-@contextmanager
-def no_word_of_pandas() -> Iterator[None]:
-    """Keep PySpark from warning of a pandas that is new to it: no pandas is on this way."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
-        yield
-
-
-def schema(names: str) -> str:
-    """Return the fields of these names as Spark's schemas are written."""
-    kinds = ((name, FIELDS[name]) for name in names.split())
-    return ", ".join(f"{name} {k if isinstance(k, str) else 'binary'}" for name, k in kinds)
+    with _no_word_of_pandas():
+        both = frame.groupby("key").cogroup(other.groupby("key"))
+        return both.applyInArrow(settled, _schema(fields))
 
 
 def write(names: str, *records: Sequence[Any]) -> pa.RecordBatch:
@@ -96,6 +89,12 @@ def read(batches: Batches) -> Iterator[dict[str, Any]]:
             yield {name: _value(name, batch.column(name)[row]) for name in batch.schema.names}
 
 
+def collect(frame: DataFrame, names: str) -> list[dict[str, Any]]:
+    """Return fields of all records, in the order of their blocks."""
+    found = frame.select("block", *names.split()).toArrow().to_batches()
+    return sorted(read(found), key=lambda one: one["block"])
+
+
 def _value(name: str, scalar: Any) -> Any:
     kind = FIELDS[name.removeprefix("test_")]  # where two matrices meet in one record
     if isinstance(kind, str):
@@ -104,10 +103,27 @@ def _value(name: str, scalar: Any) -> Any:
     return np.frombuffer(scalar.as_buffer(), kind).copy()
 
 
-def numbers(batches: Batches, *names: str) -> list[np.ndarray]:
-    """Return plain columns of all batches, an array each; of length 0 where there is no batch."""
-    parts: list[list[np.ndarray]] = [[] for _ in names]
-    for batch in batches:
-        for name, part in zip(names, parts, strict=True):
-            part.append(batch.column(name).to_numpy(zero_copy_only=False))
-    return [np.concatenate(part) if part else np.empty(0, np.int32) for part in parts]
+def _schema(names: str) -> str:
+    """Return the fields of these names as Spark's schemas are written."""
+    kinds = ((name, FIELDS[name]) for name in names.split())
+    return ", ".join(f"{name} {k if isinstance(k, str) else 'binary'}" for name, k in kinds)
+
+
+def _settle() -> None:
+    """Let a worker's kernels use the cores of its task, and put aside what it has imported.
+
+    PySpark's processes look for garbage after each task. Of what was imported none is, and to look
+    through all of it takes a tenth of a second each time.
+    """
+    context: Any = TaskContext.get()
+    numba.set_num_threads(min(context.cpus(), numba.config.NUMBA_NUM_THREADS))  # spark.task.cpus
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
+
+
+@contextmanager
+def _no_word_of_pandas() -> Iterator[None]:
+    """Keep PySpark from warning of a pandas that is new to it: no pandas is on this way."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
+        yield

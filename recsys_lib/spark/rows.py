@@ -1,153 +1,142 @@
-"""One side's rows (factors, then the bias) in blocks, and the half step that makes them anew.
+"""One side's rows (factors, then the bias), and the half step that solves them.
 
-A half step gives each block of one side the other side's rows that it meets, by one of two roads.
-Up to a limit the whole other side is broadcast: a copy for each executor. Above it, each of its
-blocks sends every block here the rows that it wants, and no process holds a whole side.
+A half step gives each block of one side the other side's rows that it meets, by one of two ways.
+Up to a limit the whole other side is broadcast: a copy for each executor. Above it, rows are
+shuffled: each of its blocks sends every block here the rows that it meets, and no process holds a
+whole side.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import numba
 import numpy as np
+import pandas as pd
 import pyarrow as pa
-from pyspark import Broadcast, TaskContext
-from pyspark.sql import DataFrame, SparkSession
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_lib.kernels import als as kernels
-from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.models import ALS
-from recsys_lib.models.als import first_factors
+from recsys_lib.models.als import by_length, first_factors
 from recsys_lib.ratings import CSR
 from recsys_lib.spark import records
-from recsys_lib.spark.blocks import LEVEL, Side, block_size
-from recsys_lib.spark.records import Batches, Work, mapped, no_word_of_pandas, settle
+from recsys_lib.spark.blocks import Side
+from recsys_lib.spark.records import LEVEL, Batches, Work, mapped, mapped_with
 
-ROWS = "key block rows sse squares gram target"
-SUMS = "sse squares gram target"
+ROWS = "key block rows"
+SOLVED = "key block rows sse squares"
+FACTORS = "number int, factors array<float>, bias float"
 MESSAGE = "key block source rows"
-Solve = Callable[[dict[str, Any], np.ndarray], pa.RecordBatch]
 
 
 @dataclass(eq=False)
 class Rows:
-    """The rows of a side.
+    """The rows of a side: whole in the driver, or in blocks on the cluster.
 
     Attributes
     ----------
-    frame : DataFrame
-        A record a block, see `ROWS`.
-    n, size : int
-        Number of rows in all, and the length K + 1 of each.
-    held : list of Broadcast
-        What `frame` is computed from.
-    sums : dict
-        Once computed: the sums over all blocks of what a half step adds up, by name.
+    side : Side
+    size : int
+        K + 1, the length of a row.
+    whole : (n, K + 1) float32, or None
+        All of them, in the order of the ids' numbers.
+    frame : DataFrame, or None
+        A record a block, see `ROWS`; persisted.
     """
 
-    frame: DataFrame
-    n: int
+    side: Side
     size: int
-    held: list[Broadcast[Any]] = field(default_factory=list)
-    sums: dict[str, np.ndarray] = field(default_factory=dict)
-    _whole: np.ndarray | None = None
+    whole: np.ndarray | None = None
+    frame: DataFrame | None = None
+
+    @classmethod
+    def held(cls, side: Side, size: int, frame: DataFrame, here: bool) -> Rows:
+        """Return the rows of `frame`, which are held from now on: `here`, or on the cluster."""
+        if here:
+            found = cls(side, size, frame=frame)
+            return cls(side, size, whole=found.take(range(side.n_blocks))[1])
+        return cls(side, size, frame=frame.persist(LEVEL))
 
     @property
     def nbytes(self) -> int:
         """Bytes of all rows together."""
-        return 4 * self.n * self.size
+        return 4 * self.side.n * self.size
 
-    def compute(self, broadcast_limit: int) -> None:
-        """Have the rows computed, and add up their sums, a block after the other.
+    def dealt(self) -> DataFrame:
+        """Return the rows on the cluster, a record a block."""
+        if self.frame is not None:
+            return self.frame.select(*ROWS.split())
+        assert self.whole is not None
+        keys = self.side.keys
+        blocks = ((key, block, self.whole[block :: len(keys)]) for block, key in enumerate(keys))
+        table = pa.Table.from_batches([records.write(ROWS, block) for block in blocks])
+        return self.side.session.createDataFrame(table).repartition(len(keys), "key")
 
-        Rows that are few enough to be broadcast come along, and nothing is kept on the cluster;
-        who asks for `frame` has them computed again, from what is there. Others stay, persisted.
-        """
-        few = self.nbytes <= broadcast_limit
-        if not few:
-            self.hold()
-        found = self._read(SUMS + " rows" * few)
-        self.sums = {name: np.sum([one[name] for one in found], axis=0) for name in SUMS.split()}
-        if few:
-            self._whole = self._assembled(found)
-
-    def hold(self) -> None:
-        """Have the cluster keep the rows, from when they are computed next."""
-        if not self.frame.is_cached:
-            self.frame.persist(LEVEL)
+    def take(self, blocks: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of some blocks' rows, ascending, and the rows."""
+        n, n_blocks = self.side.n, self.side.n_blocks
+        numbers = np.sort(np.concatenate([np.arange(block, n, n_blocks) for block in blocks]))
+        if self.whole is not None:
+            return numbers, self.whole[numbers]
+        assert self.frame is not None
+        rows = np.empty((len(numbers), self.size), np.float32)
+        for one in records.collect(self.frame.where(F.col("block").isin(*blocks)), "rows"):
+            mine = np.searchsorted(numbers, np.arange(one["block"], n, n_blocks))
+            rows[mine] = one["rows"].reshape(-1, self.size)
+        return numbers, rows
 
     def collect(self) -> np.ndarray:
-        """Return all rows (n, K + 1) float32, in the order of the numbers of their ids."""
-        return self._assembled(self._read("rows")) if self._whole is None else self._whole
+        """Return all rows (n, K + 1) float32, in the order of the ids' numbers."""
+        return self.take(range(self.side.n_blocks))[1] if self.whole is None else self.whole
 
-    def _read(self, names: str) -> list[dict[str, Any]]:
-        """Return fields of all blocks, in the order of the blocks."""
-        found = self.frame.select("block", *names.split()).toArrow().to_batches()
-        return sorted(records.read(found), key=lambda one: one["block"])
+    def table(self, name: str) -> DataFrame:
+        """Return the rows as a table: the ids in the column `name`, factors (array), bias."""
+        size, n_blocks = self.size, self.side.n_blocks
 
-    def _assembled(self, blocks: list[dict[str, Any]]) -> np.ndarray:
-        whole = np.empty((self.n, self.size), np.float32)
-        for one in blocks:
-            whole[one["block"] :: len(blocks)] = one["rows"].reshape(-1, self.size)
-        return whole
+        def work(batches: Batches) -> Iterator[pa.RecordBatch]:
+            for one in records.read(batches):
+                rows = one["rows"].reshape(-1, size)
+                numbers = np.arange(len(rows), dtype=np.int32) * n_blocks + one["block"]
+                ends = np.arange(len(rows) + 1, dtype=np.int32) * (size - 1)
+                factors = pa.ListArray.from_arrays(ends, np.ascontiguousarray(rows[:, :-1]).ravel())
+                columns = [pa.array(numbers, pa.int32()), factors, pa.array(rows[:, -1].copy())]
+                yield pa.record_batch(columns, ["number", "factors", "bias"])
 
-    def take(self, blocks: list[int], n_blocks: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows of some blocks, in the order of their numbers: the numbers, the rows."""
-        wanted = self.frame.where(F.col("block").isin(blocks)).select("block", "rows")
-        found = list(records.read(wanted.toArrow().to_batches()))
-        numbers = np.concatenate([np.arange(one["block"], self.n, n_blocks) for one in found])
-        rows = np.concatenate([one["rows"].reshape(-1, self.size) for one in found])
-        order = np.argsort(numbers)
-        return numbers[order], rows[order]
+        named = self.side.ids.withColumnRenamed("id", name)
+        plain = mapped(self.dealt(), work, FACTORS)
+        return named.join(plain, "number").select(name, "factors", "bias")
 
     def release(self) -> None:
-        """Give the memory back; whatever must be computed from these anew, still can be."""
-        if self.frame.is_cached:
+        """Give the cluster's memory back; what must be computed from these anew, still can be."""
+        if self.frame is not None:
             self.frame.unpersist()
-        for one in self.held:
-            one.unpersist()
 
 
-class Prior(NamedTuple):
-    """What the items' prior means are built on: their features, and the features' rows.
-
-    Attributes
-    ----------
-    features : Broadcast of (indptr, indices, values, counts)
-        The features of all items, and how often each item is rated.
-    rows : (n_features, K + 1) float32
-    """
-
-    features: Broadcast[Any]
-    rows: np.ndarray
-
-
-def first_rows(session: SparkSession, side: Side, model: ALS) -> Rows:
+def first_rows(model: ALS, side: Side, here: bool) -> Rows:
     """Return the rows that a fit begins with: those of `ALS.fit`, each block making its own."""
     keys, n, seed, n_factors = side.keys, side.n, model.seed, model.n_factors
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        (block,) = records.numbers(batches, "id")
-        rows = np.zeros((block_size(n, len(keys), block[0]), n_factors + 1), np.float32)
-        for part, factors in first_factors(seed, n, n_factors):
-            mine = np.arange(part.start, part.stop) % len(keys) == block[0]
-            numbers = np.arange(part.start, part.stop)[mine]
-            rows[numbers // len(keys), :-1] = factors[mine]
-        yield records.write(ROWS, (keys[block[0]], block[0], rows, 0.0, [], [], []))
+        for block in np.concatenate([batch.column("id").to_numpy() for batch in batches]).tolist():
+            rows = np.zeros((len(range(block, n, len(keys))), n_factors + 1), np.float32)
+            for part, factors in first_factors(seed, n, n_factors):
+                numbers = np.arange(part.start, part.stop)
+                mine = numbers % len(keys) == block
+                rows[numbers[mine] // len(keys), :-1] = factors[mine]
+            yield records.write(ROWS, (keys[block], block, rows))
 
-    blocks = session.range(0, len(keys), 1, len(keys))
-    return Rows(mapped(blocks, work, ROWS), n, n_factors + 1)
+    blocks = side.session.range(0, len(keys), 1, len(keys))
+    return Rows.held(side, n_factors + 1, mapped(blocks, work, ROWS), here)
 
 
 def half_step(
-    model: ALS, side: Side, other: Rows, prior: Prior | None, broadcast_limit: int
-) -> Rows:
-    """Solve all rows of a side, given the other's: the same numbers as the half step of `ALS`.
+    model: ALS, side: Side, other: Rows, prior: np.ndarray, broadcast_limit: int, here: bool
+) -> tuple[Rows, float, np.ndarray]:
+    """Solve all rows of a side, given the other's: the same numbers as `ALS.half_step`.
 
     Parameters
     ----------
@@ -157,73 +146,92 @@ def half_step(
         Whose rows to solve.
     other : Rows
         Of the other side.
-    prior : Prior or None
-        The prior means; None: zero.
+    prior : (side.n or 1, K + 1) float32
+        What the rows are drawn to; a single row serves all.
     broadcast_limit : int
         The most bytes of `other` that are broadcast.
+    here : bool
+        Whether the driver is to hold the rows, and not the cluster.
+
+    Returns
+    -------
+    rows : Rows
+    sse : float
+        The sum of squared residuals.
+    squares : (K + 1,) float64
+        Σ n^ν x² over the rows.
     """
-    solve, size, keys = _solver(model, side, prior), other.size, side.keys
-    held: list[Broadcast[Any]] = []
+    context = side.session.sparkContext
+    means = context.broadcast(prior)
+    solve = _solver(model, means, side.n_blocks)
     if other.nbytes <= broadcast_limit:
-        whole = side.packed.sparkSession.sparkContext.broadcast(other.collect())
-        held.append(whole)
-        frame = mapped(side.packed, _from_whole(solve, whole), ROWS)
+        whole = context.broadcast(other.collect())
+        frame = mapped(side.packed, _solve_from_whole(solve, whole), SOLVED)
     else:
-        theirs = other.frame.select("key", "rows").repartition(len(keys), "key").hint("merge")
-        sent = mapped(side.links.join(theirs, "key"), _send(keys, size), MESSAGE)
-        mail = sent.repartition(len(keys), "key").groupby("key")
-        with no_word_of_pandas():
-            opened = side.packed.groupby("key").cogroup(mail)
-            frame = opened.applyInArrow(_from_mail(solve, size), records.schema(ROWS))
-    rows = Rows(frame, side.n, size, held)
-    rows.compute(broadcast_limit)
-    return rows
+        whole = None
+        pairs = other.side.packed.select("key", "block", "indptr", "others", "indices")
+        sources = pairs.join(other.dealt().select("key", "rows").hint("merge"), "key")
+        sent = mapped(sources, _send(side.keys, other.size), MESSAGE)
+        sent = sent.repartition(side.n_blocks, "key")
+        frame = mapped_with(side.packed, sent, _solve_from_messages(solve, other.size), SOLVED)
+    if not here:
+        frame = frame.persist(LEVEL)
+    found = records.collect(frame, "sse squares" + " rows" * here)
+    rows = Rows(side, other.size, frame=None if here else frame)
+    if here:
+        rows.whole = np.empty((side.n, other.size), np.float32)
+        for one in found:
+            rows.whole[one["block"] :: side.n_blocks] = one["rows"].reshape(-1, other.size)
+    for sent_out in (means, whole):  # executors fetch it again, if a block is computed anew
+        if sent_out is not None:
+            sent_out.unpersist()
+    sse = sum(one["sse"] for one in found)
+    return rows, sse, np.sum([one["squares"] for one in found], axis=0)
 
 
-def fill_unrated(rows: Rows, prior: Prior, keys: list[int]) -> Rows:
-    """Return the items' rows with those that nobody rated at their prior mean."""
-    n, size = rows.n, rows.size
-
-    def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        for one in records.read(batches):
-            means, _, counts = _prior_of(prior, n, len(keys), one["block"])
-            mine = one["rows"].reshape(-1, size)
-            mine[counts == 0] = means[counts == 0]
-            head = one["key"], one["block"], mine
-            yield records.write(ROWS, (*head, *(one[name] for name in ROWS.split()[3:])))
-
-    return Rows(mapped(rows.frame, work, ROWS), n, size, [*rows.held, prior.features])
+def assembled(
+    params: ALS,
+    user_ids: np.ndarray,
+    item_ids: np.ndarray,
+    ratings: CSR,
+    scale: tuple[float, float],
+    user_rows: np.ndarray,
+    item_rows: np.ndarray,
+    log: pd.DataFrame | None = None,
+) -> ALS:
+    """Return the ordinary model of these rows and ratings; the rest is that of `params`."""
+    arrays, rest = params.state()
+    arrays |= {"user_ids_": user_ids, "item_ids_": item_ids}
+    arrays |= {"user_rows_": user_rows, "item_rows_": item_rows}
+    arrays |= {f"known.{name}": array for name, array in ratings._asdict().items()}
+    rest |= {"scale_": scale, "training_log_": {} if log is None else log.to_dict("list")}
+    return type(params).from_saved(arrays, {"params": params.get_params(), "state": rest})
 
 
 # --- what runs in the workers ---------------------------------------------------------------------
 
+Solve = Callable[[dict[str, Any], np.ndarray], pa.RecordBatch]
 
-def _solver(model: ALS, side: Side, prior: Prior | None) -> Solve:
+
+def _solver(model: ALS, prior: Broadcast[Any], n_blocks: int) -> Solve:
     """Return the function that solves a block, given the rows that it meets."""
-    model = copy.copy(model)
-    n, n_blocks, nu = side.n, side.n_blocks, float(model.nu)
+    model = bare(model)
 
     def solve(block: dict[str, Any], others: np.ndarray) -> pa.RecordBatch:
-        use_cores()
         ratings = CSR(block["indptr"], block["indices"], block["values"])
-        counts, nothing = ratings.counts, model._no_prior
-        rows = np.empty((len(counts), model.n_factors + 1), np.float32)
-        order = np.argsort(-counts, kind="stable")
-        if prior is None:
-            sse = model._solve(ratings, order, others, nothing, rows)
-            sums: tuple[Any, Any] = [], []
-        else:
-            means, features, _ = _prior_of(prior, n, n_blocks, block["block"])
-            sse = model._solve(ratings, order, others, means, rows)
-            sums = feature_kernels.feature_sums(counts, nu, *features, rows, len(prior.rows))
-        rated = np.where(counts[:, None] > 0, rows, np.float32(0))
-        squares = kernels.penalties(rated, ratings.indptr, nu, nothing)
-        return records.write(ROWS, (block["key"], block["block"], rows, sse, squares, *sums))
+        rows = np.empty((len(ratings.counts), model.n_factors + 1), np.float32)
+        means = prior.value
+        if len(means) > 1:
+            means = np.ascontiguousarray(means[block["block"] :: n_blocks])
+        sse = model.half_step(ratings, others, means, rows, by_length(ratings))
+        zero = np.zeros((1, rows.shape[1]), np.float32)
+        squares = kernels.penalties(rows, ratings.indptr, float(model.nu), zero)
+        return records.write(SOLVED, (block["key"], block["block"], rows, sse, squares))
 
     return solve
 
 
-def _from_whole(solve: Solve, whole: Broadcast[Any]) -> Work:
+def _solve_from_whole(solve: Solve, whole: Broadcast[Any]) -> Work:
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         for block in records.read(batches):
             yield solve(block, whole.value[block["others"]])
@@ -232,41 +240,34 @@ def _from_whole(solve: Solve, whole: Broadcast[Any]) -> Work:
 
 
 def _send(keys: list[int], size: int) -> Work:
+    """Return what sends each block the rows that it meets: a row is met by whom it has rated."""
+
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         for one in records.read(batches):
-            rows, indptr = one["rows"].reshape(-1, size), one["indptr"]
+            rows = one["rows"].reshape(-1, size)
+            meets = np.zeros((len(keys), len(rows)), bool)
+            rated = np.repeat(np.arange(len(rows)), np.diff(one["indptr"]))
+            meets[(one["others"] % len(keys))[one["indices"]], rated] = True
             for block, key in enumerate(keys):  # one message at a time: a copy of few rows
-                wanted = one["wanted"][indptr[block] : indptr[block + 1]]
-                yield records.write(MESSAGE, (key, block, one["block"], rows[wanted]))
+                yield records.write(MESSAGE, (key, block, one["block"], rows[meets[block]]))
 
     return work
 
 
-def _from_mail(solve: Solve, size: int) -> Callable[[pa.Table, pa.Table], pa.Table]:
-    def work(packed: pa.Table, mail: pa.Table) -> pa.Table:
-        settle()
-        (block,) = records.read(packed.to_batches())
-        n_sources, met = mail.num_rows, block["others"]
+def _solve_from_messages(solve: Solve, size: int) -> Callable[[Batches, Batches], pa.RecordBatch]:
+    def work(packed: Batches, sent: Batches) -> pa.RecordBatch:
+        (block,) = records.read(packed)
+        messages, met = list(records.read(sent)), block["others"]
         others = np.empty((len(met), size), np.float32)
-        for message in records.read(mail.to_batches()):
-            others[met % n_sources == message["source"]] = message["rows"].reshape(-1, size)
-        return pa.Table.from_batches([solve(block, others)])
+        for message in messages:
+            others[met % len(messages) == message["source"]] = message["rows"].reshape(-1, size)
+        return solve(block, others)
 
     return work
 
 
-def _prior_of(
-    prior: Prior, n: int, n_blocks: int, block: int
-) -> tuple[np.ndarray, CSR, np.ndarray]:
-    """Return a block's prior means, its items' features, and their numbers of ratings."""
-    *features, counts = prior.features.value
-    mine = CSR(*features).take(np.arange(block, n, n_blocks))
-    means = np.empty((len(mine.indptr) - 1, prior.rows.shape[1]), np.float32)
-    feature_kernels.prior_means(*mine, prior.rows, means)
-    return means, mine, counts[block::n_blocks]
-
-
-def use_cores() -> None:
-    """Let the kernels use as many threads as Spark has set aside for the task (spark.task.cpus)."""
-    context: Any = TaskContext.get()
-    numba.set_num_threads(min(context.cpus(), numba.config.NUMBA_NUM_THREADS))
+def bare(model: ALS) -> ALS:
+    """Return a model of the same parameters and mean, without anything else: for a worker."""
+    twin = type(model)(**model.get_params())
+    twin.mu_ = model.mu_
+    return twin

@@ -6,7 +6,6 @@ measured is the library's own work, as if there were no other users.
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,20 +19,19 @@ from pyspark.sql import functions as F
 
 from recsys_lib import evaluation
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.evaluation import Report
 from recsys_lib.models import ALS
-from recsys_lib.models.history import USERS_AT_A_TIME
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.report import Report
 from recsys_lib.spark import records, tables
-from recsys_lib.spark.blocks import Blocks, pack
-from recsys_lib.spark.fitted import Fitted
-from recsys_lib.spark.fitting import BROADCAST_LIMIT
+from recsys_lib.spark.blocks import pack
+from recsys_lib.spark.fitting import BROADCAST_LIMIT, Fitted
 from recsys_lib.spark.records import Batches, Work, mapped
-from recsys_lib.spark.rows import Rows, use_cores
+from recsys_lib.spark.rows import assembled, bare
 
 LISTS = "user int, item int, score float"
-MEASURED = ("rmse", "mae", *evaluation.OF_HITS)
 SUMS = "name string, n bigint, total double"
+MEASURED = ("rmse", "mae", "precision", "recall", "ndcg", "map", "mrr", "hit_rate")
+USERS_AT_A_TIME = 8192  # whose lists are one batch
 
 
 def recommend(fitted: Fitted, n: int = 10, *, broadcast_limit: int = BROADCAST_LIMIT) -> DataFrame:
@@ -54,20 +52,20 @@ def recommend(fitted: Fitted, n: int = 10, *, broadcast_limit: int = BROADCAST_L
     """
     if n < 1:
         raise RecsysError(f"n is {n}; ask for at least one item")
-    users, items = fitted.blocks.users, fitted.blocks.items
-    held = _with_rows(users.packed, fitted.user_rows)
-    parts = []
-    for blocks in _parts(fitted.item_rows, items.n_blocks, broadcast_limit):
-        part = fitted.blocks.session.sparkContext.broadcast(
-            fitted.item_rows.take(blocks, items.n_blocks)
-        )
-        parts.append(mapped(held, _list(fitted.params, part, users.n_blocks, n), LISTS))
+    users, items, rows = fitted.blocks.users, fitted.blocks.items, fitted.item_rows
+    held, parts = _with_rows(fitted), []
+    at_a_time = max(1, broadcast_limit * items.n_blocks // max(rows.nbytes, 1))
+    for first in range(0, items.n_blocks, at_a_time):
+        some = range(first, min(first + at_a_time, items.n_blocks))
+        part = users.session.sparkContext.broadcast(rows.take(some))
+        parts.append(mapped(held, _list(fitted, part, n), LISTS))
     lists = functools.reduce(DataFrame.union, parts)
     best = Window.partitionBy("user").orderBy(F.desc("score"), "item")
     ranked = lists.withColumn("rank", F.row_number().over(best)).where(F.col("rank") <= n)
-    named = ranked.join(users.ids.withColumnsRenamed({"id": "user_id", "number": "user"}), "user")
-    named = named.join(items.ids.withColumnsRenamed({"id": "item_id", "number": "item"}), "item")
-    return named.select("user_id", "rank", "item_id", "score")
+    for name, side in (("user", users), ("item", items)):
+        named = side.ids.withColumnsRenamed({"id": f"{name}_id", "number": name})
+        ranked = ranked.join(named, name)
+    return ranked.select("user_id", "rank", "item_id", "score")
 
 
 def evaluate(
@@ -76,7 +74,6 @@ def evaluate(
     metrics: Sequence[str] = evaluation.DEFAULT_METRICS,
     *,
     relevant: float = 4.0,
-    names: tables.Names | None = None,
 ) -> Report:
     """Measure a fitted model on ratings that it has not seen, each block of users where it is.
 
@@ -86,15 +83,14 @@ def evaluate(
     ----------
     fitted : Fitted
     test : pyspark DataFrame
-        A row a rating. Its users and items must be known to the model, if not by a rating: see
-        ``user_ids`` and ``item_ids`` of `Blocks.from_frame`.
+        A row a rating; its columns have the names that `Blocks.from_frame` was told. Its users and
+        items must be known to the model, if not by a rating: see ``user_ids`` and ``item_ids``
+        there.
     metrics : sequence of str
         rmse, mae; and for a list of length k, as in ``"ndcg@10"``, precision@k, recall@k, ndcg@k,
         map@k, mrr@k, hit_rate@k.
     relevant : float
         The lowest test rating that makes an item relevant.
-    names : tables.Names, optional
-        Names of the columns of `test`.
 
     Returns
     -------
@@ -110,12 +106,12 @@ def evaluate(
         A metric is not one of these, or no test rating is relevant.
     """
     for name in metrics:
-        if evaluation._parse(name)[0] not in MEASURED:
+        if evaluation.parse_metric(name)[0] not in MEASURED:
             raise RecsysError(f"on Spark there are {', '.join(MEASURED)}; {name!r} is not of them")
-    blocks, names = fitted.blocks, names or tables.Names()
-    *_, n = tables.check(test, names, blocks.scale)
-    known = tables.by_number(test, names, blocks.users.ids, blocks.items.ids)
-    tested = pack(known, "user", "item", blocks.users.n, blocks.users.keys)
+    blocks, users = fitted.blocks, fitted.blocks.users
+    *_, n = tables.check(test, blocks.columns, blocks.scale)
+    known = tables.by_number(test, blocks.columns, users.ids, blocks.items.ids)
+    tested = pack(known, "user", "item", users.n, users.keys)
     there = tested.agg(F.sum("n") + F.sum("n_duplicates")).collect()[0][0]
     if there != n:
         tested.unpersist()
@@ -123,71 +119,53 @@ def evaluate(
             f"{n - there} of {n} test ratings are of users or items that the model was not told "
             "of; give all of them to Blocks.from_frame as user_ids= and item_ids="
         )
-    rows = blocks.session.sparkContext.broadcast(fitted.item_rows.collect())
-    held = _with_rows(blocks.users.packed, fitted.user_rows)
+    rows = users.session.sparkContext.broadcast(fitted.item_rows.collect())
     asked = tested.selectExpr(
-        "key", *(f"{name} as test_{name}" for name in CSR._fields), "others as test_others"
+        "key", *(f"{name} as test_{name}" for name in (*CSR._fields, "others"))
     )
-    both = held.join(asked.hint("merge"), "key")
-    work = _measure(fitted.params, blocks, rows, tuple(metrics), relevant)
+    both = _with_rows(fitted).join(asked.hint("merge"), "key")
+    work = _measure(fitted, rows, metrics, relevant)
     found = mapped(both, work, SUMS).groupBy("name").agg(F.sum("n"), F.sum("total")).collect()
     tested.unpersist()
     rows.unpersist()
-    return _report({name: (n, total) for name, n, total in found}, metrics, relevant)
-
-
-def _report(sums: dict[str, tuple[int, float]], metrics: Sequence[str], relevant: float) -> Report:
-    values = {}
-    for name in metrics:
-        count, total = sums.get(name, (0, 0.0))
-        mean = total / count if count else float("nan")
-        values[name] = mean**0.5 if name == "rmse" else mean
-    n_users = sums["users"][0]
-    if n_users == 0 and any("@" in name for name in metrics):
+    sums = {name: (count, total / count if count else np.nan) for name, count, total in found}
+    if sums["users"][0] == 0 and any("@" in name for name in metrics):
         raise RecsysError(
             f"no test rating is {relevant:g} or more, so no item is relevant to anyone; lower "
             "relevant="
         )
-    counted = {name: sums[name][0] for name in ("left_out", "cold", "ratings")}
-    return Report(
-        values,
-        pd.DataFrame(),
-        n_users=n_users,
-        n_left_out=counted["left_out"],
-        n_cold=counted["cold"],
-        n_ratings=counted["ratings"],
-        relevant=relevant,
-    )
+    values = {name: sums.get(name, (0, np.nan))[1] for name in metrics}
+    if "rmse" in values:
+        values["rmse"] **= 0.5
+    counts = {f"n_{name}": sums[name][0] for name in ("users", "left_out", "cold", "ratings")}
+    return Report(values, pd.DataFrame(), **counts, relevant=relevant)
 
 
-def _with_rows(packed: DataFrame, rows: Rows) -> DataFrame:
+def _with_rows(fitted: Fitted) -> DataFrame:
     """Return the blocks of users with their rows in one record each."""
-    return packed.join(rows.frame.select("key", "rows").hint("merge"), "key")
-
-
-def _parts(rows: Rows, n_blocks: int, limit: int) -> list[list[int]]:
-    """Return the blocks of items, as many at a time as `limit` bytes hold, at least one."""
-    at_a_time = max(1, limit * n_blocks // max(rows.nbytes, 1))
-    every = list(range(n_blocks))
-    return [every[first : first + at_a_time] for first in range(0, n_blocks, at_a_time)]
+    assert fitted.user_rows is not None
+    rows = fitted.user_rows.dealt().select("key", "rows")
+    return fitted.blocks.users.packed.join(rows.hint("merge"), "key")
 
 
 # --- what runs in the workers ---------------------------------------------------------------------
 
 
-def _list(model: ALS, part: Broadcast[Any], n_blocks: int, n: int) -> Work:
+def _list(fitted: Fitted, part: Broadcast[Any], n: int) -> Work:
     """Return the function that lists the best of a part of the items for a block of users."""
-    model = copy.copy(model)
+    params, n_blocks, scale = bare(fitted.params), fitted.blocks.users.n_blocks, fitted.blocks.scale
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        use_cores()
-        numbers, model.item_rows_ = part.value
+        numbers, rows = part.value
         for block in records.read(batches):
-            rows = block["rows"].reshape(-1, model.item_rows_.shape[1])
-            seen = _only(_matrix(block), numbers)
-            for start in range(0, len(rows), USERS_AT_A_TIME):
-                some = np.arange(start, min(start + USERS_AT_A_TIME, len(rows)))
-                items, scores = model._top(rows[some], n, seen.take(some))
+            known = _matrix(block)
+            inside = np.isin(known.indices, numbers)
+            known = known.select(inside)
+            known = known._replace(indices=np.searchsorted(numbers, known.indices).astype(np.int32))
+            model = _small(params, block, numbers, known, scale, rows)
+            for start in range(0, len(known.counts), USERS_AT_A_TIME):
+                some = np.arange(start, min(start + USERS_AT_A_TIME, len(known.counts)))
+                items, scores = model.rank(some, n)
                 user, place = np.nonzero(items >= 0)
                 columns = [
                     pa.array((some[user] * n_blocks + block["block"]).astype(np.int32)),
@@ -199,29 +177,21 @@ def _list(model: ALS, part: Broadcast[Any], n_blocks: int, n: int) -> Work:
     return work
 
 
-def _measure(
-    model: ALS,
-    blocks: Blocks,
-    items: Broadcast[Any],
-    metrics: Sequence[str],
-    relevant: float,
-) -> Work:
+def _measure(fitted: Fitted, rows: Broadcast[Any], metrics: Sequence[str], relevant: float) -> Work:
     """Return the function that measures a block of users: how many, and the sum of their values."""
-    model, scale = copy.copy(model), blocks.scale
+    params, scale = bare(fitted.params), fitted.blocks.scale
     ranked = [name for name in metrics if "@" in name]
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        use_cores()
         for block in records.read(batches):
             if len(block["test_values"]) == 0:
                 continue
+            items, known = np.arange(len(rows.value)), _matrix(block)
+            model = _small(params, block, items, known, scale, rows.value)
             train, test = (
-                _block_ratings(block, which, len(items.value), scale) for which in ("", "test_")
+                Ratings(model.user_ids_, items, matrix, scale=scale)
+                for matrix in (known, _matrix(block, "test_"))
             )
-            model.user_ids_, model.item_ids_, model.scale_ = train.user_ids, train.item_ids, scale
-            model.item_rows_ = items.value
-            model.user_rows_ = block["rows"].reshape(-1, model.item_rows_.shape[1])
-            model._build_lookups()
             some = ranked if (test.by_user.values >= np.float32(relevant)).any() else []
             report = evaluation.evaluate(model, train, test, ["rmse", *some], relevant=relevant)
             yield _sums(report)
@@ -230,18 +200,18 @@ def _measure(
 
 
 def _sums(report: Report) -> pa.RecordBatch:
-    rows: list[tuple[str, int, float]] = [
-        ("rmse", report.n_ratings, report.errors["squared"].sum()),
-        ("mae", report.n_ratings, report.errors["absolute"].sum()),
-        ("ratings", report.n_ratings, 0.0),
-        ("users", report.n_users, 0.0),
-        ("left_out", report.n_left_out, 0.0),
-        ("cold", report.n_cold, 0.0),
-    ]
+    found = {
+        "rmse": (report.n_ratings, report.errors["squared"].sum()),
+        "mae": (report.n_ratings, report.errors["absolute"].sum()),
+        "ratings": (report.n_ratings, 0.0),
+        "users": (report.n_users, 0.0),
+        "left_out": (report.n_left_out, 0.0),
+        "cold": (report.n_cold, 0.0),
+    }
     for name, column in report.per_user.items():
-        rows.append((str(name), int(column.count()), column.sum()))
-    names, counts, totals = zip(*rows, strict=True)
-    columns = [pa.array(names), pa.array(counts, pa.int64()), pa.array(totals, pa.float64())]
+        found[str(name)] = int(column.count()), column.sum()
+    counts, totals = zip(*found.values(), strict=True)
+    columns = [pa.array(list(found)), pa.array(counts, pa.int64()), pa.array(totals, pa.float64())]
     return pa.record_batch(columns, ["name", "n", "total"])
 
 
@@ -251,18 +221,15 @@ def _matrix(block: dict[str, Any], which: str = "") -> CSR:
     return CSR(indptr, others[indices], values)
 
 
-def _only(matrix: CSR, numbers: np.ndarray) -> CSR:
-    """Return the matrix with the columns `numbers` (ascending) alone, numbered anew."""
-    place = np.minimum(np.searchsorted(numbers, matrix.indices), len(numbers) - 1)
-    inside = numbers[place] == matrix.indices
-    indptr = np.concatenate([[0], np.cumsum(inside)])[matrix.indptr]
-    return CSR(indptr, place[inside].astype(np.int32), matrix.values[inside])
-
-
-def _block_ratings(
-    block: dict[str, Any], which: str, n_items: int, scale: tuple[float, float]
-) -> Ratings:
-    """Return the ratings of a block of users, who are numbered from 0, and of all items."""
-    matrix = _matrix(block, which)
-    users = np.arange(len(matrix.indptr) - 1)
-    return Ratings(users, np.arange(n_items), matrix, scale=scale)
+def _small(
+    params: ALS,
+    block: dict[str, Any],
+    items: np.ndarray,
+    known: CSR,
+    scale: tuple[float, float],
+    rows: np.ndarray,
+) -> ALS:
+    """Return the model of a block of users, who are numbered from 0, and of these items."""
+    users = np.arange(len(known.counts))
+    mine = block["rows"].reshape(-1, rows.shape[1])
+    return assembled(params, users, items, known, scale, mine, rows)

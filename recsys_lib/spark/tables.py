@@ -11,11 +11,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from recsys_lib.errors import DataError
+from recsys_lib.spark.records import LEVEL
 
 TEXT = (T.StringType, T.VarcharType, T.CharType)
+PLACE_BITS = 33  # of Spark's `monotonically_increasing_id`; above them stands the partition
 
 
-class Names(NamedTuple):
+class Columns(NamedTuple):
     """The names of a table's columns."""
 
     user: str = "user_id"
@@ -25,7 +27,7 @@ class Names(NamedTuple):
 
 
 def check(
-    frame: DataFrame, names: Names, scale: tuple[float, float] | None
+    frame: DataFrame, columns: Columns, scale: tuple[float, float] | None
 ) -> tuple[float, float, int]:
     """Return the scale and the number of rows, having looked at every row.
 
@@ -34,24 +36,24 @@ def check(
     DataError
         The table cannot be read as ratings; the message names the column, or one of the rows.
     """
-    missing = [name for name in names[:3] if name not in frame.columns]
+    missing = [name for name in columns[:3] if name not in frame.columns]
     if missing:
         raise DataError(
             f"the table has no column {', '.join(map(repr, missing))}: its columns are "
             f"{', '.join(map(repr, frame.columns))}; name them with user=, item=, rating="
         )
-    for name in names[:2]:
-        id_kind(frame, name)
-    if not isinstance(frame.schema[names.rating].dataType, T.NumericType):
-        kind = frame.schema[names.rating].dataType.simpleString()
-        raise DataError(f"column {names.rating!r} is {kind}; ratings are numbers")
-    value = F.col(names.rating).cast("float").cast("double")  # as it will be kept
+    kind = frame.schema[columns.rating].dataType
+    if not isinstance(kind, T.NumericType):
+        raise DataError(f"column {columns.rating!r} is {kind.simpleString()}; ratings are numbers")
+    value = F.col(columns.rating).cast("float").cast("double")  # as it will be kept
     finite = value.isNotNull() & ~F.isnan(value) & (F.abs(value) < float("inf"))
     low, high = scale or (-np.finfo(np.float64).max, np.finfo(np.float64).max)
-    whole = F.col(names.user).isNotNull() & F.col(names.item).isNotNull()
-    if names.timestamp in frame.columns:
-        whole = whole & _time(names).isNotNull()
-    good = whole & finite & (value >= low) & (value <= high)
+    good = finite & (value >= low) & (value <= high)
+    for name in columns[:2]:
+        _kind_of_ids(frame, name)
+        good &= F.col(name).isNotNull()
+    if columns.timestamp in frame.columns:
+        good &= _time(columns).isNotNull()
     n, n_bad, least, most = frame.agg(
         F.count("*"),
         F.count(F.when(~good, 1)),
@@ -62,7 +64,8 @@ def check(
         raise DataError("the table has no row: ratings are built from at least one")
     if n_bad:
         wanted = f"a number from {low:g} to {high:g}" if scale else "a finite number"
-        row = frame.where(~good).select(*dict.fromkeys(_present(frame, names))).first()
+        present = dict.fromkeys(name for name in columns if name in frame.columns)
+        row = frame.where(~good).select(*present).first()
         shown = ", ".join(f"{name} {found!r}" for name, found in row.asDict().items())
         raise DataError(
             f"a row holds {shown}; every rating needs a user, an item and {wanted} "
@@ -71,14 +74,32 @@ def check(
     return (*(scale or (least, most)), n)
 
 
-def id_kind(frame: DataFrame, name: str) -> str:
-    """Return the type that a column's ids are held in: bigint or string.
+def by_number(frame: DataFrame, columns: Columns, users: DataFrame, items: DataFrame) -> DataFrame:
+    """Return user, item (int, their numbers), rating (float) and, if there, time (bigint).
 
-    Raises
-    ------
-    DataError
-        They are neither whole numbers nor text.
+    Rows of ids that have no number are left out.
     """
+    wanted = [
+        F.col(columns.user).alias("user_id"),
+        F.col(columns.item).alias("item_id"),
+        F.col(columns.rating).cast("float").alias("rating"),
+    ]
+    if columns.timestamp in frame.columns:
+        wanted.append(_time(columns).alias("time"))
+    rated = frame.select(*wanted)
+    for side, table in (("user", users), ("item", items)):
+        name = f"{side}_id"
+        rated = rated.withColumn(name, F.col(name).cast(table.schema["id"].dataType))
+        rated = rated.join(table.withColumnsRenamed({"id": name, "number": side}), name)
+    return rated.drop("user_id", "item_id")
+
+
+def _time(columns: Columns) -> Column:
+    """Return the times as whole seconds since 1970."""
+    return F.col(columns.timestamp).cast("timestamp").cast("bigint")
+
+
+def _kind_of_ids(frame: DataFrame, name: str) -> str:
     kind = frame.schema[name].dataType
     if isinstance(kind, T.IntegralType):
         return "bigint"
@@ -87,56 +108,37 @@ def id_kind(frame: DataFrame, name: str) -> str:
     raise DataError(f"column {name!r} is {kind.simpleString()}; ids are integers or text")
 
 
-def ids(frame: DataFrame, name: str, more: Any = None) -> DataFrame:
+def ids(frame: DataFrame, name: str, more: Any) -> DataFrame:
     """Return the ids of a column, and `more` of them, in one column ``id``; repeats stay."""
-    kind = id_kind(frame, name)
-    found = frame.select(F.col(name).cast(kind).alias("id"))
-    if more is None:
-        return found
-    if not isinstance(more, DataFrame):
-        more = frame.sparkSession.createDataFrame(pa.table({name: _as_ids(more, name, kind)}))
-    elif id_kind(more, name) != kind:
-        raise DataError(f"the further ids of column {name!r} are not {kind}, as in the ratings")
-    return found.union(more.select(F.col(name).cast(kind).alias("id")).dropna())
+    kind = _kind_of_ids(frame, name)
+    tables = [frame]
+    if more is not None and not isinstance(more, DataFrame):
+        array = np.asarray(more)
+        array = array.astype(np.int64) if array.dtype.kind in "iu" else array
+        more = frame.sparkSession.createDataFrame(pa.table({name: array})) if len(array) else None
+    if more is not None:
+        if (other := _kind_of_ids(more, name)) != kind:
+            raise DataError(f"column {name!r} is {kind}, and the further ids for it are {other}")
+        tables.append(more.dropna(subset=[name]))
+    found = [table.select(F.col(name).cast(kind).alias("id")) for table in tables]
+    return found[0] if len(found) == 1 else found[0].union(found[1])
 
 
-def _as_ids(more: Any, name: str, kind: str) -> pa.Array:
-    values = np.asarray(more)
-    if kind == "bigint" and np.issubdtype(values.dtype, np.integer):
-        return pa.array(values, pa.int64())
-    odd = next(
-        (one for one in values.tolist() if kind != "string" or not isinstance(one, str)), None
-    )
-    if odd is not None:
-        raise DataError(f"id {odd!r} is none of column {name!r}, which holds {kind}")
-    return pa.array(values.tolist(), pa.string() if kind == "string" else pa.int64())
+def numbered(ids: DataFrame, n_ranges: int) -> tuple[DataFrame, int]:
+    """Return id, number (int) of the distinct ids, persisted; and how many there are.
 
-
-def by_number(frame: DataFrame, names: Names, users: DataFrame, items: DataFrame) -> DataFrame:
-    """Return user, item (int, their numbers), rating (float) and, if there, time (bigint).
-
-    Rows of ids that have no number are left out.
+    The number is the place of the id among all, as in `Ratings.user_ids`; text is in the order of
+    its code points there as here. No machine sees all ids: they are dealt into ranges.
     """
-    columns = [
-        F.col(names.user).alias("user_id"),
-        F.col(names.item).alias("item_id"),
-        F.col(names.rating).cast("float").alias("rating"),
-    ]
-    if names.timestamp in frame.columns:
-        columns.append(_time(names).alias("time"))
-    rated = frame.select(*columns)
-    for side, table in (("user", users), ("item", items)):
-        kind = table.schema["id"].dataType
-        numbers = table.withColumnsRenamed({"id": f"{side}_id", "number": side})
-        rated = rated.withColumn(f"{side}_id", F.col(f"{side}_id").cast(kind))
-        rated = rated.join(numbers, f"{side}_id")
-    return rated.drop("user_id", "item_id")
-
-
-def _time(names: Names) -> Column:
-    """Return the times as whole seconds since 1970."""
-    return F.col(names.timestamp).cast("timestamp").cast("bigint")
-
-
-def _present(frame: DataFrame, names: Names) -> list[str]:
-    return [name for name in names if name in frame.columns]
+    ranges = ids.distinct().repartitionByRange(n_ranges, "id").sortWithinPartitions("id")
+    placed = ranges.withColumn("place", F.monotonically_increasing_id()).persist(LEVEL)
+    part = F.shiftright("place", PLACE_BITS).cast("int").alias("part")
+    sizes = {row.part: row["count"] for row in placed.groupBy(part).count().collect()}
+    ends = np.cumsum([sizes.get(one, 0) for one in range(1 + max(sizes))])
+    starts = F.array(*map(F.lit, [0, *ends[:-1].tolist()]))
+    within = F.col("place").bitwiseAND(F.lit((1 << PLACE_BITS) - 1))
+    number = (F.element_at(starts, part + 1) + within).cast("int").alias("number")
+    table = placed.select("id", number).persist(LEVEL)
+    table.agg(F.count("*")).collect()  # held from here on, so that the places can go
+    placed.unpersist()
+    return table, int(ends[-1])

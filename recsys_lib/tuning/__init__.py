@@ -5,19 +5,17 @@
 >>> model = models.ALS(**tuning.load_params("ALS", data.name))          # doctest: +SKIP
 """
 
-from recsys_lib.tuning.cli import command
-from recsys_lib.tuning.finals import Decision, choose, confirm, draw_users, some_users
-from recsys_lib.tuning.search import SMALLER_IS_BETTER, Search, metric_of, tune
-from recsys_lib.tuning.tuned import load_params, provenance, record
+from recsys_lib.tuning.finals import Decision, choose, choose_within, confirm, some_users
+from recsys_lib.tuning.search import Search, metric_of, tune
+from recsys_lib.tuning.tuned import class_name, load_params, provenance, record
 
 __all__ = [
-    "SMALLER_IS_BETTER",
     "Decision",
     "Search",
     "choose",
-    "command",
+    "choose_within",
+    "class_name",
     "confirm",
-    "draw_users",
     "load_params",
     "metric_of",
     "provenance",

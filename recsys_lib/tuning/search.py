@@ -1,41 +1,45 @@
 """Choosing parameters on the validation part: a thin layer over Optuna (Akiba et al. 2019).
 
-A search is given a `Development`, training and validation ratings, so it cannot look at a test
-part. Where to look is a model's `search_space`, Optuna's own distributions. Each trial's sampler is
-seeded by the search's seed and the trial's number: so the same seed gives the same trials, and a
-search that was interrupted goes on as if it had not been.
+A search is handed a `Development` and so has no way to a test part. Where to look is the model's
+`search_space`: Optuna's own distributions. How a trial is drawn depends on the search's seed and
+the trial's number alone, so that a search that was interrupted goes on as if it had not been.
 """
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import json
+import math
 import os
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.evaluation import SMALLER_IS_BETTER, Development
 from recsys_lib.models import Recommender
+from recsys_lib.models.training import fingerprint
 from recsys_lib.progress import bar
-from recsys_lib.protocols import Development
-from recsys_lib.tuning.spaces import Space, grid, holds, tidy
 
-SMALLER_IS_BETTER = ("rmse", "mae")
-WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
+Space = Mapping[str, BaseDistribution]
+DIGITS = 3  # of a sampled number: more would be noise, and these can be read and typed
 GIVE_UP = 3  # trials that fail, one after the other from the first: the next would fail as well
-SAMPLERS = ("tpe", "random", "grid")
-PRUNERS: dict[str | None, optuna.pruners.BasePruner] = {
-    None: optuna.pruners.NopPruner(),
-    "median": optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=WARM_UP),
-    "halving": optuna.pruners.SuccessiveHalvingPruner(min_resource=WARM_UP, reduction_factor=2),
+WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
+SAMPLERS = {"tpe": TPESampler, "random": RandomSampler, "grid": RandomSampler}
+PRUNERS = {
+    "median": MedianPruner(n_startup_trials=5, n_warmup_steps=WARM_UP),
+    "halving": SuccessiveHalvingPruner(min_resource=WARM_UP, reduction_factor=2),
+    None: NopPruner(),
 }
 
 
@@ -48,7 +52,7 @@ class Search:
     trials : DataFrame
         A row a trial, in the order tried: number, a column for each parameter, value (of the metric
         on the validation part; of a trial that was stopped, the last seen), state ("complete",
-        "pruned" or "failed"), epochs (that were run) and seconds.
+        "pruned" or "fail"), epochs (that were run) and seconds.
     points : list of dict
         The parameters of each trial, by its number. (In the table a None among numbers is NaN.)
     metric : str
@@ -101,29 +105,25 @@ def tune(
         Trials in all, those of earlier calls with the same `storage` included. A grid has as many
         points as fit in this number.
     sampler : {"tpe", "random", "grid"}
-        "tpe" looks more often where trials went well (Bergstra et al. 2011); "random" draws afresh
-        each time (Bergstra & Bengio 2012); "grid" takes evenly spaced values, in random order.
+        "tpe" looks more often where trials went well [1]_; "random" draws afresh each time [2]_;
+        "grid" takes evenly spaced values, in random order.
     seed : int
         The same seed gives the same trials.
     metric : str, optional
-        A name that `evaluation.evaluate` knows. By default see `metric_of`.
+        A name that `evaluation.evaluate` knows; see `metric_of`.
     storage : path, optional
         A file that keeps the trials as they are made; the same search with the same file goes on.
     progress : bool, optional
         Whether to draw a bar; by default where somebody watches.
-    space : mapping of parameter name to Optuna distribution, optional
-        Where to look; by default the model's `search_space`.
+    space : mapping of parameter name to distribution, optional
+        Where to look, in Optuna's `FloatDistribution` and `CategoricalDistribution`.
     pruner : {"median", "halving"}, optional
         When to stop a trial early, judged by its metric after each epoch: "median", if it is worse
         than half of the earlier ones were at that epoch; "halving", if it is not among the best of
-        those that came as far (Li et al. 2018). None: never.
+        those that came as far [3]_. None: never.
     start : bool
         Whether the first trial is of the model's own parameters, if they lie in the space; a grid
         has no place for them.
-
-    Returns
-    -------
-    Search
 
     Raises
     ------
@@ -132,105 +132,93 @@ def tune(
 
     References
     ----------
-    Akiba, Sano, Yanase, Ohta & Koyama 2019, Optuna. Bergstra & Bengio 2012, Random search for
-    hyper-parameter optimization. Bergstra, Bardenet, Bengio & Kégl 2011, Algorithms for
-    hyper-parameter optimization. Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018, Hyperband.
+    .. [1] Bergstra, Bardenet, Bengio & Kégl 2011, Algorithms for hyper-parameter optimization.
+    .. [2] Bergstra & Bengio 2012, Random search for hyper-parameter optimization.
+    .. [3] Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018, Hyperband.
     """
     check_development(development)
     if n_trials < 1 or seed < 0:
         raise RecsysError(
             f"n_trials={n_trials} must be 1 or more, and seed={seed} a whole number from 0"
         )
-    if sampler not in SAMPLERS:
-        raise RecsysError(f"there is no sampler {sampler!r}; there are {', '.join(SAMPLERS)}")
-    if pruner not in PRUNERS:
-        names = ", ".join(str(name) for name in PRUNERS)
-        raise RecsysError(f"there is no pruner {pruner!r}; there are {names}")
+    for what, name, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+        if name not in known:
+            raise RecsysError(
+                f"there is no {what} {name!r}; there are {', '.join(map(str, known))}"
+            )
     space = model.search_space if space is None else space
     if not space:
         raise RecsysError(f"{type(model).__name__} has no search_space; pass space=")
     metric = metric_of(model) if metric is None else metric
-    planned: list[dict[str, Any]] = []
     own = {name: model.get_params().get(name) for name in space}
+    planned = [own] if start and all(_holds(space[name], own[name]) for name in space) else []
     if sampler == "grid":
-        planned = grid(space, n_trials)
+        planned = _grid(space, n_trials)
         np.random.default_rng(seed).shuffle(planned)
         n_trials = len(planned)
-    elif start and all(holds(part, own[name]) for name, part in space.items()):
-        planned = [own]
+    parts = (development.train, development.valid, development.valid_input)
     facts = {
         "model": type(model).__name__,
-        "parameters": {k: v for k, v in model.get_params().items() if k not in space},
+        "parameters": {name: x for name, x in model.get_params().items() if name not in space},
         "space": {name: repr(part) for name, part in space.items()},
         "metric": metric, "sampler": sampler, "seed": seed, "pruner": pruner, "planned": planned,
-        "data": _digest(development),
+        "data": [*map(fingerprint, parts), development.relevant, development.candidates],
     }  # fmt: skip
-    study = _open(json.loads(json.dumps(facts, default=repr)), PRUNERS[pruner], storage)
-    failure: RecsysError | None = None
+    study = _open(facts, storage)
     with bar(progress, total=n_trials, desc=f"tune {type(model).__name__}") as steps:
         steps.update(min(len(_done(study)), n_trials))
         while (number := len(_done(study))) < n_trials:
             state = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-            kinds = optuna.samplers.TPESampler, optuna.samplers.RandomSampler
-            study.sampler = kinds[sampler != "tpe"](seed=state)
+            study.sampler = SAMPLERS[sampler](seed=state)
             if number < len(planned) and not study.get_trials(states=(TrialState.WAITING,)):
                 study.enqueue_trial(planned[number])
-            failure = _try(study, space, model, development, metric) or failure
+            study.optimize(
+                lambda trial: _try(trial, space, model, development, metric),
+                n_trials=1,
+                catch=RecsysError,
+            )
             steps.update()
             if number + 1 >= GIVE_UP and all(t.state == TrialState.FAIL for t in _done(study)):
                 break
-    search = _summarise(study, space, metric)
+    search = _summarise(study, metric)
     if search.best(1).empty:
+        failure = _done(study)[-1].user_attrs.get("failure", "the last was stopped early")
         raise RecsysError(f"none of {len(search.trials)} trials could be finished, for: {failure}")
     return search
 
 
 def metric_of(model: Recommender) -> str:
-    """Return the metric that a model is tuned for: that of stars, or that of lists."""
+    """Return what a model is tuned for: the error of its ratings if it predicts any, or lists."""
     return "rmse" if model.predicts_ratings else "ndcg@10"
 
 
 def _try(
-    study: optuna.Study,
-    space: Space,
-    model: Recommender,
-    development: Development,
-    metric: str,
-) -> RecsysError | None:
-    """Carry out a trial and tell the study; return the error of one that cannot be carried out."""
-    trial, began, epochs = study.ask(dict(space)), time.perf_counter(), 0
-    fresh = model.unfitted(**tidy(space, trial.params))
+    trial: Trial, space: Space, model: Recommender, development: Development, metric: str
+) -> float:
+    """Return the metric of a model with a trial's parameters."""
 
-    def callback(row: dict[str, Any]) -> None:
-        nonlocal epochs
-        epochs = int(row["epoch"])
+    def report(row: dict[str, Any]) -> None:
         value = row.get(f"{metric}_valid")
         value = development.measure(fresh, [metric])[metric] if value is None else value
-        trial.report(float(value), epochs)
-        if epochs != fresh.n_epochs and trial.should_prune():
+        trial.report(float(value), int(row["epoch"]))
+        if row["epoch"] != fresh.n_epochs and trial.should_prune():
             raise optuna.TrialPruned
 
-    value, state, failure = None, TrialState.FAIL, None
+    params = {name: _suggest(trial, name, part) for name, part in space.items()}
+    trial.set_user_attr("params", params)
     try:
-        development.fit(fresh, progress=False, callback=callback)
-        value = measured(fresh, development, metric)
-        state = TrialState.COMPLETE if np.isfinite(value) else TrialState.FAIL
-        if state == TrialState.FAIL:
-            failure = RecsysError(f"{fresh!r} has {metric} {value}")
-    except optuna.TrialPruned:
-        state = TrialState.PRUNED
+        fresh = model.unfitted(**params)
+        development.fit(fresh, progress=False, callback=report)
+        value = measure(fresh, development, metric)
+        if not np.isfinite(value):
+            raise RecsysError(f"{fresh!r} has {metric} {value}")
     except RecsysError as error:
-        failure = error
-    except BaseException:  # Ctrl-C, or a bug: this trial is made again when the search goes on
-        study.tell(trial, state=TrialState.FAIL)
+        trial.set_user_attr("failure", str(error))
         raise
-    trial.set_user_attr("epochs", epochs)
-    trial.set_user_attr("seconds", time.perf_counter() - began)
-    study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
-    return failure
+    return value
 
 
-def measured(model: Recommender, development: Development, metric: str) -> float:
+def measure(model: Recommender, development: Development, metric: str) -> float:
     """Return a fitted model's metric on the validation part; the log has some of the last epoch."""
     log = model.training_log_
     if f"{metric}_valid" in log and model.patience is None:
@@ -241,66 +229,49 @@ def measured(model: Recommender, development: Development, metric: str) -> float
 # ---- the study
 
 
-def _open(
-    facts: dict[str, Any],
-    pruner: optuna.pruners.BasePruner,
-    storage: str | os.PathLike[str] | None,
-) -> optuna.Study:
+def _open(facts: dict[str, Any], storage: str | os.PathLike[str] | None) -> optuna.Study:
     """Return a new study, or the one in the file `storage` if it is this very search."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    told = "" if storage is None else repr(os.fspath(storage))
-    goals = optuna.study.StudyDirection
-    direction = goals.MINIMIZE if facts["metric"] in SMALLER_IS_BETTER else goals.MAXIMIZE
+    facts, told = json.loads(json.dumps(facts, default=repr)), repr(os.fspath(storage or ""))
     try:
-        kept = JournalStorage(JournalFileBackend(os.fspath(storage))) if storage else None
         study = optuna.create_study(
-            storage=kept, study_name="search", load_if_exists=True, direction=direction,
-            pruner=pruner,
-        )  # fmt: skip
+            storage=JournalStorage(JournalFileBackend(os.fspath(storage))) if storage else None,
+            study_name="search",
+            load_if_exists=True,
+            direction="minimize" if facts["metric"] in SMALLER_IS_BETTER else "maximize",
+            pruner=PRUNERS[facts["pruner"]],
+        )
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"{told} cannot be opened as the file of a search ({error}); name another file"
         ) from error
-    there = study.user_attrs.get("facts", facts)
-    differ = sorted(name for name in there | facts if there.get(name) != facts.get(name))
+    kept = study.user_attrs.get("facts", facts)
+    differ = sorted(name for name in kept | facts if kept.get(name) != facts.get(name))
     if differ:
         raise RecsysError(
             f"{told} holds another search (its {', '.join(differ)} differ); name another file, "
             "or search as before"
         )
     study.set_user_attr("facts", facts)
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # it was killed
-        study.tell(trial.number, state=TrialState.FAIL)
     return study
 
 
-def _done(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials that are done; one that was interrupted has no epochs noted, nor counts."""
+def _done(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that count: one that was interrupted, not failed, is made again."""
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
     trials = study.get_trials(deepcopy=False)
-    return [trial for trial in trials if trial.state.is_finished() and "epochs" in trial.user_attrs]
+    return [trial for trial in trials if trial.state in ended or "failure" in trial.user_attrs]
 
 
-def _summarise(study: optuna.Study, space: Space, metric: str) -> Search:
-    names = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-    rows, points = [], []
+def _summarise(study: optuna.Study, metric: str) -> Search:
+    rows = []
     for number, trial in enumerate(_done(study)):
-        points.append(tidy(space, trial.params))
-        seen = trial.intermediate_values
-        last = seen[max(seen)] if trial.state == TrialState.PRUNED else float("nan")
-        told = {name: trial.user_attrs[name] for name in ("epochs", "seconds")}
-        value = last if trial.value is None else trial.value
-        found = {"value": value, "state": names[trial.state.name], **told}
-        rows.append({"number": number, **points[-1], **found})
-    return Search(pd.DataFrame(rows), points, metric)
-
-
-def _digest(development: Development) -> str:
-    """Return a checksum of the ratings that a search looks at, and of how it measures them."""
-    digest = hashlib.sha256(repr(sorted(development.options.items())).encode())
-    for part in (development.train, development.valid):
-        for array in part.by_user:
-            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
-    return digest.hexdigest()
+        seconds = (trial.datetime_complete - trial.datetime_start).total_seconds()
+        found = {"value": trial.value, "state": trial.state.name.lower()}
+        spent = {"epochs": trial.last_step or 0, "seconds": seconds}
+        rows.append({"number": number, **trial.user_attrs["params"], **found, **spent})
+    points = [trial.user_attrs["params"] for trial in _done(study)]
+    return Search(pd.DataFrame(rows).astype({"value": float}), points, metric)
 
 
 def check_development(development: Development) -> None:
@@ -310,3 +281,44 @@ def check_development(development: Development) -> None:
             f"a search takes a Development, and this is a {type(development).__name__}; take "
             "evaluation.folds(...)[0].development, which has no test part"
         )
+
+
+# ---- points of a space
+
+
+def _suggest(trial: Trial, name: str, part: Any) -> Any:
+    """Return a trial's value of a parameter, drawn from its distribution."""
+    if isinstance(part, CategoricalDistribution):
+        return trial.suggest_categorical(name, part.choices)
+    return _rounded(trial.suggest_float(name, part.low, part.high, log=part.log), part)
+
+
+def _rounded(value: float, part: Any) -> float:
+    return float(min(max(float(f"{value:.{DIGITS}g}"), part.low), part.high))
+
+
+def _holds(part: Any, value: Any) -> bool:
+    if isinstance(part, CategoricalDistribution):
+        return value in part.choices
+    return isinstance(value, int | float) and part.low <= value <= part.high
+
+
+def _grid(space: Space, n: int) -> list[dict[str, Any]]:
+    """Return the finest grid of at most `n` points: as many values of each parameter, or all."""
+    for size in range(n, 0, -1):
+        values = [_spread(part, size) for part in space.values()]
+        if math.prod(map(len, values)) <= n:
+            break
+    return [dict(zip(space, point, strict=True)) for point in itertools.product(*values)]
+
+
+def _spread(part: Any, n: int) -> list[Any]:
+    """Return `n` values from end to end, or all there are; a single one is the middle."""
+    if isinstance(part, CategoricalDistribution):
+        n = min(n, len(part.choices))
+        last = len(part.choices) - 1
+        places = np.linspace(0, last, n).round() if n > 1 else [(last + 1) // 2]
+        return [part.choices[int(place)] for place in places]
+    spaced: Any = np.geomspace if part.log else np.linspace
+    values = spaced(part.low, part.high, n) if n > 1 else spaced(part.low, part.high, 3)[1:2]
+    return [_rounded(value, part) for value in values]

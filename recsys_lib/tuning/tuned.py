@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ HEADER = """\
 # What `make tune` chose, for each model and data set, and how. The chapters read it by
 # `tuning.load_params`; parameters that are not named here keep the model's defaults.
 """
-MODELS = {name.lower(): name for name in models.__all__}
+# Data sets of one kind, by name: their numbers of ratings, or of watches.
+KINDS = registry.sizes()
 
 
 def load_params(
@@ -42,10 +42,6 @@ def load_params(
         There is no such model.
     DataError
         The file is not in the form that `record` writes.
-
-    Examples
-    --------
-    >>> models.ALS(**tuning.load_params("ALS", data.name))  # doctest: +SKIP
     """
     entry = provenance(model_name, dataset_name, path)
     return {} if entry is None else dict(entry["params"])
@@ -56,16 +52,21 @@ def provenance(
 ) -> dict[str, Any] | None:
     """Return how the values of `load_params` were found, or None if they are the defaults.
 
-    Returns
-    -------
-    dict
-        What was given to `record`, with ``dataset``: the data set that they were found on.
+    That is what was given to `record`, with ``dataset``: the data set that they were found on.
     """
+
+    def distance(name: str) -> float:
+        """Return the logarithm of the ratio of two sizes; infinite if of different kinds."""
+        if name == dataset_name:
+            return -1.0
+        pairs = [(sizes.get(name), sizes.get(dataset_name)) for sizes in KINDS]
+        return min((abs(math.log(a / b)) for a, b in pairs if a and b), default=math.inf)
+
     entries = _read(path).get(class_name(model_name), {})
-    names = sorted(entries, key=lambda name: (_distance(name, dataset_name), name))
-    if not names or math.isinf(_distance(names[0], dataset_name)):
+    nearest = min(sorted(entries), key=distance, default=None)
+    if nearest is None or math.isinf(distance(nearest)):
         return None
-    return {"dataset": names[0], **entries[names[0]]}
+    return {"dataset": nearest, **entries[nearest]}
 
 
 def record(
@@ -89,23 +90,24 @@ def record(
     RecsysError
         There is no such model, it has no such parameter, or the file cannot be written.
     """
-    name = class_name(model_name)
-    entry = {**{key: value for key, value in how.items() if value is not None}, "params": {}}
-    entry["params"] = {key: value for key, value in params.items() if value is not None}
-    tables = _read(path)
-    tables.setdefault(name, {})[dataset_name] = entry
+    name, tables = class_name(model_name), _read(path)
+    chosen = {key: value for key, value in sorted(params.items()) if value is not None}
+    tables.setdefault(name, {})[dataset_name] = {**how, "params": chosen}
     _check(tables, path)
     lines = [HEADER]
-    for model in sorted(tables):
-        for dataset in sorted(tables[model]):
-            values = dict(tables[model][dataset])
-            lines += _table(f"{model}.{json.dumps(dataset)}", values.pop("params"), values)
+    for model, entries in sorted(tables.items()):
+        for dataset, entry in sorted(entries.items()):
+            told = {key: value for key, value in entry.items() if key != "params"}
+            for suffix, values in (("", told), (".params", entry["params"])):
+                lines.append(f"[{model}.{json.dumps(dataset)}{suffix}]")
+                lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+            lines.append("")
     try:
         with io.replacing(path) as temporary:
             temporary.write_text("\n".join(lines), encoding="utf-8")
             temporary.chmod(0o644)  # a temporary file is private, this one is for all
     except OSError as error:
-        found = ", ".join(f"{key}={value!r}" for key, value in entry["params"].items())
+        found = ", ".join(f"{key}={value!r}" for key, value in chosen.items())
         raise RecsysError(
             f"{os.fspath(path)!r} cannot be written ({error.strerror}), so {name}({found}) is not "
             "recorded; run this in a checkout of the project that you may write to"
@@ -114,21 +116,12 @@ def record(
 
 def class_name(model_name: str) -> str:
     """Return a model's class name, given in any case."""
-    if model_name.lower() not in MODELS:
+    known = {name.lower(): name for name in models.__all__}
+    if model_name.lower() not in known:
         raise RecsysError(
-            f"there is no model {model_name!r}; there are {', '.join(MODELS.values())}"
+            f"there is no model {model_name!r}; there are {', '.join(known.values())}"
         )
-    return MODELS[model_name.lower()]
-
-
-def _distance(name: str, wanted: str) -> float:
-    """Return the logarithm of the ratio of two data sets' sizes; infinite if of different kinds."""
-    if name == wanted:
-        return -1.0
-    for sizes in registry.sizes():
-        if name in sizes and wanted in sizes:
-            return abs(math.log(sizes[name] / sizes[wanted]))
-    return math.inf
+    return known[model_name.lower()]
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -137,37 +130,29 @@ def _read(path: str | os.PathLike[str]) -> dict[str, dict[str, dict[str, Any]]]:
         tables = tomllib.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"{os.fspath(path)!r} is not TOML ({error}); mend it, or delete it and tune again"
+            f"{os.fspath(path)!r} cannot be read as TOML ({error}); mend it, or delete it and tune "
+            "again"
         ) from error
-    except OSError as error:
-        raise DataError(f"{os.fspath(path)!r} cannot be read ({error.strerror})") from error
     _check(tables, path)
     return tables
 
 
 def _check(tables: Any, path: str | os.PathLike[str]) -> None:
     """Refuse what no model could be given."""
+    told = repr(os.fspath(path))
     for model, entries in tables.items():
-        if model not in MODELS.values():
-            raise DataError(f"{os.fspath(path)!r} names a model {model!r}, and there is none")
+        if model not in models.__all__:
+            raise DataError(f"{told} names a model {model!r}, and there is none")
         known = getattr(models, model).parameter_names()
         for dataset, entry in entries.items() if isinstance(entries, dict) else [("", None)]:
             params = entry.get("params") if isinstance(entry, dict) else None
             if not isinstance(params, dict):
-                raise DataError(
-                    f"{os.fspath(path)!r} has no table [{model}.{dataset}.params]; tune again"
-                )
+                raise DataError(f"{told} has no table [{model}.{dataset}.params]; tune again")
             for name in params:
                 if name not in known:
                     raise DataError(
-                        f"{os.fspath(path)!r} gives {model} on {dataset} a parameter {name!r}, "
-                        f"and it has only {', '.join(known)}"
+                        f"{told} gives {model} on {dataset} a parameter {name!r}, and it has only "
+                        f"{', '.join(known)}"
                     )
-
-
-def _table(name: str, params: Mapping[str, Any], how: Mapping[str, Any]) -> list[str]:
-    lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in how.items())]
-    lines += [f"[{name}.params]", *(f"{key} = {json.dumps(params[key])}" for key in sorted(params))]
-    return [*lines, ""]

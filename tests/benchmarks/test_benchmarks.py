@@ -49,6 +49,7 @@ def spread(build):
     return float(np.load(build / "data" / "tiny" / "test_values.npy").std())
 
 
+@pytest.mark.slow
 def test_an_als_record_is_sane(records, build):
     found = records["als", "ours", 4]
     assert found["status"] == "ok"
@@ -61,6 +62,7 @@ def test_an_als_record_is_sane(records, build):
     assert found["wall_s"] > found["setup_s"] > 0
 
 
+@pytest.mark.slow
 def test_a_bpr_record_tells_the_auc(records):
     found, wild = records["bpr", "ours", 4], records["bpr", "ours-hogwild", 4]
     assert found["metric"] == "auc"
@@ -69,6 +71,7 @@ def test_a_bpr_record_tells_the_auc(records):
     assert wild["quality"][-1] == pytest.approx(found["quality"][-1], abs=0.05)
 
 
+@pytest.mark.slow
 def test_an_implicit_als_record_tells_the_ndcg(root, build):
     args = "--only", "implicit-als", "--size", "tiny", "--k", "8", "--with", "ours,implicit-cg"
     done = bench(root, build, *args)
@@ -101,6 +104,7 @@ def test_the_lists_of_the_stored_implicit_als_are_as_good_as_those_of_implicit()
         np.testing.assert_array_less(0.99, last[ours] / last[theirs])
 
 
+@pytest.mark.slow
 def test_a_failure_is_reported_and_stops_nobody(records, first):
     found = records["als", "ours", -1]
     assert found["status"] == "failed"
@@ -108,6 +112,7 @@ def test_a_failure_is_reported_and_stops_nobody(records, first):
     assert found["message"] in first.stdout
 
 
+@pytest.mark.slow
 def test_a_peer_that_is_not_there_is_reported(records, first):
     for contender in ("implicit-cg", "implicit-cholesky"):
         found = records["als", contender, 4]
@@ -117,6 +122,7 @@ def test_a_peer_that_is_not_there_is_reported(records, first):
     assert "x 1.00" in first.stdout
 
 
+@pytest.mark.slow
 def test_a_second_run_keeps_what_it_does_not_measure_again(root, build, records):
     file = build / "results.json"
     before = {(r["task"], r["contender"], r["k"]) for r in results.read(file)["records"]}
@@ -136,6 +142,7 @@ def test_a_second_run_keeps_what_it_does_not_measure_again(root, build, records)
     assert now["topn", "ours", 4]["users_per_s"] > 0
 
 
+@pytest.mark.slow
 def test_an_epochs_parts_add_up_and_are_counted(root, build, records):
     done = bench(root, build, "--only", "roof", "--size", "tiny", "--k", "4")
     assert done.returncode == 0, done.stderr
@@ -150,6 +157,7 @@ def test_an_epochs_parts_add_up_and_are_counted(root, build, records):
     assert roof.read_bytes_per_s > 1e8
 
 
+@pytest.mark.slow
 def test_the_whole_job_runs_from_raw_files_in_the_published_layout(root, build):
     done = bench(root, build, "--only", "first-load,job", "--size", "tiny", "--k", "4")
     assert done.returncode == 0, done.stderr
@@ -162,6 +170,7 @@ def test_the_whole_job_runs_from_raw_files_in_the_published_layout(root, build):
     assert 0 < job.rmse < 1.2
 
 
+@pytest.mark.slow
 def test_the_files_hold_each_rating_once(records, build):
     folder = build / "data" / "tiny"
     whole = data.load("tiny").ratings
@@ -177,6 +186,7 @@ def test_the_files_hold_each_rating_once(records, build):
     assert job.csr("item")[2].sum() == job.csr("user")[2].sum()
 
 
+@pytest.mark.slow
 def test_the_workers_rmse_is_the_plain_one(records, build, monkeypatch):
     monkeypatch.setattr(worker, "PAIRS_AT_A_TIME", 300)  # several blocks, the last one not full
     folder = build / "data" / "tiny"
@@ -192,6 +202,7 @@ def test_the_workers_rmse_is_the_plain_one(records, build, monkeypatch):
     assert found == pytest.approx(np.sqrt(np.mean((plain - values) ** 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "says"),
     [

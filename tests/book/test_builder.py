@@ -10,7 +10,8 @@ import profiles
 import pytest
 import runner
 import supplies
-from console import Progress, Stop
+from console import Stop
+from kernel import Watch
 
 
 def call(root, *args, **env):
@@ -110,8 +111,8 @@ def run(tmp_path, monkeypatch):
     folder = tmp_path / "runs"
     folder.mkdir()
 
-    def one(source, values, common="key"):
-        return runner.run_chapter(source, values, folder, common, Progress("chapter"))
+    def one(source, values, common="key", limit=60):
+        return runner.run_chapter(source, values, folder, common, Watch("chapter", limit))
 
     return one
 
@@ -159,6 +160,16 @@ def test_a_kernel_that_dies_is_told_too(run, chapter, capsys):
     assert done.status == "failed"
     assert "failed at cell 5/5" in capsys.readouterr().out
     assert "failed at cell 5/5" in nbformat.read(done.path, as_version=4).cells[1].source
+
+
+def test_a_chapter_that_takes_too_long_is_ended_and_told(run, chapter, capsys):
+    source = chapter("print('soon')", "import time\ntime.sleep(60)", "print('never')")
+    done = run(source, {"DATASET": "synthetic"}, limit=1)
+    assert done.status == "failed" and done.seconds < 30
+    assert "passed its limit of 1.0 s at cell 5/6" in capsys.readouterr().out
+    cells = nbformat.read(done.path, as_version=4).cells
+    assert "passed its limit of 1.0 s at cell 5/6" in cells[1].source
+    assert [cell.outputs for cell in cells if "never" in cell.source] == [[]]
 
 
 def test_a_file_that_is_no_notebook_is_told(run, tmp_path):

@@ -1,4 +1,4 @@
-"""The leaderboard: its numbers are evaluation's, its bands are those of slow references."""
+"""The leaderboard: who takes part, its page, its bands against slow references."""
 
 import re
 
@@ -9,11 +9,9 @@ import pytest
 from course import leaderboard
 from course.leaderboard import curve as curve_module
 from course.leaderboard import table as table_module
-from recsys_lib import datasets, evaluation, models, protocols, report, splits
+from recsys_lib import datasets, evaluation, models, splits
 from recsys_lib.datasets import registry
 from recsys_lib.errors import DataError, RecsysError
-
-METRICS = ["rmse", "mae", "ndcg@5", "coverage@5"]
 
 
 @pytest.fixture(scope="module")
@@ -21,84 +19,7 @@ def data():
     return datasets.load("synthetic", n_users=120, n_items=80, n_ratings=4800, seed=1)
 
 
-@pytest.fixture(scope="module")
-def contest():
-    return {
-        "Popularity": models.Popularity(),
-        "BiasALS": models.BiasALS(),
-        "ALS": models.ALS(n_factors=4, n_epochs=4),
-    }
-
-
-@pytest.fixture(scope="module")
-def results(data, contest):
-    return protocols.run(data, contest, "80-20", seeds=[0, 1], metrics=METRICS)
-
-
 # --- the table ------------------------------------------------------------------------------------
-
-
-def test_a_single_run_is_shown_as_evaluation_found_it(data, contest):
-    found = protocols.run(data, contest, "80-20", seeds=[3], metrics=METRICS)
-    table = leaderboard.board(found, n=50)
-    for name in contest:
-        mine = found.reports[(name, 3, "split")]
-        for metric in mine.values:
-            assert table.loc[name, metric] == pytest.approx(mine[metric], rel=1e-12)
-        assert (table.loc[name, "ndcg@5 low"], table.loc[name, "ndcg@5 high"]) == pytest.approx(
-            mine.interval("ndcg@5", n=50)
-        )
-    # And evaluation, by itself, finds the same on the same parts.
-    fold = protocols.folds(data, "80-20", 3)[0]
-    model = models.ALS(n_factors=4, n_epochs=4, seed=3).fit(fold.learning, items=data.items)
-    alone = fold.exam.sit("again", model, fold.learning, METRICS)
-    assert table.loc["ALS", "rmse"] == pytest.approx(alone["rmse"], rel=1e-12)
-    assert np.isnan(table.loc["Popularity", "rmse"])
-
-
-def test_several_splits_are_pooled_user_by_user(results):
-    pooled = leaderboard.pooled(results)["ALS"]
-    one, two = (results.reports[("ALS", seed, "split")] for seed in (0, 1))
-    values = {}
-    for part in (one, two):
-        for user, value in part.per_user["ndcg@5"].items():
-            values.setdefault(user, []).append(value)
-    by_hand = {user: np.mean(some) for user, some in values.items()}
-    assert dict(pooled.per_user["ndcg@5"]) == pytest.approx(by_hand)
-    assert pooled["ndcg@5"] == pytest.approx(np.mean(list(by_hand.values())))
-    assert pooled.n_users == len(by_hand) < one.n_users + two.n_users
-    squares = sum(part["rmse"] ** 2 * part.n_ratings for part in (one, two))
-    assert pooled["rmse"] == pytest.approx(np.sqrt(squares / (one.n_ratings + two.n_ratings)))
-    assert pooled["mae"] == pytest.approx((one["mae"] + two["mae"]) / 2)  # parts of one size
-    assert pooled["coverage@5"] == pytest.approx((one["coverage@5"] + two["coverage@5"]) / 2)
-
-
-def test_the_table_holds_spreads_and_costs(results):
-    table = leaderboard.board(results, n=20)
-    rows = results.table[results.table["model"] == "ALS"]
-    assert table.loc["ALS", "rmse sd"] == pytest.approx(rows["rmse"].std())
-    assert table.loc["ALS", "fit_seconds"] == pytest.approx(rows["fit_seconds"].mean())
-    assert table.loc["ALS", "memory_mb"] == pytest.approx(rows["memory_mb"].mean())
-    assert table.loc["ALS", "runs"] == 2
-    assert table.loc["ALS", "rmse low"] < table.loc["ALS", "rmse"] < table.loc["ALS", "rmse high"]
-
-
-def test_models_are_compared_with_the_best_user_by_user(results):
-    table = leaderboard.against_best(results, "rmse", n=200)
-    pooled = leaderboard.pooled(results)
-    first = min(("BiasALS", "ALS"), key=lambda name: pooled[name]["rmse"])
-    (other,) = {"BiasALS", "ALS"} - {first}
-    assert list(table.index) == [other]  # no ratings predicted, no RMSE: Popularity is not here
-    expected = report.paired(pooled[other], pooled[first], "rmse", n=200)
-    assert table.loc[other, "value"] == pytest.approx(expected.difference)
-    assert table.loc[other, ["low", "high"]].tolist() == pytest.approx(
-        [expected.low, expected.high]
-    )
-    assert table.loc[other, "value"] > 0  # the best has the least
-    lists = leaderboard.against_best(results, "ndcg@5", n=50)
-    assert (lists["value"] < 0).all()  # and here the most
-    assert len(lists) == 2
-    assert lists["value"].is_monotonic_decreasing  # the nearest to the best first
 
 
 def test_best_knows_which_way_is_up():
@@ -144,7 +65,7 @@ def test_the_page_is_a_table_with_the_best_in_bold():
 
 def test_contestants_have_the_chosen_parameters(monkeypatch):
     monkeypatch.setattr(
-        table_module.tuning, "chosen", lambda name, of: {"seed": 7} if name == "ALS" else {}
+        table_module.tuning, "load_params", lambda name, of: {"seed": 7} if name == "ALS" else {}
     )
     entered = leaderboard.contestants("ml-100k", ["BPR"], BayesianALS={"n_samples": 3})
     assert list(entered) == ["Popularity", "BiasALS", "ALS", "GenreALS", "BayesianALS"]
@@ -153,14 +74,6 @@ def test_contestants_have_the_chosen_parameters(monkeypatch):
     assert entered["BayesianALS"].n_samples == 3
 
 
-def test_only_what_is_on_this_machine_is_reachable(tmp_path, monkeypatch):
-    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("RECSYS_DATA_HOME", str(tmp_path))
-    assert leaderboard.reachable() == []
-    (tmp_path / "ml-1m").mkdir()
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "ml-100k.zip").write_bytes(b"")
-    assert leaderboard.reachable() == ["ml-100k", "ml-1m"]
 
 
 def test_some_users_are_whole_users(data):

@@ -1,12 +1,14 @@
 """The protocol: what is ranked, what counts, who is left out; against a loop in plain Python."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from recsys_lib import evaluation, metrics, splits
-from recsys_lib import report as report_module
 from recsys_lib.errors import NotFittedError, RecsysError
+from recsys_lib.evaluation import report as report_module
 from recsys_lib.models import Popularity
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
@@ -14,48 +16,47 @@ from recsys_lib.ratings import CSR, Ratings
 N_USERS, N_ITEMS, D = 60, 150, 3
 
 
+@dataclass(eq=False, repr=False)
 class Fixed(Recommender):
     """A linear model with given vectors: small whole numbers, so that many scores tie."""
 
-    def __init__(self, seed=0):
-        self.seed = seed
+    seed: int = 0
 
-    def fit(self, train, valid=None, items=None, *, progress=None, run_dir=None):
-        self._remember(train)
+    def _init(self, train, items, users):
         rng = np.random.default_rng(self.seed)
         self.p = rng.integers(-1, 2, (train.n_users, D)).astype(np.float32)
         self.q = rng.integers(-1, 2, (train.n_items, D)).astype(np.float32)
-        return self
 
-    def _user_rows(self, users):
-        return self.p[users]
+    def _epoch(self, train):
+        return {}
 
-    def _fold_in(self, history):
+    def vectors(self, who):
+        return self.user_vectors(who) if isinstance(who, CSR) else self.p[who]
+
+    def user_vectors(self, ratings):
         """A stranger is the sum of what was shown, weighted by the ratings less 3."""
-        rows = np.zeros((len(history.indptr) - 1, D), np.float32)
+        rows = np.zeros((len(ratings.indptr) - 1, D), np.float32)
         for u in range(len(rows)):
-            items, values = history.row(u)
+            items, values = ratings.row(u)
             rows[u] = (values - 3) @ self.q[items]
         return rows
 
-    def _vectors(self, rows):
-        return rows
-
-    def _item_vectors(self):
+    def item_vectors(self):
         return self.q
 
 
 class FixedRatings(Fixed):
     """The same, as a rating model: 3 plus a tenth of the product."""
 
-    def predict(self, user_ids, item_ids):
-        u = np.searchsorted(self.user_ids_, user_ids)
-        i = np.searchsorted(self.item_ids_, item_ids)
-        return (3 + np.einsum("kd,kd->k", self.p[u], self.q[i]) / 10).astype(np.float32)
+    predicts_ratings = True
 
-    def _predict_history(self, history: CSR, rows, items):
-        p = self._fold_in(history)[rows]
+    def predict_pairs(self, who, rows, items):
+        p = self.vectors(who)[rows]
         return (3 + np.einsum("kd,kd->k", p, self.q[items]) / 10).astype(np.float32)
+
+    def predict(self, user_ids, item_ids):
+        u, i = self.user_index.positions(user_ids), self.item_index.positions(item_ids)
+        return self.predict_pairs(u, np.arange(len(u)), i)
 
 
 def some_ratings(seed=0):
@@ -150,16 +151,31 @@ def test_auc_is_over_the_whole_catalogue_less_what_was_seen(parts, model):
     assert report["auc"] == pytest.approx(report.per_user["auc"].mean())
 
 
-def test_rating_metrics_take_every_test_pair(parts, model, monkeypatch):
-    monkeypatch.setattr(evaluation, "PAIRS_AT_A_TIME", 97)
+def test_rating_metrics_take_every_test_pair(parts, model):
     train, _, test = parts
-    report = evaluation.evaluate(model, train, test, ["mae", "rmse", "r2"])
+    report = evaluation.evaluate(model, train, test, ["mae", "rmse", "r2"], batch=7)
     frame = test.to_frame()
     predicted = model.predict(frame["user_id"], frame["item_id"])
     assert list(report.values) == ["mae", "rmse", "r2"]
     for name, metric in (("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)):
         assert report[name] == pytest.approx(metric(frame["rating"], predicted))
     assert report.n_ratings == len(frame)
+
+
+def test_a_bias_at_the_end_is_added(parts):
+    """Scores are p·q without the last column, plus the items' biases; ranks do not need users'."""
+    train, _, test = parts
+    model = EndsInBias().fit(train)
+    scores = model.p[:, :-1] @ model.q[:, :-1].T + model.q[:, -1]
+    for candidates in ("all", "test"):
+        report = evaluation.evaluate(model, train, test, ["ndcg@10"], candidates=candidates)
+        expected = plain_lists(scores, train, test, 10, candidates=candidates)
+        values = [metrics.ndcg_at_k(hits, n)[0] for hits, n, _ in expected.values()]
+        np.testing.assert_allclose(report.per_user["ndcg@10"], values, rtol=1e-12)
+    (u, items) = 0, np.setdiff1d(np.arange(N_ITEMS), train.by_user.row(0)[0])
+    auc = evaluation.evaluate(model, train, test, ["auc"]).per_user["auc"][test.user_ids[u]]
+    label = np.isin(items, test.by_user.row(u)[0][test.by_user.row(u)[1] >= 4])
+    assert auc == pytest.approx(metrics.auc(scores[u, items], label))
 
 
 def test_users_without_a_relevant_item_are_left_out_and_counted(parts, model):
@@ -187,33 +203,31 @@ def test_users_unknown_to_the_model_are_ranked_and_counted():
 class Parrot(Fixed):
     """Scores the items of the training part above all others."""
 
-    def fit(self, train, **kwargs):
-        super().fit(train, **kwargs)
+    def _init(self, train, items, users):
         self.p = np.zeros((train.n_users, train.n_items), np.float32)
         self.p[train.user_of_rating(), train.by_user.indices] = 1
         self.q = np.eye(train.n_items, dtype=np.float32)
-        return self
 
 
 class CarelessParrot(Parrot):
     """The same, but for getting to leave out what was seen."""
 
-    def _rank(self, users, n, seen=None):
-        none = CSR(np.zeros(len(self.p) + 1, np.int64), np.empty(0, np.int32), np.empty(0))
-        return super()._rank(users, n, none)
+    def rank(self, who, n, exclude=None):
+        none = CSR(np.zeros(len(who) + 1, np.int64), np.empty(0, np.int32), np.empty(0))
+        return super().rank(who, n, none)
 
 
 def test_a_training_item_is_never_recommended(parts, monkeypatch):
     train, _, test = parts
     listed = {}
-    real = Recommender._rank
+    real = Recommender.rank
 
-    def spy(self, users, n, seen=None):
-        lists = real(self, users, n, seen)
-        listed.update(zip(users.tolist(), lists[0].tolist(), strict=True))
+    def spy(self, who, n, exclude=None):
+        lists = real(self, who, n, exclude)
+        listed.update(zip(who.tolist(), lists[0].tolist(), strict=True))
         return lists
 
-    monkeypatch.setattr(Recommender, "_rank", spy)
+    monkeypatch.setattr(Recommender, "rank", spy)
     evaluation.evaluate(Parrot().fit(train), train, test, ["ndcg@100"])
     assert len(listed) > 50
     for u, items in listed.items():
@@ -245,8 +259,8 @@ def test_strangers_are_folded_in_from_what_is_shown(strangers):
     train, _, test, history = strangers
     model = FixedRatings().fit(train)
     names = ["rmse", "auc", *BY_NAME]
-    report = evaluation.evaluate(model, train, test, names, history=history, batch=5)
-    vectors = model._fold_in(history.by_user)
+    report = evaluation.evaluate(model, train, test, names, test_input=history, batch=5)
+    vectors = model.user_vectors(history.by_user)
     expected = plain_lists(vectors @ model.q.T, history, test, 20)
     assert report.per_user.index.tolist() == list(expected)
     for name, (metric, k) in BY_NAME.items():
@@ -259,13 +273,9 @@ def test_strangers_are_folded_in_from_what_is_shown(strangers):
     assert report.n_cold == 0
 
 
-def test_a_stranger_must_be_one(strangers, parts):
-    train, _, test, history = strangers
-    model = Fixed().fit(train)
+def test_a_stranger_must_be_one(parts):
     with pytest.raises(RecsysError, match="stands in train and in test, so is no stranger"):
-        evaluation.evaluate(Fixed().fit(parts[0]), parts[0], parts[2], history=parts[1])
-    with pytest.raises(RecsysError, match="predicts no ratings of strangers"):
-        evaluation.evaluate(model, train, test, ["rmse"], history=history)
+        evaluation.evaluate(Fixed().fit(parts[0]), parts[0], parts[2], test_input=parts[1])
 
 
 # ---- which metrics
@@ -293,17 +303,25 @@ def test_the_whole_list_may_be_longer_than_the_catalogue(parts, model):
 class OnlyLists(Recommender):
     """A model of the other kind: it gives lists, and no vectors."""
 
-    def fit(self, train, **kwargs):
-        self._remember(train)
-        return self
+    def _init(self, train, items, users):
+        pass
 
-    def _rank(self, users, n, seen=None):
-        return np.full((len(users), n), -1, np.int32), np.full((len(users), n), -np.inf)
+    def _epoch(self, train):
+        return {}
+
+    def rank(self, who, n, exclude=None):
+        return np.full((len(who), n), -1, np.int32), np.full((len(who), n), -np.inf)
+
+
+class EndsInBias(FixedRatings):
+    """The same scores, the items' last numbers added and not multiplied."""
+
+    ends_in_bias = True
 
 
 class Nan(FixedRatings):
-    def predict(self, user_ids, item_ids):
-        return super().predict(user_ids, item_ids) * np.float32("nan")
+    def predict_pairs(self, who, rows, items):
+        return super().predict_pairs(who, rows, items) * np.float32("nan")
 
 
 def others():

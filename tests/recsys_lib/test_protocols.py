@@ -1,19 +1,18 @@
 """One protocol for every model: what a tuner can reach, and a test part that is read once."""
 
 import gc
-import logging
 import types
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import __main__ as command
-from recsys_lib import datasets, evaluation, protocols, splits, tuning
+from recsys_lib import datasets, evaluation, splits, tuning
+from recsys_lib.benchmark import benchmark
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
-from recsys_lib.models import ALS, BiasALS, Popularity
-from recsys_lib.protocols import Development, runs
+from recsys_lib.models import ALS, BPR, BiasALS, Popularity
 from recsys_lib.ratings import CSR, Ratings
 
 RANDOM = ["3-fold", "80-20", "75-25"]
@@ -39,15 +38,15 @@ def pairs(ratings):
 
 def sealed(fold):
     """What nobody but this test may look at."""
-    return fold.exam._test
+    return fold._test
 
 
 # ---- folds
 
 
 @pytest.mark.parametrize("protocol", NAMES)
-def sealeds_are_disjoint_and_complete(data, protocol):
-    for fold in protocols.folds(data, protocol):
+def test_parts_are_disjoint_and_complete(data, protocol):
+    for fold in evaluation.folds(data, protocol):
         train, valid, test = fold.development.train, fold.development.valid, sealed(fold)
         together = np.concatenate([pairs(train), pairs(valid), pairs(test)])
         np.testing.assert_array_equal(np.sort(together), pairs(data.ratings))
@@ -55,7 +54,7 @@ def sealeds_are_disjoint_and_complete(data, protocol):
         np.testing.assert_array_equal(pairs(fold.learning), pairs(both))
         np.testing.assert_array_equal(fold.learning.by_user.values, both.by_user.values)
         assert min(len(train), len(valid), len(test)) > 0
-        assert fold.exam.n_ratings == len(test)
+        assert fold.n_test == len(test)
         assert fold.development.items is data.items
         for part in (train, valid, test, fold.learning):
             np.testing.assert_array_equal(part.user_ids, data.ratings.user_ids)
@@ -63,19 +62,19 @@ def sealeds_are_disjoint_and_complete(data, protocol):
 
 
 def test_each_rating_is_tested_in_one_fold(data):
-    tested = [pairs(sealed(fold)) for fold in protocols.folds(data, "7-fold", seed=3)]
+    tested = [pairs(sealed(fold)) for fold in evaluation.folds(data, "7-fold", seed=3)]
     np.testing.assert_array_equal(np.sort(np.concatenate(tested)), pairs(data.ratings))
     assert {len(part) for part in tested} == {4000 // 7, 4000 // 7 + 1}
 
 
 def test_sizes_are_what_the_name_says(data):
-    (fold,) = protocols.folds(data, "75-25", valid=0.2)
+    (fold,) = evaluation.folds(data, "75-25", valid=0.2)
     assert (len(sealed(fold)), len(fold.development.valid)) == (1000, 600)
-    (fold,) = protocols.folds(data, "temporal", valid=0.2)
+    (fold,) = evaluation.folds(data, "temporal", valid=0.2)
     assert (len(sealed(fold)), len(fold.development.valid)) == (400, 720)
     assert fold.learning.timestamps.max() <= sealed(fold).timestamps.min()
     assert fold.development.train.timestamps.max() <= fold.development.valid.timestamps.min()
-    (fold,) = protocols.folds(data, "leave-last")
+    (fold,) = evaluation.folds(data, "leave-last")
     assert (sealed(fold).by_user.counts == 1).all()
 
 
@@ -84,7 +83,7 @@ def test_data_name_and_seed_decide_a_fold(data, protocol):
     def drawn(seed, **options):
         return [
             [pairs(part) for part in (fold.development.train, sealed(fold))]
-            for fold in protocols.folds(data, protocol, seed, **options)
+            for fold in evaluation.folds(data, protocol, seed, **options)
         ]
 
     one, again, other = drawn(4), drawn(4), drawn(5)
@@ -99,7 +98,7 @@ def test_data_name_and_seed_decide_a_fold(data, protocol):
 
 
 def test_validation_is_drawn_afresh_in_each_fold(data):
-    a, b, _ = (pairs(fold.development.valid) for fold in protocols.folds(data, "3-fold"))
+    a, b, _ = (pairs(fold.development.valid) for fold in evaluation.folds(data, "3-fold"))
     assert len(np.intersect1d(a, b)) < 0.3 * len(a)
 
 
@@ -120,17 +119,17 @@ def test_validation_is_drawn_afresh_in_each_fold(data):
 )
 def test_a_protocol_that_cannot_be_is_told_in_one_line(data, protocol, options, says):
     with pytest.raises(RecsysError, match=says) as caught:
-        protocols.folds(data, protocol, **options)
+        evaluation.folds(data, protocol, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_times_are_needed_where_time_decides(data):
     old = data.ratings
     bare = replace(data, ratings=Ratings(old.user_ids, old.item_ids, old.by_user))
-    assert protocols.folds(bare, "80-20")[0].learning.timestamps is None
+    assert evaluation.folds(bare, "80-20")[0].learning.timestamps is None
     for protocol in ("temporal", "leave-last"):
         with pytest.raises(DataError, match="timestamps"):
-            protocols.folds(bare, protocol)
+            evaluation.folds(bare, protocol)
 
 
 # ---- the leak test, by what can be reached
@@ -162,12 +161,12 @@ def arrays_in(root):
     return [thing for thing in reach(root) if isinstance(thing, np.ndarray)]
 
 
-def leaks(development, fold):
+def leaks(development, fold, whole):
     """Return what in reach of a Development shares memory with the test part, or holds some of it.
 
     The ratings and times of the data that this is asked about occur once each.
     """
-    test, whole = sealed(fold), fold._ratings
+    test = sealed(fold)
     secret = [
         array for part in (test, whole) for array in (*part.by_user, *part.by_item, part.timestamps)
     ]
@@ -205,7 +204,7 @@ def unique(data):
 
 @pytest.mark.parametrize("protocol", NAMES)
 def test_no_way_leads_from_a_development_to_the_test_part(unique, protocol):
-    for fold in protocols.folds(unique, protocol):
+    for fold in evaluation.folds(unique, protocol):
         development = fold.development
         development.train.by_item  # noqa: B018 - all that is built at first use is there as well
         fold.learning.by_item  # noqa: B018
@@ -215,38 +214,40 @@ def test_no_way_leads_from_a_development_to_the_test_part(unique, protocol):
                 assert any(np.shares_memory(array, other) for other in seen)
         item_ids = development.items["item_id"].to_numpy()
         assert any(np.shares_memory(item_ids, other) for other in seen)
-        assert leaks(development, fold) == []
+        assert leaks(development, fold, unique.ratings) == []
 
 
 LEAKS = {
-    "the fold itself": lambda d, f: object.__setattr__(d, "fold", f),
-    "the exam, in a closure": lambda d, f: object.__setattr__(d, "hint", lambda: f.exam),
-    "a bound method": lambda d, f: object.__setattr__(d, "hint", f.exam.sit),
-    "the whole": lambda d, f: setattr(d.train, "whole", f._ratings),
-    "a view": lambda d, f: object.__setattr__(d, "hint", f.exam._test.by_user.values[::-2]),
-    "a copy": lambda d, f: setattr(d.valid, "hint", f.exam._test.by_user.values[3:9].copy()),
-    "copied times": lambda d, f: setattr(d.valid, "hint", [f.exam._test.timestamps[:2] + 0]),
+    "the split itself": lambda d, f: object.__setattr__(d, "fold", f),
+    "the split, in a closure": lambda d, f: object.__setattr__(
+        d, "hint", lambda: f.test_input or f
+    ),
+    "a bound method": lambda d, f: object.__setattr__(d, "hint", f.test),
+    "the whole": lambda d, f: setattr(d.train, "whole", splits.merge(f.learning, f._test)),
+    "a view": lambda d, f: object.__setattr__(d, "hint", f._test.by_user.values[::-2]),
+    "a copy": lambda d, f: setattr(d.valid, "hint", f._test.by_user.values[3:9].copy()),
+    "copied times": lambda d, f: setattr(d.valid, "hint", [f._test.timestamps[:2] + 0]),
     "in a table": lambda d, f: object.__setattr__(
-        d, "items", d.items.assign(hint=np.resize(f.exam._test.by_user.values, len(d.items)))
+        d, "items", d.items.assign(hint=np.resize(f._test.by_user.values, len(d.items)))
     ),
     "in an object array": lambda d, f: object.__setattr__(d, "hint", np.array([f], object)),
     "copied pairs": lambda d, f: object.__setattr__(
-        d, "hint", CSR(*(array.copy() for array in f.exam._test.by_user))._replace(values=None)
+        d, "hint", CSR(*(array.copy() for array in f._test.by_user))._replace(values=None)
     ),
 }
 
 
 @pytest.mark.parametrize("kind", LEAKS)
 def test_a_development_that_leaks_is_found_out(unique, kind):
-    fold = protocols.folds(unique, "80-20")[0]
+    fold = evaluation.folds(unique, "80-20")[0]
     development = fold.development
-    assert leaks(development, fold) == []
+    assert leaks(development, fold, unique.ratings) == []
     LEAKS[kind](development, fold)
-    assert leaks(development, fold) != []
+    assert leaks(development, fold, unique.ratings) != []
 
 
 def test_a_development_cannot_be_given_other_parts(data):
-    fold = protocols.folds(data, "80-20")[0]
+    fold = evaluation.folds(data, "80-20")[0]
     with pytest.raises(AttributeError):
         fold.development.valid = fold.learning
 
@@ -256,13 +257,14 @@ def test_a_development_cannot_be_given_other_parts(data):
 
 def poisoned(data, protocol, number, part):
     """Return the data with every rating of a fold's `part` turned round: 5 becomes 0.5."""
-    labels = protocols.folds(data, protocol)[number]._labels
+    fold = evaluation.folds(data, protocol)[number]
+    chosen = np.isin(pairs(data.ratings), pairs(part(fold)))
     values = data.ratings.by_user.values
-    return with_values(data, np.where(labels == part, 5.5 - values, values))
+    return with_values(data, np.where(chosen, 5.5 - values, values))
 
 
 def search(data, protocol, number):
-    development = protocols.folds(data, protocol)[number].development
+    development = evaluation.folds(data, protocol)[number].development
     found = tuning.tune(ALS(n_epochs=4), development, 5, seed=7, progress=False)
     return found.best_params, found.best_value, found.trials.drop(columns="seconds")
 
@@ -270,147 +272,178 @@ def search(data, protocol, number):
 @pytest.mark.parametrize(("protocol", "number"), [("80-20", 0), ("3-fold", 2), ("leave-last", 0)])
 def test_other_test_ratings_change_no_bit_of_a_search(data, protocol, number):
     params, value, trials = search(data, protocol, number)
-    other = poisoned(data, protocol, number, splits.TEST)
+    other = poisoned(data, protocol, number, sealed)
     same_params, same_value, same_trials = search(other, protocol, number)
     assert (params, value) == (same_params, same_value)
     pd.testing.assert_frame_equal(trials, same_trials, check_exact=True)
     # But those of the validation part do, or nothing would have been shown.
-    assert search(poisoned(data, protocol, number, splits.VALID), protocol, number)[1] != value
+    assert (
+        search(poisoned(data, protocol, number, lambda fold: fold.valid), protocol, number)[1]
+        != value
+    )
 
 
-def test_other_test_ratings_change_no_bit_of_a_choice(data):
+def test_other_test_ratings_change_no_bit_of_a_choice(data, monkeypatch):
     """The whole way, as `reproduce` goes it: sample, search, finals."""
+    monkeypatch.setattr(tuning, "choose_within", partial(tuning.choose_within, limit=1500))
     clean, dirty = (
-        protocols.run(
-            some, {"BiasALS": BiasALS()}, "80-20", metrics=["rmse"], progress=False,
-            tune=lambda model, parts: command.choose(model, parts, 4, seed=0, limit=1500),
-        )
-        for some in (data, poisoned(data, "80-20", 0, splits.TEST))
-    )  # fmt: skip
-    assert clean.params == dirty.params
-    assert dirty.table["rmse"][0] > clean.table["rmse"][0] + 0.1
+        benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).runs[0]
+        for some in (data, poisoned(data, "80-20", 0, sealed))
+    )
+    assert clean.fitted.get_params() == dirty.fitted.get_params()
+    assert dirty.report["rmse"] > clean.report["rmse"] + 0.1
 
 
-# ---- the exam
+# ---- the test part is read once
 
 
-def test_an_exam_is_sat_once_under_a_name(data):
-    fold = protocols.folds(data, "80-20")[0]
-    model = BiasALS().fit(fold.learning, progress=False)
-    report = fold.exam.sit("bias", model, fold.learning, ["rmse"])
+def test_a_split_tests_once_under_a_name(data):
+    fold = evaluation.folds(data, "80-20")[0]
+    model = fold.fit(BiasALS(), progress=False)
+    report = fold.test("bias", model, ["rmse"])
     direct = evaluation.evaluate(model, fold.learning, sealed(fold), ["rmse"])
     assert report.values == direct.values
-    with pytest.raises(RecsysError, match="'bias' has sat this exam already") as caught:
-        fold.exam.sit("bias", model, fold.learning, ["mae"])
+    with pytest.raises(RecsysError, match="'bias' was tested on 'split' already") as caught:
+        fold.test("bias", model, ["mae"])
     assert "\n" not in str(caught.value)
-    assert fold.exam.sit("another", model, fold.learning, ["rmse"]).values == report.values
+    assert fold.test("another", model, ["rmse"]).values == report.values
 
 
-def test_a_sitting_that_told_nothing_does_not_count(data):
-    fold = protocols.folds(data, "80-20")[0]
+def test_a_test_that_told_nothing_does_not_count(data):
+    fold = evaluation.folds(data, "80-20")[0]
     with pytest.raises(NotFittedError):
-        fold.exam.sit("bias", BiasALS(), fold.learning)
-    model = BiasALS().fit(fold.learning, progress=False)
+        fold.test("bias", BiasALS())
+    model = fold.fit(BiasALS(), progress=False)
     with pytest.raises(RecsysError, match="no metric"):
-        fold.exam.sit("bias", model, fold.learning, ["rsme"])
-    strict = fold.exam.sit("bias", model, fold.learning, ["ndcg@5"], relevant=5.0)
-    assert strict.relevant == 5.0
+        fold.test("bias", model, ["rsme"])
+    assert fold.test("bias", model, ["ndcg@5"], relevant=5.0).relevant == 5.0
 
 
-# ---- all models on all folds
+# ---- protocols of likes
 
 
-class Spy(Popularity):
-    """Keeps what each fit was given, in a list common to all copies."""
-
-    by = "count"
-
-    def __init__(self, fits, size=1, seed=0):
-        self.fits, self.size, self.seed = fits, size, seed
-
-    def fit(self, train, valid=None, items=None, *, progress=None, run_dir=None):
-        self.fits.append((train, valid, items, self.size, self.seed))
-        self.ballast = [np.ones(self.size) for _ in range(2)]
-        del self.ballast[0]
-        return super().fit(train)
-
-
-def test_a_run_is_a_row_a_model_seed_and_fold(data):
-    models = {"good": ALS(n_factors=2, n_epochs=3), "flat": BiasALS(), "lists": Popularity()}
-    found = protocols.run(
-        data, models, "3-fold", seeds=(0, 5), metrics=["rmse", "ndcg@5"], progress=False
+@pytest.fixture(scope="module")
+def watched():
+    return datasets.simulate_watches(
+        n_users=300, n_items=400, n_watches=20_000, n_small_users=80, n_small_items=150, seed=1
     )
-    table = found.table
-    assert found.metrics == ["rmse", "ndcg@5"]
-    assert len(table) == 3 * 2 * 3
-    assert table["n_ratings"].groupby([table["model"], table["seed"]]).sum().eq(4000).all()
-    for _, row in table.iterrows():
-        key = (row["model"], row["seed"], row["fold"])
-        params = found.params[key]
-        (fold,) = (f for f in protocols.folds(data, "3-fold", row["seed"]) if f.name == row["fold"])
-        model = type(models[row["model"]])(**params).fit(fold.learning, progress=False)
-        metrics = ["ndcg@5"] if row["model"] == "lists" else ["rmse", "ndcg@5"]
-        report = evaluation.evaluate(model, fold.learning, sealed(fold), metrics)
-        assert found.reports[key].values == report.values
-        assert row[metrics].to_dict() == report.values
-        assert np.isnan(row["rmse"]) == (row["model"] == "lists")
-    assert {p["seed"] for (name, seed, _), p in found.params.items() if name == "good"} == {0, 5}
-    assert not hasattr(models["good"], "user_ids_")  # copies were fitted
-
-    summary = found.summary()
-    assert summary.index.tolist() == [*models]
-    for name in models:
-        mine = table[table["model"] == name]
-        assert summary.loc[name, "rmse sd"] == pytest.approx(mine["rmse"].std(), nan_ok=True)
-        assert summary.loc[name, "ndcg@5"] == pytest.approx(mine["ndcg@5"].mean())
-        assert summary.loc[name, "memory_mb"] == pytest.approx(mine["memory_mb"].mean())
-        assert summary.loc[name, "runs"] == 6
 
 
-def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
-    monkeypatch.setattr(runs, "WARM_UP", 100)
-    fits, told = [], []
-
-    def tune(model, development):
-        assert type(development) is Development
-        told.append((type(model), model.size, len(development.train), len(development.valid)))
-        return {"size": 10**6}
-
-    found = protocols.run(data, {"spy": Spy(fits, seed=3)}, "80-20", seeds=[2], tune=tune)
-    assert told == [(Spy, 1, 2880, 320)]
-    # First a few ratings, so that what follows holds no compilation; then all there is to learn.
-    (small, *_), (learning, valid, items, size, seed) = fits
-    assert len(small) == 100
-    np.testing.assert_array_equal(
-        pairs(learning), pairs(protocols.folds(data, "80-20", 2)[0].learning)
-    )
-    assert (valid, size, seed) == (None, 10**6, 5)
-    assert items is data.items
-    assert found.params["spy", 2, "split"]["size"] == 10**6
-    (row,) = found.table.to_dict("records")
-    assert 2 * 8 < row["memory_mb"] < 2 * 8 + 2  # both arrays, at the one moment that both exist
-    assert row["fit_seconds"] > 0 and row["tune_seconds"] > 0
-    assert np.isnan(found.summary().loc["spy", "ndcg@10 sd"])
+@pytest.fixture(scope="module")
+def starred():
+    return datasets.load("synthetic", n_users=200, n_items=300, n_ratings=12_000, seed=1)
 
 
-def test_each_result_goes_to_the_log(data, caplog):
-    caplog.set_level(logging.INFO, "recsys_lib")
-    protocols.run(data, {"a": BiasALS()}, "2-fold", metrics=["rmse"], progress=False)
-    lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("a, seed 0, fold")]
-    assert len(lines) == 2 and all("rmse 0." in line for line in lines)
+def test_the_big_matrix_is_parted_and_the_small_one_is_the_test(watched):
+    split = evaluation.fully_observed(watched, valid=0.2)
+    together = np.sort(np.concatenate([pairs(split.train), pairs(split.valid)]))
+    np.testing.assert_array_equal(together, pairs(watched.ratings))
+    assert len(split.valid) == 4_000
+    assert sealed(split) is watched.full
+    other = evaluation.fully_observed(watched, valid=0.2, seed=1)
+    assert not np.array_equal(pairs(other.valid), pairs(split.valid))
 
 
-@pytest.mark.parametrize(
-    ("models", "options", "says"),
-    [
-        ({}, {}, "there are 0 models"),
-        ({"a": BiasALS()}, {"seeds": []}, "no seed twice"),
-        ({"a": BiasALS()}, {"seeds": [1, 1]}, "no seed twice"),
-        ({"a": Spy([])}, {"metrics": ["rmse", "mae"]}, "Spy can have none of the metrics rmse"),
-        ({"a": Spy([])}, {"metrics": ["ncdg@10"]}, "there is no metric 'ncdg@10'"),
-    ],
-)
-def test_a_run_that_cannot_be_ends_before_anything_is_fitted(data, models, options, says):
-    with pytest.raises(RecsysError, match=says):
-        protocols.run(data, models, "80-20", **options)
-    assert all(model.fits == [] for model in models.values() if isinstance(model, Spy))
+def test_every_item_that_is_ranked_has_been_judged(watched):
+    """By hand: only the small matrix's videos, those the user watched, by score then index."""
+    split = evaluation.fully_observed(watched)
+    model = Popularity().fit(split.likes)
+    report = split.test("popularity", model, ["precision@10", "ndcg@10"])
+    score, discount = model.item_scores_, 1 / np.log2(np.arange(2, 12))
+    precision, ndcg = [], []
+    for u in np.flatnonzero(watched.full.by_user.counts):
+        items, ratios = watched.full.by_user.row(u)
+        liked = ratios >= 2
+        if not liked.any():
+            continue
+        hits = liked[np.argsort(-score[items], kind="stable")[:10]]
+        precision.append(hits.mean())
+        ndcg.append((hits @ discount) / discount[: liked.sum()].sum())
+    assert report["precision@10"] == pytest.approx(np.mean(precision))
+    assert report["ndcg@10"] == pytest.approx(np.mean(ndcg))
+    assert report.n_users == len(ndcg)
+    assert report.candidates == "test"
+
+
+def test_of_a_matrix_where_all_is_liked_any_list_is_perfect(watched):
+    split = evaluation.fully_observed(watched, liked=0.0)
+    report = split.test("all", Popularity().fit(split.train), ["precision@10"])
+    assert report["precision@10"] == 1
+
+
+def test_some_videos_can_be_made_cold(watched):
+    small, natural = watched.full, (watched.ratings.by_item.counts == 0).sum()
+    tested = np.flatnonzero(small.by_item.counts)
+    split = evaluation.fully_observed(watched, cold=0.2)
+    counts = split.train.by_item.counts + split.valid.by_item.counts
+    assert (counts[tested] == 0).sum() == 0.2 * len(tested) > natural
+    others = np.setdiff1d(np.arange(watched.ratings.n_items), tested)
+    np.testing.assert_array_equal(counts[others], watched.ratings.by_item.counts[others])
+    # Where there are enough already, nothing is left out.
+    same = evaluation.fully_observed(watched, cold=0.01)
+    assert len(same.train) + len(same.valid) == len(watched.ratings)
+    with pytest.raises(RecsysError, match="cold is 1; it is a share"):
+        evaluation.fully_observed(watched, cold=1)
+
+
+def test_likes_are_what_the_threshold_says(watched, starred):
+    for split, least in (
+        (evaluation.fully_observed(watched, liked=1.5), 1.5),
+        (evaluation.user_holdout(starred), 4),
+    ):
+        values = split.train.by_user.values
+        assert len(split.likes) == (values >= least).sum() < len(values)
+        assert split.likes.by_user.values.min() >= least
+        assert split.relevant == split.development.options["relevant"] == least
+
+
+def test_strangers_are_strangers_and_validation_is_of_the_trained(starred):
+    split = evaluation.user_holdout(starred, seed=2)
+    shown = split.test_input
+    held_out = sealed(split).by_user.counts > 0
+    assert held_out.sum() == 40
+    np.testing.assert_array_equal(shown.by_user.counts > 0, held_out)
+    for part in (split.train, split.valid):
+        assert not part.by_user.counts[held_out].any()
+    together = np.concatenate([pairs(p) for p in (split.train, split.valid, sealed(split), shown)])
+    np.testing.assert_array_equal(np.sort(together), pairs(starred.ratings))
+    model = split.fit(BPR(threshold=4.0, n_epochs=5))
+    assert split.learning is split.train
+    assert split.development.measure(model).n_users > 100
+    report = split.test("BPR", model)
+    assert report.n_users <= 40
+    assert report["ndcg@10"] > 0
+
+
+def test_models_may_read_what_was_known_before_and_nothing_else(watched, starred):
+    class Asks(Popularity):
+        def fit(self, train, valid=None, **known):
+            self.given = train, valid, known["items"], known["users"]
+            return super().fit(train, valid)
+
+    split = evaluation.fully_observed(watched)
+    train, valid, items, users = split.development.fit(Asks()).given
+    assert (train, valid) == (split.train, split.valid)
+    assert users is watched.users
+    # Whatever counts what happened in the days of the watches would be a look ahead.
+    kept = {"item_id", "year", "genres", "author_id", "upload_type", "video_duration"}
+    assert set(items) == kept < set(watched.items)
+    np.testing.assert_array_equal(items["author_id"], watched.items["author_id"])
+    _, _, items, users = evaluation.user_holdout(starred).development.fit(Asks()).given
+    assert set(items) == {"item_id", "year", "genres"}
+    assert users is None
+
+
+def test_choosing_and_measuring_look_at_their_own_part(watched):
+    split = evaluation.fully_observed(watched)
+    model = Popularity().fit(split.likes)
+    assert split.development.measure(model).n_ratings == len(split.valid)
+    assert split.test("popularity", model).n_ratings == split.n_test == len(sealed(split))
+
+
+@pytest.mark.parametrize("protocol", ["fully_observed", "user_holdout"])
+def test_shares_out_of_range_are_refused(watched, starred, protocol):
+    with pytest.raises(RecsysError, match=r"valid is 1\.5"):
+        getattr(evaluation, protocol)(
+            watched if protocol == "fully_observed" else starred, valid=1.5
+        )

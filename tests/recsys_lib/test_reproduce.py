@@ -9,8 +9,10 @@ import sys
 import pytest
 
 from recsys_lib import __main__ as command
-from recsys_lib import datasets, models, protocols, tuning
+from recsys_lib import datasets, evaluation, models, tuning
+from recsys_lib.benchmark import benchmark
 from recsys_lib.errors import RecsysError
+from recsys_lib.tuning import finals
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +46,10 @@ def test_a_line_a_model_with_the_mean_over_folds(root):
     assert len({len(line) for line in lines}) == 1  # the columns are straight
     data = datasets.load("synthetic")
     wanted = {name: getattr(models, name)() for name in found}
-    expected = protocols.run(data, wanted, "2-fold", seeds=[3], metrics=["rmse"], progress=False)
-    for name, row in expected.summary().iterrows():
-        assert found[name]["rmse"] == f"{row['rmse']:.4f}"
-        assert found[name]["sd"] == f"{row['rmse sd']:.4f}"
+    expected = benchmark(wanted, data, "2-fold", seeds=[3], metrics=["rmse"], progress=False)
+    for name, values in expected.table.groupby("model")["rmse"]:
+        assert found[name]["rmse"] == f"{values.mean():.4f}"
+        assert found[name]["sd"] == f"{values.std():.4f}"
         assert float(found[name]["seconds"]) > 0
     for text in ("ALS, seed 3, fold 1: rmse 0.", "BiasALS, seed 3, fold 2: rmse 0."):
         assert text in told  # signs of life, where no program looks for results
@@ -131,32 +133,32 @@ def test_models_are_named_in_any_case_and_once():
 @pytest.fixture(scope="module")
 def development():
     data = datasets.load("synthetic", n_users=200, n_items=150, n_ratings=8000, seed=1)
-    return protocols.folds(data, "5-fold")[1].development
+    return evaluation.folds(data, "5-fold")[1].development
 
 
 def test_what_a_sample_chose_must_be_better_on_the_whole(development, monkeypatch):
-    for name in ("FINALISTS", "DEALS"):
-        monkeypatch.setattr(command, name, 1)  # so that a small sample misleads now and then
+    for name in ("QUICK_FINALISTS", "QUICK_DEALS"):
+        monkeypatch.setattr(finals, name, 1)  # so that a small sample misleads now and then
     model, lost = models.BiasALS(gamma=1.0), 0
     for seed in range(4):
         some = tuning.some_users(development, 300, seed)
         misled = tuning.choose(model, some, 3, seed=seed, finalists=1, deals=1).params
         own = {name: getattr(model, name) for name in misled}
         scores = tuning.confirm(model, development, [misled, own], deals=1, seed=seed).mean(axis=1)
-        found = command.choose(model, development, 3, seed, limit=300)
+        found = tuning.choose_within(model, development, 3, seed, limit=300)
         assert found == [misled, own][int(scores.argmin())]
         lost += scores[0] > scores[1]
     assert lost > 0
 
 
 def test_more_ratings_may_want_more_factors(development, monkeypatch):
-    for name in ("FINALISTS", "DEALS"):
-        monkeypatch.setattr(command, name, 1)
+    for name in ("QUICK_FINALISTS", "QUICK_DEALS"):
+        monkeypatch.setattr(finals, name, 1)
     model = models.ALS(n_factors=2, n_epochs=4)
     some = tuning.some_users(development, 2000, 0)
     params = tuning.choose(model, some, 2, seed=0, finalists=1, deals=1).params
     own = {name: getattr(model, name) for name in params}
     candidates = [params, own, {**params, "n_factors": 2 * params["n_factors"]}]
     scores = tuning.confirm(model, development, candidates, deals=1, seed=0).mean(axis=1)
-    found = command.choose(model, development, 2, 0, limit=2000)
+    found = tuning.choose_within(model, development, 2, 0, limit=2000)
     assert found == candidates[int(scores.argmin())]

@@ -30,11 +30,11 @@ def test_each_rating_stands_in_its_block_once_by_user_and_once_by_item():
 
 
 def test_what_travels_is_drawn_in_megabytes():
-    table = pd.DataFrame({"broadcast": [2e6, 4e6], "mail": [1e6, 3e6]}, index=[2, 4])
+    table = pd.DataFrame({"broadcast": [2e6, 4e6], "shuffle": [1e6, 3e6]}, index=[2, 4])
     axes = cluster.travel(table, limit=8e6).axes[0]
     drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert drawn["broadcast"] == [2, 4]
-    assert drawn["mail"] == [1, 3]
+    assert drawn["shuffle"] == [1, 3]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["2", "4"]
     assert "megabytes" in axes.get_ylabel()
 

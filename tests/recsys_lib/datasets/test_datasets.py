@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import datasets, protocols
+from recsys_lib import datasets, evaluation
 from recsys_lib.datasets import fetch, movielens, official, registry
 from recsys_lib.datasets.tidy import tidy_title
 from recsys_lib.errors import DataError, DownloadError, UnknownDatasetError
@@ -701,11 +701,11 @@ def test_the_official_splits_are_read_as_published(home, monkeypatch, packed):
                 np.testing.assert_array_equal(part.user_ids, data.ratings.user_ids)
                 assert part.scale == (1.0, 5.0)
     for protocol, names in (("u1-u5", official.U1_TO_U5), ("ua-ub", official.UA_AND_UB)):
-        folds = protocols.folds(data, protocol, seed=3)
+        folds = evaluation.folds(data, protocol, seed=3)
         assert [fold.name for fold in folds] == [*names]
         for fold, (train, test) in zip(folds, official.parts(data, names), strict=True):
             pd.testing.assert_frame_equal(fold.learning.to_frame(), train.to_frame())
-            assert fold.exam.n_ratings == len(test)
+            assert fold.n_test == len(test)
             assert len(fold.development.valid) == round(0.1 * len(train))
 
 

@@ -61,12 +61,17 @@ def to_blocks(to_spark):
     return deal
 
 
-def assert_same(model, twin, tolerance=1e-4):
-    """Two models predict the same, of everyone and everything."""
-    np.testing.assert_array_equal(model.user_ids_, twin.user_ids_)
-    np.testing.assert_array_equal(model.item_ids_, twin.item_ids_)
-    users = np.repeat(twin.user_ids_, len(twin.item_ids_))
-    items = np.tile(twin.item_ids_, len(twin.user_ids_))
-    np.testing.assert_allclose(
-        model.predict(users, items), twin.predict(users, items), rtol=0, atol=tolerance
-    )
+@pytest.fixture(scope="session")
+def assert_same():
+    """A function that holds two models to the same predictions, of everyone and everything."""
+
+    def check(model, twin, tolerance=1e-4):
+        np.testing.assert_array_equal(model.user_ids_, twin.user_ids_)
+        np.testing.assert_array_equal(model.item_ids_, twin.item_ids_)
+        users = np.repeat(twin.user_ids_, len(twin.item_ids_))
+        items = np.tile(twin.item_ids_, len(twin.user_ids_))
+        np.testing.assert_allclose(
+            model.predict(users, items), twin.predict(users, items), rtol=0, atol=tolerance
+        )
+
+    return check

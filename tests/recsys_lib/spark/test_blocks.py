@@ -9,14 +9,13 @@ from recsys_lib import spark
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.ratings import Ratings
 from recsys_lib.spark.blocks import partition_keys
-from recsys_lib.spark.fitted import _collect_ids, _collect_ratings
 
 
 def assert_same_ratings(blocks, ratings):
-    np.testing.assert_array_equal(_collect_ids(blocks.users), ratings.user_ids)
-    np.testing.assert_array_equal(_collect_ids(blocks.items), ratings.item_ids)
+    np.testing.assert_array_equal(blocks.users.collect_ids(), ratings.user_ids)
+    np.testing.assert_array_equal(blocks.items.collect_ids(), ratings.item_ids)
     for side, csr in ((blocks.users, ratings.by_user), (blocks.items, ratings.by_item)):
-        for got, expected in zip(_collect_ratings(side), csr, strict=True):
+        for got, expected in zip(side.collect_ratings(), csr, strict=True):
             np.testing.assert_array_equal(got, expected)
     assert blocks.n_ratings == len(ratings)
     assert blocks.n_duplicates == ratings.n_duplicates
@@ -54,10 +53,10 @@ def test_of_a_pair_rated_again_the_latest_counts_and_then_the_highest(to_spark):
     )
     names = {"user": "who", "item": "what", "rating": "stars"}
     timed = spark.Blocks.from_frame(to_spark(table), **names, timestamp="when", n_blocks=2)
-    np.testing.assert_array_equal(_collect_ratings(timed.users).values, [2.0, 3.0, 4.0, 1.0])
-    np.testing.assert_array_equal(_collect_ratings(timed.items).values, [2.0, 3.0, 4.0, 1.0])
+    np.testing.assert_array_equal(timed.users.collect_ratings().values, [2.0, 3.0, 4.0, 1.0])
+    np.testing.assert_array_equal(timed.items.collect_ratings().values, [2.0, 3.0, 4.0, 1.0])
     untimed = spark.Blocks.from_frame(to_spark(table), **names, n_blocks=2)
-    np.testing.assert_array_equal(_collect_ratings(untimed.users).values, [5.0, 3.0, 4.0, 1.0])
+    np.testing.assert_array_equal(untimed.users.collect_ratings().values, [5.0, 3.0, 4.0, 1.0])
     assert (timed.n_ratings, timed.n_duplicates) == (4, 3)
 
 
@@ -98,7 +97,9 @@ def test_ratings_off_the_scale_and_ids_of_another_kind_are_refused(to_spark):
     frame = to_spark(TABLE)
     with pytest.raises(DataError, match=r"rating 5\.0; .* a number from 1 to 4 \(1 such rows\)"):
         spark.Blocks.from_frame(frame, scale=(1, 4), n_blocks=2)
-    with pytest.raises(DataError, match="id 'seven' is none of column 'item_id'"):
+    with pytest.raises(
+        DataError, match="'item_id' is bigint, and the further ids for it are string"
+    ):
         spark.Blocks.from_frame(frame, item_ids=["seven"], n_blocks=2)
     with pytest.raises(RecsysError, match="n_blocks is 0"):
         spark.Blocks.from_frame(frame, n_blocks=0)

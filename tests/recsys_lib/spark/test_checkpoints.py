@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import assert_same
 
 from recsys_lib import models, spark
 from recsys_lib.errors import RecsysError
@@ -34,10 +33,10 @@ def test_a_resumed_run_is_as_if_never_interrupted(to_blocks, parts, data, tmp_pa
     )
     whole = spark.fit(model, to_blocks(train, 3), data.items)
     got, expected = again.model(), whole.model()
-    for name in model._learnt:
+    for name in ("user_rows_", "item_rows_", "item_priors_", "feature_rows_"):
         np.testing.assert_array_equal(getattr(got, name), getattr(expected, name))
     timeless = ["epoch", "loss", "rmse_train"]
-    pd.testing.assert_frame_equal(got.history[timeless], expected.history[timeless])
+    pd.testing.assert_frame_equal(got.training_log_[timeless], expected.training_log_[timeless])
     assert [path.name for path in (tmp_path / "run").glob("epoch-*")] == ["epoch-00003"]
 
 
@@ -55,7 +54,7 @@ def test_a_checkpoint_of_another_run_is_refused(to_blocks, parts, tmp_path):
         spark.fit(models.ALS(), blocks, resume=True)
 
 
-def test_files_lie_wherever_spark_reads_and_writes(session, to_spark, parts, tmp_path):
+def test_files_lie_wherever_spark_reads_and_writes(assert_same, session, to_spark, parts, tmp_path):
     """A mount table of Hadoop's stands in for a store: its addresses are no paths here."""
     settings = session.sparkContext._jsc.hadoopConfiguration()
     settings.set("fs.viewfs.mounttable.store.link./bucket", tmp_path.as_uri())

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyspark
 import pytest
-from conftest import assert_same
 
 from recsys_lib import models, spark
 
@@ -127,10 +126,10 @@ def executors(session):
 
 
 @pytest.mark.parametrize(
-    ("road", "checkpointed"), [("broadcast", False), ("mail", True)], ids=["broadcast", "mail"]
+    ("way", "checkpointed"), [("broadcast", False), ("shuffle", True)], ids=["broadcast", "shuffle"]
 )
 def test_a_worker_that_dies_in_mid_training_changes_nothing(
-    road, checkpointed, session, workers, blocks, parts, data, tmp_path
+    assert_same, way, checkpointed, session, workers, blocks, parts, data, tmp_path
 ):
     seen = []
 
@@ -144,7 +143,7 @@ def test_a_worker_that_dies_in_mid_training_changes_nothing(
         model,
         blocks,
         data.items,
-        broadcast_limit=1 << 30 if road == "broadcast" else 0,
+        broadcast_limit=1 << 30 if way == "broadcast" else 0,
         checkpoint=str(tmp_path / "run") if checkpointed else None,
         every=1,
         callback=look,

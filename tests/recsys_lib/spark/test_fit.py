@@ -1,15 +1,14 @@
-"""A fit on Spark is the fit in memory: the same numbers, by either road, however dealt out."""
+"""A fit on Spark is the fit in memory: the same numbers, by either way, however dealt out."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import assert_same
 
 from recsys_lib import models, spark
 from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import Ratings
 
-ROADS = {"broadcast": 1 << 30, "mail": 0}
+WAYS = {"broadcast": 1 << 30, "shuffle": 0}
 FAMILY = {
     "ALS": lambda: models.ALS(n_factors=6, n_epochs=2),
     "ALS-WR with popularity": lambda: models.ALS(n_factors=6, nu=1.0, n_epochs=2, popularity=5.0),
@@ -23,17 +22,17 @@ def blocks(to_blocks, parts):
     return to_blocks(parts[0], 3)
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", FAMILY)
-def test_the_model_is_that_of_the_fit_in_memory(name, road, blocks, parts, data):
+def test_the_model_is_that_of_the_fit_in_memory(assert_same, name, way, blocks, parts, data):
     model = FAMILY[name]()
-    fitted = spark.fit(model, blocks, data.items, broadcast_limit=ROADS[road])
+    fitted = spark.fit(model, blocks, data.items, broadcast_limit=WAYS[way])
     twin = FAMILY[name]().fit(parts[0], items=data.items)
     got = fitted.model()
     assert type(got) is type(twin)
     assert_same(got, twin)
     names = ["loss", "rmse_train"]
-    np.testing.assert_allclose(got.history[names], twin.history[names], rtol=1e-6)
+    np.testing.assert_allclose(got.training_log_[names], twin.training_log_[names], rtol=1e-6)
     if not got.feature_names_:  # no sum of it is added up in another order
         np.testing.assert_array_equal(got.user_rows_, twin.user_rows_)
         np.testing.assert_array_equal(got.item_rows_, twin.item_rows_)
@@ -42,32 +41,32 @@ def test_the_model_is_that_of_the_fit_in_memory(name, road, blocks, parts, data)
     np.testing.assert_allclose(got.item_priors_, twin.item_priors_, atol=1e-5)
 
 
-def test_one_block_is_as_good_as_many(to_blocks, parts):
+def test_one_block_is_as_good_as_many(assert_same, to_blocks, parts):
     model = models.ALS(n_factors=3, n_epochs=1)
     dealt = to_blocks(parts[0], 1)
     assert_same(spark.fit(model, dealt).model(), model.fit(parts[0]), tolerance=0)
 
 
-@pytest.mark.parametrize("road", ROADS)
-def test_blocks_may_be_empty(road, to_spark):
+@pytest.mark.parametrize("way", WAYS)
+def test_blocks_may_be_empty(assert_same, way, to_spark):
     """Five blocks for three items: two blocks have no row, and further ones no rating."""
     table = pd.DataFrame({"user_id": [1, 1, 2, 9], "item_id": [7, 8, 8, 7]})
     table["rating"] = [1.0, 5.0, 2.0, 4.0]
     ratings = Ratings.from_frame(table, item_ids=[3])
     model = models.ALS(n_factors=2, n_epochs=2)
     blocks = spark.Blocks.from_frame(to_spark(table), item_ids=[3], n_blocks=5)
-    fitted = spark.fit(model, blocks, broadcast_limit=ROADS[road])
+    fitted = spark.fit(model, blocks, broadcast_limit=WAYS[way])
     assert_same(fitted.model(), model.fit(ratings), tolerance=0)
 
 
-def test_one_side_may_be_broadcast_and_the_other_sent(blocks, parts):
+def test_one_side_may_be_broadcast_and_the_other_sent(assert_same, blocks, parts):
     train, model = parts[0], models.ALS(n_factors=3, n_epochs=2)
     limit = 4 * 4 * (train.n_users - 1)  # the users are a row too many
     assert train.n_items < train.n_users
     assert_same(spark.fit(model, blocks, broadcast_limit=limit).model(), model.fit(train), 0)
 
 
-def test_the_model_that_comes_home_is_an_ordinary_one(blocks, parts, data, tmp_path):
+def test_the_model_that_comes_home_is_an_ordinary_one(assert_same, blocks, parts, data, tmp_path):
     train, _ = parts
     model = models.GenreALS(n_factors=4, n_epochs=1)
     got = spark.fit(model, blocks, data.items).model()
@@ -100,7 +99,7 @@ def test_factors_are_tables_that_any_engine_can_read(blocks, parts, tmp_path):
 
 
 def test_an_epoch_shuffles_no_ratings(blocks):
-    """By mail, rows are dealt out anew; the packed blocks are read where they lie."""
+    """By shuffle, rows are dealt out anew; the packed blocks are read where they lie."""
     fitted = spark.fit(models.ALS(n_factors=3, n_epochs=1), blocks, broadcast_limit=0)
     plan = fitted.item_rows.frame._jdf.queryExecution().executedPlan().toString().splitlines()
     step = next(n for n, line in enumerate(plan) if "FlatMapCoGroupsInArrow" in line)

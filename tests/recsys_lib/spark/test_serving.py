@@ -2,11 +2,9 @@
 
 import pandas as pd
 import pytest
-from conftest import assert_same
 
 from recsys_lib import evaluation, models, spark
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.spark.tables import Names
 
 METRICS = ["rmse", "mae", "precision@5", "recall@10", "ndcg@10", "map@10", "mrr@5", "hit_rate@3"]
 
@@ -22,7 +20,7 @@ def twin(parts, data):
 
 
 @pytest.mark.parametrize("broadcast_limit", [1 << 30, 0])
-def test_the_lists_of_all_users_are_the_models(fitted, twin, broadcast_limit):
+def test_the_lists_of_all_users_are_the_models(assert_same, fitted, twin, broadcast_limit):
     """Of all items at once, and of a block of items at a time."""
     lists = spark.recommend(fitted, 7, broadcast_limit=broadcast_limit).toArrow().to_pandas()
     lists = lists.sort_values(["user_id", "rank"]).reset_index(drop=True)
@@ -40,9 +38,7 @@ def test_a_list_may_be_longer_than_what_is_left(fitted, parts):
 def test_what_a_test_part_says_is_the_same(fitted, twin, parts, to_spark):
     train, test = parts
     expected = evaluation.evaluate(twin, train, test, METRICS, relevant=3.5)
-    table = test.to_frame().rename(columns={"user_id": "who"})
-    names = Names(user="who")
-    got = spark.evaluate(fitted, to_spark(table), METRICS, relevant=3.5, names=names)
+    got = spark.evaluate(fitted, to_spark(test), METRICS, relevant=3.5)
     assert got.values == pytest.approx(expected.values, abs=1e-6)
     assert list(got.values) == METRICS
     assert got.summary == expected.summary

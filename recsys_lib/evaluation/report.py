@@ -13,15 +13,18 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from recsys_lib.errors import RecsysError
 
 # The rating metrics that have an interval: the column of `Report.errors` that each sums up.
 _SUMMED = {"rmse": "squared", "mae": "absolute"}
+SMALLER_IS_BETTER = frozenset(_SUMMED)
+Seed = int | np.random.Generator
 DRAWN_AT_A_TIME = 2**18  # users: it bounds the memory of an interval and changes no number
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The result of `evaluation.evaluate`; ``report["ndcg@10"]`` is one number of it.
 
@@ -78,24 +81,18 @@ class Report:
         return metric in self.values and (summed or metric in self.per_user)
 
     def interval(
-        self,
-        metric: str,
-        *,
-        level: float = 0.95,
-        n: int = 1000,
-        seed: int | np.random.Generator = 0,
+        self, metric: str, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
     ) -> tuple[float, float]:
         """Return the bootstrap interval over users of a metric; see `bootstrap_interval`.
 
         The ranking metrics are means over users. RMSE and MAE are of all ratings: whole users are
         drawn, with all their ratings, and the errors pooled.
         """
-        columns, statistic = self._columns(metric)
-        draws = statistic(*_resample(columns, n, seed, level))
-        return _interval(draws, level)
+        statistic = _root if metric == "rmse" else _ratio
+        return _percentiles(self._columns(metric), statistic, level, n, seed)
 
-    def _columns(self, metric: str) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
-        """Return what a metric is computed from: sums of these (n_users, c), and how."""
+    def _columns(self, metric: str) -> np.ndarray:
+        """Return the users' parts (2, n_users) in the two sums whose ratio the metric is."""
         self[metric]  # refuses what is not here
         if not self.has_interval(metric):
             able = [name for name in self.values if self.has_interval(name)]
@@ -104,10 +101,9 @@ class Report:
                 f"interval over users; these have: {', '.join(able) or 'none'}"
             )
         if metric in _SUMMED:
-            columns = self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64)
-            return columns, _root_ratio if metric == "rmse" else np.divide
+            return self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64).T
         values = self.per_user[metric].to_numpy(np.float64)
-        return np.column_stack([values, np.ones(len(values))]), np.divide
+        return np.array([values, np.ones(len(values))])
 
     @property
     def summary(self) -> str:
@@ -136,11 +132,7 @@ class Report:
 
 
 def compare(
-    reports: Mapping[str, Report],
-    interval: float | None = None,
-    *,
-    n: int = 1000,
-    seed: int = 0,
+    reports: Mapping[str, Report], interval: float | None = None, *, n: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """Return a table of several models, measured on the same users and ratings.
 
@@ -170,20 +162,16 @@ def compare(
     first, *others = reports
     for name in others:
         _check_same(first, reports[first], name, reports[name])
-    table: dict[str, list[float]] = {}
-    for metric in dict.fromkeys(metric for report in reports.values() for metric in report.values):
-        table[metric] = [report.values.get(metric, float("nan")) for report in reports.values()]
-        if interval is None or not any(report.has_interval(metric) for report in reports.values()):
-            continue
-        ends = [
-            report.interval(metric, level=interval, n=n, seed=seed)
-            if report.has_interval(metric)
-            else (float("nan"), float("nan"))
-            for report in reports.values()
-        ]
-        table[f"{metric} low"] = [low for low, _ in ends]
-        table[f"{metric} high"] = [high for _, high in ends]
-    return pd.DataFrame(table, index=pd.Index(list(reports), name="model"))
+    rows: list[dict[str, float]] = []
+    for report in reports.values():
+        row: dict[str, float] = {}
+        for metric, value in report.values.items():
+            row[metric] = value
+            if interval is not None and report.has_interval(metric):
+                ends = report.interval(metric, level=interval, n=n, seed=seed)
+                row[f"{metric} low"], row[f"{metric} high"] = ends
+        rows.append(row)
+    return pd.DataFrame(rows, index=pd.Index(list(reports), name="model"))
 
 
 class Paired(NamedTuple):
@@ -212,13 +200,7 @@ class Paired(NamedTuple):
 
 
 def paired(
-    a: Report,
-    b: Report,
-    metric: str,
-    *,
-    level: float = 0.95,
-    n: int = 1000,
-    seed: int | np.random.Generator = 0,
+    a: Report, b: Report, metric: str, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
 ) -> Paired:
     """Compare two models user by user: the same users are drawn for both.
 
@@ -228,39 +210,32 @@ def paired(
     Parameters
     ----------
     a, b : Report
-        Of one test part and one protocol.
+        Of one test part and one protocol; others are refused.
     metric : str
-        One that both have; less is better for rmse and mae, more for all others.
+        One that both have by user; less is better for rmse and mae, more for all others.
     level, n, seed :
         As for `bootstrap_interval`.
-
-    Raises
-    ------
-    RecsysError
-        The reports are of different test parts or protocols, or have no such metric by user.
     """
     _check_same("the first", a, "the second", b)
-    (one, statistic), (other, _) = a._columns(metric), b._columns(metric)
-    there = ~(np.isnan(one) | np.isnan(other)).any(axis=1)
-    one, other = one[there], other[there]
-    sums = _resample(np.column_stack([one, other]), n, seed, level)
-    low, high = _interval(statistic(*sums[:2]) - statistic(*sums[2:]), level)
-    gap = statistic(*one.sum(axis=0)) - statistic(*other.sum(axis=0))
+    columns = np.concatenate([a._columns(metric), b._columns(metric)])
+    columns = columns[:, ~np.isnan(columns).any(axis=0)]
+    one = _root if metric == "rmse" else _ratio
+
+    def gap(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
+        return one(*columns[:2], axis=axis) - one(*columns[2:], axis=axis)
+
+    low, high = _percentiles(columns, gap, level, n, seed)
     # Of the same ratings, the larger sum of errors is the larger mean.
-    gain = (one - other)[:, 0] * (-1 if metric in _SUMMED else 1)
+    gain = (columns[0] - columns[2]) * (-1 if metric in SMALLER_IS_BETTER else 1)
     better, worse = float((gain > 0).mean()), float((gain < 0).mean())
-    return Paired(metric, float(gap), low, high, better, worse, len(gain))
+    return Paired(metric, float(gap(*columns)), low, high, better, worse, len(gain))
 
 
 def _check_same(first: str, a: Report, name: str, b: Report) -> None:
-    same = (a.n_users, a.n_left_out, a.n_ratings, a.relevant, a.candidates, a.test_part) == (
-        b.n_users, b.n_left_out, b.n_ratings, b.relevant, b.candidates, b.test_part,
-    )  # fmt: skip
-    if not (
-        same
-        and a.per_user.index.equals(b.per_user.index)
-        and (a.errors.empty or b.errors.empty or a.errors.index.equals(b.errors.index))
-    ):
+    kinds = [(r.n_users, r.n_ratings, r.relevant, r.candidates, r.test_part) for r in (a, b)]
+    users = a.per_user.index.equals(b.per_user.index)
+    raters = a.errors.empty or b.errors.empty or a.errors.index.equals(b.errors.index)
+    if not (kinds[0] == kinds[1] and users and raters):
         raise RecsysError(
             f"{first!r} and {name!r} were not measured on the same ground ({a.summary} / "
             f"{b.summary}), so their numbers do not compare; evaluate both on one test part"
@@ -268,11 +243,7 @@ def _check_same(first: str, a: Report, name: str, b: Report) -> None:
 
 
 def bootstrap_interval(
-    values: np.ndarray,
-    *,
-    level: float = 0.95,
-    n: int = 1000,
-    seed: int | np.random.Generator = 0,
+    values: np.ndarray, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean over users (Efron 1979).
 
@@ -283,54 +254,48 @@ def bootstrap_interval(
     Parameters
     ----------
     values : (n_users,) float64
-        One metric, a value a user; NaN (no value) is passed over.
-    seed : int or Generator
-        Decides the draws.
+        One metric, a value a user; NaN (no value) is passed over. One there must be.
     level : float
         Share of the draws' means within the interval, between 0 and 1.
     n : int
         Number of draws.
+    seed : int or Generator
+        Decides the draws.
 
     Returns
     -------
     low, high : float
-
-    Raises
-    ------
-    RecsysError
-        There is no value, or `level` or `n` is out of range.
     """
     values = np.asarray(values, np.float64)
-    columns = np.column_stack([values, np.ones(len(values))])
-    return _interval(np.divide(*_resample(columns, n, seed, level)), level)
+    return _percentiles(np.array([values, np.ones(len(values))]), _ratio, level, n, seed)
 
 
-def _resample(
-    columns: np.ndarray, n: int, seed: int | np.random.Generator, level: float
-) -> np.ndarray:
-    """Return the sums (c, n) of columns (n_users, c) over users drawn with replacement, n times."""
-    if not (0 < level < 1 and n >= 1):
-        raise RecsysError(f"level={level} must lie between 0 and 1, and n={n} must be 1 or more")
-    columns = columns[~np.isnan(columns).any(axis=1)]
-    size = len(columns)
-    if size == 0:
+def _percentiles(
+    columns: np.ndarray,
+    statistic: Callable[..., np.ndarray],
+    level: float,
+    n: int,
+    seed: Seed,
+) -> tuple[float, float]:
+    """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
+    if not (0 < level < 1 and n >= 2):
+        raise RecsysError(f"level={level} must lie between 0 and 1, and n={n} must be 2 or more")
+    columns = columns[:, ~np.isnan(columns).any(axis=0)]
+    if (size := columns.shape[1]) == 0:
         raise RecsysError("there is no user to draw from: not one has a value")
-    rng = np.random.default_rng(seed)
-    sums = np.empty((n, columns.shape[1]))
-    at_a_time = max(1, DRAWN_AT_A_TIME // size)
-    for start in range(0, n, at_a_time):
-        row = np.arange(min(at_a_time, n - start))[:, None]
-        drawn = rng.integers(0, size, (len(row), size)) + size * row
-        # How often each user is drawn, instead of a copy of their rows.
-        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-        sums[start : start + len(row)] = np.einsum("du,uc->dc", times.astype(np.float64), columns)
-    return sums.T
+    if size == 1:
+        columns = np.repeat(columns, 2, axis=1)  # SciPy asks for two; of twins all draws are alike
+    found = stats.bootstrap(
+        tuple(columns), statistic, paired=True, vectorized=True, method="percentile",
+        confidence_level=level, n_resamples=n, batch=max(1, DRAWN_AT_A_TIME // size),
+        rng=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return float(found.low), float(found.high)
 
 
-def _interval(draws: np.ndarray, level: float) -> tuple[float, float]:
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    return sums.sum(axis=axis) / counts.sum(axis=axis)
 
 
-def _root_ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    return np.sqrt(total / count)
+def _root(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    return np.sqrt(_ratio(sums, counts, axis=axis))

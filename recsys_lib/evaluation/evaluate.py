@@ -1,0 +1,341 @@
+"""One way to measure every model: the same candidates, the same relevance, the same averages.
+
+Rating metrics compare predictions with the ratings of the test part. Ranking metrics rank the whole
+catalogue for each user, less what the user has rated in training, and never a sample of it: sampled
+ranks can put models in the wrong order (Krichene & Rendle 2020, doi 10.1145/3394486.3403226). An
+item is relevant to a user whose test rating of it is `relevant` or more. Users without a relevant
+item are left out, and counted.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib import metrics as m
+from recsys_lib.errors import RecsysError
+from recsys_lib.evaluation.report import Report
+from recsys_lib.kernels import auc as auc_kernels
+from recsys_lib.kernels import ranking
+from recsys_lib.models.base import Recommender
+from recsys_lib.ratings import CSR, Ratings
+
+DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
+OF_RATINGS: dict[str, Callable[..., float]] = {"rmse": m.rmse, "mae": m.mae, "r2": m.r2}
+OF_HITS: dict[str, Callable[..., np.ndarray]] = {
+    "precision": m.precision_at_k,
+    "recall": m.recall_at_k,
+    "ndcg": m.ndcg_at_k,
+    "map": m.map_at_k,
+    "mrr": m.mrr_at_k,
+    "hit_rate": m.hit_rate_at_k,
+}
+OF_LISTS: dict[str, Callable[..., float]] = {"coverage": m.coverage, "gini": m.gini}
+
+
+def evaluate(
+    model: Recommender,
+    train: Ratings,
+    test: Ratings,
+    metrics: Sequence[str] | None = None,
+    *,
+    test_input: Ratings | None = None,
+    relevant: float = 4.0,
+    candidates: str = "all",
+    batch: int = 8192,
+) -> Report:
+    """Measure a fitted model on ratings that it has not seen.
+
+    Parameters
+    ----------
+    model : Recommender
+        Fitted on `train`.
+    train, test : Ratings
+        Parts of one split. Lists leave out what a user has rated in `train`; a model fitted on the
+        training and validation parts goes with ``splits.merge(train, valid)``.
+    metrics : sequence of str, optional
+        rmse, mae, r2, auc; and for a list of length k (as in ``"ndcg@10"``) precision@k, recall@k,
+        ndcg@k, map@k, mrr@k, hit_rate@k, novelty@k, coverage@k, gini@k. `recsys_lib.metrics`
+        defines each. By default `DEFAULT_METRICS`, less rmse and mae where the model does not
+        predict ratings.
+    test_input : Ratings, optional
+        For strong generalisation: what is known of the test part's users, who are strangers to
+        `train`. Each is folded in from these ratings, and the lists leave these out.
+    relevant : float
+        The lowest test rating that makes an item relevant.
+    candidates : {"all", "test"}
+        "all" ranks the catalogue less what the user has rated. "test" ranks only the items of the
+        user's own test ratings. Where users chose what they rated, that is a common mistake: it
+        asks which of the items that the user was going to rate anyway will please, and is here to
+        show how much that flatters. Where every pair of the test part is known (KuaiRec's small
+        matrix) it is the right question: all candidates are judged, and nobody chose them.
+    batch : int
+        Users measured at a time: it bounds the memory and changes no number.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    RecsysError
+        A metric is unknown, or the model cannot have it; the parts do not belong together, or leak
+        (a pair in both, a list with an item that its user has rated); no test rating is relevant.
+    """
+    _check_parts(model, train, test, test_input)
+    names = list(dict.fromkeys(possible(model) if metrics is None else metrics))
+    kinds = [parse_metric(name) for name in names]
+    if candidates not in ("all", "test"):
+        raise RecsysError(f"candidates is {candidates!r}; it must be 'all' or 'test'")
+    if batch < 1:
+        raise RecsysError(f"batch is {batch}; at least one user is measured at a time")
+
+    liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
+    users = np.flatnonzero(liked.counts > 0).astype(np.int32)
+    measured = _Measured(model, train, test_input, batch)
+    predicted = lists = hits = np.empty((len(users), 0))
+    errors = pd.DataFrame()
+    if any(kind in OF_RATINGS for kind, _ in kinds):
+        predicted = measured.predict(test)
+        errors = _errors_by_user(test, predicted)
+    if any(kind not in OF_RATINGS for kind, _ in kinds):
+        _check_rankable(measured.seen, test, users, relevant)
+        own = test.by_user if candidates == "test" else None
+        lists, hits = measured.rank(users, liked, max(k for _, k in kinds), own)
+
+    values: dict[str, float] = {}
+    columns: dict[str, np.ndarray] = {}
+    for name, (kind, k) in zip(names, kinds, strict=True):
+        if kind in OF_RATINGS:
+            values[name] = OF_RATINGS[kind](test.by_user.values, predicted)
+        elif kind in OF_LISTS:
+            values[name] = OF_LISTS[kind](lists[:, :k], test.n_items)
+        else:
+            if kind == "novelty":
+                counts = np.bincount(train.by_user.indices, minlength=train.n_items)
+                n_raters = int((train.by_user.counts > 0).sum())
+                column = m.novelty(lists[:, :k], counts, n_raters)
+            elif kind == "auc":
+                column = measured.auc(users, liked, candidates)
+            else:
+                column = OF_HITS[kind](hits[:, :k], liked.counts[users])
+            columns[name] = column
+            there = column[~np.isnan(column)]  # a user may have no value
+            values[name] = float(there.mean()) if len(there) else float("nan")
+    fingerprint = 0
+    for array in test.by_user:
+        fingerprint = zlib.crc32(np.ascontiguousarray(array), fingerprint)
+    return Report(
+        values,
+        pd.DataFrame(columns, index=pd.Index(test.user_ids[users], name="user_id")),
+        n_users=len(users),
+        n_left_out=int((test.by_user.counts > 0).sum()) - len(users),
+        n_cold=int((measured.seen.counts[users] == 0).sum()),
+        n_ratings=len(test),
+        relevant=relevant,
+        candidates=candidates,
+        errors=errors,
+        test_part=f"{fingerprint:08x}",
+    )
+
+
+def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[str]:
+    """Return `metrics` less those that the model cannot have: of ratings, if it predicts none.
+
+    Raises
+    ------
+    RecsysError
+        One is unknown, or none is left.
+    """
+    names = list(DEFAULT_METRICS if metrics is None else metrics)
+    kinds = {name: parse_metric(name)[0] for name in names}
+    kept = [n for n in names if model.predicts_ratings or kinds[n] not in OF_RATINGS]
+    if not kept:
+        raise RecsysError(f"{type(model).__name__} can have none of the metrics {', '.join(names)}")
+    return kept
+
+
+def parse_metric(name: str) -> tuple[str, int]:
+    """Return a metric's kind and list length k, such as ("ndcg", 10); k is 0 without a list.
+
+    Raises
+    ------
+    RecsysError
+        There is no such metric.
+    """
+    kind, _, k = name.partition("@")
+    if kind in (*OF_RATINGS, "auc") and "@" not in name:
+        return kind, 0
+    if kind in (*OF_HITS, "novelty", *OF_LISTS) and k.isdecimal() and int(k) >= 1:
+        return kind, int(k)
+    with_k = ", ".join(f"{kind}@k" for kind in (*OF_HITS, "novelty", *OF_LISTS))
+    raise RecsysError(
+        f"there is no metric {name!r}; there are {', '.join(OF_RATINGS)}, auc, and with a list "
+        f"length such as ndcg@10: {with_k}"
+    )
+
+
+# --- a model asked about users by their index, a batch of them at a time -------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A model, and the users that it is asked about: those of `train`, or strangers."""
+
+    model: Recommender
+    train: Ratings
+    test_input: Ratings | None
+    batch: int
+
+    @property
+    def seen(self) -> CSR:
+        """What is known of the users, by index: lists leave it out."""
+        return (self.train if self.test_input is None else self.test_input).by_user
+
+    def who(self, users: np.ndarray) -> np.ndarray | CSR:
+        """Return users as the model is asked about them: strangers by what is known of them."""
+        return users if self.test_input is None else self.seen.take(users)
+
+    def predict(self, test: Ratings) -> np.ndarray:
+        """Return the predictions (n,) float32 for the pairs of `test`, in its order."""
+        model, rows = self.model, test.by_user
+        if not model.predicts_ratings:
+            raise RecsysError(
+                f"{type(model).__name__} predicts no ratings; leave out {', '.join(OF_RATINGS)}"
+            )
+        users = np.flatnonzero(rows.counts).astype(np.int32)
+        out = np.empty(len(test), np.float32)
+        for start in range(0, len(users), self.batch):
+            some = users[start : start + self.batch]
+            part = slice(rows.indptr[some[0]], rows.indptr[some[-1] + 1])
+            pairs = np.repeat(np.arange(len(some), dtype=np.int32), rows.counts[some])
+            out[part] = model.predict_pairs(self.who(some), pairs, rows.indices[part])
+        if not np.isfinite(out).all():
+            raise RecsysError(
+                f"{type(model).__name__} predicts {int((~np.isfinite(out)).sum())} ratings that "
+                "are not numbers"
+            )
+        return out
+
+    def rank(
+        self, users: np.ndarray, liked: CSR, n: int, own: CSR | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the users' lists (m, n) int32 and which items are relevant (m, n) bool."""
+        lists = np.empty((len(users), n), np.int32)
+        hits = np.empty((len(users), n), bool)
+        for start in range(0, len(users) if n else 0, self.batch):
+            part = slice(start, start + self.batch)
+            some = users[part]
+            seen, wanted = self.seen.take(some), liked.take(some)
+            if own is None:
+                lists[part] = self.model.rank(self.who(some), n, exclude=seen)[0]
+            else:
+                lists[part] = self._rank_own(some, own.take(some), n)
+            leaks = ranking.find_hits(lists[part], seen.indptr, seen.indices)
+            if leaks.any():
+                raise RecsysError(
+                    f"{type(self.model).__name__} lists {int(leaks.sum())} items that their user "
+                    "has rated already; its rank must leave out what `exclude` holds"
+                )
+            hits[part] = ranking.find_hits(lists[part], wanted.indptr, wanted.indices)
+        return lists, hits
+
+    def _rank_own(self, users: np.ndarray, own: CSR, n: int) -> np.ndarray:
+        """Return lists (m, n) int32 of nothing but each user's `own` items; ties by index."""
+        vectors, items = self._vectors(users, "candidates='test'")
+        rows = np.repeat(np.arange(len(users), dtype=np.int32), own.counts)
+        scores = ranking.score_pairs(vectors, items, rows, own.indices)
+        order = np.lexsort((own.indices, -scores, rows))
+        place = np.arange(len(rows)) - own.indptr[rows]
+        lists = np.full((len(users), n), -1, np.int32)
+        listed = place < n
+        lists[rows[listed], place[listed]] = own.indices[order[listed]]
+        return lists
+
+    def auc(self, users: np.ndarray, liked: CSR, candidates: str) -> np.ndarray:
+        """Return each user's AUC over the whole catalogue (m,) float64."""
+        if candidates != "all":
+            raise RecsysError("auc is over the whole catalogue; ask for it with candidates='all'")
+        auc = np.empty(len(users))
+        for start in range(0, len(users), self.batch):
+            some = users[start : start + self.batch]
+            seen, wanted = self.seen.take(some), liked.take(some)
+            auc[start : start + self.batch] = auc_kernels.user_auc(
+                *self._vectors(some, "auc"), *seen[:2], *wanted[:2]
+            )
+        return auc
+
+    def _vectors(self, users: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the users' and the items' vectors, (m, D) and (n_items, D): products rank."""
+        model = self.model
+        if type(model).item_vectors is Recommender.item_vectors:
+            raise RecsysError(
+                f"{what} needs a score for every item, and {type(model).__name__} only gives lists"
+            )
+        vectors = model.vectors(self.who(users))
+        if model.ends_in_bias:
+            vectors = vectors.copy()
+            vectors[:, -1] = 1  # meets the item's bias; the user's own is the same for every item
+        return vectors, model.item_vectors()
+
+
+def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
+    """Return a row a user of the test part: n, and sums of squared and absolute errors."""
+    users = test.user_of_rating()
+    error = np.abs(test.by_user.values.astype(np.float64) - predicted)
+    tested = np.flatnonzero(test.by_user.counts)
+    columns = {
+        "n": test.by_user.counts[tested],
+        "squared": np.bincount(users, error * error, test.n_users)[tested],
+        "absolute": np.bincount(users, error, test.n_users)[tested],
+    }
+    return pd.DataFrame(columns, index=pd.Index(test.user_ids[tested], name="user_id"))
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+def _check_parts(
+    model: Recommender, train: Ratings, test: Ratings, test_input: Ratings | None
+) -> None:
+    model.check_fitted()
+    for name, part in (("test", test), ("test_input", test_input)):
+        if part is not None and not train.same_universe(part):
+            raise RecsysError(
+                f"train and {name} number other users or items; take both from one split"
+            )
+    # Users that `partial_fit_users` added stand behind those of the training part.
+    if not (
+        np.array_equal(train.user_ids, model.user_ids_[: train.n_users])
+        and np.array_equal(train.item_ids, model.item_ids_)
+    ):
+        raise RecsysError("the model was fitted on other users or items than those of train")
+    if len(test) == 0:
+        raise RecsysError("the test part is empty; take a larger share for it")
+    if test_input is not None:
+        both = (train.by_user.counts > 0) & (test.by_user.counts > 0)
+        if both.any():
+            raise RecsysError(
+                f"user {train.user_ids[both][0]} stands in train and in test, so is no stranger "
+                f"({int(both.sum())} such users); take the parts from splits.strong_generalisation,"
+                " or leave test_input= out"
+            )
+
+
+def _check_rankable(seen: CSR, test: Ratings, users: np.ndarray, relevant: float) -> None:
+    if len(users) == 0:
+        raise RecsysError(
+            f"no test rating is {relevant:g} or more, so no item is relevant to anyone; the "
+            f"scale is {test.scale[0]:g} to {test.scale[1]:g}: lower relevant="
+        )
+    shared = ranking.count_shared(*seen[:2], *test.by_user[:2])
+    if shared.any():
+        raise RecsysError(
+            f"{int(shared.sum())} test ratings are of pairs that the model was shown (the first "
+            f"are user {test.user_ids[shared.argmax()]}'s), and a list leaves those out; test on "
+            "another part"
+        )

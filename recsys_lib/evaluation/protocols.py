@@ -1,0 +1,348 @@
+"""Protocols by name: what is for learning, what for choosing, and what is read once.
+
+A split is fully determined by the data, the protocol's name and a seed. What may be looked at while
+a model is being chosen is its `Development`: training and validation ratings, and no way from them
+to the test ratings. Those the `Split` keeps to itself, and each model is measured on them once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib import splits
+from recsys_lib.datasets import Dataset, official
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.evaluation.evaluate import evaluate
+from recsys_lib.evaluation.report import Report
+from recsys_lib.kernels import ranking
+from recsys_lib.models.base import Recommender
+from recsys_lib.ratings import Ratings
+from recsys_lib.splits import TEST, TRAIN, VALID
+
+PROTOCOLS = {
+    "5-fold": "random folds, each the test part once",
+    "80-20": "a random fifth is the test part",
+    "90-10": "a random tenth is the test part",
+    "u1-u5": "the five folds that come with ml-100k",
+    "ua-ub": "the two splits that come with ml-100k, ten test ratings of every user",
+    "temporal": "the last tenth of all ratings is the test part",
+    "leave-last": "the last rating of every user is the test part",
+}
+PUBLISHED = {"u1-u5": official.U1_TO_U5, "ua-ub": official.UA_AND_UB}
+FOLDS = r"([1-9]\d*)-fold"
+SHARES = r"([1-9]\d?)-([1-9]\d?)"  # in per cent, of learning and of the test part
+LAST = 0.1  # share of the ratings that "temporal" tests on
+# KuaiRec's daily counts of plays and likes are of the days that are to be predicted: a look ahead.
+BEFORE = ("item_id", "year", "genres", "author_id", "upload_type", "video_duration")
+M = TypeVar("M", bound=Recommender)
+
+
+@dataclass(frozen=True, eq=False)
+class Development:
+    """All that choosing a model gets to see: copies, without any reference to the test ratings.
+
+    Attributes
+    ----------
+    train, valid : Ratings
+        To learn from and to choose by.
+    items, users : DataFrame or None
+        What is known of the items and of the users.
+    valid_input : Ratings or None
+        What is known of the users of `valid`, where those are strangers to `train`.
+    relevant, candidates :
+        How lists are measured: see `evaluation.evaluate`.
+    """
+
+    train: Ratings
+    valid: Ratings
+    items: pd.DataFrame | None = None
+    users: pd.DataFrame | None = None
+    valid_input: Ratings | None = None
+    relevant: float = 4.0
+    candidates: str = "all"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How lists are measured on `valid`: options of `evaluation.evaluate`."""
+        asked = {"relevant": self.relevant, "candidates": self.candidates}
+        return asked if self.valid_input is None else {**asked, "test_input": self.valid_input}
+
+    def fit(self, model: M, **options: Any) -> M:
+        """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
+        known = {"valid_input": self.valid_input, "items": self.items, "users": self.users}
+        return model.fit(self.train, self.valid, **known, **options)
+
+    def measure(self, model: Recommender, metrics: Any = None) -> Report:
+        """Measure a model fitted on `train` by the validation part."""
+        return evaluate(model, self.train, self.valid, metrics, **self.options)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """One division of the data: what a model is chosen by, learns from and is tested on.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``"fold 1"``.
+    development : Development
+        What a model may be chosen by.
+    test_input : Ratings or None
+        What is known of the users of the test part, where those are strangers to all else.
+    refit : bool
+        Whether the model that is tested learns from the validation part, too. Else it is fitted as
+        in `development`: the validation part says when to stop.
+    """
+
+    name: str
+    development: Development
+    _test: Ratings  # sealed: all one can do with it is `test`, once for each name
+    test_input: Ratings | None = None
+    refit: bool = True
+    _tested: set[str] = field(default_factory=set, init=False)
+
+    def __repr__(self) -> str:
+        sizes = f"train {len(self.train):,}, valid {len(self.valid):,}, test {self.n_test:,}"
+        return f"Split({self.name!r}, {sizes})"
+
+    @property
+    def train(self) -> Ratings:
+        """The training part."""
+        return self.development.train
+
+    @property
+    def valid(self) -> Ratings:
+        """The validation part."""
+        return self.development.valid
+
+    @property
+    def n_test(self) -> int:
+        """Number of test ratings."""
+        return len(self._test)
+
+    @property
+    def relevant(self) -> float:
+        """The lowest rating that makes an item relevant: a like."""
+        return self.development.relevant
+
+    @property
+    def likes(self) -> Ratings:
+        """What is liked in the training part: for models that count whatever they are given."""
+        return self.train.select(self.train.by_user.values >= np.float32(self.relevant))
+
+    @cached_property
+    def learning(self) -> Ratings:
+        """What the model that is tested is fitted on, and what its lists leave out."""
+        return splits.merge(self.train, self.valid) if self.refit else self.train
+
+    def fit(self, model: M, **options: Any) -> M:
+        """Fit a model on `learning`; `options` go to its `fit` as well."""
+        if not self.refit:
+            return self.development.fit(model, **options)
+        known = {"items": self.development.items, "users": self.development.users}
+        return model.fit(self.learning, **known, **options)
+
+    def test(self, name: str, model: Recommender, metrics: Any = None, **options: Any) -> Report:
+        """Measure a model fitted on `learning` on the test part, the only time under this name.
+
+        Parameters
+        ----------
+        name : str
+            Whose result it is. A second result under it could be the better of two, and so would
+            have been chosen by the test part.
+        model : Recommender
+            Fitted on `learning`, as `fit` does it.
+        metrics, **options :
+            As `evaluation.evaluate` takes them; `relevant` and the candidates are those of the
+            development part. What it refuses does not count: nobody has learnt anything.
+        """
+        if name in self._tested:
+            raise RecsysError(
+                f"{name!r} was tested on {self.name!r} already, and the test part is read once: "
+                "keep the first report, and choose between models by the validation part"
+            )
+        asked = {"relevant": self.relevant, "candidates": self.development.candidates}
+        asked |= {"test_input": self.test_input, **options}
+        report = evaluate(model, self.learning, self._test, metrics, **asked)
+        self._tested.add(name)
+        return report
+
+
+def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> list[Split]:
+    """Divide a data set as a protocol says.
+
+    Parameters
+    ----------
+    data : Dataset
+        Whatever `datasets.load` returns.
+    protocol : str
+        A name in `PROTOCOLS`, or its like: ``"10-fold"``, ``"75-25"``.
+    seed : int
+        Decides what is dealt out at random.
+    valid : float
+        Share of what is not the test part that goes to validation. It changes no test part.
+        "leave-last" has its own rule: each user's last rating but one.
+
+    Raises
+    ------
+    RecsysError
+        There is no such protocol, or the data cannot have it.
+    """
+    return list(iterate_folds(data, protocol, seed, valid))
+
+
+def iterate_folds(
+    data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1
+) -> Iterator[Split]:
+    """Yield what `folds` returns, one at a time: of large data, copies of all are too many."""
+    if not (isinstance(seed, int | np.integer) and seed >= 0):
+        raise RecsysError(f"seed is {seed!r}; it must be a whole number, 0 or more")
+    if not 0 < valid < 1:
+        raise RecsysError(f"valid is {valid}; it is a share, between 0 and 1 (0.1: a tenth)")
+    check_protocol(protocol)
+    ratings = data.ratings
+    if protocol == "temporal":
+        labels = {"the last": splits.temporal_labels(ratings, valid * (1 - LAST), LAST)}
+    elif protocol == "leave-last":
+        labels = {"the last": splits.leave_last_labels(ratings)}
+    else:
+        tests = _test_parts(data, protocol, int(seed))
+        labels = {
+            name: _hold_back(test, valid, np.random.default_rng([int(seed), number]))
+            for number, (name, test) in enumerate(tests.items(), 1)
+        }
+    for name, label in labels.items():
+        train, held_back, test = (ratings.select(label == part) for part in (TRAIN, VALID, TEST))
+        yield Split(name, Development(train, held_back, data.items, data.users), test)
+
+
+def check_protocol(protocol: str) -> str:
+    """Return `protocol` if there is such a one; else raise an error that lists them."""
+    shares = re.fullmatch(SHARES, protocol)
+    known = protocol in PROTOCOLS or re.fullmatch(FOLDS, protocol)
+    if not (known or (shares and int(shares[1]) + int(shares[2]) == 100)):
+        raise RecsysError(
+            f"there is no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}, any number of "
+            "folds (10-fold) and any two shares that make 100 (75-25)"
+        )
+    return protocol
+
+
+def _test_parts(data: Dataset, protocol: str, seed: int) -> dict[str, np.ndarray]:
+    """Return which ratings are the test part of each fold, (nnz,) bool."""
+    if protocol in PUBLISHED:
+        names = PUBLISHED[protocol]
+        return dict(zip(names, official.test_masks(data, names), strict=True))
+    n = len(data.ratings)
+    if match := re.fullmatch(FOLDS, protocol):
+        number = splits.fold_numbers(n, int(match[1]), seed)
+        return {f"fold {k + 1}": number == k for k in range(int(match[1]))}
+    test = np.zeros(n, bool)
+    test[: round(n * int(protocol.partition("-")[2]) / 100)] = True
+    np.random.default_rng(seed).shuffle(test)
+    return {"split": test}
+
+
+def _hold_back(test: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the labels, with a random `share` of what is not the test part for validation."""
+    labels = np.where(test, np.uint8(TEST), np.uint8(TRAIN))
+    rest = np.flatnonzero(~test)
+    n_valid = round(share * len(rest))
+    if not (test.any() and 0 < n_valid < len(rest)):
+        raise RecsysError(f"{len(test)} ratings are too few to be parted in three")
+    labels[rng.choice(rest, n_valid, replace=False)] = VALID
+    return labels
+
+
+# --- protocols of likes ---------------------------------------------------------------------------
+
+
+def fully_observed(
+    data: Dataset, liked: float = 2.0, valid: float = 0.1, seed: int = 0, cold: float = 0.0
+) -> Split:
+    """Train on the big matrix, test on the small one, nearly all of whose pairs are known.
+
+    A list is of the small matrix's items only, each of which its user has tried: one that is not
+    liked there is a true negative. Validation is a random part of the big matrix, where users tried
+    only what they were shown; there too, only what was tried is ranked.
+
+    Parameters
+    ----------
+    data : Dataset
+        KuaiRec or its like.
+    liked : float
+        The lowest watch ratio that makes a like. (KuaiRec's authors say: more than 2.)
+    valid, seed :
+        Share of the big matrix that is held back for choosing; what decides which.
+    cold : float
+        Share of the small matrix's items that shall have no rating to learn from. Where there are
+        fewer, all ratings of some others, drawn at random, are left out of the big matrix.
+
+    Raises
+    ------
+    DataError
+        The data have no fully observed matrix, or a pair is in both.
+    """
+    if not 0 <= cold < 1:
+        raise RecsysError(f"cold is {cold}; it is a share of the items, from 0 to below 1")
+    if data.full is None:
+        raise DataError(
+            f"{data.name} has no fully observed matrix; take kuairec or synthetic-watch"
+        )
+    big, small = data.ratings, data.full
+    shared = ranking.count_shared(*big.by_user[:2], *small.by_user[:2])
+    if shared.any():
+        raise DataError(
+            f"{int(shared.sum())} pairs are in the big matrix and in the small one (the first are "
+            f"user {big.user_ids[shared.argmax()]}'s), so a model would be tested on what it learnt"
+        )
+    tested, counts = np.flatnonzero(small.by_item.counts), big.by_item.counts
+    warm = tested[counts[tested] > 0]
+    missing = round(cold * len(tested)) - (len(tested) - len(warm))
+    if missing > 0:
+        chilled = np.random.default_rng(seed).choice(warm, missing, replace=False)
+        big = big.select(~np.isin(big.by_user.indices, chilled))
+    train, held_back, _ = splits.random(big, valid=valid, test=0.0, seed=seed)
+    development = Development(
+        train, held_back, _before(data), data.users, relevant=liked, candidates="test"
+    )
+    return Split("fully observed", development, small, refit=False)
+
+
+def user_holdout(
+    data: Dataset, liked: float = 4.0, valid: float = 0.1, test: float = 0.2, seed: int = 0
+) -> Split:
+    """Hold users out of training, and find a fifth of their ratings from the other four fifths.
+
+    The test part is that of `splits.strong_generalisation`. Validation is of users that are trained
+    on, a random part of their ratings: so that a model can look at it while it learns.
+
+    Parameters
+    ----------
+    data : Dataset
+        With star ratings.
+    liked : float
+        The lowest rating that makes a like.
+    valid, test : float
+        Shares of the other users' ratings, held back for choosing, and of users who are held out.
+    seed : int
+        Decides who and which.
+    """
+    known, _, target, shown = splits.strong_generalisation(
+        data.ratings, valid=0.0, test=test, seed=seed
+    )
+    train, held_back, _ = splits.random(known, valid=valid, test=0.0, seed=seed)
+    development = Development(train, held_back, _before(data), relevant=liked)
+    return Split("user holdout", development, target, shown, refit=False)
+
+
+def _before(data: Dataset) -> pd.DataFrame:
+    """Return what is known of an item before anybody has tried it."""
+    return data.items[[name for name in BEFORE if name in data.items]]

@@ -1,0 +1,247 @@
+"""Many models on the same splits: what is fitted, measured and summed up, and what it costs."""
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from course.leaderboard import baselines
+from recsys_lib import benchmark as bench
+from recsys_lib import datasets, evaluation
+from recsys_lib.benchmark import benchmark
+from recsys_lib.errors import RecsysError
+from recsys_lib.evaluation import Development
+from recsys_lib.models import ALS, BPR, EASE, BiasALS, Popularity
+
+OF_LIKES = ["ndcg@10", "precision@10", "coverage@10"]
+METRICS = ["rmse", "mae", "ndcg@5", "coverage@5"]
+
+
+def pairs(ratings):
+    return ratings.user_of_rating().astype(np.int64) * ratings.n_items + ratings.by_user.indices
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("synthetic", n_users=80, n_items=120, n_ratings=4000, seed=1)
+
+
+@pytest.fixture(scope="module")
+def results(data):
+    models = {"ALS": ALS(n_factors=4, n_epochs=4), "flat": BiasALS(), "lists": Popularity()}
+    return benchmark(models, data, "3-fold", seeds=(0, 5), metrics=METRICS, progress=False)
+
+
+@pytest.fixture(scope="module")
+def split():
+    data = datasets.simulate_watches(
+        n_users=250, n_items=300, n_watches=15_000, n_small_users=80, n_small_items=100, seed=1
+    )
+    return evaluation.fully_observed(data)
+
+
+@pytest.fixture(scope="module")
+def likes(split):
+    models = {
+        "BPR": BPR(n_factors=8, n_epochs=10, threshold=2.0, seed=5),
+        "EASE": EASE(lam=50.0, threshold=2.0),
+    }
+    how = {"seeds": [0, 1, 2], "metrics": OF_LIKES, "keep": True}
+    return benchmark({}, split, fitted=baselines(split), metrics=OF_LIKES) + benchmark(
+        models, split, **how
+    )
+
+
+# ---- folds of a data set
+
+
+def test_a_run_is_a_model_seed_and_split(data, results):
+    table = results.table
+    assert results.metrics == METRICS
+    assert len(table) == len(results.runs) == 3 * 2 * 3
+    assert table["n_ratings"].groupby([table["model"], table["seed"]]).sum().eq(4000).all()
+    for run in results.runs:
+        (fold,) = (f for f in evaluation.folds(data, "3-fold", run.seed) if f.name == run.split)
+        model = fold.fit(type(run.fitted)(**run.fitted.get_params()), progress=False)
+        wanted = METRICS[2:] if run.model == "lists" else METRICS
+        assert fold.test("again", model, wanted).values == run.report.values
+        assert not hasattr(run.fitted, "user_ids_")  # fitted models are not kept unasked
+        row = table.query("model == @run.model and seed == @run.seed and split == @run.split")
+        assert row[wanted].iloc[0].to_dict() == run.report.values
+        assert row["rmse"].isna().all() == (run.model == "lists")
+        assert row["n_parameters"].item() == model.n_parameters_
+    assert {run.fitted.seed for run in results["ALS"]} == {0, 5}
+
+
+def test_splits_are_pooled_user_by_user(results):
+    pooled = results.pooled["ALS"]
+    reports = [run.report for run in results["ALS"]]
+    values = {}
+    for part in reports:
+        for user, value in part.per_user["ndcg@5"].items():
+            values.setdefault(user, []).append(value)
+    by_hand = {user: np.mean(some) for user, some in values.items()}
+    assert dict(pooled.per_user["ndcg@5"]) == pytest.approx(by_hand)
+    assert pooled["ndcg@5"] == pytest.approx(np.mean(list(by_hand.values())))
+    assert pooled.n_users == len(by_hand) < sum(part.n_users for part in reports)
+    squares = sum(part["rmse"] ** 2 * part.n_ratings for part in reports)
+    assert pooled["rmse"] == pytest.approx(np.sqrt(squares / 8000))
+    absolute = sum(part["mae"] * part.n_ratings for part in reports)
+    assert pooled["mae"] == pytest.approx(absolute / 8000)
+    assert pooled["coverage@5"] == pytest.approx(np.mean([part["coverage@5"] for part in reports]))
+
+
+def test_a_single_run_is_summed_up_as_evaluation_found_it(data):
+    found = benchmark({"ALS": ALS(2, n_epochs=2)}, data, "80-20", seeds=[3], metrics=METRICS)
+    table, report = found.summary(n=50), found.runs[0].report
+    for metric, value in report.values.items():
+        assert table.loc["ALS", metric] == pytest.approx(value, rel=1e-12)
+    assert table.loc["ALS", ["ndcg@5 low", "ndcg@5 high"]].tolist() == pytest.approx(
+        report.interval("ndcg@5", n=50)
+    )
+    assert np.isnan(table.loc["ALS", "rmse sd"])
+
+
+def test_the_summary_holds_spreads_and_costs(results):
+    table = results.summary(n=20)
+    assert table.index.tolist() == ["ALS", "flat", "lists"]
+    for name in table.index:
+        rows = results.table[results.table["model"] == name]
+        assert table.loc[name, "rmse sd"] == pytest.approx(rows["rmse"].std(), nan_ok=True)
+        for cost in bench.COSTS:
+            assert table.loc[name, cost] == pytest.approx(rows[cost].mean())
+        assert table.loc[name, "runs"] == 6
+    assert table.loc["ALS", "rmse low"] < table.loc["ALS", "rmse"] < table.loc["ALS", "rmse high"]
+
+
+def test_models_are_compared_with_one_of_them_user_by_user(results):
+    table = results.against("flat", "rmse", n=200)
+    assert list(table.index) == ["ALS"]  # no ratings predicted, no RMSE: the lists are not here
+    expected = evaluation.paired(results.pooled["ALS"], results.pooled["flat"], "rmse", n=200)
+    assert table.loc["ALS", ["value", "low", "high", "worse", "better"]].tolist() == [
+        expected.difference, expected.low, expected.high, expected.worse, expected.better,
+    ]  # fmt: skip
+    lists = results.against("lists", "ndcg@5", n=50)
+    assert set(lists.index) == {"ALS", "flat"}
+    assert lists["value"].abs().is_monotonic_increasing  # the nearest first
+
+
+@dataclass(eq=False, repr=False)
+class Spy(Popularity):
+    """Keeps what each fit was given, in a list common to all copies."""
+
+    fits: list = field(default_factory=list)
+    size: int = 1
+    seed: int = 0
+    search_space = {"size": None}  # noqa: RUF012
+
+    def fit(self, train, valid=None, *, items=None, **options):
+        self.fits.append((train, valid, items, self.size, self.seed))
+        self.ballast = [np.ones(self.size) for _ in range(2)]
+        del self.ballast[0]
+        return super().fit(train, progress=False)
+
+
+def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
+    monkeypatch.setattr(bench, "WARM_UP", 100)
+    fits, told = [], []
+
+    def choose(model, development, n_trials, seed):
+        assert type(development) is Development
+        sizes = len(development.train), len(development.valid)
+        told.append((type(model), model.size, n_trials, seed, *sizes))
+        return {"size": 10**6}
+
+    monkeypatch.setattr(bench.tuning, "choose_within", choose)
+    found = benchmark({"spy": Spy(fits=fits, seed=3)}, data, "80-20", seeds=[2], trials=7)
+    assert told == [(Spy, 1, 7, 2, 2880, 320)]
+    # First a few ratings, so that what follows holds no compilation; then all there is to learn.
+    (small, *_), (learning, valid, items, size, seed) = fits
+    assert len(small) == 100
+    np.testing.assert_array_equal(
+        pairs(learning), pairs(evaluation.folds(data, "80-20", 2)[0].learning)
+    )
+    assert (valid, size, seed) == (None, 10**6, 5)
+    assert items is data.items
+    (run,) = found.runs
+    assert run.fitted.size == 10**6
+    assert 2 * 8 < run.memory_mb < 2 * 8 + 2  # both arrays, at the one moment that both exist
+    assert run.fit_seconds > 0 and run.tune_seconds > 0
+
+
+def test_each_result_goes_to_the_log(data, caplog):
+    caplog.set_level(logging.INFO, "recsys_lib")
+    benchmark({"a": BiasALS()}, data, "2-fold", metrics=["rmse"], progress=False)
+    lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("a, seed 0, fold")]
+    assert len(lines) == 2 and all("rmse 0." in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "says"),
+    [
+        ({}, {}, "there are 0 models"),
+        ({"a": BiasALS()}, {"seeds": []}, "no seed twice"),
+        ({"a": BiasALS()}, {"seeds": [1, 1]}, "no seed twice"),
+        ({"a": BiasALS()}, {"trials": -1}, "-1 trials"),
+        ({"a": BiasALS()}, {"protocol": None}, "goes with a protocol"),
+        ({"a": Spy()}, {"metrics": ["rmse", "mae"]}, "Spy can have none of the metrics rmse"),
+        ({"a": Spy()}, {"metrics": ["ncdg@10"]}, "there is no metric 'ncdg@10'"),
+    ],
+)
+def test_what_cannot_be_ends_before_anything_is_fitted(data, models, options, says):
+    with pytest.raises(RecsysError, match=says):
+        benchmark(models, data, **{"protocol": "80-20", **options})
+    assert all(model.fits == [] for model in models.values() if isinstance(model, Spy))
+
+
+# ---- one split, several seeds
+
+
+def test_every_seed_is_fitted_and_measured(split, likes):
+    runs = likes["BPR"]
+    assert [run.fitted.seed for run in runs] == [5, 6, 7]
+    for run in runs:
+        again = split.test(f"again {run.seed}", run.fitted, OF_LIKES)
+        assert again.values == run.report.values
+    assert len({run.report["ndcg@10"] for run in runs}) == 3
+    again = split.fit(BPR(n_factors=8, n_epochs=10, threshold=2.0, seed=6))
+    np.testing.assert_array_equal(again.item_vectors(), runs[1].fitted.item_vectors())
+    with pytest.raises(RecsysError, match=r"'BPR, seed 0' was tested .* already"):
+        benchmark({"BPR": BPR(n_epochs=1, threshold=2.0)}, split, metrics=OF_LIKES)
+
+
+def test_what_has_no_seed_is_fitted_once(likes):
+    assert likes.models == ["random", "popularity", "like rate", "BPR", "EASE"]
+    assert len(likes["EASE"]) == len(likes["random"]) == 1
+    assert likes.summary(n=20)["runs"].tolist() == [1, 1, 1, 3, 1]
+    assert likes.table.set_index("model")["n_parameters"]["popularity"] == 300
+    with pytest.raises(RecsysError, match="'ALS' was not measured; there are random, pop"):
+        likes["ALS"]
+
+
+def test_seeds_are_pooled_and_the_lead_is_user_by_user(likes):
+    values = [run.report["ndcg@10"] for run in likes["BPR"]]
+    table = likes.summary(level=0.9, n=300)
+    assert table.loc["BPR", "ndcg@10"] == pytest.approx(np.mean(values))
+    assert table.loc["BPR", "ndcg@10 sd"] == pytest.approx(np.std(values, ddof=1))
+    users = {name: likes.pooled[name].per_user["ndcg@10"] for name in ("BPR", "random")}
+    ends = evaluation.bootstrap_interval(users["BPR"].to_numpy(), level=0.9, n=300)
+    assert table.loc["BPR", ["ndcg@10 low", "ndcg@10 high"]].tolist() == pytest.approx(ends)
+    found = likes.lead("BPR", "random")
+    assert found.difference == pytest.approx((users["BPR"] - users["random"]).mean())
+    assert found.low < found.difference < found.high
+    assert likes.lead("BPR", "BPR")[1:4] == (0, 0, 0)
+
+
+def test_three_lists_without_a_model(split):
+    lists = baselines(split, seed=1)
+    liked, watches = split.likes.by_item.counts, split.train.by_item.counts
+    np.testing.assert_array_equal(lists["popularity"].item_scores_, liked.astype(np.float32))
+    mean = len(split.likes) / len(split.train)
+    rate = (liked + 10 * mean) / (watches + 10)
+    np.testing.assert_allclose(lists["like rate"].item_scores_, rate, rtol=1e-5)
+    reports = {name: split.test(f"1 {name}", m)["ndcg@10"] for name, m in lists.items()}
+    assert reports["random"] < reports["popularity"]
+    other = baselines(split, seed=2)["random"].item_scores_
+    assert not np.array_equal(lists["random"].item_scores_, other)
