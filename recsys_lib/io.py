@@ -22,7 +22,13 @@ from recsys_lib.errors import DataError
 
 FORMAT = 1  # raised whenever an older reader could misread a newer file
 HEADER = "recsys_lib"
-_DTYPES = {"U8": "u1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}  # as safetensors names them
+_DTYPES = {
+    "U8": "u1",
+    "I32": "<i4",
+    "I64": "<i8",
+    "F32": "<f4",
+    "F64": "<f8",
+}  # as safetensors names them
 
 
 @contextlib.contextmanager

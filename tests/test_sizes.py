@@ -15,7 +15,6 @@ TOGETHER = {
     "recsys_lib/spark/test_checkpoints.py",
     "recsys_lib/spark/test_cluster.py",
     "recsys_lib/spark/test_serving.py",
-    "recsys_lib/datasets/test_watching.py",
     "benchmarks/test_benchmarks.py",
 }
 

@@ -158,8 +158,8 @@ def index_columns(
     check_ids(items, kind, where, first)
     if user_ids is None:
         user_ids = _distinct(users)
-    users = _positions(users, user_ids, where, first, f"its user does not stand in {layout.users}")
-    items = _positions(items, item_ids, where, first, f"its {kind} does not stand in {layout.items}")
+    users = _positions(users, user_ids, f"user does not stand in {layout.users}", where, first)
+    items = _positions(items, item_ids, f"{kind} does not stand in {layout.items}", where, first)
     if times.dtype != np.int64:
         times = None if np.isnan(times).any() else times.astype(np.int64)
     return Ratings.from_arrays(users, items, values, times, user_ids, item_ids, release.scale)
@@ -168,7 +168,8 @@ def index_columns(
 def check_ids(ids: np.ndarray, kind: str, where: str, first: int) -> None:
     """Refuse what cannot be the id of a `kind`; `first` is the file's row of the first id."""
     if ids.min() < 0 or ids.max() > MAX_ID:
-        refuse_first((ids < 0) | (ids > MAX_ID), where, first, f"{{}} is not the id of a {kind}", ids)
+        says = f"{{}} is not the id of a {kind}"
+        refuse_first((ids < 0) | (ids > MAX_ID), where, first, says, ids)
 
 
 def _distinct(ids: np.ndarray) -> np.ndarray:
@@ -180,7 +181,7 @@ def _distinct(ids: np.ndarray) -> np.ndarray:
 
 
 def _positions(
-    ids: np.ndarray, universe: np.ndarray, where: str, first: int, says: str
+    ids: np.ndarray, universe: np.ndarray, says: str, where: str, first: int
 ) -> np.ndarray:
     """Return where each id stands in `universe`, int32; refuse the first that does not."""
     table = np.full(max(int(universe[-1]), int(ids.max())) + 1, -1, np.int32)
@@ -189,7 +190,7 @@ def _positions(
     for source, target in zip(_parts(ids), _parts(found), strict=True):
         target[:] = table[source]
     if found.min() < 0:
-        refuse(where, int((found < 0).argmax()) + first, says)
+        refuse(where, int((found < 0).argmax()) + first, f"its {says}")
     return found
 
 

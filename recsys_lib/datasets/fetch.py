@@ -95,11 +95,11 @@ def download(release: Release) -> Source:
     except (OSError, ValueError, DownloadError) as error:  # what requests raises is an OSError
         logger.debug("download of %s", release.url, exc_info=True)
         home = os.environ.get("RECSYS_DATA_HOME", "")
-        local_place = f"{home} (RECSYS_DATA_HOME)" if home else "a folder that RECSYS_DATA_HOME names"
+        elsewhere = f"{home} (RECSYS_DATA_HOME)" if home else "a folder that RECSYS_DATA_HOME names"
         raise DownloadError(
             f"{release.name} could not be downloaded from {urlsplit(release.url).hostname}: "
             f"{_reason(error)}. Fetch {release.url} by hand and put it, still zipped, at "
-            f"{folder / release.archive} or in {local_place}"
+            f"{folder / release.archive} or in {elsewhere}"
         ) from None
     return Source("download", Path(path))
 

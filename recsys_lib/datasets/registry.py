@@ -108,7 +108,9 @@ def twin(name: str) -> str:
 # What the simulators are asked for, by name.
 WATCHES: dict[str, dict[str, int]] = _TABLES["watches"]
 RATINGS: dict[str, dict[str, int]] = {
-    twin(name): {size: getattr(RELEASES[name], size) for size in ("n_users", "n_items", "n_ratings")}
+    twin(name): {
+        size: getattr(RELEASES[name], size) for size in ("n_users", "n_items", "n_ratings")
+    }
     for name in _MOVIELENS
 } | _TABLES["ratings"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 
-from recsys_lib.features import attributes
 from recsys_lib.errors import RecsysError
+from recsys_lib.features import attributes
 from recsys_lib.models.network import (
     NetworkModel,
     as_array,

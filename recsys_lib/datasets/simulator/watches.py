@@ -201,9 +201,7 @@ def _invent_users(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nd
     return table, np.column_stack([codes[name] for name in TELLING])
 
 
-def _user_factors(
-    codes: np.ndarray, k: int, taste: float, rng: np.random.Generator
-) -> np.ndarray:
+def _user_factors(codes: np.ndarray, k: int, taste: float, rng: np.random.Generator) -> np.ndarray:
     """Return p_u (n_users, K) float32: a part for each telling code, and a part of one's own."""
     told = np.zeros((len(codes), k))
     for column in codes.T:
