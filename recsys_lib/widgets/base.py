@@ -75,7 +75,7 @@ def _bytes(value: object) -> dict[str, str]:
     return {"base64": base64.b64encode(value).decode("ascii")}
 
 
-def _image(figure: Figure, said: str) -> str:
+def _image(figure: Any, said: str) -> str:
     """Return a figure as HTML that asks for no file; `said` is read where it cannot be seen."""
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
