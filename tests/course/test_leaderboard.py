@@ -74,8 +74,6 @@ def test_contestants_have_the_chosen_parameters(monkeypatch):
     assert entered["BayesianALS"].n_samples == 3
 
 
-
-
 def test_some_users_are_whole_users(data):
     assert leaderboard.some_users(data, len(data.ratings)) is data
     some = leaderboard.some_users(data, 1000, seed=2)
