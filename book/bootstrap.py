@@ -56,7 +56,13 @@ def environment() -> None:
     say("Setting up .venv: the locked dependencies, about 600 MB to download, once")
     stamp.path.unlink(missing_ok=True)
     if not inside():
-        create()
+        if not importlib.util.find_spec("ensurepip") and not apt_install("python3-venv"):
+            raise Stop(  # Debian keeps it in a package of its own
+                f"{sys.executable} cannot make a virtual environment (no ensurepip): "
+                "install python3-venv, or name another Python: make book PYTHON=..."
+            )
+        # Symbolic links, as `python -m venv` makes: a copied Python may not find its library.
+        venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
     pip = PYTHON, "-m", "pip", "install"
     quietly([*pip, "--require-hashes", "-r", LOCKS / "uv.txt"], "Installing uv", "environment")
     # Where Python is told to keep no bytecode, each kernel would compile every import anew.
@@ -73,9 +79,8 @@ def environment() -> None:
 def torch(into: Path = PYTHON) -> bool:
     """Install PyTorch, if it can be in a build for processors alone; return whether it is there.
 
-    Its usual build for Linux brings gigabytes for a graphics card. The other is taken from where
-    pip is told to find files, or else from PyTorch's own index, which uv knows. Neither place's
-    files are in the lock, whose hashes are those of the usual builds: only the version is held.
+    Its usual build for Linux brings gigabytes for a graphics card, and is the one whose hashes are
+    locked. The other comes from pip's own files or PyTorch's index: only the version is held.
     """
     pin = TORCH.with_suffix(".in").read_text("utf-8").split()[-1]
     ways: list[list[str | Path]] = []
@@ -90,17 +95,6 @@ def torch(into: Path = PYTHON) -> bool:
             uv(f"Installing {pin}", "pip", "install", *way, into=into, log="torch", show=False)
             return True
     return False
-
-
-def create() -> None:
-    """Make an empty environment; on a bare Debian, fetch the module that makes it."""
-    if not importlib.util.find_spec("ensurepip") and not apt_install("python3-venv"):
-        raise Stop(
-            f"{sys.executable} cannot make a virtual environment (no ensurepip): "
-            "install python3-venv, or name another Python: make book PYTHON=..."
-        )
-    # Symbolic links as `python -m venv` makes them: a copied interpreter may not find its library.
-    venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
 
 
 def apt_install(*packages: str) -> bool:

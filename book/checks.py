@@ -1,9 +1,7 @@
 """What `make test` and `make lint` call."""
 
-import contextlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import bootstrap
@@ -13,7 +11,6 @@ import runner
 import supplies
 from console import BUILD, ROOT, say
 
-TAG = "nbval-check-output"
 NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
 LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespell")
 
@@ -61,8 +58,7 @@ def prepare() -> None:
 def outputs(only: str | None) -> int:
     """Write the outputs that nbval compares into the sources, from a run in the quick profile.
 
-    All other outputs and counts are cleared: so a notebook that was open in JupyterLab is again as
-    the repository wants it. Of an output, what can be read in a diff is kept.
+    All others are cleared. Of an output, what can be read in a diff is kept.
     """
     results = runner.run("quick", only=only)
     for chapter in results.chapters:
@@ -72,7 +68,7 @@ def outputs(only: str | None) -> int:
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
             if cell.cell_type == "code":
-                checked = TAG in cell.metadata.get("tags", [])
+                checked = "nbval-check-output" in cell.metadata.get("tags", [])
                 cell.execution_count = None
                 cell.outputs = run[cell.id].outputs if checked else []
             for output in cell.get("outputs", []):
@@ -84,14 +80,6 @@ def outputs(only: str | None) -> int:
         notebook.metadata.pop("papermill", None)
         nbformat.write(notebook, source)
     return 0 if results.passed else 1
-
-
-def peers() -> int:
-    """Set up the peers' environment, and print the path of its Python and nothing else."""
-    with contextlib.redirect_stdout(sys.stderr):
-        python = supplies.peers()
-    print(python)
-    return 0
 
 
 def lint() -> int:

@@ -12,11 +12,7 @@ BUILD = ROOT / "_build"
 
 
 class Stop(Exception):
-    """A reason to end, told in one line; the exit status is 2 unless another one is given."""
-
-    def __init__(self, message: str, status: int = 2) -> None:
-        super().__init__(message)
-        self.status = status
+    """A reason to end, told in one line; the exit status is 2."""
 
 
 def say(message: str) -> None:
@@ -41,23 +37,16 @@ def quietly(
     env: Mapping[str, str] | None = None,
     show: bool = True,
 ) -> None:
-    """Run a program with its output in `_build/logs/LOG.log`; when it fails, `show` the end of it.
-
-    Raises `Stop` with exit status 1, naming `what` failed and the log.
-    """
+    """Run a program with its output in `_build/logs/LOG.log`; where it fails, `show` the end."""
     path = BUILD / "logs" / f"{log}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    call, env = [str(part) for part in command], {**os.environ, **(env or {})}
+    parts, env = [str(part) for part in command], {**os.environ, **(env or {})}
     with path.open("wb") as file:
-        try:
-            status = subprocess.call(call, stdout=file, stderr=file, cwd=cwd, env=env)
-        except FileNotFoundError:
-            raise Stop(f"{what} failed: no program {call[0]} on this machine", 1) from None
-    if status and show:
-        tail = path.read_text("utf-8", "replace").splitlines()[-30:]
-        print(*tail, sep="\n", file=sys.stderr)
+        status = subprocess.call(parts, stdout=file, stderr=file, cwd=cwd, env=env)
     if status:
-        raise Stop(f"{what} failed (the whole log: {path.relative_to(ROOT)})", 1)
+        tail = path.read_text("utf-8", "replace").splitlines()[-30:] if show else []
+        print(*tail, sep="\n", end="\n" * show, file=sys.stderr)
+        raise Stop(f"{what} failed (the whole log: {path.relative_to(ROOT)})")
 
 
 class Progress:

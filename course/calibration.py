@@ -1,4 +1,8 @@
-"""Whether intervals hold what they say: shares of ratings inside, overall and group by group."""
+"""Whether intervals hold what they say: shares of ratings inside, overall and group by group.
+
+Intervals are a function from a level to their ends (low, high), each (n,): such as
+``partial(model.interval, users, items)``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ Intervals = Callable[[float], tuple[np.ndarray, np.ndarray]]
 
 
 def same_width(predicted: np.ndarray, spread: float) -> Intervals:
-    """Return normal intervals of one width for all, as a function of the level.
+    """Return normal intervals of one width for all, about predictions (n,).
 
     What a model without an opinion on its own certainty can offer: `spread` is its RMSE on a
     validation part.
@@ -36,30 +40,15 @@ def inside(intervals: Intervals, ratings: np.ndarray, level: float) -> np.ndarra
 def reliability(
     intervals: Intervals, ratings: np.ndarray, levels: Sequence[float] = (0.5, 0.8, 0.95)
 ) -> pd.DataFrame:
-    """Return how many ratings the intervals hold, beside how many they claim to hold.
+    """Return how many ratings (n,) the intervals hold, beside how many they claim to hold.
 
-    Parameters
-    ----------
-    intervals : callable
-        From a level to (low, high), each (n,): such as ``partial(model.interval, users, items)``.
-    ratings : (n,)
-        Ratings that the model has not seen.
-    levels : sequence of float
-        Between 0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        level, share (of the ratings inside), width (mean of high - low, in stars).
+    A row a level: level, share (of the ratings inside), width (mean of high - low, in stars).
     """
     if len(ratings) == 0:
         raise RecsysError("there is no rating to hold the intervals against")
-    rows = []
-    for level in levels:
-        low, high = intervals(level)
-        share = inside(intervals, ratings, level).mean()
-        rows.append((level, float(share), float(np.mean(high - low))))
-    return pd.DataFrame(rows, columns=["level", "share", "width"])
+    shares = [inside(intervals, ratings, level).mean() for level in levels]
+    widths = [np.mean(np.subtract(*intervals(level)[::-1])) for level in levels]
+    return pd.DataFrame({"level": levels, "share": shares, "width": widths}, dtype=float)
 
 
 def by_quantile(within: np.ndarray, by: np.ndarray, n_groups: int = 5) -> pd.DataFrame:
@@ -74,19 +63,17 @@ def by_quantile(within: np.ndarray, by: np.ndarray, n_groups: int = 5) -> pd.Dat
         As `inside` returns it.
     by : (n,)
         What to sort by, such as how erratic the user is.
-    n_groups : int
 
     Returns
     -------
     DataFrame
-        low, high (of `by`), share, n.
+        A row a group: low, high (of `by`), share, n.
     """
     if len(within) != len(by):
         raise RecsysError(f"{len(within)} ratings and {len(by)} values to sort them by")
     rank = pd.Series(by).rank(method="min").to_numpy() - 1
-    group = (rank * n_groups // len(by)).astype(int)
-    table = pd.DataFrame({"group": group, "by": by, "within": within})
-    found = table.groupby("group").agg(
+    table = pd.DataFrame({"by": by, "within": within})
+    found = table.groupby(rank * n_groups // len(by)).agg(
         low=("by", "min"), high=("by", "max"), share=("within", "mean"), n=("by", "size")
     )
     return found.reset_index(drop=True)

@@ -1,28 +1,31 @@
-"""Cold start measured apart: how good a model is where it knows little of the item, or the user.
+"""Cold start: how good a model is where it knows little, and what it is worth to tell it more.
 
-A mean over all test ratings is a mean over well-known films, since those have the ratings. Here the
-test part is taken apart by the number of *training* ratings of each film, or user, and each stratum
-is measured by `evaluation.evaluate` as if it were a test part of its own.
+A mean over all test ratings is a mean over well-known items. Here the test part is taken apart by
+the number of *training* ratings of each item, or user (`by_count`); some are made new and shown
+step by step (`newcomers`, `learning_curve`); and ratings come in after the fit (`in_time`,
+`replay`).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from course.streams import take_in
+from recsys_lib import splits
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation import OF_RATINGS, Report, evaluate, possible
+from recsys_lib.evaluation import OF_RATINGS, Report, compare, evaluate, possible
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
+from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import CSR, Ratings
 
 EDGES = (0, 5, 20)
 METRICS = ("rmse", "ndcg@10")
+RELEVANT = 4.0  # the lowest test rating that makes an item relevant
 
 
 def strata(counts: np.ndarray, edges: Sequence[int] = EDGES) -> tuple[np.ndarray, list[str]]:
@@ -51,9 +54,6 @@ def reports_by_count(
     side: str = "items",
     edges: Sequence[int] = EDGES,
     metrics: Sequence[str] = METRICS,
-    *,
-    candidates: str = "all",
-    relevant: float = 4.0,
 ) -> dict[str, Report]:
     """Measure a fitted model on each stratum of the test part.
 
@@ -68,46 +68,22 @@ def reports_by_count(
     edges : sequence of int
         Upper ends of the strata; see `strata`.
     metrics : sequence of str
-        As for `evaluation.evaluate`; those that the model cannot have are left out.
-    candidates : {"all", "stratum"}
-        What is ranked. "all" ranks the whole catalogue, as ever: does a film of the stratum reach
-        the list of those who like it, against all others? Relevant films of other strata count as
-        misses, so that the numbers of a stratum compare between models, not with the overall
-        number. "stratum" (with side="items" only) ranks the films of the stratum among themselves:
-        on a shelf of such films, do those that please a user stand in front? The shelves differ in
-        length, so compare models on one shelf, not shelves.
-    relevant : float
-        The lowest test rating that makes an item relevant.
+        Those that the model cannot have are left out. Lists are of the whole catalogue: does an
+        item of the stratum reach those who like it, against all others? So a stratum's numbers
+        compare between models, not with the overall number.
 
     Returns
     -------
     dict of name to Report
         Strata without a test rating are left out; where none is relevant, the report has only the
         metrics of ratings.
-
-    Raises
-    ------
-    RecsysError
-        An argument is unknown, or `evaluate` refuses the parts.
     """
-    if side not in ("items", "users"):
-        raise RecsysError(f"side is {side!r}; it must be 'items' or 'users'")
-    if candidates not in ("all", "stratum") or (candidates, side) == ("stratum", "users"):
-        raise RecsysError(
-            f"candidates is {candidates!r}; it must be 'all', or 'stratum' with side='items'"
-        )
-    codes, names = strata((train.by_item if side == "items" else train.by_user).counts, edges)
-    whose = test.by_user.indices if side == "items" else test.user_of_rating()
-    wanted = possible(model, metrics)
-    reports = {}
-    for code, name in enumerate(names):
-        part = test.select(codes[whose] == code)
-        liked = bool((part.by_user.values >= np.float32(relevant)).any())
+    wanted, reports = possible(model, metrics), {}
+    for name, part in _parts(train, test, side, edges).items():
+        liked = bool((part.by_user.values >= RELEVANT).any())
         asked = [metric for metric in wanted if liked or metric in OF_RATINGS]
-        if len(part) == 0 or not asked:
-            continue
-        lists: Any = model if candidates == "all" else _Shelf(model, np.flatnonzero(codes == code))
-        reports[name] = evaluate(lists, train, part, asked, relevant=relevant)
+        if len(part) and asked:
+            reports[name] = evaluate(model, train, part, asked, relevant=RELEVANT)
     return reports
 
 
@@ -118,83 +94,56 @@ def by_count(
     side: str = "items",
     edges: Sequence[int] = EDGES,
     metrics: Sequence[str] = METRICS,
-    *,
     interval: float | None = None,
-    n: int = 1000,
-    seed: int = 0,
-    **options: Any,
 ) -> pd.DataFrame:
     """Return a table of `reports_by_count`, a row a stratum.
 
     Parameters
     ----------
-    model, train, test, side, edges, metrics, options :
+    model, train, test, side, edges, metrics :
         As for `reports_by_count`.
     interval : float, optional
-        A level such as 0.95: beside each metric that has one, its bootstrap interval over users, in
-        the columns ``"rmse low"`` and ``"rmse high"``; `n` draws from `seed`.
+        A level such as 0.95, for columns such as ``"rmse low"`` and ``"rmse high"``; see
+        `evaluation.compare`.
 
     Returns
     -------
     DataFrame
-        By ``stratum``: n_items, n_users and n_ratings of its test part; n_ranked, the users with a
-        relevant item in it, over whom the ranking metrics are averaged; then a column a metric. NaN
-        where there is nothing to measure on.
+        By ``stratum``: n_ratings of its test part; n_ranked, the users with a relevant item in it,
+        over whom the ranking metrics are averaged; then a column a metric, NaN where there is
+        nothing to measure on.
     """
-    reports = reports_by_count(model, train, test, side, edges, metrics, **options)
-    codes, names = strata((train.by_item if side == "items" else train.by_user).counts, edges)
-    users, items = test.user_of_rating(), test.by_user.indices
-    stratum = codes[items if side == "items" else users]
-    rows = []
-    for code, name in enumerate(names):
-        mine = stratum == code
-        row: dict[str, float] = {
-            "n_items": len(np.unique(items[mine])),
-            "n_users": len(np.unique(users[mine])),
-            "n_ratings": int(mine.sum()),
-            "n_ranked": reports[name].n_users if name in reports else 0,
-        }
-        for metric in possible(model, metrics):
-            there = name in reports and metric in reports[name].values
-            row[metric] = reports[name][metric] if there else float("nan")
-            if interval is not None:
-                ends = (float("nan"), float("nan"))
-                if there and reports[name].has_interval(metric):
-                    ends = reports[name].interval(metric, level=interval, n=n, seed=seed)
-                row[f"{metric} low"], row[f"{metric} high"] = ends
-        rows.append(row)
-    return pd.DataFrame(rows, index=pd.Index(names, name="stratum"))
+    reports = reports_by_count(model, train, test, side, edges, metrics)
+    ends = [""] if interval is None else ["", " low", " high"]
+    columns = ["n_ratings", "n_ranked"]
+    columns += [metric + end for metric in possible(model, metrics) for end in ends]
+    rows = {}
+    for name, part in _parts(train, test, side, edges).items():
+        rows[name] = {"n_ratings": len(part), "n_ranked": 0}
+        if name in reports:
+            found = compare({name: reports[name]}, interval).iloc[0]
+            rows[name] = {**rows[name], "n_ranked": reports[name].n_users, **found}
+    return pd.DataFrame(list(rows.values()), pd.Index(list(rows), name="stratum"), columns)
 
 
-class _Shelf:
-    """A model that lists nothing but the items of one shelf; in all else it is that model."""
+def _parts(train: Ratings, test: Ratings, side: str, edges: Sequence[int]) -> dict[str, Ratings]:
+    """Return the test ratings of each stratum, by its name."""
+    codes, names = strata(_side(train, side)[1], edges)
+    whose = codes[_side(test, side)[2]]
+    return {name: test.select(whose == code) for code, name in enumerate(names)}
 
-    def __init__(self, model: Recommender, shelf: np.ndarray) -> None:
-        if type(model)._item_vectors is Recommender._item_vectors:
-            raise RecsysError(
-                f"candidates='stratum' needs a score for every item, and {type(model).__name__} "
-                "only gives lists"
-            )
-        self._model, self._shelf = model, shelf.astype(np.int32)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def _rank(self, users: np.ndarray, n: int, seen: CSR) -> tuple[np.ndarray, np.ndarray]:
-        place = np.full(len(self._model.item_ids_), -1, np.int32)
-        place[self._shelf] = np.arange(len(self._shelf))
-        skip = seen.take(users)
-        there = place[skip.indices] >= 0
-        indptr = np.concatenate([[0], np.cumsum(there)])[skip.indptr]
-        found, scores = ranking.top_n(
-            self._model._user_vectors(users), self._model._item_vectors()[self._shelf],
-            indptr, place[skip.indices[there]], n,
-        )  # fmt: skip
-        return np.where(found >= 0, self._shelf[found], np.int32(-1)), scores
+def _side(ratings: Ratings, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the items' (or users') ids, how many ratings each has, and whose each rating is."""
+    if side == "items":
+        return ratings.item_ids, ratings.by_item.counts, ratings.by_user.indices
+    if side == "users":
+        return ratings.user_ids, ratings.by_user.counts, ratings.user_of_rating()
+    raise RecsysError(f"side is {side!r}; it must be 'items' or 'users'")
 
 
 class Newcomers(NamedTuple):
-    """Films (or users) of which a model is shown ever more: see `newcomers`.
+    """Items (or users) of which a model is shown ever more: see `newcomers`.
 
     Attributes
     ----------
@@ -223,24 +172,21 @@ def newcomers(
     to_find: int = 5,
     seed: int | np.random.Generator = 0,
 ) -> Newcomers:
-    """Make newcomers of some films: the same films, with 0, 1, 3, ... of their ratings known.
+    """Make newcomers of some items: the same items, with 0, 1, 3, ... of their ratings known.
 
-    In an ordinary split the films without ratings are other films than those with twenty, and
+    In an ordinary split the items without ratings are other items than those with twenty, and
     usually worse ones. Here they are the same, and so is the test part: only what is known changes.
 
     Parameters
     ----------
     ratings : Ratings
-        The whole.
     shown : sequence of int
         Numbers of ratings to show, rising from 0. A larger set holds the smaller ones.
     share : float
-        Which share of the films to take, at random, of those with enough ratings.
+        Which share to take, at random, of those with enough ratings.
     side : {"items", "users"}
-        Of which side the newcomers are.
     to_find : int
-        How many ratings a newcomer must have beyond the most that are shown; all of those are
-        tested on.
+        How many ratings a newcomer must have beyond the most that are shown, to be tested on.
     seed : int or Generator
         Decides who is taken, and in which order their ratings are shown.
 
@@ -249,53 +195,39 @@ def newcomers(
     RecsysError
         An argument is out of range, or nobody has enough ratings.
     """
-    if side not in ("items", "users"):
-        raise RecsysError(f"side is {side!r}; it must be 'items' or 'users'")
-    strata(np.zeros(0), shown)  # refuses numbers that do not rise from 0
+    ids, counts, whose = _side(ratings, side)
+    strata(counts, shown)  # refuses numbers that do not rise from 0
     if not (0 < share < 1 and to_find >= 1):
         raise RecsysError(f"share={share} must lie between 0 and 1, and to_find={to_find} from 1")
-    counts = (ratings.by_item if side == "items" else ratings.by_user).counts
     able = np.flatnonzero(counts >= shown[-1] + to_find)
     if len(able) == 0:
         raise RecsysError(f"none of the {side} has {shown[-1] + to_find} ratings; show fewer")
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(able)[: max(1, round(share * len(able)))])
-    new = np.zeros(len(counts), bool)
-    new[chosen] = True
-    whose = ratings.by_user.indices if side == "items" else ratings.user_of_rating()
-    where = np.flatnonzero(new[whose])
-    order = np.lexsort((rng.random(len(where)), whose[where]))
-    starts = np.cumsum(counts[chosen]) - counts[chosen]
-    turn = np.full(len(ratings), -1, np.int64)  # of a newcomer's ratings: when it is shown
-    turn[where[order]] = np.arange(len(where)) - np.repeat(starts, counts[chosen])
-    ids = ratings.item_ids if side == "items" else ratings.user_ids
-    return Newcomers(
-        side,
-        ids[chosen],
-        {n: ratings.select(turn < n) for n in shown},
-        ratings.select(turn >= shown[-1]),
-    )
+    where = np.flatnonzero(np.isin(whose, chosen))
+    turn = np.full(len(ratings), -1)  # of a newcomer's ratings: when it is shown, from 0
+    turn[where] = pd.Series(rng.random(len(where))).groupby(whose[where]).rank("first") - 1
+    parts = {n: ratings.select(turn < n) for n in shown}
+    return Newcomers(side, ids[chosen], parts, ratings.select(turn >= shown[-1]))
 
 
 def learning_curve(
-    model: Recommender,
+    model: RatingModel,
     new: Newcomers,
     metrics: Sequence[str] = ("rmse",),
     *,
     candidates: str = "all",
-    relevant: float = 4.0,
 ) -> pd.DataFrame:
     """Show a fitted model the newcomers' ratings, step by step, and measure it at each.
 
-    Newcomers are taken in by `partial_fit_items`, or `update`: everything else stays as it was.
+    Newcomers are taken in by `partial_fit_items`, or `partial_fit_users`: everything else stays.
 
     Parameters
     ----------
     model : RatingModel
         Fitted on ``new.parts[0]``; it is left as it is.
     new : Newcomers
-    metrics, relevant :
-        As for `evaluation.evaluate`.
+    metrics : sequence of str
     candidates : {"all", "newcomers"}
         "newcomers" ranks the newcomers (items, that is) among themselves, as on a shelf of them.
 
@@ -310,16 +242,136 @@ def learning_curve(
         )
     rows = {}
     for n, part in new.parts.items():
+        ids, _, whose = _side(part, new.side)
         latest: Any = model.copy()
-        take_in(latest, _of_newcomers(part, new), new.side)
+        take_in(latest, part.select(np.isin(ids, new.ids)[whose]), new.side)
         if candidates == "newcomers":
             latest = _Shelf(latest, part.item_index(new.ids))
-        rows[n] = evaluate(latest, part, new.test, metrics, relevant=relevant).values
+        rows[n] = evaluate(latest, part, new.test, metrics, relevant=RELEVANT).values
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("shown")
 
 
-def _of_newcomers(part: Ratings, new: Newcomers) -> Ratings:
-    """Return the ratings of the newcomers alone."""
-    ids = part.item_ids if new.side == "items" else part.user_ids
-    whose = part.by_user.indices if new.side == "items" else part.user_of_rating()
-    return part.select(np.isin(ids, new.ids)[whose])
+class _Shelf:
+    """A model that lists nothing but the items of one shelf; in all else it is that model."""
+
+    def __init__(self, model: Recommender, shelf: np.ndarray) -> None:
+        self._model, self._shelf = model, shelf
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def rank(self, who: np.ndarray, n: int, exclude: CSR) -> tuple[np.ndarray, np.ndarray]:
+        users, items = self._model.vectors(who), self._model.item_vectors()
+        if self._model.ends_in_bias:
+            users = np.column_stack([users[:, :-1], np.ones(len(users), np.float32)])
+        place = np.full(len(items), -1, np.int32)
+        place[self._shelf] = np.arange(len(self._shelf))
+        skip = exclude.select(place[exclude.indices] >= 0)
+        found, scores = ranking.top_n(
+            users, items[self._shelf], skip.indptr, place[skip.indices], n
+        )
+        return np.where(found >= 0, self._shelf[found], np.int32(-1)), scores
+
+
+def take_in(model: RatingModel, new: Ratings, side: str = "both") -> None:
+    """Update a fitted model in place with new ratings, one user, or item, that has any at a time.
+
+    `side` is "users" (the items stay as they are), "items" (the reverse), or "both": first the
+    users and then each item that they have rated. What the model cannot solve for it refuses.
+    """
+    if side not in ("users", "items", "both"):
+        raise RecsysError(f"side is {side!r}; it must be 'users', 'items' or 'both'")
+    if side != "items":
+        for user, given in _rows(new.by_user, new.user_ids, new.item_ids):
+            model.partial_fit_users(user, given)
+    if side != "users":
+        for item, given in _rows(new.by_item, new.item_ids, new.user_ids):
+            # With "both", the users' updates have brought them in already.
+            model.partial_fit_items(item, given if side == "items" else {})
+
+
+def _rows(
+    rows: CSR, ids: np.ndarray, others: np.ndarray
+) -> Iterator[tuple[Hashable, dict[Any, float]]]:
+    """Yield the id of each row that has ratings, and these by the ids of the other side."""
+    for row in np.flatnonzero(rows.counts).tolist():
+        there, values = rows.row(row)
+        yield ids[row], dict(zip(others[there].tolist(), values.tolist(), strict=True))
+
+
+def in_time(
+    ratings: Ratings,
+    start: float = 0.5,
+    test: float = 0.2,
+    points: int = 8,
+    seed: int | np.random.Generator = 0,
+) -> tuple[Ratings, list[Ratings], Ratings]:
+    """Cut ratings into a past, a stream that follows it, and a test part out of the stream's time.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        With timestamps.
+    start : float
+        Share of the ratings that is past, the earliest.
+    test : float
+        Share of the others that is held out, at random (decided by `seed`): a test part at the end
+        of time would consist of users who had not come yet when the stream ended.
+    points : int
+        Into how many pieces of equal size the stream is cut, in the order of time.
+
+    Raises
+    ------
+    DataError
+        The ratings have no timestamps.
+    RecsysError
+        A share is not between 0 and 1, or a piece would be empty.
+    """
+    if not (0 < start < 1 and 0 < test < 1):
+        raise RecsysError(f"start={start} and test={test} are shares, and lie between 0 and 1")
+    later = splits.temporal_labels(ratings, 0.0, 1 - start) == splits.TEST
+    rest = np.flatnonzero(later)
+    held_out = np.zeros(len(rest), bool)
+    held_out[: round(test * len(rest))] = True
+    np.random.default_rng(seed).shuffle(held_out)
+    coming = rest[~held_out]
+    if not 1 <= points <= len(coming) or not held_out.any():
+        raise RecsysError(
+            f"{len(coming)} ratings come in after the past, too few for points={points} and a test "
+            "part; lower start or points"
+        )
+    assert ratings.timestamps is not None
+    coming = coming[np.argsort(ratings.timestamps[coming], kind="stable")]
+    piece = np.where(later, points, -1)  # of each rating: -1 the past, `points` the test part
+    for number, where in enumerate(np.array_split(coming, points)):
+        piece[where] = number
+    past, *stream, later_on = (ratings.select(piece == k) for k in range(-1, points + 1))
+    return past, stream, later_on
+
+
+def replay(
+    model: RatingModel, past: Ratings, stream: Sequence[Ratings], test: Ratings
+) -> pd.DataFrame:
+    """Fit a model on the past, let the stream come in, and compare ways of keeping up with it.
+
+    Returns
+    -------
+    DataFrame
+        A row before the stream and one after each piece of it; by ``n_ratings``, how many ratings
+        of the stream are in. Columns are RMSEs on the whole test part: "never updated", "users
+        updated", "users and items updated" and "retrained", on all ratings so far.
+    """
+    ways = {"never updated": model.fit(past, progress=False)}
+    for way in ("users updated", "users and items updated", "retrained"):
+        ways[way] = model.copy()
+    known, rows = past, {}
+    for piece in (past, *stream):
+        if piece is not past:
+            known = splits.merge(known, piece)
+            take_in(ways["users updated"], piece, "users")
+            take_in(ways["users and items updated"], piece, "both")
+            ways["retrained"].fit(known, progress=False)
+        rows[len(known) - len(past)] = {
+            way: evaluate(one, known, test, ["rmse"])["rmse"] for way, one in ways.items()
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("n_ratings")

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
+from pathlib import Path
 
 import bootstrap
 import nbformat
@@ -174,3 +176,21 @@ def test_modules_import_only_what_stands_below_them(root):
         [program, "--no-cache"], cwd=root, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_library_with_its_data_and_nothing_else(root, tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    files = {path.relative_to(root).as_posix() for path in tracked(root)}
+    assert names == {name for name in files if name.startswith("recsys_lib/")}
+    assert {Path(name).suffix for name in names} >= {".py", ".toml", ".js", ".css"}
+
+
+def test_a_kernel_finds_the_course_where_notebooks_are(root):
+    """By the editable install alone, as in a plain JupyterLab."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    code = "import benchmarks, course, recsys_lib"
+    subprocess.run([sys.executable, "-c", code], cwd=root / "notebooks", env=env, check=True)

@@ -7,22 +7,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from course.figures.style import BLUE, GREY, ORANGE, RED
+from course.figures import style
+from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED
 
 
 def funnel(counts: np.ndarray, means: np.ndarray, overall: float, spread: float) -> Figure:
     """Draw each film's mean rating over its number of ratings, and where chance alone would put it.
 
-    Parameters
-    ----------
-    counts, means : (n_items,)
-        Number of ratings, at least 1, and plain mean of each film.
-    overall, spread : float
-        Mean and standard deviation of all ratings, in stars.
+    `counts`, at least 1, and `means` are of each film (n_items,); `overall` and `spread` are mean
+    and standard deviation of all ratings, in stars.
     """
     figure, axes = plt.subplots()
-    jitter = np.random.default_rng(0).uniform(0.94, 1.06, len(counts))  # counts are whole numbers
-    axes.scatter(counts * jitter, means, s=6, color=BLUE, alpha=0.35, lw=0, rasterized=True)
+    style.dots(axes, style.jittered(counts), means)
     n = np.geomspace(1, counts.max(), 200)
     low, high = means.min(), means.max()
     for sign in (-2, 2):
@@ -30,8 +26,8 @@ def funnel(counts: np.ndarray, means: np.ndarray, overall: float, spread: float)
         axes.plot(n, np.where((edge > low) & (edge < high), edge, np.nan), color=RED, lw=1.5)
     axes.plot([], [], color=RED, label="chance alone: mean ± 2 standard errors")
     axes.axhline(overall, color=GREY, lw=1, ls="--", label="mean of all ratings")
-    axes.set(xscale="log", xlabel="number of ratings of the film", ylabel="its mean rating (stars)")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    style.log_axis(axes, form=COUNTS)
+    axes.set(xlabel="number of ratings of the film", ylabel="its mean rating (stars)")
     axes.legend(loc="lower right")
     return figure
 
@@ -39,22 +35,16 @@ def funnel(counts: np.ndarray, means: np.ndarray, overall: float, spread: float)
 def damped_clouds(counts: np.ndarray, clouds: Mapping[str, np.ndarray], overall: float) -> Figure:
     """Draw each film's estimate over its number of ratings, a panel for each damping.
 
-    Parameters
-    ----------
-    counts : (n_items,)
-        Number of ratings, at least 1.
-    clouds : mapping of name to (n_items,)
-        Estimates in stars.
-    overall : float
-        Mean of all ratings, in stars.
+    `counts` are at least 1; `clouds` maps a damping's name to estimates in stars, both (n_items,);
+    `overall` is the mean of all ratings.
     """
-    figure, panels = plt.subplots(1, len(clouds), figsize=(7.0, 3.2), sharey=True)
-    for axes, (name, estimates) in zip(np.atleast_1d(panels), clouds.items(), strict=True):
-        axes.scatter(counts, estimates, s=6, color=BLUE, alpha=0.35, lw=0, rasterized=True)
+    figure, panels = style.panels(len(clouds), 3.2, sharey=True)
+    for axes, (name, estimates) in zip(panels, clouds.items(), strict=True):
+        style.dots(axes, counts, estimates)
         axes.axhline(overall, color=GREY, lw=1, ls="--")
-        axes.set(xscale="log", xlabel=f"number of ratings ({name})")
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-    np.atleast_1d(panels)[0].set_ylabel("estimate (stars)")
+        style.log_axis(axes, form=COUNTS)
+        axes.set_xlabel(f"number of ratings ({name})")
+    panels[0].set_ylabel("estimate (stars)")
     return figure
 
 
@@ -65,8 +55,8 @@ def damping_curve(gammas: np.ndarray, train: np.ndarray, valid: np.ndarray) -> F
     axes.plot(gammas, train, "o-", ms=4, color=GREY, label="training part")
     axes.plot(gammas, valid, "o-", ms=4, color=BLUE, label="validation part")
     axes.plot(gammas[best], valid[best], "o", ms=11, mfc="none", mec=ORANGE, mew=2, label="chosen")
-    axes.set(xscale="log", xlabel="γ: imagined ratings at the mean", ylabel="RMSE (stars)")
-    axes.xaxis.set_major_formatter("{x:g}")
+    style.log_axis(axes)
+    axes.set(xlabel="γ: imagined ratings at the mean", ylabel="RMSE (stars)")
     axes.legend()
     return figure
 
@@ -76,20 +66,17 @@ def ladder(scores: Mapping[str, float], floor: float | None = None) -> Figure:
     figure, axes = plt.subplots(figsize=(7.0, 0.5 * len(scores) + 1.2))
     names = sorted(scores, key=lambda name: scores[name])
     values = [scores[name] for name in names]
-    axes.barh(names, values, color=BLUE, height=0.6)
-    for row, value in enumerate(values):
-        axes.text(value, row, f" {value:.3f}", va="center")
-    least = min([*values, *([] if floor is None else [floor])])
+    bars = axes.barh(range(len(names)), values, color=BLUE, height=0.6)
+    axes.bar_label(bars, fmt="%.3f", padding=3)
+    style.name_rows(axes, names)
+    least = values[0] if floor is None else min(values[0], floor)
     axes.set_xlim(left=0.94 * least, right=1.06 * max(values))
     if floor is not None:
         axes.axvline(floor, color=RED, lw=1.5)
-        axes.annotate(
-            "no model can\nbeat this", (floor, len(names) - 0.5), (4, -2), va="top", color=RED,
-            textcoords="offset points", fontsize=9,
-            bbox={"fc": "white", "ec": "none", "pad": 1},
-        )  # fmt: skip
+        paper = {"fc": "white", "ec": "none", "pad": 1}
+        text, at = "no model can\nbeat this", (floor, len(names) - 0.5)
+        style.note(axes, text, at, (4, -2), va="top", color=RED, fontsize=9, bbox=paper)
     axes.set_xlabel("RMSE on the test part (stars); the axis does not start at 0")
-    axes.grid(visible=False, axis="y")
     return figure
 
 
@@ -99,11 +86,12 @@ def moved(table: pd.DataFrame) -> Figure:
     `table` has a row a film: title, plain, unbiased (both in stars).
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.34 * len(table) + 1.1))
-    rows = np.arange(len(table))[::-1]
+    rows = np.arange(len(table))
     axes.hlines(rows, table["plain"], table["unbiased"], color=GREY, lw=1.5)
     axes.plot(table["plain"], rows, "o", color=GREY, mfc="white", label="plain mean")
     axes.plot(table["unbiased"], rows, "o", color=BLUE, label="μ + b_i")
-    axes.set_yticks(rows, [title if len(title) < 42 else title[:40] + "…" for title in table.title])
+    style.name_rows(axes, [style.shorten(title) for title in table["title"]])
+    axes.invert_yaxis()
     axes.set_xlabel("stars")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    style.legend_above(axes, 2)
     return figure

@@ -1,24 +1,16 @@
 """Figures on ranking: pairs, blocks, two rulers for a list, stars against order, the long tail."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from course.figures.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, RED, SKY
+from course.figures import style
+from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, RED, Options, look
 
 LIST = 10  # length of the lists in this chapter
-# One look for each model, so that it is known again from figure to figure.
-LOOKS = {
-    "Popularity": (GREY, "--"),
-    "BiasALS": (SKY, ":"),
-    "ALS": (ORANGE, "-."),
-    "GenreALS": (GREEN, (0, (5, 1, 1, 1, 1, 1))),
-    "BPR": (BLUE, "-"),
-}
 
 
 def pair_cost() -> Figure:
@@ -30,10 +22,8 @@ def pair_cost() -> Figure:
     axes.plot([0, 0], [0, 1], color=GREY, lw=1, ls=":")
     axes.plot(x, np.log1p(np.exp(-x)), color=BLUE, lw=2, label="BPR: −ln σ(x)")
     axes.plot(x, 1 / (1 + np.exp(x)), color=ORANGE, lw=2, ls="--", label="the pull σ(−x)")
-    axes.set(
-        xlabel="margin x: how far the liked film stands above the other", ylabel="cost of a pair"
-    )
-    axes.set(xlim=(-4, 4), ylim=(-0.1, 3.2))
+    axes.set_xlabel("margin x: how far the liked film stands above the other")
+    axes.set(ylabel="cost of a pair", xlim=(-4, 4), ylim=(-0.1, 3.2))
     axes.legend()
     return figure
 
@@ -41,18 +31,13 @@ def pair_cost() -> Figure:
 def blocks(n_groups: int = 4) -> Figure:
     """Draw the likes cut into blocks of a user group and a film group, numbered by their turn."""
     figure, axes = plt.subplots(figsize=(4.6, 4.0))
-    palette = (BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY)
-    for users in range(n_groups):
-        for turn in range(n_groups):
-            films = (users + turn) % n_groups
-            colour = palette[turn % len(palette)]
-            axes.add_patch(
-                plt.Rectangle((films, users), 1, 1, fc=colour, alpha=0.35, ec="white", lw=3)
-            )
-            axes.text(films + 0.5, users + 0.5, str(turn + 1), ha="center", va="center", size=14)
-    letters = [chr(ord("A") + g) for g in range(n_groups)]
+    for users, films in np.ndindex(n_groups, n_groups):
+        turn = (films - users) % n_groups
+        how: Options = {"fc": COLOURS[turn % len(COLOURS)], "alpha": 0.35, "ec": "white", "lw": 3}
+        axes.add_patch(plt.Rectangle((films, users), 1, 1, **how))
+        axes.text(films + 0.5, users + 0.5, str(turn + 1), ha="center", va="center", size=14)
     middle = np.arange(n_groups) + 0.5
-    axes.set_xticks(middle, letters)
+    axes.set_xticks(middle, [chr(ord("A") + g) for g in range(n_groups)])
     axes.set_yticks(middle, [str(g + 1) for g in range(n_groups)])
     axes.set(xlim=(0, n_groups), ylim=(n_groups, 0), aspect="equal")
     axes.set(xlabel="group of films (dealt anew each epoch)", ylabel="group of users")
@@ -62,53 +47,40 @@ def blocks(n_groups: int = 4) -> Figure:
     return figure
 
 
-def learning(history: pd.DataFrame, curve: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
+def learning(log: pd.DataFrame, curve: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
     """Draw AUC and NDCG@10 over epochs, beside what popularity has.
 
-    Parameters
-    ----------
-    history : DataFrame
-        epoch, auc_train: the share of the drawn triples in the right order.
-    curve : DataFrame
-        Index epochs; auc and ndcg@10 on the validation part. The best of each is ringed.
-    marks : mapping
-        auc and ndcg@10 of the list by popularity.
+    `log` has epoch and auc_train, the share of drawn triples in the right order; `curve` has, by
+    epoch, auc and ndcg@10 on the validation part, the best of which are ringed; `marks` those of
+    popularity.
     """
-    figure, panels = plt.subplots(1, 2, figsize=(7.0, 3.6))
-    panels[0].plot(
-        history["epoch"], history["auc_train"], color=ORANGE, lw=1.2, label="triples of training"
-    )
+    figure, panels = style.panels(2, 3.6)
+    drawn: Options = {"color": ORANGE, "lw": 1.2, "label": "triples of training"}
+    panels[0].plot(log["epoch"], log["auc_train"], **drawn)
+    ticks = {n: str(n) if k % 2 == 0 else "" for k, n in enumerate(curve.index)}
     for panel, metric, name in zip(panels, ("auc", "ndcg@10"), ("AUC", "NDCG@10"), strict=True):
         panel.plot(curve.index, curve[metric], "o-", ms=4, color=BLUE, label="BPR, validation")
-        panel.plot(
-            curve[metric].idxmax(), curve[metric].max(), "o", ms=12, mfc="none", mec=RED, mew=1.8
-        )
+        style.ring(panel, curve[metric].idxmax(), curve[metric].max())
         panel.axhline(marks[metric], color=GREY, ls="--", lw=1.4, label="popularity, validation")
-        panel.set(xscale="log", xlabel="epochs", ylabel=name)
-        labels = [str(n) if k % 2 == 0 else "" for k, n in enumerate(curve.index)]
-        panel.set_xticks(curve.index, labels)
-        panel.minorticks_off()
+        style.log_axis(panel, ticks=ticks)
+        panel.set(xlabel="epochs", ylabel=name)
     least = min(curve["auc"].min(), marks["auc"])
-    panels[0].set_ylim(least - 0.02, max(history["auc_train"].max(), curve["auc"].max()) + 0.012)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    panels[0].set_ylim(least - 0.02, max(log["auc_train"].max(), curve["auc"].max()) + 0.012)
+    style.legend_over(figure, 3)
     return figure
 
 
 def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the share of liked films found down to a place: over the whole ranking, and its top.
 
-    Parameters
-    ----------
-    places : mapping of model to DataFrame
-        A row a liked film: user_id, rank (its place, from 1), above (how many films that are not
-        liked stand above it), others (how many such films there are). Users weigh the same. The
-        area under the left curve is the AUC; the right curve at k is recall@k.
+    `places` maps a model to a table, a row a liked film: user_id, rank (its place, from 1), above
+    (how many films that are not liked stand above it), others (how many such films there are).
+    Users weigh the same. The area under the left curve is the AUC; the right curve at k is
+    recall@k.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.9), sharey=True)
+    figure, (left, right) = style.panels(2, 3.9, sharey=True)
     longest = max(int(table["others"].max()) for table in places.values())
     for name, table in places.items():
-        colour, line = _look(name)
         counts = table.groupby("user_id")["rank"].transform("size").to_numpy()
         weight = 1 / (counts * table["user_id"].nunique())
         for axes, x, grid in (
@@ -118,21 +90,18 @@ def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
             order = np.argsort(x, kind="stable")
             reached = np.concatenate([[0], np.cumsum(weight[order])])
             y = reached[np.searchsorted(x[order], grid, side="right")]
-            axes.plot(grid, y, ls=line, color=colour, lw=1.8, label=name)
+            axes.plot(grid, y, ls=look(name)[1], color=look(name)[0], lw=1.8, label=name)
     left.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
     left.axvspan(0, LIST / longest, color=RED, alpha=0.9, lw=0.4)
     right.axvspan(1, LIST, color=RED, alpha=0.15, lw=0)
-    right.text(
-        np.sqrt(LIST), 0.97, "a list\nof ten", color=RED, ha="center", va="top", linespacing=1.1
-    )
-    left.annotate(
-        "a list of ten:\nthe red line", (LIST / longest, 0.06), (0.14, 0.06), color=RED,
-        va="center", linespacing=1.1, arrowprops={"arrowstyle": "->", "color": RED},
-    )  # fmt: skip
+    right.text(np.sqrt(LIST), 0.97, "a list\nof ten", color=RED, ha="center", va="top")
+    arrow = {"arrowstyle": "->", "color": RED}
+    text, at = "a list of ten:\nthe red line", (LIST / longest, 0.06)
+    left.annotate(text, at, (0.14, 0.06), color=RED, va="center", arrowprops=arrow)
     left.set(xlabel="share of the other films that stand above", xlim=(-0.01, 1), ylim=(0, 1.01))
     left.set_ylabel("share of the liked films found")
-    right.set(xscale="log", xlabel="place in the ranking", xlim=(1, longest))
-    right.xaxis.set_major_formatter("{x:,.0f}")
+    style.log_axis(right, form=COUNTS)
+    right.set(xlabel="place in the ranking", xlim=(1, longest))
     left.legend(loc="lower right", bbox_to_anchor=(1, 0.14))
     return figure
 
@@ -140,34 +109,25 @@ def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
 def error_and_order(table: pd.DataFrame) -> Figure:
     """Draw each model's NDCG@10 over its RMSE; models without an RMSE as lines across.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Index models; rmse (NaN where there is none), ndcg@10 and its interval's ends,
-        "ndcg@10 low" and "ndcg@10 high".
+    `table` has a row a model: rmse (NaN where there is none), ndcg@10 and its interval's ends,
+    "ndcg@10 low" and "ndcg@10 high".
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     best, worst = table["rmse"].min(), table["rmse"].max()
     pad = max(0.25 * (worst - best), 0.004)
     axes.set_xlim(worst + pad, best - 2 * pad)  # the better side is the right one
     columns = table[["rmse", "ndcg@10", "ndcg@10 low", "ndcg@10 high"]].to_numpy(float)
-    for name, (x, y, *ends) in zip(table.index.astype(str), columns, strict=True):
-        colour, line = _look(name)
+    for name, (x, y, low, high) in zip(table.index.astype(str), columns, strict=True):
+        colour, line, _ = look(name)
         if np.isfinite(x):
-            axes.errorbar(
-                x, y, [[y - ends[0]], [ends[1] - y]], fmt="o", ms=8, color=colour, capsize=3
-            )
-            axes.annotate(
-                name, (x, ends[1]), (0, 4), textcoords="offset points", ha="center",
-                va="bottom", color="black",
-            )  # fmt: skip
+            reach = [[y - low], [high - y]]
+            axes.errorbar(x, y, reach, fmt="o", ms=8, color=colour, capsize=3)
+            style.note(axes, name, (x, high), (0, 4), ha="center", va="bottom")
         else:
             axes.axhline(y, color=colour, ls=line, lw=1.8)
-            axes.axhspan(*ends, color=colour, alpha=0.15, lw=0)
-            axes.annotate(
-                f"{name} (predicts no stars)", (worst + pad, y), (6, 3),
-                textcoords="offset points", va="bottom",
-            )  # fmt: skip
+            axes.axhspan(low, high, color=colour, alpha=0.15, lw=0)
+            text, at = f"{name} (predicts no stars)", (worst + pad, y)
+            style.note(axes, text, at, (6, 3), va="bottom")
     axes.set_ylim(0, 1.1 * table["ndcg@10 high"].max())
     axes.set_xlabel("RMSE, test part (stars; further right is better)")
     axes.set_ylabel("NDCG@10, test part")
@@ -177,23 +137,19 @@ def error_and_order(table: pd.DataFrame) -> Figure:
 def long_tail(shares: Mapping[str, np.ndarray], wanted: str) -> Figure:
     """Draw which part of the lists the most rated films take up, the first n of them, for each n.
 
-    Parameters
-    ----------
-    shares : mapping of name to (n_items,)
-        How often each film is listed (or liked), films in order of their number of ratings.
-    wanted : str
-        The name of what the lists should resemble; drawn in black.
+    `shares` maps a name to how often each film is listed or liked (n_items,), films in order of
+    their number of ratings; `wanted` is the name of what lists should resemble, drawn in black.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.8))
     for name, counts in shares.items():
-        colour, line = ("black", "-") if name == wanted else _look(name)
+        colour, line = ("black", "-") if name == wanted else look(name)[:2]
         n = _spaced(len(counts))
         share = (np.cumsum(counts) / np.sum(counts))[n - 1]
         axes.plot(n, share, ls=line, color=colour, lw=1.8, label=name)
     axes.axhline(0.5, color=GREY, lw=0.8, ls=":")
-    axes.set(xscale="log", ylim=(0, 1.02), xlim=(1, len(counts)))
+    style.log_axis(axes, form=COUNTS)
+    axes.set(ylim=(0, 1.02), xlim=(1, len(counts)))
     axes.set(xlabel="films, the most rated first", ylabel="share that goes to the first n films")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
     figure.legend(loc="outside upper center", ncols=len(shares))
     return figure
 
@@ -201,10 +157,3 @@ def long_tail(shares: Mapping[str, np.ndarray], wanted: str) -> Figure:
 def _spaced(n: int) -> np.ndarray:
     """Return some of the whole numbers from 1 to n, evenly spaced on a logarithmic axis."""
     return np.unique(np.rint(np.geomspace(1, n, 400)).astype(int))
-
-
-def _look(name: str) -> tuple[str, Any]:
-    """Return a model's colour and line; an unknown one gets what its name is dealt."""
-    if name in LOOKS:
-        return LOOKS[name]
-    return COLOURS[sum(map(ord, name)) % len(COLOURS)], "-"

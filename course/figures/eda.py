@@ -5,65 +5,62 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.colors import BoundaryNorm, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from course.figures.style import BLUE, GREY, ORANGE, RED, SEQUENTIAL
-from recsys_lib.errors import DataError
-from recsys_lib.ratings import CSR, Ratings
+from course.figures import style
+from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED, SEQUENTIAL, Options
+from recsys_lib.ratings import CSR
 
 PARTS = ("training part", "validation part", "test part")
 _PALE = "#BDBDBD"  # behind what matters
 _YEAR = 365.2425 * 86_400  # seconds
-_THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
-_DARK = f"{SEQUENTIAL}_r"  # white paper is nothing, dark is much
+# White paper is nothing, dark is much.
+_PIXELS: Options = {"cmap": f"{SEQUENTIAL}_r", "aspect": "auto", "interpolation": "nearest"}
 
 
-def matrix(ratings: Ratings, corner: int = 100, blocks: tuple[int, int] = (100, 120)) -> Figure:
+def matrix(
+    ratings: CSR,
+    n_items: int,
+    scale: tuple[float, float] = (0.5, 5.0),
+    corner: int = 100,
+    blocks: tuple[int, int] = (100, 120),
+) -> Figure:
     """Draw the whole table from afar and its fullest corner from close by.
 
-    Left: users by activity, films by popularity, cut into blocks; a block's colour is the share of
-    its pairs that are rated, white means none. Right: the `corner` most active users and most
-    popular films, a pixel a pair, its colour the stars. Needs a few bytes a rating, no dense table.
+    Left: users by activity, films by popularity, cut into at most `blocks`; a block's colour is the
+    share of its pairs that are rated, white means none. Right: the `corner` most active users and
+    most popular films, a pixel a pair, its colour the stars. `ratings` is a CSR (n_users,
+    `n_items`), `scale` its lowest and highest rating. Needs a few bytes a rating, no dense table.
     """
-    figure, (whole, close) = plt.subplots(1, 2, figsize=(7.0, 3.5), width_ratios=(1.25, 1))
-    share = _block_shares(ratings, blocks)
-    image = whole.imshow(
-        np.ma.masked_equal(share, 0),
-        cmap=_DARK,
-        norm=LogNorm(max(1e-5, share[share > 0].min()), 1),
-        extent=(0, ratings.n_items, ratings.n_users, 0),
-        aspect="auto",
-        interpolation="nearest",
-    )
+    n_users = len(ratings.indptr) - 1
+    figure, (whole, close) = style.panels(2, 3.5, width_ratios=(1.25, 1))
+    share = _block_shares(ratings, n_items, blocks)
+    norm = LogNorm(max(1e-5, share[share > 0].min()), 1)
+    extent = (0, n_items, n_users, 0)
+    image = whole.imshow(np.ma.masked_equal(share, 0), norm=norm, extent=extent, **_PIXELS)
     whole.set(xlabel="films, most popular first", ylabel="users, most active first")
     bar = figure.colorbar(image, ax=whole, location="top", aspect=30, pad=0.02)
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
     bar.set_label("share of the pairs that are rated")
 
-    table = _corner(ratings, corner)
-    low, high = ratings.scale
-    levels = np.arange(np.floor(low), high + 0.1) + 0.5  # one colour a star: 0.5 and 1 share one
-    image = close.imshow(
-        table,
-        cmap=_DARK,
-        norm=BoundaryNorm(np.concatenate([[0.25], levels[levels > 1]]), 256),
-        aspect="auto",
-        interpolation="nearest",
-        extent=(0, table.shape[1], table.shape[0], 0),
-    )
-    close.set(
-        xlabel=f"the {table.shape[1]} most popular films",
-        ylabel=f"the {len(table)} most active users",
-    )
+    table = _corner(ratings, n_items, corner)
+    high = int(scale[1])
+    levels = np.arange(np.floor(scale[0]), high + 0.1) + 0.5  # a colour a star: 0.5 and 1 share one
+    steps = BoundaryNorm(np.concatenate([[0.25], levels[levels > 1]]), 256)
+    extent = (0, table.shape[1], len(table), 0)
+    image = close.imshow(table, norm=steps, extent=extent, **_PIXELS)
+    close.set_xlabel(f"the {table.shape[1]} most popular films")
+    close.set_ylabel(f"the {len(table)} most active users")
     bar = figure.colorbar(image, ax=close, location="top", aspect=24, pad=0.02)
-    bar.set_ticks(list(range(1, int(high) + 1)), labels=[str(k) for k in range(1, int(high) + 1)])
+    bar.set_ticks(range(1, high + 1), labels=[str(k) for k in range(1, high + 1)])
     bar.set_label("stars")
     for axes in (whole, close):
         axes.grid(visible=False)
-        axes.xaxis.set_major_formatter(_THOUSANDS)
-        axes.yaxis.set_major_formatter(_THOUSANDS)
+        axes.xaxis.set_major_formatter(COUNTS)
+        axes.yaxis.set_major_formatter(COUNTS)
     whole.xaxis.set_major_locator(plt.MaxNLocator(4))
     return figure
 
@@ -71,14 +68,10 @@ def matrix(ratings: Ratings, corner: int = 100, blocks: tuple[int, int] = (100, 
 def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1) -> Figure:
     """Draw how ratings are spread over films and over users: by rank, and as Lorenz curves.
 
-    Parameters
-    ----------
-    film_counts, user_counts : (n_items,) and (n_users,) int
-        Number of ratings of each; zeros count as members of the tail.
-    marked : float
-        The share of films and users, the largest first, at which the curves get a point.
+    The counts (n_items,) and (n_users,) are numbers of ratings; zeros count as members of the tail.
+    The curves get a point at the share `marked` of films and users, the largest first.
     """
-    figure, (ranks, lorenz) = plt.subplots(1, 2, figsize=(7.0, 3.4))
+    figure, (ranks, lorenz) = style.panels(2, 3.4)
     labels = []
     for name, counts, colour in (("films", film_counts, BLUE), ("users", user_counts, ORANGE)):
         x, y = cumulative_share(counts)
@@ -96,10 +89,8 @@ def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1)
     lorenz.axvline(marked, color=GREY, lw=1, ls=":")
     lorenz.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
     for at, label in ((high, upper), (min(low, high - 0.09), lower)):
-        lorenz.text(
-            marked + 0.05, at - 0.015, label, va="top", color=GREY,
-            bbox={"fc": "white", "ec": "none", "pad": 1},
-        )  # fmt: skip
+        paper = {"fc": "white", "ec": "none", "pad": 1}
+        lorenz.text(marked + 0.05, at - 0.015, label, va="top", color=GREY, bbox=paper)
     lorenz.set(xlabel="share of films or users, largest first", ylabel="their share of all ratings")
     for axis in (lorenz.xaxis, lorenz.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
@@ -123,17 +114,10 @@ def stars(
 ) -> Figure:
     """Draw how often each rating is given, and each user's mean and spread.
 
-    Parameters
-    ----------
-    values : (nnz,) float32
-        All ratings.
-    means, spreads : (n_users,)
-        Mean and standard deviation of each user's ratings, in stars. Above 5,000
-        users only a part of them is drawn, evenly spaced.
-    marked : mapping, optional
-        Name to put beside a user: the user's position in `means`.
+    `values` (nnz,) are all ratings, `means` and `spreads` (n_users,) mean and standard deviation of
+    each user's, in stars; above 5,000 users only a part is drawn. `marked`: name to a user's place.
     """
-    figure, (scale, people) = plt.subplots(1, 2, figsize=(7.0, 3.4))
+    figure, (scale, people) = style.panels(2, 3.4)
     level, count = np.unique(values, return_counts=True)
     whole = level % 1 == 0
     for kind, name, colour in ((whole, "whole stars", BLUE), (~whole, "half stars", ORANGE)):
@@ -148,20 +132,16 @@ def stars(
     some = slice(None, None, -(-len(means) // 5000))
     x, y = means[some], spreads[some]
     size = float(np.clip(3000 / len(x), 0.5, 9))
-    people.scatter(x, y, s=size, color=BLUE, alpha=0.5, lw=0, rasterized=True)
+    style.dots(people, x, y, s=size, alpha=0.5)
     low, high = float(level.min()), float(level.max())
     m = np.linspace(low, high, 200)
     people.plot(m, np.sqrt((m - low) * (high - m)), color=GREY, lw=1, ls="--")
-    people.text(
-        0, 1, "dashed: as wide as\nthe scale allows", transform=people.transAxes, va="top",
-        color=GREY, fontsize=8,
-    )  # fmt: skip
+    words, corner = "dashed: as wide as\nthe scale allows", people.transAxes
+    people.text(0, 1, words, transform=corner, va="top", color=GREY, fontsize=8)
     for name, u in (marked or {}).items():
-        people.plot(means[u], spreads[u], "o", ms=8, mfc="none", mec=RED, mew=1.5)
-        people.annotate(
-            name, (means[u], spreads[u]), (9, -9), textcoords="offset points", color=RED,
-            ha="right", va="top", fontsize=9,
-        )  # fmt: skip
+        style.ring(people, means[u], spreads[u], 8)
+        how: Options = {"color": RED, "ha": "right", "va": "top", "fontsize": 9}
+        style.note(people, name, (means[u], spreads[u]), (9, -9), **how)
     people.set(xlabel="mean of a user's ratings (stars)", ylabel="their spread (stars)")
     people.set(ylim=(-0.05, None))
     return figure
@@ -178,15 +158,13 @@ def years(table: pd.DataFrame) -> Figure:
     year = table.index.to_numpy()
     axes[0].bar(year, table["ratings"], 0.8, color=GREY)
     axes[0].set_ylabel("ratings")
-    axes[0].yaxis.set_major_formatter(_THOUSANDS)
-    axes[1].errorbar(
-        year, table["mean"], 2 * table["error"], fmt="o", ms=4, color=BLUE, elinewidth=1.2
-    )
+    axes[0].yaxis.set_major_formatter(COUNTS)
+    error = 2 * table["error"]
+    axes[1].errorbar(year, table["mean"], error, fmt="o", ms=4, color=BLUE, elinewidth=1.2)
     axes[1].axhline(np.average(table["mean"], weights=table["ratings"]), color=GREY, lw=1, ls="--")
     axes[1].set_ylabel("mean rating (stars)")
-    axes[2].fill_between(
-        year, table["young"], table["old"], color=ORANGE, alpha=0.3, lw=0, label="middle half"
-    )
+    half: Options = {"color": ORANGE, "alpha": 0.3, "lw": 0, "label": "middle half"}
+    axes[2].fill_between(year, table["young"], table["old"], **half)
     axes[2].plot(year, table["median"], "o-", ms=4, color=ORANGE, label="median")
     axes[2].set(ylabel="age of the film (years)", xlabel="year of the rating")
     axes[2].set_ylim(0, 1.3 * table["old"].max())
@@ -198,36 +176,28 @@ def years(table: pd.DataFrame) -> Figure:
 def genres(given: pd.DataFrame, counts: Mapping[str, int]) -> Figure:
     """Draw P(column's genre | row's genre) as a heat map with whole percents.
 
-    Parameters
-    ----------
-    given : DataFrame, square
-        Row g, column h: the share of the films of genre g that are of genre h too. Drawn in the
-        order given; the diagonal, always 1, is left grey.
-    counts : mapping
-        Number of films of each genre, for the rows' labels.
+    `given` is square: the share of the films of the row's genre that are of the column's too, drawn
+    in this order but for the diagonal; `counts` has the number of films of each genre.
     """
     figure, axes = plt.subplots(figsize=(7.0, 6.4))
-    share = given.to_numpy(copy=True)
-    np.fill_diagonal(share, np.nan)
-    colours = plt.get_cmap("Blues").with_extremes(bad="#dddddd")
-    axes.imshow(share, cmap=colours, vmin=0, aspect="auto", interpolation="nearest")
-    middle = 0.6 * float(np.nanmax(share))
-    for row, column in zip(*np.nonzero(share >= 0.005), strict=True):
-        axes.text(
-            column, row, f"{100 * share[row, column]:.0f}", ha="center", va="center", fontsize=7,
-            color="white" if share[row, column] > middle else "black",
-        )  # fmt: skip
-    axes.set_xticks(
-        range(len(given)), given.columns, rotation=60, ha="left", rotation_mode="anchor"
-    )
-    axes.set_yticks(range(len(given)), [f"{name} ({counts[name]:,})" for name in given.index])
+    percent = 100 * given
+    hidden = np.eye(len(given), dtype=bool)
+    numbers = percent.map("{:.0f}".format).where(given >= 0.005, "")
+    seaborn.heatmap(
+        percent, mask=hidden, annot=numbers, fmt="", cmap="Blues", vmin=0, cbar=False, ax=axes,
+        annot_kws={"fontsize": 7},
+    )  # fmt: skip
+    axes.set_facecolor("#dddddd")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
+    axes.set_xticks(
+        axes.get_xticks(), given.columns, rotation=60, ha="left", rotation_mode="anchor"
+    )
+    names = [f"{name} ({counts[name]:,})" for name in given.index]
+    axes.set_yticks(axes.get_yticks(), names, rotation=0)
     axes.set(xlabel="… how many in a hundred are also …", ylabel="of the films that are …")
     axes.tick_params(length=0)
     axes.grid(visible=False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
     return figure
 
 
@@ -236,22 +206,19 @@ def selection(
 ) -> Figure:
     """Draw two traces of choice: popular films please more, and chosen films please most.
 
-    Parameters
-    ----------
-    counts, means : (n,)
-        Number of ratings, at least 1, and mean rating of each film: left, by class of popularity.
-    rated, everything : (m,)
-        Expected ratings of pairs that were rated, and of pairs drawn at random: right.
+    Left, by class of popularity: `counts`, at least 1, and `means` (n,) of each film's ratings.
+    Right: expected ratings of pairs that were `rated`, and of pairs drawn at random from
+    `everything`.
     """
-    figure, (popularity, truth) = plt.subplots(1, 2, figsize=(7.0, 3.4))
+    figure, (popularity, truth) = style.panels(2, 3.4)
     edges = np.unique(np.geomspace(1, counts.max() + 1, 9).astype(int))
-    group = np.digitize(counts, edges) - 1
-    size = np.bincount(group, minlength=len(edges))
-    for g in np.flatnonzero(size > 1):
-        mine = means[group == g]
-        x, error = np.exp(np.log(counts[group == g]).mean()), mine.std(ddof=1) / np.sqrt(size[g])
-        popularity.errorbar(x, mine.mean(), 2 * error, fmt="o", ms=5, color=BLUE)
-    popularity.set(xscale="log", xlabel="number of ratings of the film")
+    table = pd.DataFrame({"log count": np.log(counts), "mean": means})
+    groups = table.groupby(np.digitize(counts, edges))
+    some = groups.mean()[groups.size() > 1]
+    error = 2 * groups["mean"].sem()[some.index]
+    popularity.errorbar(np.exp(some["log count"]), some["mean"], error, fmt="o", ms=5, color=BLUE)
+    style.log_axis(popularity, form=COUNTS)
+    popularity.set_xlabel("number of ratings of the film")
     popularity.set(ylabel="mean of the films' means (stars)")
 
     bins = np.linspace(min(rated.min(), everything.min()), max(rated.max(), everything.max()), 50)
@@ -259,7 +226,7 @@ def selection(
         ("all pairs", everything, GREY), ("pairs that were rated", rated, ORANGE)
     ):  # fmt: skip
         weights = np.full(len(values), 1 / len(values))
-        truth.hist(values, bins, weights=weights, color=colour, alpha=0.45, label=name)
+        truth.hist(values, bins.tolist(), weights=weights, color=colour, alpha=0.45, label=name)
         truth.axvline(values.mean(), color=colour, lw=2)
     truth.set(xlabel="expected rating (stars)", ylabel="share of the pairs", yticks=[])
     truth.set_ylim(top=1.25 * truth.get_ylim()[1])
@@ -268,52 +235,39 @@ def selection(
 
 
 def parts(
-    ratings: Ratings,
-    protocols: Mapping[str, Sequence[Ratings]],
+    protocols: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
     rng: np.random.Generator,
     n_drawn: int = 12_000,
 ) -> Figure:
     """Draw ratings as points, time across and users upwards, coloured by the part they are in.
 
-    Parameters
-    ----------
-    ratings : Ratings
-        The whole, with timestamps; users are ordered by their first rating.
-    protocols : mapping
-        Name of the protocol: its train, valid and test. A panel each.
-    rng : Generator
-        Chooses which ratings are drawn.
-    n_drawn : int
-        At most so many a panel.
-
-    Raises
-    ------
-    DataError
-        The ratings have no timestamps.
+    `protocols` maps a name to training, validation and test part; a panel each. A part is its
+    ratings' users, counted from 0, and their times in seconds, both (n,) int. `rng` chooses the
+    `n_drawn` ratings, at most, of a panel.
     """
-    figure, panels = plt.subplots(1, len(protocols), figsize=(7.0, 4.0), sharey=True, squeeze=False)
-    if ratings.timestamps is None:
-        raise DataError("parts draws when each rating was given, and these have no timestamps")
-    some = ratings.by_user.counts > 0
-    first = np.full(ratings.n_users, np.iinfo(np.int64).max)
-    first[some] = np.minimum.reduceat(ratings.timestamps, ratings.by_user.indptr[:-1][some])
-    place = _rank(-first)
-    for axes, (name, three) in zip(panels[0], protocols.items(), strict=True):
-        x, y, c = [], [], []
-        for part, colour, label in zip(three, (_PALE, ORANGE, BLUE), PARTS, strict=True):
-            n = min(len(part), round(n_drawn * len(part) / len(ratings)))
-            drawn = rng.choice(len(part), n, replace=False)
-            x.append(1970 + np.asarray(part.timestamps)[drawn] / _YEAR)
-            y.append(place[np.searchsorted(part.by_user.indptr, drawn, side="right") - 1])
-            c.append(np.full(n, colour))
+    figure, panels = style.panels(len(protocols), 4.0, sharey=True)
+    every = next(iter(protocols.values()))
+    n_users = 1 + max(int(users.max(initial=-1)) for users, _ in every)
+    first = np.full(n_users, np.iinfo(np.int64).max)
+    for users, times in every:
+        np.minimum.at(first, users, times)
+    place = _rank(-first)  # in the order of their first rating, the last at the bottom
+    for axes, (name, three) in zip(panels, protocols.items(), strict=True):
+        drawn = []
+        whole = sum(len(users) for users, _ in three)
+        for (users, times), colour, label in zip(three, (_PALE, ORANGE, BLUE), PARTS, strict=True):
+            n = min(len(users), round(n_drawn * len(users) / whole))
+            some = rng.choice(len(users), n, replace=False)
+            when = 1970 + times[some] / _YEAR
+            drawn.append(pd.DataFrame({"when": when, "who": place[users[some]], "colour": colour}))
             axes.scatter([], [], s=25, color=colour, label=label)  # for the legend
-        mixed = rng.permutation(sum(map(len, x)))  # so that no part lies on top of the others
-        when, who, colours = (np.concatenate(column)[mixed] for column in (x, y, c))
-        axes.scatter(when, who, s=4, lw=0, c=colours, rasterized=True)
+        points = pd.concat(drawn)
+        points = points.iloc[rng.permutation(len(points))]  # no part lies on top of the others
+        axes.scatter(points["when"], points["who"], s=4, lw=0, c=points["colour"], rasterized=True)
         axes.set_xlabel(f"year of the rating: {name}")
-        axes.yaxis.set_major_formatter(_THOUSANDS)
-    panels[0, 0].set_ylabel("users, in the order they came")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        axes.yaxis.set_major_formatter(COUNTS)
+    panels[0].set_ylabel("users, in the order they came")
+    style.legend_over(figure, 3)
     return figure
 
 
@@ -324,29 +278,24 @@ def _rank(counts: np.ndarray) -> np.ndarray:
     return place
 
 
-def _block_shares(ratings: Ratings, blocks: tuple[int, int]) -> np.ndarray:
+def _block_shares(ratings: CSR, n_items: int, blocks: tuple[int, int]) -> np.ndarray:
     """Return the share of observed pairs in each block of users and films, ranked by counts."""
-    by_user = ratings.by_user
-    n_rows, n_columns = min(blocks[0], ratings.n_users), min(blocks[1], ratings.n_items)
-    films = np.bincount(by_user.indices, minlength=ratings.n_items)
-    row = _rank(by_user.counts).astype(np.int64) * n_rows // ratings.n_users
-    column = _rank(films).astype(np.int64) * n_columns // ratings.n_items
+    n_users = len(ratings.indptr) - 1
+    n_rows, n_columns = min(blocks[0], n_users), min(blocks[1], n_items)
+    films = np.bincount(ratings.indices, minlength=n_items)
+    row = _rank(ratings.counts).astype(np.int64) * n_rows // n_users
+    column = _rank(films).astype(np.int64) * n_columns // n_items
     filled = np.zeros((n_rows, n_columns))
     for r in range(n_rows):  # a band of users at a time: no array of the length of all ratings
-        band = by_user.take(np.flatnonzero(row == r))
+        band = ratings.take(np.flatnonzero(row == r))
         filled[r] = np.bincount(column[band.indices], minlength=n_columns)
     return filled / np.outer(np.bincount(row), np.bincount(column))
 
 
-def _corner(ratings: Ratings, size: int) -> np.ndarray:
+def _corner(ratings: CSR, n_items: int, size: int) -> np.ndarray:
     """Return the most active users' ratings of the most popular films, NaN where there is none."""
-    films = np.bincount(ratings.by_user.indices, minlength=ratings.n_items)
-    place = _rank(films)
-    users = np.argsort(-ratings.by_user.counts, kind="stable")[:size]
-    top: CSR = ratings.by_user.take(users)
-    rows = np.repeat(np.arange(len(users)), top.counts)
-    columns = place[top.indices]
-    table = np.full((len(users), min(size, ratings.n_items)), np.nan)
-    near = columns < table.shape[1]
-    table[rows[near], columns[near]] = top.values[near]
-    return table
+    place = _rank(np.bincount(ratings.indices, minlength=n_items))
+    top = ratings.take(np.argsort(-ratings.counts, kind="stable")[:size])
+    table = np.full((len(top.counts), n_items), np.nan)
+    table[np.repeat(np.arange(len(table)), top.counts), place[top.indices]] = top.values
+    return table[:, :size]

@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from course.figures.style import BLUE, COLOURS, GREEN, GREY, ORANGE, RED
+from course.figures import style
+from course.figures.style import BLUE, GREEN, GREY, ORANGE, RED
 
 
 def error_by_count(table: pd.DataFrame) -> Figure:
@@ -17,30 +18,20 @@ def error_by_count(table: pd.DataFrame) -> Figure:
     `table` has a row a class of films (its index the label), a column a model, in stars, and a
     column "share": which part of the test ratings falls into the class.
     """
-    figure, (axes, below) = plt.subplots(
-        2, 1, figsize=(7.0, 4.4), sharex=True, height_ratios=[4, 1]
-    )
-    x = np.arange(len(table))
-    names = [name for name in table.columns if name != "share"]
-    for name, colour, marker in zip(names, COLOURS, "os^D", strict=False):
-        axes.plot(x, table[name], f"{marker}-", color=colour, label=name)
+    heights = {"height_ratios": [4, 1]}
+    figure, (axes, below) = plt.subplots(2, 1, figsize=(7.0, 4.4), sharex=True, gridspec_kw=heights)
+    style.lines(axes, table.drop(columns="share"), x=range(len(table)), ms=6)
     axes.set_ylabel("RMSE on the test part (stars)")
     axes.legend()
-    below.bar(x, table["share"], color=GREY, width=0.5)
-    below.yaxis.set_major_formatter("{x:.0%}")
+    style.shares_below(below, table, "training ratings of the film")
     below.set_ylabel("of the test\nratings")
-    below.set_xticks(x, list(table.index))
-    below.set_xlabel("training ratings of the film")
     return figure
 
 
 def solver_errors(errors: Mapping[str, Sequence[float]]) -> Figure:
     """Draw the distance from the solution over the sweeps of some iterative solvers."""
     figure, axes = plt.subplots()
-    for (name, values), colour, marker in zip(
-        errors.items(), (RED, BLUE, GREEN), "so^", strict=False
-    ):
-        axes.plot(range(len(values)), values, f"{marker}-", ms=4, color=colour, label=name)
+    style.lines(axes, pd.DataFrame(errors), (RED, BLUE, GREEN))
     axes.set(yscale="log", xlabel="sweep over all genres", ylabel="distance from the solution")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
@@ -51,11 +42,10 @@ def genre_biases(names: Sequence[str], biases: np.ndarray, counts: np.ndarray) -
     """Draw what each genre adds to a film's bias, in stars; `counts`: rated films of the genre."""
     order = np.argsort(biases)
     figure, axes = plt.subplots(figsize=(7.0, 0.26 * len(order) + 0.8))
-    colours = [BLUE if biases[g] >= 0 else ORANGE for g in order]
-    axes.barh([f"{names[g]} ({counts[g]:,})" for g in order], biases[order], color=colours)
+    axes.barh(range(len(order)), biases[order], color=_signs(biases[order]))
+    style.name_rows(axes, [f"{names[g]} ({counts[g]:,})" for g in order])
     axes.axvline(0, color=GREY, lw=1)
     axes.set_xlabel("bias of the genre (stars, for a film of this genre alone)")
-    axes.grid(visible=False, axis="y")
     return figure
 
 
@@ -63,20 +53,18 @@ def contributions(table: pd.DataFrame) -> Figure:
     """Draw a prediction as the sum of its parts: part and contribution (stars), a row each."""
     figure, axes = plt.subplots(figsize=(7.0, 0.36 * len(table) + 1.2))
     values = table["contribution"].to_numpy(float)
-    starts = np.concatenate([[0], np.cumsum(values)])
-    rows = np.arange(len(values))[::-1]
-    colours = [GREY, *(BLUE if value >= 0 else ORANGE for value in values[1:])]
-    axes.barh(rows, values, left=starts[:-1], color=colours, height=0.6)
-    for row, value, start, end in zip(rows, values, starts, starts[1:], strict=False):
-        axes.text(max(start, end), row, f" {value:+.2f}", va="center", fontsize=9)
-        axes.plot([end, end], [row - 1.3, row + 0.3], color=GREY, lw=0.8)
-    axes.barh(-1, starts[-1], color=GREEN, height=0.6)
-    axes.text(starts[-1], -1, f" {starts[-1]:.2f}", va="center", fontsize=9)
-    axes.set_yticks([*rows, -1], [*table["part"], "prediction"])
-    low, high = min(starts[1:]), max(starts)
-    axes.set_xlim(max(0.0, low - 1), high + 0.3)
+    n, ends = len(values), np.cumsum(values)
+    starts = ends - values
+    axes.barh(range(n), values, left=starts, color=[GREY, *_signs(values[1:])], height=0.6)
+    axes.barh(n, ends[-1], color=GREEN, height=0.6)
+    axes.vlines(ends, np.arange(n) - 0.3, np.arange(n) + 1.3, color=GREY, lw=0.8)
+    texts = [*(f" {value:+.2f}" for value in values), f" {ends[-1]:.2f}"]
+    for row, (text, x) in enumerate(zip(texts, [*np.maximum(starts, ends), ends[-1]], strict=True)):
+        axes.text(x, row, text, va="center", fontsize=9)
+    style.name_rows(axes, [*table["part"], "prediction"])
+    axes.invert_yaxis()
+    axes.set_xlim(max(0.0, ends.min() - 1), ends.max() + 0.3)
     axes.set_xlabel("stars")
-    axes.grid(visible=False, axis="y")
     return figure
 
 
@@ -96,22 +84,18 @@ def against_truth(predicted: np.ndarray, given: np.ndarray, labels: tuple[str, s
 
 
 def expected(readers: Sequence[str], stars: np.ndarray, scale: tuple[float, float]) -> Figure:
-    """Draw what some readers are expected to give one film, a bar each.
+    """Draw what some `readers` are expected to give one film, a bar each.
 
-    Parameters
-    ----------
-    readers : sequence of n str
-        Who they are.
-    stars : (n,)
-        Predictions, not clipped.
-    scale : (float, float)
-        The lowest and the highest rating, in stars.
+    `stars` (n,) are predictions, not clipped to the `scale` of lowest and highest rating.
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.7 + 0.35 * len(readers)))
     bars = axes.barh(range(len(readers)), stars, color=BLUE, height=0.6)
-    axes.bar_label(bars, [f"{value:.2f}" for value in stars], padding=4)
-    axes.set_yticks(range(len(readers)), readers)
+    axes.bar_label(bars, fmt="%.2f", padding=4)
+    style.name_rows(axes, readers)
     axes.invert_yaxis()
     axes.set(xlim=(0, scale[1] + 0.5), xlabel="predicted rating (stars)")
-    axes.grid(axis="y", visible=False)
     return figure
+
+
+def _signs(values: np.ndarray) -> list[str]:
+    return [BLUE if value >= 0 else ORANGE for value in values]

@@ -9,13 +9,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter
 
-from course.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, SEQUENTIAL, SKY
+from course.figures import style
+from course.figures.style import (
+    BLUE,
+    COUNTS,
+    GREEN,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PERCENT,
+    PINK,
+    RED,
+    SEQUENTIAL,
+    SKY,
+    Options,
+)
 
 # Grey is for what has no name. Each colour has a marker of its own: no group by colour alone.
 _GROUP_COLOURS = (GREEN, RED, BLUE, PINK, ORANGE, SKY)
-_GROUP_MARKERS = "osD^vP"
 _BAND_COLOURS = (GREEN, RED, GREY)
 _SHARP = 200  # dots per inch of what is drawn as pixels
 
@@ -43,23 +55,16 @@ def film_map(
     points : (n, 2)
         Positions; they have no unit.
     groups : (n,) int
-        Index in `names`, or -1 for films of none of them.
-    names : sequence of str
-        The groups, six at most; none is possible.
+        Index in `names`, of which there are six at most, or -1.
     titles : (n,) sequence of str
         The most important film first: it is the first to get its title written. An empty one is
-        never written.
-    n_labels : int
-        How many titles at most.
+        never written, nor more than `n_labels`.
     """
     figure, axes = plt.subplots(figsize=(7.0, 6.4), dpi=_SHARP)
     _scatter(axes, points, groups, names, size=13)
     _hide_scale(axes)
     if len(names):
-        axes.legend(
-            ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.1,
-            markerscale=1.8, columnspacing=1.2,
-        )  # fmt: skip
+        style.legend_over(figure, len(names), handletextpad=0.1, markerscale=1.8)
     label_points(axes, points, titles, n_labels)
     return figure
 
@@ -72,16 +77,9 @@ def ties(
     film: int,
     others: Sequence[int],
 ) -> Figure:
-    """Draw the map of `film_map` with lines from one film to others.
+    """Draw the map of `film_map` with lines from the film at one place to `others`.
 
-    Parameters
-    ----------
-    points, groups, names, titles :
-        As for `film_map`.
-    film : int
-        Its place in `points`.
-    others : sequence of int
-        The ends of the lines; they and the film have their titles written.
+    All of them have their titles written.
     """
     shown = [film, *others]
     said = [titles[i] if i in shown else "" for i in range(len(titles))]
@@ -96,24 +94,17 @@ def ties(
 def map_variants(variants: Sequence[Variant], names: Sequence[str], columns: int = 4) -> Figure:
     """Draw small maps side by side, each named above and with a note below."""
     rows = -(-len(variants) // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(7.0, 2.15 * rows + 0.3), dpi=_SHARP, squeeze=False
-    )
+    size = (7.0, 2.15 * rows + 0.3)
+    figure, grid = plt.subplots(rows, columns, figsize=size, dpi=_SHARP, squeeze=False)
     for axes in grid.ravel()[len(variants) :]:
         axes.remove()
     for axes, variant in zip(grid.ravel(), variants, strict=False):
         _scatter(axes, variant.points, variant.groups, names, size=3)
         _hide_scale(axes)
-        axes.annotate(
-            variant.name, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points",
-            fontsize=9, weight="bold",
-        )  # fmt: skip
+        axes.set_title(variant.name, loc="left", fontsize=9, weight="bold")
         axes.set_xlabel(variant.note, fontsize=8.5)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper center", ncols=len(labels), fontsize=8.5,
-        handletextpad=0.1, columnspacing=1, markerscale=2.5,
-    )  # fmt: skip
+    narrow: Options = {"handletextpad": 0.1, "columnspacing": 1, "markerscale": 2.5}
+    style.legend_over(figure, max(len(names), 1), fontsize=8.5, **narrow)
     return figure
 
 
@@ -123,20 +114,16 @@ def axis_agreement(panels: Mapping[str, np.ndarray]) -> Figure:
     `panels` maps a name to a (k, k) matrix of correlations, of which the size is drawn: a row an
     axis of the first fit, a column one of the second.
     """
-    figure, row = plt.subplots(1, len(panels), figsize=(7.0, 2.9), squeeze=False, sharey=True)
-    for axes, (name, matrix) in zip(row[0], panels.items(), strict=True):
+    figure, row = style.panels(len(panels), 2.9, sharey=True)
+    for axes, (name, matrix) in zip(row, panels.items(), strict=True):
         k = len(matrix)
         extent = (0.5, k + 0.5, k + 0.5, 0.5)
-        axes.imshow(np.abs(matrix), vmin=0, vmax=1, cmap=SEQUENTIAL, extent=extent)
+        image = axes.imshow(np.abs(matrix), vmin=0, vmax=1, cmap=SEQUENTIAL, extent=extent)
         ticks = [1, *range(5, k + 1, 5)] if k > 8 else list(range(1, k + 1))
-        axes.set_xticks(ticks)
-        axes.set_yticks(ticks)
+        axes.set(xticks=ticks, yticks=ticks, xlabel=name)
         axes.grid(visible=False)
-        axes.set_xlabel(name)
-    row[0, 0].set_ylabel("in the first fit")
-    figure.colorbar(
-        row[0, 0].images[0], ax=row[0], shrink=0.8, label="size of the correlation", pad=0.02
-    )
+    row[0].set_ylabel("in the first fit")
+    figure.colorbar(image, ax=row, shrink=0.8, label="size of the correlation", pad=0.02)
     return figure
 
 
@@ -145,14 +132,8 @@ def along_direction(
 ) -> Figure:
     """Draw where films lie along a direction: a band a group, its median, and some titles.
 
-    Parameters
-    ----------
-    groups : mapping of name to (positions (n,), titles (n,))
-        The positions have no unit. Titles: the most important film first.
-    ends : (str, str)
-        What the left and the right end stand for.
-    n_labels : int
-        How many titles to write in each band, at most.
+    `groups` maps a name to positions (n,), without unit, and titles (n,), the most important first,
+    of which at most `n_labels` are written; `ends` says what the left and the right end stand for.
     """
     figure, axes = plt.subplots(figsize=(7.0, 1.15 * len(groups) + 0.7), dpi=_SHARP)
     labels = []
@@ -162,10 +143,8 @@ def along_direction(
         order = np.argsort(np.argsort(x, kind="stable"))
         y = row + 0.2 + 0.18 * ((order * 0.618) % 1)
         y[: 3 * n_labels] = row + 0.14
-        colour, marker = _BAND_COLOURS[row % 3], _GROUP_MARKERS[row % 3]
-        axes.scatter(
-            x, y, s=11, color=colour, marker=marker, alpha=0.65, linewidths=0, rasterized=True
-        )
+        how: Options = {"color": _BAND_COLOURS[row % 3], "marker": MARKERS[row % 3]}
+        style.dots(axes, x, y, s=11, alpha=0.65, **how)
         axes.plot([np.median(x)] * 2, [row + 0.17, row + 0.41], color="black", lw=1.8)
         labels.append((np.column_stack([x, y])[: 3 * n_labels], titles[: 3 * n_labels]))
     axes.axvline(0, color=GREY, lw=0.8)
@@ -184,76 +163,64 @@ def few_ratings(
 ) -> Figure:
     """Draw what films with few ratings are like: short vectors, and neighbours at random.
 
-    Parameters
-    ----------
-    counts : (n,) int
-        Ratings of each film, at least one.
-    lengths : (n,)
-        The length of its vector.
-    shares : DataFrame
-        A row a class of films: "ratings" (the middle of the class), "share" of the neighbours that
-        have a genre in common with the film, "error" of it (standard error), "chance".
-    n_shown : int
-        How many films to draw as points, at most; the line is the median of all.
+    `counts`, at least one, and `lengths` of the vectors are of each film (n,); `n_shown` of them
+    are points, the line is the median of all. `shares` has a row a class of films: "ratings" (its
+    middle), "share" of neighbours with a common genre, "error" of it (standard error), "chance".
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.6), dpi=_SHARP)
+    figure, (left, right) = style.panels(2, 3.6, dpi=_SHARP)
     some = np.linspace(0, len(counts) - 1, min(n_shown, len(counts))).astype(int)
-    left.scatter(
-        counts[some], lengths[some], s=4, color=GREY, alpha=0.35, linewidths=0, rasterized=True
-    )
+    style.dots(left, counts[some], lengths[some], s=4, color=GREY)
     edges = np.unique(np.geomspace(1, counts.max() + 1, 14).astype(int))
-    middles = pd.Series(lengths).groupby(np.digitize(counts, edges)).median()
-    x = pd.Series(counts).groupby(np.digitize(counts, edges)).median()
-    left.plot(x, middles, "o-", ms=4, color=BLUE, label="median")
-    left.set(xscale="log", xlabel="ratings of the film", ylabel="length of its vector, ‖q‖")
+    table = pd.DataFrame({"ratings": counts, "length": lengths})
+    middles = table.groupby(np.digitize(counts, edges)).median()
+    left.plot(middles["ratings"], middles["length"], "o-", ms=4, color=BLUE, label="median")
     left.set_ylim(bottom=0)
-    left.legend(loc="upper left")
-
-    right.errorbar(
-        shares["ratings"], shares["share"], 2 * shares["error"], fmt="o-", ms=4, capsize=3,
-        color=BLUE, label="its 10 neighbours",
-    )  # fmt: skip
+    left.set_ylabel("length of its vector, ‖q‖")
+    _with_errors(right, shares["ratings"], shares["share"], shares["error"], "its 10 neighbours")
     right.plot(shares["ratings"], shares["chance"], "s--", ms=4, color=ORANGE, label="chance")
-    right.set(xscale="log", xlabel="ratings of the film", ylabel="share a genre with the film")
-    right.yaxis.set_major_formatter("{x:.0%}")
-    right.legend(loc="upper left")
+    right.set_ylabel("share a genre with the film")
+    right.yaxis.set_major_formatter(PERCENT)
     for axes in (left, right):
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        style.log_axis(axes, form=COUNTS)
+        axes.set_xlabel("ratings of the film")
+        axes.legend(loc="upper left")
     return figure
 
 
 def recovered(factors: pd.DataFrame, films: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how much of a known truth was found, factor by factor and film by film.
 
-    Parameters
-    ----------
-    factors : DataFrame
-        A row a true factor: "strength" (stars), "found" and "chance" (correlations).
-    films : mapping of name to DataFrame
-        A line a model: "ratings", "cosine" (mean) and "error" (its standard error), a row a class
-        of films.
+    `factors` has a row a true factor: strength (stars), found and chance (correlations). `films`
+    maps a model to a row a class of films: ratings, cosine (mean) and error (its standard error).
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.6))
+    figure, (left, right) = style.panels(2, 3.6)
     left.plot(factors["strength"], factors["found"], "o-", color=BLUE, label="found")
     left.plot(factors["strength"], factors["chance"], "s--", ms=4, color=GREY, label="by chance")
-    left.set(
-        xlabel="strength of the true factor (stars)", ylabel="correlation with the truth",
-        ylim=(-0.15, 1.05), xlim=(0, None),
-    )  # fmt: skip
+    left.set(xlabel="strength of the true factor (stars)", ylabel="correlation with the truth")
+    left.set(ylim=(-0.15, 1.05), xlim=(0, None))
     left.legend()
-    for (name, table), colour, marker in zip(
-        films.items(), (BLUE, GREEN, RED), "oD^", strict=False
-    ):
-        right.errorbar(
-            table["ratings"], table["cosine"], 2 * table["error"], fmt=f"{marker}-", ms=4,
-            capsize=3, color=colour, label=name,
-        )  # fmt: skip
+    for (name, table), *look in zip(films.items(), (BLUE, GREEN, RED), "oD^", strict=False):
+        _with_errors(right, table["ratings"], table["cosine"], table["error"], name, *look)
     right.axhline(0, color=GREY, lw=0.8)
-    right.set(xscale="log", xlabel="ratings of the film", ylabel="cosine with the true vector")
+    style.log_axis(right, form=COUNTS)
+    right.set(xlabel="ratings of the film", ylabel="cosine with the true vector")
     right.set_ylim(top=1.05)
-    right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     right.legend(loc="lower right")
     return figure
+
+
+def _with_errors(
+    axes: Axes,
+    x: pd.Series,
+    y: pd.Series,
+    error: pd.Series,
+    label: str,
+    colour: str = BLUE,
+    marker: str = "o",
+) -> None:
+    """Draw a line with bars of two standard errors."""
+    how: Options = {"fmt": f"{marker}-", "ms": 4, "capsize": 3, "color": colour, "label": label}
+    axes.errorbar(x, y, 2 * error, **how)
 
 
 # Where a title may stand beside its point: offset in points, and which of its sides is there.
@@ -297,10 +264,10 @@ def label_points(
         if near or not title or any(box.padded(4 * unit).contains(*place) for box in taken):
             continue
         for dx, dy, side, level in places:
-            text = axes.annotate(
-                shorten(title), tuple(point), (dx, dy), textcoords="offset points", ha=side,
-                va=level, fontsize=7.5, path_effects=[withStroke(linewidth=2, foreground="white")],
-            )  # fmt: skip
+            halo = [withStroke(linewidth=2, foreground="white")]
+            how: Options = {"ha": side, "va": level, "fontsize": 7.5, "path_effects": halo}
+            style.note(axes, style.shorten(title, 32), tuple(point), (dx, dy), **how)
+            text = axes.texts[-1]
             text.set_in_layout(False)
             box = text.get_window_extent().padded(1.5 * unit)
             inside = frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1)
@@ -313,33 +280,14 @@ def label_points(
             text.remove()
 
 
-def shorten(title: str, longest: int = 32) -> str:
-    """Return a title that fits a figure: cut at a word, with an ellipsis."""
-    if len(title) <= longest:
-        return title
-    return title[: longest - 1].rsplit(" ", 1)[0].rstrip(" :,-") + "…"
-
-
 def _scatter(
     axes: Axes, points: np.ndarray, groups: np.ndarray, names: Sequence[str], size: float
 ) -> None:
     other = groups < 0
-    axes.scatter(
-        points[other, 0],
-        points[other, 1],
-        s=size * 0.7,
-        color="#BBBBBB",
-        linewidths=0,
-        rasterized=True,
-    )
-    for g, (name, colour, marker) in enumerate(
-        zip(names, _GROUP_COLOURS, _GROUP_MARKERS, strict=False)
-    ):
-        mine = groups == g
-        axes.scatter(
-            points[mine, 0], points[mine, 1], s=size, color=colour, marker=marker, linewidths=0,
-            label=name, rasterized=True,
-        )  # fmt: skip
+    style.dots(axes, *points[other].T, s=size * 0.7, color="#BBBBBB", alpha=1)
+    for g, (name, colour, marker) in enumerate(zip(names, _GROUP_COLOURS, MARKERS, strict=False)):
+        look: Options = {"color": colour, "marker": marker, "label": name}
+        style.dots(axes, *points[groups == g].T, s=size, alpha=1, **look)
 
 
 def _hide_scale(axes: Axes) -> None:

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course.figures.style import BLUE, COLOURS, GREY, ORANGE, SKY
+from course.figures import style
+from course.figures.style import COLOURS, GREY, MARKERS, ORANGE, SKY, Options
 
-MARKERS = "osD^vPX"  # told apart without colour, too
 SHADES = ("#BBBBBB", "#D9D9D9")  # bands lie behind the lines, so they have no colour
 
 
@@ -19,51 +18,31 @@ def learning(
 ) -> Figure:
     """Draw RMSE over ratings a user, a line a model, and what each could reach at best.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``model``, ``n`` (ratings a user) and ``rmse``.
-    bands : mapping of model to RMSE
-        The best that the model's form could do. Where several are nearly the same, the lowest is
-        drawn for all.
-    floor : float
-        RMSE of the truth itself.
-    within : float
-        How far above its best a model counts as there: the height of a band.
+    `table` has model, n (ratings a user) and rmse. `bands` maps a model to the best RMSE that its
+    form could have; of those that are nearly the same, the lowest is drawn for all, and a share
+    `within` above it as a band. `floor` is the RMSE of the truth itself.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.6))
     sizes = np.sort(table["n"].unique())
     edges = (sizes[0] / 1.15, sizes[-1] * 1.15)
-    groups = _together(bands)
-    for number, (best, names) in enumerate(groups):
+    for number, (best, names) in enumerate(_together(bands)):
         axes.fill_between(edges, best, best * (1 + within), color=SHADES[number % 2], lw=0)
         words = f"within {within:.0%} of the best that\n{_and(names)} can be"
         if number == 0:  # all curves end here, from above: there is room at the left
-            axes.annotate(
-                words, (edges[0], best), (5, 3), textcoords="offset points", va="bottom", fontsize=8
-            )
+            style.note(axes, words, (edges[0], best), (5, 3), va="bottom", fontsize=8)
         else:
-            axes.annotate(
-                words, (edges[1], best), (-5, -3), textcoords="offset points", va="top", ha="right",
-                fontsize=8,
-            )  # fmt: skip
+            style.note(axes, words, (edges[1], best), (-5, -3), va="top", ha="right", fontsize=8)
     axes.axhline(floor, color="black", lw=1.5)
-    axes.annotate(
-        "chance alone: a model that knows the truth", (edges[0], floor), (5, -4), va="top",
-        textcoords="offset points", fontsize=8,
-    )  # fmt: skip
-    for (name, rows), colour, marker in zip(
-        table.groupby("model", sort=False), COLOURS, MARKERS, strict=False
-    ):
-        axes.plot(rows["n"], rows["rmse"], marker + "-", color=colour, ms=5, lw=1.8, label=name)
-    axes.set(
-        xscale="log", xlim=edges, xlabel="ratings of each user to learn from",
-        ylabel="RMSE on the same test ratings (stars)",
-    )  # fmt: skip
+    words = "chance alone: a model that knows the truth"
+    style.note(axes, words, (edges[0], floor), (5, -4), va="top", fontsize=8)
+    wide = table.pivot_table("rmse", "n", "model", sort=False)
+    style.lines(axes, wide, ms=5, lw=1.8)
+    axes.set_xlabel("ratings of each user to learn from")
+    axes.set_ylabel("RMSE on the same test ratings (stars)")
     spread = table["rmse"].max() - floor
     axes.set_ylim(floor - 0.12 * spread, table["rmse"].max() + 0.05 * spread)
-    axes.set_xticks(sizes, [f"{n:,}" for n in sizes], minor=False)
-    axes.set_xticks([], minor=True)
+    style.log_axis(axes, ticks=sizes.tolist())
+    axes.set_xlim(edges)
     axes.grid(visible=False)
     figure.legend(loc="outside upper center", ncols=4)
     return figure
@@ -75,60 +54,43 @@ def parts(table: pd.DataFrame) -> Figure:
     `table` has ``model``, ``n`` and, in stars², ``chance``, ``form`` and ``to learn``.
     """
     groups = list(table.groupby("model", sort=False))
-    figure, panels = plt.subplots(
-        1, len(groups), figsize=(7.0, 3.2), sharex=True, sharey=True, squeeze=False
-    )
-    colours = {"chance": "#C8C8C8", "form": ORANGE, "to learn": SKY}
-    labels = {
-        "chance": "chance",
-        "form": "beyond the model's form",
-        "to learn": "not yet learnt",
+    figure, panels = style.panels(len(groups), 3.2, sharex=True, sharey=True)
+    names = {
+        "chance": ("#C8C8C8", "chance"),
+        "form": (ORANGE, "beyond the model's form"),
+        "to learn": (SKY, "not yet learnt"),
     }
-    for axes, (name, rows) in zip(panels[0], groups, strict=True):
-        heights = [rows[part] for part in colours]
-        axes.stackplot(
-            rows["n"], *heights, colors=list(colours.values()), labels=list(labels.values())
-        )
+    colours, labels = zip(*names.values(), strict=True)
+    for axes, (name, rows) in zip(panels, groups, strict=True):
+        axes.stackplot(rows["n"], rows[list(names)].T, colors=colours, labels=labels)
         axes.set_title(str(name), fontsize=10)
-        axes.set(xscale="log", xlim=(rows["n"].min(), rows["n"].max()))
-        sizes = rows["n"].to_numpy()[:: max(1, len(rows) // 2)]
-        axes.set_xticks(sizes, [f"{n:,}" for n in sizes], minor=False)
-        axes.set_xticks([], minor=True)
-    panels[0][0].set(ylabel="mean squared error (stars²)", ylim=(0, None))
+        style.log_axis(axes, ticks=rows["n"].tolist()[:: max(1, len(rows) // 2)])
+        axes.set_xlim(rows["n"].min(), rows["n"].max())
+    panels[0].set(ylabel="mean squared error (stars²)", ylim=(0, None))
     figure.supxlabel("ratings of each user to learn from", fontsize=10)
-    handles, names = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles[::-1], names[::-1], loc="outside upper center", ncols=3, fontsize=9)
+    style.legend_over(figure, 3, fontsize=9, reverse=True)
     return figure
 
 
 def alone_and_paired(alone: pd.DataFrame, paired: pd.DataFrame, metric: str) -> Figure:
-    """Draw intervals of a metric, a row a model, beside those of the difference to one of them.
+    """Draw intervals of a `metric`, a row a model, and those of the difference to the best.
 
-    Parameters
-    ----------
-    alone : DataFrame
-        Index model; ``value``, ``low``, ``high``.
-    paired : DataFrame
-        The same index, less the model that the others are compared with; the same columns, of the
-        difference.
-    metric : str
-        Its name, for the axes.
+    `alone` has a row a model: value, low, high. `paired` has the same of the difference, less the
+    best.
     """
-    rows = {name: row for row, name in enumerate(alone.index[::-1])}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 0.42 * len(rows) + 1.3), sharey=True)
-    _intervals(left, alone, rows)
-    left.set_yticks(list(rows.values()), list(rows))
-    left.set_xlabel(f"{metric}")
+    names = list(alone.index[::-1])
+    figure, (left, right) = style.panels(2, 0.42 * len(names) + 1.3, sharey=True)
+    (reference,) = alone.index.difference(paired.index)
+    for axes, table in ((left, alone), (right, paired)):
+        style.intervals(axes, table, [names.index(name) for name in table.index])
+        style.name_rows(axes, names)
+    left.set_xlabel(metric)
     left.set_title("each model alone", fontsize=10)
-    _intervals(right, paired, rows)
     right.axvline(0, color=GREY, lw=1, ls="--")
-    (reference,) = [name for name in alone.index if name not in paired.index]
-    right.plot(0, rows[reference], "o", ms=6, color=GREY)
+    right.plot(0, names.index(reference), "o", ms=6, color=GREY)
     right.set_xlabel(f"{metric}, less that of {reference}")
     right.set_title("user by user, against the best", fontsize=10)
-    for axes in (left, right):
-        axes.grid(visible=False, axis="y")
-        axes.set_ylim(-0.6, len(rows) - 0.4)
+    left.set_ylim(-0.6, len(names) - 0.4)
     return figure
 
 
@@ -140,12 +102,8 @@ def by_split(table: pd.DataFrame, metric: str = "rmse") -> Figure:
     wide = table.pivot_table(index="model", columns="seed", values=metric, sort=False).dropna()
     wide = wide.loc[wide.mean(axis=1).sort_values().index]
     figure, axes = plt.subplots()
-    for seed, colour, marker in zip(wide, COLOURS, MARKERS, strict=False):
-        axes.plot(
-            np.arange(len(wide)), wide[seed], marker + "-", color=colour, lw=1, ms=6,
-            label=f"split {seed}",
-        )  # fmt: skip
-    axes.set_xticks(np.arange(len(wide)), wide.index)
+    style.lines(axes, wide.add_prefix("split "), x=range(len(wide)), lw=1, ms=6)
+    axes.set_xticks(range(len(wide)), wide.index)
     axes.set(ylabel=f"{metric.upper()} on the test part (stars)", xlim=(-0.3, len(wide) - 0.7))
     axes.legend(loc="upper left")
     return figure
@@ -158,34 +116,24 @@ def users(table: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(figsize=(4.8, 4.6))
     x, y = (table[name].to_numpy() for name in table)
-    axes.scatter(x, y, s=9, color=BLUE, alpha=0.4, lw=0, rasterized=True)
+    style.dots(axes, x, y, s=9)
     ends = (0.0, 1.04 * float(np.nanmax(table.to_numpy())))
     axes.plot(ends, ends, color=GREY, lw=1, ls="--")
     first, second = map(str, table)
     axes.set(xlim=ends, ylim=ends, aspect="equal")
     axes.set(xlabel=f"the user's RMSE under {first} (stars)", ylabel=f"under {second} (stars)")
-    for text, where, side in (
-        (f"{first} is better", (0.03, 0.97), ("left", "top")),
-        (f"{second} is better", (0.97, 0.03), ("right", "bottom")),
-    ):
-        axes.annotate(
-            text, where, xycoords="axes fraction", ha=side[0], va=side[1], color="#444444"
-        )
+    corner: Options = {"xycoords": "axes fraction", "color": "#444444"}
+    style.note(axes, f"{first} is better", (0.03, 0.97), va="top", **corner)
+    style.note(axes, f"{second} is better", (0.97, 0.03), ha="right", va="bottom", **corner)
     return figure
 
 
 def two_orders(table: pd.DataFrame, x: str, y: str, labels: tuple[str, str]) -> Figure:
     """Draw each model as a point: one metric against another, with their intervals.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a model, with the columns `x` and `y` and for each such as ``"rmse low"`` and ``"rmse
-        high"``. A model without `x` is a line across.
-    x, y : str
-        Of `x` less is better, of `y` more.
-    labels : (str, str)
-        Of the axes.
+    `table` has a row a model, the columns `x` and `y`, and for each such as "rmse low" and "rmse
+    high"; of `x` less is better, of `y` more. A model without `x` is a line across. `labels` are
+    the axes'.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     points, lines = table[table[x].notna()], table[table[x].isna()]
@@ -194,24 +142,22 @@ def two_orders(table: pd.DataFrame, x: str, y: str, labels: tuple[str, str]) -> 
         axes.vlines(row[x], row[f"{y} low"], row[f"{y} high"], color=colour, lw=1.2)
         axes.plot(row[x], row[y], marker, color=colour, ms=8, label=name)
     for place, (name, row) in enumerate(lines.sort_values(y).iterrows()):
-        value = float(row[y])
-        axes.axhspan(float(row[f"{y} low"]), float(row[f"{y} high"]), color=GREY, alpha=0.12, lw=0)
-        axes.axhline(value, color=GREY, lw=1.2, ls="--")
-        axes.annotate(  # neighbours may be close: the lowest is named below its line, at the left
-            str(name), (min(place, 1), value), (-4 if place else 4, 3 if place else -3),
-            xycoords=("axes fraction", "data"), textcoords="offset points", color="#444444",
-            ha=("left", "right")[min(place, 1)], va="bottom" if place else "top",
-        )  # fmt: skip
+        axes.axhspan(row[f"{y} low"], row[f"{y} high"], color=GREY, alpha=0.12, lw=0)
+        axes.axhline(row[y], color=GREY, lw=1.2, ls="--")
+        # Neighbours may be close: the lowest is named below its line, at the left.
+        x_side, ha, va = (1, "right", "bottom") if place else (0, "left", "top")
+        offset = (-4, 3) if place else (4, -3)
+        how: Options = {
+            "xycoords": ("axes fraction", "data"),
+            "color": "#444444",
+            "ha": ha,
+            "va": va,
+        }
+        style.note(axes, str(name), (x_side, row[y]), offset, **how)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside upper center", ncols=4)
     return figure
-
-
-def _intervals(axes: Axes, table: pd.DataFrame, rows: Mapping[str, int]) -> None:
-    where = np.array([rows[name] for name in table.index])
-    axes.hlines(where, table["low"], table["high"], color=BLUE, lw=2.5)
-    axes.plot(table["value"], where, "o", ms=6, color=BLUE)
 
 
 def _together(bands: Mapping[str, float]) -> list[tuple[float, list[str]]]:

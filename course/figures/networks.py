@@ -1,56 +1,34 @@
 """Figures on likes and networks: a lax threshold, learning curves, standings, who gains."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from course.figures.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, RED, SKY
-
-# One look for each model, so that it is known again from figure to figure.
-LOOKS: dict[str, tuple[str, Any, str]] = {
-    "random": (GREY, ":", "x"),
-    "popularity": (GREY, "--", "s"),
-    "like rate": (GREY, "-.", "D"),
-    "BPR": (BLUE, "-.", "v"),
-    "ImplicitALS": (ORANGE, "-", "o"),
-    "PureSVD": (PINK, (0, (5, 1, 1, 1)), "^"),
-    "EASE": (GREEN, "--", "P"),
-    "autoencoder, BCE": (SKY, (0, (3, 1, 1, 1, 1, 1)), "X"),
-    "autoencoder, multinomial": (BLUE, "-", "*"),
-    "two towers": (RED, "-", "d"),
-    "oracle": ("black", "-", "|"),
-}
+from course.figures import style
+from course.figures.style import BLUE, ORANGE, PERCENT, RED, Options, look
 
 
 def ratios(matrices: Mapping[str, np.ndarray], liked: float, most: float = 4.0) -> Figure:
     """Draw how watch ratios are distributed.
 
-    Parameters
-    ----------
-    matrices : mapping of name to (n,)
-        The watch ratios of each matrix; those above `most` are counted in the legend.
-    liked : float
-        What makes a like: drawn as a line.
+    `matrices` maps a name to the watch ratios (n,) of a matrix; those above `most` are counted in
+    the legend. `liked` is what makes a like: drawn as a line.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.2))
     edges = np.linspace(0, most, 81)
     for (name, values), colour in zip(matrices.items(), (BLUE, ORANGE), strict=False):
-        share, _ = np.histogram(values, edges)
-        beyond = float((values > most).mean())
-        axes.stairs(
-            share / len(values), edges, color=colour, lw=1.6,
-            label=f"{name} ({beyond:.1%} above {most:g})",
-        )  # fmt: skip
+        share = np.histogram(values, edges)[0] / len(values)
+        label = f"{name} ({(values > most).mean():.1%} above {most:g})"
+        axes.stairs(share, edges, color=colour, lw=1.6, label=label)
     axes.axvline(liked, color=RED, ls="--", lw=1.4)
-    axes.annotate("a like", (liked, 1), (5, -4), xycoords=("data", "axes fraction"),
-                  textcoords="offset points", va="top", color=RED)  # fmt: skip
+    top: Options = {"xycoords": ("data", "axes fraction"), "va": "top", "color": RED}
+    style.note(axes, "a like", (liked, 1), (5, -4), **top)
     axes.set(xlim=(0, most), ylim=(0, None))
     axes.set(xlabel="watch ratio: time watched / length", ylabel="share of watches")
-    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.legend(loc="upper right", bbox_to_anchor=(1, 0.9))
     return figure
 
@@ -58,116 +36,84 @@ def ratios(matrices: Mapping[str, np.ndarray], liked: float, most: float = 4.0) 
 def thresholds(precision: pd.DataFrame, liked: float, reported: float) -> Figure:
     """Draw precision@10 over the watch ratio that makes a video relevant.
 
-    Parameters
-    ----------
-    precision : DataFrame
-        Index thresholds, a column a model.
-    liked : float
-        The threshold that is used from then on.
-    reported : float
-        A precision to mark across.
+    `precision` has a row a threshold and a column a model; `liked` is the threshold used from then
+    on, `reported` a precision to mark across.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     for name in precision:
         colour, line, _ = look(str(name))
         axes.plot(precision.index, precision[name], color=colour, ls=line, lw=2, label=name)
+    end = precision.index[-1]
     axes.axhline(reported, color=RED, lw=0.9)
-    axes.annotate(f"{reported:.2f}", (precision.index[-1], reported), (0, 3), ha="right",
-                  textcoords="offset points", color=RED)  # fmt: skip
+    style.note(axes, f"{reported:.2f}", (end, reported), (0, 3), ha="right", va="bottom", color=RED)
     axes.axvline(liked, color=RED, ls="--", lw=1.4)
-    axes.annotate("more than twice", (liked, 0.62), (5, 0), textcoords="offset points", color=RED)
-    axes.set(xlim=(0, precision.index[-1]), ylim=(0, 1.02))
+    style.note(axes, "more than twice", (liked, 0.62), (5, 0), color=RED)
+    axes.set(xlim=(0, end), ylim=(0, 1.02))
     axes.set_xlabel("watch ratio from which a video counts as relevant")
     axes.set_ylabel("precision@10, fully observed matrix")
     axes.legend(loc="lower left")
     return figure
 
 
-def learning(histories: Mapping[str, pd.DataFrame], loss: str = "loss") -> Figure:
+def learning(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw each model's loss and its NDCG@10 on the validation part, epoch by epoch.
 
-    Parameters
-    ----------
-    histories : mapping of model to DataFrame
-        A row an epoch: epoch, `loss`, ndcg_valid. The losses are of different kinds, so each is
-        drawn as a share of its first value; the best validation epoch is marked.
+    `logs` maps a model to its training log: epoch, loss, ndcg_valid. Losses are of different kinds,
+    so each is drawn as a share of its first value; the best validation epoch is ringed.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.6))
-    for name, table in histories.items():
+    figure, (left, right) = style.panels(2, 3.6)
+    for name, log in logs.items():
         colour, line, _ = look(name)
-        style: dict[str, Any] = {"color": colour, "ls": line, "lw": 1.8}
-        left.plot(table["epoch"], table[loss] / table[loss].iloc[0], label=name, **style)
-        right.plot(table["epoch"], table["ndcg_valid"], **style)
-        best = int(table["ndcg_valid"].to_numpy().argmax())
-        place = table["epoch"].iloc[best], table["ndcg_valid"].iloc[best]
-        right.plot(*place, "o", ms=10, mfc="none", mec=colour, mew=1.8)
-    left.set(xlabel="epoch", ylabel="loss / loss of the first epoch")
-    right.set(xlabel="epoch", ylabel="NDCG@10, validation part")
+        loss = log["loss"] / log["loss"].iloc[0]
+        left.plot(log["epoch"], loss, color=colour, ls=line, lw=1.8, label=name)
+        right.plot(log["epoch"], log["ndcg_valid"], color=colour, ls=line, lw=1.8)
+        best = log.nlargest(1, "ndcg_valid")
+        style.ring(right, best["epoch"], best["ndcg_valid"], 10, colour)
+    left.set_ylabel("loss / loss of the first epoch")
+    right.set_ylabel("NDCG@10, validation part")
     for axes in (left, right):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(histories), 3))
+        style.log_axis(axes)
+        axes.set_xlabel("epoch")
+    style.legend_over(figure, min(len(logs), 3))
     return figure
 
 
 def standings(tables: Mapping[str, pd.DataFrame], metric: str = "ndcg@10") -> Figure:
     """Draw every model's place, a panel a data set.
 
-    Parameters
-    ----------
-    tables : mapping of title to DataFrame
-        Index models; columns `metric`, and its interval over users, "low" and "high". A model named
-        "oracle" is drawn as a line: the best that is possible.
+    `tables` maps a title to a row a model: `metric`, and its interval over users, low and high. A
+    model named "oracle" is drawn as a line: the best that is possible.
     """
-    figure, panels = plt.subplots(1, len(tables), figsize=(7.0, 4.2), sharey=True, squeeze=False)
+    figure, panels = style.panels(len(tables), 4.2, sharey=True)
     names = list(dict.fromkeys(name for table in tables.values() for name in table.index[::-1]))
     names = [name for name in names if name != "oracle"]
-    for axes, (title, table) in zip(panels[0], tables.items(), strict=True):
-        for place, name in enumerate(names):
-            if name not in table.index:
-                continue
-            colour, _, marker = look(name)
-            value, low, high = table.loc[name, [metric, "low", "high"]].to_numpy(float)
-            axes.plot([low, high], [place, place], color=colour, lw=2)
-            axes.plot(value, place, marker, color=colour, ms=8)
+    for axes, (title, table) in zip(panels, tables.items(), strict=True):
+        for name in table.index.drop("oracle", errors="ignore"):
+            (colour, _, marker), row = look(name), names.index(name)
+            axes.plot(table.loc[name, ["low", "high"]], [row, row], color=colour, lw=2)
+            axes.plot(table.loc[name, metric], row, marker, color=colour, ms=8)
         if "oracle" in table.index:
-            best = float(table[metric].to_numpy(float)[table.index.get_loc("oracle")])
+            best = float(table[metric].loc["oracle"])
             axes.axvline(best, color="black", lw=1.4)
-            axes.annotate(
-                "the best\npossible", (best, len(names) - 1), (-4, 0), ha="right", va="center",
-                textcoords="offset points", linespacing=1.1,
-            )  # fmt: skip
+            style.note(axes, "the best\npossible", (best, len(names) - 1), (-4, 0), ha="right")
         axes.set(xlim=(0, None), xlabel=f"NDCG@10, {title}")
-    panels[0][0].set_yticks(range(len(names)), names)
+    panels[0].set_yticks(range(len(names)), names)
     return figure
 
 
 def by_likes(groups: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the models' NDCG@10 by how many likes of a user they were shown, a panel a data set.
 
-    Parameters
-    ----------
-    groups : mapping of title to DataFrame
-        Index: the groups' names, in order; a column a model.
+    `groups` maps a title to a row a group of users, in order, and a column a model.
     """
-    figure, panels = plt.subplots(1, len(groups), figsize=(7.0, 3.7), squeeze=False)
-    for axes, (title, table) in zip(panels[0], groups.items(), strict=True):
+    figure, panels = style.panels(len(groups), 3.7)
+    for axes, (title, table) in zip(panels, groups.items(), strict=True):
         for name in table:
             colour, line, marker = look(str(name))
-            axes.plot(
-                range(len(table)), table[name], marker=marker, color=colour, ls=line, label=name
-            )
+            values = table[name].to_numpy()
+            axes.plot(values, marker=marker, color=colour, ls=line, label=name)
         axes.set_xticks(range(len(table)), [str(group) for group in table.index])
         axes.set(ylim=(0, None), xlabel=f"likes shown of a user, {title}")
-    panels[0][0].set_ylabel("NDCG@10")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    panels[0].set_ylabel("NDCG@10")
+    style.legend_over(figure, 3)
     return figure
-
-
-def look(name: str) -> tuple[str, Any, str]:
-    """Return a model's colour, line and marker; an unknown one gets what its name is dealt."""
-    if name in LOOKS:
-        return LOOKS[name]
-    return COLOURS[sum(map(ord, name)) % len(COLOURS)], "-", "o"

@@ -7,19 +7,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from course.figures.style import BLUE, COLOURS, GREY, ORANGE
-
-MARKERS = "osD^vPX"  # told apart without colour, too
+from course.figures import style
+from course.figures.style import BLUE, GREY, ORANGE, Options
 
 
 def worth(table: pd.DataFrame) -> Figure:
     """Draw what one relevant item brings at each rank; a row a rank, a column a metric."""
     figure, axes = plt.subplots()
-    for name, colour, marker in zip(table, COLOURS, MARKERS, strict=False):
-        axes.plot(table.index, table[name], marker, color=colour, ls="-", lw=1, ms=5, label=name)
-    axes.set(
-        xlabel="rank of the one relevant film", ylabel="value of the metric", ylim=(-0.03, 1.08)
-    )
+    style.lines(axes, table, lw=1, ms=5)
+    axes.set(xlabel="rank of the one relevant film", ylabel="value of the metric")
+    axes.set_ylim(-0.03, 1.08)
     axes.set_xticks(table.index)
     axes.legend(loc="upper right", bbox_to_anchor=(0.66, 0.92))  # between the curves
     return figure
@@ -28,33 +25,23 @@ def worth(table: pd.DataFrame) -> Figure:
 def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
     """Draw a metric over the number of sampled films, a line a model.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row for each number of sampled films, ascending, the last being the whole catalogue; a
-        column a model.
-    usual : int
-        The number that is usual, marked by a line.
+    `table` has a row a number of films, ascending, the last being the whole catalogue, and a column
+    a model; the number that is `usual` is marked.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
-    for name, colour, marker in zip(table, COLOURS, MARKERS, strict=False):
-        axes.plot(table.index, table[name], marker, color=colour, ls="-", lw=1.5, ms=5, label=name)
-    axes.set(xscale="log", yscale="log", ylabel="NDCG@10 of a single film")
-    axes.set_xlabel("films that each relevant film is ranked against")
+    style.lines(axes, table, lw=1.5, ms=5)
+    axes.set_yscale("log")
+    axes.set(xlabel="films that each relevant film is ranked against")
+    axes.set(ylabel="NDCG@10 of a single film")
     *sampled, whole = table.index
-    ticks = [*(n for n in sampled if n * 1.5 < whole), whole]  # the last two must not touch
-    axes.set_xticks(ticks, [f"{n:,}" for n in ticks[:-1]] + [f"all\n({whole:,})"], minor=False)
-    axes.set_xticks([], minor=True)
+    ticks = {n: f"{n:,}" for n in sampled if n * 1.5 < whole}  # the last two must not touch
+    style.log_axis(axes, ticks=ticks | {whole: f"all\n({whole:,})"})
     low, high = axes.get_ylim()
     steps = [f * 10.0**e for e in range(-6, 1) for f in (1, 2, 5)]
-    steps = [step for step in steps if low <= step <= high]
-    axes.set_yticks(steps, [f"{step:g}" for step in steps], minor=False)
-    axes.set_yticks([], minor=True)
+    style.log_axis(axes, "y", ticks={step: f"{step:g}" for step in steps if low <= step <= high})
     axes.axvline(usual, color=GREY, lw=1, ls="--")
-    axes.annotate(
-        "usual", (usual, 1), (3, -3), xycoords=("data", "axes fraction"), va="top", color=GREY,
-        textcoords="offset points",
-    )  # fmt: skip
+    top: Options = {"xycoords": ("data", "axes fraction"), "va": "top", "color": GREY}
+    style.note(axes, "usual", (usual, 1), (3, -3), **top)
     axes.legend(loc="lower left")
     return figure
 
@@ -69,13 +56,9 @@ def one_name(values: Mapping[str, float], ours: str, metric: str = "NDCG@10") ->
     axes.hlines(rows, 0, numbers, color=colours, lw=2)
     axes.scatter(numbers, rows, color=colours, s=45, zorder=3)
     axes.axvline(values[ours], color=BLUE, lw=1, ls="--")
+    paper = {"fc": "white", "ec": "none", "pad": 0.5}
     for row, number in zip(rows, numbers, strict=True):
-        axes.annotate(
-            f"{number:.2f}", (number, row), (7, 0), va="center", textcoords="offset points",
-            bbox={"fc": "white", "ec": "none", "pad": 0.5},
-        )  # fmt: skip
-    axes.set_yticks(rows, names)
-    axes.get_yticklabels()[names.index(ours)].set_fontweight("bold")
-    axes.set(xlabel=f"{metric} of one model", xlim=(0, 1.12 * max(numbers.max(), values[ours])))
-    axes.grid(visible=False, axis="y")
+        style.note(axes, f"{number:.2f}", (number, row), (7, 0), bbox=paper)
+    style.name_rows(axes, names, bold=ours)
+    axes.set(xlabel=f"{metric} of one model", xlim=(0, 1.12 * numbers.max()))
     return figure

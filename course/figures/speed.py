@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
-from course.figures.style import BLUE, COLOURS, GREY, ORANGE, SEQUENTIAL, SKY
+from course.figures import style
+from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, SEQUENTIAL, SKY, Options
 
 OURS = "recsys_lib"
 # The looks of the others: all but the first colour, which is ours, and black as the eighth.
@@ -43,9 +44,8 @@ def steps(table: pd.DataFrame) -> Figure:
         gain = f", {_short(ns[row - 1] / value)} × as fast as above" if row else ""
         _beside(axes, f"{_short(value)} ns{gain}", value, row)
     axes.set(xscale="log", xlim=edges, xlabel="nanoseconds a rating (logarithmic)")
-    axes.set_yticks(np.arange(len(ns)), [str(name) for name in table.index])
+    style.name_rows(axes, table.index)
     axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
     return figure
 
 
@@ -54,42 +54,34 @@ def race(
 ) -> Figure:
     """Draw what each contender reaches over the seconds it has spent, a marker an epoch.
 
-    Parameters
-    ----------
-    curves : mapping of contender to DataFrame
-        At most eight, ``"recsys_lib"`` among them; ``seconds`` (since the start) and ``quality``, a
-        row an epoch.
-    quality : str
-        Of the vertical axis.
+    `curves` maps at most eight contenders, "recsys_lib" among them, to a row an epoch: seconds
+    (since the start) and quality. `quality` is the vertical axis's label.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     looks = dict(zip((name for name in curves if name != OURS), OTHERS, strict=False))
     looks[OURS] = (BLUE, "o")
     for name, curve in curves.items():
         colour, marker = looks[name]
-        width, size, layer = (3.0, 6, 4) if name == OURS else (1.3, 4.5, 3)
-        axes.plot(
-            curve["seconds"], curve["quality"], color=colour, marker=marker, lw=width, ms=size,
-            label=name, zorder=layer,
-        )  # fmt: skip
-    axes.set(xscale="log", xlabel="seconds of training (logarithmic)", ylabel=quality)
-    _plain_numbers(axes)
+        size: Options = (
+            {"lw": 3.0, "ms": 6, "zorder": 4} if name == OURS else {"lw": 1.3, "ms": 4.5}
+        )
+        x, y = curve["seconds"], curve["quality"]
+        axes.plot(x, y, color=colour, marker=marker, label=name, **size)
+    axes.set(xlabel="seconds of training (logarithmic)", ylabel=quality)
+    _one_two_five(axes)
     low, high = axes.get_ylim()
-    ends = {name: curve.dropna().iloc[-1] for name, curve in curves.items()}
+    ends = {name: curve[["seconds", "quality"]].dropna().iloc[-1] for name, curve in curves.items()}
     names = sorted(ends, key=lambda name: ends[name]["quality"])
-    heights = _apart([(ends[name]["quality"] - low) / (high - low) for name in names])
+    values = np.array([ends[name]["quality"] for name in names])
+    heights = style.apart((values - low) / (high - low), LINE, within=(0, 1))
+    beside: Options = {"xycoords": "axes fraction", "fontsize": 9}
     for name, height in zip(names, heights, strict=True):
-        colour, marker = looks[name]
-        axes.annotate(
-            "", (ends[name]["seconds"], ends[name]["quality"]), (KEYS, height),
-            textcoords=axes.transAxes,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.9, "ls": ":"},
-        )  # fmt: skip
+        (colour, marker), end = looks[name], tuple(ends[name])
+        leader = {"arrowstyle": "-", "color": colour, "lw": 0.9, "ls": ":"}
+        axes.annotate("", end, (KEYS, height), textcoords=axes.transAxes, arrowprops=leader)
         axes.plot(KEYS, height, marker, color=colour, ms=5, transform=axes.transAxes, clip_on=False)
-        axes.annotate(
-            name, (KEYS, height), (6, 0), xycoords="axes fraction", textcoords="offset points",
-            va="center", fontsize=9, weight="bold" if name == OURS else "normal",
-        )  # fmt: skip
+        weight = "bold" if name == OURS else "normal"
+        style.note(axes, name, (KEYS, height), (6, 0), weight=weight, **beside)
     axes.set_ylim(low, high)
     return figure
 
@@ -97,12 +89,9 @@ def race(
 def epochs(table: pd.DataFrame) -> Figure:
     """Draw the seconds an epoch takes each contender, a dot a number of factors.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a contender, ``"recsys_lib"`` among them, a column a number of factors K, at most
-        four. What was not measured is NaN. Rows are drawn in the order of the middle column, the
-        fastest at the top.
+    `table` has a row a contender, "recsys_lib" among them, and a column a number of factors, at
+    most four; NaN was not measured. Rows are in the order of the middle column, the fastest at the
+    top.
     """
     table = table.sort_values(table.columns[len(table.columns) // 2])
     figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(table)))
@@ -118,13 +107,11 @@ def epochs(table: pd.DataFrame) -> Figure:
             if np.isfinite(ratio):
                 text = f"{_short(value)} s" if place == ours else f"{_short(ratio)} ×"
                 _beside(axes, text, value, row, 8)
-    axes.set(xscale="log", xlabel="seconds an epoch (logarithmic); beside the dots: times ours")
+    axes.set_xlabel("seconds an epoch (logarithmic); beside the dots: times ours")
     axes.margins(x=0.1)
-    _plain_numbers(axes)
-    axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index])
-    axes.get_yticklabels()[ours].set_fontweight("bold")
+    _one_two_five(axes)
+    style.name_rows(axes, table.index, bold=OURS)
     axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
     for row in range(1, len(table)):
         axes.axhline(row - 0.5, color=GREY, lw=0.5, alpha=0.4)
     figure.legend(loc="outside upper center", ncols=4)
@@ -134,12 +121,8 @@ def epochs(table: pd.DataFrame) -> Figure:
 def roof(table: pd.DataFrame) -> Figure:
     """Draw what an epoch is made of, how long it takes, and how long arithmetic alone would.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row a number of factors K; seconds in ``gather``, ``sums`` and ``solve``, parts of an
-        epoch measured apart, ``measured``, the whole epoch, and ``arithmetic``, the multiplications
-        alone at the speed of the machine's matrix products.
+    `table` has a row a number of factors K, in seconds: gather, sums and solve, parts measured
+    apart, measured, the whole epoch, and arithmetic, its products alone at the machine's speed.
     """
     figure, axes = plt.subplots(figsize=(7.0, 1.6 + 0.6 * len(table)))
     rows = np.arange(len(table))
@@ -149,22 +132,18 @@ def roof(table: pd.DataFrame) -> Figure:
         axes.barh(rows, width, left=left, height=0.5, color=colour, label=name)
         left += width
     measured, floor = table["measured"].to_numpy(float), table["arithmetic"].to_numpy(float)
-    axes.plot(
-        measured, rows, "D", ms=7, color="black", mec="white", label="the whole epoch, measured"
-    )
-    axes.plot(
-        floor, rows, "|", ms=34, mew=2, color="black", label="the arithmetic alone, at peak speed",
-        path_effects=[withStroke(linewidth=3.5, foreground="white")],
-    )  # fmt: skip
+    whole, least = "the whole epoch, measured", "the arithmetic alone, at peak speed"
+    axes.plot(measured, rows, "D", ms=7, color="black", mec="white", label=whole)
+    edge = [withStroke(linewidth=3.5, foreground="white")]
+    axes.plot(floor, rows, "|", ms=34, mew=2, color="black", label=least, path_effects=edge)
     for row in rows:
         reach = float(max(left[row], measured[row]))
         ratio = measured[row] / floor[row]
         text = f"{_short(measured[row])} s, {_short(ratio)} × the arithmetic"
         _beside(axes, text, reach, float(row), 9, 8)
     axes.set(xlabel="seconds an epoch", xlim=(0, 1.5 * max(left.max(), measured.max())))
-    axes.set_yticks(rows, [f"K = {factors}" for factors in table.index])
+    style.name_rows(axes, [f"K = {factors}" for factors in table.index])
     axes.set_ylim(len(table) - 0.45, -0.55)
-    axes.grid(visible=False, axis="y")
     legend = figure.legend(loc="outside upper center", ncols=3, fontsize=9)
     for handle in legend.legend_handles:
         if isinstance(handle, Line2D):
@@ -175,10 +154,7 @@ def roof(table: pd.DataFrame) -> Figure:
 def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Series) -> Figure:
     """Draw seconds an epoch over the number of ratings, with the line of proportional growth.
 
-    Parameters
-    ----------
-    ratings, seconds : (n,)
-        In ascending order of ratings; the line goes through the first point.
+    Both are (n,), ascending in `ratings`; the line goes through the first point.
     """
     x, y = np.asarray(ratings, float), np.asarray(seconds, float)
     line = y[0] * x / x[0]
@@ -188,14 +164,13 @@ def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Se
     axes.plot(x, y, "o-", color=BLUE, lw=1.8, ms=6)
     middle = (np.sqrt(x[0] * x[-1]), np.sqrt(line[0] * line[-1]))
     below = bool(np.log(y / line).mean() > 0)  # on the side where the measurements are not
-    axes.annotate(
-        "n times the ratings, n times the seconds", middle, (3, -3) if below else (-3, 3),
-        textcoords="offset points", rotation=45, rotation_mode="anchor", ha="center",
-        va="top" if below else "bottom", color=GREY, fontsize=9,
-    )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="ratings", ylabel="seconds an epoch")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.yaxis.set_major_formatter("{x:g}")
+    offset, side = ((3, -3), "top") if below else ((-3, 3), "bottom")
+    aslant: Options = {"rotation": 45, "rotation_mode": "anchor", "ha": "center", "va": side}
+    text = "n times the ratings, n times the seconds"
+    style.note(axes, text, middle, offset, color=GREY, fontsize=9, **aslant)
+    style.log_axis(axes, form=COUNTS)
+    style.log_axis(axes, "y")
+    axes.set(xlabel="ratings", ylabel="seconds an epoch")
     return figure
 
 
@@ -206,21 +181,10 @@ def _short(value: float) -> str:
 
 def _beside(axes: Axes, text: str, x: float, y: float, size: float = 9, points: float = 5) -> None:
     """Write `text` in grey at the right of a point."""
-    axes.annotate(
-        text, (x, y), (points, 0), textcoords="offset points", va="center", fontsize=size,
-        color="#444444",
-    )  # fmt: skip
+    style.note(axes, text, (x, y), (points, 0), fontsize=size, color="#444444")
 
 
-def _apart(heights: Sequence[float]) -> np.ndarray:
-    """Return ascending heights moved as far as labels need, up first, and down from the top."""
-    lines = LINE * np.arange(len(heights))
-    up = np.maximum.accumulate(np.asarray(heights) - lines) + lines
-    return np.minimum(up, 1 - lines[::-1])
-
-
-def _plain_numbers(axes: Axes) -> None:
-    """Write 1, 2, 5, 10 below a logarithmic axis."""
+def _one_two_five(axes: Axes) -> None:
+    """Make the horizontal axis logarithmic, with 1, 2, 5, 10 below it."""
+    style.log_axis(axes)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from course.figures.style import BLUE, GREEN, GREY, ORANGE, RED
+from course.figures import style
+from course.figures.style import BLUE, GREEN, GREY, ORANGE, PERCENT, RED
 
-MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
+COLOURS = (BLUE, ORANGE, GREEN)
 
 
 def posterior(bias: np.ndarray, densities: Mapping[str, np.ndarray]) -> Figure:
@@ -19,29 +20,22 @@ def posterior(bias: np.ndarray, densities: Mapping[str, np.ndarray]) -> Figure:
     for (name, density), colour in zip(densities.items(), shades, strict=True):
         axes.plot(bias, density, color=colour, lw=2, label=name)
     axes.legend()
-    axes.set(xlabel="bias of the film (stars)", ylabel="density", ylim=(0, None))
-    axes.set_yticks([])
+    axes.set(xlabel="bias of the film (stars)", ylabel="density", ylim=(0, None), yticks=[])
     return figure
 
 
 def draws(single: pd.DataFrame, mean: pd.DataFrame, best: float) -> Figure:
     """Draw the validation RMSE of each draw and of their mean so far, beside one model's.
 
-    Parameters
-    ----------
-    single : DataFrame
-        epoch, rmse: of each kept draw on its own.
-    mean : DataFrame
-        epoch, rmse_valid: of the mean over the kept draws so far.
-    best : float
-        Validation RMSE of the best single set of factors.
+    `single` has epoch and rmse of each kept draw, `mean` epoch and rmse_valid of their mean so far;
+    `best` is the RMSE of the best single set of factors.
     """
     figure, axes = plt.subplots()
     axes.plot(single["epoch"], single["rmse"], "o", ms=3, color=ORANGE, label="one draw")
     axes.plot(mean["epoch"], mean["rmse_valid"], color=BLUE, lw=2, label="mean of the draws so far")
     axes.axhline(best, color=RED, lw=1.5, ls="--", label="ALS: the one best set of factors")
     axes.set(xlabel="draw", ylabel="RMSE, validation part (stars)")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    style.legend_above(axes, 3)
     return figure
 
 
@@ -49,12 +43,12 @@ def reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the shares that intervals hold over the shares that they claim (level, share)."""
     figure, axes = plt.subplots(figsize=(5.0, 4.4))
     axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="holds what it says")
-    for (name, table), (colour, mark) in zip(tables.items(), MARKS, strict=False):
-        axes.plot(table["level"], table["share"], f"{mark}-", ms=5, color=colour, label=name)
+    shares = {name: table.set_index("level")["share"] for name, table in tables.items()}
+    style.lines(axes, pd.DataFrame(shares), COLOURS, ms=5)
     axes.set(xlabel="share that the interval claims", ylabel="share of test ratings inside")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.xaxis.set_major_formatter(PERCENT)
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.legend(loc="upper left")
     return figure
 
@@ -63,13 +57,13 @@ def by_group(tables: Mapping[str, pd.DataFrame], level: float, label: str) -> Fi
     """Draw the share inside for groups of ratings, a line a model; `tables` of `by_quantile`."""
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     axes.axhline(level, color=GREY, lw=1, ls="--")
-    for (name, table), (colour, mark) in zip(tables.items(), MARKS, strict=False):
-        axes.plot(table.index, table["share"], f"{mark}-", ms=6, color=colour, label=name)
+    shares = pd.DataFrame({name: table["share"] for name, table in tables.items()})
+    style.lines(axes, shares, COLOURS, ms=6)
     widest = max(tables.values(), key=len)
     ends = zip(widest["low"], widest["high"], strict=True)
     axes.set_xticks(widest.index, [f"{low:.2f} to {high:.2f}" for low, high in ends])
     axes.set(xlabel=label, ylabel=f"share inside; {level:.0%} was claimed")
-    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.legend()
     return figure
 
@@ -80,12 +74,9 @@ def shelf(table: pd.DataFrame) -> Figure:
     `table` has a row a film: title, predicted, low, high (stars), raters (how many).
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.36 * len(table) + 1.0))
-    rows = np.arange(len(table))[::-1]
-    axes.hlines(rows, table["low"], table["high"], color=BLUE, lw=2, alpha=0.5)
-    axes.plot(table["predicted"], rows, "o", color=BLUE)
-    short = [title if len(title) < 40 else title[:38] + "…" for title in table["title"]]
-    titles = zip(short, table["raters"], strict=True)
-    axes.set_yticks(rows, [f"{title}  ({raters:,})" for title, raters in titles])
+    style.intervals(axes, table.rename(columns={"predicted": "value"}), np.arange(len(table)))
+    titles = zip(table["title"], table["raters"], strict=True)
+    style.name_rows(axes, [f"{style.shorten(title)}  ({raters:,})" for title, raters in titles])
+    axes.invert_yaxis()
     axes.set_xlabel("predicted rating and 80 % interval (stars); in brackets, how many rated it")
-    axes.grid(visible=False, axis="y")
     return figure

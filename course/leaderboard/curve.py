@@ -25,22 +25,9 @@ def best_of_form(data: Dataset, test: Ratings, n_factors: int) -> Recommender:
     """Return what a model of `n_factors` factors would become, could it ask the truth.
 
     Of all models μ + b_u + b_i + p_u·q_i it is the one nearest, in least squares, to the *expected*
-    ratings of every pair of `data`, those of `test` among them. It has seen no rating and so none
-    of the noise; what it misses of the truth, no amount of data would teach a model of its form.
-
-    Parameters
-    ----------
-    data : Dataset
-        Simulated.
-    test : Ratings
-        A part of it; the model is returned so that it can be evaluated there.
-    n_factors : int
-        K; 0 for a model of biases alone.
-
-    Raises
-    ------
-    DataError
-        The data are not simulated, or `test` is not a part of them.
+    ratings of every pair of simulated `data`, those of its part `test` among them. It has seen no
+    rating and so none of the noise; what it misses of the truth, no amount of data would teach a
+    model of its form. `n_factors` is K; 0 for a model of biases alone.
     """
     truth, ratings = _truth(data), data.ratings
     if test.n_users != ratings.n_users or test.n_items != ratings.n_items:
@@ -61,18 +48,10 @@ def best_of_form(data: Dataset, test: Ratings, n_factors: int) -> Recommender:
 class Curve:
     """What `learning_curve` found.
 
-    Attributes
-    ----------
-    table : DataFrame
-        A row a model and size: ``model``, ``n`` (ratings a user), ``rmse`` (on the test part),
-        ``chosen`` (the candidate, as text), ``above`` (by which share the RMSE exceeds the best of
-        the model's form).
-    bands : Series
-        For each model, the RMSE of the best of its form on the same test ratings.
-    floor : float
-        The RMSE of the truth itself on the same test ratings: chance alone.
-    n_test : int
-        Ratings in the test part.
+    `table` has a row a model and size: ``model``, ``n`` (ratings a user), ``rmse`` (on the test
+    part of `n_test` ratings), ``chosen`` (the candidate, as text), ``above`` (by which share the
+    RMSE exceeds the best of the model's form). On the same test part, `bands` holds for each model
+    the RMSE of the best of its form, and `floor` is that of the truth itself: chance alone.
     """
 
     table: pd.DataFrame
@@ -95,16 +74,10 @@ class Curve:
         ``chance`` is the squared floor, ``form`` what the best of the model's form adds to it, and
         ``to learn`` the rest, which alone depends on the number of ratings.
         """
-        best = self.table["model"].map(self.bands) ** 2
-        return pd.DataFrame(
-            {
-                "model": self.table["model"],
-                "n": self.table["n"],
-                "chance": self.floor**2,
-                "form": best - self.floor**2,
-                "to learn": self.table["rmse"] ** 2 - best,
-            }
-        )
+        best, chance = self.table["model"].map(self.bands) ** 2, self.floor**2
+        rest = self.table["rmse"] ** 2 - best
+        table = self.table[["model", "n"]].assign(chance=chance, form=best - chance)
+        return table.assign(**{"to learn": rest})
 
 
 def learning_curve(
@@ -133,17 +106,6 @@ def learning_curve(
         Decides who is tested on what, and what is learnt first.
     show : bool, optional
         Whether to draw a progress bar; by default where somebody watches.
-
-    Returns
-    -------
-    Curve
-
-    Raises
-    ------
-    DataError
-        The data are not simulated, or a user has too few ratings.
-    RecsysError
-        There is no candidate, or the sizes do not ascend.
     """
     truth = _truth(data)
     sizes = list(sizes)
@@ -199,15 +161,11 @@ def _chosen(
 ) -> Recommender:
     """Return a new model, unfitted, like the candidate that does best on a tenth held back."""
     if len(candidates) == 1:
-        return _new(candidates[0])
+        return candidates[0].unfitted()
     train, valid, _ = splits.random(learning, valid=0.1, test=0.0, seed=seed)
-    fits = [_new(model).fit(train, items=items, progress=False) for model in candidates]
+    fits = [model.unfitted().fit(train, items=items, progress=False) for model in candidates]
     scores = [evaluation.evaluate(fit, train, valid, ["rmse"])["rmse"] for fit in fits]
-    return _new(candidates[int(np.argmin(scores))])
-
-
-def _new(model: Recommender) -> Recommender:
-    return type(model)(**model.get_params())
+    return candidates[int(np.argmin(scores))].unfitted()
 
 
 def _bands(
@@ -216,11 +174,9 @@ def _bands(
     """Return each name's best RMSE: that of the best of its candidates' widest form."""
     nothing = data.ratings.select(np.zeros(len(data.ratings), bool))
     widest = {name: max(model.n_factors for model in some) for name, some in candidates.items()}  # type: ignore[attr-defined]
+    forms = {k: best_of_form(data, test, k) for k in set(widest.values())}
     best = {
-        n_factors: evaluation.evaluate(
-            best_of_form(data, test, n_factors), nothing, test, ["rmse"]
-        )["rmse"]
-        for n_factors in set(widest.values())
+        k: evaluation.evaluate(form, nothing, test, ["rmse"])["rmse"] for k, form in forms.items()
     }
     return pd.Series({name: best[n_factors] for name, n_factors in widest.items()}, name="band")
 

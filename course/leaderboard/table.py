@@ -83,16 +83,13 @@ def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
     if len(ratings) <= most:
         return data
     order = np.random.default_rng(seed).permutation(len(counts))
-    kept = np.sort(order[np.cumsum(counts[order]) <= most])
-    if len(kept) == 0:
+    drawn = np.zeros(len(counts), bool)
+    drawn[order[np.cumsum(counts[order]) <= most]] = True
+    if not drawn.any():
         raise RecsysError(f"no user has {most} ratings or fewer; allow for more")
-    times = None
-    if ratings.timestamps is not None:
-        times = ratings.timestamps[np.isin(ratings.user_of_rating(), kept)]
-    part = Ratings(
-        ratings.user_ids[kept], ratings.item_ids, ratings.by_user.take(kept),
-        timestamps=times, scale=ratings.scale,
-    )  # fmt: skip
+    kept, rows = np.flatnonzero(drawn), ratings.by_user.take(np.flatnonzero(drawn))
+    times = None if ratings.timestamps is None else ratings.timestamps[np.repeat(drawn, counts)]
+    part = Ratings(ratings.user_ids[kept], ratings.item_ids, rows, None, times, ratings.scale)
     return replace(data, name=f"{data.name}, {len(kept):,} of its users", ratings=part)
 
 

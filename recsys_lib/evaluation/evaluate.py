@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -202,7 +203,8 @@ class _Measured:
 
     def predict(self, test: Ratings) -> np.ndarray:
         """Return the predictions (n,) float32 for the pairs of `test`, in its order."""
-        model, rows = self.model, test.by_user
+        model: Any = self.model  # only rating models have `predict_pairs`
+        rows = test.by_user
         if not model.predicts_ratings:
             raise RecsysError(
                 f"{type(model).__name__} predicts no ratings; leave out {', '.join(OF_RATINGS)}"

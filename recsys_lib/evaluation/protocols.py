@@ -76,8 +76,8 @@ class Development:
 
     def fit(self, model: M, **options: Any) -> M:
         """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
-        known = {"valid_input": self.valid_input, "items": self.items, "users": self.users}
-        return model.fit(self.train, self.valid, **known, **options)
+        options = {"items": self.items, "users": self.users, **options}
+        return model.fit(self.train, self.valid, valid_input=self.valid_input, **options)
 
     def measure(self, model: Recommender, metrics: Any = None) -> Report:
         """Measure a model fitted on `train` by the validation part."""
@@ -146,8 +146,8 @@ class Split:
         """Fit a model on `learning`; `options` go to its `fit` as well."""
         if not self.refit:
             return self.development.fit(model, **options)
-        known = {"items": self.development.items, "users": self.development.users}
-        return model.fit(self.learning, **known, **options)
+        options = {"items": self.development.items, "users": self.development.users, **options}
+        return model.fit(self.learning, **options)
 
     def test(self, name: str, model: Recommender, metrics: Any = None, **options: Any) -> Report:
         """Measure a model fitted on `learning` on the test part, the only time under this name.
@@ -168,9 +168,9 @@ class Split:
                 f"{name!r} was tested on {self.name!r} already, and the test part is read once: "
                 "keep the first report, and choose between models by the validation part"
             )
-        asked = {"relevant": self.relevant, "candidates": self.development.candidates}
-        asked |= {"test_input": self.test_input, **options}
-        report = evaluate(model, self.learning, self._test, metrics, **asked)
+        how = {"relevant": self.relevant, "candidates": self.development.candidates, **options}
+        known = self.test_input
+        report = evaluate(model, self.learning, self._test, metrics, test_input=known, **how)
         self._tested.add(name)
         return report
 

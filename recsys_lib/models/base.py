@@ -6,8 +6,9 @@ A model of the linear kind scores a user and an item by the product of two vecto
 
 from __future__ import annotations
 
-import dataclasses
 import os
+import time
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,10 +20,11 @@ from recsys_lib.kernels import ranking
 from recsys_lib.models.known import USERS_AT_A_TIME
 from recsys_lib.models.lists import Lists
 from recsys_lib.models.training import Callback, Run
+from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Recommender(Lists):
     """Base class of the models: see the module's text.
 
@@ -57,10 +59,13 @@ class Recommender(Lists):
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what a run needs to go on, beside what was learnt: arrays, and what JSON knows."""
-        return {}, {}
+        rng = getattr(self, "_rng", None)
+        return {}, {"rng": None if rng is None else rng.bit_generator.state}
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         """Take up what `_checkpoint` returned; what was learnt is there already."""
+        if meta["rng"] is not None:
+            self._rng.bit_generator.state = meta["rng"]
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' vectors (m, D) float32 from their ratings alone: fold strangers in.
@@ -138,15 +143,44 @@ class Recommender(Lists):
         self._valid, self._valid_input = valid, valid_input
         self._remember(train)
         self._init(train, items, users)
-        run = Run(self, parts, run_dir)
+        run = Run(run_dir, type(self).__name__, self.get_params(), parts)
         if resume:
-            run.resume()
+            state, own, meta = run.resume()
+            vars(self).update(state)
+            self._resume(own, meta)
         else:
             run.start_anew()
-        run.train(train, callback, progress)
+        self._train(train, run, callback, progress)
         self._finish()
         del self._valid, self._valid_input
         return self
+
+    def _train(
+        self, train: Ratings, run: Run, callback: Callback | None, progress: bool | None
+    ) -> None:
+        """Run the epochs that are left: the training loop of every model."""
+        done, total = len(run.log), int(self.n_epochs)
+        self.training_log_ = pd.DataFrame(run.log)
+        with bar(progress, total=total, initial=done, desc=type(self).__name__) as steps:
+            for epoch in range(done + 1, total + 1):
+                if run.has_waited(self.patience):
+                    break
+                began = time.perf_counter()
+                learnt = self._epoch(train)
+                seconds = time.perf_counter() - began
+                row = {"epoch": epoch, **learnt, **self._validate(), "seconds": seconds}
+                run.log.append(row)
+                self.training_log_ = pd.DataFrame(run.log)
+                if self.patience is not None:
+                    run.keep_best(self.monitor, self.state()[0])
+                if run.folder is not None:
+                    run.write(self.state()[0], *self._checkpoint())
+                steps.update()
+                told = (f"{k} {v:.4f}" for k, v in row.items() if k not in ("epoch", "seconds"))
+                steps.set_postfix_str(" ".join(told))
+                if callback is not None:
+                    callback(row)
+        vars(self).update(run.best_arrays)
 
     # ---- by index: positions in `user_ids_` and `item_ids_`
 

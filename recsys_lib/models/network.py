@@ -6,8 +6,8 @@ PyTorch is imported where it trains and nowhere else: a fitted network is NumPy 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,7 +30,7 @@ NEVER = -1e9  # score of what is no candidate: finite, because 0 times infinity 
 WORTH_THREADS = 1e8
 
 
-@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+@dataclass(eq=False, repr=False, kw_only=True)
 class NetworkModel(ImplicitFeedbackModel):
     """Base class of the networks, which AdamW trains on batches of examples.
 
@@ -162,11 +162,12 @@ class NetworkModel(ImplicitFeedbackModel):
 
         file = BytesIO()
         torch.save([self._net.state_dict(), self._optimizer.state_dict()], file)
-        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}, {}
+        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}, super()._checkpoint()[1]
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         import torch
 
+        super()._resume(arrays, meta)
         file = BytesIO(arrays["torch"].tobytes())
         weights, moments = torch.load(file, map_location=self._device, weights_only=True)
         self._net.load_state_dict(weights)

@@ -1,9 +1,9 @@
 """What a reader can touch: widgets that work in JupyterLab and, without a kernel, in the book."""
 
-from recsys_lib.widgets.atlas import FilmMap
+from recsys_lib.widgets.atlas import ItemMap
 from recsys_lib.widgets.bias import BiasExplorer
 from recsys_lib.widgets.demo import RatingDemo
 from recsys_lib.widgets.fits import FitExplorer
 from recsys_lib.widgets.genres import GenreSliders
 
-__all__ = ["BiasExplorer", "FilmMap", "FitExplorer", "GenreSliders", "RatingDemo"]
+__all__ = ["BiasExplorer", "FitExplorer", "GenreSliders", "ItemMap", "RatingDemo"]

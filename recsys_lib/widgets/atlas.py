@@ -1,43 +1,43 @@
-"""A map of films to travel on: zoom, point, search, and see who is near in the space behind it."""
+"""A map of items to travel on: zoom, point, search, and see who is near in the space behind it."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import traitlets
 
-from course.figures import latent
 from recsys_lib.errors import DataError
 from recsys_lib.widgets import assets
-from recsys_lib.widgets.base import PageWidget, picture
+from recsys_lib.widgets.base import Draw, PageWidget
 
 N_NEAR = 6
-AT_A_TIME = 1024  # films whose cosines with all others are held at once
+AT_A_TIME = 1024  # items whose cosines with all others are held at once
 
 
-class FilmMap(PageWidget):
-    """Films as points of a plane; a chosen one is tied to its nearest in the space behind the map.
+class ItemMap(PageWidget):
+    """Items as points of a plane; a chosen one is tied to its nearest in the space behind the map.
 
     Parameters
     ----------
     points : (n, 2)
-        Where each film lies; the units do not matter.
+        Where each item lies; the units do not matter.
     titles : sequence of n str
         The most important first: it is the first to get its title written.
     vectors : (n, K)
-        What the points were made from. A film's nearest have the largest cosine here.
+        What the points were made from. An item's nearest have the largest cosine here.
     groups : (n,) int, optional
-        A film's place in `names`, or -1. None: all films have one colour.
+        An item's place in `names`, or -1. None: all items have one colour.
     names : sequence of str
         What the colours mean, six at most.
+    figure : callable, optional
+        Draws the map for print, from points, groups, names, titles, an item and its nearest.
 
     Attributes
     ----------
     chosen : int or None
-        Which film is tied to its nearest, by its place in `titles`.
+        Which item is tied to its nearest, by its place in `titles`.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class FilmMap(PageWidget):
 
     _esm = assets.module("atlas")
     _css = assets.style()
-    _page_name: ClassVar[str] = "atlas"
+    page_name: ClassVar[str] = "atlas"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     chosen = traitlets.Int(None, allow_none=True).tag(sync=True, page=True)
@@ -59,6 +59,7 @@ class FilmMap(PageWidget):
         vectors: np.ndarray,
         groups: np.ndarray | None = None,
         names: Sequence[str] = (),
+        figure: Draw | None = None,
     ) -> None:
         groups = np.full(len(titles), -1) if groups is None else np.asarray(groups)
         lengths = {len(points), len(titles), len(vectors), len(groups)}
@@ -78,6 +79,7 @@ class FilmMap(PageWidget):
             "names": list(names),
             "near": nearest(vectors, N_NEAR),
         }
+        self._draw = figure
         super().__init__(fixed=fixed)
 
     @traitlets.validate("chosen")
@@ -85,21 +87,17 @@ class FilmMap(PageWidget):
         chosen: int | None = proposal["value"]
         n = len(self.fixed["titles"])
         if chosen is not None and not 0 <= chosen < n:
-            raise DataError(f"there is no film {chosen} on a map of {n}")
+            raise DataError(f"there is no item {chosen} on a map of {n}")
         return chosen
 
     def _plain(self) -> str:
-        """Return the map with one film tied to its nearest: the chosen, or else the first."""
-        fixed = self.fixed
-        film = self.chosen or 0
-        near = fixed["near"][film]
-        figure = latent.ties(
-            np.array(fixed["points"]), np.array(fixed["groups"]), fixed["names"], fixed["titles"],
-            film, [other for other, _ in near],
-        )  # fmt: skip
-        names = ", ".join(fixed["titles"][other] for other, _ in near)
-        said = f"{fixed['titles'][film]}: nearest in the space of factors are {names}."
-        return f"{picture(figure, said)}<p>{html.escape(said)}</p>"
+        """Return the map with one item tied to its nearest: the chosen, or else the first."""
+        points, titles, groups, names, near = self.fixed.values()
+        item = self.chosen or 0
+        others = [other for other, _ in near[item]]
+        listed = ", ".join(titles[other] for other in others)
+        said = f"{titles[item]}: nearest in the space of factors are {listed}."
+        return self._picture(said, np.array(points), np.array(groups), names, titles, item, others)
 
 
 def nearest(vectors: np.ndarray, n: int) -> list[list[tuple[int, float]]]:

@@ -6,11 +6,15 @@ import base64
 import html
 import io
 import json
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure  # the caller's, whose function draws
+
+Draw = Callable[..., "Figure"]  # draws a widget's figure; each widget says with what it is called
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -20,11 +24,17 @@ class PageWidget(anywidget.AnyWidget):
     and mounts, and something plain for readers without JavaScript.
     """
 
-    _page_name: ClassVar[str]  # of the ES module, and of the mount in a page
+    page_name: ClassVar[str]  # of the ES module, and of the mount in a page
+    _draw: Draw | None = None
 
     def _plain(self) -> str:
         """Return HTML for print, and for readers without JavaScript."""
         raise NotImplementedError
+
+    def _picture(self, said: str, *data: Any) -> str:
+        """Return what stands for the widget: the figure of `data`, if it has one, and words."""
+        words = f"<p>{html.escape(said)}</p>"
+        return words if self._draw is None else _image(self._draw(*data), said) + words
 
     def _page_state(self) -> dict[str, Any]:
         """Return the values of the traits tagged `page`, as the browser gets them."""
@@ -40,7 +50,7 @@ class PageWidget(anywidget.AnyWidget):
         # Inside a script element only "</script" and "<!--" mean anything: let there be no "<".
         state = state.replace("<", "\\u003c")
         return (
-            f'<div class="recsys-widget" data-recsys="{self._page_name}">'
+            f'<div class="recsys-widget" data-recsys="{self.page_name}">'
             f'<script type="application/json">{state}</script>'
             f'<div class="recsys-plain">{self._plain()}</div></div>'
         )
@@ -61,11 +71,10 @@ def _bytes(value: object) -> dict[str, str]:
     return {"base64": base64.b64encode(value).decode("ascii")}
 
 
-def picture(figure: Figure, said: str) -> str:
+def _image(figure: Figure, said: str) -> str:
     """Return a figure as HTML that asks for no file; `said` is read where it cannot be seen."""
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
-    plt.close(figure)
     data = base64.b64encode(file.getvalue()).decode("ascii")
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     size = f'width="{width}" height="{height}"'

@@ -1,4 +1,4 @@
-"""Damping that the reader sets: what it does to films' means, and to the top of the list."""
+"""Damping that the reader sets: what it does to items' means, and to the top of the list."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from course.figures import bias as figures
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import BiasALS
 from recsys_lib.widgets import assets
-from recsys_lib.widgets.base import PageWidget, picture
+from recsys_lib.widgets.base import Draw, PageWidget
 from recsys_lib.widgets.catalogue import rows_of, titles_of
 
 N_BEST = 8
-N_KNOWN = 300  # films with the most ratings: a reader will look for these
+N_KNOWN = 300  # items with the most ratings: a reader will look for these
 N_OTHERS = 400  # drawn evenly from the others, so that the cloud has its shape
 
 
 class BiasExplorer(PageWidget):
-    """Films' estimates over their number of ratings, and the best of them, at any damping.
+    """Items' estimates over their number of ratings, and the best of them, at any damping.
 
-    A film's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` with λ = 1 and
-    ν = 0 gives it, or, with b_u left out, its damped mean. The best are those of all films that are
-    rated; of the rest the cloud shows a part.
+    An item's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` with λ = 1
+    and ν = 0 gives it, or, with b_u left out, its damped mean. The best are those of all items that
+    are rated; of the rest the cloud shows a part.
 
     Parameters
     ----------
@@ -37,6 +36,9 @@ class BiasExplorer(PageWidget):
         item_id, title; year where it is known.
     gammas : sequence of float
         The dampings to choose from, ascending, from 0 on.
+    figure : callable, optional
+        Draws the clouds for print, from the numbers of ratings (n,), the estimates by name of the
+        damping, each (n,), and the mean of all ratings.
 
     Attributes
     ----------
@@ -48,24 +50,31 @@ class BiasExplorer(PageWidget):
 
     _esm = assets.module("bias")
     _css = assets.style()
-    _page_name: ClassVar[str] = "bias"
+    page_name: ClassVar[str] = "bias"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     gamma = traitlets.Float().tag(sync=True, page=True)
     fair = traitlets.Bool(False).tag(sync=True, page=True)
 
-    def __init__(self, model: BiasALS, items: pd.DataFrame, gammas: Sequence[float]) -> None:
+    def __init__(
+        self,
+        model: BiasALS,
+        items: pd.DataFrame,
+        gammas: Sequence[float],
+        figure: Draw | None = None,
+    ) -> None:
         if not isinstance(model, BiasALS):
             raise RecsysError(f"{type(model).__name__} is more than biases; fit BiasALS")
         if not gammas or list(gammas) != sorted(set(gammas)) or gammas[0] < 0:
             raise RecsysError(f"gammas are {list(gammas)!r}; give them ascending, from 0 on")
-        history = model.known_ratings()
-        users = np.repeat(model.user_biases_.astype(np.float64), history.counts)
-        stars = history.values.astype(np.float64)
+        known = model.known_ratings()
+        users = np.repeat(model.user_biases_.astype(np.float64), known.counts)
+        stars = known.values.astype(np.float64)
         n_items = len(model.item_ids_)
-        counts = np.bincount(history.indices, minlength=n_items)
-        sums = [np.bincount(history.indices, w, n_items) for w in (stars, stars - users)]
+        counts = np.bincount(known.indices, minlength=n_items)
+        sums = [np.bincount(known.indices, w, n_items) for w in (stars, stars - users)]
         self._counts, self._sums, self._mu = counts, np.array(sums), float(model.mu_)
+        self._draw = figure
         self._places = shown = self._shown(list(gammas))
         fixed: dict[str, Any] = {
             "titles": titles_of(rows_of(items, model.item_ids_[shown].tolist())),
@@ -86,13 +95,13 @@ class BiasExplorer(PageWidget):
         return gamma
 
     def _estimates(self, gamma: float, fair: bool) -> np.ndarray:
-        """Return all films' estimates (n_items,); -inf for those without a rating."""
+        """Return all items' estimates (n_items,); -inf for those without a rating."""
         total = self._sums[int(fair)] + gamma * self._mu
         out = np.full(len(self._counts), -np.inf)
         return np.divide(total, self._counts + gamma, out=out, where=self._counts > 0)
 
     def _shown(self, gammas: list[float]) -> np.ndarray:
-        """Return the films that are ever among the best, the best known, and some of the others."""
+        """Return the items that are ever among the best, the best known, and some of the others."""
         of_note = [
             np.argsort(-self._estimates(gamma, fair), kind="stable")[:N_BEST]
             for gamma, fair in itertools.product(gammas, (False, True))
@@ -103,7 +112,7 @@ class BiasExplorer(PageWidget):
         return shown[self._counts[shown] > 0]
 
     def best(self) -> pd.DataFrame:
-        """Return the films at the top: title, ratings, estimate (stars)."""
+        """Return the items at the top: title, ratings, estimate (stars)."""
         estimates = self._estimates(self.gamma, self.fair)[self._places]
         top = np.argsort(-estimates, kind="stable")[:N_BEST]
         titles = [self.fixed["titles"][i] for i in top]
@@ -119,5 +128,5 @@ class BiasExplorer(PageWidget):
             for gamma in (gammas[0], gammas[len(gammas) // 2])
         }
         said = "Films' estimates over their number of ratings: with more damping, films with few "
-        figure = figures.damped_clouds(self._counts[rated], clouds, self._mu)
-        return picture(figure, said + "ratings move towards the mean of all.")
+        said += "ratings move towards the mean of all."
+        return self._picture(said, self._counts[rated], clouds, self._mu)

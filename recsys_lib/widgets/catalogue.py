@@ -1,4 +1,4 @@
-"""A model's films, small enough for a page: which of them, in which form, with which error."""
+"""A model's items, small enough for a page: which of them, in which form, with which error."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import ALS, GenreALS
 
 STEPS = 2**15 - 1  # an int16 reaches this far to either side
-MAPPED = 500  # films that the map shows and that its plane is fitted to
+MAPPED = 500  # items that the map shows and that its plane is fitted to
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The films of a demo, in the order of the model's items.
+    """What a demo shows, in the order of the model's items.
 
     Attributes
     ----------
     ids : list
         The data's own ids.
     positions : (n,) int
-        Where the films stand among the model's items.
+        Where they stand among the model's items.
     packed : dict
         What the browser gets: of kinds that JSON knows, and bytes.
     """
@@ -34,8 +34,8 @@ class Catalogue:
     packed: dict[str, Any]
 
 
-def catalogue(model: ALS, items: pd.DataFrame, n_films: int | None = None) -> Catalogue:
-    """Return a model's films, or the `n_films` with the most ratings.
+def catalogue(model: ALS, items: pd.DataFrame, n_items: int | None = None) -> Catalogue:
+    """Return a model's items, or the `n_items` with the most ratings.
 
     Parameters
     ----------
@@ -43,23 +43,23 @@ def catalogue(model: ALS, items: pd.DataFrame, n_films: int | None = None) -> Ca
         Fitted.
     items : DataFrame
         item_id, title; genres and year where they are known.
-    n_films : int, optional
+    n_items : int, optional
         None: all.
 
     Raises
     ------
     DataError
-        A film of the model is not in `items`.
+        An item of the model is not in `items`.
     RecsysError
-        `n_films` is below 1, or the model has fewer than two factors: there is no map to draw.
+        `n_items` is below 1, or the model has fewer than two factors: there is no map to draw.
     """
     if model.n_factors < 2:
         raise RecsysError(f"{model!r} has fewer than two factors; the demo draws a map of them")
-    if n_films is not None and n_films < 1:
-        raise RecsysError(f"n_films is {n_films}; show at least one film")
+    if n_items is not None and n_items < 1:
+        raise RecsysError(f"n_items is {n_items}; show at least one item")
     rated = model.known_ratings().indices
     counts = np.bincount(rated, minlength=len(model.item_ids_))
-    positions = np.sort(np.argsort(-counts, kind="stable")[:n_films])
+    positions = np.sort(np.argsort(-counts, kind="stable")[:n_items])
     ids = model.item_ids_[positions].tolist()
     table = rows_of(items, ids)
     rows, scale = quantised(model.item_rows_[positions])
@@ -121,18 +121,18 @@ def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score_error(row: np.ndarray, step: np.ndarray) -> float:
-    """Return a bound on the error in a score, in stars, that comes of quantised films.
+    """Return a bound on the error in a score, in stars, that comes of quantised items.
 
-    For a given taste `row` [p_u; b_u]: Σ |p_k| step_k / 2, and half a step of the film's bias.
+    For a given taste `row` [p_u; b_u]: Σ |p_k| step_k / 2, and half a step of the item's bias.
     """
     weights = np.append(np.abs(row[:-1]), 1)
     return float(weights @ step / 2)
 
 
 def plane(factors: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return two directions (2, K) that tell the most rated films apart best.
+    """Return two directions (2, K) that tell the most rated items apart best.
 
-    The first two principal axes of the `MAPPED` most rated films, about the origin, so that a
+    The first two principal axes of the `MAPPED` most rated items, about the origin, so that a
     reader of whom nothing is known stands in the middle. The signs are fixed: the largest entry
     of each is positive.
     """
@@ -151,7 +151,7 @@ def _years(table: pd.DataFrame) -> list[int | None]:
 
 
 def _genre_rows(model: ALS, names: list[str]) -> list[list[float]] | None:
-    """Return what each genre says of a film, a row for each of `names`; None without a prior."""
+    """Return what each genre says of an item, a row for each of `names`; None without a prior."""
     if not isinstance(model, GenreALS):
         return None
     rows = dict(zip(model.genre_names_, model.genre_rows_.tolist(), strict=True))

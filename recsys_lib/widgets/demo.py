@@ -1,4 +1,4 @@
-"""The rating demo: rate a few films, and see at once what a model makes of it."""
+"""The rating demo: rate a few items, and see at once what a model makes of it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from recsys_lib.widgets.base import PageWidget
 from recsys_lib.widgets.catalogue import catalogue
 from recsys_lib.widgets.taste import taste_of
 
-Ratings = Mapping[Any, float]
+Stars = Mapping[Any, float]
 N_SHOWN = 10
 MOST_STARS = 10
 
 
-def _pairs(ratings: Ratings, _: Any = None) -> list[list[Any]]:
+def _pairs(ratings: Stars, _: Any = None) -> list[list[Any]]:
     """Return ratings as JSON can hold them: its keys are text, and ids may be numbers."""
     return [[item, value] for item, value in ratings.items()]
 
 
-def _named_pairs(tastes: Mapping[str, Ratings], _: Any = None) -> list[list[Any]]:
+def _named_pairs(tastes: Mapping[str, Stars], _: Any = None) -> list[list[Any]]:
     return [[name, _pairs(ratings)] for name, ratings in tastes.items()]
 
 
@@ -38,9 +38,9 @@ def _rows(table: pd.DataFrame, demo: RatingDemo) -> dict[str, Any]:
 
 
 class RatingDemo(PageWidget):
-    """Search films, rate them with stars, and see a model's ten best and the reasons.
+    """Search items, rate them with stars, and see a model's ten best and the reasons.
 
-    All is computed in the browser, from the model's films: a page of the book needs no kernel. In
+    All is computed in the browser, from the model's items: a page of the book needs no kernel. In
     a live one `ratings` and `recommendations` follow what the reader does, can be observed, and
     can be set.
 
@@ -50,8 +50,8 @@ class RatingDemo(PageWidget):
         Fitted, with at least two factors.
     items : DataFrame
         item_id, title; year and genres where they are known.
-    n_films : int, optional
-        Only the films with the most ratings: a page should stay light. None: all.
+    n_items : int, optional
+        Only the items with the most ratings: a page should stay light. None: all.
     noise : float, optional
         σ, the standard deviation in stars of what no model can know of a rating. None: the model's
         last RMSE on its validation part, or else on its training part.
@@ -70,9 +70,9 @@ class RatingDemo(PageWidget):
 
     _esm = assets.module("demo")
     _css = assets.style()
-    _page_name: ClassVar[str] = "demo"
+    page_name: ClassVar[str] = "demo"
 
-    films = traitlets.Dict().tag(sync=True, page=True)
+    catalogue = traitlets.Dict().tag(sync=True, page=True)
     noise = traitlets.Float().tag(sync=True, page=True)
     tastes = traitlets.Dict().tag(sync=True, page=True, to_json=_named_pairs)
     ratings = traitlets.Dict().tag(
@@ -86,9 +86,9 @@ class RatingDemo(PageWidget):
         self,
         model: ALS,
         items: pd.DataFrame,
-        n_films: int | None = None,
+        n_items: int | None = None,
         noise: float | None = None,
-        tastes: Mapping[str, Ratings] | None = None,
+        tastes: Mapping[str, Stars] | None = None,
     ) -> None:
         if not isinstance(model, ALS):
             raise RecsysError(f"the demo shows ALS and GenreALS, not {type(model).__name__}")
@@ -97,10 +97,10 @@ class RatingDemo(PageWidget):
                 f"ratings from {model.scale_[0]:g} to {model.scale_[1]:g} are no stars"
             )
         self._model = model
-        self._catalogue = catalogue(model, items, n_films)
+        self._catalogue = catalogue(model, items, n_items)
         self._place = {item: place for place, item in enumerate(self._catalogue.ids)}
         super().__init__(
-            films=self._catalogue.packed,
+            catalogue=self._catalogue.packed,
             noise=last_rmse(model) if noise is None else noise,
             tastes=self._genre_tastes() if tastes is None else dict(tastes),
             ratings={},
@@ -114,7 +114,7 @@ class RatingDemo(PageWidget):
         low, high = self._model.scale_
         for item, rating in proposal["value"].items():
             if item not in self._place:
-                raise UnknownIdError(f"item {item!r} is not among the films of this demo")
+                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
             if not low <= rating <= high:
                 raise DataError(
                     f"item {item!r} has the rating {rating!r}; the scale is {low:g} to {high:g}"
@@ -133,13 +133,13 @@ class RatingDemo(PageWidget):
                 raise DataError(f"recommendations need a column {name!r}")
         for item in table["item_id"].tolist():
             if item not in self._place:
-                raise UnknownIdError(f"item {item!r} is not among the films of this demo")
+                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
         if "spread" not in table:
             table = table.assign(spread=self.noise)
         return table
 
-    def _best(self, ratings: Ratings) -> pd.DataFrame:
-        """Return the best films of the demo that are not rated: what the browser computes too."""
+    def _best(self, ratings: Stars) -> pd.DataFrame:
+        """Return the best items of the demo that are not rated: what the browser computes too."""
         shown = self._catalogue.positions
         taste = taste_of(self._model, ratings)
         scores = taste.scores()[shown]
@@ -150,7 +150,7 @@ class RatingDemo(PageWidget):
             {
                 "rank": np.arange(1, len(best) + 1),
                 "item_id": self._model.item_ids_[shown[best]],
-                "title": [self.films["titles"][place] for place in best],
+                "title": [self.catalogue["titles"][place] for place in best],
                 "score": scores[best],
                 "spread": taste.spread(self.noise)[shown[best]],
             }
@@ -159,28 +159,28 @@ class RatingDemo(PageWidget):
     # ---- what stands ready
 
     def _genre_tastes(self, n_genres: int = 5, n_loved: int = 4) -> dict[str, dict[Any, float]]:
-        """Return tastes made of well-known films: those of one genre loved, others not."""
-        films = self._catalogue.packed
-        order = np.argsort(-np.array(films["counts"]), kind="stable").tolist()
-        weight = np.zeros(len(films["genreNames"]))
+        """Return tastes made of well-known items: those of one genre loved, others not."""
+        items = self._catalogue.packed
+        order = np.argsort(-np.array(items["counts"]), kind="stable").tolist()
+        weight = np.zeros(len(items["genreNames"]))
         for place in order:
-            weight[films["genres"][place]] += films["counts"][place]
+            weight[items["genres"][place]] += items["counts"][place]
         low, high = self._model.scale_
         tastes = {}
         for genre in np.argsort(-weight, kind="stable")[:n_genres].tolist():
-            of_it = [place for place in order if genre in films["genres"][place]]
-            others = [place for place in order if genre not in films["genres"][place]]
-            rated = {films["ids"][place]: high for place in of_it[:n_loved]}
-            rated |= {films["ids"][place]: max(low, 2.0) for place in others[: n_loved // 2]}
-            tastes[films["genreNames"][genre]] = rated
+            of_it = [place for place in order if genre in items["genres"][place]]
+            others = [place for place in order if genre not in items["genres"][place]]
+            rated = {items["ids"][place]: high for place in of_it[:n_loved]}
+            rated |= {items["ids"][place]: max(low, 2.0) for place in others[: n_loved // 2]}
+            tastes[items["genreNames"][genre]] = rated
         return tastes
 
     def _plain(self) -> str:
-        """Return a taste and its ten films as two lists; the first taste, where none is rated."""
+        """Return a taste and its ten items as two lists; the first taste, where none is rated."""
         name, ratings = "Rated", self.ratings
         if not ratings and self.tastes:
             name, ratings = next(iter(self.tastes.items()))
-        titles = self.films["titles"]
+        titles = self.catalogue["titles"]
         rated = [f"{titles[self._place[item]]}: {value:g}" for item, value in ratings.items()]
         best = self._best(ratings)
         listed = [f"{row.title}: {row.score:.2f}" for row in best.itertuples()]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import traitlets
 
-from course.figures import als as figures
 from recsys_lib.errors import DataError
 from recsys_lib.widgets import assets
-from recsys_lib.widgets.base import PageWidget, picture
+from recsys_lib.widgets.base import Draw, PageWidget
 
 
 class FitExplorer(PageWidget):
@@ -25,6 +23,9 @@ class FitExplorer(PageWidget):
         epoch of each fit. There is a fit for every pair of their values, all of the same epochs.
     names : (str, str), optional
         What the parameters are called. None: as their columns.
+    figure : callable, optional
+        Draws the ends of the curves for print, from the parameters' values, their names, and the
+        RMSE after the last epoch in training and in validation, both (n_first, n_second).
 
     Attributes
     ----------
@@ -39,12 +40,17 @@ class FitExplorer(PageWidget):
 
     _esm = assets.module("fits")
     _css = assets.style()
-    _page_name: ClassVar[str] = "fits"
+    page_name: ClassVar[str] = "fits"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     chosen = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True, page=True)
 
-    def __init__(self, fits: pd.DataFrame, names: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        fits: pd.DataFrame,
+        names: tuple[str, str] | None = None,
+        figure: Draw | None = None,
+    ) -> None:
         first, second = fits.columns[:2]
         self._values = [np.unique(fits[column]) for column in (first, second)]
         shape = len(self._values[0]), len(self._values[1]), fits["epoch"].nunique()
@@ -69,6 +75,7 @@ class FitExplorer(PageWidget):
             **{part: curves.round(5).tolist() for part, curves in self._curves.items()},
             "best": [int(place) for place in best],
         }
+        self._draw = figure
         super().__init__(fixed=fixed, chosen=[0, 0])
 
     @traitlets.validate("chosen")
@@ -84,5 +91,4 @@ class FitExplorer(PageWidget):
         names = self.fixed["names"]
         ends = {part: curves[:, :, -1] for part, curves in self._curves.items()}
         said = f"RMSE after the last epoch over {names[1]}, a line for each {names[0]}."
-        figure = figures.ends(self._values, names, ends["train"], ends["valid"])
-        return f"{picture(figure, said)}<p>{html.escape(said)}</p>"
+        return self._picture(said, self._values, names, ends["train"], ends["valid"])

@@ -1,27 +1,25 @@
-"""Sliders for the genres of a film that nobody has rated, and what some people would give it."""
+"""Sliders for the genres of an item that nobody has rated, and what some users would give it."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import traitlets
 
-from course.figures import genres as figures
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import GenreALS
 from recsys_lib.widgets import assets
-from recsys_lib.widgets.base import PageWidget, picture
+from recsys_lib.widgets.base import Draw, PageWidget
 
 N_READERS = 5
 
 
 class GenreSliders(PageWidget):
-    """Mix the genres of a film without ratings; the bars say what a model predicts for readers.
+    """Mix the genres of an item without ratings; the bars say what a model predicts for users.
 
-    The film's row is m = Σ w_g f_g / √(Σ w_g²): with weights of one, that of `GenreALS`.
+    The item's row is m = Σ w_g f_g / √(Σ w_g²): with weights of one, that of `GenreALS`.
 
     Parameters
     ----------
@@ -29,6 +27,8 @@ class GenreSliders(PageWidget):
         Fitted.
     users : sequence of user ids, optional
         Whose predictions are shown. None: the five users with the most ratings.
+    figure : callable, optional
+        Draws the bars for print, from the users' names, their predictions, and the scale.
 
     Attributes
     ----------
@@ -38,44 +38,45 @@ class GenreSliders(PageWidget):
 
     _esm = assets.module("genres")
     _css = assets.style()
-    _page_name: ClassVar[str] = "genres"
+    page_name: ClassVar[str] = "genres"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     weights = traitlets.Dict().tag(sync=True, page=True)
 
-    def __init__(self, model: GenreALS, users: Sequence[Hashable] | None = None) -> None:
+    def __init__(
+        self,
+        model: GenreALS,
+        users: Sequence[Hashable] | None = None,
+        figure: Draw | None = None,
+    ) -> None:
         if not isinstance(model, GenreALS):
             raise RecsysError(f"{type(model).__name__} has no genres; fit GenreALS")
         if users is None:
-            counts = np.diff(model.known_ratings().indptr)
+            counts = model.known_ratings().counts
             users = model.user_ids_[np.argsort(-counts, kind="stable")[:N_READERS]].tolist()
-        rows = model.user_rows_[model.user_index.positions(users)]
         fixed: dict[str, Any] = {
             "names": model.genre_names_,
             "rows": model.genre_rows_.round(6).tolist(),
             "readers": [f"user {user}" for user in users],
-            "tastes": rows.round(6).tolist(),
+            "tastes": model.vectors(model.user_index.positions(users)).round(6).tolist(),
             "mu": model.mu_,
             "stars": list(model.scale_),
         }
+        self._draw = figure
         super().__init__(fixed=fixed, weights={model.genre_names_[0]: 1.0})
 
     def predictions(self) -> np.ndarray:
-        """Return what each reader would give the film, in stars, not clipped to the scale."""
+        """Return what each user would give the item, in stars, not clipped to the scale."""
         weights = np.array([self.weights.get(name, 0.0) for name in self.fixed["names"]])
         length = np.sqrt((weights**2).sum())
-        film = weights @ np.array(self.fixed["rows"]) / (length or 1.0)
+        item = weights @ np.array(self.fixed["rows"]) / (length or 1.0)
         tastes = np.array(self.fixed["tastes"])
-        return self.fixed["mu"] + tastes[:, -1] + film[-1] + tastes[:, :-1] @ film[:-1]
+        return self.fixed["mu"] + tastes[:, -1] + item[-1] + tastes[:, :-1] @ item[:-1]
 
     def _plain(self) -> str:
-        """Return what the readers would give a film of the weights that are set."""
-        mix = ", ".join(self.weights)
-        stars = self.predictions()
-        low, high = self.fixed["stars"]
-        said = "; ".join(
-            f"{name}: {value:.2f} stars"
-            for name, value in zip(self.fixed["readers"], stars, strict=True)
-        )
-        figure = figures.expected(self.fixed["readers"], stars, (low, high))
-        return f"<p>A film without any rating: {html.escape(mix)}</p>{picture(figure, said)}"
+        """Return what the users would give an item of the weights that are set."""
+        readers, stars = self.fixed["readers"], self.predictions()
+        each = zip(readers, stars, strict=True)
+        said = "; ".join(f"{name}: {value:.2f} stars" for name, value in each)
+        said = f"A film without any rating, {', '.join(self.weights)}. {said}"
+        return self._picture(said, readers, stars, tuple(self.fixed["stars"]))

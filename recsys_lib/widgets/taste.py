@@ -19,7 +19,7 @@ from recsys_lib.ratings import Ratings
 
 @dataclass(frozen=True)
 class Taste:
-    """The posterior of one stranger's row x = [p_u; b_u], with the films fixed.
+    """The posterior of one stranger's row x = [p_u; b_u], with the items fixed.
 
     The row solves A x = λ Σ z y, with A = λ Σ z zᵀ + n^ν diag(τ, ..., τ, γ), z = [q_i; 1] and
     y = r - μ - b_i. Read λ as the residuals' precision in units of 1/σ²: x is then normal around
@@ -28,7 +28,7 @@ class Taste:
     Attributes
     ----------
     vectors : (n_items, K + 1)
-        The films' z.
+        The items' z.
     base : (n_items,)
         What a score is without any taste: μ + b_i.
     row : (K + 1,)
@@ -36,9 +36,9 @@ class Taste:
     inverse : (K + 1, K + 1)
         λ A⁻¹.
     rated : (m,) int
-        Positions of the rated films.
+        Positions of the rated items.
     surprise : (m,)
-        y, what each rating is above what the film gets from everyone.
+        y, what each rating is above what the item gets from everyone.
     """
 
     vectors: np.ndarray
@@ -49,11 +49,11 @@ class Taste:
     surprise: np.ndarray
 
     def scores(self) -> np.ndarray:
-        """Return the predicted ratings of all films, not clipped to the scale, (n_items,)."""
+        """Return the predicted ratings of all items, not clipped to the scale, (n_items,)."""
         return self.base + self.vectors @ self.row
 
     def spread(self, noise: float) -> np.ndarray:
-        """Return the standard deviation of a new rating of each film, (n_items,), in stars.
+        """Return the standard deviation of a new rating of each item, (n_items,), in stars.
 
         σ √(1 + λ zᵀA⁻¹z): what is not known of the taste, and the noise that no model can know.
 
@@ -66,7 +66,7 @@ class Taste:
         return noise * np.sqrt(1 + unknown)
 
     def pushes(self, item: int) -> np.ndarray:
-        """Return what each rating adds to a film's score, (m,), in stars.
+        """Return what each rating adds to an item's score, (m,), in stars.
 
         The row is linear in the ratings, so the split is exact: with `base`, it adds up to the
         score. Rating j adds λ y_j z_iᵀ A⁻¹ z_j.
@@ -78,9 +78,9 @@ def taste_of(model: ALS, ratings: Mapping[Any, float]) -> Taste:
     """Return a stranger's taste by a fitted model; `ratings` maps item ids to ratings.
 
     Without any rating the row is zero, and as uncertain as one single rating's penalty says:
-    the n^ν of no rating would say that nothing at all is known of a person.
+    the n^ν of no rating would say that nothing at all is known of a user.
     """
-    rows = model.item_rows_.astype(np.float64)
+    rows = model.item_vectors().astype(np.float64)
     place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
     rated = np.array([place[item] for item in ratings], int)
     vectors = rows.copy()
@@ -95,9 +95,9 @@ def taste_of(model: ALS, ratings: Mapping[Any, float]) -> Taste:
 
 
 def measured_noise(model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 300) -> float:
-    """Return σ, in stars, from people whose further ratings are known.
+    """Return σ, in stars, from users whose further ratings are known.
 
-    Each person's `shown` ratings are folded in, and the `hidden` ones are compared with what is
+    Each user's `shown` ratings are folded in, and the `hidden` ones are compared with what is
     predicted. σ is what makes the errors, each in units of its own spread, have a mean square of
     one; the residuals of training would make it too small, and the plain RMSE too large.
 
@@ -108,7 +108,7 @@ def measured_noise(model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 3
     shown, hidden : Ratings
         Parts of one split.
     n_users : int
-        Look at so many people at most, evenly taken.
+        Look at so many users at most, evenly taken.
 
     Raises
     ------

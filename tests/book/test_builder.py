@@ -28,16 +28,16 @@ def call(root, *args, **env):
 @pytest.mark.parametrize(
     ("args", "env", "says"),
     [
-        (["run", "--profile", "fast"], {}, "quick, standard, full"),
-        (["run", "--dataset", "ml-33m"], {}, "ml-33m"),
-        (["run", "--only", "99-none"], {}, "99-none"),
+        (["build", "--profile", "fast"], {}, "quick, standard, full"),
+        (["build", "--dataset", "ml-33m"], {}, "ml-33m"),
+        (["build", "--only", "99-none"], {}, "99-none"),
         (
             ["spark"],
             {"JAVA_HOME": "no/such/java"},
             "Spark needs Java 17 or newer, and there is none",
         ),
         (
-            ["run", "--dataset", "ml-1m"],
+            ["build", "--dataset", "ml-1m"],
             {"RECSYS_DATA_HOME": "no/such/folder"},
             "RECSYS_DATA_HOME",
         ),

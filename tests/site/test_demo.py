@@ -81,7 +81,9 @@ def test_javascript_says_what_python_says(model, data, browser):
     page.add_script_tag(content=OPENED.format(code=assets.module("taste") + assets.module("films")))
     state = json.loads(re.search(r"<script[^>]*>(.*?)</script>", demo.to_html(), re.DOTALL)[1])
     pairs = [[[item, stars] for item, stars in ratings.items()] for ratings in sets]
-    answers = page.evaluate("([state, sets]) => recsysTest(state, sets)", [state["films"], pairs])
+    answers = page.evaluate(
+        "([state, sets]) => recsysTest(state, sets)", [state["catalogue"], pairs]
+    )
     page.close()
     place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
     by_count = np.argsort(-data.ratings.by_item.counts, kind="stable")
@@ -130,7 +132,7 @@ def shown(visit, complaints):
 def films(html):
     """What the page's own demo holds."""
     text = (html / PAGE).read_text("utf-8")
-    return json.loads(re.search(r'json">(.*?)</script>', text, re.DOTALL)[1])["films"]
+    return json.loads(re.search(r'json">(.*?)</script>', text, re.DOTALL)[1])["catalogue"]
 
 
 def yours(page):

@@ -28,7 +28,7 @@ def write(change):
     Path("half.json").write_text(json.dumps([list(change["new"].items()), best]))
     os.replace("half.json", "seen.json")
     if 5.0 in change["new"].values():
-        own = pd.DataFrame({"item_id": demo.films["ids"][:1], "score": [1.25]})
+        own = pd.DataFrame({"item_id": demo.catalogue["ids"][:1], "score": [1.25]})
         demo.recommendations = own
 
 demo.ratings = {}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from recsys_lib import datasets, models, splits
-from recsys_lib.widgets import BiasExplorer, FilmMap, FitExplorer, GenreSliders, assets
+from recsys_lib.widgets import BiasExplorer, FitExplorer, GenreSliders, ItemMap, assets
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def mounted(browser, tmp_path):
     page.on("pageerror", lambda error: errors.append(str(error)))
 
     def mount(widget):
-        script = f"<script>{assets.page_script((widget._page_name,))}</script>"
+        script = f"<script>{assets.page_script((widget.page_name,))}</script>"
         style = f"<style>{assets.style()}</style>"
         text = f"<meta charset=utf-8>{style}{widget.to_html()}{script}"
         (tmp_path / "page.html").write_text(text, "utf-8")
@@ -104,7 +104,7 @@ def test_the_fit_explorer_shows_the_chosen_fit(data, mounted):
     train, valid, _ = splits.random(data.ratings, seed=0)
     pairs = [(k, tau) for k in (2, 8) for tau in (0.1, 1.0, 4.0)]
     fits = [
-        models.ALS(k, tau=tau, n_epochs=4).fit(train, valid).history.assign(K=k, tau=tau)
+        models.ALS(k, tau=tau, n_epochs=4).fit(train, valid).training_log_.assign(K=k, tau=tau)
         for k, tau in pairs
     ]
     columns = ["K", "tau", "epoch", "rmse_train", "rmse_valid"]
@@ -133,7 +133,7 @@ def test_the_map_finds_a_film_and_travels_to_its_nearest(mounted):
     vectors = rng.standard_normal((60, 5))
     titles = [f"Film <b>{k}</b>" for k in range(60)]
     groups = rng.integers(-1, 2, 60)
-    atlas = FilmMap(vectors[:, :2], titles, vectors, groups, ["odd", "even"])
+    atlas = ItemMap(vectors[:, :2], titles, vectors, groups, ["odd", "even"])
     page = mounted(atlas)
     page.get_by_role("combobox").fill("film b 7")
     page.get_by_role("option").first.click()

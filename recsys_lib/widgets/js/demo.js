@@ -17,7 +17,7 @@ const NEAR = 5;
 const WELL_KNOWN = 200; // "surprise me" rates only these
 
 function render({ model, el }) {
-  const films = unpackFilms(model.get("films"));
+  const films = unpackFilms(model.get("catalogue"));
   const high = films.stars[1];
   const find = finder(films.titles, films.byCount);
   let rated = new Map(); // film -> stars, in the order of rating

@@ -7,32 +7,23 @@ from course.figures import ab_test as figures
 from course.figures import style
 
 
-@pytest.fixture(autouse=True)
-def _look():
-    style.use_style()
-
-
-def lines(axes):
-    return {line.get_label(): line for line in axes.lines}
-
-
-def test_histograms_say_what_share_is_below_the_level():
+def test_histograms_say_what_share_is_below_the_level(read):
     p = {"visits": np.array([0.01, 0.02, 0.5, 0.9]), "users": np.array([0.2, 0.4, 0.6, 0.04])}
-    figure = style.save(figures.aa_p_values(p), "x")
+    figure = figures.aa_p_values(p)
     for axes, name, share in zip(figure.axes, p, ("50.0%", "25.0%"), strict=True):
         assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1)
         assert name in axes.get_xlabel()
         assert share in axes.texts[0].get_text()
-        assert lines(axes)["if they told the truth"].get_ydata()[0] == pytest.approx(0.05)
+        assert read.lines(axes)["if they told the truth"].get_ydata()[0] == pytest.approx(0.05)
     assert figure.axes[0].patches[0].get_height() == pytest.approx(0.5)
 
 
 def test_paths_that_ever_dip_are_marked_where_they_first_do():
     looks = np.arange(1, 5)
     p = np.array([[0.5, 0.04, 0.3, 0.6], [0.9, 0.8, 0.7, 0.06], [0.2, 0.3, 1e-9, 0.01]])
-    figure = style.save(figures.p_value_paths(looks, p), "x")
+    figure = figures.p_value_paths(looks, p)
     axes = figure.axes[0]
-    dots = [line.get_xydata().tolist()[0] for line in axes.lines if line.get_marker() == "o"]
+    dots = [line.get_xydata().tolist()[0] for line in axes.lines if line.get_markersize() == 5]
     assert dots == [[2, 0.04], [3, figures.LEAST_P]]  # what is below the edge stands on it
     paths = [line for line in axes.lines if len(line.get_xdata()) == 4]
     assert [to_hex(line.get_color()) == style.RED.lower() for line in paths] == [False, True, True]
@@ -43,41 +34,23 @@ def test_paths_that_ever_dip_are_marked_where_they_first_do():
 
 
 def test_no_more_paths_than_can_be_told_apart():
-    figure = style.save(figures.p_value_paths(np.arange(3), np.full((500, 3), 0.5)), "x")
+    figure = figures.p_value_paths(np.arange(3), np.full((500, 3), 0.5))
     drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
     assert len(drawn) == figures.MOST_PATHS
 
 
-def test_false_alarms_over_the_number_of_looks():
-    table = pd.DataFrame(
-        {"visits": [0.1, 0.3, 0.4], "users": [0.05, 0.1, 0.2], "always valid": [0.0, 0.01, 0.02]},
-        index=[1, 4, 28],
-    )
-    figure = style.save(figures.false_alarms(table, {1: 0.05, 4: 0.13, 99: 0.4}, n=100), "x")
-    axes = figure.axes[0]
-    curves = [line for line in axes.lines if len(line.get_xdata()) == 3]
-    np.testing.assert_allclose([line.get_ydata() for line in curves], table.T)
-    crosses = lines(axes)["theory, independent people"]
-    assert list(crosses.get_xdata()) == [1, 4]  # none further right than what was measured
-    assert lines(axes)["what was promised: 5%"].get_ydata()[0] == 0.05
-    band = axes.collections[0].get_paths()[0].vertices[:, 1]
-    assert band.max() == pytest.approx(0.4 + 2 * np.sqrt(0.4 * 0.6 / 100))
-    assert [t.get_text() for t in axes.texts] == list(table)
-    assert axes.get_ylim()[1] > 0.4
-
-
-def test_a_result_grows_within_both_its_bands():
+def test_a_result_grows_within_both_its_bands(read):
     days = np.arange(1, 7)
     table = pd.DataFrame(
         {"difference": 0.02, "margin": 0.1 / days, "valid margin": 0.2 / days}, index=days
     )
-    figure = style.save(figures.growing(table, 0.025, planned=4), "x")
+    figure = figures.growing(table, 0.025, planned=4)
     axes = figure.axes[0]
     wide, narrow = (band.get_paths()[0].vertices[:, 1] for band in axes.collections)
     assert (wide.min(), wide.max()) == pytest.approx((2 - 20, 2 + 20))  # percentage points
     assert (narrow.min(), narrow.max()) == pytest.approx((2 - 10, 2 + 10))
-    assert lines(axes)["the truth"].get_ydata()[0] == pytest.approx(2.5)
-    np.testing.assert_allclose(lines(axes)["difference so far"].get_ydata(), 2)
+    assert read.lines(axes)["the truth"].get_ydata()[0] == pytest.approx(2.5)
+    np.testing.assert_allclose(read.lines(axes)["difference so far"].get_ydata(), 2)
     assert any(list(line.get_xdata()) == [4, 4] for line in axes.lines)
     low, high = axes.get_ylim()
     # From the third day on all of the narrow band is seen, and zero.
@@ -95,7 +68,7 @@ def test_the_choice_of_each_metric_is_ringed():
         },
         index=["good", "precise", "the same, cut", "famous"],
     )
-    figure = style.save(figures.offline_online(table), "x")
+    figure = figures.offline_online(table)
     for axes, rings, points in (
         (figure.axes[0], [[0.8, 0.2], [0.8, 0.4]], [[0.9, 0.5], [0.8, 0.2], [0.8, 0.4]]),
         (figure.axes[1], [[0.09, 0.21]], [[0.05, 0.5], [0.02, 0.2], [0.09, 0.21]]),
@@ -118,11 +91,3 @@ def test_the_choice_of_each_metric_is_ringed():
     low, high = figure.axes[0].get_ylim()
     assert np.diff(heights).min() >= 0.065 * (high - low) - 1e-9
     assert sorted(names, key=names.get) == list(table["online"].sort_values().index)
-
-
-def test_places_are_kept_apart_and_in_order():
-    y = np.array([3.0, 1.0, 1.01, 1.02, 2.9])
-    places = figures._apart(y, 0.5)
-    assert (np.argsort(places) == np.argsort(y)).all()
-    assert np.diff(np.sort(places)).min() >= 0.5 - 1e-12
-    np.testing.assert_allclose(figures._apart(y * 100, 0.5), y * 100)

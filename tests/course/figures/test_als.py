@@ -2,56 +2,37 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course.figures import als, style
+from course.figures import als
 
 
-@pytest.fixture(autouse=True)
-def _look():
-    style.use_style()
-
-
-def named(axes, name):
-    (line,) = (line for line in axes.lines if line.get_label() == name)
-    return line
-
-
-def test_the_valleys_show_both_paths_and_the_bottom_of_the_cut():
+def test_the_valleys_show_both_paths_and_the_bottom_of_the_cut(read):
     y, tau = 1.0, 0.1
     corner = np.array([[0.1, 0.4], [0.4 / (0.16 + tau), 0.4]])
     slope = np.array([[0.1, 0.4], [0.2, 0.5], [0.3, 0.6]])
     figure = als.valleys(y, tau, corner, slope)
     map_, cuts = figure.axes
-    np.testing.assert_array_equal(named(map_, "alternating").get_xydata(), corner)
-    np.testing.assert_array_equal(named(map_, "gradient descent").get_xydata(), slope)
-    cut = named(cuts, "p alone, q = 0.4")
+    np.testing.assert_array_equal(read.lines(map_)["alternating"].get_xydata(), corner)
+    np.testing.assert_array_equal(read.lines(map_)["gradient descent"].get_xydata(), slope)
+    cut = read.lines(cuts)["p alone, q = 0.4"]
     (bottom,) = (line for line in cuts.lines if len(line.get_xdata()) == 1)
     assert bottom.get_xdata()[0] == pytest.approx(corner[1, 0])
     assert bottom.get_ydata()[0] <= cut.get_ydata().min()  # the cut is sampled, the bottom is not
     assert np.all(np.diff(cut.get_ydata(), 2) > 0)  # a parabola
-    assert np.any(np.diff(named(cuts, "p = q, both at once").get_ydata(), 2) < 0)  # a hump
-    style.save(figure, "x")
+    assert np.any(np.diff(read.lines(cuts)["p = q, both at once"].get_ydata(), 2) < 0)  # a hump
 
 
-def test_progress_tells_the_sides_apart_and_draws_the_levels():
+def test_progress_tells_the_sides_apart_and_draws_the_levels(read):
     history = pd.DataFrame(
         {"epoch": [1, 2], "rmse_train": [0.8, 0.7], "rmse_valid": [0.95, 0.9], "seconds": [1, 1]}
     )
     figure = als.progress([4.0, 3.0, 2.5, 2.4], history, {"biases only": 0.92, "noise floor": 0.75})
     left, right = figure.axes
-    assert list(named(left, "users solved").get_ydata()) == [4.0, 2.5]
-    assert list(named(left, "films solved").get_ydata()) == [3.0, 2.4]
-    assert list(named(left, "films solved").get_xdata()) == [1.0, 2.0]
-    assert list(named(right, "validation").get_ydata()) == [0.95, 0.9]
-    assert set(named(right, "noise floor").get_ydata()) == {0.75}
+    assert list(read.lines(left)["users solved"].get_ydata()) == [4.0, 2.5]
+    assert list(read.lines(left)["films solved"].get_ydata()) == [3.0, 2.4]
+    assert list(read.lines(left)["films solved"].get_xdata()) == [1.0, 2.0]
+    assert list(read.lines(right)["validation"].get_ydata()) == [0.95, 0.9]
+    assert set(read.lines(right)["noise floor"].get_ydata()) == {0.75}
     assert "stars" in right.get_ylabel()
-    style.save(figure, "x")
-
-
-def test_progress_does_without_levels():
-    history = pd.DataFrame({"epoch": [1], "rmse_train": [0.8], "rmse_valid": [0.9]})
-    figure = als.progress([4.0, 3.0], history)
-    assert [line.get_label() for line in figure.axes[1].lines] == ["training", "validation"]
-    style.save(figure, "x")
 
 
 def a_run(values):
@@ -59,7 +40,7 @@ def a_run(values):
     return pd.DataFrame({"tau": np.geomspace(0.3, 9, n), "gamma": np.full(n, 2.0), "value": values})
 
 
-def test_the_contest_shows_where_each_looked_and_its_best_so_far():
+def test_the_contest_shows_where_each_looked_and_its_best_so_far(read):
     runs = {
         "grid": [a_run([0.88, 0.9, 0.87])],
         "TPE": [a_run([0.89, 0.86, 0.861, 0.85]), a_run([0.9, 0.95, 0.87, 0.88])],
@@ -75,11 +56,10 @@ def test_the_contest_shows_where_each_looked_and_its_best_so_far():
     assert panels["grid"].get_xlim() == panels["TPE"].get_xlim()
     assert (panels["grid"].get_xlabel(), panels["grid"].get_ylabel()) == ("τ", "γ")
     best = next(axes for axes in figure.axes if axes.get_xlabel() == "trials made")
-    assert list(named(best, "grid").get_ydata()) == [0.88, 0.88, 0.87]
-    assert list(named(best, "TPE").get_ydata()) == [0.89, 0.86, 0.86, 0.85]
-    assert list(named(best, "_TPE").get_ydata()) == [0.9, 0.9, 0.87, 0.87]
+    assert list(read.lines(best)["grid"].get_ydata()) == [0.88, 0.88, 0.87]
+    assert list(read.lines(best)["TPE"].get_ydata()) == [0.89, 0.86, 0.86, 0.85]
+    assert list(read.lines(best)["_TPE"].get_ydata()) == [0.9, 0.9, 0.87, 0.87]
     assert "stars" in best.get_ylabel()
-    style.save(figure, "x")
 
 
 def test_one_wild_trial_does_not_flatten_the_contest():
@@ -88,22 +68,20 @@ def test_one_wild_trial_does_not_flatten_the_contest():
     assert best.get_ylim()[1] < 1.0
     (dots,) = figure.axes[0].collections
     assert dots.norm.vmax < 1.0
-    style.save(figure, "x")
 
 
-def test_draws_show_distances_from_each_mean():
+def test_draws_show_distances_from_each_mean(read):
     table = pd.DataFrame({"biases only": [0.86, 0.88], "ALS": [0.84, 0.85]}, index=[7, 8])
     figure = als.draws(table)
     left, right = figure.axes
     assert [label.get_text() for label in left.get_xticklabels()] == ["7", "8"]
-    assert list(named(left, "ALS").get_ydata()) == [0.84, 0.85]
+    assert list(read.lines(left)["ALS"].get_ydata()) == [0.84, 0.85]
     strays = [line.get_xdata() for line in right.lines if len(line.get_xdata()) == 2]
     np.testing.assert_allclose(strays[:3], [[-10, 10], [-5, 5], [-5, 5]])
     assert "thousandths" in right.get_xlabel()
-    style.save(figure, "x")
 
 
-def test_descent_counts_the_seconds_of_als_from_the_start():
+def test_descent_counts_the_seconds_of_als_from_the_start(read):
     exact = pd.DataFrame({"epoch": [1, 2], "seconds": [0.5, 0.25], "rmse_valid": [0.9, 0.86]})
     runs = pd.DataFrame(
         {
@@ -115,26 +93,10 @@ def test_descent_counts_the_seconds_of_als_from_the_start():
     )
     figure = als.descent(exact, runs)
     by_epoch, by_clock = figure.axes
-    assert list(named(by_epoch, "ALS").get_xdata()) == [1, 2]
-    assert list(named(by_clock, "ALS").get_xdata()) == [0.5, 0.75]
-    assert list(named(by_clock, "SGD, step 0.1").get_ydata()) == [0.91, 0.9]
+    assert list(read.lines(by_epoch)["ALS"].get_xdata()) == [1, 2]
+    assert list(read.lines(by_clock)["ALS"].get_xdata()) == [0.5, 0.75]
+    assert list(read.lines(by_clock)["SGD, step 0.1"].get_ydata()) == [0.91, 0.9]
     assert "seconds" in by_clock.get_xlabel()
-    style.save(figure, "x")
-
-
-def test_listed_films_stand_out_and_unrated_ones_are_left_out():
-    counts = np.array([0, 1, 50, 3, 200])
-    scores = np.array([9.0, 4.8, 4.5, 3.0, 4.6])
-    listed = np.array([1, 4])
-    figure = als.known_and_listed(counts, scores, listed, listed, ["Obscure", "N" * 60])
-    axes = figure.axes[0]
-    others, mine = (group.get_offsets() for group in axes.collections)
-    np.testing.assert_array_equal(others[:, 1], [4.5, 3.0])
-    np.testing.assert_array_equal(mine[:, 1], [4.8, 4.6])
-    np.testing.assert_allclose(mine[:, 0], counts[listed], rtol=0.07)
-    assert [text.get_text() for text in axes.texts] == ["Obscure", "N" * 43 + "…"]
-    assert "stars" in axes.get_ylabel()
-    style.save(figure, "x")
 
 
 def test_ends_are_drawn_a_line_for_each_first_value():
@@ -146,4 +108,3 @@ def test_ends_are_drawn_a_line_for_each_first_value():
         assert "τ" in axes.get_xlabel()
     labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert labels == ["K = 2", "K = 8"]
-    style.save(figure, "x")

@@ -3,21 +3,12 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from course.figures import bpr, style
+from course.figures import bpr
 
 
-@pytest.fixture(autouse=True)
-def _look():
-    style.use_style()
-
-
-def lines(axes):
-    return {line.get_label(): line for line in axes.lines}
-
-
-def test_the_cost_of_a_pair():
-    axes = style.save(bpr.pair_cost(), "x").axes[0]
-    cost, pull = lines(axes)["BPR: −ln σ(x)"], lines(axes)["the pull σ(−x)"]
+def test_the_cost_of_a_pair(read):
+    axes = bpr.pair_cost().axes[0]
+    cost, pull = read.lines(axes)["BPR: −ln σ(x)"], read.lines(axes)["the pull σ(−x)"]
     x, y = cost.get_data()
     middle = len(x) // 2
     assert x[middle] == pytest.approx(0)
@@ -28,7 +19,7 @@ def test_the_cost_of_a_pair():
 
 @pytest.mark.parametrize("n", [2, 5])
 def test_blocks_of_one_turn_lie_in_different_rows_and_columns(n):
-    axes = style.save(bpr.blocks(n), "x").axes[0]
+    axes = bpr.blocks(n).axes[0]
     turns = np.zeros((n, n), int)
     for text in axes.texts:
         x, y = text.get_position()
@@ -44,13 +35,13 @@ def test_blocks_of_one_turn_lie_in_different_rows_and_columns(n):
     assert len(set().union(*colours.values())) == n
 
 
-def test_both_rulers_ring_their_own_best():
+def test_both_rulers_ring_their_own_best(read):
     history = pd.DataFrame({"epoch": [1, 2, 3, 4], "auc_train": [0.7, 0.8, 0.9, 0.95]})
     curve = pd.DataFrame({"auc": [0.7, 0.85, 0.8], "ndcg@10": [0.1, 0.08, 0.2]}, index=[1, 2, 4])
-    figure = style.save(bpr.learning(history, curve, {"auc": 0.75, "ndcg@10": 0.12}), "x")
+    figure = bpr.learning(history, curve, {"auc": 0.75, "ndcg@10": 0.12})
     auc, ndcg = figure.axes
     for axes, column, best, mark in ((auc, "auc", 2, 0.75), (ndcg, "ndcg@10", 4, 0.12)):
-        drawn = lines(axes)
+        drawn = read.lines(axes)
         np.testing.assert_allclose(drawn["BPR, validation"].get_ydata(), curve[column])
         np.testing.assert_allclose(drawn["popularity, validation"].get_ydata(), mark)
         ring = next(line for line in axes.lines if line.get_markersize() == 12)
@@ -60,10 +51,10 @@ def test_both_rulers_ring_their_own_best():
         assert low < min(curve[column].min(), mark) < curve[column].max() < high
         assert axes.get_xscale() == "log"
     assert (auc.get_ylabel(), ndcg.get_ylabel()) == ("AUC", "NDCG@10")
-    assert lines(auc)["triples of training"].get_ydata().tolist() == [0.7, 0.8, 0.9, 0.95]
+    assert read.lines(auc)["triples of training"].get_ydata().tolist() == [0.7, 0.8, 0.9, 0.95]
 
 
-def test_the_area_is_the_auc_and_the_height_is_recall():
+def test_the_area_is_the_auc_and_the_height_is_recall(read):
     # User 0 likes the films at places 1 and 12 of 102, user 1 that at place 51 of 101.
     table = pd.DataFrame(
         {
@@ -73,15 +64,15 @@ def test_the_area_is_the_auc_and_the_height_is_recall():
             "others": [100, 100, 100],
         }
     )
-    figure = style.save(bpr.found_by_place({"ALS": table, "BPR": table.assign(above=0)}), "x")
+    figure = bpr.found_by_place({"ALS": table, "BPR": table.assign(above=0)})
     left, right = figure.axes
-    whole = lines(left)["ALS"]
+    whole = read.lines(left)["ALS"]
     x, y = whole.get_data()
     area = np.sum(y[:-1] * np.diff(x))
     assert area == pytest.approx(((1 + 0.9) / 2 + 0.5) / 2, abs=2e-3)
     assert y[-1] == pytest.approx(1)
-    np.testing.assert_allclose(lines(left)["BPR"].get_ydata(), 1)
-    by_place = dict(zip(*lines(right)["ALS"].get_data(), strict=True))
+    np.testing.assert_allclose(read.lines(left)["BPR"].get_ydata(), 1)
+    by_place = dict(zip(*read.lines(right)["ALS"].get_data(), strict=True))
     for place, share in ((1, 0.25), (10, 0.25), (12, 0.5), (50, 0.5), (51, 1.0)):
         assert by_place[place] == pytest.approx(share)
     assert right.get_xscale() == "log"
@@ -97,7 +88,7 @@ def test_models_with_stars_are_points_and_those_without_are_lines():
         },
         index=["Popularity", "ALS", "GenreALS"],
     )
-    axes = style.save(bpr.error_and_order(table), "x").axes[0]
+    axes = bpr.error_and_order(table).axes[0]
     points = [container.lines[0].get_xydata().tolist()[0] for container in axes.containers]
     assert points == [[0.9, 0.1], [0.8, 0.05]]
     bars = [container.lines[2][0].get_segments()[0][:, 1] for container in axes.containers]
@@ -110,18 +101,3 @@ def test_models_with_stars_are_points_and_those_without_are_lines():
     left, right = axes.get_xlim()
     assert left > 0.9 > 0.8 > right
     assert axes.get_ylim()[1] > 0.25
-
-
-def test_the_tail_adds_up():
-    shares = {"liked": np.array([2, 1, 1, 0]), "Popularity": np.array([3, 1, 0, 0])}
-    axes = style.save(bpr.long_tail(shares, "liked"), "x").axes[0]
-    assert lines(axes)["liked"].get_xdata().tolist() == [1, 2, 3, 4]
-    assert lines(axes)["liked"].get_ydata().tolist() == [0.5, 0.75, 1, 1]
-    assert lines(axes)["Popularity"].get_ydata().tolist() == [0.75, 1, 1, 1]
-    assert lines(axes)["liked"].get_color() == "black"
-    assert lines(axes)["Popularity"].get_color() == bpr.LOOKS["Popularity"][0]
-    # A large catalogue is not drawn film by film.
-    many = style.save(bpr.long_tail({"BPR": np.ones(100_000)}, "liked"), "x").axes[0]
-    x, y = lines(many)["BPR"].get_data()
-    assert len(x) <= 400
-    np.testing.assert_allclose(y, x / 100_000)

@@ -1,13 +1,6 @@
 import numpy as np
-import pandas as pd
-import pytest
 
-from course.figures import cluster, style
-
-
-@pytest.fixture(autouse=True)
-def _look():
-    style.use_style()
+from course.figures import cluster
 
 
 def test_each_rating_stands_in_its_block_once_by_user_and_once_by_item():
@@ -26,24 +19,3 @@ def test_each_rating_stands_in_its_block_once_by_user_and_once_by_item():
     assert list(needed.get_xdata()) == [0, 1, 3]
     dots = [line for line in by_item.lines if line.get_marker() in ("o", "s")]
     assert max(dots[0].get_xdata()) < min(dots[1].get_xdata())
-    style.save(figure, "x")
-
-
-def test_what_travels_is_drawn_in_megabytes():
-    table = pd.DataFrame({"broadcast": [2e6, 4e6], "shuffle": [1e6, 3e6]}, index=[2, 4])
-    axes = cluster.travel(table, limit=8e6).axes[0]
-    drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
-    assert drawn["broadcast"] == [2, 4]
-    assert drawn["shuffle"] == [1, 3]
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["2", "4"]
-    assert "megabytes" in axes.get_ylabel()
-
-
-def test_each_contender_is_a_line_with_its_last_figure():
-    curve = pd.DataFrame({"ratings": [1e6, 4e6], "seconds": [0.1, 0.4]})
-    other = curve.assign(seconds=[2.0, 5.5])
-    axes = cluster.scaling({"one machine": curve, "Spark": other}).axes[0]
-    assert [line.get_label() for line in axes.lines] == ["one machine", "Spark"]
-    assert [text.get_text() for text in axes.texts] == ["0.4 s", "5.5 s"]
-    assert len({line.get_marker() for line in axes.lines}) == 2
-    assert axes.get_xscale() == axes.get_yscale() == "log"

@@ -6,11 +6,6 @@ from course.figures import leaderboard as figures
 from course.figures import style
 
 
-@pytest.fixture(autouse=True)
-def _look():
-    style.use_style()
-
-
 @pytest.fixture
 def curve():
     return pd.DataFrame(
@@ -24,7 +19,7 @@ def curve():
 
 def test_the_curve_shows_each_model_its_band_and_the_floor(curve):
     bands = {"BiasALS": 0.84, "ALS": 0.7503, "GenreALS": 0.75}
-    axes = style.save(figures.learning(curve, bands, 0.745, within=0.02), "x").axes[0]
+    axes = figures.learning(curve, bands, 0.745, within=0.02).axes[0]
     lines = {line.get_label(): line for line in axes.lines}
     for name, rows in curve.groupby("model"):
         np.testing.assert_array_equal(lines[name].get_xdata(), rows["n"])
@@ -52,7 +47,7 @@ def test_parts_stack_up_to_the_squared_error():
             "form": [0.1, 0.1, 0.0, 0.0], "to learn": [0.2, 0.05, 0.4, 0.1],
         }
     )  # fmt: skip
-    figure = style.save(figures.parts(table), "x")
+    figure = figures.parts(table)
     assert [axes.get_title() for axes in figure.axes] == ["A", "B"]
     tops = [max(path.vertices[:, 1].max() for path in area.get_paths())
             for axes in figure.axes for area in axes.collections]  # fmt: skip
@@ -72,7 +67,7 @@ def test_alone_and_paired_share_their_rows():
     paired = pd.DataFrame(
         {"value": [0.02, 0.1], "low": [0.01, 0.08], "high": [0.03, 0.12]}, index=["next", "last"]
     )
-    figure = style.save(figures.alone_and_paired(alone, paired, "RMSE"), "x")
+    figure = figures.alone_and_paired(alone, paired, "RMSE")
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["last", "next", "best"]
     segments = [[s[:, 0].tolist() for s in axes.collections[0].get_segments()]
@@ -88,22 +83,11 @@ def test_every_split_is_a_line_over_the_models_best_first():
         {"model": ["P", "A", "B"] * 2, "seed": [0, 0, 0, 1, 1, 1],
          "rmse": [np.nan, 0.9, 0.8, np.nan, 0.92, 0.81]}
     )  # fmt: skip
-    axes = style.save(figures.by_split(table), "x").axes[0]
+    axes = figures.by_split(table).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["B", "A"]
     assert [list(line.get_ydata()) for line in axes.lines] == [[0.8, 0.9], [0.81, 0.92]]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["split 0", "split 1"]
     assert "stars" in axes.get_ylabel()
-
-
-def test_users_stand_where_both_models_put_them():
-    table = pd.DataFrame({"A": [0.5, 1.0], "B": [0.6, 0.8]})
-    axes = style.save(figures.users(table), "x").axes[0]
-    np.testing.assert_array_equal(axes.collections[0].get_offsets(), [[0.5, 0.6], [1.0, 0.8]])
-    assert axes.get_xlim() == axes.get_ylim()
-    assert "under A" in axes.get_xlabel()
-    assert "under B" in axes.get_ylabel()
-    upper = next(text for text in axes.texts if text.get_text() == "A is better")
-    assert upper.xy[1] > upper.xy[0]  # above the diagonal, A's error is the smaller
 
 
 def test_a_model_without_ratings_is_a_line_across():

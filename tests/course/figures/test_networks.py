@@ -1,44 +1,20 @@
 """The figures on likes and networks."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from course.figures import networks, style
+from course.figures import networks
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    style.use_style()
-    yield
-    plt.close("all")
-
-
-def texts(axes):
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
-def test_shares_of_watch_ratios_add_up_with_what_is_beyond():
+def test_shares_of_watch_ratios_add_up_with_what_is_beyond(read):
     big = np.concatenate([np.full(75, 0.52), np.full(25, 9.0)])
     figure = networks.ratios({"big": big, "small": np.full(4, 1.02)}, 2.0)
     (axes,) = figure.axes
     steps = axes.patches[0].get_data()
     assert steps.values.sum() == pytest.approx(0.75)
     assert steps.edges[steps.values.argmax()] == pytest.approx(0.5)
-    assert texts(axes) == ["big (25.0% above 4)", "small (0.0% above 4)"]
-
-
-def test_thresholds_are_drawn_as_given():
-    table = pd.DataFrame(
-        {"random": [1.0, 0.5, 0.1], "EASE": [1.0, 0.8, 0.4]}, index=[0.0, 1.0, 3.0]
-    )
-    (axes,) = networks.thresholds(table, 2.0, 0.75).axes
-    lines = {line.get_label(): line for line in axes.lines}
-    np.testing.assert_array_equal(lines["EASE"].get_ydata(), table["EASE"])
-    assert lines["EASE"].get_color() == networks.LOOKS["EASE"][0]
-    assert axes.get_xlim() == (0, 3)
-    assert "0.75" in [text.get_text() for text in axes.texts]
+    assert read.legend(axes) == ["big (25.0% above 4)", "small (0.0% above 4)"]
 
 
 def test_losses_are_shares_and_the_best_epoch_is_ringed():
@@ -65,15 +41,3 @@ def test_standings_have_a_row_a_model_and_a_line_for_the_oracle():
     assert one.get_xlabel() == "NDCG@10, films"
     assert len(two.lines) == len(one.lines) + 1
     assert two.lines[-1].get_xdata()[0] == 0.6
-
-
-def test_groups_of_users_keep_their_order():
-    table = pd.DataFrame({"popularity": [0.2, 0.1], "two towers": [0.1, 0.3]}, index=["0–3", "4–9"])
-    (axes,) = networks.by_likes({"films": table}).axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["0–3", "4–9"]
-    assert axes.lines[1].get_ydata().tolist() == [0.1, 0.3]
-
-
-def test_an_unknown_model_has_a_look_too():
-    assert networks.look("mine") == networks.look("mine")
-    assert networks.look("mine")[0] in style.COLOURS

@@ -4,22 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course.figures import newcomers, style
-
-
-@pytest.fixture(autouse=True)
-def _look():
-    style.use_style()
-
-
-def test_a_line_for_each_way_of_keeping_up():
-    table = pd.DataFrame({"never": [1.0, 1.0], "users": [1.0, 0.9]}, index=[0, 50])
-    axes = style.save(newcomers.stream(table), "x").axes[0]
-    assert {line.get_label(): list(line.get_ydata()) for line in axes.lines} == {
-        "never": [1.0, 1.0], "users": [1.0, 0.9]
-    }  # fmt: skip
-    assert list(axes.lines[0].get_xdata()) == [0, 50]
-    assert "stars" in axes.get_ylabel() and axes.get_legend() is not None
+from course.figures import newcomers
 
 
 def test_places_end_with_their_titles_apart():
@@ -28,7 +13,7 @@ def test_places_end_with_their_titles_apart():
         "B": pd.Series([3.2, 3.51], index=[0, 100]),
         "C": pd.Series([3.1, 2.0], index=[0, 10]),
     }
-    figure = style.save(newcomers.places(curves, [3.6, 3.5, 1.9]), "x")
+    figure = newcomers.places(curves, [3.6, 3.5, 1.9])
     axes = figure.axes[0]
     drawn = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_ls() == "-"]
     assert [list(line.get_ydata()) for line in drawn] == [[3.0, 3.5], [3.2, 3.51], [3.1, 2.0]]
@@ -54,7 +39,7 @@ def test_learning_curves_and_where_one_reaches_the_other():
     figure = newcomers.learning_curves(
         {"film": CURVES, "user": CURVES[["plain"]]}, "RMSE", mark=("prior", "plain")
     )
-    left, right = style.save(figure, "x").axes
+    left, right = figure.axes
     assert {line.get_label(): list(line.get_ydata()) for line in left.lines[:3]} == {
         name: list(CURVES[name]) for name in CURVES
     }
@@ -72,7 +57,7 @@ def test_the_crossing():
     assert newcomers.crossing(CURVES, "bias", "prior") == 0
     assert np.isnan(newcomers.crossing(CURVES, "prior", "bias"))
     figure = newcomers.learning_curves({"film": CURVES}, "RMSE", mark=("prior", "bias"))
-    axes = style.save(figure, "x").axes[0]
+    axes = figure.axes[0]
     assert not axes.texts  # the level is drawn to the end, and no crossing
     np.testing.assert_allclose(axes.lines[-1].get_xdata(), [0, 2])
 
@@ -82,7 +67,7 @@ def test_gains_with_their_intervals_and_shares():
         {"gain": [0.05, 0.01], "low": [0.02, -0.01], "high": [0.09, 0.03], "share": [0.25, 0.75]},
         index=["0", "> 0"],
     )
-    figure = style.save(newcomers.gains({"of the film": table, "of the user": table[1:]}), "x")
+    figure = newcomers.gains({"of the film": table, "of the user": table[1:]})
     left, right, left_below, right_below = figure.axes
     points, _, bars = left.containers[0].lines
     assert list(points.get_ydata()) == [0.05, 0.01]

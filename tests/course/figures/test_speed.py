@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,32 +6,7 @@ from matplotlib.colors import to_hex
 from course.figures import speed, style
 
 
-@pytest.fixture(autouse=True)
-def _look():
-    style.use_style()
-
-
-def named(axes, name):
-    (line,) = (line for line in axes.lines if line.get_label() == name)
-    return line
-
-
-def words(axes):
-    return [text.get_text() for text in axes.texts if text.get_text()]
-
-
-def ticks(axis):
-    return [label.get_text() for label in axis.get_ticklabels()]
-
-
-def overlapping(figure, texts):
-    """Return the pairs of texts that run into each other on the page."""
-    figure.canvas.draw()
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
-    return [(a, b) for (a, x), (b, y) in itertools.combinations(boxes, 2) if x.overlaps(y)]
-
-
-def test_steps_go_down_from_the_slowest_each_with_its_gain():
+def test_steps_go_down_from_the_slowest_each_with_its_gain(read):
     table = pd.DataFrame({"ns": [250_000.0, 1000.0, 400.0, 20.0]}, index=list("abcd"))
     figure = speed.steps(table)
     (axes,) = figure.axes
@@ -42,9 +15,9 @@ def test_steps_go_down_from_the_slowest_each_with_its_gain():
     ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
     np.testing.assert_allclose(ends, table["ns"])
     assert all(bar.get_x() == axes.get_xlim()[0] for bar in axes.patches)
-    assert ticks(axes.yaxis) == list("abcd")
+    assert read.ticks(axes.yaxis) == list("abcd")
     assert axes.yaxis_inverted()  # the first at the top
-    assert words(axes) == [
+    assert read.words(axes) == [
         "250,000 ns",
         "1,000 ns, 250 × as fast as above",
         "400 ns, 2.5 × as fast as above",
@@ -52,7 +25,6 @@ def test_steps_go_down_from_the_slowest_each_with_its_gain():
     ]
     colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
     assert colours == [style.GREY] * 3 + [style.BLUE]
-    style.save(figure, "x")
 
 
 def a_race(names, end=0.8):
@@ -64,7 +36,7 @@ def a_race(names, end=0.8):
     }
 
 
-def test_a_race_draws_every_epoch_and_ours_stands_out():
+def test_a_race_draws_every_epoch_and_ours_stands_out(read):
     curves = a_race(["implicit, CG", "recsys_lib", "Spark"])
     figure = speed.race(curves)
     (axes,) = figure.axes
@@ -72,48 +44,36 @@ def test_a_race_draws_every_epoch_and_ours_stands_out():
     assert "seconds" in axes.get_xlabel()
     assert axes.get_ylabel() == "RMSE on the test part (stars)"
     for name, curve in curves.items():
-        np.testing.assert_array_equal(named(axes, name).get_xydata(), curve)
-        assert named(axes, name).get_marker() not in ("None", "", None)
-    ours = named(axes, "recsys_lib")
+        np.testing.assert_array_equal(read.lines(axes)[name].get_xydata(), curve)
+        assert read.lines(axes)[name].get_marker() not in ("None", "", None)
+    ours = read.lines(axes)["recsys_lib"]
     assert ours.get_color() == style.BLUE
     assert all(
-        ours.get_linewidth() > 2 * named(axes, name).get_linewidth()
+        ours.get_linewidth() > 2 * read.lines(axes)[name].get_linewidth()
         for name in curves
         if name != "recsys_lib"
     )
-    style.save(figure, "x")
 
 
 @pytest.mark.parametrize("end", [0.8, 0.95])  # all end at the bottom, all at the top
-def test_eight_in_a_race_look_different_and_their_names_keep_apart(end):
+def test_eight_in_a_race_look_different_and_their_names_keep_apart(read, end):
     names = ["recsys_lib", *(f"library {i}, Cholesky" for i in range(7))]
     figure = speed.race(a_race(names, end), "a metric")
     (axes,) = figure.axes
     assert axes.get_ylabel() == "a metric"
-    assert len({named(axes, name).get_color() for name in names}) == 8
-    assert len({named(axes, name).get_marker() for name in names}) == 8
-    assert words(axes) == names  # from the lowest end to the highest
-    assert overlapping(figure, axes.texts) == []
+    assert len({read.lines(axes)[name].get_color() for name in names}) == 8
+    assert len({read.lines(axes)[name].get_marker() for name in names}) == 8
+    assert read.words(axes) == names  # from the lowest end to the highest
+    assert read.overlapping(axes.texts) == 0
     frame = axes.get_window_extent()
     assert all(
         frame.y0 <= (text.get_window_extent().y0 + text.get_window_extent().y1) / 2 <= frame.y1 + 1
         for text in axes.texts
         if text.get_text()
     )
-    style.save(figure, "x")
 
 
-def test_the_key_of_a_name_has_the_looks_of_its_line():
-    figure = speed.race(a_race(["LIBMF", "recsys_lib"]))
-    (axes,) = figure.axes
-    keys = [line for line in axes.lines if line.get_transform() == axes.transAxes]
-    for name, key in zip(words(axes), keys, strict=True):
-        assert key.get_color() == named(axes, name).get_color()
-        assert key.get_marker() == named(axes, name).get_marker()
-    style.save(figure, "x")
-
-
-def test_epochs_are_sorted_and_what_was_not_measured_is_not_drawn():
+def test_epochs_are_sorted_and_what_was_not_measured_is_not_drawn(read):
     table = pd.DataFrame(
         {16: [4.0, 0.4, 1.0], 32: [8.0, 0.5, 2.0], 64: [np.nan, 2.0, 5.0]},
         index=["Spark", "recsys_lib", "LIBMF"],
@@ -123,38 +83,36 @@ def test_epochs_are_sorted_and_what_was_not_measured_is_not_drawn():
     assert axes.get_xscale() == "log"
     assert "seconds an epoch" in axes.get_xlabel()
     order = ["recsys_lib", "LIBMF", "Spark"]
-    assert ticks(axes.yaxis) == order
+    assert read.ticks(axes.yaxis) == order
     assert axes.yaxis_inverted()  # the fastest at the top
     bold = [label.get_text() for label in axes.get_yticklabels() if label.get_weight() == "bold"]
     assert bold == ["recsys_lib"]
     for factors in table:
-        dots = named(axes, f"K = {factors}")
+        dots = read.lines(axes)[f"K = {factors}"]
         np.testing.assert_array_equal(dots.get_xdata(), table.loc[order, factors])
         np.testing.assert_array_equal(np.round(dots.get_ydata()), [0, 1, 2])
-    assert words(axes) == [
+    assert read.words(axes) == [
         *("0.40 s", "2.5 ×", "10 ×"),
         *("0.50 s", "4.0 ×", "16 ×"),
         *("2.0 s", "2.5 ×"),
     ]
-    assert overlapping(figure, axes.texts) == []
+    assert read.overlapping(axes.texts) == 0
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "K = 16",
         "K = 32",
         "K = 64",
     ]
-    style.save(figure, "x")
 
 
-def test_where_ours_was_not_measured_the_others_have_no_ratio():
+def test_where_ours_was_not_measured_the_others_have_no_ratio(read):
     table = pd.DataFrame({16: [0.4, 1.0], 32: [np.nan, 2.0]}, index=["recsys_lib", "LIBMF"])
     figure = speed.epochs(table)
     (axes,) = figure.axes
-    assert words(axes) == ["2.5 ×", "0.40 s"]
-    assert 2.0 in named(axes, "K = 32").get_xdata()
-    style.save(figure, "x")
+    assert read.words(axes) == ["2.5 ×", "0.40 s"]
+    assert 2.0 in read.lines(axes)["K = 32"].get_xdata()
 
 
-def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor():
+def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor(read):
     table = pd.DataFrame(
         {
             "gather": [0.1, 0.2],
@@ -174,16 +132,15 @@ def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor():
         np.testing.assert_allclose([bar.get_x() for bar in bars], left)
         np.testing.assert_allclose([bar.get_width() for bar in bars], table[part])
         left += table[part]
-    whole = named(axes, "the whole epoch, measured")
-    floor = named(axes, "the arithmetic alone, at peak speed")
+    whole = read.lines(axes)["the whole epoch, measured"]
+    floor = read.lines(axes)["the arithmetic alone, at peak speed"]
     np.testing.assert_array_equal(whole.get_xdata(), table["measured"])
     np.testing.assert_array_equal(floor.get_xdata(), table["arithmetic"])
-    assert ticks(axes.yaxis) == ["K = 16", "K = 64"]
-    assert words(axes) == ["0.70 s, 7.0 × the arithmetic", "1.5 s, 2.5 × the arithmetic"]
+    assert read.ticks(axes.yaxis) == ["K = 16", "K = 64"]
+    assert read.words(axes) == ["0.70 s, 7.0 × the arithmetic", "1.5 s, 2.5 × the arithmetic"]
     starts = [text.xy[0] for text in axes.texts]
     np.testing.assert_allclose(starts, [0.7, 1.8])  # right of the marker and of the bar
     assert len(figure.legends[0].get_texts()) == 5
-    style.save(figure, "x")
 
 
 @pytest.mark.parametrize(("last", "side"), [(0.5, "bottom"), (2.0, "top")])
@@ -202,4 +159,3 @@ def test_scaling_has_a_line_of_slope_one_named_where_there_is_room(last, side):
     (x0, y0), *_, (x1, y1) = axes.transData.transform(line.get_xydata())
     assert np.degrees(np.arctan2(y1 - y0, x1 - x0)) == pytest.approx(name.get_rotation())
     assert name.get_va() == side
-    style.save(figure, "x")

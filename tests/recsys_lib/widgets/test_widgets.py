@@ -7,15 +7,16 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from traitlets import TraitError
 
 from recsys_lib import datasets, models, splits
 from recsys_lib.errors import DataError, RecsysError, UnknownIdError
 from recsys_lib.widgets import (
     BiasExplorer,
-    FilmMap,
     FitExplorer,
     GenreSliders,
+    ItemMap,
     RatingDemo,
     assets,
 )
@@ -104,7 +105,7 @@ def test_quantised_rows_keep_within_half_a_step(model):
 
 
 def test_a_demo_may_show_the_most_rated_films_only(model, data):
-    small = catalogue(model, data.items, n_films=40)
+    small = catalogue(model, data.items, n_items=40)
     counts = data.ratings.by_item.counts
     assert small.ids == data.ratings.item_ids[small.positions].tolist()
     assert counts[small.positions].min() >= np.sort(counts)[-40]
@@ -117,8 +118,8 @@ def test_a_demo_may_show_the_most_rated_films_only(model, data):
 def test_what_cannot_be_shown_is_told(model, data):
     with pytest.raises(DataError, match=r"no row for item"):
         RatingDemo(model, data.items.iloc[1:])
-    with pytest.raises(RecsysError, match="at least one film"):
-        RatingDemo(model, data.items, n_films=0)
+    with pytest.raises(RecsysError, match="at least one item"):
+        RatingDemo(model, data.items, n_items=0)
     with pytest.raises(RecsysError, match="fewer than two factors"):
         RatingDemo(models.BiasALS(n_epochs=1).fit(data.ratings), data.items)
     with pytest.raises(RecsysError, match="not Popularity"):
@@ -128,7 +129,7 @@ def test_what_cannot_be_shown_is_told(model, data):
 def test_python_sees_what_the_browser_sends(demo, model):
     seen = []
     demo.observe(lambda change: seen.append(change["new"]), "ratings")
-    first, second = demo.films["ids"][:2]
+    first, second = demo.catalogue["ids"][:2]
     demo.set_state({"ratings": [[first, 4.5], [second, 1]]})  # as the front end's message has it
     assert seen == [{first: 4.5, second: 1}]
     expected = model.recommend_for(seen[0])
@@ -137,7 +138,7 @@ def test_python_sees_what_the_browser_sends(demo, model):
 
 
 def test_the_browser_is_sent_what_python_sets(demo):
-    ids = demo.films["ids"]
+    ids = demo.catalogue["ids"]
     demo.ratings = {ids[3]: 2.0}
     demo.recommendations = pd.DataFrame({"item_id": [ids[8]], "score": [4.25]})
     state = demo.get_state(["ratings", "recommendations"])
@@ -147,7 +148,7 @@ def test_the_browser_is_sent_what_python_sets(demo):
 
 
 def test_wrong_ratings_and_lists_are_refused_and_leave_no_trace(demo):
-    first = demo.films["ids"][0]
+    first = demo.catalogue["ids"][0]
     for wrong, error in (({first: 9.0}, DataError), ({-5: 3.0}, UnknownIdError)):
         with pytest.raises(error):
             demo.ratings = wrong
@@ -164,7 +165,7 @@ def test_wrong_ratings_and_lists_are_refused_and_leave_no_trace(demo):
 def test_ready_made_tastes_are_of_films_in_the_demo(demo):
     assert len(demo.tastes) == 5
     for ratings in demo.tastes.values():
-        assert set(ratings) <= set(demo.films["ids"])
+        assert set(ratings) <= set(demo.catalogue["ids"])
         assert len(set(ratings.values())) == 2
 
 
@@ -177,7 +178,7 @@ def test_a_page_state_survives_html_with_any_title(model, data):
     text = RatingDemo(model, items).to_html()
     assert text.count("<script") == 1
     state = json.loads(re.search(r"<script[^>]*>(.*?)</script>", text, re.DOTALL)[1])
-    assert state["films"]["titles"][: len(HOSTILE)] == HOSTILE
+    assert state["catalogue"]["titles"][: len(HOSTILE)] == HOSTILE
 
 
 def test_bundles_have_no_import_left_and_each_part_once():
@@ -193,7 +194,7 @@ def test_bundles_have_no_import_left_and_each_part_once():
 def test_the_films_of_a_page_weigh_less_than_one_and_a_half_megabytes():
     data = datasets.load("synthetic", n_users=500, n_items=11_000, n_ratings=30_000, seed=0)
     model = models.GenreALS(20, n_epochs=1).fit(data.ratings, items=data.items)
-    assert len(RatingDemo(model, data.items, n_films=10_000).to_html().encode()) < 1_500_000
+    assert len(RatingDemo(model, data.items, n_items=10_000).to_html().encode()) < 1_500_000
 
 
 def test_the_genre_sliders_predict_as_the_model_does_for_a_new_film(data):
@@ -265,26 +266,34 @@ def test_the_fit_explorer_holds_every_curve_in_its_place():
 
 def test_the_map_knows_the_nearest_and_refuses_parts_that_do_not_fit():
     vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [-1, 0]], float)
-    atlas = FilmMap(vectors, list("abcd"), vectors)
+    atlas = ItemMap(vectors, list("abcd"), vectors)
     near = atlas.fixed["near"]
     assert [other for other, _ in near[0]] == [1, 2, 3]
     assert near[3][-1] == (0, -1.0)
     with pytest.raises(DataError, match="as many of each"):
-        FilmMap(vectors, list("abc"), vectors)
+        ItemMap(vectors, list("abc"), vectors)
     with pytest.raises(DataError, match="finite"):
-        FilmMap(vectors * np.nan, list("abcd"), vectors)
-    with pytest.raises(DataError, match="no film 4 on a map of 4"):
+        ItemMap(vectors * np.nan, list("abcd"), vectors)
+    with pytest.raises(DataError, match="no item 4 on a map of 4"):
         atlas.chosen = 4
 
 
 def test_plain_forms_are_pictures_with_words(data):
-    forms = [
-        BiasExplorer(models.BiasALS().fit(data.ratings), data.items, [0.0, 5.0]),
-        FitExplorer(histories()),
-        GenreSliders(models.GenreALS(6, n_epochs=2).fit(data.ratings, items=data.items)),
-        FilmMap(np.eye(8)[:, :2], [f"<i>{k}" for k in range(8)], np.eye(8)),
-    ]
-    for widget in forms:
+    drawn = []
+
+    def figure(*args):
+        drawn.append(args)
+        return Figure()
+
+    bias = models.BiasALS().fit(data.ratings)
+    genres = models.GenreALS(6, n_epochs=2).fit(data.ratings, items=data.items)
+    titles = [f"<i>{k}" for k in range(8)]
+    for widget in (
+        BiasExplorer(bias, data.items, [0.0, 5.0], figure=figure),
+        FitExplorer(histories(), figure=figure),
+        GenreSliders(genres, figure=figure),
+        ItemMap(np.eye(8)[:, :2], titles, np.eye(8), figure=figure),
+    ):
         text = widget.to_html()
         (picture,) = re.findall(r"<img [^>]*>", text)
         words = re.search('alt="([^"]*)"', picture)[1]
@@ -292,3 +301,14 @@ def test_plain_forms_are_pictures_with_words(data):
         drawing = base64.b64decode(re.search('base64,([^"]*)', picture)[1])
         assert drawing.count(b"<svg") == 1
         assert "<i>" not in re.sub("<script.*?</script>", "", text, flags=re.DOTALL)
+        widget._draw = None
+        assert "<img" not in widget.to_html()
+        assert f"<p>{words}</p>" in widget.to_html()  # a widget without a figure still has words
+    (counts, clouds, mu), (_, names, _, ends), (readers, stars, _), (*_, item, others) = drawn
+    assert counts.sum() == len(data.ratings)
+    assert list(clouds) == ["γ = 0", "γ = 5"]
+    assert mu == bias.mu_
+    assert names == ["K", "tau"]
+    np.testing.assert_allclose(ends, [[0.5 / 3, 1 / 3], [0.5 / 3, 1 / 3]])
+    assert len(readers) == len(stars) == 5
+    assert (item, others) == (0, [1, 2, 3, 4, 5, 6])

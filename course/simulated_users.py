@@ -1,4 +1,4 @@
-"""Simulated people in front of a list: when they come, how far they look, what they make of it."""
+"""Simulated users in front of a list: when they come, how far they look, what they make of it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from course.ab_test.assignment import assign
+from course.ab_test import assign
 from recsys_lib.datasets import RatingTruth
 from recsys_lib.datasets.simulator.kernels import round_stars
 from recsys_lib.errors import RecsysError
 
-LIST = 10  # films shown at a time
-
-
-def conversion(rating: np.ndarray, pleased: float = 4.0) -> np.ndarray:
-    """Return which visits converted (n,) bool: a film was watched and rated `pleased` or more.
-
-    `rating` is NaN where nothing was watched. This is the one definition of the metric.
-    """
-    return np.asarray(rating) >= pleased
+LIST = 10  # items shown at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +62,13 @@ class SimulatedUsers:
     def __post_init__(self) -> None:
         if not isinstance(self.truth, RatingTruth):
             raise RecsysError(
-                "only of simulated data is it known what people would enjoy: take an SimulatedUsers from "
+                "only of simulated data is it known what users would enjoy: take the truth from "
                 "data.truth of datasets.load('synthetic')"
             )
-        for name in ("returns", "patience"):
-            if not 0 <= getattr(self, name) < 1:
-                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be in [0, 1)")
-        for name in ("pause", "glance"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise RecsysError(f"{name} is {getattr(self, name)!r}; it must be 0 or more")
+        for name, below in (("returns", 1), ("patience", 1), ("pause", np.inf), ("glance", np.inf)):
+            value = getattr(self, name)
+            if not 0 <= value < below:
+                raise RecsysError(f"{name} is {value!r}; it must be 0 or more, and below {below:g}")
 
     def arrive(
         self, days: float, rng: np.random.Generator, user_ids: np.ndarray | None = None
@@ -131,7 +121,7 @@ class SimulatedUsers:
         DataFrame
             A row a visit, in the order of `arrivals`: user_id, time, position (place in the list of
             what was watched, from 1; 0: nothing), item_id and rating (missing where nothing was
-            watched), converted.
+            watched), converted (rated `pleased` or more).
 
         Raises
         ------
@@ -141,7 +131,7 @@ class SimulatedUsers:
         ids, users = np.unique(arrivals["user_id"].to_numpy(), return_inverse=True)
         items, enjoyment = self._shelf(ids, lists)
         n = len(arrivals)
-        looked = rng.geometric(1 - self.patience, n) if self.patience else np.ones(n, int)
+        looked = rng.geometric(1 - self.patience, n)
         doubt = self.glance * rng.standard_normal((n, LIST))
         mood = rng.standard_normal(n)
 
@@ -152,31 +142,25 @@ class SimulatedUsers:
         rating = np.full(n, np.nan, np.float32)
         # A visit depends on what the same user watched before: all first visits, all second, ...
         turn = arrivals.groupby("user_id").cumcount().to_numpy()
-        order = np.argsort(turn, kind="stable")
-        for rows in np.split(order, np.cumsum(np.bincount(turn))[:-1] if n else []):
+        for rows in (np.flatnonzero(turn == k) for k in range(turn.max(initial=-1) + 1)):
             u = users[rows]
             shown = np.argsort(~free[u], axis=1, kind="stable")[:, :LIST]
             width = shown.shape[1]
             promise = enjoyment[u[:, None], shown] + doubt[rows, :width]
             tempting = (promise >= self.bar) & free[u[:, None], shown]
             tempting &= np.arange(width) < looked[rows, None]
-            place = tempting.argmax(axis=1)
-            watched = np.flatnonzero(tempting[np.arange(len(rows)), place])
-            v, u, place = rows[watched], u[watched], place[watched]
+            watched = tempting.any(axis=1)
+            v, u, place = rows[watched], u[watched], tempting[watched].argmax(axis=1)
             column = shown[watched, place]
             free[u, column] = False
             position[v], chosen[v] = place + 1, items[u, column]
             rating[v] = round_stars(enjoyment[u, column] + noise[u] * mood[v], halves[u])
         films = pd.Series(self.truth.ratings.item_ids[chosen]).where(position > 0)
-        return pd.DataFrame(
-            {
-                "user_id": arrivals["user_id"].to_numpy(),
-                "time": arrivals["time"].to_numpy(),
-                "position": position,
-                "item_id": films.astype("Int64"),
-                "rating": rating,
-                "converted": conversion(rating, self.pleased),
-            }
+        return arrivals[["user_id", "time"]].assign(
+            position=position,
+            item_id=films.astype("Int64").to_numpy(),
+            rating=rating,
+            converted=rating >= self.pleased,
         )
 
     def experiment(
@@ -206,16 +190,13 @@ class SimulatedUsers:
         DataFrame
             What `visit` returns and the column arm (categorical), in the order of time.
         """
-        ids = arrivals["user_id"].to_numpy()
-        dealt = assign(ids, name, shares or [1 / len(arms)] * len(arms))
-        seen = [
-            self.visit(arrivals[dealt == k], lists, rng) for k, lists in enumerate(arms.values())
-        ]
-        visits = pd.concat(seen, ignore_index=True)
-        counts = [len(part) for part in seen]
-        arm = pd.Categorical(np.repeat(list(arms), counts), categories=list(arms))
-        visits = visits.assign(arm=arm)[["user_id", "arm", *visits.columns[1:]]]
-        return visits.sort_values("time", kind="stable", ignore_index=True)
+        dealt = assign(arrivals["user_id"].to_numpy(), name, shares or [1 / len(arms)] * len(arms))
+        seen = []
+        for k, (arm, lists) in enumerate(arms.items()):
+            visits = self.visit(arrivals[dealt == k], lists, rng)
+            visits.insert(1, "arm", pd.Categorical([arm] * len(visits), list(arms)))
+            seen.append(visits)
+        return pd.concat(seen).sort_values("time", kind="stable", ignore_index=True)
 
     def _shelf(self, ids: np.ndarray, lists: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return the users' films by rank, (n, L) item indices padded with -1, and enjoyments."""

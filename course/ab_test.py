@@ -1,0 +1,358 @@
+"""A/B tests: who sees which arm, how sure the difference is, and how often a rule is wrong.
+
+The rate of an arm is conversions per visit. Users are dealt to the arms, and one user's visits are
+alike; so what is independent are users, not visits. The rate is a ratio of two means over users,
+and its standard error that of the delta method (Deng, Knoblich & Lu 2018, doi
+10.1145/3219819.3219919).
+
+A p-value holds for one look at a time fixed beforehand. The always-valid ones hold for any number
+of looks: if the difference is 0, the likelihood ratio of "it is drawn from N(0, κ²)" to "it is 0"
+is a martingale, so the chance that it ever exceeds 1 / α is at most α (Ville's inequality). This is
+the mixture sequential probability ratio test (Robbins 1970; Johari, Koomen, Pekelis & Walsh 2022,
+doi 10.1287/opre.2021.2135). It takes the estimate's variance V as known, and what comes in between
+two looks as independent of what came before. With many users who return now and then both are
+nearly so; how nearly, `replay` measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri
+from scipy.stats import chisquare
+
+from recsys_lib.errors import RecsysError
+
+REPLAYS_AT_A_TIME = 256  # it bounds the memory and changes no number
+
+
+def assign(user_ids: Any, experiment: str, shares: Sequence[float] = (0.5, 0.5)) -> np.ndarray:
+    """Return each user's arm, (n,) int8, from 0: a hash of the id and the experiment's name.
+
+    The same user gets the same arm of an experiment on every visit and every machine, without a
+    table to keep. In an experiment of another name the arms are dealt anew, independently.
+
+    Parameters
+    ----------
+    user_ids : array-like (n,) of whole numbers
+    experiment : str
+        The experiment's name, its salt.
+    shares : sequence of float
+        Which part of the users each arm gets; adds up to 1.
+
+    Raises
+    ------
+    RecsysError
+        Ids are not whole numbers, or the shares do not add up to 1.
+    """
+    ids = np.atleast_1d(user_ids)
+    if ids.dtype.kind not in "iu":
+        raise RecsysError(f"user ids are {ids.dtype}; to be dealt arms they must be whole numbers")
+    _check_shares(shares)
+    key = int.from_bytes(blake2b(experiment.encode(), digest_size=8).digest(), "little")
+    # Scrambled once before the key comes in: ids in a row must not meet the key in a row.
+    mixed = _mix(_mix(ids.astype(np.uint64)) ^ np.uint64(key))
+    uniform = (mixed >> np.uint64(11)) * 2.0**-53
+    return np.searchsorted(np.cumsum(shares)[:-1], uniform, side="right").astype(np.int8)
+
+
+def _mix(z: np.ndarray) -> np.ndarray:
+    """Scramble 64 bits: SplitMix64's step and finaliser (Steele, Lea and Flood 2014)."""
+    z = z + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _check_shares(shares: Sequence[float]) -> None:
+    if len(shares) < 2 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+        raise RecsysError(
+            f"shares are {tuple(shares)}; give each of two arms or more one above 0, adding up to 1"
+        )
+
+
+def srm_test(users: Sequence[int], shares: Sequence[float] = (0.5, 0.5)) -> float:
+    """Return the p-value of the arms' numbers of users, were they dealt by `shares` (χ² test).
+
+    A small one (below 0.001, say) is a sample ratio mismatch: somewhere users got lost, seldom at
+    random, and no other number of the experiment can be trusted.
+    """
+    _check_shares(shares)
+    counts = np.asarray(users, float)
+    if len(counts) != len(shares) or counts.min() < 0 or not counts.sum():
+        raise RecsysError(
+            f"users are {list(users)}; give each of the {len(shares)} arms' number of users"
+        )
+    return float(chisquare(counts, counts.sum() * np.asarray(shares)).pvalue)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Two arms compared: once (), at each of k looks (k,), or so in each of n replays (n, k).
+
+    Attributes
+    ----------
+    control, treatment : float64
+        The arms' rates, conversions per visit; NaN while nobody has come.
+    error : float64
+        Standard error of their difference, users being independent; NaN while an arm has only one.
+    naive_error : float64
+        The same, as if each visit were another person's: too small where users come again.
+    users : pair of float64
+        How many users have come, of the control and of the treatment.
+    """
+
+    control: np.ndarray
+    treatment: np.ndarray
+    error: np.ndarray
+    naive_error: np.ndarray
+    users: tuple[np.ndarray, np.ndarray]
+
+    @property
+    def difference(self) -> np.ndarray:
+        """The treatment's rate less the control's."""
+        return self.treatment - self.control
+
+    @property
+    def p_value(self) -> np.ndarray:
+        """Chance of a difference this large, either way, were there none: 1 where none is known."""
+        return _p_value(self.difference, self.error)
+
+    @property
+    def naive_p_value(self) -> np.ndarray:
+        """The same by `naive_error`."""
+        return _p_value(self.difference, self.naive_error)
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the difference's confidence interval, good for a single look."""
+        _check("level", level)
+        margin = ndtri(0.5 + level / 2) * self.error
+        return self.difference - margin, self.difference + margin
+
+    def always_valid(self, scale: float) -> np.ndarray:
+        """Return always-valid p-values; see `always_valid_p`."""
+        return always_valid_p(self.difference, self.error, scale)
+
+    def __repr__(self) -> str:
+        if np.ndim(self.error):
+            return f"Comparison({np.shape(self.error)})"
+        low, high = self.interval()
+        return (
+            f"Comparison({self.control:.4f} -> {self.treatment:.4f}, difference "
+            f"{self.difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {self.p_value:.3g}, "
+            f"n = {self.users[0]:,.0f} + {self.users[1]:,.0f})"
+        )
+
+
+def compare_users(visits: pd.DataFrame, looks: Sequence[float] | None = None) -> Comparison:
+    """Compare the rates of two arms, by all visits or by those until each look.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        user_id, arm, converted and, for looks, time: a row a visit, as
+        `SimulatedUsers.experiment` returns it.
+    looks : sequence of float, optional
+        k times, in days, rising. None: one comparison, of all visits.
+
+    Raises
+    ------
+    RecsysError
+        There are not two arms, an arm has fewer than two users, a user is in both, or the looks do
+        not rise.
+    """
+    arm = visits["arm"].astype("category").cat
+    if len(arm.categories) != 2:
+        names = ", ".join(map(str, arm.categories))
+        raise RecsysError(f"the visits are of {len(arm.categories)} arms ({names}); compare two")
+    sums, ids, users = _sums(visits, looks)
+    treated = np.zeros(len(ids), bool)
+    treated[users] = arm.codes
+    moved = np.unique(users[treated[users] != arm.codes])
+    if len(moved):
+        raise RecsysError(
+            f"{len(moved)} users have visits in both arms, the first is {ids[moved[0]]}: deal arms "
+            "to users, not to visits"
+        )
+    n = np.bincount(treated, minlength=2)
+    if n.min() < 2:
+        raise RecsysError(
+            f"the arms have {n[0]} and {n[1]} users: it takes two in each to see how they differ"
+        )
+    return _compare(sums[~treated].sum(axis=0), sums[treated].sum(axis=0))
+
+
+def deviation(visits: pd.DataFrame) -> float:
+    """Return σ, so that the rate of n users like these has a standard error of σ / √n.
+
+    It is what a sample size needs, and past visits, before any experiment, can tell it. NaN for a
+    single user.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        user_id, converted: a row a visit.
+    """
+    return float(_rate(_sums(visits)[0].sum(axis=0))[1])
+
+
+def _p_value(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return two-sided p-values; where the error is unknown or 0 nothing is proven: 1."""
+    safe = np.where(error > 0, error, np.inf)  # NaN is not above 0
+    return 2 * ndtr(-np.abs(np.where(np.isfinite(difference), difference, 0)) / safe)
+
+
+def _sums(
+    visits: pd.DataFrame, looks: Sequence[float] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what rates and errors are made of, the users' ids, and whose each visit is.
+
+    The first is (n_users, k, 6), without looks (n_users, 6): until each look 1, c, v, c², cv, v² of
+    a user's c conversions and v visits. Being whole numbers, they add up exactly, in any order.
+    """
+    ids, users = np.unique(visits["user_id"].to_numpy(), return_inverse=True)
+    at, k = np.zeros(len(visits), int), 1
+    if looks is not None:
+        times, k = np.asarray(looks, float), len(looks)
+        if not k or times[0] <= 0 or (np.diff(times) <= 0).any():
+            raise RecsysError(
+                f"looks are {list(looks)}; give times after the start, each later than the last"
+            )
+        at = np.searchsorted(times, visits["time"].to_numpy())  # the first that sees the visit
+    cell, size = users * (k + 1) + at, len(ids) * (k + 1)
+    v, c = (
+        np.bincount(cell, weights, size).reshape(len(ids), -1)[:, :k].cumsum(axis=1)
+        for weights in (None, visits["converted"].to_numpy(float))
+    )
+    sums = np.stack([v > 0, c, v, c * c, c * v, v * v], axis=-1).astype(float)
+    return sums if looks is not None else sums[:, 0], ids, users
+
+
+def _rate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rate R = Σc / Σv and its σ (see `deviation`) from sums over users (..., 6).
+
+    The delta method: R's deviation from the truth is to first order the mean of the users'
+    residuals c - R v over the mean of v. NaN for fewer than two users.
+    """
+    n, c, v, cc, cv, vv = np.moveaxis(sums, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = c / v
+        squares = np.maximum(cc - 2 * rate * cv + rate**2 * vv, 0)
+        return rate, np.sqrt(squares / np.where(n > 1, n - 1, np.nan)) / (v / n)
+
+
+def _compare(control: np.ndarray, treatment: np.ndarray) -> Comparison:
+    """Compare arms by their users' sums (..., 6)."""
+    rates, variances, naive = [], [], []
+    for sums in (control, treatment):
+        rate, sigma = _rate(sums)
+        rates.append(rate)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variances.append(sigma**2 / sums[..., 0])
+            naive.append(rate * (1 - rate) / sums[..., 2])
+    users = control[..., 0], treatment[..., 0]
+    return Comparison(*rates, np.sqrt(sum(variances)), np.sqrt(sum(naive)), users)
+
+
+def always_valid_p(
+    difference: np.ndarray | Sequence[float], error: np.ndarray | Sequence[float], scale: float
+) -> np.ndarray:
+    """Return always-valid p-values: the smallest so far at each look, along the last axis.
+
+    p_k = min over looks j <= k of √((V_j + κ²) / V_j) exp(-d_j² κ² / (2 V_j (V_j + κ²))), or 1.
+
+    Parameters
+    ----------
+    difference, error : (..., looks)
+        Estimates d at each look and their standard errors √V, not numbers yet where NaN.
+    scale : float
+        κ, the size of differences that matter. Any is valid; tests are shortest about their κ.
+    """
+    _check("scale", scale, np.inf)
+    d, v = np.asarray(difference, float), np.square(np.asarray(error, float))
+    v = np.where(np.isfinite(d) & (v > 0), v, np.inf)  # of which nothing follows
+    odds = np.where(np.isfinite(v), d, 0) ** 2 * scale**2 / (2 * v * (v + scale**2))
+    p = np.exp(np.minimum(0.5 * np.log1p(scale**2 / v) - odds, 0))
+    return np.minimum.accumulate(p, axis=-1)
+
+
+def confidence_sequence(
+    error: np.ndarray | Sequence[float], scale: float, level: float = 0.95
+) -> np.ndarray:
+    """Return the half width of a confidence sequence: at all looks together it holds the truth.
+
+    With probability `level` or more, no interval d_k ± margin_k misses the true difference. It
+    leaves out 0 just where a single look's always-valid p-value is below 1 - level.
+
+    Parameters
+    ----------
+    error : (..., looks)
+        Standard errors √V of the estimates; unknown ones (NaN) have an infinite margin.
+    scale : float
+        As for `always_valid_p`.
+    level : float
+        Of all intervals together.
+    """
+    _check("scale", scale, np.inf)
+    _check("level", level)
+    v = np.square(np.asarray(error, float))
+    v = np.where(v > 0, v, np.inf)
+    width = v * (v + scale**2) / scale**2 * (np.log1p(scale**2 / v) - 2 * np.log(1 - level))
+    return np.sqrt(width)
+
+
+def replay(
+    control: pd.DataFrame,
+    treatment: pd.DataFrame | None = None,
+    *,
+    looks: Sequence[float],
+    n: int = 500,
+    name: str = "replay",
+) -> Comparison:
+    """Deal the arms of an experiment anew, `n` times, and compare them at each of k looks (n, k).
+
+    Parameters
+    ----------
+    control : DataFrame
+        user_id, time, converted: what *all* users do when shown the control, from
+        `SimulatedUsers.visit`.
+    treatment : DataFrame, optional
+        The same visits when shown the treatment, which only a simulator can know. None: an A/A
+        test, both arms are shown the same and every difference is chance. That needs no simulator:
+        it can be done with any service's past visits.
+    looks : sequence of float
+        Times, in days, of the comparisons.
+    n : int
+        How many draws. Number k is the experiment named ``"{name}-{k}"``.
+
+    Raises
+    ------
+    RecsysError
+        The two are not of the same visits; looks or n make no sense.
+    """
+    if n < 1:
+        raise RecsysError(f"n is {n!r}; ask for at least one replay")
+    sums, ids, _ = _sums(control, looks)
+    others = sums
+    if treatment is not None:
+        columns = ["user_id", "time"]
+        if not np.array_equal(control[columns], treatment[columns]):
+            raise RecsysError("the two are not of the same visits: let the same arrivals see both")
+        others = _sums(treatment, looks)[0]
+    arms = np.empty((2, n, *sums.shape[1:]))
+    for start in range(0, n, REPLAYS_AT_A_TIME):
+        part = range(start, min(start + REPLAYS_AT_A_TIME, n))
+        treated = np.array([assign(ids, f"{name}-{k}") for k in part], float)
+        arms[0, part] = np.tensordot(1 - treated, sums, 1)
+        arms[1, part] = np.tensordot(treated, others, 1)
+    return _compare(*arms)
+
+
+def _check(name: str, value: float, below: float = 1) -> None:
+    if not 0 < value < below:
+        raise RecsysError(f"{name} is {value!r}; it must be above 0 and below {below:g}")

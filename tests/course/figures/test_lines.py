@@ -1,0 +1,187 @@
+"""Figures that are lines, rows or clouds: what they show is what they were given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course.figures import (
+    ab_test,
+    als,
+    bias,
+    bpr,
+    cluster,
+    genres,
+    leaderboard,
+    networks,
+    newcomers,
+    protocol,
+    uncertainty,
+)
+
+TABLE = pd.DataFrame({"EASE": [0.9, 0.5, 0.3], "ALS": [0.7, 0.65, 0.1]}, index=[1, 10, 40])
+CLASSES = TABLE.set_axis(["0", "1–9", "> 9"])
+LONG = TABLE.rename_axis("n").reset_index().melt("n", var_name="model", value_name="rmse")
+SHARES = pd.DataFrame({"share": [0.2, 0.5, 0.3]}, CLASSES.index)
+GROUPS = pd.DataFrame({"low": [0.1, 1, 2], "high": [0.5, 1.5, 4]})
+CLAIMED = {name: TABLE[[name]].set_axis(["share"], axis=1) for name in TABLE}
+
+
+@pytest.mark.parametrize(
+    ("draw", "x", "y", "scales"),
+    [
+        (lambda: protocol.worth(TABLE), "rank", "value", ("linear", "linear")),
+        (lambda: protocol.negatives(TABLE), "films", "NDCG@10", ("log", "log")),
+        (lambda: newcomers.stream(TABLE), "ratings", "stars", ("linear", "linear")),
+        (lambda: networks.thresholds(TABLE, 2.0, 0.75), "ratio", "precision", ("linear", "linear")),
+        (lambda: cluster.travel(1e6 * TABLE, 8e6), "blocks", "megabytes", ("log", "log")),
+        (
+            lambda: leaderboard.learning(LONG, {"ALS": 0.1}, 0.09),
+            "ratings", "stars", ("log", "linear"),
+        ),
+        (
+            lambda: uncertainty.reliability(
+                {name: t.rename_axis("level").reset_index() for name, t in CLAIMED.items()}
+            ),
+            "claims", "inside", ("linear", "linear"),
+        ),
+        (
+            lambda: cluster.scaling(
+                {n: pd.DataFrame({"ratings": TABLE.index, "seconds": TABLE[n]}) for n in TABLE}
+            ),
+            "ratings", "seconds", ("log", "log"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_line_a_column_over_the_index(read, draw, x, y, scales):
+    axes = draw().axes[0]
+    found = read.lines(axes)
+    for name in TABLE:
+        np.testing.assert_allclose(found[name].get_ydata(), TABLE[name])
+        np.testing.assert_array_equal(found[name].get_xdata(), TABLE.index)
+    assert len({(found[n].get_marker(), found[n].get_linestyle()) for n in TABLE}) == 2
+    assert x in axes.get_xlabel()
+    assert y in axes.get_ylabel()
+    assert (axes.get_xscale(), axes.get_yscale()) == scales
+
+
+@pytest.mark.parametrize(
+    ("draw", "y"),
+    [
+        (lambda: genres.error_by_count(CLASSES.join(SHARES)), "stars"),
+        (lambda: networks.by_likes({"films": CLASSES}), "NDCG"),
+        (lambda: newcomers.learning_curves({"film": CLASSES.set_axis([0, 1, 3])}, "RMSE"), "RMSE"),
+        (lambda: genres.solver_errors({name: list(TABLE[name]) for name in TABLE}), "distance"),
+        (
+            lambda: uncertainty.by_group(
+                {name: t.reset_index(drop=True).join(GROUPS) for name, t in CLAIMED.items()},
+                0.8, "noise",
+            ),
+            "80%",
+        ),
+    ],
+)  # fmt: skip
+def test_a_line_a_column_over_classes(read, draw, y):
+    axes = draw().axes[0]
+    found = read.values(axes)
+    for name in TABLE:
+        assert found[name] == list(TABLE[name])
+    assert y in axes.get_ylabel()
+
+
+def test_classes_are_named_in_order(read):
+    (axes,) = networks.by_likes({"films": CLASSES}).axes
+    assert read.ticks(axes.xaxis) == ["0", "1–9", "> 9"]
+    _, below = genres.error_by_count(CLASSES.join(SHARES)).axes
+    assert read.ticks(below.xaxis) == ["0", "1–9", "> 9"]
+    assert [bar.get_height() for bar in below.patches] == [0.2, 0.5, 0.3]
+    tables = {"a": GROUPS.assign(share=0.9), "b": GROUPS.iloc[:2].assign(share=0.7)}
+    (axes,) = uncertainty.by_group(tables, 0.8, "noise").axes
+    assert read.ticks(axes.xaxis) == ["0.10 to 0.50", "1.00 to 1.50", "2.00 to 4.00"]
+
+
+FILMS = pd.DataFrame({"title": ["A", "B" * 60], "low": [3.0, 2.5], "high": [5.0, 4.5], "raters": 9})
+RATED = FILMS.assign(plain=[3.0, 4.0], unbiased=[3.5, 3.8], predicted=[4.5, 4.0])
+PARTS = pd.DataFrame({"part": ["mean", "Drama", "own"], "contribution": [3.5, -0.25, 0.5]})
+
+
+@pytest.mark.parametrize(
+    ("draw", "names"),  # from the top
+    [
+        (lambda: bias.moved(RATED), ["A", "B" * 39 + "…"]),
+        (lambda: uncertainty.shelf(RATED), ["A  (9)", "B" * 39 + "…  (9)"]),
+        (lambda: bias.ladder({"best": 0.8, "worst": 1.1}), ["worst", "best"]),
+        (lambda: protocol.one_name({"low": 0.1, "high": 0.8}, "low"), ["high", "low"]),
+        (lambda: genres.contributions(PARTS), ["mean", "Drama", "own", "prediction"]),
+        (lambda: genres.expected(["u", "v"], np.array([3.2, 5.4]), (0.5, 5)), ["u", "v"]),
+        (
+            lambda: genres.genre_biases(list("AB"), np.array([0.1, -0.2]), np.array([1, 2000])),
+            ["A (1)", "B (2,000)"],
+        ),
+    ],
+)
+def test_rows_are_named_from_the_top(read, draw, names):
+    (axes,) = draw().axes
+    labels = sorted(axes.get_yticklabels(), key=lambda label: label.get_position()[1])
+    low, high = axes.get_ylim()
+    assert [text.get_text() for text in labels][:: 1 if low > high else -1] == names
+
+
+@pytest.mark.parametrize(
+    ("draw", "widths", "texts"),
+    [
+        (lambda: bias.ladder({"b": 0.8, "w": 1.1}), [0.8, 1.1], ["0.800", "1.100"]),
+        (lambda: genres.contributions(PARTS), [3.5, -0.25, 0.5, 3.75],
+         [" +3.50", " -0.25", " +0.50", " 3.75"]),
+        (lambda: genres.expected(["u", "v"], np.array([3.2, 5.4]), (0.5, 5)), [3.2, 5.4],
+         ["3.20", "5.40"]),
+        (lambda: genres.genre_biases(list("AB"), np.array([0.1, -0.2]), np.array([1, 2])),
+         [-0.2, 0.1], []),
+    ],
+)  # fmt: skip
+def test_bars_are_as_long_as_their_values_say(read, draw, widths, texts):
+    (axes,) = draw().axes
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx(widths)
+    assert read.words(axes) == texts
+
+
+COUNTS, MEANS = np.array([1, 4, 100, 400]), np.array([0.5, 5.0, 3.5, 3.6])
+
+
+@pytest.mark.parametrize(
+    ("draw", "x", "y"),
+    [
+        (lambda: bias.funnel(COUNTS, MEANS, 3.5, 1.0), COUNTS, MEANS),
+        (lambda: bias.damped_clouds(COUNTS, {"none": MEANS}, 3.5), COUNTS, MEANS),
+        (lambda: leaderboard.users(pd.DataFrame({"A": COUNTS, "B": MEANS})), COUNTS, MEANS),
+        (lambda: als.known_and_listed(COUNTS, MEANS, np.array([0]), [0, 0], ["A", "B"]),
+         COUNTS[1:], MEANS[1:]),
+    ],
+)  # fmt: skip
+def test_clouds_have_a_point_for_each(read, draw, x, y):
+    points = read.points(draw().axes[0])
+    np.testing.assert_allclose(points[:, 0], x, rtol=0.07)  # equal counts are drawn side by side
+    np.testing.assert_array_equal(points[:, 1], y)
+
+
+def test_false_alarms_and_shares_of_lists_are_lines_too(read):
+    table = TABLE.set_axis(["visits", "users"], axis=1)
+    (axes,) = ab_test.false_alarms(table, {1: 0.05, 10: 0.13, 99: 0.4}, n=100).axes
+    curves = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    np.testing.assert_allclose([line.get_ydata() for line in curves], table.T)
+    crosses = read.lines(axes)["theory, independent people"]
+    assert list(crosses.get_xdata()) == [1, 10]  # none further right than what was measured
+    assert read.values(axes)["what was promised: 5%"] == [0.05, 0.05]
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.max() == pytest.approx(0.9 + 2 * np.sqrt(0.9 * 0.1 / 100))
+    assert read.words(axes) == list(table)
+
+    shares = {"liked": np.array([2, 1, 1, 0]), "Popularity": np.array([3, 1, 0, 0])}
+    lines = read.lines(bpr.long_tail(shares, "liked").axes[0])
+    assert lines["liked"].get_xdata().tolist() == [1, 2, 3, 4]
+    assert lines["liked"].get_ydata().tolist() == [0.5, 0.75, 1, 1]
+    assert lines["Popularity"].get_ydata().tolist() == [0.75, 1, 1, 1]
+    assert lines["liked"].get_color() == "black"
+    (axes,) = bpr.long_tail({"BPR": np.ones(100_000)}, "liked").axes
+    x, y = read.lines(axes)["BPR"].get_data()
+    assert len(x) <= 400  # a large catalogue is not drawn film by film
+    np.testing.assert_allclose(y, x / 100_000)
