@@ -33,7 +33,7 @@ class Oracle(RatingModel):
 
     ends_in_bias: ClassVar[bool] = True
 
-    truth: Truth  # type: ignore[misc]
+    truth: Truth
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         self._users = self.truth.ratings.user_index(train.user_ids)
