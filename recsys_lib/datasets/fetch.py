@@ -179,11 +179,11 @@ def _reason(error: Exception) -> str:
         if "certificate" not in text.lower():
             return "no secure connection (TLS) could be made"
         return f"its certificate {'has expired' if 'has expired' in text else 'was not accepted'}"
-    if isinstance(error, http.HTTPError) and error.response is not None:
+    if isinstance(error, http.HTTPError):
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, http.Timeout):
         return f"no answer within {TIMEOUT[0] if 'connect' in text else TIMEOUT[1]} seconds"
-    if "resolve" in text or "resolution" in text:
+    if isinstance(error, http.ConnectionError) and "resol" in text:
         return "its name could not be resolved (is there a network?)"
     if isinstance(error, http.ConnectionError):
         return "it could not be reached (no network, or the host is down)"

@@ -23,18 +23,6 @@ _COLUMNS = {
     "rating": pa.float32(),
     "timestamp": pa.int64(),
 }
-_GENRES_100K = (  # the first flag says "unknown"
-    "", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
-    "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War",
-    "Western",
-)  # fmt: skip
-_OCCUPATIONS_1M = (
-    "other", "academic/educator", "artist", "clerical/admin", "college/grad student",
-    "customer service", "doctor/health care", "executive/managerial", "farmer", "homemaker",
-    "K-12 student", "lawyer", "programmer", "retired", "sales/marketing", "scientist",
-    "self-employed", "technician/engineer", "tradesman/craftsman", "unemployed", "writer",
-)  # fmt: skip
-
 # The year at the end of a title, perhaps a range of years, perhaps followed by what IMDb adds for
 # video and television.
 _YEAR = re.compile(r"(?<=\S)\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*(?:\((?:V|TV|VG|mini)\)\s*)?$")
@@ -173,9 +161,9 @@ def _item_rows(raw: bytes, layout: Layout, where: str) -> Iterator[tuple[int, li
         else:
             fields = line.split("|")
             flags = fields[5:]
-            if len(flags) != len(_GENRES_100K) or not {*flags} <= {"0", "1"}:
+            if len(flags) != len(layout.genres) or not {*flags} <= {"0", "1"}:
                 refuse(where, row, "5 fields and 19 flags separated by | expected")
-            names = [name for name, flag in zip(_GENRES_100K, flags, strict=True) if flag == "1"]
+            names = [name for name, flag in zip(layout.genres, flags, strict=True) if flag == "1"]
             yield row, [*fields[:2], "|".join(filter(None, names))]
 
 
@@ -187,11 +175,11 @@ def _read_users(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
         if len(fields) != 5:
             refuse(where, row, f"5 fields expected, {len(fields)} found")
         user, gender, age, occupation, zip_code = fields
-        if layout.separator == "::":
+        if layout.occupations:
             code = _number(occupation, where, row)
-            if code >= len(_OCCUPATIONS_1M):
+            if code >= len(layout.occupations):
                 refuse(where, row, f"{code} is not the number of an occupation")
-            occupation = _OCCUPATIONS_1M[code]
+            occupation = layout.occupations[code]
         else:
             gender, age = age, gender  # the two releases differ
         rows.append(

@@ -23,6 +23,8 @@ class Layout:
     users_separator: str = ""
     header: bool = False
     more: tuple[str, ...] = ()
+    genres: tuple[str, ...] = ()  # what the flags of an item say, in order
+    occupations: tuple[str, ...] = ()  # what the numbers of a user's occupation say
 
     @property
     def files(self) -> list[str]:
@@ -32,29 +34,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Release:
-    """One archive as it is published.
-
-    Attributes
-    ----------
-    name : str
-        By which it is loaded.
-    n_users, n_items, n_ratings : int
-        Users with a rating, items in the table of items, ratings.
-    size : int
-        Of the archive, in bytes.
-    hash : str
-        Of the archive: the algorithm, a colon and the digest in hexadecimal.
-    layout : Layout
-        How its files are written.
-    archive, folder : str
-        The archive's file name, and the folder inside it.
-    scale : (float, float)
-        The lowest and the highest rating possible.
-    host : str
-        The address of the folder that it is published in.
-    licence, citation : str
-        Its terms in one sentence, and the paper that its authors want cited.
-    """
+    """One archive as it is published; ``registry.toml`` says what the fields mean."""
 
     name: str
     n_users: int
@@ -78,7 +58,9 @@ class Release:
 
 _TABLES = tomllib.loads(files(__package__).joinpath("registry.toml").read_text("utf-8"))
 _LAYOUTS = {
-    name: Layout(**{**facts, "more": tuple(facts.get("more", ()))})
+    name: Layout(
+        **{key: tuple(one) if isinstance(one, list) else one for key, one in facts.items()}
+    )
     for name, facts in _TABLES["layout"].items()
 }
 RELEASES = {
