@@ -18,6 +18,8 @@ TOGETHER = {
     "recsys_lib/spark/test_cluster.py",
     "recsys_lib/spark/test_fit.py",
     "course/figures/test_lines.py",
+    "recsys_lib/spark/test_serving.py",
+    "benchmarks/test_benchmarks.py",
 }
 
 

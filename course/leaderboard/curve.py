@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import evaluation, models, progress, splits
-from recsys_lib.datasets import Dataset
-from recsys_lib.datasets.truth import Truth
+from recsys_lib.datasets import Dataset, RatingTruth
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import Recommender
 from recsys_lib.ratings import CSR, Ratings
@@ -133,8 +132,8 @@ def learning_curve(
     return Curve(table, bands, truth.rmse(test), len(test))
 
 
-def _truth(data: Dataset) -> Truth:
-    if not isinstance(data.truth, Truth):
+def _truth(data: Dataset) -> RatingTruth:
+    if not isinstance(data.truth, RatingTruth):
         raise DataError(
             f"of {data.name} nobody knows the truth about stars, so nobody knows the best "
             "possible; take simulated data, such as datasets.load('synthetic')"

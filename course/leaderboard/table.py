@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import models, tuning
-from recsys_lib.datasets import Dataset, fetch, registry
+from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import SMALLER_IS_BETTER, Split
 from recsys_lib.models import Popularity, Recommender
@@ -70,15 +70,6 @@ def baselines(split: Split, seed: int = 0) -> dict[str, Recommender]:
         "popularity": Popularity().fit(likes),
         "like rate": Popularity(by="mean", damping=DAMPING).fit(yes_or_no),
     }
-
-
-def reachable() -> list[str]:
-    """Return the MovieLens releases that are on this machine, smallest first. Loads nothing."""
-    return [
-        name
-        for name, release in registry.RELEASES.items()
-        if fetch.local(release) or fetch.cached(release)
-    ]
 
 
 def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:

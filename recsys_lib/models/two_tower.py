@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 
-from recsys_lib.attributes import attributes
 from recsys_lib.errors import RecsysError
+from recsys_lib.features import attributes
 from recsys_lib.models.network import (
     NetworkModel,
     as_array,
@@ -76,7 +76,7 @@ class TwoTower(NetworkModel):
     user_features_ : (n_users, n_features) float32
         What f reads of known users.
     content_names_, feature_names_ : list of str
-        What the towers read of items and of users: see `recsys_lib.attributes`.
+        What the towers read of items and of users: see `recsys_lib.features.attributes`.
     training_log_ : DataFrame
         A row an epoch: epoch, loss (mean over likes, in the batches' contests), loss_valid (of the
         likes held out, among all items that were not shown), ndcg_valid (at 10), seconds.

@@ -7,18 +7,17 @@ import html
 import io
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import anywidget
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure  # the caller's, whose function draws
+from recsys_lib.widgets import assets
 
-Draw = Callable[..., "Figure"]  # draws a widget's figure; each widget says with what it is called
+Draw = Callable[..., Any]  # returns a widget's figure (Matplotlib's); each says what it is given
 
 
 class PageWidget(anywidget.AnyWidget):
-    """A widget whose logic is in its JavaScript, so that a page needs no kernel for it.
+    """A widget whose logic is in its JavaScript, ``js/PAGE.js``: a page needs no kernel for it.
 
     Beside the live view it gives ``text/html``: its state as JSON, which the site's script finds
     and mounts, and something plain for readers without JavaScript.
@@ -26,6 +25,11 @@ class PageWidget(anywidget.AnyWidget):
 
     page_name: ClassVar[str]  # of the ES module, and of the mount in a page
     _draw: Draw | None = None
+
+    def __init_subclass__(cls, page: str = "", **kwargs: Any) -> None:
+        if page:  # a subclass made on the fly, when traits are added, has what its parent has
+            cls.page_name, cls._esm, cls._css = page, assets.module(page), assets.style()
+        super().__init_subclass__(**kwargs)
 
     def _plain(self) -> str:
         """Return HTML for print, and for readers without JavaScript."""
@@ -71,7 +75,7 @@ def _bytes(value: object) -> dict[str, str]:
     return {"base64": base64.b64encode(value).decode("ascii")}
 
 
-def _image(figure: Figure, said: str) -> str:
+def _image(figure: Any, said: str) -> str:
     """Return a figure as HTML that asks for no file; `said` is read where it cannot be seen."""
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_lib.errors import DataError, UnknownIdError
-from recsys_lib.genres import genre_matrix
 from recsys_lib.ratings import Ratings
 
 ROWS = [("b", 30, 4.0, 5), ("a", 10, 3.5, 1), ("b", 10, 1.0, 2), ("a", 20, 5.0, 9)]
@@ -118,14 +117,3 @@ def test_a_selection_keeps_the_numbering():
 def test_datetimes_become_seconds():
     table = frame().assign(timestamp=pd.to_datetime([5, 1, 2, 9], unit="s", utc=True))
     assert Ratings.from_frame(table).timestamps.tolist() == [1, 9, 2, 5]
-
-
-def test_genre_matrix_follows_the_ids_asked_for():
-    items = pd.DataFrame({"item_id": [1, 2, 3], "genres": ["Comedy|Action", "", "Drama"]})
-    flags, names = genre_matrix(items, [3, 1, 99])
-    assert names == ["Action", "Comedy", "Drama"]
-    assert flags.tolist() == [[False, False, True], [True, True, False], [False] * 3]
-    with pytest.raises(DataError, match="stands twice"):
-        genre_matrix(pd.concat([items, items]))
-    with pytest.raises(DataError, match="no column 'genres'"):
-        genre_matrix(items[["item_id"]])
