@@ -5,14 +5,7 @@
 >>> model = models.ALS(**tuning.load_params("ALS", data.name))          # doctest: +SKIP
 """
 
-from recsys_lib.tuning.finals import (
-    Decision,
-    choose,
-    choose_within,
-    confirm,
-    draw_users,
-    some_users,
-)
+from recsys_lib.tuning.finals import Decision, choose, choose_within, confirm, some_users
 from recsys_lib.tuning.search import Search, metric_of, tune
 from recsys_lib.tuning.tuned import class_name, load_params, provenance, record
 
@@ -23,7 +16,6 @@ __all__ = [
     "choose_within",
     "class_name",
     "confirm",
-    "draw_users",
     "load_params",
     "metric_of",
     "provenance",

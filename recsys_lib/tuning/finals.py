@@ -172,19 +172,10 @@ def some_users(development: Development, limit: int = ENOUGH, seed: int = 0) -> 
     counts = development.train.by_user.counts + development.valid.by_user.counts
     if counts.sum() <= limit:
         return development
-    drawn = draw_users(counts, limit, seed)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    drawn = np.zeros(len(counts), bool)
+    drawn[order[np.cumsum(counts[order]) <= limit]] = True
     train, valid = (
         part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
     )
     return replace(development, train=train, valid=valid)
-
-
-def draw_users(counts: np.ndarray, limit: int, seed: int = 0) -> np.ndarray:
-    """Return which users to keep, (n_users,) bool: the first at random with `limit` ratings in all.
-
-    `counts` are the users' numbers of ratings.
-    """
-    order = np.random.default_rng(seed).permutation(len(counts))
-    drawn = np.zeros(len(counts), bool)
-    drawn[order[np.cumsum(counts[order]) <= limit]] = True
-    return drawn
