@@ -45,7 +45,7 @@ def seconds(column: pd.Series) -> np.ndarray:
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):
         number = pd.to_numeric(column, errors="coerce")
         whole = pd.api.types.is_integer_dtype(number.dtype)
-        return _whole(number if whole else np.trunc(number.astype("Float64")), says)
+        return _whole(number if whole else pd.Series(np.trunc(number.astype("Float64"))), says)
     if column.dt.tz is not None:
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     if column.isna().any():

@@ -186,7 +186,9 @@ def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
     """Return the table by its ids, which may not repeat."""
     for column in (key, *needed):
         if column not in table.columns:
-            raise DataError(f"the table has no column {column!r}; it has {', '.join(table)}")
+            raise DataError(
+                f"the table has no column {column!r}; it has {', '.join(map(str, table.columns))}"
+            )
     rows = table.set_index(key)
     if not rows.index.is_unique:
         twice = rows.index[rows.index.duplicated()][0]

@@ -160,9 +160,9 @@ def index_columns(
         user_ids = _distinct(users)
     users = _positions(users, user_ids, f"user does not stand in {layout.users}", where, first)
     items = _positions(items, item_ids, f"{kind} does not stand in {layout.items}", where, first)
-    if times.dtype != np.int64:
-        times = None if np.isnan(times).any() else times.astype(np.int64)
-    return Ratings.from_arrays(users, items, values, times, user_ids, item_ids, release.scale)
+    known = times.dtype == np.int64 or not np.isnan(times).any()
+    when = times.astype(np.int64, copy=False) if known else None
+    return Ratings.from_arrays(users, items, values, when, user_ids, item_ids, release.scale)
 
 
 def check_ids(ids: np.ndarray, kind: str, where: str, first: int) -> None:

@@ -44,10 +44,12 @@ def read(name: str, source: dict[str, Any]) -> Parts | None:
             return None
         if crc != _crc(arrays, about):
             raise DataError("its checksum differs")
-        return Parts(
-            **{key: _matrix(key, arrays, **facts) for key, facts in about["matrices"].items()},
-            **{key: pd.read_parquet(io.BytesIO(arrays[key].tobytes())) for key in about["tables"]},
-        )
+        parts: dict[str, Any] = {
+            key: _matrix(key, arrays, **facts) for key, facts in about["matrices"].items()
+        }
+        for key in about["tables"]:
+            parts[key] = pd.read_parquet(io.BytesIO(arrays[key].tobytes()))
+        return Parts(**parts)
     except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         logger.info("the parsed copy %s is damaged (%s): it is made again", path, error)
         return None
@@ -82,9 +84,13 @@ def write(name: str, source: dict[str, Any], parts: Parts) -> None:
 def _matrix(
     key: str, arrays: dict[str, np.ndarray], scale: tuple[float, float], n_duplicates: int
 ) -> Ratings:
-    sides = [CSR(*(arrays[f"{key}_{side}_{field}"] for field in CSR._fields)) for side in _SIDES]
+    by_user, by_item = (
+        CSR(*(arrays[f"{key}_{side}_{field}"] for field in CSR._fields)) for side in _SIDES
+    )
     times = arrays.get(f"{key}_timestamps")
-    return Ratings(arrays["user_ids"], arrays["item_ids"], *sides, times, scale, n_duplicates)
+    return Ratings(
+        arrays["user_ids"], arrays["item_ids"], by_user, by_item, times, scale, n_duplicates
+    )
 
 
 def _crc(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> int:

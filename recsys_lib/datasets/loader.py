@@ -93,7 +93,7 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
             release = registry.RELEASES[candidate]
             source = look(release)
             missing = fetch.missing(release, source) if source and automatic else []
-            if missing:
+            if source and missing:
                 logger.warning("passed over %s: no %s", source.path, ", ".join(missing))
             elif source:
                 logger.info("data set %r: %s, found at %s", name, candidate, source.path)

@@ -58,9 +58,7 @@ class Release:
 
 _TABLES = tomllib.loads(files(__package__).joinpath("registry.toml").read_text("utf-8"))
 _LAYOUTS = {
-    name: Layout(
-        **{key: tuple(one) if isinstance(one, list) else one for key, one in facts.items()}
-    )
+    name: Layout(**{**facts, "more": tuple(facts.get("more", ()))})
     for name, facts in _TABLES["layout"].items()
 }
 RELEASES = {
@@ -146,5 +144,5 @@ def available() -> pd.DataFrame:
             "citation": release.citation,
             "url": release.url,
         }
-        for release in map(RELEASES.get, _MOVIELENS)
+        for release in (RELEASES[name] for name in _MOVIELENS)
     )
