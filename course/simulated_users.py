@@ -194,7 +194,8 @@ class SimulatedUsers:
         seen = []
         for k, (arm, lists) in enumerate(arms.items()):
             visits = self.visit(arrivals[dealt == k], lists, rng)
-            visits.insert(1, "arm", pd.Series(pd.Categorical([arm] * len(visits), list(arms))))
+            column = pd.Categorical([arm] * len(visits), list(arms))
+            visits.insert(1, "arm", pd.Series(column, visits.index))
             seen.append(visits)
         return pd.concat(seen).sort_values("time", kind="stable", ignore_index=True)
 
