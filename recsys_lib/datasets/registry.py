@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
@@ -56,11 +57,12 @@ class Release:
         return f"{self.host}/{self.archive}"
 
 
+def _hashable(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(one) if isinstance(one, list) else one for key, one in facts.items()}
+
+
 _TABLES = tomllib.loads(files(__package__).joinpath("registry.toml").read_text("utf-8"))
-_LAYOUTS = {
-    name: Layout(**{**facts, "more": tuple(facts.get("more", ()))})
-    for name, facts in _TABLES["layout"].items()
-}
+_LAYOUTS = {name: Layout(**_hashable(facts)) for name, facts in _TABLES["layout"].items()}
 RELEASES = {
     name: Release(
         name=name,
