@@ -8,10 +8,9 @@ and its standard error that of the delta method (Deng, Knoblich & Lu 2018, doi
 A p-value holds for one look at a time fixed beforehand. The always-valid ones hold for any number
 of looks: if the difference is 0, the likelihood ratio of "it is drawn from N(0, κ²)" to "it is 0"
 is a martingale, so the chance that it ever exceeds 1 / α is at most α (Ville's inequality). This is
-the mixture sequential probability ratio test (Robbins 1970; Johari, Koomen, Pekelis & Walsh 2022,
-doi 10.1287/opre.2021.2135). It takes the estimate's variance V as known, and what comes in between
-two looks as independent of what came before. With many users who return now and then both are
-nearly so; how nearly, `replay` measures.
+the mixture sequential probability ratio test (Robbins 1970; Johari et al. 2022, doi
+10.1287/opre.2021.2135). It takes the estimate's variance V as known, and what comes in between two
+looks as independent of what came before. How nearly that is so, `replay` measures.
 """
 
 from __future__ import annotations
@@ -43,12 +42,7 @@ def assign(user_ids: Any, experiment: str, shares: Sequence[float] = (0.5, 0.5))
     experiment : str
         The experiment's name, its salt.
     shares : sequence of float
-        Which part of the users each arm gets; adds up to 1.
-
-    Raises
-    ------
-    RecsysError
-        Ids are not whole numbers, or the shares do not add up to 1.
+        Which part of the users each arm gets. They add up to 1, or `RecsysError` is raised.
     """
     ids = np.atleast_1d(user_ids)
     if ids.dtype.kind not in "iu":
@@ -329,11 +323,6 @@ def replay(
         Times, in days, of the comparisons.
     n : int
         How many draws. Number k is the experiment named ``"{name}-{k}"``.
-
-    Raises
-    ------
-    RecsysError
-        The two are not of the same visits; looks or n make no sense.
     """
     if n < 1:
         raise RecsysError(f"n is {n!r}; ask for at least one replay")

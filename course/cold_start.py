@@ -31,12 +31,8 @@ RELEVANT = 4.0  # the lowest test rating that makes an item relevant
 def strata(counts: np.ndarray, edges: Sequence[int] = EDGES) -> tuple[np.ndarray, list[str]]:
     """Return the stratum of each count, (n,) int, and the strata's names.
 
-    Edges 0, 5, 20 make the strata "0", "1–5", "6–20" and "> 20".
-
-    Raises
-    ------
-    RecsysError
-        The edges are not whole numbers that rise from 0.
+    Edges 0, 5, 20 make the strata "0", "1–5", "6–20" and "> 20"; edges that do not rise from 0
+    raise `RecsysError`.
     """
     edges = list(edges)
     if not edges or edges[0] != 0 or any(b <= a for a, b in itertools.pairwise(edges)):
@@ -59,10 +55,8 @@ def reports_by_count(
 
     Parameters
     ----------
-    model : Recommender
-        Fitted on `train`.
-    train, test : Ratings
-        Parts of one split.
+    model, train, test :
+        As for `evaluation.evaluate`.
     side : {"items", "users"}
         Whose training ratings are counted.
     edges : sequence of int
@@ -143,25 +137,12 @@ def _side(ratings: Ratings, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 class Newcomers(NamedTuple):
-    """Items (or users) of which a model is shown ever more: see `newcomers`.
+    """Items (or users) of which a model is shown ever more: see `newcomers`."""
 
-    Attributes
-    ----------
-    side : str
-        "items" or "users".
-    ids : array
-        The newcomers.
-    parts : dict of int to Ratings
-        Number n of ratings shown of each newcomer to the training part: everybody else's ratings,
-        and these.
-    test : Ratings
-        Ratings of the newcomers that are in none of the parts.
-    """
-
-    side: str
-    ids: np.ndarray
-    parts: dict[int, Ratings]
-    test: Ratings
+    side: str  # "items" or "users"
+    ids: np.ndarray  # the newcomers
+    parts: dict[int, Ratings]  # n: all others' ratings, and n of each newcomer's, to train on
+    test: Ratings  # the newcomers' ratings that are in none of the parts
 
 
 def newcomers(
@@ -190,10 +171,7 @@ def newcomers(
     seed : int or Generator
         Decides who is taken, and in which order their ratings are shown.
 
-    Raises
-    ------
-    RecsysError
-        An argument is out of range, or nobody has enough ratings.
+    `RecsysError` is raised where an argument is out of range, or none has enough ratings.
     """
     ids, counts, whose = _side(ratings, side)
     strata(counts, shown)  # refuses numbers that do not rise from 0
@@ -226,8 +204,6 @@ def learning_curve(
     ----------
     model : RatingModel
         Fitted on ``new.parts[0]``; it is left as it is.
-    new : Newcomers
-    metrics : sequence of str
     candidates : {"all", "newcomers"}
         "newcomers" ranks the newcomers (items, that is) among themselves, as on a shelf of them.
 
@@ -320,12 +296,7 @@ def in_time(
     points : int
         Into how many pieces of equal size the stream is cut, in the order of time.
 
-    Raises
-    ------
-    DataError
-        The ratings have no timestamps.
-    RecsysError
-        A share is not between 0 and 1, or a piece would be empty.
+    `RecsysError` is raised where a share is not between 0 and 1, or a piece would be empty.
     """
     if not (0 < start < 1 and 0 < test < 1):
         raise RecsysError(f"start={start} and test={test} are shares, and lie between 0 and 1")
