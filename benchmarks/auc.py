@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recsys_lib import metrics
-from recsys_lib.kernels.ranking import find_hits, top_n, user_auc
+from recsys_lib.kernels.auc import user_auc
+from recsys_lib.kernels.ranking import find_hits, top_n
 from recsys_lib.ratings import CSR
 
 SAMPLE = 2000  # users: the mean's standard error is then about 0.001

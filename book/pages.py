@@ -15,9 +15,6 @@ from runner import Results
 
 from recsys_lib import widgets
 
-# The ES modules of recsys_lib/widgets that pages mount.
-WIDGETS = tuple(getattr(widgets, name)._page_name for name in widgets.__all__)
-
 
 def build(results: Results, folder: Path = BUILD) -> Path:
     """Build the site from what a run gave, at `folder/html`; return its first page.
@@ -38,8 +35,8 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     options = ["--path-output", str(sources), "-q", *strict]
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    command = [BIN / "jupyter-book", "build", str(sources), *options]
-    quietly(command, "Building the site", "site", env=env)
+    program = BIN / "jupyter-book"
+    quietly([program, "build", sources, *options], "Building the site", "site", env=env)
     stamp.path.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     (sources / "_build" / "html").rename(html)
@@ -56,7 +53,8 @@ def stage(results: Results, folder: Path) -> None:
     for room in ("book", "course", "recsys_lib"):  # chapters quote our code
         shutil.copytree(ROOT / room, folder / room, ignore=ignore)
     web = folder / "book" / "web"
-    (web / "widgets.js").write_text(widgets.assets.page_script(WIDGETS), "utf-8")
+    names = tuple(getattr(widgets, name).page_name for name in widgets.__all__)
+    (web / "widgets.js").write_text(widgets.assets.page_script(names), "utf-8")
     (web / "widgets.css").write_text(widgets.assets.style(), "utf-8")
     shutil.copy(ROOT / "_toc.yml", folder)
     settings = yaml.safe_dump(configuration(results), allow_unicode=True)

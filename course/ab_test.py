@@ -250,7 +250,8 @@ def _compare(control: np.ndarray, treatment: np.ndarray) -> Comparison:
             variances.append(sigma**2 / sums[..., 0])
             naive.append(rate * (1 - rate) / sums[..., 2])
     users = control[..., 0], treatment[..., 0]
-    return Comparison(*rates, np.sqrt(sum(variances)), np.sqrt(sum(naive)), users)
+    errors = np.sqrt(sum(variances)), np.sqrt(sum(naive))
+    return Comparison(rates[0], rates[1], *errors, users=users)
 
 
 def always_valid_p(

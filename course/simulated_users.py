@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from course.ab_test import assign
-from recsys_lib.datasets.simulation import round_stars
-from recsys_lib.datasets.truth import Truth
+from recsys_lib.datasets import RatingTruth
+from recsys_lib.datasets.simulator.kernels import round_stars
 from recsys_lib.errors import RecsysError
 
 LIST = 10  # items shown at a time
@@ -29,7 +29,7 @@ class SimulatedUsers:
 
     Parameters
     ----------
-    truth : Truth
+    truth : RatingTruth
         ``data.truth`` of a simulated data set.
     returns : float
         Probability to come back after a visit; 1 / (1 - returns) visits on average.
@@ -51,7 +51,7 @@ class SimulatedUsers:
         There is no truth, or a number is out of range.
     """
 
-    truth: Truth
+    truth: RatingTruth
     returns: float = 0.75
     pause: float = 2.0
     patience: float = 0.7
@@ -60,7 +60,7 @@ class SimulatedUsers:
     pleased: float = 4.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.truth, Truth):
+        if not isinstance(self.truth, RatingTruth):
             raise RecsysError(
                 "only of simulated data is it known what users would enjoy: take the truth from "
                 "data.truth of datasets.load('synthetic')"
@@ -194,7 +194,8 @@ class SimulatedUsers:
         seen = []
         for k, (arm, lists) in enumerate(arms.items()):
             visits = self.visit(arrivals[dealt == k], lists, rng)
-            visits.insert(1, "arm", pd.Categorical([arm] * len(visits), list(arms)))
+            column = pd.Categorical([arm] * len(visits), list(arms))
+            visits.insert(1, "arm", pd.Series(column, visits.index))
             seen.append(visits)
         return pd.concat(seen).sort_values("time", kind="stable", ignore_index=True)
 

@@ -114,19 +114,9 @@ class Results:
     def summary(self, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
         """Return a row a model: means, intervals over users, and costs.
 
-        Parameters
-        ----------
-        level : float
-            Of the bootstrap intervals.
-        n : int
-            Their number of draws.
-
-        Returns
-        -------
-        DataFrame
-            Index ``model``. For each metric its value (see `pooled`) and, where it has an interval,
-            ``"rmse low"`` and ``"rmse high"``; ``"rmse sd"``, the standard deviation over splits
-            and seeds (NaN for a single run); the means of the costs; runs, how many.
+        For each metric its value (see `pooled`) and, where it has an interval, ``"rmse low"`` and
+        ``"rmse high"``, by `n` draws at this `level`; ``"rmse sd"``, the standard deviation over
+        splits and seeds (NaN for a single run); the means of the costs; runs, how many.
         """
         groups = self.table.groupby("model", sort=False)
         spread = groups[self.metrics].std().add_suffix(" sd")
@@ -224,10 +214,6 @@ def benchmark(
         Whether the models draw bars. Each result goes to the log ("recsys_lib") as it comes.
     **options
         Handed to `Split.test`.
-
-    Returns
-    -------
-    Results
     """
     if not (models or fitted) or not len(seeds) or len({*seeds}) < len(seeds) or trials < 0:
         raise RecsysError(

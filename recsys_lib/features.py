@@ -1,22 +1,54 @@
-"""What is known of an item besides its ratings, as a sparse matrix: a learnt prior is built on it.
+"""What tables say of items and users besides their ratings, as matrices that models read.
 
-Three kinds: its genres, its year, and its popularity: how many have rated it says something before
-a single rating is read. Each kind has the same weight in total, so that its share of the prior's
-variance does not depend on the number of genres a film has.
+`genre_matrix`: which item has which genre. `item_features`: genres, years and popularity as a
+sparse matrix, on which a learnt prior is built. `attributes`: whatever stands in a table, as dense
+numbers for a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.genres import genre_matrix
 
 YEARS_A_BIN = 5
+FEW_VALUES = 50  # numbers of at most so many different values are labels
+ROWS_A_LABEL = 5  # a label that fewer rows have says nothing
+LABELS_A_COLUMN = 100
+
+
+def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray, list[str]]:
+    """Return which item has which genre.
+
+    Parameters
+    ----------
+    items : DataFrame
+        Columns ``item_id`` and ``genres``, the latter text such as ``"Action|Comedy"``; empty text
+        means none.
+    item_ids : array-like, optional
+        The items wanted, in this order; those that `items` lacks get no genre. Default: all of
+        `items` as they stand.
+
+    Returns
+    -------
+    G : (n_items, n_genres) bool
+    names : list of str
+        The genres in alphabetical order, a name a column.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or an item stands twice in `items`.
+    """
+    genres = _by_id(items, "item_id", "genres")["genres"].fillna("")
+    if item_ids is not None:
+        genres = genres.reindex(item_ids, fill_value="")
+    flags = genres.astype(object).str.get_dummies("|")
+    return flags.to_numpy(bool), list(flags.columns)
 
 
 class Features(NamedTuple):
@@ -37,58 +69,7 @@ class Features(NamedTuple):
     names: list[str]
 
 
-def genres(item_ids: Any, items: pd.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Return the items' genres, (n_items, n_genres) bool."""
-    return genre_matrix(items, item_ids)
-
-
-def years(item_ids: Any, items: pd.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Return the five years in which an item came out, (n_items, n_bins) bool; none if unknown."""
-    if "year" not in items.columns:
-        raise DataError("the table of items has no column 'year'; leave 'years' out of features")
-    column = items.set_index("item_id")["year"].reindex(item_ids)
-    known = column.notna().to_numpy()
-    starts = np.full(len(column), -1)
-    starts[known] = column.to_numpy(np.float64, na_value=np.nan)[known] // YEARS_A_BIN * YEARS_A_BIN
-    bins = np.unique(starts[known])
-    names = [f"{start} to {start + YEARS_A_BIN - 1}" for start in bins]
-    return starts[:, None] == bins, names
-
-
-def popularity(
-    item_ids: Any, items: pd.DataFrame | None, counts: np.ndarray
-) -> tuple[np.ndarray, list[str]]:
-    """Return the items' popularity levels floor(log2(1 + n_i)), (n_items, n_levels) bool.
-
-    Items without a rating go with those of one or two: in a table dealt out at random, they are the
-    rarest of all. Films that are new, and not rare, are done an injustice.
-    """
-    level = np.log2(1 + np.maximum(counts, 1)).astype(int)
-    levels = np.unique(level)
-    names = ["", "0 to 2"] + [f"{2**n - 1} to {2 ** (n + 1) - 2}" for n in range(2, 64)]
-    return level[:, None] == levels, [names[n] for n in levels]
-
-
-def popularity_column(names: Sequence[str], count: int) -> int:
-    """Return the column of the popularity level of an item with `count` ratings.
-
-    `names` are those of `Features`. A level that no item had gives way to the next one below.
-    """
-    label = f"{_KINDS['popularity'][0]}: "
-    # A name begins with the least number of ratings: "raters: 15 to 30".
-    least = {
-        int(name.removeprefix(label).split()[0]): column
-        for column, name in enumerate(names)
-        if name.startswith(label)
-    }
-    return least[max((n for n in least if n <= count), default=min(least))]
-
-
-_KINDS: dict[str, tuple[str, Callable[..., tuple[np.ndarray, list[str]]]]] = {
-    "genres": ("genre", genres),
-    "years": ("year", years),
-    "popularity": ("raters", popularity),
-}
+_KINDS = {"genres": "genre", "years": "year", "popularity": "raters"}  # and how names begin
 
 
 def item_features(
@@ -99,10 +80,17 @@ def item_features(
 ) -> Features:
     """Return the features of items, a row each.
 
+    Each kind has the same weight in total, so that its share of a prior's variance does not depend
+    on the number of genres an item has.
+
     Parameters
     ----------
     kinds : sequence of {"genres", "years", "popularity"}
-        What to read; the columns come in this order.
+        What to read; the columns come in this order. Years are five together. Popularity is
+        floor(log2(1 + number of ratings)): how many have rated an item says something before a
+        single rating is read. Items without a rating go with those of one or two: in a table dealt
+        out at random, they are the rarest of all. Items that are new, and not rare, are done an
+        injustice.
     item_ids : (n_items,) array
         The items, in the order of the rows.
     counts : (n_items,) int
@@ -121,13 +109,125 @@ def item_features(
     for kind in kinds:
         if kind not in _KINDS:
             raise RecsysError(f"there is no feature {kind!r}; there are {', '.join(_KINDS)}")
-        if items is None and kind != "popularity":
+        if kind == "popularity":
+            flags, columns = _levels(counts)
+        elif items is None:
             raise RecsysError(f"the items' {kind} are read from a table: pass items=data.items")
-        label, read = _KINDS[kind]
-        flags, columns = read(item_ids, items, counts)
+        else:
+            read = genre_matrix if kind == "genres" else _years
+            flags, columns = read(items, item_ids)
         blocks.append(flags / np.sqrt(np.maximum(flags.sum(axis=1, keepdims=True), 1)))
-        names += [f"{label}: {column}" for column in columns]
+        names += [f"{_KINDS[kind]}: {column}" for column in columns]
     dense = np.hstack(blocks).astype(np.float32)
     indptr = np.concatenate([[0], np.cumsum((dense != 0).sum(axis=1))])
     rows, indices = np.nonzero(dense)
     return Features(indptr, indices.astype(np.int32), dense[rows, indices], names)
+
+
+def popularity_column(names: Sequence[str], count: int) -> int:
+    """Return the column of the popularity level of an item with `count` ratings.
+
+    `names` are those of `Features`. A level that no item had gives way to the next one below.
+    """
+    label = f"{_KINDS['popularity']}: "
+    # A name begins with the least number of ratings: "raters: 15 to 30".
+    least = {
+        int(name.removeprefix(label).split()[0]): column
+        for column, name in enumerate(names)
+        if name.startswith(label)
+    }
+    return least[max((n for n in least if n <= count), default=min(least))]
+
+
+def attributes(
+    table: pd.DataFrame | None, key: str, ids: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """Return what a table says of users or items, as numbers that a network can read.
+
+    No column is named here: its kind decides. Text, truth values, and numbers of few different
+    values are labels; text may hold several, such as "Action|Comedy". A label that enough rows have
+    becomes a flag, of a column those that most rows have. A row's flags of one column have length 1
+    together, so that three genres do not speak louder than one. Other numbers become their rank,
+    from -1 to 1: of followers and seconds only the order can be trusted. Where there is none it is
+    0, the middle. Titles, captions and ids say nothing in this form: hardly a label has 5 rows.
+
+    Parameters
+    ----------
+    table : DataFrame, optional
+        A row a user or item; None: nothing is known of any.
+    key : {"user_id", "item_id"}
+        The column with their ids.
+    ids : (n,) array
+        Those wanted, in this order; one that the table lacks has nothing but zeros.
+
+    Returns
+    -------
+    matrix : (n, n_attributes) float32
+    names : list of str
+        A name a column, such as "genres: Drama" or "fans_user_num".
+
+    Raises
+    ------
+    DataError
+        The table has no such column, or an id stands twice in it.
+    """
+    blocks, names = [np.zeros((len(ids), 0), np.float32)], []
+    if table is not None:
+        rows = _by_id(table, key)
+        place = rows.index.get_indexer(pd.Index(ids))
+        for name in rows.columns:
+            block, labels = _column(rows[name])
+            blocks.append(np.where(place[:, None] >= 0, block[place], 0))
+            names += [f"{name}: {label}" if label else str(name) for label in labels]
+    return np.hstack(blocks).astype(np.float32), names
+
+
+def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
+    """Return the table by its ids, which may not repeat."""
+    for column in (key, *needed):
+        if column not in table.columns:
+            raise DataError(
+                f"the table has no column {column!r}; it has {', '.join(map(str, table.columns))}"
+            )
+    rows = table.set_index(key)
+    if not rows.index.is_unique:
+        twice = rows.index[rows.index.duplicated()][0]
+        raise DataError(f"{key} {twice} stands twice in the table; keep one row of each")
+    return rows
+
+
+def _years(items: pd.DataFrame, item_ids: Any) -> tuple[np.ndarray, list[str]]:
+    """Return the five years in which an item came out, (n_items, n_bins) bool; none if unknown."""
+    column = _by_id(items, "item_id", "year")["year"].reindex(item_ids)
+    years = pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
+    starts = np.nan_to_num(years // YEARS_A_BIN * YEARS_A_BIN, nan=-1).astype(int)
+    bins = np.unique(starts[~np.isnan(years)])
+    return starts[:, None] == bins, [f"{start} to {start + YEARS_A_BIN - 1}" for start in bins]
+
+
+def _levels(counts: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Return the items' popularity levels, (n_items, n_levels) bool."""
+    level = np.log2(1 + np.maximum(counts, 1)).astype(int)
+    levels = np.unique(level)
+    names = [f"{2**n - 1 if n > 1 else 0} to {2 ** (n + 1) - 2}" for n in levels.tolist()]
+    return level[:, None] == levels, names
+
+
+def _column(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Return one column's attributes and their labels; a rank's label is empty."""
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if is_number and column.nunique() > FEW_VALUES:  # ranks, ties in the middle
+        order = column.rank().to_numpy(np.float64, na_value=np.nan)
+        spread = max(int(column.notna().sum()) - 1, 1)
+        return np.nan_to_num(2 * (order - 1) / spread - 1)[:, None], [""]
+    known = column.map(lambda value: isinstance(value, str | bool | float | int | np.generic))
+    text = column.where(known & column.notna(), "").astype(str)
+    labels = text.str.split("|").reset_index(drop=True).explode()
+    labels = labels[labels != ""]
+    counts = labels.value_counts()
+    often = counts[(counts >= ROWS_A_LABEL) & (counts < len(column))]
+    kept = sorted(often.sort_index().nlargest(LABELS_A_COLUMN).index)
+    codes = pd.Index(kept, dtype=object).get_indexer(labels)
+    matrix = np.zeros((len(column), len(kept)), np.float32)
+    matrix[labels.index[codes >= 0], codes[codes >= 0]] = 1
+    return matrix / np.sqrt(np.maximum(matrix.sum(axis=1, keepdims=True), 1)), kept

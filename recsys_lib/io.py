@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -23,6 +22,13 @@ from recsys_lib.errors import DataError
 
 FORMAT = 1  # raised whenever an older reader could misread a newer file
 HEADER = "recsys_lib"
+_DTYPES = {
+    "U8": "u1",
+    "I32": "<i4",
+    "I64": "<i8",
+    "F32": "<f4",
+    "F64": "<f8",
+}  # as safetensors names them
 
 
 @contextlib.contextmanager
@@ -91,60 +97,26 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
     return arrays, header
 
 
-class RunLog:
-    """A training run on disk: ``log.jsonl``, a line an epoch, beside ``checkpoint.safetensors``.
+def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Map what `save_arrays` wrote into memory, copy-on-write: the arrays of numbers and `meta`.
 
-    Parameters
-    ----------
-    folder : path or None
-        Where to write; None keeps the lines in memory only.
-    keep : int
-        How many epochs of an earlier run to keep, when one is resumed.
+    Raises
+    ------
+    DataError
+        It is not one of our files, or not a whole one.
     """
-
-    def __init__(self, folder: str | os.PathLike[str] | None, keep: int = 0) -> None:
-        self.folder = None if folder is None else Path(folder)
-        self.rows: list[dict[str, Any]] = []
-        if self.folder is None:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if keep:
-            self.rows = read_log(self.folder).head(keep).to_dict("records")  # type: ignore[assignment]
-        with replacing(self.path) as temporary:
-            temporary.write_text("".join(_line(row) for row in self.rows), encoding="utf-8")
-
-    @property
-    def path(self) -> Path:
-        """The log file."""
-        assert self.folder is not None
-        return self.folder / "log.jsonl"
-
-    def write(self, **row: Any) -> None:
-        """Add an epoch; on disk at once, so that a run can be watched and a crash loses nothing."""
-        self.rows.append(row)
-        if self.folder is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(_line(row))
-
-    def table(self) -> pd.DataFrame:
-        """All epochs so far."""
-        return pd.DataFrame(self.rows)
-
-
-def read_log(folder: str | os.PathLike[str]) -> pd.DataFrame:
-    """Return the log of a run, a row an epoch."""
-    path = Path(folder) / "log.jsonl"
-    if not path.is_file():
-        raise DataError(f"there is no training log {os.fspath(path)!r}")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return pd.DataFrame([json.loads(line) for line in lines])
-
-
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps({key: _plain(value) for key, value in row.items()}) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars as Python's own; NaN, which JSON does not know, as null."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    try:
+        with Path(path).open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            layout = json.loads(file.read(length))
+        data = np.memmap(path, np.uint8, "c", offset=8 + length)
+        meta = json.loads(layout.pop("__metadata__")[HEADER])
+        arrays = {}
+        for name, place in layout.items():
+            first, last = place["data_offsets"]
+            dtype = np.dtype(_DTYPES[place["dtype"]])
+            arrays[name] = data[first:last].view(dtype).reshape(place["shape"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise DataError(f"{os.fspath(path)!r} is no whole file of this library: {error}") from error
+    del meta["format"], meta["text"]
+    return arrays, meta

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
+from recsys_lib import columns
 from recsys_lib.errors import DataError, UnknownIdError
 from recsys_lib.kernels import sparse
 
@@ -110,7 +111,8 @@ class Ratings:
         user, item, rating : str
             Names of its columns.
         timestamp : str
-            Name of the column of times (seconds since 1970, or datetimes); used if it is there.
+            Name of the column of times (seconds since 1970, or datetimes). A column "timestamp" is
+            used if it is there.
         scale : (low, high), optional
             Ratings outside are refused. Without it, the lowest and highest rating present are the
             scale and only NaN and infinities are refused.
@@ -127,22 +129,24 @@ class Ratings:
         Of several ratings of one item by one user, the last counts: the latest by timestamp, and
         among equals the one furthest down. `n_duplicates` says how many were dropped.
         """
-        missing = [name for name in (user, item, rating) if name not in frame.columns]
+        needed = [user, item, rating] + [timestamp] * (timestamp != "timestamp")
+        missing = [name for name in needed if name not in frame.columns]
         if missing:
             raise DataError(
                 f"the table has no column {', '.join(map(repr, missing))}: its columns are "
-                f"{', '.join(map(repr, frame.columns))}; name them with user=, item=, rating="
+                f"{', '.join(map(repr, frame.columns))}; name them with user=, item= and so on"
             )
         if len(frame) == 0:
             raise DataError("the table has no row: ratings are built from at least one")
-        users, all_users = _number(frame[user], user, user_ids)
-        items, all_items = _number(frame[item], item, item_ids)
+        users, all_users = columns.number(frame[user], user_ids)
+        items, all_items = columns.number(frame[item], item_ids)
         values = pd.to_numeric(frame[rating], errors="coerce").to_numpy(np.float32, na_value=np.nan)
-        times = _seconds(frame[timestamp], timestamp) if timestamp in frame.columns else None
+        times = columns.seconds(frame[timestamp]) if timestamp in frame.columns else None
         finite = np.isfinite(values)
-        if scale is None and finite.all():
-            scale = (float(values.min()), float(values.max()))
-        low, high = scale if scale is not None else (-np.inf, np.inf)
+        if scale is None:
+            known = values[finite]
+            scale = (known.min(), known.max()) if len(known) else (-np.inf, np.inf)
+        low, high = np.float32(scale[0]), np.float32(scale[1])  # as the ratings are stored
         bad = ~(finite & (values >= low) & (values <= high))
         if bad.any():
             row = int(bad.argmax())
@@ -151,7 +155,7 @@ class Ratings:
                 f"row {row} (user {who}, item {what}): the rating is {value!r}, not a number from "
                 f"{low:g} to {high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
             )
-        return cls.from_arrays(users, items, values, times, all_users, all_items, (low, high))
+        return cls.from_arrays(users, items, values, times, all_users, all_items, scale)
 
     @classmethod
     def from_arrays(
@@ -173,11 +177,8 @@ class Ratings:
         values : (n,) float32
             Ratings, finite and within `scale`; not checked.
         timestamps : (n,) int64 or None
-            Seconds since 1970.
-        user_ids, item_ids : arrays
-            The ids, ascending and without repeats.
+        user_ids, item_ids : arrays, ascending and without repeats
         scale : (low, high)
-            The rating scale.
         """
         n = len(values)
         # The order itself is the largest temporary: four bytes a rating suffice for two billion.
@@ -241,20 +242,16 @@ class Ratings:
         return float(np.mean(self.by_user.values, dtype=np.float64)) if len(self) else float("nan")
 
     @cached_property
-    def _user_index(self) -> pd.Index:
-        return pd.Index(self.user_ids)
-
-    @cached_property
-    def _item_index(self) -> pd.Index:
-        return pd.Index(self.item_ids)
+    def _indexes(self) -> tuple[pd.Index, pd.Index]:
+        return pd.Index(self.user_ids), pd.Index(self.item_ids)
 
     def user_index(self, ids: Any) -> np.ndarray:
         """Return the indices (n,) int32 of user ids; `UnknownIdError` names the first unknown."""
-        return positions(self._user_index, ids, "user")
+        return positions(self._indexes[0], ids, "user")
 
     def item_index(self, ids: Any) -> np.ndarray:
         """Return the indices (n,) int32 of item ids; `UnknownIdError` names the first unknown."""
-        return positions(self._item_index, ids, "item")
+        return positions(self._indexes[1], ids, "item")
 
     def user_of_rating(self) -> np.ndarray:
         """Return the user index (nnz,) int32 of each rating, aligned with `by_user`."""
@@ -265,24 +262,19 @@ class Ratings:
     def of_user(self, user_id: Hashable) -> pd.DataFrame:
         """Return one user's ratings: item_id, rating[, timestamp], a row a rating."""
         u = int(self.user_index(user_id)[0])
-        items, values = self.by_user.row(u)
-        table = pd.DataFrame({"item_id": self.item_ids[items], "rating": np.asarray(values)})
-        if self.timestamps is not None:
-            part = slice(self.by_user.indptr[u], self.by_user.indptr[u + 1])
-            table["timestamp"] = np.asarray(self.timestamps[part])
-        return table
+        return self._table(slice(self.by_user.indptr[u], self.by_user.indptr[u + 1]))
 
     def to_frame(self) -> pd.DataFrame:
         """Return all ratings: user_id, item_id, rating[, timestamp], by user and then by item."""
-        table = pd.DataFrame(
-            {
-                "user_id": self.user_ids[self.user_of_rating()],
-                "item_id": self.item_ids[self.by_user.indices],
-                "rating": np.asarray(self.by_user.values),
-            }
-        )
+        table = self._table(slice(None))
+        table.insert(0, "user_id", self.user_ids[self.user_of_rating()])
+        return table
+
+    def _table(self, part: slice) -> pd.DataFrame:
+        items, values = self.by_user.indices[part], self.by_user.values[part]
+        table = pd.DataFrame({"item_id": self.item_ids[items], "rating": np.asarray(values)})
         if self.timestamps is not None:
-            table["timestamp"] = np.asarray(self.timestamps)
+            table["timestamp"] = np.asarray(self.timestamps[part])
         return table
 
     def select(self, mask: np.ndarray) -> Ratings:
@@ -327,67 +319,6 @@ def positions(
         example = f"; ids look like {index[:1].tolist()[0]!r}" if len(index) else ""
         raise UnknownIdError(f"there is no {what} {stranger!r} in this data{example}")
     return found.astype(np.int32)
-
-
-def _number(column: pd.Series, name: str, more: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's index (n,) int32 and the ids, ascending, those of `more` among them."""
-    if column.isna().any():
-        row = int(column.isna().to_numpy().argmax())
-        raise DataError(
-            f"row {row}: column {name!r} is empty; every rating needs a user and an item"
-        )
-    values = _ids(column, name)
-    codes, unique = pd.factorize(values, sort=True)
-    ids = np.asarray(unique)
-    if more is None:
-        return codes.astype(np.int32), ids
-    everyone = np.unique(np.concatenate([ids, _ids(pd.Series(more), name)]))
-    return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
-
-
-def _ids(column: pd.Series, name: str) -> np.ndarray:
-    """Return ids as int64, or as Python strings where they are text."""
-    if pd.api.types.is_integer_dtype(column.dtype):
-        return column.to_numpy(np.int64)
-    if pd.api.types.is_float_dtype(column.dtype):
-        whole = column.to_numpy(np.float64)
-        wrong = ~np.isfinite(whole) | (whole != np.floor(whole))
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise DataError(
-                f"row {row}: column {name!r} holds {whole[row]}; ids are integers or text"
-            )
-        return whole.astype(np.int64)
-    text = column.to_numpy(object)
-    odd = next((k for k, value in enumerate(text) if not isinstance(value, str)), None)
-    if odd is not None:
-        raise DataError(
-            f"row {odd}: column {name!r} holds {text[odd]!r}; ids are all integers or all text"
-        )
-    return text
-
-
-def _seconds(column: pd.Series, name: str) -> np.ndarray:
-    """Return times as whole seconds since 1970, (n,) int64."""
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        if column.dt.tz is not None:
-            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-        missing = column.isna().to_numpy()
-        times = column.to_numpy("datetime64[s]").astype(np.int64)
-    else:
-        number = pd.to_numeric(column, errors="coerce")
-        values = number.to_numpy(np.float64, na_value=np.nan)
-        missing = ~np.isfinite(values)
-        exact = pd.api.types.is_integer_dtype(number.dtype) and not missing.any()
-        times = (
-            number.to_numpy(np.int64) if exact else np.where(missing, 0, values).astype(np.int64)
-        )
-    if missing.any():
-        row = int(missing.argmax())
-        raise DataError(
-            f"row {row}: column {name!r} is not a time; use seconds since 1970 or datetimes"
-        )
-    return times
 
 
 def _last_of_each(repeated: np.ndarray, times: np.ndarray | None) -> np.ndarray:

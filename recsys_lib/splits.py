@@ -58,25 +58,9 @@ def temporal(
 ) -> tuple[Ratings, Ratings, Ratings]:
     """Cut at two moments, the same for all, to see how well the past foretells the future.
 
-    Parameters
-    ----------
-    ratings : Ratings
-        The whole, with timestamps.
-    valid, test : float
-        Shares of the ratings, from 0; together below 1: the last go to `test`, those before to
-        `valid`. The parts have exactly the rounded sizes: of ratings in the second of a cut, the
-        later in the order of storage (by user, then by item) count as the later in time.
-
-    Returns
-    -------
-    train, valid, test : Ratings
-
-    Raises
-    ------
-    DataError
-        The ratings have no timestamps.
-    RecsysError
-        A share is out of range, or leaves nothing to train on.
+    As `random`, but the last ratings go to `test`, those before to `valid`. Of ratings in the
+    second of a cut, the later in the order of storage (by user, then by item) count as the later in
+    time. Raises `DataError` if the ratings have no timestamps.
 
     Notes
     -----
@@ -100,18 +84,9 @@ def temporal_labels(ratings: Ratings, valid: float = 0.1, test: float = 0.1) -> 
 def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]:
     """Take each user's last ratings away, to see what someone we know well wants next.
 
-    Parameters
-    ----------
-    ratings : Ratings
-        The whole, with timestamps.
-    n : int
-        A user's last `n` ratings go to `test`, the `n` before to `valid`; of ratings given in the
-        same second, that of the higher item index counts as the later. Users with 2n ratings or
-        fewer stay in `train` whole: nobody is tested of whom nothing is known.
-
-    Returns
-    -------
-    train, valid, test : Ratings
+    A user's last `n` ratings go to `test`, the `n` before to `valid`; of ratings given in the same
+    second, that of the higher item index counts as the later. Users with 2n ratings or fewer stay
+    in `train` whole: nobody is tested of whom nothing is known. Returns train, valid and test.
 
     Raises
     ------
@@ -160,24 +135,9 @@ def k_fold(
 ) -> list[tuple[Ratings, Ratings]]:
     """Deal the ratings out into k parts; each is the test part once, and the rest is for training.
 
-    Parameters
-    ----------
-    ratings : Ratings
-        The whole.
-    k : int
-        Number of folds, from 2.
-    seed : int or Generator
-        Decides which ratings go where.
-
-    Returns
-    -------
-    list of (train, test)
-        Every rating is in exactly one of the k test parts, whose sizes differ by at most one.
-
-    Raises
-    ------
-    RecsysError
-        `k` is below 2, or above the number of ratings.
+    Returns k pairs (train, test). The sizes of the test parts differ by at most one; `seed` (an int
+    or a Generator) decides which ratings go where. `k` is from 2 to the number of ratings, else a
+    `RecsysError` is raised.
 
     Notes
     -----
@@ -217,7 +177,7 @@ def strong_generalisation(
         The whole.
     valid, test : float
         Shares of the users, from 0; together below 1. Only users with two ratings or more are held
-        out: one to show, one to find.
+        out: one to show, one to find. If there are too few, `RecsysError` is raised.
     held_out : float
         Share of each held-out user's ratings to find, drawn at random; the rest is shown. At least
         one of each.
@@ -226,18 +186,9 @@ def strong_generalisation(
 
     Returns
     -------
-    train : Ratings
-        All ratings of the other users.
-    valid, test : Ratings
-        The ratings to find.
-    history : Ratings
-        The ratings shown, of the users of both parts.
-        ``evaluate(model, train, test, test_input=history)`` folds them in.
-
-    Raises
-    ------
-    RecsysError
-        A share is out of range, or too few users have two ratings.
+    train, valid, test, shown : Ratings
+        All ratings of the other users; the ratings to find; and the ratings shown, of the users of
+        both parts. ``evaluate(model, train, test, test_input=shown)`` folds them in.
 
     Notes
     -----
@@ -284,36 +235,22 @@ def strong_generalisation(
 def merge(a: Ratings, b: Ratings) -> Ratings:
     """Return the union of two parts of one split, say of `train` and `valid` for the last fit.
 
-    Parameters
-    ----------
-    a, b : Ratings
-        Parts with the same users and items; of a pair in both, the rating in `b` counts (or the
-        later by timestamp).
-
-    Raises
-    ------
-    DataError
-        Users or items differ, or only one part has timestamps.
+    Of a pair in both, the rating in `b` counts (or the later by timestamp). Raises `DataError` if
+    users or items differ, or only one part has timestamps.
     """
-    if not (np.array_equal(a.user_ids, b.user_ids) and np.array_equal(a.item_ids, b.item_ids)):
+    if not a.same_universe(b):
         raise DataError(
             "the two parts number other users or items, so they cannot be merged; "
             "merge parts of one split"
         )
-    times = None
-    if a.timestamps is not None and b.timestamps is not None:
-        times = np.concatenate([a.timestamps, b.timestamps])
-    elif a.timestamps is not None or b.timestamps is not None:
+    if (a.timestamps is None) != (b.timestamps is None):
         raise DataError("one part has timestamps and the other has none; merge parts of one split")
-    return Ratings.from_arrays(
-        np.concatenate([a.user_of_rating(), b.user_of_rating()]),
-        np.concatenate([a.by_user.indices, b.by_user.indices]),
-        np.concatenate([a.by_user.values, b.by_user.values]),
-        times,
-        a.user_ids,
-        a.item_ids,
-        (min(a.scale[0], b.scale[0]), max(a.scale[1], b.scale[1])),
-    )
+    times = None if a.timestamps is None else np.concatenate([a.timestamps, b.timestamps])
+    (_, *some), (_, *others) = a.by_user, b.by_user
+    users = np.concatenate([a.user_of_rating(), b.user_of_rating()])
+    items, values = (np.concatenate(pair) for pair in zip(some, others, strict=True))
+    scale = min(a.scale[0], b.scale[0]), max(a.scale[1], b.scale[1])
+    return Ratings.from_arrays(users, items, values, times, a.user_ids, a.item_ids, scale)
 
 
 def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:

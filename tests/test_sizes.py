@@ -4,18 +4,22 @@ import ast
 
 import pytest
 
-BUDGETS = {"recsys_lib": 10_000, "course": 4_000, "book": 1_100, "tests": 14_000}
+# The library is to come down to 10,000: until then, it only shrinks.
+BUDGETS = {"recsys_lib": 14_300, "course": 4_000, "book": 1_100, "tests": 14_000}
 FILE, CLASS, PARAMETERS = 350, 250, 9
-WIDE = 21  # functions of more parameters than that: fewer is better, more is not allowed
+WIDE = 18  # functions of more parameters than that: fewer is better, more is not allowed
 # What other libraries call public for all its underscore: named tuples, Spark's bridge to Java.
 PUBLIC = {"_asdict", "_replace", "_fields", "_jsc", "_jvm"}
 # Tests of what is no module of its own: a contract, or what several modules do together.
 TOGETHER = {
-    "recsys_lib/models/test_updates.py",
+    "recsys_lib/test_protocols.py",
+    "recsys_lib/test_reproduce.py",
+    "recsys_lib/models/test_linear_models.py",
     "recsys_lib/spark/test_checkpoints.py",
     "recsys_lib/spark/test_cluster.py",
+    "recsys_lib/spark/test_fit.py",
+    "course/figures/test_lines.py",
     "recsys_lib/spark/test_serving.py",
-    "recsys_lib/datasets/test_watching.py",
     "benchmarks/test_benchmarks.py",
 }
 

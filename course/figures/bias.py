@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED
+from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED, Options
 
 
 def funnel(counts: np.ndarray, means: np.ndarray, overall: float, spread: float) -> Figure:
@@ -74,8 +74,10 @@ def ladder(scores: Mapping[str, float], floor: float | None = None) -> Figure:
     if floor is not None:
         axes.axvline(floor, color=RED, lw=1.5)
         paper = {"fc": "white", "ec": "none", "pad": 1}
-        text, at = "no model can\nbeat this", (floor, len(names) - 0.5)
-        style.note(axes, text, at, (4, -2), va="top", color=RED, fontsize=9, bbox=paper)
+        how: Options = {"xycoords": ("data", "axes fraction"), "va": "top", "bbox": paper}
+        style.note(
+            axes, "no model can\nbeat this", (floor, 1), (4, -2), color=RED, fontsize=9, **how
+        )
     axes.set_xlabel("RMSE on the test part (stars); the axis does not start at 0")
     return figure
 

@@ -19,7 +19,7 @@ LONGEST = 30  # characters of a title beside a curve
 def stream(table: pd.DataFrame) -> Figure:
     """Draw each way of keeping up with a stream: RMSE over the ratings that have come in.
 
-    `table` is that of `streams.replay`: by number of ratings, a column a way, in stars.
+    `table` is that of `cold_start.replay`: by number of ratings, a column a way, in stars.
     """
     figure, axes = plt.subplots()
     style.lines(axes, table, (GREY, ORANGE, BLUE, GREEN))

@@ -12,7 +12,6 @@ from course.leaderboard.table import (
     best,
     contestants,
     page,
-    reachable,
     some_users,
 )
 
@@ -32,6 +31,5 @@ __all__ = [
     "page",
     "published",
     "published_page",
-    "reachable",
     "some_users",
 ]

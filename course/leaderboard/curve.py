@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import evaluation, models, progress, splits
-from recsys_lib.datasets import Dataset
-from recsys_lib.datasets.truth import Truth
+from recsys_lib.datasets import Dataset, RatingTruth
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import Recommender
 from recsys_lib.ratings import CSR, Ratings
@@ -49,18 +48,10 @@ def best_of_form(data: Dataset, test: Ratings, n_factors: int) -> Recommender:
 class Curve:
     """What `learning_curve` found.
 
-    Attributes
-    ----------
-    table : DataFrame
-        A row a model and size: ``model``, ``n`` (ratings a user), ``rmse`` (on the test part),
-        ``chosen`` (the candidate, as text), ``above`` (by which share the RMSE exceeds the best of
-        the model's form).
-    bands : Series
-        For each model, the RMSE of the best of its form on the same test ratings.
-    floor : float
-        The RMSE of the truth itself on the same test ratings: chance alone.
-    n_test : int
-        Ratings in the test part.
+    `table` has a row a model and size: ``model``, ``n`` (ratings a user), ``rmse`` (on the test
+    part of `n_test` ratings), ``chosen`` (the candidate, as text), ``above`` (by which share the
+    RMSE exceeds the best of the model's form). On the same test part, `bands` holds for each model
+    the RMSE of the best of its form, and `floor` is that of the truth itself: chance alone.
     """
 
     table: pd.DataFrame
@@ -83,16 +74,10 @@ class Curve:
         ``chance`` is the squared floor, ``form`` what the best of the model's form adds to it, and
         ``to learn`` the rest, which alone depends on the number of ratings.
         """
-        best = self.table["model"].map(self.bands) ** 2
-        return pd.DataFrame(
-            {
-                "model": self.table["model"],
-                "n": self.table["n"],
-                "chance": self.floor**2,
-                "form": best - self.floor**2,
-                "to learn": self.table["rmse"] ** 2 - best,
-            }
-        )
+        best, chance = self.table["model"].map(self.bands) ** 2, self.floor**2
+        rest = self.table["rmse"] ** 2 - best
+        table = self.table[["model", "n"]].assign(chance=chance, form=best - chance)
+        return table.assign(**{"to learn": rest})
 
 
 def learning_curve(
@@ -121,7 +106,6 @@ def learning_curve(
         Decides who is tested on what, and what is learnt first.
     show : bool, optional
         Whether to draw a progress bar; by default where somebody watches.
-
     """
     truth = _truth(data)
     sizes = list(sizes)
@@ -148,8 +132,8 @@ def learning_curve(
     return Curve(table, bands, truth.rmse(test), len(test))
 
 
-def _truth(data: Dataset) -> Truth:
-    if not isinstance(data.truth, Truth):
+def _truth(data: Dataset) -> RatingTruth:
+    if not isinstance(data.truth, RatingTruth):
         raise DataError(
             f"of {data.name} nobody knows the truth about stars, so nobody knows the best "
             "possible; take simulated data, such as datasets.load('synthetic')"
@@ -190,11 +174,9 @@ def _bands(
     """Return each name's best RMSE: that of the best of its candidates' widest form."""
     nothing = data.ratings.select(np.zeros(len(data.ratings), bool))
     widest = {name: max(model.n_factors for model in some) for name, some in candidates.items()}  # type: ignore[attr-defined]
+    forms = {k: best_of_form(data, test, k) for k in set(widest.values())}
     best = {
-        n_factors: evaluation.evaluate(
-            best_of_form(data, test, n_factors), nothing, test, ["rmse"]
-        )["rmse"]
-        for n_factors in set(widest.values())
+        k: evaluation.evaluate(form, nothing, test, ["rmse"])["rmse"] for k, form in forms.items()
     }
     return pd.Series({name: best[n_factors] for name, n_factors in widest.items()}, name="band")
 

@@ -13,17 +13,9 @@ COLUMNS = ["dataset", "protocol", "model", "like", "metric", "value", "source", 
 def published(dataset: str | None = None) -> pd.DataFrame:
     """Return the published numbers that this course stands beside.
 
-    Parameters
-    ----------
-    dataset : str, optional
-        Only those of one data set; there may be none.
-
-    Returns
-    -------
-    DataFrame
-        ``dataset``, ``protocol`` (a name of `evaluation.PROTOCOLS` where it is one of ours, else in
-        words), ``model`` (its authors' name), ``like`` (the nearest model here, or NA), ``metric``,
-        ``value``, ``source`` and ``cite`` (keys of the bibliography, or NA).
+    Columns are ``dataset`` (all, or only one), ``protocol`` (a name of `evaluation.PROTOCOLS` where
+    it is one of ours, else in words), ``model`` (its authors' name), ``like`` (the nearest model
+    here, or NA), ``metric``, ``value``, ``source`` and ``cite`` (keys of the bibliography, or NA).
     """
     text = resources.files(__package__).joinpath("published.toml").read_text("utf-8")
     rows = [
@@ -43,20 +35,12 @@ def beside(table: pd.DataFrame, dataset: str, protocol: str) -> pd.DataFrame:
     ``metric``, ``ours``, ``published``, ``difference`` (ours less theirs), ``source``. Empty where
     nothing compares, which is the rule.
     """
-    numbers = published(dataset)
-    same = numbers[
-        (numbers["protocol"] == protocol)
-        & numbers["like"].isin(table.index)
-        & numbers["metric"].isin(table.columns)
-    ]
-    rows = same.rename(columns={"value": "published"})
-    rows["ours"] = [
-        float(table[metric][model])
-        for metric, model in zip(same["metric"], same["like"], strict=True)
-    ]
+    numbers = published(dataset).rename(columns={"value": "published"})
+    ours = table.rename_axis("like").reset_index()
+    ours = ours.melt(id_vars="like", var_name="metric", value_name="ours")
+    rows = numbers[numbers["protocol"] == protocol].merge(ours, on=["like", "metric"])
     rows["difference"] = rows["ours"] - rows["published"]
-    columns = ["like", "metric", "ours", "published", "difference", "source"]
-    return rows[columns].reset_index(drop=True)
+    return rows[["like", "metric", "ours", "published", "difference", "source"]]
 
 
 def published_page(table: pd.DataFrame) -> str:

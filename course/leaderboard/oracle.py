@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from recsys_lib.datasets.truth import Truth
-from recsys_lib.datasets.watch_truth import WatchTruth
+from recsys_lib.datasets import Truth
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import CSR, Ratings
@@ -28,13 +27,13 @@ class Oracle(RatingModel):
 
     Parameters
     ----------
-    truth : Truth or WatchTruth
+    truth : Truth
         That of the data.
     """
 
     ends_in_bias: ClassVar[bool] = True
 
-    truth: Truth | WatchTruth  # type: ignore[misc]
+    truth: Truth
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         self._users = self.truth.ratings.user_index(train.user_ids)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import models, tuning
-from recsys_lib.datasets import Dataset, fetch, registry
+from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import SMALLER_IS_BETTER, Split
 from recsys_lib.models import Popularity, Recommender
@@ -72,15 +72,6 @@ def baselines(split: Split, seed: int = 0) -> dict[str, Recommender]:
     }
 
 
-def reachable() -> list[str]:
-    """Return the MovieLens releases that are on this machine, smallest first. Loads nothing."""
-    return [
-        name
-        for name, release in registry.RELEASES.items()
-        if fetch.local(release) or fetch.cached(release)
-    ]
-
-
 def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
     """Return the data of some users, drawn at random, with `most` ratings together or fewer.
 
@@ -91,7 +82,9 @@ def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
     counts = ratings.by_user.counts
     if len(ratings) <= most:
         return data
-    drawn = tuning.draw_users(counts, most, seed)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    drawn = np.zeros(len(counts), bool)
+    drawn[order[np.cumsum(counts[order]) <= most]] = True
     if not drawn.any():
         raise RecsysError(f"no user has {most} ratings or fewer; allow for more")
     kept, rows = np.flatnonzero(drawn), ratings.by_user.take(np.flatnonzero(drawn))

@@ -5,137 +5,28 @@
 >>> data = datasets.load("synthetic", seed=1)       # doctest: +SKIP
 """
 
-from __future__ import annotations
-
-import logging
-from functools import cache as _once
-from typing import Any
-
-from recsys_lib.datasets import cache, fetch, kuairec, movielens, registry, synthetic, watching
 from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.datasets.loader import load, on_this_machine, resolve
 from recsys_lib.datasets.registry import available
-from recsys_lib.errors import DataError, DownloadError
+from recsys_lib.datasets.simulator import (
+    LIKED,
+    RatingTruth,
+    Truth,
+    WatchTruth,
+    simulate_ratings,
+    simulate_watches,
+)
 
-__all__ = ["Dataset", "available", "load", "resolve", "synthetic", "watching"]
-
-logger = logging.getLogger("recsys_lib")
-
-# What "auto" takes, best first, if it is on this machine already; the first is also downloaded.
-_AUTO = ("ml-latest-small", "ml-100k", "ml-1m")
-
-
-def load(name: str = "auto", **options: Any) -> Dataset:
-    """Load a data set.
-
-    Parameters
-    ----------
-    name : str
-        * A MovieLens release (`available` lists them), or ``"kuairec"``. It is looked for in the
-          folder that RECSYS_DATA_HOME names (archive or unpacked), then in the user's cache
-          (RECSYS_CACHE), and then downloaded, unless RECSYS_OFFLINE is set.
-        * ``"synthetic"``, or ``"synthetic-1m"`` and the like: simulated, of that release's size.
-          ``"synthetic-watch"`` and ``"synthetic-kuairec"``: simulated watch ratios, of a size for a
-          chapter, and of KuaiRec's.
-        * ``"auto"``: a small release that is on this machine, else ml-latest-small downloaded, else
-          ``"synthetic"``.
-        * ``"auto:NAME"``: NAME if it can be had, else simulated data of its size (for KuaiRec,
-          ``"synthetic-watch"``). A folder in RECSYS_DATA_HOME that lacks files is passed over.
-    **options
-        For simulated data: what `synthetic.generate` (or `watching.generate`) takes, such as
-        ``seed`` or ``n_ratings``.
-
-    Returns
-    -------
-    Dataset
-        After the first load, the arrays of a release are mapped from the cache.
-
-    Raises
-    ------
-    UnknownDatasetError
-        There is no such name.
-    DownloadError
-        It is not on this machine and could not be fetched.
-    DataError
-        A file is damaged or not in the published form, or a release was given options.
-    """
-    name, source = _find(name)
-    if source is None:
-        if name in registry.WATCHED:
-            data = watching.generate(**{**registry.WATCHED[name], **options})
-        else:
-            data = synthetic.generate(**{**registry.SYNTHETIC[name], **options})
-        data.name = data.info["name"] = name
-        return data
-    if options:
-        raise DataError(
-            f"{name} takes no option {', '.join(options)}: only synthetic data can be varied"
-        )
-    return _load_release(registry.EVERY[name], source)
-
-
-def resolve(name: str = "auto") -> str:
-    """Return the concrete name that `load` would use now, having downloaded it if it must be.
-
-    Raises
-    ------
-    UnknownDatasetError, DownloadError
-        As `load` does.
-    """
-    return _find(name)[0]
-
-
-def _find(name: str) -> tuple[str, fetch.Source | None]:
-    """Return the concrete name and, for a release, where it is; say which on the log."""
-    automatic = name == "auto" or name.startswith("auto:")
-    wanted = registry.check(name.removeprefix("auto:")) if name != "auto" else _AUTO[0]
-    if wanted in registry.SYNTHETIC or wanted in registry.WATCHED:
-        return wanted, None
-    for look in (fetch.local, fetch.cached):
-        for candidate in _AUTO if name == "auto" else (wanted,):
-            if source := look(registry.EVERY[candidate]):
-                missing = fetch.missing(registry.EVERY[candidate], source) if automatic else []
-                if missing:
-                    logger.warning("passed over %s: no %s", source.path, ", ".join(missing))
-                    continue
-                logger.info("data set %r: %s, found at %s", name, candidate, source.path)
-                return candidate, source
-    try:
-        source = fetch.download(registry.EVERY[wanted])
-    except DownloadError as error:
-        if not automatic:
-            raise
-        substitute = registry.twin(wanted)
-        logger.warning("data set %r: %s, simulated, because %s", name, substitute, error)
-        return substitute, None
-    logger.info("data set %r: %s, downloaded to %s", name, wanted, source.path)
-    return wanted, source
-
-
-def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
-    files = release.layout.files
-    stamp = {"checksum": list(release.checksum), "files": fetch.stamp(source, files)}
-    parts = cache.read(release.name, stamp)
-    if parts is None:
-        source = fetch.verify(release, source)
-        stamp["files"] = fetch.stamp(source, files)
-        logger.info("reading %s from %s", release.name, source.path)
-        reader = kuairec if release.name == registry.KUAIREC.name else movielens
-        parts = reader.read(release, source.path)
-        cache.write(release.name, stamp, parts)
-        parts = cache.read(release.name, stamp) or parts  # mapped, the memory is free again
-    _announce(release)
-    info = {
-        "name": release.name,
-        "source": source.kind,
-        "path": str(source.path),
-        "licence": release.licence,
-        "citation": release.citation,
-        "url": release.url,
-    }
-    return Dataset(release.name, parts.ratings, parts.items, parts.users, info, full=parts.full)
-
-
-@_once
-def _announce(release: registry.Release) -> None:
-    """Show the terms and the paper to cite, once a process."""
-    logger.info("%s: %s. Please cite: %s", release.name, release.licence, release.citation)
+__all__ = [
+    "LIKED",
+    "Dataset",
+    "RatingTruth",
+    "Truth",
+    "WatchTruth",
+    "available",
+    "load",
+    "on_this_machine",
+    "resolve",
+    "simulate_ratings",
+    "simulate_watches",
+]

@@ -10,10 +10,7 @@ import pandas as pd
 from recsys_lib.ratings import Ratings
 
 if TYPE_CHECKING:
-    from recsys_lib.datasets.truth import Truth
-    from recsys_lib.datasets.watch_truth import WatchTruth
-
-__all__ = ["Dataset", "Parts"]
+    from recsys_lib.datasets.simulator.truth import Truth
 
 
 class Parts(NamedTuple):
@@ -34,7 +31,7 @@ class Dataset:
     name : str
         The concrete name, such as ``"ml-latest-small"`` or ``"synthetic"``.
     ratings : Ratings
-        The ratings. Its item universe is every row of `items`, films that nobody rated included.
+        The ratings. Its items are all rows of `items`, those that nobody rated included.
         Of KuaiRec and its like, the big matrix: values are watch ratios, how many times its length
         a video was played.
     items : pandas.DataFrame
@@ -45,7 +42,7 @@ class Dataset:
     info : dict
         ``name``, ``source`` ("local", "cache", "download" or "synthetic"), ``path``, ``licence``,
         ``citation``, ``url`` and whatever else the loader can say.
-    truth : Truth, WatchTruth or None
+    truth : Truth or None
         For simulated data, the model that made it; None for real data.
     full : Ratings or None
         Of KuaiRec and its like, the small matrix, in which nearly every pair of some users and some
@@ -57,5 +54,5 @@ class Dataset:
     items: pd.DataFrame
     users: pd.DataFrame | None = None
     info: dict[str, Any] = field(default_factory=dict)
-    truth: Truth | WatchTruth | None = None
+    truth: Truth | None = None
     full: Ratings | None = None

@@ -32,13 +32,24 @@ class Source(NamedTuple):
     path: Path  # an archive or an unpacked folder
 
 
-def data_home() -> Path | None:
-    """Return the folder that RECSYS_DATA_HOME names, None where it is unset.
+def cache_home() -> Path:
+    """Return the folder for downloads and parsed copies, which need not exist yet."""
+    value = os.environ.get("RECSYS_CACHE", "")
+    return Path(value or pooch.os_cache("recsys_lib")).expanduser().absolute()
+
+
+def find(release: Release) -> Source | None:
+    """Return where the release is on this machine: locally, else in the cache; None if nowhere."""
+    return local(release) or cached(release)
+
+
+def local(release: Release) -> Source | None:
+    """Return the release's archive or folder in RECSYS_DATA_HOME, None if it is not there.
 
     Raises
     ------
     DataError
-        It names something that is no folder. Going on without it would hide a misspelt path.
+        The variable names something that is no folder. Going on would hide a misspelt path.
     """
     value = os.environ.get("RECSYS_DATA_HOME", "")
     if not value:
@@ -49,26 +60,7 @@ def data_home() -> Path | None:
             f"RECSYS_DATA_HOME is {value!r}, and {home} is not a folder; "
             "correct the path, or unset the variable to use the cache and the network"
         )
-    return home
-
-
-def cache_home() -> Path:
-    """Return the folder for downloads and parsed copies, which need not exist yet."""
-    value = os.environ.get("RECSYS_CACHE", "")
-    return Path(value or pooch.os_cache("recsys_lib")).expanduser().absolute()
-
-
-def offline() -> bool:
-    """Return whether RECSYS_OFFLINE forbids downloads."""
-    return os.environ.get("RECSYS_OFFLINE", "").lower() not in ("", "0", "false", "no")
-
-
-def local(release: Release) -> Source | None:
-    """Return the release's archive or folder in RECSYS_DATA_HOME, None if it is not there."""
-    home = data_home()
-    if home is None:
-        return None
-    archive = home / release.file
+    archive = home / release.archive
     if archive.is_file():
         return Source("local", archive)
     for folder in (home / release.name, home / release.folder, home / archive.stem):
@@ -81,12 +73,12 @@ def local(release: Release) -> Source | None:
 
 def cached(release: Release) -> Source | None:
     """Return the release's archive in the user's cache, None if it is not there."""
-    archive = cache_home() / release.file
+    archive = cache_home() / release.archive
     return Source("cache", archive) if archive.is_file() else None
 
 
 def download(release: Release) -> Source:
-    """Fetch the archive into the user's cache, with a progress bar, and verify its checksum.
+    """Fetch the archive into the user's cache, with a progress bar, and verify its hash.
 
     Raises
     ------
@@ -94,20 +86,26 @@ def download(release: Release) -> Source:
         It could not be fetched; one line says what happened and where to put it by hand.
     """
     folder = cache_home()
-    if offline():
-        raise _failure(release, "RECSYS_OFFLINE is set, so no download was tried")
     try:
+        if os.environ.get("RECSYS_OFFLINE", "").lower() not in ("", "0", "false", "no"):
+            raise DownloadError("RECSYS_OFFLINE is set, so no download was tried")
         path = pooch.retrieve(
-            release.url, ":".join(release.checksum), release.file, folder, downloader=_transfer
+            release.url, release.hash, release.archive, folder, downloader=_transfer
         )
-    except (OSError, ValueError) as error:  # what requests raises is an OSError
+    except (OSError, ValueError, DownloadError) as error:  # what requests raises is an OSError
         logger.debug("download of %s", release.url, exc_info=True)
-        raise _failure(release, _reason(error, release.checksum[0])) from None
+        home = os.environ.get("RECSYS_DATA_HOME", "")
+        elsewhere = f"{home} (RECSYS_DATA_HOME)" if home else "a folder that RECSYS_DATA_HOME names"
+        raise DownloadError(
+            f"{release.name} could not be downloaded from {urlsplit(release.url).hostname}: "
+            f"{_reason(error)}. Fetch {release.url} by hand and put it, still zipped, at "
+            f"{folder / release.archive} or in {elsewhere}"
+        ) from None
     return Source("download", Path(path))
 
 
 def verify(release: Release, source: Source) -> Source:
-    """Compare an archive's checksum with the published one; a folder has none.
+    """Compare an archive's hash with the published one; a folder has none.
 
     A bad archive in the cache is fetched again, since the cache is ours to mend.
 
@@ -120,7 +118,7 @@ def verify(release: Release, source: Source) -> Source:
     """
     if source.kind == "download" or source.path.is_dir():
         return source
-    algorithm, published = release.checksum
+    algorithm, published = release.hash.split(":")
     found = pooch.file_hash(source.path, algorithm)
     if found == published:
         return source
@@ -136,18 +134,19 @@ def verify(release: Release, source: Source) -> Source:
 
 
 def missing(release: Release, source: Source) -> list[str]:
-    """Return the files that a folder lacks; an archive is held to its checksum instead."""
+    """Return the files that a folder lacks; an archive is held to its hash instead."""
     if not source.path.is_dir():
         return []
     return [name for name in release.layout.files if not (source.path / name).is_file()]
 
 
-def stamp(source: Source, files: list[str]) -> dict[str, Any]:
-    """Return sizes and times that change when the source does, without reading it."""
+def stamp(release: Release, source: Source) -> dict[str, Any]:
+    """Return what changes when the source does, without reading it: hash, sizes and times."""
     folder = source.path.is_dir()
-    paths = [source.path / name for name in files] if folder else [source.path]
+    paths = [source.path / name for name in release.layout.files] if folder else [source.path]
     states = {path.name: path.stat() for path in paths if path.exists()}
-    return {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
+    files = {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
+    return {"hash": release.hash, "files": files}
 
 
 def _transfer(url: str, target: str, _: Any) -> None:
@@ -169,33 +168,22 @@ def _transfer(url: str, target: str, _: Any) -> None:
                 bar.update(len(chunk))
 
 
-def _failure(release: Release, reason: str) -> DownloadError:
-    home = os.environ.get("RECSYS_DATA_HOME", "")
-    places = str(cache_home() / release.file)
-    if home:
-        places += f" or in {home} (RECSYS_DATA_HOME)"
-    else:
-        places += " or in a folder that RECSYS_DATA_HOME names"
-    return DownloadError(
-        f"{release.name} could not be downloaded from {urlsplit(release.url).hostname}: {reason}. "
-        f"Fetch {release.url} by hand and put it, still zipped, at {places}"
-    )
-
-
-def _reason(error: Exception, algorithm: str) -> str:
+def _reason(error: Exception) -> str:
     """Say in a few words what went wrong."""
     from requests import exceptions as http
 
     text = str(error)
+    if isinstance(error, DownloadError):
+        return text
     if isinstance(error, http.SSLError):
         if "certificate" not in text.lower():
             return "no secure connection (TLS) could be made"
         return f"its certificate {'has expired' if 'has expired' in text else 'was not accepted'}"
-    if isinstance(error, http.HTTPError) and error.response is not None:
+    if isinstance(error, http.HTTPError):
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, http.Timeout):
         return f"no answer within {TIMEOUT[0] if 'connect' in text else TIMEOUT[1]} seconds"
-    if "resolve" in text or "resolution" in text:
+    if isinstance(error, http.ConnectionError) and "resol" in text:
         return "its name could not be resolved (is there a network?)"
     if isinstance(error, http.ConnectionError):
         return "it could not be reached (no network, or the host is down)"
@@ -203,4 +191,4 @@ def _reason(error: Exception, algorithm: str) -> str:
         return f"the transfer broke off ({type(error).__name__})"
     if isinstance(error, OSError):
         return f"{error.filename or cache_home()} could not be written ({error.strerror or error})"
-    return f"what came is not the published file (its {algorithm} differs)"
+    return "what came is not the published file (its hash differs)"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
-import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 
+from recsys_lib.datasets.archive import MAX_ID, index_columns, open_member, read_columns, refuse
 from recsys_lib.datasets.dataset import Parts
 from recsys_lib.datasets.registry import Layout, Release
-from recsys_lib.datasets.tables import MAX_ID, read_items, read_users, refuse
-from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
 _COLUMNS = {
@@ -26,8 +23,21 @@ _COLUMNS = {
     "rating": pa.float32(),
     "timestamp": pa.int64(),
 }
-_BLOCK = 1 << 24  # bytes of text parsed at a time
-_PART = 1 << 20  # ratings renumbered at a time
+# The year at the end of a title, perhaps a range of years, perhaps followed by what IMDb adds for
+# video and television.
+_YEAR = re.compile(r"(?<=\S)\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*(?:\((?:V|TV|VG|mini)\)\s*)?$")
+# A title in another language or an older one, at the end; "Birdman: Or (The Unexpected Virtue of
+# Ignorance)" has parentheses of its own.
+_OTHER_TITLE = re.compile(r"(?<!\bOr)\s+\((?:[^()]|\([^()]*\))*\)$")
+_MOVED_ARTICLE = re.compile(
+    r"^(.+), (The|A|An|Da|"  # English, Da Sweet Blood of Jesus included
+    "Le|La|Les|L'|L’|Un|Une|"  # French
+    "Il|Lo|I|Gli|Uno|Una|"  # Italian
+    "El|Los|Las|Els|"  # Spanish, Catalan
+    "O|Os|As|Um|Uma|"  # Portuguese
+    "Der|Die|Das|Ein|Eine|"  # German
+    "De|Het|Een|Den|Det|En|Et|Ett)$"  # Dutch and Scandinavian
+)
 
 
 def read(release: Release, path: Path) -> Parts:
@@ -57,153 +67,147 @@ def read(release: Release, path: Path) -> Parts:
     """
     layout = release.layout
     with open_member(release, path, layout.items) as (stream, where):
-        items = read_items(stream.read(), layout, where)
+        items = _read_items(stream.read(), layout, where)
     users = None
     if layout.users:
         with open_member(release, path, layout.users) as (stream, where):
-            users = read_users(stream.read(), layout, where)
-    with open_member(release, path, layout.ratings) as (stream, where):
-        columns = read_columns(stream, layout, where)
-        ratings = index_columns(columns, items["item_id"].to_numpy(), release, layout, where)
+            users = _read_users(stream.read(), layout, where)
+    ratings = read_ratings(release, path, layout.ratings, items["item_id"].to_numpy())
     return Parts(ratings, items, users)
 
 
-@contextmanager
-def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes], str]]:
-    """Open one file of the release; yield it and the name by which errors call it."""
-    file = path / member
-    if file.is_file():
-        with file.open("rb") as stream:
-            yield stream, str(file)
-    elif path.is_dir():
-        raise DataError(
-            f"{path} holds no file {member}, but {release.name} has one: unpack {release.url} again"
-        )
-    else:
-        name = f"{release.folder}/{member}"
-        with zipfile.ZipFile(path) as archive:
-            if name not in archive.namelist():
-                raise DataError(f"{path} holds no file {name}: fetch {release.url} again")
-            with archive.open(name) as stream:
-                yield stream, f"{path}:{name}"
+def read_ratings(release: Release, path: Path, file: str, item_ids: np.ndarray) -> Ratings:
+    """Read one file of ratings, of the users who stand in it and of the items in `item_ids`."""
+    with open_member(release, path, file) as (stream, where):
+        columns = read_columns(stream, release.layout, where, _COLUMNS)
+    return index_columns(columns, release, where, item_ids)
 
 
-class _OneByteSeparators(io.RawIOBase):
-    """A stream of which each ``::`` is read as a tab: Arrow's separators have one byte."""
+def tidy_title(title: str) -> tuple[str, int | None]:
+    """Split a title as MovieLens writes it into the title proper and the year.
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-        self.rest = b""
+    ``Matrix, The (1999)`` is *The Matrix*, of 1999: an article that was moved to the end comes back
+    to the front; titles in other languages, which stand in parentheses behind, are dropped.
 
-    def readable(self) -> bool:
-        return True
+    Parameters
+    ----------
+    title : str
+        As it stands in the file: ``"City of Lost Children, The (Cité ..., La) (1995)"``.
 
-    def read(self, size: int = -1) -> bytes:
-        while True:
-            new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
-            chunk = (self.rest + new).replace(b"::", b"\t")
-            # A colon at the end may be the first half of a separator: keep it for the next read.
-            self.rest = b":" if new and chunk.endswith(b":") else b""
-            chunk = chunk.removesuffix(self.rest)
-            if chunk or not new:  # nothing at all would mean the end
-                return chunk
-
-
-def read_columns(
-    stream: IO[bytes],
-    layout: Layout,
-    where: str,
-    columns: Mapping[str, pa.DataType] = _COLUMNS,
-    may_be_empty: bool = False,
-) -> list[np.ndarray]:
-    """Return columns of a file of ratings, in file order.
-
-    By default those of MovieLens: user ids int32, item ids int32, ratings float32, times int64. An
-    empty cell is an error, or where that is allowed a NaN (in a column of float64).
+    Returns
+    -------
+    title : str
+        ``"The City of Lost Children"``.
+    year : int or None
+        1995; of a range the first; None where the title has no year.
     """
-    double = layout.separator == "::"
-    try:
-        reader = pa.csv.open_csv(
-            _OneByteSeparators(stream) if double else stream,
-            # One thread: with more, Arrow is no faster here and its errors do not name the row.
-            pa.csv.ReadOptions(
-                use_threads=False,
-                block_size=_BLOCK,
-                column_names=None if layout.header else list(columns),
-            ),
-            pa.csv.ParseOptions(delimiter="\t" if double else layout.separator),
-            pa.csv.ConvertOptions(
-                column_types=columns,
-                include_columns=list(columns),
-                null_values=[""] if may_be_empty else [],
-            ),
+    title = " ".join(title.split())
+    year = None
+    if found := _YEAR.search(title):
+        year = int(found[1])
+        title = title[: found.start()]
+    while found := _OTHER_TITLE.search(title):
+        title = title[: found.start()]
+    if found := _MOVED_ARTICLE.match(title):
+        body, article = found.groups()
+        title = f"{article}{body}" if article.endswith(("'", "’")) else f"{article} {body}"
+    return title, year
+
+
+def _read_items(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
+    """Return the table of films from ``movies.csv``, ``movies.dat`` or ``u.item``."""
+    films: dict[int, tuple[str, int | None, str]] = {}
+    for row, (number, title, genres) in _item_rows(raw, layout, where):
+        item = _number(number, where, row)
+        if item in films:
+            refuse(where, row, f"movie {item} stands in the file twice")
+        films[item] = (*tidy_title(title), "" if genres == "(no genres listed)" else genres)
+    if not films:
+        refuse(where, None, "it holds no movie")
+    titles, years, genre_texts = zip(*films.values(), strict=True)
+    frame = pd.DataFrame(
+        {
+            "item_id": np.array([*films], np.int64),
+            "title": pd.Series(titles, dtype="str"),
+            "year": pd.array(years, dtype="Int64"),
+            "genres": pd.Series(genre_texts, dtype="str"),
+        }
+    )
+    return frame.sort_values("item_id", ignore_index=True)
+
+
+def _item_rows(raw: bytes, layout: Layout, where: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (row of the file, [id, title, genres]) of each film."""
+    if layout.header:
+        reader = csv.reader(io.StringIO(_text(raw), newline=""))
+        if next(reader, None) != ["movieId", "title", "genres"]:
+            refuse(where, 1, "the header must be movieId,title,genres")
+        try:
+            for fields in reader:
+                if len(fields) != 3:
+                    refuse(where, reader.line_num, f"3 fields expected, {len(fields)} found")
+                yield reader.line_num, fields
+        except csv.Error as error:  # a quote that never ends, for instance
+            refuse(where, reader.line_num, str(error))
+        return
+    for row, line in _lines(raw):
+        if layout.separator == "::":
+            # From both ends, for a title may hold colons: "Foo::Bar" stays whole.
+            head, _, rest = line.partition("::")
+            title, found, genres = rest.rpartition("::")
+            if not found:
+                refuse(where, row, "3 fields separated by :: expected")
+            yield row, [head, title, genres]
+        else:
+            fields = line.split("|")
+            flags = fields[5:]
+            if len(flags) != len(layout.genres) or not {*flags} <= {"0", "1"}:
+                refuse(where, row, "5 fields and 19 flags separated by | expected")
+            names = [name for name, flag in zip(layout.genres, flags, strict=True) if flag == "1"]
+            yield row, [*fields[:2], "|".join(filter(None, names))]
+
+
+def _read_users(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
+    """Return the table of users from ``users.dat`` (ml-1m) or ``u.user`` (ml-100k)."""
+    rows = []
+    for row, line in _lines(raw):
+        fields = line.split(layout.users_separator)
+        if len(fields) != 5:
+            refuse(where, row, f"5 fields expected, {len(fields)} found")
+        user, gender, age, occupation, zip_code = fields
+        if layout.occupations:
+            code = _number(occupation, where, row)
+            if code >= len(layout.occupations):
+                refuse(where, row, f"{code} is not the number of an occupation")
+            occupation = layout.occupations[code]
+        else:
+            gender, age = age, gender  # the two releases differ
+        rows.append(
+            (_number(user, where, row), gender, _number(age, where, row), occupation, zip_code)
         )
-        table = pa.Table.from_batches(reader, reader.schema)
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        text = " ".join(str(error.args[0]).split())
-        row = re.search(r"Row #(\d+): ", text)
-        refuse(where, int(row[1]) if row else None, text.replace(row[0], "") if row else text)
-    if not table.num_rows:
-        refuse(where, None, "it holds no rating")
-    arrays = []
-    while table.num_columns:  # one after the other, so that no two copies of all of it exist
-        column = table.column(0)
-        if column.null_count and column.type != pa.float64():
-            empty = int(column.is_null().to_numpy().argmax())
-            refuse(where, empty + 1 + layout.header, f"{table.column_names[0]} is empty")
-        arrays.append(column.to_numpy())
-        table = table.remove_column(0)
-    return arrays
+    names = ["user_id", "gender", "age", "occupation", "zip_code"]
+    return pd.DataFrame(rows, columns=names).sort_values("user_id", ignore_index=True)
 
 
-def index_columns(
-    columns: list[np.ndarray], item_ids: np.ndarray, release: Release, layout: Layout, where: str
-) -> Ratings:
-    """Check the ratings and put indices in the place of ids."""
-    users, items, values, times = columns
-    columns.clear()
-    first = 2 if layout.header else 1  # the file's rows are counted from 1
-    low, high = release.scale
-    if not (values.min() >= low and values.max() <= high):  # false for NaN too
-        row = int((~((values >= low) & (values <= high))).argmax())
-        refuse(where, row + first, f"{values[row]:g} is not a rating from {low:g} to {high:g}")
-    check_ids(users, "user", where, first)
-    check_ids(items, "movie", where, first)
-    user_ids = _distinct(users)
-    users, _ = positions(users, user_ids)
-    items, stranger = positions(items, item_ids)
-    if stranger is not None:
-        refuse(where, stranger + first, f"its movie does not stand in {layout.items}")
-    return Ratings.from_arrays(users, items, values, times, user_ids, item_ids, release.scale)
+def _lines(raw: bytes) -> Iterator[tuple[int, str]]:
+    for row, line in enumerate(_text(raw).split("\n"), 1):
+        if line.strip():
+            yield row, line.rstrip("\r")
 
 
-def check_ids(ids: np.ndarray, kind: str, where: str, first: int) -> None:
-    """Refuse what cannot be the id of a `kind`; `first` is the file's row of the first id."""
-    if ids.min() < 0 or ids.max() > MAX_ID:
-        row = int(((ids < 0) | (ids > MAX_ID)).argmax())
-        refuse(where, row + first, f"{ids[row]} is not the id of a {kind}")
+def _text(raw: bytes) -> str:
+    """Decode: the newer releases are UTF-8, the older latin-1, which is hardly ever valid UTF-8."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
-def _distinct(ids: np.ndarray) -> np.ndarray:
-    """Return the ids that occur, int64 ascending, without sorting."""
-    seen = np.zeros(int(ids.max()) + 1, bool)
-    for part in _parts(ids):
-        seen[part] = True
-    return np.flatnonzero(seen)
-
-
-def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield views: NumPy makes int64 copies of int32 arrays that it indexes with."""
-    for start in range(0, len(array), _PART):
-        yield array[start : start + _PART]
-
-
-def positions(ids: np.ndarray, universe: np.ndarray) -> tuple[np.ndarray, int | None]:
-    """Return where each id stands in `universe`, int32, and the first row whose id does not."""
-    table = np.full(max(int(universe[-1]), int(ids.max())) + 1, -1, np.int32)
-    table[universe] = np.arange(len(universe), dtype=np.int32)
-    found = np.empty(len(ids), np.int32)
-    for source, target in zip(_parts(ids), _parts(found), strict=True):
-        target[:] = table[source]
-    missing = found.min() < 0
-    return found, int((found < 0).argmax()) if missing else None
+def _number(text: str, where: str, row: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        refuse(where, row, f"{text!r} is not a whole number")
+    if not 0 <= number <= MAX_ID:
+        refuse(where, row, f"{number} is not an id")
+    return number

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys_lib.datasets import movielens, registry
 from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.datasets.movielens import read_ratings
+from recsys_lib.datasets.registry import RELEASES
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
@@ -55,7 +56,7 @@ def test_masks(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[np.ndarra
             raise DataError(
                 f"{path}: {name}.base and {name}.test do not hold every rating of u.data once "
                 f"(they hold {base.sum()} and {test.sum()}, {(base & test).sum()} of them both, of "
-                f"{len(data.ratings)}); unpack {registry.RELEASES[_HAS_THEM].url} again"
+                f"{len(data.ratings)}); unpack {RELEASES[_HAS_THEM].url} again"
             )
         masks.append(test)
     return masks
@@ -63,10 +64,8 @@ def test_masks(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[np.ndarra
 
 def _where(ratings: Ratings, path: Path, file: str) -> np.ndarray:
     """Return which of the ratings stand in a file of the release, (nnz,) bool."""
-    release = registry.RELEASES[_HAS_THEM]
-    with movielens.open_member(release, path, file) as (stream, where):
-        columns = movielens.read_columns(stream, release.layout, where)
-        part = movielens.index_columns(columns, ratings.item_ids, release, release.layout, where)
+    part = read_ratings(RELEASES[_HAS_THEM], path, file, ratings.item_ids)
+    where = path / file
     if part.n_duplicates:
         raise DataError(f"{where} holds {part.n_duplicates} ratings twice")
     if not np.isin(part.user_ids, ratings.user_ids).all():

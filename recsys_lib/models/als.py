@@ -7,8 +7,8 @@ tests hold it to these lines.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels.threads import threads_for
 from recsys_lib.models.known import one_row
-from recsys_lib.models.parameters import above, at_least, learnt
+from recsys_lib.models.parameters import above, at_least
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import CSR, Ratings
 
@@ -68,7 +68,7 @@ def first_factors(seed: int, n_items: int, n_factors: int) -> Iterator[tuple[sli
         yield part, INITIAL_SCALE * rng.standard_normal(shape, np.float32)
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class ALS(RatingModel):
     """r̂_ui = μ + b_u + b_i + p_u·q_i, fitted by exact alternating least squares.
 
@@ -106,10 +106,12 @@ class ALS(RatingModel):
     ----------
     mu_ : float
         μ, the training mean.
-    user_factors_, item_factors_ : (n_users, K) and (n_items, K) float32
-    user_biases_, item_biases_ : (n_users,) and (n_items,) float32
-    user_ids_, item_ids_ : arrays
-        The data's ids, in the order of the rows above.
+    user_rows_, item_rows_ : (n_users, K + 1) and (n_items, K + 1) float32
+        [p_u; b_u] and [q_i; b_i]; also apart, as `user_factors_`, `user_biases_` and so on.
+    item_priors_ : (n_items, K + 1) float32
+        m_i; a single row of zeros where the items have no features.
+    feature_rows_ : (n_features, K + 1) float32
+        What each of `feature_names_` adds to m_i; `features` says which item has which.
     training_log_ : DataFrame
         A row an epoch: epoch, loss (L), rmse_train, rmse_valid, seconds.
 
@@ -138,14 +140,14 @@ class ALS(RatingModel):
     popularity: float | None = above(0, None)
     patience: int | None = above(0, None)
 
-    user_rows_: np.ndarray = learnt()  # (n_users, K + 1) float32: p_u, then b_u
-    item_rows_: np.ndarray = learnt()  # (n_items, K + 1) float32: q_i, then b_i
-    item_priors_: np.ndarray = learnt()  # (n_items, K + 1) float32: m_i; one row of zeros if m = 0
-    feature_rows_: np.ndarray = learnt()  # (n_features, K + 1) float32: what each adds to m_i
-    feature_names_: list[str] = learnt()
-    feature_indptr_: np.ndarray = learnt()  # with indices and values, a CSR: each item's features
-    feature_indices_: np.ndarray = learnt()
-    feature_values_: np.ndarray = learnt()
+    user_rows_: np.ndarray = field(init=False)
+    item_rows_: np.ndarray = field(init=False)
+    item_priors_: np.ndarray = field(init=False)
+    feature_rows_: np.ndarray = field(init=False)
+    feature_names_: list[str] = field(init=False)
+    feature_indptr_: np.ndarray = field(init=False)
+    feature_indices_: np.ndarray = field(init=False)
+    feature_values_: np.ndarray = field(init=False)
 
     @property
     def user_factors_(self) -> np.ndarray:
@@ -181,10 +183,7 @@ class ALS(RatingModel):
     def init_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
     ) -> None:
-        """Set what the items' prior means are built on; the features' rows begin at zero.
-
-        `counts` (n_items,) are the items' numbers of ratings, `items` what is known of them.
-        """
+        """Set the items' features, of items rated `counts` times; their rows begin at zero."""
         features, self._betas = self._item_features(item_ids, counts, items)
         self.feature_indptr_, self.feature_indices_, self.feature_values_ = features[:3]
         self.feature_names_ = features.names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from recsys_lib.models.network import (
     product,
     unflattened,
 )
-from recsys_lib.models.parameters import learnt, one_of
+from recsys_lib.models.parameters import one_of
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LOSSES = ("multinomial", "bce")
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class AutoEncoder(NetworkModel):
     """ŝ_u = V h_u + b, h_u what layers of tanh make of the user's likes.
 
@@ -99,9 +99,9 @@ class AutoEncoder(NetworkModel):
 
     hidden: tuple[int, ...] = (256, 128)
     loss: str = one_of(LOSSES, "multinomial")
-    input_rows_: np.ndarray = learnt()
-    inner_: np.ndarray = learnt()
-    output_rows_: np.ndarray = learnt()
+    input_rows_: np.ndarray = field(init=False)
+    inner_: np.ndarray = field(init=False)
+    output_rows_: np.ndarray = field(init=False)
 
     def check_parameters(self) -> None:
         """See `Parameters.check_parameters`."""

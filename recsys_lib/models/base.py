@@ -6,9 +6,9 @@ A model of the linear kind scores a user and an item by the product of two vecto
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,7 +24,7 @@ from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Recommender(Lists):
     """Base class of the models: see the module's text.
 

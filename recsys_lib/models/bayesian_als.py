@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.kernels.threads import threads_for
-from recsys_lib.models.parameters import above, at_least, learnt
+from recsys_lib.models.parameters import above, at_least
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.models.sampler import NOISE_RATINGS, Noise, Side
 from recsys_lib.ratings import CSR, Ratings
@@ -22,7 +22,7 @@ from recsys_lib.ratings import CSR, Ratings
 FROM_TABLE = ("genres", "years")  # features that are read from the table of items
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class BayesianALS(RatingModel):
     """r_ui ~ N(μ + b_u + b_i + p_u·q_i, 1/α_u): not the best factors, but all that may be.
 
@@ -63,6 +63,8 @@ class BayesianALS(RatingModel):
         and Blackwell's theorem), so that fewer draws do; spreads need the draws.
     user_variances_ : (n_users,) float32
         Variance 1/α_u of the noise in a user's ratings, averaged over the draws.
+    prior_means_, prior_precisions_, noise_variances_ : (S, K + 1), (S, K + 1, K + 1), (S,) float32
+        m and Λ of the users' rows and the typical user's noise, by draw.
     training_log_ : DataFrame
         A row a draw, the first `n_burn` included: epoch, rmse_train (of this draw), rmse_valid (of
         the kept draws' mean so far), noise (standard deviation, of the typical user), seconds.
@@ -85,14 +87,14 @@ class BayesianALS(RatingModel):
     features: Sequence[str] = ("genres", "years")
     seed: int = at_least(0, 0)
 
-    user_draws_: np.ndarray = learnt()
-    item_draws_: np.ndarray = learnt()
-    item_means_: np.ndarray = learnt()
-    user_variances_: np.ndarray = learnt()
-    feature_names_: list[str] = learnt()
-    prior_means_: np.ndarray = learnt()  # (S, K + 1) float32: m, by draw
-    prior_precisions_: np.ndarray = learnt()  # (S, K + 1, K + 1) float32: Λ, by draw
-    noise_variances_: np.ndarray = learnt()  # (S,) float32: of the typical user, by draw
+    user_draws_: np.ndarray = field(init=False)
+    item_draws_: np.ndarray = field(init=False)
+    item_means_: np.ndarray = field(init=False)
+    user_variances_: np.ndarray = field(init=False)
+    feature_names_: list[str] = field(init=False)
+    prior_means_: np.ndarray = field(init=False)
+    prior_precisions_: np.ndarray = field(init=False)
+    noise_variances_: np.ndarray = field(init=False)
 
     @property
     def n_epochs(self) -> int:  # type: ignore[override]
@@ -211,10 +213,7 @@ class BayesianALS(RatingModel):
 
         The distribution is taken to be normal, with the draws' mean and `predict_std`.
 
-        Returns
-        -------
-        low, high : (n,) float32
-            Clipped to the scale.
+        Both ends are (n,) float32, clipped to the scale.
         """
         if not 0 < level < 1:
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
@@ -231,7 +230,9 @@ class BayesianALS(RatingModel):
         draws = self.draw_users(who) if isinstance(who, CSR) else self.user_draws_[who]
         return _flat(draws, np.float32(1 / self.n_samples))
 
-    user_vectors = vectors
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return strangers' vectors (m, S K + 1) float32; see `draw_users`."""
+        return self.vectors(ratings)
 
     def item_vectors(self) -> np.ndarray:
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""

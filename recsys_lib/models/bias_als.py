@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import ClassVar
 
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -11,7 +11,7 @@ from recsys_lib.models.als import ALS
 from recsys_lib.models.parameters import above, at_least
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class BiasALS(ALS):
     """r̂_ui = μ + b_u + b_i: `ALS` without factors, fitted by the same kernel.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.kernels.auc import user_auc
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, learnt
+from recsys_lib.models.parameters import above, at_least
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_GROUPS = 32  # of users and of items: the rows of a block stay in a core's own cache
@@ -21,7 +21,7 @@ LIKES_A_BLOCK = 10_000  # about: a millisecond's work, or waiting for each other
 FOLD_IN_STEPS = 2000
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class BPR(ImplicitFeedbackModel):
     """Rank what a user liked above what the user never saw: x_ui = p_u·q_i + b_i.
 
@@ -75,8 +75,8 @@ class BPR(ImplicitFeedbackModel):
     n_epochs: int = above(0, 30)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)
-    user_factors_: np.ndarray = learnt()
-    item_rows_: np.ndarray = learnt()  # (n_items, K + 1) float32: q_i, then b_i
+    user_factors_: np.ndarray = field(init=False)
+    item_rows_: np.ndarray = field(init=False)  # (n_items, K + 1) float32: q_i, then b_i
 
     @property
     def item_factors_(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -14,14 +14,14 @@ from scipy.sparse import csr_matrix
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, as_scipy
-from recsys_lib.models.parameters import above, learnt
+from recsys_lib.models.parameters import above
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_ITEMS = 15_000  # items x items take 1.8 GB in float64, and half as much again in float32
 AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class EASE(ImplicitFeedbackModel):
     """ŝ_u = r_u B: a user's likes times a dense matrix of items by items with a zero diagonal.
 
@@ -59,7 +59,7 @@ class EASE(ImplicitFeedbackModel):
 
     lam: float = above(0, 200.0)
     threshold: float | None = None
-    item_weights_: np.ndarray = learnt()
+    item_weights_: np.ndarray = field(init=False)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         if train.n_items > MAX_ITEMS:

@@ -7,10 +7,10 @@ copies it; nothing is listed by hand.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import numbers
 import os
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,13 +19,13 @@ import pandas as pd
 from recsys_lib import io
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models.known import IdIndex, KnownRatings, Row, merged, one_row
-from recsys_lib.models.parameters import Parameters, learnt
+from recsys_lib.models.parameters import Parameters
 from recsys_lib.ratings import CSR, Ratings
 
 IDS = ("user_ids_", "item_ids_")
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Fitted(Parameters):
     """Parameters and what was learnt with them.
 
@@ -46,11 +46,11 @@ class Fitted(Parameters):
     _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
     _derived: ClassVar[tuple[str, ...]] = ()  # arrays that follow from the others
 
-    user_ids_: np.ndarray = learnt()
-    item_ids_: np.ndarray = learnt()
-    scale_: tuple[float, float] = learnt()
-    mu_: float = learnt()
-    training_log_: pd.DataFrame = learnt()
+    user_ids_: np.ndarray = field(init=False)
+    item_ids_: np.ndarray = field(init=False)
+    scale_: tuple[float, float] = field(init=False)
+    mu_: float = field(init=False)
+    training_log_: pd.DataFrame = field(init=False)
 
     def check_fitted(self) -> None:
         """Raise `NotFittedError` unless `fit` has been called."""

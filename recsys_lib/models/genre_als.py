@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,7 +18,7 @@ from recsys_lib.models.parameters import above
 PREFIX = "genre: "  # marks the genres among the features' names
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class GenreALS(ALS):
     """`ALS` with a prior: an item's row is its genres' sum, and what is its own.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -13,13 +13,13 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.kernels.threads import threads_for
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, learnt, one_of
+from recsys_lib.models.parameters import above, at_least, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class ImplicitALS(ImplicitFeedbackModel):
     """ŝ_ui = p_u·q_i, near 1 where u liked i and near 0 elsewhere, each pair by its confidence.
 
@@ -89,9 +89,9 @@ class ImplicitALS(ImplicitFeedbackModel):
     n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)
-    user_factors_: np.ndarray = learnt()
-    item_factors_: np.ndarray = learnt()
-    gram_: np.ndarray = learnt()  # (K, K) float32: Σ q qᵀ, what a user's row needs of all items
+    user_factors_: np.ndarray = field(init=False)
+    item_factors_: np.ndarray = field(init=False)
+    gram_: np.ndarray = field(init=False)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         likes = Ratings(train.user_ids, train.item_ids, self._weighted(self.likes_of(train)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ VALID_N = 10  # length of the lists that are measured after each epoch
 VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class ImplicitFeedbackModel(Recommender):
     """Base class of the models that learn from what was liked, and not how much.
 

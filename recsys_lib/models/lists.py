@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import numbers
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from recsys_lib.models.fitted import Fitted
 from recsys_lib.ratings import CSR
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Lists(Fitted):
     """What every model offers to whoever wants a list."""
 

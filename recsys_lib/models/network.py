@@ -6,8 +6,8 @@ PyTorch is imported where it trains and nowhere else: a fitted network is NumPy 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,7 +30,7 @@ NEVER = -1e9  # score of what is no candidate: finite, because 0 times infinity 
 WORTH_THREADS = 1e8
 
 
-@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+@dataclass(eq=False, repr=False, kw_only=True)
 class NetworkModel(ImplicitFeedbackModel):
     """Base class of the networks, which AdamW trains on batches of examples.
 

@@ -6,8 +6,8 @@ outside before anything is learnt. The rest follows scikit-learn.
 
 from __future__ import annotations
 
-import dataclasses
 import numbers
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
@@ -17,37 +17,32 @@ from recsys_lib.errors import RecsysError
 
 def above(low: float, default: Any) -> Any:
     """Declare a number that must be above `low`."""
-    return dataclasses.field(default=default, metadata={"above": low})
+    return field(default=default, metadata={"above": low})
 
 
 def at_least(low: float, default: Any) -> Any:
     """Declare a number that must be `low` or more."""
-    return dataclasses.field(default=default, metadata={"at_least": low})
+    return field(default=default, metadata={"at_least": low})
 
 
 def share(default: float) -> Any:
     """Declare a number from 0 to below 1."""
-    return dataclasses.field(default=default, metadata={"at_least": 0, "below": 1})
+    return field(default=default, metadata={"at_least": 0, "below": 1})
 
 
 def one_of(options: tuple[str, ...], default: str) -> Any:
     """Declare one of a few words."""
-    return dataclasses.field(default=default, metadata={"one_of": options})
+    return field(default=default, metadata={"one_of": options})
 
 
-def learnt() -> Any:
-    """Declare what `fit` sets; it is no parameter."""
-    return dataclasses.field(init=False)
-
-
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Parameters:
     """The arguments of a constructor, kept as attributes of the same names."""
 
     @classmethod
     def parameter_names(cls) -> list[str]:
         """Return the names of the parameters, in the order of the constructor."""
-        return [field.name for field in dataclasses.fields(cls) if field.init]
+        return [one.name for one in fields(cls) if one.init]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; `deep` is there for scikit-learn's sake."""
@@ -80,15 +75,15 @@ class Parameters:
         RecsysError
             Names the parameter, its value and what it must be.
         """
-        for field in (field for field in dataclasses.fields(self) if field.init):
-            value = getattr(self, field.name)
-            optional = "None" in str(field.type)
+        for one in (one for one in fields(self) if one.init):
+            value = getattr(self, one.name)
+            optional = "None" in str(one.type)
             if value is None and optional:
                 continue
-            wanted = _refusal(value, str(field.type), field.metadata)
+            wanted = _refusal(value, str(one.type), one.metadata)
             if wanted:
                 also = ", or None" if optional else ""
-                raise RecsysError(f"{field.name} is {value!r}; it must be {wanted}{also}")
+                raise RecsysError(f"{one.name} is {value!r}; it must be {wanted}{also}")
 
 
 def _refusal(value: Any, kind: str, limits: Any) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.metrics import damped_mean
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.models.parameters import at_least, learnt, one_of
+from recsys_lib.models.parameters import at_least, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Popularity(ImplicitFeedbackModel):
     """Recommend the same items to everyone, less what each has rated.
 
@@ -34,7 +34,7 @@ class Popularity(ImplicitFeedbackModel):
     by: str = one_of(("count", "mean"), "count")
     damping: float = at_least(0, 10.0)
     threshold: float | None = None
-    item_scores_: np.ndarray = learnt()
+    item_scores_: np.ndarray = field(init=False)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         self.item_scores_ = np.zeros(train.n_items, np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -12,11 +12,11 @@ from scipy.sparse.linalg import svds
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, as_scipy
-from recsys_lib.models.parameters import above, at_least, learnt
+from recsys_lib.models.parameters import above, at_least
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class PureSVD(ImplicitFeedbackModel):
     """ŝ_u = r_u Q Qᵀ: a user's likes, seen through the K directions that say most of everyone's.
 
@@ -54,8 +54,8 @@ class PureSVD(ImplicitFeedbackModel):
     n_factors: int = above(0, 32)
     threshold: float | None = None
     seed: int = at_least(0, 0)
-    item_factors_: np.ndarray = learnt()
-    singular_values_: np.ndarray = learnt()
+    item_factors_: np.ndarray = field(init=False)
+    singular_values_: np.ndarray = field(init=False)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         most = min(train.n_users, train.n_items) - 1

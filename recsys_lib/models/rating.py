@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class RatingModel(Recommender):
     """Base class of the models that predict ratings: r̂_ui = μ + the score of the vectors."""
 

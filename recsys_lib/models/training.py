@@ -59,7 +59,7 @@ class Run:
             # `n_epochs` may be raised when a run goes on; nothing else may change.
             params = _plain({**params, "n_epochs": None})
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}
-            self.facts = {"class": name, "params": params, "data": checksums}
+            self.facts: dict[str, Any] = {"class": name, "params": params, "data": checksums}
 
     def has_waited(self, patience: int | None) -> bool:
         """Return whether `patience` epochs have gone by since the best one."""

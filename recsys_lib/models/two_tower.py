@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 
-from recsys_lib.attributes import attributes
 from recsys_lib.errors import RecsysError
+from recsys_lib.features import attributes
 from recsys_lib.models.network import (
     NetworkModel,
     as_array,
@@ -20,14 +20,14 @@ from recsys_lib.models.network import (
     product,
     unflattened,
 )
-from recsys_lib.models.parameters import above, at_least, learnt, share
+from recsys_lib.models.parameters import above, at_least, share
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
     import torch
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class TwoTower(NetworkModel):
     """ŝ_ui = f(u)·g(i) / T: a tower f for users, a tower g for items, vectors of length 1.
 
@@ -76,7 +76,7 @@ class TwoTower(NetworkModel):
     user_features_ : (n_users, n_features) float32
         What f reads of known users.
     content_names_, feature_names_ : list of str
-        What the towers read of items and of users: see `recsys_lib.attributes`.
+        What the towers read of items and of users: see `recsys_lib.features.attributes`.
     training_log_ : DataFrame
         A row an epoch: epoch, loss (mean over likes, in the batches' contests), loss_valid (of the
         likes held out, among all items that were not shown), ndcg_valid (at 10), seconds.
@@ -107,19 +107,19 @@ class TwoTower(NetworkModel):
     hidden: tuple[int, ...] = (128,)
     temperature: float = above(0, 0.1)
     history_size: int = above(0, 30)
-    _: dataclasses.KW_ONLY
+    _: KW_ONLY
     learning_rate: float = above(0, 3e-3)
     weight_decay: float = at_least(0, 0.3)
     dropout: float = share(0.1)
     batch_size: int = above(0, 512)
     n_epochs: int = above(0, 30)
-    history_rows_: np.ndarray = learnt()
-    user_layers_: np.ndarray = learnt()
-    item_vectors_: np.ndarray = learnt()
-    user_features_: np.ndarray = learnt()
-    content_names_: list[str] = learnt()
-    feature_names_: list[str] = learnt()
-    n_weights_: int = learnt()
+    history_rows_: np.ndarray = field(init=False)
+    user_layers_: np.ndarray = field(init=False)
+    item_vectors_: np.ndarray = field(init=False)
+    user_features_: np.ndarray = field(init=False)
+    content_names_: list[str] = field(init=False)
+    feature_names_: list[str] = field(init=False)
+    n_weights_: int = field(init=False)
 
     def check_parameters(self) -> None:
         """See `Parameters.check_parameters`."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution
 
-from recsys_lib.models.parameters import learnt
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.models.two_tower import TwoTower
 from recsys_lib.ratings import CSR, Ratings
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 FARTHEST = 3.0  # standard deviations: how much an odd value can weigh in a history
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class TwoTowerRegressor(TwoTower, RatingModel):
     """r̂_ui = μ + σ f(u)·g(i): the two towers of `TwoTower`, fitted to values and not to likes.
 
@@ -52,7 +51,7 @@ class TwoTowerRegressor(TwoTower, RatingModel):
     temperature: ClassVar[float] = 1.0  # type: ignore[misc]
     stop_on: ClassVar[str] = "rmse"  # type: ignore[misc]
 
-    sigma_: float = learnt()
+    sigma_: float = field(init=False)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         values = train.by_user.values

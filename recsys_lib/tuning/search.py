@@ -266,7 +266,7 @@ def _done(study: optuna.Study) -> list[FrozenTrial]:
 def _summarise(study: optuna.Study, metric: str) -> Search:
     rows = []
     for number, trial in enumerate(_done(study)):
-        seconds = (trial.datetime_complete - trial.datetime_start).total_seconds()
+        seconds = trial.duration.total_seconds() if trial.duration else float("nan")
         found = {"value": trial.value, "state": trial.state.name.lower()}
         spent = {"epochs": trial.last_step or 0, "seconds": seconds}
         rows.append({"number": number, **trial.user_attrs["params"], **found, **spent})

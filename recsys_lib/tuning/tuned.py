@@ -20,12 +20,7 @@ HEADER = """\
 # `tuning.load_params`; parameters that are not named here keep the model's defaults.
 """
 # Data sets of one kind, by name: their numbers of ratings, or of watches.
-KINDS: tuple[dict[str, int], ...] = (
-    {name: release.n_ratings for name, release in registry.RELEASES.items()},
-    {name: asked.get("n_ratings", 100_000) for name, asked in registry.SYNTHETIC.items()},
-    {name: asked.get("n_watches", 480_000) for name, asked in registry.WATCHED.items()}
-    | {registry.KUAIREC.name: registry.KUAIREC.n_ratings},
-)
+KINDS = registry.sizes()
 
 
 def load_params(

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import traitlets
 
 from recsys_lib.errors import DataError
-from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import Draw, PageWidget
 
 N_NEAR = 6
 AT_A_TIME = 1024  # items whose cosines with all others are held at once
 
 
-class ItemMap(PageWidget):
+class ItemMap(PageWidget, page="atlas"):
     """Items as points of a plane; a chosen one is tied to its nearest in the space behind the map.
 
     Parameters
@@ -44,10 +43,6 @@ class ItemMap(PageWidget):
     DataError
         The parts are not of one length, or a number is not finite.
     """
-
-    _esm = assets.module("atlas")
-    _css = assets.style()
-    _page_name: ClassVar[str] = "atlas"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     chosen = traitlets.Int(None, allow_none=True).tag(sync=True, page=True)

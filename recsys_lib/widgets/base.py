@@ -11,18 +11,25 @@ from typing import Any, ClassVar
 
 import anywidget
 
+from recsys_lib.widgets import assets
+
 Draw = Callable[..., Any]  # returns a widget's figure (Matplotlib's); each says what it is given
 
 
 class PageWidget(anywidget.AnyWidget):
-    """A widget whose logic is in its JavaScript, so that a page needs no kernel for it.
+    """A widget whose logic is in its JavaScript, ``js/PAGE.js``: a page needs no kernel for it.
 
     Beside the live view it gives ``text/html``: its state as JSON, which the site's script finds
     and mounts, and something plain for readers without JavaScript.
     """
 
-    _page_name: ClassVar[str]  # of the ES module, and of the mount in a page
+    page_name: ClassVar[str]  # of the ES module, and of the mount in a page
     _draw: Draw | None = None
+
+    def __init_subclass__(cls, page: str = "", **kwargs: Any) -> None:
+        if page:  # a subclass made on the fly, when traits are added, has what its parent has
+            cls.page_name, cls._esm, cls._css = page, assets.module(page), assets.style()
+        super().__init_subclass__(**kwargs)
 
     def _plain(self) -> str:
         """Return HTML for print, and for readers without JavaScript."""
@@ -47,7 +54,7 @@ class PageWidget(anywidget.AnyWidget):
         # Inside a script element only "</script" and "<!--" mean anything: let there be no "<".
         state = state.replace("<", "\\u003c")
         return (
-            f'<div class="recsys-widget" data-recsys="{self._page_name}">'
+            f'<div class="recsys-widget" data-recsys="{self.page_name}">'
             f'<script type="application/json">{state}</script>'
             f'<div class="recsys-plain">{self._plain()}</div></div>'
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,6 @@ import traitlets
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import BiasALS
-from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import Draw, PageWidget
 from recsys_lib.widgets.catalogue import rows_of, titles_of
 
@@ -21,7 +20,7 @@ N_KNOWN = 300  # items with the most ratings: a reader will look for these
 N_OTHERS = 400  # drawn evenly from the others, so that the cloud has its shape
 
 
-class BiasExplorer(PageWidget):
+class BiasExplorer(PageWidget, page="bias"):
     """Items' estimates over their number of ratings, and the best of them, at any damping.
 
     An item's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` with λ = 1
@@ -47,10 +46,6 @@ class BiasExplorer(PageWidget):
     fair : bool
         Whether the users' biases are taken out.
     """
-
-    _esm = assets.module("bias")
-    _css = assets.style()
-    _page_name: ClassVar[str] = "bias"
 
     fixed = traitlets.Dict().tag(sync=True, page=True)
     gamma = traitlets.Float().tag(sync=True, page=True)

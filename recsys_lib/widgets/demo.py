@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,6 @@ import traitlets
 
 from recsys_lib.errors import DataError, RecsysError, UnknownIdError
 from recsys_lib.models import ALS
-from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import PageWidget
 from recsys_lib.widgets.catalogue import catalogue
 from recsys_lib.widgets.taste import taste_of
@@ -37,7 +36,7 @@ def _rows(table: pd.DataFrame, demo: RatingDemo) -> dict[str, Any]:
     return {"of": _pairs(demo.ratings), "rows": [list(row) for row in zip(*columns, strict=True)]}
 
 
-class RatingDemo(PageWidget):
+class RatingDemo(PageWidget, page="demo"):
     """Search items, rate them with stars, and see a model's ten best and the reasons.
 
     All is computed in the browser, from the model's items: a page of the book needs no kernel. In
@@ -55,8 +54,6 @@ class RatingDemo(PageWidget):
     noise : float, optional
         σ, the standard deviation in stars of what no model can know of a rating. None: the model's
         last RMSE on its validation part, or else on its training part.
-    tastes : mapping of name to ratings, optional
-        Ready-made tastes. None: one for each of the genres with the most ratings.
 
     Attributes
     ----------
@@ -67,10 +64,6 @@ class RatingDemo(PageWidget):
         new rating). Set to another table with item_id and score, the demo shows that list until
         the next rating.
     """
-
-    _esm = assets.module("demo")
-    _css = assets.style()
-    _page_name: ClassVar[str] = "demo"
 
     catalogue = traitlets.Dict().tag(sync=True, page=True)
     noise = traitlets.Float().tag(sync=True, page=True)
@@ -88,7 +81,6 @@ class RatingDemo(PageWidget):
         items: pd.DataFrame,
         n_items: int | None = None,
         noise: float | None = None,
-        tastes: Mapping[str, Stars] | None = None,
     ) -> None:
         if not isinstance(model, ALS):
             raise RecsysError(f"the demo shows ALS and GenreALS, not {type(model).__name__}")
@@ -102,7 +94,7 @@ class RatingDemo(PageWidget):
         super().__init__(
             catalogue=self._catalogue.packed,
             noise=last_rmse(model) if noise is None else noise,
-            tastes=self._genre_tastes() if tastes is None else dict(tastes),
+            tastes=self._genre_tastes(),
             ratings={},
         )
         self.recommendations = self._best(self.ratings)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import traitlets
 
 from recsys_lib.errors import DataError
-from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import Draw, PageWidget
 
 
-class FitExplorer(PageWidget):
+class FitExplorer(PageWidget, page="fits"):
     """RMSE over epochs, in training and in validation, for any pair of two parameters.
 
     Parameters
@@ -21,8 +20,6 @@ class FitExplorer(PageWidget):
     fits : DataFrame
         Columns epoch, rmse_train, rmse_valid and the two parameters, which come first; a row an
         epoch of each fit. There is a fit for every pair of their values, all of the same epochs.
-    names : (str, str), optional
-        What the parameters are called. None: as their columns.
     figure : callable, optional
         Draws the ends of the curves for print, from the parameters' values, their names, and the
         RMSE after the last epoch in training and in validation, both (n_first, n_second).
@@ -38,19 +35,10 @@ class FitExplorer(PageWidget):
         A pair of values has no fit, or not the epochs of the others.
     """
 
-    _esm = assets.module("fits")
-    _css = assets.style()
-    _page_name: ClassVar[str] = "fits"
-
     fixed = traitlets.Dict().tag(sync=True, page=True)
     chosen = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True, page=True)
 
-    def __init__(
-        self,
-        fits: pd.DataFrame,
-        names: tuple[str, str] | None = None,
-        figure: Draw | None = None,
-    ) -> None:
+    def __init__(self, fits: pd.DataFrame, figure: Draw | None = None) -> None:
         first, second = fits.columns[:2]
         self._values = [np.unique(fits[column]) for column in (first, second)]
         shape = len(self._values[0]), len(self._values[1]), fits["epoch"].nunique()
@@ -69,7 +57,7 @@ class FitExplorer(PageWidget):
         last = self._curves["valid"][:, :, -1]
         best = np.unravel_index(np.argmin(last), last.shape)
         fixed: dict[str, Any] = {
-            "names": list(names or (first, second)),
+            "names": [first, second],
             "values": [values.tolist() for values in self._values],
             "epochs": np.unique(fits["epoch"]).tolist(),
             **{part: curves.round(5).tolist() for part, curves in self._curves.items()},

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import traitlets
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import GenreALS
-from recsys_lib.widgets import assets
 from recsys_lib.widgets.base import Draw, PageWidget
 
 N_READERS = 5
 
 
-class GenreSliders(PageWidget):
+class GenreSliders(PageWidget, page="genres"):
     """Mix the genres of an item without ratings; the bars say what a model predicts for users.
 
-    The item's row is m = Σ w_g f_g / √(Σ w_g²): with weights of one, that of `GenreALS`.
+    The users are the five with the most ratings. The item's row is m = Σ w_g f_g / √(Σ w_g²): with
+    weights of one, that of `GenreALS`.
 
     Parameters
     ----------
     model : GenreALS
         Fitted.
-    users : sequence of user ids, optional
-        Whose predictions are shown. None: the five users with the most ratings.
     figure : callable, optional
         Draws the bars for print, from the users' names, their predictions, and the scale.
 
@@ -36,29 +33,18 @@ class GenreSliders(PageWidget):
         From 0 to 1; genres that are not named weigh nothing.
     """
 
-    _esm = assets.module("genres")
-    _css = assets.style()
-    _page_name: ClassVar[str] = "genres"
-
     fixed = traitlets.Dict().tag(sync=True, page=True)
     weights = traitlets.Dict().tag(sync=True, page=True)
 
-    def __init__(
-        self,
-        model: GenreALS,
-        users: Sequence[Hashable] | None = None,
-        figure: Draw | None = None,
-    ) -> None:
+    def __init__(self, model: GenreALS, figure: Draw | None = None) -> None:
         if not isinstance(model, GenreALS):
             raise RecsysError(f"{type(model).__name__} has no genres; fit GenreALS")
-        if users is None:
-            counts = model.known_ratings().counts
-            users = model.user_ids_[np.argsort(-counts, kind="stable")[:N_READERS]].tolist()
+        users = np.argsort(-model.known_ratings().counts, kind="stable")[:N_READERS]
         fixed: dict[str, Any] = {
             "names": model.genre_names_,
             "rows": model.genre_rows_.round(6).tolist(),
-            "readers": [f"user {user}" for user in users],
-            "tastes": model.vectors(model.user_index.positions(users)).round(6).tolist(),
+            "readers": [f"user {user}" for user in model.user_ids_[users]],
+            "tastes": model.vectors(users).round(6).tolist(),
             "mu": model.mu_,
             "stars": list(model.scale_),
         }

@@ -74,16 +74,6 @@ def test_contestants_have_the_chosen_parameters(monkeypatch):
     assert entered["BayesianALS"].n_samples == 3
 
 
-def test_only_what_is_on_this_machine_is_reachable(tmp_path, monkeypatch):
-    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("RECSYS_DATA_HOME", str(tmp_path))
-    assert leaderboard.reachable() == []
-    (tmp_path / "ml-1m").mkdir()
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "ml-100k.zip").write_bytes(b"")
-    assert leaderboard.reachable() == ["ml-100k", "ml-1m"]
-
-
 def test_some_users_are_whole_users(data):
     assert leaderboard.some_users(data, len(data.ratings)) is data
     some = leaderboard.some_users(data, 1000, seed=2)

@@ -7,7 +7,7 @@ from scipy import stats
 
 from course.ab_test import assign
 from course.simulated_users import LIST, SimulatedUsers
-from recsys_lib.datasets.simulation import to_stars
+from recsys_lib.datasets.simulator.kernels import to_stars
 from recsys_lib.errors import RecsysError, UnknownIdError
 
 from .conftest import DAYS

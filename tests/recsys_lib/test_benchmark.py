@@ -10,7 +10,6 @@ from course.leaderboard import baselines
 from recsys_lib import benchmark as bench
 from recsys_lib import datasets, evaluation
 from recsys_lib.benchmark import benchmark
-from recsys_lib.datasets import watching
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import Development
 from recsys_lib.models import ALS, BPR, EASE, BiasALS, Popularity
@@ -36,7 +35,7 @@ def results(data):
 
 @pytest.fixture(scope="module")
 def split():
-    data = watching.generate(
+    data = datasets.simulate_watches(
         n_users=250, n_items=300, n_watches=15_000, n_small_users=80, n_small_items=100, seed=1
     )
     return evaluation.fully_observed(data)

@@ -11,7 +11,6 @@ import pytest
 
 from recsys_lib import datasets, evaluation, splits, tuning
 from recsys_lib.benchmark import benchmark
-from recsys_lib.datasets import watching
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models import ALS, BPR, BiasALS, Popularity
 from recsys_lib.ratings import CSR, Ratings
@@ -325,7 +324,7 @@ def test_a_test_that_told_nothing_does_not_count(data):
 
 @pytest.fixture(scope="module")
 def watched():
-    return watching.generate(
+    return datasets.simulate_watches(
         n_users=300, n_items=400, n_watches=20_000, n_small_users=80, n_small_items=150, seed=1
     )
 

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_lib.errors import DataError, UnknownIdError
-from recsys_lib.genres import genre_matrix
 from recsys_lib.ratings import Ratings
 
 ROWS = [("b", 30, 4.0, 5), ("a", 10, 3.5, 1), ("b", 10, 1.0, 2), ("a", 20, 5.0, 9)]
@@ -83,6 +82,9 @@ def test_a_missing_id_is_refused_with_its_row(column):
         (frame([(1.5, 1, 3.0, 0)]), "row 0.*ids are integers or text"),
         (frame([(1, 1, 3.0, 0), ("x", 1, 3.0, 0)]), "row 0.*all integers or all text"),
         (frame([(1, 1, 3.0, None)]), "row 0.*not a time"),
+        (frame([(1, 1, 3.0, 0), (1, 2, 3.0, 1e20)]), "row 1.*not a time"),
+        (frame([(2**63 + 1, 1, 3.0, 0)]).astype({"user_id": "uint64"}), "row 0.*holds 92233"),
+        (frame([(1.0, 1, 3.0, 0), (2.0**60, 1, 3.0, 0)]), r"row 1.*exact to 2\*\*53"),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line(table, message):
@@ -120,12 +122,16 @@ def test_datetimes_become_seconds():
     assert Ratings.from_frame(table).timestamps.tolist() == [1, 9, 2, 5]
 
 
-def test_genre_matrix_follows_the_ids_asked_for():
-    items = pd.DataFrame({"item_id": [1, 2, 3], "genres": ["Comedy|Action", "", "Drama"]})
-    flags, names = genre_matrix(items, [3, 1, 99])
-    assert names == ["Action", "Comedy", "Drama"]
-    assert flags.tolist() == [[False, False, True], [True, True, False], [False] * 3]
-    with pytest.raises(DataError, match="stands twice"):
-        genre_matrix(pd.concat([items, items]))
-    with pytest.raises(DataError, match="no column 'genres'"):
-        genre_matrix(items[["item_id"]])
+def test_a_column_of_times_is_named_or_refused():
+    table = frame().rename(columns={"timestamp": "when"})
+    assert Ratings.from_frame(table).timestamps is None
+    assert Ratings.from_frame(table, timestamp="when").timestamps.tolist() == [1, 9, 2, 5]
+    with pytest.raises(DataError, match="no column 'wen'"):
+        Ratings.from_frame(table, timestamp="wen")
+
+
+def test_a_rating_equals_the_end_of_its_scale():
+    """0.1 is not a number of 32 bits, in which ratings are stored."""
+    table = frame([(1, 1, 0.1, 0), (1, 2, 0.3, 0)])
+    ends = table["rating"].min(), table["rating"].max()
+    assert len(Ratings.from_frame(table, scale=ends)) == 2

@@ -21,7 +21,7 @@ def mounted(browser, tmp_path):
     page.on("pageerror", lambda error: errors.append(str(error)))
 
     def mount(widget):
-        script = f"<script>{assets.page_script((widget._page_name,))}</script>"
+        script = f"<script>{assets.page_script((widget.page_name,))}</script>"
         style = f"<style>{assets.style()}</style>"
         text = f"<meta charset=utf-8>{style}{widget.to_html()}{script}"
         (tmp_path / "page.html").write_text(text, "utf-8")

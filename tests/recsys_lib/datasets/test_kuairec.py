@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from recsys_lib import datasets, evaluation
-from recsys_lib.datasets import kuairec_tables, registry
+from recsys_lib.datasets import kuairec, registry
 from recsys_lib.errors import DataError, DownloadError
-from recsys_lib.genres import genre_matrix
+from recsys_lib.features import genre_matrix
 from recsys_lib.ratings import Ratings
 
 WATCHED = (
@@ -32,7 +32,7 @@ BIG = [
     (3, 1, 11000, 11000, 1593911111.5),
 ]
 SMALL = [(0, 0, 4900, 9800, 1593999999.9), (0, 1, 33000, 11000, None), (1, 0, 9800, 9800, None)]
-NO = kuairec_tables.UNKNOWN
+NO = kuairec.UNKNOWN
 CAPTIONS = [
     # a caption in two lines with a bare CR, as four of the published ones are
     (0, NO, "教练：“我希望开启\r一段王朝”", "[]", 6, "明星娱乐", -124, NO, -124, NO),
@@ -56,9 +56,9 @@ DAILY = [
 
 def user(number, codes=None):
     """Return one row of user_features.csv."""
-    row = dict.fromkeys(kuairec_tables.USER_NUMBERS, number)
-    row |= dict.fromkeys(kuairec_tables.USER_TEXT, "(0,10]")
-    row |= dict.fromkeys(kuairec_tables.USER_CODES, 1) | (codes or {})
+    row = dict.fromkeys(kuairec.USER_NUMBERS, number)
+    row |= dict.fromkeys(kuairec.USER_TEXT, "(0,10]")
+    row |= dict.fromkeys(kuairec.USER_CODES, 1) | (codes or {})
     return {"user_id": number, **row, "user_active_degree": "UNKNOWN"}
 
 
@@ -99,9 +99,7 @@ def files(**changed):
             ("video_id", "manual_cover_text", "caption", "topic_tag", *levels), CAPTIONS
         ),
         "user_features.csv": table(people[0], [person.values() for person in people]),
-        "item_daily_features.csv": table(
-            ("video_id", "date", *kuairec_tables.STATIC, *NUMBERS), DAILY
-        ),
+        "item_daily_features.csv": table(("video_id", "date", *kuairec.STATIC, *NUMBERS), DAILY),
         "social_network.csv": b"user_id,friend_list\n0,[3]\n",
     }
     return content | changed
@@ -130,8 +128,8 @@ def zipped(path, monkeypatch):
         for name, raw in files().items():
             archive.writestr(f"KuaiRec 2.0/data/{name}", raw)
     digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    release = dataclasses.replace(registry.KUAIREC, md5=digest)
-    monkeypatch.setitem(registry.EVERY.maps[1], "kuairec", release)
+    release = dataclasses.replace(registry.RELEASES["kuairec"], hash=f"md5:{digest}")
+    monkeypatch.setitem(registry.RELEASES, "kuairec", release)
 
 
 @pytest.fixture
@@ -176,7 +174,7 @@ def test_captions_categories_and_days_of_videos(data):
     assert items["title"][:3].tolist() == [items["caption"][0], "高品质", "长高 育儿"]
     assert items["title"][9] == "video 9"
     assert items["title"][7] == '我一是个, "创" ' + 37 * "好" + "…"
-    assert len(items["title"][7]) == kuairec_tables.TITLE
+    assert len(items["title"][7]) == kuairec.TITLE
     assert items["caption"][7].endswith(60 * "好")
     assert items["genres"].tolist() == [
         "明星娱乐",

@@ -6,22 +6,17 @@ import pytest
 
 from course.leaderboard.oracle import Oracle
 from recsys_lib import datasets, evaluation, models
-from recsys_lib.datasets import registry, watching
-from recsys_lib.datasets.kuairec_tables import USER_CODES, USER_NUMBERS, USER_TEXT
-from recsys_lib.datasets.watch_truth import LIKED
+from recsys_lib.datasets import LIKED, registry
+from recsys_lib.datasets.kuairec import USER_CODES, USER_NUMBERS, USER_TEXT
+from recsys_lib.datasets.simulator import watches
 from recsys_lib.errors import DataError, UnknownIdError
-from recsys_lib.genres import genre_matrix
+from recsys_lib.features import genre_matrix
 
 SIZES = {"n_users": 400, "n_items": 500, "n_small_users": 120, "n_small_items": 200}
 
 
-@pytest.fixture(scope="module")
-def data():
-    return watching.generate(seed=3)
-
-
 def make(seed=0, n_watches=30_000, **options):
-    return watching.generate(**{**SIZES, "n_watches": n_watches, "seed": seed, **options})
+    return datasets.simulate_watches(**{**SIZES, "n_watches": n_watches, "seed": seed, **options})
 
 
 def pairs(ratings):
@@ -31,36 +26,36 @@ def pairs(ratings):
 # ---- what is observed
 
 
-def test_two_matrices_without_a_common_pair(data):
-    big, small = data.ratings, data.full
+def test_two_matrices_without_a_common_pair(watched):
+    big, small = watched.ratings, watched.full
     assert len(big) == 480_000
     assert not np.intersect1d(pairs(big), pairs(small)).size
     for matrix in (big, small):
         assert (np.diff(pairs(matrix)) > 0).all()  # sorted, no pair twice
-        np.testing.assert_array_equal(matrix.item_ids, data.items["item_id"])
-        np.testing.assert_array_equal(matrix.user_ids, data.users["user_id"])
+        np.testing.assert_array_equal(matrix.item_ids, watched.items["item_id"])
+        np.testing.assert_array_equal(matrix.user_ids, watched.users["user_id"])
         assert matrix.by_user.values.min() >= 0
         assert matrix.by_user.values.max() <= matrix.scale[1]
-    assert big.timestamps.min() >= watching.START
+    assert big.timestamps.min() >= watches.START
     assert small.timestamps is None  # KuaiRec's lacks some
 
 
-def test_the_small_matrix_is_fully_observed_but_for_blocked_authors(data):
-    counts = data.full.by_user.counts
+def test_the_small_matrix_is_fully_observed_but_for_blocked_authors(watched):
+    counts = watched.full.by_user.counts
     assert (counts > 0).sum() == 300
-    assert (data.full.by_item.counts > 0).sum() == 600
-    assert len(data.full) / (300 * 600) == pytest.approx(0.996, abs=0.002)
+    assert (watched.full.by_item.counts > 0).sum() == 600
+    assert len(watched.full) / (300 * 600) == pytest.approx(0.996, abs=0.002)
     # Who misses a video there misses all of its author's, in both matrices.
-    authors = data.items["author_id"].to_numpy()
-    small_items = np.flatnonzero(data.full.by_item.counts)
+    authors = watched.items["author_id"].to_numpy()
+    small_items = np.flatnonzero(watched.full.by_item.counts)
     for u in np.flatnonzero((counts > 0) & (counts < 600))[:50]:
-        missed = np.setdiff1d(small_items, data.full.by_user.row(u)[0])
-        watched = np.concatenate([data.full.by_user.row(u)[0], data.ratings.by_user.row(u)[0]])
-        assert not np.isin(authors[watched], authors[missed]).any()
+        missed = np.setdiff1d(small_items, watched.full.by_user.row(u)[0])
+        rows = [matrix.by_user.row(u)[0] for matrix in (watched.full, watched.ratings)]
+        assert not np.isin(authors[np.concatenate(rows)], authors[missed]).any()
 
 
-def test_ratios_have_the_published_shape(data):
-    for matrix in (data.ratings, data.full):
+def test_ratios_have_the_published_shape(watched):
+    for matrix in (watched.ratings, watched.full):
         ratios = matrix.by_user.values
         counts, edges = np.histogram(ratios, np.arange(0, 4.05, 0.1))
         assert edges[1:][counts[1:].argmax() + 1] <= 1  # the mode, glances apart
@@ -70,16 +65,16 @@ def test_ratios_have_the_published_shape(data):
         assert ratios.max() > 4
 
 
-def test_videos_of_the_small_matrix_that_nobody_watched_before(data):
-    counts = data.ratings.by_item.counts
-    cold = data.ratings.item_index(data.truth.cold_items)
+def test_videos_of_the_small_matrix_that_nobody_watched_before(watched):
+    counts = watched.ratings.by_item.counts
+    cold = watched.ratings.item_index(watched.truth.cold_items)
     assert len(cold) == 0.05 * 600
     assert (counts[cold] == 0).all()
-    assert (data.full.by_item.counts[cold] > 250).all()
+    assert (watched.full.by_item.counts[cold] > 250).all()
 
 
-def test_what_is_shown_depends_on_fame_and_on_taste(data):
-    truth, big = data.truth, data.ratings
+def test_what_is_shown_depends_on_fame_and_on_taste(watched):
+    truth, big = watched.truth, watched.ratings
     counts = np.sort(big.by_item.counts)[::-1]
     assert counts[:200].sum() > 0.2 * counts.sum()  # a tenth of the videos, twice their share
     users, items = big.user_of_rating(), big.by_user.indices
@@ -89,11 +84,13 @@ def test_what_is_shown_depends_on_fame_and_on_taste(data):
     assert taste.mean() > random.mean() + 0.5 * random.std()
 
 
-def test_tables_have_kuairecs_columns(data):
-    assert sorted(data.users.columns) == sorted(["user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES])
-    assert {"title", "genres", "feat", "caption", "author_id", "video_duration"} <= {*data.items}
-    assert genre_matrix(data.items)[0].any(axis=1).all()
-    few = data.users[data.users["follow_user_num"].between(11, 50)]
+def test_tables_have_kuairecs_columns(watched):
+    assert sorted(watched.users.columns) == sorted(
+        ["user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES]
+    )
+    assert {"title", "genres", "feat", "caption", "author_id", "video_duration"} <= {*watched.items}
+    assert genre_matrix(watched.items)[0].any(axis=1).all()
+    few = watched.users[watched.users["follow_user_num"].between(11, 50)]
     assert (few["follow_user_num_range"] == "(10,50]").all()
     assert len(few) > 100
 
@@ -108,25 +105,25 @@ def explained(columns, y):
     return 1 - residual.var() / y.var() * (len(y) - 1) / (len(y) - np.linalg.matrix_rank(x))
 
 
-def test_features_tell_of_users_and_videos_but_not_all(data):
+def test_features_tell_of_users_and_videos_but_not_all(watched):
     telling = pd.get_dummies(
-        data.users[["onehot_feat1", "onehot_feat2", "onehot_feat9"]].astype(str)
+        watched.users[["onehot_feat1", "onehot_feat2", "onehot_feat9"]].astype(str)
     )
-    silent = pd.get_dummies(data.users[["onehot_feat4", "onehot_feat7"]].astype(str))
-    taste = data.truth.user_factors[:, 0]
+    silent = pd.get_dummies(watched.users[["onehot_feat4", "onehot_feat7"]].astype(str))
+    taste = watched.truth.user_factors[:, 0]
     assert 0.25 < explained(telling.to_numpy(float), taste) < 0.55
     assert abs(explained(silent.to_numpy(float), taste)) < 0.05
-    genres = genre_matrix(data.items)[0].astype(float)
-    assert 0.2 < explained(genres, data.truth.item_factors[:, 0]) < 0.6
-    length = np.log(data.items[["video_duration"]].to_numpy())
-    assert explained(length, data.truth.item_biases) > 0.05
+    genres = genre_matrix(watched.items)[0].astype(float)
+    assert 0.2 < explained(genres, watched.truth.item_factors[:, 0]) < 0.6
+    length = np.log(watched.items[["video_duration"]].to_numpy())
+    assert explained(length, watched.truth.item_biases) > 0.05
 
 
 # ---- the truth
 
 
-def test_the_truth_of_a_pair_is_what_is_drawn(data):
-    truth, rng = data.truth, np.random.default_rng(0)
+def test_the_truth_of_a_pair_is_what_is_drawn(watched):
+    truth, rng = watched.truth, np.random.default_rng(0)
     for user, item in ((0, 5), (700, 3), (11, truth.cold_items[0])):
         drawn = truth.simulate(np.full(200_000, user), item, rng).astype(np.float64)
         for ratio in (0.01, 0.3, 1.0, LIKED):
@@ -137,21 +134,21 @@ def test_the_truth_of_a_pair_is_what_is_drawn(data):
     assert truth.p_more(0, 5, 0.0)[0] == 1
 
 
-def test_the_likes_of_the_matrix_come_from_the_truth(data):
-    users, items = data.full.user_of_rating(), data.full.by_user.indices
-    p = data.truth.p_more(data.full.user_ids[users], data.full.item_ids[items])
-    liked = data.full.by_user.values > LIKED
+def test_the_likes_of_the_matrix_come_from_the_truth(watched):
+    users, items = watched.full.user_of_rating(), watched.full.by_user.indices
+    p = watched.truth.p_more(watched.full.user_ids[users], watched.full.item_ids[items])
+    liked = watched.full.by_user.values > LIKED
     assert liked.mean() == pytest.approx(p.mean(), rel=0.05)
     sure = p > np.quantile(p, 0.99)
     assert liked[sure].mean() == pytest.approx(p[sure].mean(), rel=0.1)
 
 
-def test_nobody_beats_the_oracle(data):
-    ground = evaluation.fully_observed(data)
+def test_nobody_beats_the_oracle(watched):
+    ground = evaluation.fully_observed(watched)
     found = {
         name: ground.test(name, model.fit(ground.train), ["ndcg@10", "precision@10"])
         for name, model in {
-            "oracle": Oracle(data.truth),
+            "oracle": Oracle(watched.truth),
             "popularity": models.Popularity(),
             "bpr": models.BPR(threshold=LIKED, n_epochs=30),
         }.items()
@@ -160,31 +157,27 @@ def test_nobody_beats_the_oracle(data):
         values = {name: report[metric] for name, report in found.items()}
         assert values["oracle"] > values["bpr"] > 2 * values["popularity"]
     # Its list is the best by the exact chance of a like, user by user.
-    truth, some = data.truth, data.full.user_ids[data.full.by_user.counts > 0][:5]
+    truth, some = watched.truth, watched.full.user_ids[watched.full.by_user.counts > 0][:5]
     for user in some:
-        p = truth.p_more(user, data.items["item_id"])
-        order = np.argsort(-truth.enjoyment(user, data.items["item_id"]), kind="stable")
+        p = truth.p_more(user, watched.items["item_id"])
+        order = np.argsort(-truth.enjoyment(user, watched.items["item_id"]), kind="stable")
         assert (np.diff(p[order]) <= 1e-12).all()
     errors = evaluation.evaluate(
         Oracle(truth).fit(ground.train),
         ground.train,
-        data.full,
+        watched.full,
         ["rmse"],
         **ground.development.options,
     )
-    spread = truth.std(
-        data.full.user_ids[data.full.user_of_rating()],
-        data.full.item_ids[data.full.by_user.indices],
-    )
-    floor = np.sqrt(np.mean(np.square(spread, dtype=np.float64)))
+    floor = truth.noise_floor(watched.full)
     assert errors["rmse"] == pytest.approx(floor, rel=0.02)
 
 
-def test_the_truth_knows_its_own_ids_only(data):
+def test_the_truth_knows_its_own_ids_only(watched):
     with pytest.raises(UnknownIdError, match="no item 99999"):
-        data.truth.expected(0, 99_999)
+        watched.truth.expected(0, 99_999)
     with pytest.raises(DataError, match="2, 3 long"):
-        data.truth.p_more([0, 1], [0, 1, 2])
+        watched.truth.p_more([0, 1], [0, 1, 2])
 
 
 # ---- options
@@ -211,8 +204,8 @@ def test_by_name_and_at_kuairecs_size():
         "synthetic-kuairec", "synthetic-kuairec", "synthetic",
     )  # fmt: skip
     assert len(data.ratings) == 20_000
-    sizes = registry.WATCHED["synthetic-kuairec"]
-    assert sizes["n_watches"] == registry.KUAIREC.n_ratings
+    sizes = registry.WATCHES["synthetic-kuairec"]
+    assert sizes["n_watches"] == registry.RELEASES["kuairec"].n_ratings
     assert datasets.resolve("auto:synthetic-watch") == "synthetic-watch"
 
 

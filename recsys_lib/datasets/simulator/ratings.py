@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from math import ceil, inf, log, sqrt
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recsys_lib.datasets import titles
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.datasets.simulation import DAY, END, START, YEAR, Films, Users, live
-from recsys_lib.datasets.truth import Truth
+from recsys_lib.datasets.simulator import catalogue
+from recsys_lib.datasets.simulator.kernels import DAY, END, START, YEAR, Films, Users, live
+from recsys_lib.datasets.simulator.truth import RatingTruth
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import CSR, Ratings
 
-__all__ = ["Truth", "generate"]
-
 _HALF_STARS = 33 * YEAR  # 2003: who came before keeps to whole stars
-_GENRE_SHARE = 0.4  # of the variance of a film's factors
 
 
-class _Options(NamedTuple):
-    n_users: int
-    n_items: int
-    n_ratings: int
-    seed: int
-    n_factors: int
-    taste: float
-    noise: float
-    min_ratings: int
-
-
-def generate(
+def simulate_ratings(
     n_users: int = 1_000,
     n_items: int = 2_000,
     n_ratings: int = 100_000,
@@ -47,7 +33,7 @@ def generate(
 
     A rating is the enjoyment μ + b_u + b_i + p_u·q_i + drift(t) plus normal noise, rounded by the
     user's own habit. What is watched depends on the film's popularity, its age and the user's taste
-    p_u·q_i but never on the noise, so observed ratings have the distribution that `Truth` says.
+    p_u·q_i but never on the noise, so observed ratings have the distribution that the truth says.
 
     Parameters
     ----------
@@ -67,17 +53,28 @@ def generate(
     Returns
     -------
     Dataset
-        With `truth`.
+        With `truth`, a `RatingTruth`.
 
     Raises
     ------
     DataError
         The sizes contradict each other; the message says what to change.
     """
-    options = _Options(**locals())
-    _check(options)
+    options = dict(locals())
+    check_options(options)
+    if n_ratings > n_users * n_items:
+        raise DataError(
+            f"n_ratings={n_ratings} is more than the {n_users * n_items} pairs of "
+            f"n_users={n_users} and n_items={n_items}: ask for fewer ratings or more of the others"
+        )
+    if n_ratings < n_users * min_ratings:
+        raise DataError(
+            f"n_ratings={n_ratings} is too few for n_users={n_users} with min_ratings={min_ratings}"
+            f" each: ask for at least {n_users * min_ratings} ratings, for fewer users or for a "
+            "smaller min_ratings"
+        )
     rng = np.random.default_rng(seed)
-    items, films, genre_vectors = _make_films(options, rng)
+    items, films, genre_vectors = _make_films(n_items, n_ratings, n_factors, rng)
     users = _make_users(options, films.released, rng)
     mu, drift = 3.6, 0.1  # what is observed has a mean of about 3.5, as MovieLens has
     indices, values = np.empty(n_ratings, np.int32), np.empty(n_ratings, np.float32)
@@ -88,7 +85,7 @@ def generate(
     ratings = Ratings(
         np.arange(1, n_users + 1), ids, CSR(users.indptr, indices, values), timestamps=times
     )
-    truth = Truth(
+    truth = RatingTruth(
         mu=mu,
         drift=drift,
         user_biases=users.bias,
@@ -101,70 +98,60 @@ def generate(
         ratings=ratings,
         cold_items=ids[np.bincount(indices, minlength=n_items) == 0],
     )
-    info = {
-        "name": "synthetic",
-        "source": "synthetic",
-        "path": None,
-        "licence": "none needed: all users, films and ratings are invented",
-        "citation": None,
-        "url": None,
-        "options": options._asdict(),
-    }
-    return Dataset("synthetic", ratings, items, None, info, truth)
+    return Dataset("synthetic", ratings, items, None, about("synthetic", options), truth)
 
 
-def _check(options: _Options) -> None:
-    """Refuse options that are out of range or contradict each other."""
-    for name, value in options._asdict().items():
+def check_options(options: dict[str, Any]) -> None:
+    """Refuse options of a simulator that are out of range."""
+    for name, value in options.items():
         if name in ("taste", "noise"):
             if not 0 <= value < inf:
-                raise DataError(f"{name}={value!r}: it must be a number of stars, not negative")
+                raise DataError(f"{name}={value!r}: it must be a number and not negative")
         elif not isinstance(value, int | np.integer) or value < (name != "seed"):
             raise DataError(f"{name}={value!r}: it must be a whole number and positive")
-    n_users, n_items, n_ratings, min_ratings = options[0], options[1], options[2], options[-1]
-    if n_ratings > n_users * n_items:
-        raise DataError(
-            f"n_ratings={n_ratings} is more than the {n_users * n_items} pairs of "
-            f"n_users={n_users} and n_items={n_items}: ask for fewer ratings or more of the others"
-        )
-    if n_ratings < n_users * min_ratings:
-        raise DataError(
-            f"n_ratings={n_ratings} is too few for n_users={n_users} with min_ratings={min_ratings}"
-            f" each: ask for at least {n_users * min_ratings} ratings, for fewer users or for a "
-            "smaller min_ratings"
-        )
+
+
+def about(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return what `Dataset.info` says of simulated data."""
+    return {
+        "name": name,
+        "source": "synthetic",
+        "path": None,
+        "licence": "none needed: all users, items and ratings are invented",
+        "citation": None,
+        "url": None,
+        "options": options,
+    }
 
 
 def _make_films(
-    options: _Options, rng: np.random.Generator
+    n: int, n_ratings: int, n_factors: int, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, Films, np.ndarray]:
     """Return the table of films, what the kernels need of it, and the genres' vectors."""
-    n, n_factors = options.n_items, options.n_factors
-    genres = titles.draw_genres(n, rng)
-    years = titles.draw_years(genres, rng)
-    names = np.array(titles.GENRES)
+    genres = catalogue.draw_genres(n, rng)
+    years = catalogue.draw_years(genres, rng)
     table = pd.DataFrame(
         {
             # Ids have gaps, as MovieLens' have: who takes an id for an index is found out.
             "item_id": np.cumsum(rng.integers(1, 4, n)),
-            "title": pd.Series(titles.invent_titles(genres, years, rng), dtype="str"),
+            "title": pd.Series(catalogue.invent_titles(genres, years, rng), dtype="str"),
             "year": pd.array(years.astype(np.int64), dtype="Int64"),
-            "genres": pd.Series(["|".join(names[row]) for row in genres], dtype="str"),
+            "genres": pd.Series(catalogue.genre_texts(genres), dtype="str"),
         }
     )
-    fame = rng.standard_normal(n) + titles.blend(genres, titles.POPULARITY)
+    fame = rng.standard_normal(n) + catalogue.blend(genres, catalogue.POPULARITY)
     fame = (fame - fame.mean()) / max(fame.std(), 1e-9)
     # Good films are seen more; and they fail further below the middle than they succeed above it.
     luck = rng.standard_normal(n)
-    bias = 0.27 * fame + titles.blend(genres, titles.QUALITY) + 0.3 * luck - 0.08 * luck**2
-    vectors = genre_vectors(n_factors, rng)
-    own = sqrt(1 - _GENRE_SHARE) * rng.standard_normal((n, n_factors))
+    bias = 0.27 * fame + catalogue.blend(genres, catalogue.QUALITY) + 0.3 * luck - 0.08 * luck**2
+    vectors = catalogue.genre_vectors(n_factors, rng)
+    own = sqrt(1 - catalogue.GENRE_SHARE) * rng.standard_normal((n, n_factors))
     # The larger the catalogue, the longer its tail; though everything in it somebody cared for. And
     # no film takes more than about 1 % of the choices: half of MovieLens' users have seen its most
     # popular film, the other half have not.
     size = log(n / 2000)
     weight = np.exp(max(1.2, 1.6 + 0.22 * size + 0.045 * size * abs(size)) * fame)
-    weight += 0.4 * weight.sum() / options.n_ratings
+    weight += 0.4 * weight.sum() / n_ratings
     capped = weight
     for _ in range(20):  # the limit depends on the sum of what it limits
         capped = weight / (1 + weight / (max(0.011, 5 / n) * capped.sum()))
@@ -173,7 +160,7 @@ def _make_films(
     cumulative /= cumulative[-1]
     films = Films(
         bias=(bias - (weight * bias).sum()).astype(np.float32),
-        factors=(titles.blend(genres, vectors) + own).astype(np.float32),
+        factors=(catalogue.blend(genres, vectors) + own).astype(np.float32),
         released=(years - 1970) * YEAR + 2 * DAY,  # calendar years begin up to 2 days late
         weight=weight,
         cumulative=cumulative,
@@ -182,26 +169,12 @@ def _make_films(
     return table, films, vectors.astype(np.float32)
 
 
-def genre_vectors(n_factors: int, rng: np.random.Generator) -> np.ndarray:
-    """Return f_g, (19, K): genres that keep company are alike.
-
-    They are centred and scaled so that Σ_g f_g / √F_i has variance _GENRE_SHARE over films.
-    """
-    sets, p = titles.genre_sets()
-    pairs = titles.genre_pairs()
-    raw = rng.standard_normal((len(pairs), n_factors))
-    f = raw + np.einsum("gh,hk->gk", pairs / np.diag(pairs), raw)
-    ones = np.ones(len(pairs))
-    f -= np.einsum("s,sk->k", p, titles.blend(sets, f)) / (p * titles.blend(sets, ones)).sum()
-    return f * np.sqrt(_GENRE_SHARE / np.einsum("s,sk->k", p, titles.blend(sets, f) ** 2))
-
-
-def _make_users(options: _Options, released: np.ndarray, rng: np.random.Generator) -> Users:
-    n, n_films = options.n_users, len(released)
+def _make_users(options: dict[str, Any], released: np.ndarray, rng: np.random.Generator) -> Users:
+    n, n_ratings, n_films = options["n_users"], options["n_ratings"], len(released)
     zeal = rng.standard_normal(n)
     # Nobody sees more than half of all films, unless the average user must see a quarter.
-    most = ceil(np.clip(2 * options.n_ratings / n, n_films / 2, n_films))
-    counts = share_out(options.n_ratings, np.exp(1.35 * zeal), options.min_ratings, most)
+    most = ceil(np.clip(2 * n_ratings / n, n_films / 2, n_films))
+    counts = share_out(n_ratings, np.exp(1.35 * zeal), options["min_ratings"], most)
     # Some years bring more newcomers. Nobody begins before there are films enough to rate.
     year = rng.choice(22, n, p=rng.dirichlet(np.full(22, 8.0)))
     enough = np.minimum(counts + counts // 2, n_films) - 1
@@ -209,13 +182,13 @@ def _make_users(options: _Options, released: np.ndarray, rng: np.random.Generato
     began = np.ceil(np.maximum(began, np.sort(released)[enough]))
     halves = np.where(rng.random(n) < 0.1, 0, rng.uniform(0.35, 0.6, n))
     halves[began < _HALF_STARS] = 0
-    spectrum = 0.75 ** np.arange(options.n_factors)
-    spectrum *= options.taste / sqrt((spectrum**2).sum())
+    spectrum = 0.75 ** np.arange(options["n_factors"])
+    spectrum *= options["taste"] / sqrt((spectrum**2).sum())
     strength = np.exp(0.3 * rng.standard_normal((n, 1)) - 0.09)  # mean square 1
     return Users(
         bias=(0.4 * rng.standard_normal(n) - 0.07 * zeal).astype(np.float32),
         factors=(strength * spectrum * rng.standard_normal((n, len(spectrum)))).astype(np.float32),
-        noise=(options.noise * np.exp(0.3 * rng.standard_normal(n))).astype(np.float32),
+        noise=(options["noise"] * np.exp(0.3 * rng.standard_normal(n))).astype(np.float32),
         halves=halves.astype(np.float32),
         began=began,
         returns=0.5 * rng.random(n) ** 9,  # most come once, some for years

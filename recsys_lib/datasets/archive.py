@@ -1,0 +1,200 @@
+"""Read files of a release, packed or unpacked, and say where one is not as it was published."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from recsys_lib.datasets.registry import Layout, Release
+from recsys_lib.errors import DataError
+from recsys_lib.ratings import Ratings
+
+# Ids are looked up in arrays as long as the largest id. Those of MovieLens end below 300,000.
+MAX_ID = 50_000_000
+_BLOCK = 1 << 24  # bytes of text parsed at a time
+_PART = 1 << 20  # ratings renumbered at a time
+
+
+def refuse(where: str, row: int | None, what: str) -> NoReturn:
+    """Raise the `DataError` that names a file, its row counted from 1, and what is wrong there."""
+    raise DataError(f"{where}{'' if row is None else f', row {row}'}: {what}")
+
+
+def refuse_first(wrong: np.ndarray, where: str, first: int, what: str, values: np.ndarray) -> None:
+    """Refuse the first row that is `wrong`, if any; `what` is formatted with its value.
+
+    `first` is the row of the file that the arrays begin with.
+    """
+    if wrong.any():
+        row = int(wrong.argmax())
+        refuse(where, row + first, what.format(values[row]))
+
+
+@contextmanager
+def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes], str]]:
+    """Open one file of the release; yield it and the name by which errors call it."""
+    file = path / member
+    if file.is_file():
+        with file.open("rb") as stream:
+            yield stream, str(file)
+    elif path.is_dir():
+        raise DataError(
+            f"{path} holds no file {member}, but {release.name} has one: unpack {release.url} again"
+        )
+    else:
+        name = f"{release.folder}/{member}"
+        with zipfile.ZipFile(path) as archive:
+            if name not in archive.namelist():
+                raise DataError(f"{path} holds no file {name}: fetch {release.url} again")
+            with archive.open(name) as stream:
+                yield stream, f"{path}:{name}"
+
+
+class _OneByteSeparators(io.RawIOBase):
+    """A stream of which each ``::`` is read as a tab: Arrow's separators have one byte."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
+            chunk = (self.rest + new).replace(b"::", b"\t")
+            # A colon at the end may be the first half of a separator: keep it for the next read.
+            self.rest = b":" if new and chunk.endswith(b":") else b""
+            chunk = chunk.removesuffix(self.rest)
+            if chunk or not new:  # nothing at all would mean the end
+                return chunk
+
+
+def read_columns(
+    stream: IO[bytes],
+    layout: Layout,
+    where: str,
+    columns: Mapping[str, pa.DataType],
+    may_be_empty: bool = False,
+) -> list[np.ndarray]:
+    """Return columns of a file of ratings, in file order.
+
+    An empty cell is an error, or where that is allowed a NaN (in a column of float64).
+    """
+    double = layout.separator == "::"
+    try:
+        reader = pa.csv.open_csv(
+            _OneByteSeparators(stream) if double else stream,
+            # One thread: with more, Arrow is no faster here and its errors do not name the row.
+            pa.csv.ReadOptions(
+                use_threads=False,
+                block_size=_BLOCK,
+                column_names=None if layout.header else list(columns),
+            ),
+            pa.csv.ParseOptions(delimiter="\t" if double else layout.separator),
+            pa.csv.ConvertOptions(
+                column_types=columns,
+                include_columns=list(columns),
+                null_values=[""] if may_be_empty else [],
+            ),
+        )
+        table = pa.Table.from_batches(reader, reader.schema)
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        text = " ".join(str(error.args[0]).split())
+        row = re.search(r"Row #(\d+): ", text)
+        refuse(where, int(row[1]) if row else None, text.replace(row[0], "") if row else text)
+    if not table.num_rows:
+        refuse(where, None, "it holds no rating")
+    arrays = []
+    while table.num_columns:  # one after the other, so that no two copies of all of it exist
+        column = table.column(0)
+        if column.null_count and column.type != pa.float64():
+            empty = int(column.is_null().to_numpy().argmax())
+            refuse(where, empty + 1 + layout.header, f"{table.column_names[0]} is empty")
+        arrays.append(column.to_numpy())
+        table = table.remove_column(0)
+    return arrays
+
+
+def index_columns(
+    columns: list[np.ndarray],
+    release: Release,
+    where: str,
+    item_ids: np.ndarray,
+    user_ids: np.ndarray | None = None,
+    kind: str = "movie",
+) -> Ratings:
+    """Check the ratings and put indices in the place of ids.
+
+    Parameters
+    ----------
+    columns : list of arrays
+        Users, items, ratings and times (float64 with NaN where there is none); the list is emptied.
+    release : Release
+        Whose file it is; `where` is the file's name in errors.
+    item_ids, user_ids : int64 arrays, ascending
+        Those that the release's tables hold; without `user_ids`, the users who rate.
+    kind : str
+        What errors call an item.
+    """
+    users, items, values, times = columns
+    columns.clear()
+    layout, (low, high) = release.layout, release.scale
+    first = 1 + layout.header  # the file's rows are counted from 1
+    wrong = ~((values >= low) & (values <= high) & np.isfinite(values))  # true for NaN too
+    says = f"a rating from {low:g} to {high:g}" if high < np.inf else "a watch ratio"
+    refuse_first(wrong, where, first, f"{{:g}} is not {says}", values)
+    check_ids(users, "user", where, first)
+    check_ids(items, kind, where, first)
+    if user_ids is None:
+        user_ids = _distinct(users)
+    users = _positions(users, user_ids, f"user does not stand in {layout.users}", where, first)
+    items = _positions(items, item_ids, f"{kind} does not stand in {layout.items}", where, first)
+    known = times.dtype == np.int64 or not np.isnan(times).any()
+    when = times.astype(np.int64, copy=False) if known else None
+    return Ratings.from_arrays(users, items, values, when, user_ids, item_ids, release.scale)
+
+
+def check_ids(ids: np.ndarray, kind: str, where: str, first: int) -> None:
+    """Refuse what cannot be the id of a `kind`; `first` is the file's row of the first id."""
+    if ids.min() < 0 or ids.max() > MAX_ID:
+        says = f"{{}} is not the id of a {kind}"
+        refuse_first((ids < 0) | (ids > MAX_ID), where, first, says, ids)
+
+
+def _distinct(ids: np.ndarray) -> np.ndarray:
+    """Return the ids that occur, int64 ascending, without sorting."""
+    seen = np.zeros(int(ids.max()) + 1, bool)
+    for part in _parts(ids):
+        seen[part] = True
+    return np.flatnonzero(seen)
+
+
+def _positions(
+    ids: np.ndarray, universe: np.ndarray, says: str, where: str, first: int
+) -> np.ndarray:
+    """Return where each id stands in `universe`, int32; refuse the first that does not."""
+    table = np.full(max(int(universe[-1]), int(ids.max())) + 1, -1, np.int32)
+    table[universe] = np.arange(len(universe), dtype=np.int32)
+    found = np.empty(len(ids), np.int32)
+    for source, target in zip(_parts(ids), _parts(found), strict=True):
+        target[:] = table[source]
+    if found.min() < 0:
+        refuse(where, int((found < 0).argmax()) + first, f"its {says}")
+    return found
+
+
+def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield views: NumPy makes int64 copies of int32 arrays that it indexes with."""
+    for start in range(0, len(array), _PART):
+        yield array[start : start + _PART]

@@ -1,0 +1,137 @@
+"""Data sets by name: from a folder, the cache or the network, or simulated."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache as _once
+from typing import Any
+
+from recsys_lib.datasets import cache, fetch, kuairec, movielens, registry, simulator
+from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.errors import DataError, DownloadError
+
+logger = logging.getLogger("recsys_lib")
+
+# What "auto" takes, best first, if it is on this machine already; the first is also downloaded.
+_AUTO = ("ml-latest-small", "ml-100k", "ml-1m")
+
+
+def load(name: str = "auto", **options: Any) -> Dataset:
+    """Load a data set.
+
+    Parameters
+    ----------
+    name : str
+        * A MovieLens release (`available` lists them), or ``"kuairec"``. It is looked for in the
+          folder that RECSYS_DATA_HOME names (archive or unpacked), then in the user's cache
+          (RECSYS_CACHE), and then downloaded, unless RECSYS_OFFLINE is set.
+        * ``"synthetic"``, or ``"synthetic-1m"`` and the like: simulated, of that release's size.
+          ``"synthetic-watch"`` and ``"synthetic-kuairec"``: simulated watch ratios, of a size for a
+          chapter, and of KuaiRec's.
+        * ``"auto"``: a small release that is on this machine, else ml-latest-small downloaded, else
+          ``"synthetic"``.
+        * ``"auto:NAME"``: NAME if it can be had, else simulated data of its size (for KuaiRec,
+          ``"synthetic-watch"``). A folder in RECSYS_DATA_HOME that lacks files is passed over.
+    **options
+        For simulated data: what `simulate_ratings` or `simulate_watches` takes, such as ``seed`` or
+        ``n_ratings``.
+
+    Returns
+    -------
+    Dataset
+        After the first load, the arrays of a release are mapped from the cache.
+
+    Raises
+    ------
+    UnknownDatasetError
+        There is no such name.
+    DownloadError
+        It is not on this machine and could not be fetched.
+    DataError
+        A file is damaged or not in the published form, or a release was given options.
+    """
+    name, source = _find(name)
+    if source is not None:
+        if options:
+            raise DataError(
+                f"{name} takes no option {', '.join(options)}: only synthetic data can be varied"
+            )
+        return _load_release(registry.RELEASES[name], source)
+    if name in registry.WATCHES:
+        data = simulator.simulate_watches(**{**registry.WATCHES[name], **options})
+    else:
+        data = simulator.simulate_ratings(**{**registry.RATINGS[name], **options})
+    data.name = data.info["name"] = name
+    return data
+
+
+def resolve(name: str = "auto") -> str:
+    """Return the concrete name that `load` would use now, having downloaded it if it must be.
+
+    Raises
+    ------
+    UnknownDatasetError, DownloadError
+        As `load` does.
+    """
+    return _find(name)[0]
+
+
+def on_this_machine() -> list[str]:
+    """Return the MovieLens releases that are here already, smallest first. Loads nothing."""
+    names = registry.available()["name"]
+    return [name for name in names if fetch.find(registry.RELEASES[name])]
+
+
+def _find(name: str) -> tuple[str, fetch.Source | None]:
+    """Return the concrete name and, for a release, where it is; say which on the log."""
+    automatic = name == "auto" or name.startswith("auto:")
+    wanted = registry.check(name.removeprefix("auto:")) if name != "auto" else _AUTO[0]
+    if wanted not in registry.RELEASES:
+        return wanted, None
+    for look in (fetch.local, fetch.cached):
+        for candidate in _AUTO if name == "auto" else (wanted,):
+            release = registry.RELEASES[candidate]
+            source = look(release)
+            missing = fetch.missing(release, source) if source and automatic else []
+            if source and missing:
+                logger.warning("passed over %s: no %s", source.path, ", ".join(missing))
+            elif source:
+                logger.info("data set %r: %s, found at %s", name, candidate, source.path)
+                return candidate, source
+    try:
+        source = fetch.download(registry.RELEASES[wanted])
+    except DownloadError as error:
+        if not automatic:
+            raise
+        substitute = registry.twin(wanted)
+        logger.warning("data set %r: %s, simulated, because %s", name, substitute, error)
+        return substitute, None
+    logger.info("data set %r: %s, downloaded to %s", name, wanted, source.path)
+    return wanted, source
+
+
+def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
+    parts = cache.read(release.name, fetch.stamp(release, source))
+    if parts is None:
+        source = fetch.verify(release, source)
+        logger.info("reading %s from %s", release.name, source.path)
+        stamp = fetch.stamp(release, source)
+        parts = (kuairec if release.name == "kuairec" else movielens).read(release, source.path)
+        cache.write(release.name, stamp, parts)
+        parts = cache.read(release.name, stamp) or parts  # mapped, the memory is free again
+    _announce(release)
+    info = {
+        "name": release.name,
+        "source": source.kind,
+        "path": str(source.path),
+        "licence": release.licence,
+        "citation": release.citation,
+        "url": release.url,
+    }
+    return Dataset(release.name, parts.ratings, parts.items, parts.users, info, full=parts.full)
+
+
+@_once
+def _announce(release: registry.Release) -> None:
+    """Show the terms and the paper to cite, once a process."""
+    logger.info("%s: %s. Please cite: %s", release.name, release.licence, release.citation)

@@ -1,0 +1,234 @@
+"""The truth behind simulated data: the distribution of any pair's rating, or watch ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, ndtr
+
+from recsys_lib.datasets.simulator.kernels import END, START, round_stars, star_moments
+from recsys_lib.errors import DataError
+from recsys_lib.ratings import Ratings
+
+LIKED = 2.0  # watch ratio: KuaiRec's authors suggest "more than twice" as a like
+_CHUNK = 1 << 20  # ratings that are looked at together
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Truth:
+    """What a simulator knows: the enjoyment e = μ + b_u + b_i + p_u·q_i + drift(t) of any pair.
+
+    How a rating follows from it, and with what noise, is said by `RatingTruth` and `WatchTruth`.
+    Methods without ``_at`` take the data's own ids, n of each; a single one stands for n times the
+    same. They raise `UnknownIdError` for an id that the data does not hold, and `DataError` where
+    lengths differ. Those with ``_at`` take indices.
+
+    Attributes
+    ----------
+    user_biases, item_biases : (n_users,), (n_items,) float32
+    user_factors, item_factors : (n_users, K), (n_items, K) float32
+    ratings : Ratings
+        What was observed; of watches, the big matrix.
+    cold_items : (n,) int64
+        Ids of the items that nobody rated there.
+    mu : float
+        Enjoyment of the average item by an average user.
+    drift : float
+        By how much everyone's enjoyment rises from the first day to the last.
+    """
+
+    user_biases: np.ndarray
+    item_biases: np.ndarray
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    ratings: Ratings
+    cold_items: np.ndarray
+    mu: float = 0.0
+    drift: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(n_factors={self.user_factors.shape[1]}, {self.ratings!r})"
+
+    def enjoyment(self, user_ids: Any, item_ids: Any, timestamps: Any = None) -> np.ndarray:
+        """Return the enjoyment, (n,) float32, neither rounded nor clipped.
+
+        Without timestamps (seconds since 1970), the drift is that of the middle of the period: 0.
+        """
+        return self.enjoyment_at(*self._index(user_ids, item_ids, timestamps))
+
+    def expected(self, user_ids: Any, item_ids: Any, timestamps: Any = None) -> np.ndarray:
+        """Return the mean of the observed (rounded, clipped) rating, (n,) float32; exact.
+
+        No prediction has a smaller expected squared error.
+        """
+        return self.moments_at(*self._index(user_ids, item_ids, timestamps))[0].astype(np.float32)
+
+    def std(self, user_ids: Any, item_ids: Any, timestamps: Any = None) -> np.ndarray:
+        """Return the standard deviation of the observed rating, (n,) float32; exact."""
+        variance = self.moments_at(*self._index(user_ids, item_ids, timestamps))[1]
+        return np.sqrt(variance).astype(np.float32)
+
+    def simulate(
+        self, user_ids: Any, item_ids: Any, rng: np.random.Generator, timestamps: Any = None
+    ) -> np.ndarray:
+        """Draw ratings anew, (n,) float32, for any pairs and as often as they are given."""
+        users, items, times = self._index(user_ids, item_ids, timestamps)
+        return self.draw_at(users, items, rng, times)
+
+    def noise_floor(self, ratings: Ratings | None = None) -> float:
+        """Return the RMSE that no model can be expected to beat on these pairs.
+
+        It is the root of the mean variance of their ratings: that of `expected` itself, before the
+        dice are cast. `ratings` are a part of the data, by default all of it.
+        """
+        return self._root_mean(ratings, lambda mean, variance, rating: variance)
+
+    def rmse(self, ratings: Ratings | None = None) -> float:
+        """Return the RMSE of `expected` on these very ratings: that of a model that knows all."""
+        return self._root_mean(ratings, lambda mean, variance, rating: (rating - mean) ** 2)
+
+    def enjoyment_at(self, users: np.ndarray, items: np.ndarray, times: Any = None) -> np.ndarray:
+        """Return `enjoyment` by index."""
+        x = np.einsum("nk,nk->n", self.user_factors[users], self.item_factors[items])
+        x += np.float32(self.mu) + self.user_biases[users] + self.item_biases[items]
+        if times is not None:
+            x += (self.drift * ((times - START) / (END - START) - 0.5)).astype(np.float32)
+        return x
+
+    def moments_at(
+        self, users: np.ndarray, items: np.ndarray, times: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and variance of the observed rating, by index."""
+        raise NotImplementedError
+
+    def draw_at(
+        self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator, times: Any = None
+    ) -> np.ndarray:
+        """Draw ratings by index, (n,) float32."""
+        raise NotImplementedError
+
+    def _root_mean(self, ratings: Ratings | None, of: Callable[..., np.ndarray]) -> float:
+        """Return the root of the mean of a function of mean, variance and rating.
+
+        Some at a time, so that 100 M need no room.
+        """
+        given = self.ratings if ratings is None else ratings
+        if not self.ratings.same_universe(given):
+            raise DataError(
+                "these ratings are not of this simulated data: pass a part of it, as splits return"
+            )
+        users, (_, items, values) = given.user_of_rating(), given.by_user
+        total = 0.0
+        for k in range(0, len(given), _CHUNK):
+            part = slice(k, k + _CHUNK)
+            times = None if given.timestamps is None else given.timestamps[part]
+            moments = self.moments_at(users[part], items[part], times)
+            total += float(of(*moments, values[part]).sum(dtype=np.float64))
+        return sqrt(total / len(given)) if len(given) else float("nan")
+
+    def _index(self, user_ids: Any, item_ids: Any, timestamps: Any) -> tuple[Any, ...]:
+        """Return user indices, item indices and times (or None), all of one length."""
+        arrays = [self.ratings.user_index(user_ids), self.ratings.item_index(item_ids)]
+        if timestamps is not None:
+            arrays.append(np.atleast_1d(timestamps))
+        try:
+            users, items, *times = np.broadcast_arrays(*arrays)
+        except ValueError:
+            lengths = ", ".join(str(len(a)) for a in arrays)
+            raise DataError(
+                f"users, items (and timestamps) are {lengths} long: give as many of each"
+            ) from None
+        return users, items, times[0] if times else None
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class RatingTruth(Truth):
+    """The truth about stars: enjoyment and normal noise, rounded by the user's own habit.
+
+    Attributes
+    ----------
+    genre_vectors : (19, K) float32
+        f_g, rows as in `catalogue.GENRES`: q_i = Σ_g f_g / √F_i + a part of the film's own.
+    user_noise : (n_users,) float32
+        Standard deviation of the noise, in stars, before rounding.
+    user_halves : (n_users,) float32
+        Width h of the bins that round to half stars; those of whole stars are 1 − h wide. Users
+        with h = 0 give whole stars from 1 to 5, the others half stars from 0.5 to 5.
+    """
+
+    genre_vectors: np.ndarray
+    user_noise: np.ndarray
+    user_halves: np.ndarray
+
+    def moments_at(
+        self, users: np.ndarray, items: np.ndarray, times: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and variance of the stars, (n,) float32, by index."""
+        x = self.enjoyment_at(users, items, times)
+        mean, variance = np.empty_like(x), np.empty_like(x)
+        star_moments(x, self.user_noise[users], self.user_halves[users], mean, variance)
+        return mean, variance
+
+    def draw_at(
+        self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator, times: Any = None
+    ) -> np.ndarray:
+        """Draw stars by index, (n,) float32."""
+        noise = self.user_noise[users] * rng.standard_normal(len(users))
+        return round_stars(self.enjoyment_at(users, items, times) + noise, self.user_halves[users])
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class WatchTruth(Truth):
+    """The truth about watch ratios, of the big matrix `ratings` and the small one, `full`.
+
+    A video is skipped with probability 1 / (1 + exp(skip + steep e)), after a time that is
+    exponential with mean ``glance`` (of the video's length). Otherwise the ratio is log-normal,
+    with median exp(level + slope e) and a logarithm that spreads by ``noise``: people stop before
+    the end, or let the video begin anew. For one user, every quantile rises with e, so that the
+    order of e is the best order, whatever ratio makes a like.
+    """
+
+    full: Ratings
+    skip: float = 1.3
+    steep: float = 0.8
+    glance: float = 0.06
+    level: float = -0.35
+    slope: float = 0.4
+    noise: float = 0.42
+
+    def p_more(self, user_ids: Any, item_ids: Any, ratio: float = LIKED) -> np.ndarray:
+        """Return P(watch ratio > `ratio`), (n,) float64, by default that of a like; exact."""
+        skipped, centre = self._skipped(*self._index(user_ids, item_ids, None)[:2])
+        if ratio <= 0:
+            return np.ones_like(centre)
+        played = ndtr((centre - log(ratio)) / self.noise)
+        return skipped * np.exp(-ratio / self.glance) + (1 - skipped) * played
+
+    def moments_at(
+        self, users: np.ndarray, items: np.ndarray, times: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and variance of the ratio, (n,) float64, by index."""
+        skipped, centre = self._skipped(users, items)
+        mean = skipped * self.glance + (1 - skipped) * np.exp(centre + self.noise**2 / 2)
+        square = 2 * skipped * self.glance**2
+        square = square + (1 - skipped) * np.exp(2 * centre + 2 * self.noise**2)
+        return mean, square - mean**2
+
+    def draw_at(
+        self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator, times: Any = None
+    ) -> np.ndarray:
+        """Draw ratios by index, (n,) float32."""
+        p, centre = self._skipped(users, items)
+        skipped = rng.random(p.shape) < p
+        glance = self.glance * rng.standard_exponential(p.shape)
+        played = np.exp(centre + self.noise * rng.standard_normal(p.shape))
+        return np.where(skipped, glance, played).astype(np.float32)
+
+    def _skipped(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the probability of a skip, and the logarithm of the median otherwise."""
+        e = self.enjoyment_at(users, items).astype(np.float64)
+        return expit(-self.skip - self.steep * e), self.level + self.slope * e

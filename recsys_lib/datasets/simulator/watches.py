@@ -1,0 +1,269 @@
+"""A simulator of KuaiRec that knows the truth: who watches which video, and for how long.
+
+What it imitates of KuaiRec: two disjoint matrices, the small one 99.6 % dense; watch ratios with a
+mode below 1, some next to 0, a long tail to the right and few above 2; the columns of its tables.
+How strong tastes are, and how much the features tell of them, is chosen and not measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf, sqrt
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.datasets.kuairec import text_column
+from recsys_lib.datasets.simulator import catalogue
+from recsys_lib.datasets.simulator.catalogue import GENRE_SHARE
+from recsys_lib.datasets.simulator.ratings import about, check_options, share_out
+from recsys_lib.datasets.simulator.truth import WatchTruth
+from recsys_lib.errors import DataError
+from recsys_lib.ratings import CSR, Ratings
+
+START, DAYS = 1_593_878_400, 63  # the first second, 2020-07-05, and how long people watch
+BLOCKED = 0.004  # chance that a user has blocked an author: 99.6 % of the small matrix are left
+COLD = 0.05  # share of the small matrix's videos that nobody watches in the big one
+VIDEOS_AN_AUTHOR = 6
+TELLING = ("onehot_feat1", "onehot_feat2", "onehot_feat9")  # codes that go with a user's taste
+USER_SHARE, AUTHOR_SHARE = 0.4, 0.2  # of a user's and a video's factors, from codes and author
+_USERS_AT_A_TIME, _PAIRS_AT_A_TIME = 256, 1 << 20
+
+
+def simulate_watches(
+    n_users: int = 1_500,
+    n_items: int = 2_000,
+    n_watches: int = 480_000,
+    n_small_users: int = 300,
+    n_small_items: int = 600,
+    *,
+    seed: int = 0,
+    n_factors: int = 8,
+    taste: float = 0.7,
+) -> Dataset:
+    """Simulate users who watch short videos, as an app's recommender shows them and then all.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Size of the big matrix; both matrices have these users and videos for their universe.
+    n_watches : int
+        Exactly so many are in the big matrix. What is watched there depends on the video's fame and
+        on the user's taste, never on the noise.
+    n_small_users, n_small_items : int
+        Size of the small matrix, all of whose pairs are watched unless the user has blocked the
+        video's author. Some of its videos nobody watches in the big one: they are cold.
+    seed : int
+        Same seed, same bits.
+    n_factors : int
+        K, the length of p_u and q_i.
+    taste : float
+        Standard deviation of p_u·q_i over all pairs; that of all enjoyment is about 1.
+
+    Returns
+    -------
+    Dataset
+        With `full` and `truth`, a `WatchTruth`.
+
+    Raises
+    ------
+    DataError
+        The sizes contradict each other; the message says what to change.
+    """
+    options = dict(locals())
+    check_options(options)
+    if n_small_users > n_users or n_small_items >= n_items:
+        raise DataError(
+            f"the small matrix is to have {n_small_users} users and {n_small_items} videos, the "
+            f"big one {n_users} and {n_items}: "
+            "it is a part of the big one, and some videos must be left outside"
+        )
+    # The most videos that a user is shown: some of those outside the small matrix.
+    most = max(1, int(0.7 * (n_items - n_small_items)))
+    if not n_users <= n_watches <= n_users * most:
+        raise DataError(
+            f"n_watches={n_watches}: with these sizes each user has 1 to {most} watches, "
+            f"so ask for {n_users} to {n_users * most}"
+        )
+    rng = np.random.default_rng(seed)
+    genres = catalogue.draw_genres(n_items, rng)
+    items, authors = _invent_videos(genres, rng)
+    users, codes = _invent_users(n_users, rng)
+    user_ids, item_ids = users["user_id"].to_numpy(), items["item_id"].to_numpy()
+    user_factors = _user_factors(codes, n_factors, taste, rng)
+    item_factors = _item_factors(genres, authors, n_factors, rng)
+    fame = rng.standard_normal(n_items) + 0.5 * catalogue.blend(genres, catalogue.POPULARITY)
+    # Short videos are played again more often; an author's videos are alike in quality.
+    short = -_standardised(np.log(items["video_duration"].to_numpy()))
+    merit = rng.standard_normal(authors.max() + 1)[authors]
+    bias = 0.25 * short + 0.25 * merit + 0.2 * _standardised(fame)
+    bias += 0.4 * rng.standard_normal(n_items)
+    small_users = np.sort(rng.choice(n_users, n_small_users, replace=False)).astype(np.int32)
+    # The small matrix's videos: without replacement, by log-weights (a Gumbel race).
+    race = 0.5 * fame + rng.gumbel(size=n_items)
+    small_items = np.sort(np.argpartition(-race, n_small_items - 1)[:n_small_items])
+    small_items = small_items.astype(np.int32)
+    cold = rng.choice(small_items, round(COLD * n_small_items), replace=False)
+    fame[cold] = -inf
+    blocked = rng.random((n_small_users, authors.max() + 1)) < BLOCKED
+    nothing = CSR(np.zeros(n_users + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
+    nobody = Ratings(user_ids, item_ids, nothing)
+    truth = WatchTruth(
+        user_biases=(0.45 * rng.standard_normal(n_users)).astype(np.float32),
+        item_biases=bias.astype(np.float32),
+        user_factors=user_factors,
+        item_factors=item_factors,
+        cold_items=item_ids[np.sort(cold)],
+        ratings=nobody,
+        full=nobody,
+    )
+    zeal = np.exp(0.5 * rng.standard_normal(n_users))
+    indptr = np.concatenate([[0], np.cumsum(share_out(n_watches, zeal, 1, most))])
+    barred = np.zeros((n_small_users, n_items), bool)
+    barred[:, small_items] = True
+    barred |= blocked[:, authors]
+    indices = _shown(truth, indptr, fame, taste, small_users, barred, rng)
+    rows = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
+    ratios = _draw(truth, rows, indices, rng)
+    times = START + rng.integers(0, DAYS * 86_400, n_watches)
+    pairs = ~blocked[:, authors[small_items]]
+    some, others = np.nonzero(pairs)
+    full_ratios = _draw(truth, small_users[some], small_items[others], rng)
+    counts = np.zeros(n_users + 1, np.int64)
+    counts[small_users + 1] = pairs.sum(axis=1)
+    full_rows = CSR(np.cumsum(counts), small_items[others], full_ratios)
+    scale = (0.0, float(max(ratios.max(), full_ratios.max())))
+    big = Ratings(user_ids, item_ids, CSR(indptr, indices, ratios), None, times, scale)
+    full = Ratings(user_ids, item_ids, full_rows, None, None, scale)
+    truth = replace(truth, ratings=big, full=full)
+    name = "synthetic-watch"
+    return Dataset(name, big, items, users, about(name, options), truth, full)
+
+
+def _invent_videos(genres: np.ndarray, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the table of videos and each one's author, (n_items,) int64 from 0.
+
+    Columns are as `kuairec.read` has them, but for the daily counts: those would be of other users,
+    who are not simulated.
+    """
+    n = len(genres)
+    days = rng.integers(0, 400, n)
+    uploaded = np.datetime64("2019-06-01") + days
+    titles = text_column(catalogue.invent_titles(genres, 2019 + days / 365, rng))
+    # Some authors upload much, most of them little.
+    activity = rng.dirichlet(np.full(max(1, n // VIDEOS_AN_AUTHOR), 0.7))
+    authors = np.unique(rng.choice(len(activity), n, p=activity), return_inverse=True)[1]
+    table = pd.DataFrame(
+        {
+            "item_id": np.arange(n),
+            "title": titles,
+            "year": pd.array(uploaded.astype("datetime64[Y]").astype(int) + 1970, dtype="Int64"),
+            "genres": text_column(catalogue.genre_texts(genres)),
+            "caption": titles.copy(),
+            "topics": text_column([""] * n),
+            "feat": text_column("|".join(map(str, np.flatnonzero(row))) for row in genres),
+            "author_id": text_column(map(str, authors)),
+            "video_type": text_column(rng.choice(["NORMAL", "AD"], n, p=[0.95, 0.05])),
+            "upload_dt": text_column(uploaded.astype(str)),
+            "upload_type": text_column(rng.choice(["ShortImport", "LongImport", "Kmovie"], n)),
+            "video_duration": np.rint(  # ms
+                np.clip(9_500 * np.exp(0.6 * rng.standard_normal(n)), 3e3, 3e5)
+            ),
+        }
+    )
+    return table, authors
+
+
+def _invent_users(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the table of users, its 31 columns, and the telling codes, (n, len(TELLING)) int64."""
+    zeal = rng.standard_normal(n)
+    active = np.array(["middle_active", "high_active", "full_active"])
+    table = pd.DataFrame(
+        {
+            "user_id": np.arange(n),
+            "user_active_degree": text_column(active[np.searchsorted([-1.8, -1.0], zeal)]),
+            "is_lowactive_period": (rng.random(n) < 0.001).astype(np.int64),
+            "is_live_streamer": (rng.random(n) < 0.01).astype(np.int64),
+            "is_video_author": (rng.random(n) < 0.2).astype(np.int64),
+        }
+    )
+    for name, number in catalogue.TABLES["range"].items():
+        amount = np.exp(1.2 * rng.standard_normal(n)) * number["middle"]
+        whole = amount.astype(np.int64) + 15 * (name == "register_days")
+        table[name] = whole
+        labels = np.array(number["labels"])[np.searchsorted(number["ends"], whole)]
+        table[f"{name}_range"] = text_column(labels)
+    codes = {}
+    for name, size in catalogue.TABLES["codes"].items():
+        codes[name] = rng.choice(size, n, p=rng.dirichlet(np.full(size, 2.0)))
+        table[name] = pd.array(codes[name], dtype="Int64")
+    return table, np.column_stack([codes[name] for name in TELLING])
+
+
+def _user_factors(codes: np.ndarray, k: int, taste: float, rng: np.random.Generator) -> np.ndarray:
+    """Return p_u (n_users, K) float32: a part for each telling code, and a part of one's own."""
+    told = np.zeros((len(codes), k))
+    for column in codes.T:
+        told += rng.standard_normal((column.max() + 1, k))[column]
+    own = rng.standard_normal(told.shape)
+    p = sqrt(USER_SHARE / codes.shape[1]) * told + sqrt(1 - USER_SHARE) * own
+    spectrum = 0.8 ** np.arange(k)
+    return (p * spectrum * taste / sqrt((spectrum**2).sum())).astype(np.float32)
+
+
+def _item_factors(
+    genres: np.ndarray, authors: np.ndarray, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return q_i (n_items, K) float32: of the genres, of the author, and of the video alone."""
+    vectors = catalogue.genre_vectors(k, rng)
+    told = sqrt(GENRE_SHARE) * _standardised(catalogue.blend(genres, vectors))
+    style = sqrt(AUTHOR_SHARE) * rng.standard_normal((authors.max() + 1, k))[authors]
+    own = sqrt(1 - GENRE_SHARE - AUTHOR_SHARE) * rng.standard_normal((len(genres), k))
+    return (told + style + own).astype(np.float32)
+
+
+def _standardised(x: np.ndarray) -> np.ndarray:
+    return (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9)
+
+
+def _shown(
+    truth: WatchTruth,
+    indptr: np.ndarray,
+    fame: np.ndarray,
+    taste: float,
+    small_users: np.ndarray,
+    barred: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return what each user watches in the big matrix, indices int32 by `indptr`.
+
+    So many without replacement, with probabilities in proportion to exp(fame + taste): the
+    recommender of the app guesses both. `barred` are the pairs of the small matrix's users, a row
+    each, that are not shown.
+    """
+    indices = np.empty(indptr[-1], np.int32)
+    place = dict(zip(small_users.tolist(), barred, strict=True))
+    n_users, q = len(indptr) - 1, truth.item_factors
+    for start in range(0, n_users, _USERS_AT_A_TIME):
+        p = truth.user_factors[start : min(start + _USERS_AT_A_TIME, n_users)]
+        # Not by BLAS, whose last bits may depend on its threads.
+        race = fame + np.einsum("uk,ik->ui", p, q) / max(taste, 1e-9)
+        race += rng.gumbel(size=race.shape)
+        for u, row in enumerate(race, start):
+            if u in place:
+                row[place[u]] = -inf
+            n = indptr[u + 1] - indptr[u]
+            indices[indptr[u] : indptr[u + 1]] = np.sort(np.argpartition(-row, n - 1)[:n])
+    return indices
+
+
+def _draw(
+    truth: WatchTruth, users: np.ndarray, items: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw the watch ratios of pairs, (n,) float32, some at a time."""
+    ratios = np.empty(len(users), np.float32)
+    for start in range(0, len(users), _PAIRS_AT_A_TIME):
+        part = slice(start, start + _PAIRS_AT_A_TIME)
+        ratios[part] = truth.draw_at(users[part], items[part], rng)
+    return ratios

@@ -1,0 +1,72 @@
+"""Folders and a log for the tests of the data sets."""
+
+import http.server
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Return an empty RECSYS_DATA_HOME, with an empty cache and without a network."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("RECSYS_DATA_HOME", str(folder))
+    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RECSYS_OFFLINE", "1")
+    return folder
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level(logging.INFO, "recsys_lib")
+    return caplog
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves a folder; paths that begin with /503 or /short fail in that way."""
+
+    daemon_threads = False  # so that closing the server waits for them
+
+    def __init__(self, folder):
+        self.folder, self.requests = folder, []
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.serve_forever)
+        self.thread.start()
+
+    def stop(self):
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.requests.append(self.path)
+        path = self.server.folder / Path(self.path).name
+        if self.path.startswith("/503") or not path.is_file():
+            self.send_error(503 if self.path.startswith("/503") else 404)
+            return
+        content = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[:100] if self.path.startswith("/short") else content)
+
+
+@pytest.fixture
+def server(home, tmp_path, monkeypatch):
+    monkeypatch.delenv("RECSYS_OFFLINE")
+    for proxy in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.upper(), raising=False)
+    folder = tmp_path / "host"
+    folder.mkdir()
+    server = Server(folder)
+    yield server
+    server.stop()

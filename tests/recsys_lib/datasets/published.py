@@ -1,0 +1,145 @@
+"""Small releases in each published layout, and where the tests put them."""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import zipfile
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib.datasets import registry
+
+# id, title and genres as in the file, then the title and the year that are to come of it. Nobody
+# rates film 1200. All accents are in latin-1.
+FILMS = [
+    (318, "Shawshank Redemption, The (1994)", "Drama", "The Shawshank Redemption", 1994),
+    (1, "Toy Story (1995)", "Animation|Comedy", "Toy Story", 1995),
+    (
+        29,
+        "Cité: des enfants, La (City, The (old)) (1995)",
+        "Drama|War",
+        "La Cité: des enfants",
+        1995,
+    ),
+    (1200, "Aliens", "Action|Horror|Sci-Fi", "Aliens", None),
+    (30, "11'09\"01 - September 11, A  (2002) ", "", "A 11'09\"01 - September 11", 2002),
+]
+# user, item, rating, timestamp; user 7 rates film 1 twice, of which the later one counts
+RATED = [
+    (7, 1, 4, 964982703),
+    (7, 318, 5, 964982224),
+    (2, 30, 1, 1445714835),
+    (2, 29, 3, 1445714800),
+    (7, 1, 2, 964982931),
+    (900, 318, 5, 1537799250),
+]
+USERS = [
+    (2, "F", 25, "writer", "02139"),
+    (7, "M", 56, "K-12 student", "V3N4P"),
+    (900, "M", 18, "other", "10003"),
+]
+CODES = {"writer": 20, "K-12 student": 10, "other": 0}
+
+
+def members(release, films=FILMS, rated=RATED):
+    """Return file name -> bytes: the release's files as GroupLens writes them."""
+    half = 0.5 if release.scale[0] == 0.5 else 0  # whole stars in the old releases
+    rated = [(u, i, r - half, t) for u, i, r, t in rated]
+    if release.layout.header:
+
+        def table(header, rows):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\r\n").writerows([header, *rows])
+            return text.getvalue().encode()
+
+        return {
+            "README.txt": b"Summary\r\n",
+            "movies.csv": table(
+                ["movieId", "title", "genres"],
+                [(i, title, genres or "(no genres listed)") for i, title, genres, *_ in films],
+            ),
+            "ratings.csv": table(["userId", "movieId", "rating", "timestamp"], rated),
+        }
+    if release.layout.separator == "::":
+        files = {
+            "ratings.dat": "".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in rated).encode(),
+            "movies.dat": "".join(
+                f"{i}::{title}::{genres or '(no genres listed)'}\n"
+                for i, title, genres, *_ in films
+            ).encode("latin-1"),
+        }
+        if release.name == "ml-1m":
+            files["users.dat"] = "".join(
+                f"{u}::{sex}::{age}::{CODES[job]}::{code}\n" for u, sex, age, job, code in USERS
+            ).encode()
+        return files
+    # As u.genre lists them.
+    names = """unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|
+        Film-Noir|Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"""
+
+    def flags(genres):
+        mine = (genres or "unknown").split("|")
+        return "|".join(str(int(name.strip() in mine)) for name in names.split("|"))
+
+    return {
+        "u.data": "".join(f"{u}\t{i}\t{r}\t{t}\n" for u, i, r, t in rated).encode(),
+        "u.item": "".join(
+            f"{i}|{title}|01-Jan-1995||http://example.org/{i}|{flags(genres)}\n"
+            for i, title, genres, *_ in films
+        ).encode("latin-1"),
+        "u.user": "".join(
+            f"{u}|{age}|{sex}|{job}|{code}\n" for u, sex, age, job, code in USERS
+        ).encode(),
+    }
+
+
+def archive(path, release, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr(f"{release.folder}/", b"")
+        for name, content in files.items():
+            target.writestr(f"{release.folder}/{name}", content)
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def unpack(folder, files):
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def publish(monkeypatch, name, **changes):
+    """Put another hash or host into the registry."""
+    release = dataclasses.replace(registry.RELEASES[name], **changes)
+    monkeypatch.setitem(registry.RELEASES, name, release)
+    return release
+
+
+def put(home, monkeypatch, name, **content):
+    """Put a small archive of release `name` into `home` and publish its checksum."""
+    release = registry.RELEASES[name]
+    digest = archive(home / f"{name}.zip", release, members(release, **content))
+    return publish(monkeypatch, name, hash=digest)
+
+
+def assert_same(one, other):
+    pd.testing.assert_frame_equal(one.ratings.to_frame(), other.ratings.to_frame())
+    pd.testing.assert_frame_equal(one.items, other.items)
+    for a, b in zip(one.ratings.by_item, other.ratings.by_item, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(one.ratings.item_ids, other.ratings.item_ids)
+    assert one.ratings.scale == other.ratings.scale
+    assert one.ratings.n_duplicates == other.ratings.n_duplicates
+    assert (one.users is None) == (other.users is None)
+    if one.users is not None:
+        pd.testing.assert_frame_equal(one.users, other.users)
+
+
+def host(server, monkeypatch, name, path="", scheme="http", **changes):
+    """Let the server publish an archive of release `name`."""
+    release = registry.RELEASES[name]
+    digest = archive(server.folder / f"{name}.zip", release, members(release))
+    url = f"{scheme}://127.0.0.1:{server.server_port}{path}"
+    return publish(monkeypatch, name, **({"hash": digest, "host": url} | changes))

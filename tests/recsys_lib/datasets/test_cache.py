@@ -1,0 +1,105 @@
+"""The parsed copy: mapped, and made again when it is damaged, old or of another source."""
+
+import dataclasses
+import logging
+import shutil
+
+import numpy as np
+import pytest
+
+from recsys_lib import datasets, io
+from recsys_lib.datasets import registry
+from tests.recsys_lib.datasets.published import RATED, assert_same, members, put, unpack
+
+
+def test_the_second_load_is_mapped_and_the_same(home, monkeypatch, tmp_path, log):
+    put(home, monkeypatch, "ml-1m")
+    impossible = home / "ml-1m.zip" / "cache"  # below a file
+    monkeypatch.setenv("RECSYS_CACHE", str(impossible))
+    parsed = datasets.load("ml-1m")
+    assert not isinstance(parsed.ratings.by_user.values, np.memmap)
+    assert "RECSYS_CACHE" in log.text
+    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
+    datasets.load("ml-1m")
+    log.clear()
+    mapped = datasets.load("ml-1m")
+    assert "reading" not in log.text
+    for array in (*mapped.ratings.by_user, *mapped.ratings.by_item, mapped.ratings.timestamps):
+        assert isinstance(array, np.memmap)
+    assert_same(mapped, parsed)
+    mapped.ratings.by_user.values[:] = 0  # a slip of a caller does not reach the disk
+    assert_same(datasets.load("ml-1m"), parsed)
+    assert [path.name for path in home.iterdir()] == ["ml-1m.zip"]
+
+
+def rewrite(**changes):
+    """Return a function that stores the copy again, with other values of some arrays."""
+
+    def damage(path):
+        arrays, about = io.map_arrays(path)
+        for name, value in changes.items():
+            arrays[name] = np.asarray(value(arrays[name].copy()))
+        io.save_arrays(path, arrays, about)
+
+    return damage
+
+
+def fill(value):
+    return lambda array: np.full_like(array, value)
+
+
+def bytes_become(change):
+    """Return a function that puts a file of other bytes in the place of the copy."""
+
+    def damage(path):
+        raw = bytearray(path.read_bytes())
+        path.unlink()  # the old file is still mapped: its bytes stay
+        path.write_bytes(change(raw))
+
+    return damage
+
+
+def older(path):
+    arrays, about = io.map_arrays(path)
+    io.save_arrays(path, arrays, about | {"layout": 0})
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (bytes_become(lambda raw: raw[:-4]), "no whole file"),
+        (bytes_become(lambda raw: raw[:-1] + bytes([raw[-1] ^ 1])), "its checksum differs"),
+        (older, ""),
+        (bytes_become(lambda raw: b""), "no whole file"),
+        (bytes_become(lambda raw: b"\xff" * 64), "no whole file"),
+        (rewrite(ratings_by_user_values=fill(0.5)), "its checksum differs"),
+        (rewrite(ratings_by_user_values=fill(np.nan)), "its checksum differs"),
+        (rewrite(ratings_by_user_indices=fill(2**30)), "its checksum differs"),
+        (rewrite(ratings_by_item_indices=fill(0)), "its checksum differs"),
+        (rewrite(ratings_timestamps=lambda times: times[:3]), "its checksum differs"),
+        (rewrite(items=fill(0)), "its checksum differs"),
+    ],
+)
+def test_a_damaged_or_older_copy_is_made_again(home, monkeypatch, tmp_path, log, damage, says):
+    put(home, monkeypatch, "ml-1m")
+    before = datasets.load("ml-1m")
+    path = tmp_path / "cache" / "parsed" / "ml-1m.safetensors"
+    kept = shutil.copy(path, tmp_path / "kept")
+    before = dataclasses.replace(before, ratings=before.ratings.select(np.ones(5, bool)))
+    before.ratings.n_duplicates = 1
+    damage(path)
+    log.clear()
+    assert_same(datasets.load("ml-1m"), before)
+    assert "reading ml-1m" in log.text
+    assert says in log.text
+    assert not [r for r in log.records if r.levelno > logging.INFO]
+    assert path.read_bytes() == kept.read_bytes()
+    assert [path.name for path in path.parent.iterdir()] == ["ml-1m.safetensors"]
+
+
+def test_a_source_that_changed_is_read_again(home):
+    release = registry.RELEASES["ml-1m"]
+    folder = unpack(home / "ml-1m", members(release))
+    assert len(datasets.load("ml-1m").ratings) == 5
+    (folder / "ratings.dat").write_bytes(members(release, rated=RATED[1:4])["ratings.dat"])
+    assert len(datasets.load("ml-1m").ratings) == 3

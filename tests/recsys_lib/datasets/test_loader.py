@@ -1,0 +1,122 @@
+"""Names: which data set is meant, what stands in for it, what is said of it."""
+
+import logging
+
+import pandas as pd
+import pytest
+
+from recsys_lib import datasets
+from recsys_lib.datasets import loader, registry
+from recsys_lib.errors import DataError, UnknownDatasetError
+from tests.recsys_lib.datasets.published import archive, host, members, publish, put
+
+
+@pytest.mark.parametrize("name", ["ML-100K", "ml-10k", "auto:ml-33m", "auto:", "", "netflix"])
+def test_an_unknown_name_is_answered_with_the_names(home, name):
+    with pytest.raises(UnknownDatasetError, match=r"ml-latest-small.*synthetic-1m") as caught:
+        datasets.load(name)
+    assert ("did you mean" in str(caught.value)) == (len(name) > 5 and name != "netflix")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_release_takes_no_options(home, monkeypatch):
+    put(home, monkeypatch, "ml-1m")
+    with pytest.raises(DataError, match="ml-1m takes no option seed"):
+        datasets.load("ml-1m", seed=1)
+
+
+def test_auto_takes_what_is_nearest(server, home, tmp_path, monkeypatch, log):
+    host(server, monkeypatch, "ml-latest-small")
+    put(home, monkeypatch, "ml-1m")
+    release = registry.RELEASES["ml-100k"]
+    (tmp_path / "cache").mkdir()
+    digest = archive(tmp_path / "cache" / "ml-100k.zip", release, members(release))
+    publish(monkeypatch, "ml-100k", hash=digest)
+
+    data = datasets.load("auto")
+    assert (data.name, data.info["source"]) == ("ml-1m", "local")
+    assert "'auto': ml-1m, found at" in log.text
+    (home / "ml-1m.zip").unlink()
+    data = datasets.load()
+    assert (data.name, data.info["source"]) == ("ml-100k", "cache")
+    assert not server.requests
+    (tmp_path / "cache" / "ml-100k.zip").unlink()
+    assert datasets.resolve() == "ml-latest-small"
+    assert server.requests == ["/ml-latest-small.zip"]
+    assert datasets.load().info["source"] == "cache"
+
+
+def test_auto_without_data_or_network_is_synthetic_and_says_why(home, log):
+    data = datasets.load("auto", n_ratings=20_000)
+    assert (data.name, data.info["source"], len(data.ratings)) == ("synthetic", "synthetic", 20_000)
+    assert data.truth is not None
+    (warning,) = [r for r in log.records if r.levelno == logging.WARNING]
+    assert "synthetic" in warning.getMessage()
+    assert "RECSYS_OFFLINE" in warning.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("name", "concrete"),
+    [
+        ("auto:ml-100k", "synthetic"),
+        ("auto:ml-1m", "synthetic-1m"),
+        ("auto:ml-32m", "synthetic-32m"),
+        ("auto:synthetic-1m", "synthetic-1m"),
+        ("synthetic-32m", "synthetic-32m"),
+    ],
+)
+def test_a_release_that_cannot_be_had_has_a_twin(home, name, concrete):
+    assert datasets.resolve(name) == concrete
+
+
+def test_auto_with_a_name_takes_it_where_it_is(home, monkeypatch):
+    put(home, monkeypatch, "ml-20m")
+    assert datasets.load("auto:ml-20m").name == "ml-20m"
+    assert datasets.resolve("ml-20m") == "ml-20m"
+
+
+def test_synthetic_data_keep_the_name_and_take_options(home):
+    data = datasets.load("synthetic-1m", n_users=100, n_items=80, n_ratings=2_500, seed=3)
+    same = datasets.load("synthetic-1m", n_users=100, n_items=80, n_ratings=2_500, seed=3)
+    assert (data.name, data.info["name"], data.ratings.n_users) == (
+        "synthetic-1m",
+        "synthetic-1m",
+        100,
+    )
+    pd.testing.assert_frame_equal(data.ratings.to_frame(), same.ratings.to_frame())
+
+
+def test_terms_are_shown_once(home, monkeypatch, log):
+    release = put(home, monkeypatch, "ml-latest-small")
+    loader._announce.cache_clear()
+    info = datasets.load("ml-latest-small").info
+    datasets.load("ml-latest-small")
+    assert info["licence"] == release.licence
+    assert info["citation"] == release.citation
+    assert info["url"].endswith("/ml-latest-small.zip")
+    said = [r.getMessage() for r in log.records if release.licence in r.getMessage()]
+    assert len(said) == 1
+    assert release.citation in said[0]
+
+
+def test_the_table_of_releases():
+    table = datasets.available().set_index("name")
+    assert table.index.tolist() == list(registry.RELEASES)[:-1]  # all but KuaiRec
+    assert {"ratings", "size", "licence", "citation", "url"} <= {*table.columns}
+    shareable = table.index[table["licence"].str.contains("redistribution under the same")]
+    assert shareable.tolist() == ["ml-latest-small", "ml-32m"]
+    assert table.loc["ml-32m", "size"] == 239.0
+    assert table["url"].is_unique
+    digests = {release.hash.partition(":") for release in registry.RELEASES.values()}
+    assert {(kind, len(bytes.fromhex(digest))) for kind, _, digest in digests} == {
+        ("sha256", 32), ("md5", 16)
+    }  # fmt: skip
+    assert len(digests) == 8
+
+
+def test_only_what_is_on_this_machine_is_found(home, tmp_path):
+    assert datasets.on_this_machine() == []
+    (home / "ml-1m").mkdir()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "ml-100k.zip").write_bytes(b"")
+    assert datasets.on_this_machine() == ["ml-100k", "ml-1m"]

@@ -1,0 +1,183 @@
+"""MovieLens releases: archives and folders in each published layout, and a real one."""
+
+import io
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_lib import datasets
+from recsys_lib.datasets import archive as archive_reader
+from recsys_lib.datasets import registry
+from recsys_lib.datasets.movielens import tidy_title
+from recsys_lib.errors import DataError
+from tests.recsys_lib.datasets.published import (
+    FILMS,
+    RATED,
+    USERS,
+    assert_same,
+    members,
+    put,
+    unpack,
+)
+
+# Where the published archive may be; fixtures point RECSYS_DATA_HOME elsewhere.
+PLACES = (os.environ.get("RECSYS_DATA_HOME"), Path(__file__).parents[2] / "shared" / "datasets")
+REAL = [Path(place) / "ml-latest-small.zip" for place in PLACES if place]
+
+
+@pytest.mark.parametrize("name", datasets.available()["name"])
+def test_every_release_is_read_from_its_archive_and_from_its_folder(home, monkeypatch, name):
+    release = put(home, monkeypatch, name)
+    data = datasets.load(name)
+    half = 0.5 if release.scale[0] == 0.5 else 0
+    expected = [r for k, r in enumerate(RATED) if k != 0]  # the first is overruled by the fifth
+    frame = pd.DataFrame(expected, columns=["user_id", "item_id", "rating", "timestamp"])
+    frame = frame.sort_values(["user_id", "item_id"], ignore_index=True)
+    frame["rating"] = (frame["rating"] - half).astype(np.float32)
+    pd.testing.assert_frame_equal(data.ratings.to_frame(), frame)
+    assert data.ratings.n_duplicates == 1
+    assert data.ratings.scale == release.scale
+    films = sorted(FILMS)
+    assert data.ratings.item_ids.tolist() == data.items["item_id"].tolist() == [f[0] for f in films]
+    assert data.items["title"].tolist() == [f[3] for f in films]
+    assert data.items["year"].fillna(0).tolist() == [f[4] or 0 for f in films]
+    assert data.items["genres"].tolist() == [f[2] for f in films]
+    assert [str(dtype) for dtype in data.items.dtypes[["item_id", "year"]]] == ["int64", "Int64"]
+    if name in ("ml-100k", "ml-1m"):
+        columns = ["user_id", "gender", "age", "occupation", "zip_code"]
+        pd.testing.assert_frame_equal(data.users, pd.DataFrame(USERS, columns=columns))
+    else:
+        assert data.users is None
+    assert data.info["source"] == "local"
+    assert data.info["path"] == str(home / f"{name}.zip")
+
+    (home / f"{name}.zip").unlink()
+    unpacked = unpack(home / name / release.folder, members(release))
+    again = datasets.load(name)
+    assert_same(again, data)
+    assert again.info["path"] == str(unpacked)
+
+
+def other_reading(path):
+    """Read a csv release independently of the library."""
+    with zipfile.ZipFile(path) as source:
+        return (
+            pd.read_csv(source.open("ml-latest-small/ratings.csv")),
+            pd.read_csv(source.open("ml-latest-small/movies.csv")),
+        )
+
+
+def test_ml_latest_small_as_pandas_reads_it(home, monkeypatch):
+    """The real archive where there is one, else one of the same size in the same form."""
+    real = [path for path in REAL if path.is_file()]
+    if real:
+        shutil.copy(real[0], home)
+    else:
+        rng = np.random.default_rng(0)
+        films = [(2 * k + 1, f"Film, The ({k}) (1990)", "Drama", "", 0) for k in range(9_742)]
+        pairs = rng.choice(610 * 9_742, 100_836, replace=False)
+        rated = [(p // 9_742 + 1, films[p % 9_742][0], 1 + p % 5, p) for p in pairs.tolist()]
+        put(home, monkeypatch, "ml-latest-small", films=films, rated=rated)
+    data = datasets.load("ml-latest-small")
+    ratings, movies = other_reading(home / "ml-latest-small.zip")
+    ratings = ratings.sort_values(["userId", "movieId"], ignore_index=True)
+    ratings["rating"] = ratings["rating"].astype(np.float32)
+    ratings.columns = ["user_id", "item_id", "rating", "timestamp"]
+    pd.testing.assert_frame_equal(data.ratings.to_frame(), ratings)
+    assert (data.ratings.n_users, data.ratings.n_items, len(data.ratings)) == (610, 9_742, 100_836)
+    movies = movies.sort_values("movieId", ignore_index=True)
+    assert data.items["item_id"].tolist() == movies["movieId"].tolist()
+    genres = movies["genres"].replace("(no genres listed)", "")
+    assert data.items["genres"].tolist() == genres.tolist()
+    year = movies["title"].str.extract(r"\((\d{4})\S*\)\s*$")[0].fillna("0").astype(int)
+    assert data.items["year"].fillna(0).tolist() == year.tolist()
+    assert not data.items["title"].str.contains(r", The$|\(\d{4}\)$|^\s|\s$|^$").any()
+
+
+@pytest.mark.parametrize(
+    ("raw", "title", "year"),
+    [
+        ("Matrix, The (1999)", "The Matrix", 1999),
+        ("City of Lost Children, The (Cité des enfants perdus, La) (1995)",
+         "The City of Lost Children", 1995),
+        ("Avventura, L' (Adventure, The) (1960)", "L'Avventura", 1960),
+        ("Boot, Das (Boat, The) (1981)", "Das Boot", 1981),
+        ("Trou, Le (Hole, The) (Night Watch, The) (1960)", "Le Trou", 1960),
+        ("8 ½ Women (a.k.a. 8 1/2 Women (or so)) (1999)", "8 ½ Women", 1999),
+        ("Corrina, Corrina (1994)", "Corrina, Corrina", 1994),
+        ("(500) Days of Summer (2009)", "(500) Days of Summer", 2009),
+        ("Frontière(s) (2007)", "Frontière(s)", 2007),
+        ("Birdman: Or (The Unexpected Virtue of Ignorance) (2014)",
+         "Birdman: Or (The Unexpected Virtue of Ignorance)", 2014),
+        ("Death Note: Desu nôto (2006–2007)", "Death Note: Desu nôto", 2006),
+        ("Land Before Time III, The (1995) (V)", "The Land Before Time III", 1995),
+        ("  Superman/Doomsday  (2007) ", "Superman/Doomsday", 2007),
+        ("2012 (2009)", "2012", 2009),
+        ("Babylon 5", "Babylon 5", None),
+        ("(1984)", "(1984)", None),
+    ],
+)  # fmt: skip
+def test_titles_are_tidied(raw, title, year):
+    assert tidy_title(raw) == (title, year)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 64, -1])
+def test_double_colons_are_found_across_reads(size):
+    raw = b"1::1193::5::978300760\n12:3::a:::b::\n::::x:"
+    stream = archive_reader._OneByteSeparators(io.BytesIO(raw))
+    parts = list(iter(lambda: stream.read(size), b""))
+    assert b"".join(parts) == raw.replace(b"::", b"\t")
+    assert size < 2 or max(map(len, parts)) <= size
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "old", "new", "says"),
+    [
+        ("ml-20m", "ratings.csv", b"7,318,4.5,", b"7,318,5.5,", "row 3: 5.5 is not a rating"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,30,nan,", "row 4: nan is not a rating"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,30,,", "row 4"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,30,four,", "row 4"),
+        ("ml-20m", "ratings.csv", b"0.5,1445714835", b"0.5", "row 4: CSV parse error: Expected 4"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,31,0.5,", "row 4: its movie does not stand"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"-2,30,0.5,", "row 4: -2 is not the id of a user"),
+        ("ml-20m", "ratings.csv", b"userId", b"user", "'userId'"),
+        ("ml-20m", "movies.csv", b"movieId", b"movie", "row 1: the header"),
+        ("ml-20m", "movies.csv", b"1200,Aliens,", b"1200,Aliens,1986,", "row 5: 3 fields expected"),
+        ("ml-20m", "movies.csv", b"1200,Aliens", b"1,Aliens", "row 5: movie 1 stands"),
+        ("ml-1m", "ratings.dat", b"7::318::5", b"7::318::6", "row 2: 6 is not a rating from 1 to"),
+        ("ml-1m", "ratings.dat", b"2::30::1::", b"2::30::1:", "row 3"),
+        ("ml-10m", "movies.dat", b"1200::Aliens::", b"1200::Aliens:", "row 4: 3 fields"),
+        ("ml-1m", "movies.dat", b"1200::Aliens", b"12x::Aliens", "row 4: '12x'"),
+        ("ml-1m", "users.dat", b"::20::", b"::21::", "row 1: 21 is not the number of"),
+        ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0", "row 2: 0 is not a rating from 1 to 5"),
+        ("ml-100k", "u.data", b"7\t318\t5", b"7 318 5", "row 2"),
+        ("ml-100k", "u.item", b"1200|Aliens|", b"1200|Aliens||", "row 4: 5 fields and 19 flags"),
+        ("ml-100k", "u.user", b"7|56|", b"7|", "row 2: 5 fields expected, 4 found"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_refused_with_its_file_and_row(home, name, file, old, new, says):
+    files = members(registry.RELEASES[name])
+    assert old in files[file]
+    files[file] = files[file].replace(old, new, 1)
+    folder = unpack(home / name, files)
+    with pytest.raises(DataError) as caught:
+        datasets.load(name)
+    assert str(folder / file) in str(caught.value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["ratings.csv", "movies.csv"])
+def test_empty_and_missing_files_are_named(home, file):
+    files = members(registry.RELEASES["ml-32m"])
+    folder = unpack(home / "ml-32m", files)
+    (folder / file).write_bytes(files[file].splitlines(keepends=True)[0])
+    with pytest.raises(DataError, match=rf"{file}: it holds no (rating|movie)"):
+        datasets.load("ml-32m")
+    (folder / file).unlink()
+    with pytest.raises(DataError, match=rf"ml-32m holds no file {file}"):
+        datasets.load("ml-32m")
