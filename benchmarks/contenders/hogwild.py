@@ -29,7 +29,8 @@ def epoch(
 class Hogwild(BPR):
     """`BPR` without blocks: another result each time, where there is more than one thread."""
 
-    def _epoch(self, train, blocks, rng):
+    def _epoch(self, train):
+        blocks, rng = self._blocks, self._rng
         threads = numba.get_num_threads()
         totals = np.zeros((threads, 3))
         seeds = rng.integers(0, 2**64, threads, dtype=np.uint64)
@@ -40,4 +41,4 @@ class Hogwild(BPR):
             np.float32(self.learning_rate), np.float32(self.reg), seeds, totals,
         )  # fmt: skip
         loss, in_order, drawn = totals.sum(axis=0)
-        return loss / drawn, in_order / drawn
+        return {"loss": loss / drawn, "auc_train": in_order / drawn}

@@ -138,9 +138,8 @@ class BPR(ImplicitFeedbackModel):
             vectors, self.item_rows_,
             known.indptr, known.indices, wanted.indptr, wanted.indices,
         )  # fmt: skip
-        areas = areas[
-            ~np.isnan(areas)
-        ]  # who has rated all but the liked items has no pair to order
+        # Who has rated all but the liked items has no pair to order.
+        areas = areas[~np.isnan(areas)]
         found = float(areas.mean()) if len(areas) else float("nan")
         return {**super()._validate(), "auc_valid": found}
 

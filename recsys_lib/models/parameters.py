@@ -94,13 +94,14 @@ def _refusal(value: Any, kind: str, limits: Any) -> str:
     low = limits.get("above", limits.get("at_least"))
     if low is None:
         return ""
-    within = "above" if "above" in limits else "from" if "below" in limits else "at least"
-    wanted = f"{within} {low:g}" + (f" to below {limits['below']:g}" if "below" in limits else "")
+    if "below" in limits:
+        wanted = f"from {low:g} to below {limits['below']:g}"
+    else:
+        wanted = f"above {low:g}" if "above" in limits else f"{low:g} or more"
     whole = kind.startswith("int")
     if not isinstance(value, numbers.Integral if whole else numbers.Real) or isinstance(
         value, bool | np.bool_
     ):
-        return f"a {'whole ' if whole else ''}number {wanted}"
-    number = float(value)  # an int too large for a float overflows here, like infinity
-    fits = number > low if "above" in limits else number >= low
-    return "" if fits and number < limits.get("below", float("inf")) else wanted
+        return f"a {'whole ' if whole else ''}number, {wanted}"
+    fits = value > low if "above" in limits else value >= low  # neither is true of NaN
+    return "" if fits and value < limits.get("below", float("inf")) else wanted
