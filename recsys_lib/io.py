@@ -66,7 +66,7 @@ def save_arrays(
             numeric[name] = np.ascontiguousarray(array)
     header = {"format": FORMAT, "text": text, **meta}
     with replacing(path) as temporary:
-        save_file(numeric, temporary, {HEADER: json.dumps(header)})
+        save_file(numeric, temporary, {HEADER: json.dumps(header, default=_own)})
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -120,3 +120,10 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
         raise DataError(f"{os.fspath(path)!r} is no whole file of this library: {error}") from error
     del meta["format"], meta["text"]
     return arrays, meta
+
+
+def _own(value: Any) -> Any:
+    """Return a NumPy scalar as Python's own number: JSON knows no other."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a file's header cannot hold {value!r}")
