@@ -237,9 +237,8 @@ class _Shelf:
         return getattr(self._model, name)
 
     def rank(self, who: np.ndarray, n: int, exclude: CSR) -> tuple[np.ndarray, np.ndarray]:
-        users, items = self._model.vectors(who), self._model.item_vectors()
-        if self._model.ends_in_bias:
-            users = np.column_stack([users[:, :-1], np.ones(len(users), np.float32)])
+        users = self._model.multipliers(self._model.vectors(who))
+        items = self._model.item_vectors()
         place = np.full(len(items), -1, np.int32)
         place[self._shelf] = np.arange(len(self._shelf))
         skip = exclude.select(place[exclude.indices] >= 0)

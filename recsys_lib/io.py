@@ -66,7 +66,7 @@ def save_arrays(
             numeric[name] = np.ascontiguousarray(array)
     header = {"format": FORMAT, "text": text, **meta}
     with replacing(path) as temporary:
-        save_file(numeric, temporary, {HEADER: json.dumps(header, default=_own)})
+        save_file(numeric, temporary, {HEADER: json.dumps(header, default=number)})
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -122,7 +122,7 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
     return arrays, meta
 
 
-def _own(value: Any) -> Any:
+def number(value: Any) -> Any:
     """Return a NumPy scalar as Python's own number: JSON knows no other."""
     if isinstance(value, np.generic):
         return value.item()

@@ -232,6 +232,17 @@ def strong_generalisation(
     return train, valid_part, test_part, ratings.select(shown)
 
 
+def draw_users(counts: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
+    """Return which users to keep, (n_users,) bool: the first at random with `most` ratings in all.
+
+    `counts` are the users' numbers of ratings.
+    """
+    order = np.random.default_rng(seed).permutation(len(counts))
+    drawn = np.zeros(len(counts), bool)
+    drawn[order[np.cumsum(counts[order]) <= most]] = True
+    return drawn
+
+
 def merge(a: Ratings, b: Ratings) -> Ratings:
     """Return the union of two parts of one split, say of `train` and `valid` for the last fit.
 

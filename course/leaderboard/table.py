@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_lib import models, tuning
+from recsys_lib import models, splits, tuning
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import SMALLER_IS_BETTER, Split
@@ -82,9 +82,7 @@ def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
     counts = ratings.by_user.counts
     if len(ratings) <= most:
         return data
-    order = np.random.default_rng(seed).permutation(len(counts))
-    drawn = np.zeros(len(counts), bool)
-    drawn[order[np.cumsum(counts[order]) <= most]] = True
+    drawn = splits.draw_users(counts, most, seed)
     if not drawn.any():
         raise RecsysError(f"no user has {most} ratings or fewer; allow for more")
     kept, rows = np.flatnonzero(drawn), ratings.by_user.take(np.flatnonzero(drawn))

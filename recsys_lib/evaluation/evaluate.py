@@ -9,7 +9,6 @@ item are left out, and counted.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from recsys_lib.evaluation.report import Report
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
+from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings
 
 DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
@@ -127,9 +127,6 @@ def evaluate(
             columns[name] = column
             there = column[~np.isnan(column)]  # a user may have no value
             values[name] = float(there.mean()) if len(there) else float("nan")
-    fingerprint = 0
-    for array in test.by_user:
-        fingerprint = zlib.crc32(np.ascontiguousarray(array), fingerprint)
     return Report(
         values,
         pd.DataFrame(columns, index=pd.Index(test.user_ids[users], name="user_id")),
@@ -140,7 +137,7 @@ def evaluate(
         relevant=relevant,
         candidates=candidates,
         errors=errors,
-        test_part=f"{fingerprint:08x}",
+        test_part=fingerprint(test),
     )
 
 
@@ -278,11 +275,7 @@ class _Measured:
             raise RecsysError(
                 f"{what} needs a score for every item, and {type(model).__name__} only gives lists"
             )
-        vectors = model.vectors(self.who(users))
-        if model.ends_in_bias:
-            vectors = vectors.copy()
-            vectors[:, -1] = 1  # meets the item's bias; the user's own is the same for every item
-        return vectors, model.item_vectors()
+        return model.multipliers(model.vectors(self.who(users))), model.item_vectors()
 
 
 def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:

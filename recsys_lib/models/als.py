@@ -104,8 +104,6 @@ class ALS(RatingModel):
 
     Attributes
     ----------
-    mu_ : float
-        μ, the training mean.
     user_rows_, item_rows_ : (n_users, K + 1) and (n_items, K + 1) float32
         [p_u; b_u] and [q_i; b_i]; also apart, as `user_factors_`, `user_biases_` and so on.
     item_priors_ : (n_items, K + 1) float32
@@ -213,6 +211,9 @@ class ALS(RatingModel):
         penalties += kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self.item_priors_)
         rmse = float(np.sqrt(sse / len(train)))
         return {"loss": self.loss(sse, penalties), "rmse_train": rmse}
+
+    def _finish(self) -> None:
+        del self._orders
 
     def loss(self, sse: float, penalties: np.ndarray) -> float:
         """Return L, given Σ (r - r̂)² and, of both sides, Σ n^ν (x - m)² (K + 1,)."""

@@ -192,6 +192,17 @@ class Recommender(Lists):
             return self.user_vectors(self._known.take(who))
         return getattr(self, self._stored)[who]
 
+    def multipliers(self, vectors: np.ndarray) -> np.ndarray:
+        """Return what multiplies the items' vectors so that plain products put items in order.
+
+        A user's own bias is the same for every item: a 1 takes its place, to meet the item's.
+        """
+        if not self.ends_in_bias:
+            return vectors
+        vectors = vectors.copy()
+        vectors[:, -1] = 1
+        return vectors
+
     def rank(
         self, who: np.ndarray | CSR, n: int, exclude: CSR | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -212,6 +223,7 @@ class Recommender(Lists):
         """
         m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
+        catalogue = self.item_vectors()
         for start in range(0, m, self._users_at_a_time):
             part = np.arange(start, min(start + self._users_at_a_time, m))
             some = who.take(part) if isinstance(who, CSR) else who[part]
@@ -219,14 +231,15 @@ class Recommender(Lists):
                 skip = exclude.take(part)
             else:
                 skip = some if isinstance(some, CSR) else self._known.take(some)
-            items[part], scores[part] = self._top(self.vectors(some), n, skip)
+            items[part], scores[part] = self._top(self.vectors(some), catalogue, n, skip)
         return items, scores
 
-    def _top(self, vectors: np.ndarray, n: int, skip: CSR) -> tuple[np.ndarray, np.ndarray]:
+    def _top(
+        self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
+    ) -> tuple[np.ndarray, np.ndarray]:
         level = np.full(len(vectors), self.mu_ if self.predicts_ratings else 0, np.float32)
-        if self.ends_in_bias:  # the user's own bias is the same for every item: ranks do without
+        if self.ends_in_bias:
             level += vectors[:, -1]
-            vectors = vectors.copy()
-            vectors[:, -1] = 1
-        items, scores = ranking.top_n(vectors, self.item_vectors(), skip.indptr, skip.indices, n)
+        across = self.multipliers(vectors)
+        items, scores = ranking.top_n(across, catalogue, skip.indptr, skip.indices, n)
         return items, scores + level[:, None]

@@ -53,8 +53,6 @@ class BayesianALS(RatingModel):
 
     Attributes
     ----------
-    mu_ : float
-        μ, the training mean.
     user_draws_, item_draws_ : (n_users, S, K + 1) and (n_items, S, K + 1) float32
         Factors, then the bias; draws of the same number belong together.
     item_means_ : (n_items, S, K + 1) float32
@@ -228,7 +226,9 @@ class BayesianALS(RatingModel):
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return vectors (m, S K + 1): their products with the items' are means over the draws."""
         draws = self.draw_users(who) if isinstance(who, CSR) else self.user_draws_[who]
-        return _flat(draws, np.float32(1 / self.n_samples))
+        vectors = _flat(draws)
+        vectors[:, :-1] *= np.float32(1 / self.n_samples)
+        return vectors
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return strangers' vectors (m, S K + 1) float32; see `draw_users`."""
@@ -236,7 +236,7 @@ class BayesianALS(RatingModel):
 
     def item_vectors(self) -> np.ndarray:
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""
-        return _flat(self.item_means_, np.float32(1))
+        return _flat(self.item_means_)
 
     def draw_users(self, ratings: CSR) -> np.ndarray:
         """Draw strangers' rows, one for each draw of the items: (m, S, K + 1) float32.
@@ -274,7 +274,7 @@ class BayesianALS(RatingModel):
         self.user_draws_[user] = draws
 
 
-def _flat(draws: np.ndarray, scale: np.float32) -> np.ndarray:
-    """Return draws (n, S, K + 1) side by side, factors times `scale`, then the biases' mean."""
-    factors = draws[..., :-1].reshape(len(draws), -1) * scale
+def _flat(draws: np.ndarray) -> np.ndarray:
+    """Return draws (n, S, K + 1) side by side: all factors, then the biases' mean."""
+    factors = draws[..., :-1].reshape(len(draws), -1)
     return np.hstack([factors, draws[..., -1].mean(axis=1, keepdims=True)])

@@ -131,9 +131,8 @@ class BPR(ImplicitFeedbackModel):
         users = np.flatnonzero(liked.counts > 0)
         strangers = self._valid_input
         known = self._known.take(users) if strangers is None else strangers.by_user.take(users)
-        vectors = self.vectors(users if strangers is None else known)
+        vectors = self.multipliers(self.vectors(users if strangers is None else known))
         wanted = liked.take(users)
-        vectors[:, -1] = 1  # meets b_i
         areas = user_auc(
             vectors, self.item_rows_,
             known.indptr, known.indices, wanted.indptr, wanted.indices,

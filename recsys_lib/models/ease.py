@@ -86,7 +86,9 @@ class EASE(ImplicitFeedbackModel):
         """Return Bᵀ, (n_items, n_items) float32."""
         return self.item_weights_.T
 
-    def _top(self, vectors: np.ndarray, n: int, skip: CSR) -> tuple[np.ndarray, np.ndarray]:
+    def _top(
+        self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
+    ) -> tuple[np.ndarray, np.ndarray]:
         """As for other linear models, but with a product that knows how few likes a row has."""
         scores = csr_matrix(vectors) @ self.item_weights_
         return ranking.top_of_scores(scores, skip.indptr, skip.indices, n)

@@ -12,6 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.kernels.threads import threads_for
+from recsys_lib.models.als import by_length
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
 from recsys_lib.models.parameters import above, at_least, one_of
 from recsys_lib.ratings import CSR, Ratings
@@ -164,7 +165,7 @@ class _Side:
     def __init__(self, pairs: CSR) -> None:
         self.pairs = pairs
         self.counts = pairs.counts
-        self.order = np.argsort(-self.counts, kind="stable")
+        self.order = by_length(pairs)
 
     def penalties(self, tau: float, nu: float) -> np.ndarray:
         """Return τ n^ν, (n_rows,) float32."""

@@ -117,9 +117,9 @@ class KnownRatings:
         """Return the matrix of some users' rows, in the order given."""
         trained = self._train.by_user
         n = len(trained.indptr) - 1
-        if not self._of_user and (len(users) == 0 or users.max() < n):
+        changed = (users >= n) | np.isin(users, list(self._of_user))
+        if not changed.any():
             return trained.take(users)
-        changed = np.isin(users, list(self._of_user)) | (users >= n)
         old, rows = trained.take(np.where(changed, 0, users)), []
         for k, user in enumerate(users.tolist()):
             rows.append(self.of_user(user) if changed[k] else old.row(k))

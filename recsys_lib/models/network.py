@@ -149,9 +149,7 @@ class NetworkModel(ImplicitFeedbackModel):
                 else:
                     shown = self._valid_input.by_user.take(some)
                     vectors = self.vectors(shown)
-                if self.ends_in_bias:
-                    vectors[:, -1] = 1
-                scores = self._tensor(vectors) @ items.T
+                scores = self._tensor(self.multipliers(vectors)) @ items.T
                 scores[self._pairs_of(self.liked(shown))] = NEVER
                 loss, n = self._valid_loss(scores, self._target(asked.take(some)))
                 sums += loss.item(), n

@@ -10,7 +10,7 @@ from scipy.stats import wishart
 from recsys_lib.features import Features
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels import gibbs as kernels
-from recsys_lib.models.als import INITIAL_SCALE
+from recsys_lib.models.als import INITIAL_SCALE, by_length
 from recsys_lib.ratings import CSR, Ratings
 
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
@@ -27,7 +27,7 @@ class Side:
     def __init__(self, ratings: CSR, features: Features, size: int) -> None:
         n = len(ratings.indptr) - 1
         self.ratings, self.features = ratings, features
-        self.order = np.argsort(-ratings.counts, kind="stable")
+        self.order = by_length(ratings)
         self.rows = np.zeros((n, size), np.float32)
         self.centres = np.zeros((n, size), np.float32)  # what the rows' draws scatter about
         self.means = np.zeros((n if len(features.names) > 1 else 1, size), np.float32)

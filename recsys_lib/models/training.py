@@ -57,7 +57,7 @@ class Run:
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             # `n_epochs` may be raised when a run goes on; nothing else may change.
-            params = _plain({**params, "n_epochs": None})
+            params = json.loads(json.dumps({**params, "n_epochs": None}, default=io.number))
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}
             self.facts: dict[str, Any] = {"class": name, "params": params, "data": checksums}
 
@@ -127,11 +127,10 @@ class Run:
             return
         parts = {"state": state, "best": self.best_arrays, "own": own}
         flat = {f"{part}.{name}": a for part, some in parts.items() for name, a in some.items()}
-        header = {**self.facts, "log": _plain(self.log), "best": self.best, "own": meta}
+        header = {**self.facts, "log": self.log, "best": self.best, "own": meta}
         io.save_arrays(self.folder / CHECKPOINT, flat, header)
         with io.replacing(self.folder / LOG) as temporary:
-            text = "".join(json.dumps(row) + "\n" for row in _plain(self.log, nan=None))
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text("".join(map(_line, self.log)), encoding="utf-8")
 
 
 def read_log(folder: PathLike) -> pd.DataFrame:
@@ -155,11 +154,7 @@ def fingerprint(part: Ratings | None) -> str:
     return f"{crc:08x}"
 
 
-def _plain(value: Any, nan: float | None = float("nan")) -> Any:
-    """Return a value as JSON would give it back: Python's own numbers, lists, and `nan` for NaN."""
-    if isinstance(value, dict):
-        return {key: _plain(one, nan) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one, nan) for one in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return nan if isinstance(value, float) and np.isnan(value) else value
+def _line(row: dict[str, Any]) -> str:
+    """Return an epoch as a line of JSON, which knows no NaN: null stands for it."""
+    known = {key: None if value != value else value for key, value in row.items()}
+    return json.dumps(known, default=io.number) + "\n"

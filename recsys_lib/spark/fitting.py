@@ -125,7 +125,7 @@ class Fitted:
     def __init__(
         self, model: ALS, blocks: Blocks, items: pd.DataFrame | None, broadcast_limit: int
     ) -> None:
-        self.params = type(model)(**model.get_params())
+        self.params = model.unfitted()
         self.blocks, self.limit = blocks, broadcast_limit
         self.params.mu_ = blocks.mean
         self.featured = isinstance(model, GenreALS) or model.popularity is not None

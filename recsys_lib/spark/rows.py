@@ -268,6 +268,6 @@ def _solve_from_messages(solve: Solve, size: int) -> Callable[[Batches, Batches]
 
 def bare(model: ALS) -> ALS:
     """Return a model of the same parameters and mean, without anything else: for a worker."""
-    twin = type(model)(**model.get_params())
+    twin = model.unfitted()
     twin.mu_ = model.mu_
     return twin

@@ -172,9 +172,7 @@ def some_users(development: Development, limit: int = ENOUGH, seed: int = 0) -> 
     counts = development.train.by_user.counts + development.valid.by_user.counts
     if counts.sum() <= limit:
         return development
-    order = np.random.default_rng(seed).permutation(len(counts))
-    drawn = np.zeros(len(counts), bool)
-    drawn[order[np.cumsum(counts[order]) <= limit]] = True
+    drawn = splits.draw_users(counts, limit, seed)
     train, valid = (
         part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
     )
