@@ -371,6 +371,80 @@ def test_without_javascript_there_is_a_list(visit):
     assert page.locator(".recsys-plain").is_visible()
 
 
+@pytest.fixture(scope="module")
+def alone(data, tmp_path_factory):
+    """A page that holds a demo and nothing else."""
+    demo = RatingDemo(models.ALS(4, n_epochs=2).fit(data.ratings), data.items)
+    script = f"<script>{assets.page_script(('demo',))}</script>"
+    path = tmp_path_factory.mktemp("demo") / "page.html"
+    path.write_text(f"<meta charset=utf-8>{demo.to_html()}{script}", "utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture
+def opened(browser, alone):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(alone)
+    yield page
+    context.close()
+
+
+def test_a_film_of_the_list_is_rated_by_keys_in_one_change(opened):
+    page, before = opened, listed(opened)
+    row = page.locator(".recsys-list > li").nth(2)
+    film = row.get_attribute("data-film")
+    row.get_by_role("slider").focus()
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    assert yours(page).get_attribute("data-film") == film
+    focused = "document.activeElement.closest('[data-film]').dataset.film"
+    assert page.evaluate("document.activeElement.value") == "3.5"
+    assert page.evaluate(focused) == film
+    page.get_by_role("button", name="Undo").click()
+    assert listed(page) == before
+    assert yours(page).count() == 0
+
+
+def test_each_click_is_a_change_of_its_own(opened):
+    page = opened
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    value = yours(page).first.get_by_role("slider").input_value()
+    for stars in (4, 3):
+        click_stars(page, yours(page).first, stars)
+    for expected in ("4", value):
+        page.get_by_role("button", name="Undo").click()
+        assert yours(page).first.get_by_role("slider").input_value() == expected
+
+
+def test_rating_closes_no_reasons_and_removing_keeps_the_focus(opened):
+    page = opened
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    unfolded(yours(page).first)
+    unfolded(yours(page).nth(1))
+    click_stars(page, yours(page).nth(2), 4)
+    assert yours(page).locator("details[open]").count() == 2
+    assert yours(page).nth(1).locator("details li").first.is_visible()
+    yours(page).first.get_by_role("button", name="Remove").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == "Undo"
+
+
+def test_ratings_are_there_again_and_only_in_this_browser(opened, browser, alone):
+    page = opened
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    before = listed(page)
+    page.goto("about:blank")
+    page.goto(alone)
+    assert listed(page) == before
+    assert "#rated=" in page.url
+    other = browser.new_context()
+    fresh = other.new_page()
+    fresh.goto(alone)
+    assert yours(fresh).count() == 0
+    other.close()
+
+
 HOSTILE = [
     "<img src=x onerror='document.title=1'>",
     "</script><script>document.title=2</script>",

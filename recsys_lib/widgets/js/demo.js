@@ -23,6 +23,7 @@ function render({ model, el }) {
   let rated = new Map(); // film -> stars, in the order of rating
   let earlier = []; // what `rated` was before each change
   let found = null; // a film that waits for its stars
+  let stepped = null; // the film that is being rated by keys: all their steps are one change
 
   const titleAnd = (i) => titled(titleOf(films, i));
   const button = (text, onclick) => element("button", { type: "button", onclick }, text);
@@ -70,18 +71,22 @@ function render({ model, el }) {
   function change(next, remembered = true) {
     if (remembered) earlier.push(rated);
     rated = next;
-    found = null;
+    found = stepped = null;
     model.set("ratings", pairsNow());
     model.save_changes();
-    if (model.inPage) history.replaceState(null, "", toFragment(pairsNow()));
+    if (model.inPage) {
+      history.replaceState(null, "", toFragment(pairsNow()));
+      remember(toFragment(pairsNow()));
+    }
     show();
   }
 
-  function rate(film, stars) {
+  function rate(film, stars, byKey) {
     const next = new Map(rated);
     if (stars) next.set(film, stars);
     else next.delete(film);
-    change(next);
+    change(next, !byKey || stepped !== film);
+    stepped = byKey ? film : null;
   }
 
   /** A film that was found: its stars are at hand. */
@@ -102,8 +107,7 @@ function render({ model, el }) {
 
   /** Draw everything anew; `sent`: a list that Python sent, [id, score, spread] each. */
   function show(sent = null) {
-    const focused = yours.contains(document.activeElement)
-      ? document.activeElement.closest("[data-film]")?.dataset.film : null;
+    const kept = keepPlace();
     const taste = fold(films, [...rated]);
     const scores = scoresOf(films, taste);
     const rows = sent
@@ -125,7 +129,29 @@ function render({ model, el }) {
       status.textContent = `${rated.size} rated. First now: ${titleOf(films, rows[0][0])}, ` +
         `${rows[0][1].toFixed(1)} stars.`;
     }
-    if (focused) yours.querySelector(`[data-film="${focused}"] input`)?.focus();
+    kept();
+  }
+
+  /** Return a function that opens again what was open, and puts the focus where it was. */
+  function keepPlace() {
+    const open = [yours, list].flatMap((part) =>
+      [...part.querySelectorAll("details[open]")].map((line) => [part, filmOf(line)]));
+    const active = document.activeElement;
+    const part = [yours, list].find((one) => one.contains(active));
+    return () => {
+      for (const [where, film] of open) {
+        where.querySelector(`[data-film="${film}"] details`)?.setAttribute("open", "");
+      }
+      if (!part) return;
+      // A film that was rated has gone from the list to the ratings; one that was removed is gone.
+      const row = `[data-film="${filmOf(active)}"]`;
+      (part.querySelector(`${row} ${active.localName}`) ?? yours.querySelector(`${row} input`) ?? undo)
+        .focus();
+    };
+  }
+
+  function filmOf(node) {
+    return node.closest("[data-film]").dataset.film;
   }
 
   function ratedRow(film, stars, scores) {
@@ -134,7 +160,7 @@ function render({ model, el }) {
       element("div", { class: "recsys-row" },
         titleAnd(film),
         element("span", { class: "recsys-controls" },
-          starInput(`Your stars for ${name}`, stars, films.stars, (value) => rate(film, value)),
+          starInput(`Your stars for ${name}`, stars, films.stars, (...settled) => rate(film, ...settled)),
           element("button", {
             type: "button", class: "recsys-remove", "aria-label": `Remove ${name}`,
             onclick: () => change(new Map([...rated].filter(([other]) => other !== film))),
@@ -157,7 +183,7 @@ function render({ model, el }) {
         element("span", { class: "recsys-score" },
           element("strong", {}, score.toFixed(2)), ` ± ${spread.toFixed(1)}`)),
       element("div", { class: "recsys-scale", "aria-hidden": "true" }, range, middle),
-      starInput(`Rate ${name}`, 0, films.stars, (value) => rate(film, value)),
+      starInput(`Rate ${name}`, 0, films.stars, (...settled) => rate(film, ...settled)),
       folding("Why", () => reasons(taste, film)));
   }
 
@@ -205,8 +231,10 @@ function render({ model, el }) {
     if (JSON.stringify(of) === JSON.stringify(pairsNow())) show(rows);
   }
 
-  const linked = model.inPage ? fromFragment(location.hash, films) : null;
+  const linked = model.inPage
+    ? fromFragment(location.hash, films) ?? fromFragment(remembered(), films) : null;
   rated = new Map(linked ?? placed(model.get("ratings")));
+  if (model.inPage && rated.size) history.replaceState(null, "", toFragment(pairsNow()));
   model.on("change:ratings", onRatings);
   model.on("change:recommendations", onRecommendations);
   show();
@@ -226,6 +254,25 @@ function surprise(films) {
   const loved = known.slice(0, 4).map((film) => [film, high]);
   const not = known.slice(4).slice(-3).map((film) => [film, Math.max(low, 1.5)]);
   return new Map([...loved, ...not]);
+}
+
+// A page remembers its ratings in this browser, and nowhere else.
+const MEMORY = `recsys-demo ${location.pathname}`;
+
+function remember(fragment) {
+  try {
+    localStorage.setItem(MEMORY, fragment);
+  } catch {
+    // A browser may refuse: then nothing is remembered.
+  }
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(MEMORY) ?? "";
+  } catch {
+    return "";
+  }
 }
 
 export default { render };

@@ -8,7 +8,8 @@ const STAR = "M12 1.8l3.1 6.6 7.1.9-5.2 5 1.3 7.2L12 18l-6.3 3.5L7 14.3l-5.2-5 7
  * @param {string} label for screen readers
  * @param {number} value 0: not rated
  * @param {number[]} scale the lowest and the highest rating
- * @param {(value: number) => void} onRate called once a rating is settled
+ * @param {(value: number, byKey: boolean) => void} onRate called once a rating is settled; a key
+ *   moves by half a star, so a rating by keys comes in steps
  */
 export function starInput(label, value, [low, high], onRate) {
   const slider = element("input", {
@@ -27,10 +28,10 @@ export function starInput(label, value, [low, high], onRate) {
     halves.forEach((half, k) => half.classList.toggle("on", k < 2 * stars));
     slider.setAttribute("aria-valuetext", stars ? `${stars} of ${high} stars` : "not rated");
   };
-  const settle = (stars) => {
+  const settle = (stars, byKey) => {
     slider.value = stars && Math.max(stars, low);
     show(Number(slider.value));
-    if (Number(slider.value) !== value) onRate((value = Number(slider.value)));
+    if (Number(slider.value) !== value) onRate((value = Number(slider.value)), byKey);
   };
   const under = (event) => {
     const box = stars.getBoundingClientRect();
@@ -43,9 +44,9 @@ export function starInput(label, value, [low, high], onRate) {
   host.addEventListener("pointercancel", () => show(value));
   host.addEventListener("click", (event) => {
     slider.focus();
-    settle(under(event));
+    settle(under(event), false);
   });
-  slider.addEventListener("input", () => settle(Number(slider.value)));
+  slider.addEventListener("input", () => settle(Number(slider.value), true));
   show(value);
   return host;
 }
