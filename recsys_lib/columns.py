@@ -21,7 +21,11 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     ids = np.asarray(unique)
     if more is None:
         return codes.astype(np.int32), ids
-    everyone = np.unique(np.concatenate([ids, _ids(pd.Series(more, name=column.name))]))
+    more = _ids(pd.Series(more, name=column.name))
+    if more.dtype != ids.dtype and len(more):
+        kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
+        raise DataError(f"column {column.name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
+    everyone = np.unique(np.concatenate([ids, more.astype(ids.dtype)]))
     return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
 
 

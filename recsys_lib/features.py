@@ -46,7 +46,7 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
     """
     genres = _by_id(items, "item_id", "genres")["genres"].fillna("")
     if item_ids is not None:
-        genres = genres.reindex(item_ids, fill_value="")
+        genres = genres.reindex(_some_stand_in(genres.index, item_ids), fill_value="")
     flags = genres.astype(object).str.get_dummies("|")
     return flags.to_numpy(bool), list(flags.columns)
 
@@ -174,7 +174,7 @@ def attributes(
     blocks, names = [np.zeros((len(ids), 0), np.float32)], []
     if table is not None:
         rows = _by_id(table, key)
-        place = rows.index.get_indexer(pd.Index(ids))
+        place = rows.index.get_indexer(_some_stand_in(rows.index, ids))
         for name in rows.columns:
             block, labels = _column(rows[name])
             blocks.append(np.where(place[:, None] >= 0, block[place], 0))
@@ -196,9 +196,21 @@ def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
     return rows
 
 
+def _some_stand_in(table: pd.Index, ids: Any) -> pd.Index:
+    """Return the ids; refuse a table that holds none of them, as one of ids of another type does."""
+    wanted = pd.Index(ids)
+    if len(table) and len(wanted) and not wanted.isin(table).any():
+        raise DataError(
+            f"not one of the {len(wanted)} ids stands in the table: its {table.name} are such as "
+            f"{table[0]!r}, the ratings' are such as {wanted[0]!r}"
+        )
+    return wanted
+
+
 def _years(items: pd.DataFrame, item_ids: Any) -> tuple[np.ndarray, list[str]]:
     """Return the five years in which an item came out, (n_items, n_bins) bool; none if unknown."""
-    column = _by_id(items, "item_id", "year")["year"].reindex(item_ids)
+    column = _by_id(items, "item_id", "year")["year"]
+    column = column.reindex(_some_stand_in(column.index, item_ids))
     years = pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
     starts = np.nan_to_num(years // YEARS_A_BIN * YEARS_A_BIN, nan=-1).astype(int)
     bins = np.unique(starts[~np.isnan(years)])

@@ -42,6 +42,31 @@ class CSR(NamedTuple):
         where = np.arange(indptr[-1]) + shift
         return CSR(indptr, self.indices[where], self.values[where])
 
+    def check(self, name: str, n_rows: int, n_columns: int) -> None:
+        """Raise `DataError`, calling the matrix `name`, unless it is one of this shape, and whole."""
+        indptr, indices, values = self
+        for field, dtype, length in (
+            ("indptr", np.int64, n_rows + 1),
+            ("indices", np.int32, len(indices)),
+            ("values", np.float32, len(indices)),
+        ):
+            _is_array(f"{name}.{field}", getattr(self, field), dtype, length)
+        if indptr[0] != 0 or indptr[-1] != len(indices) or (indptr[1:] < indptr[:-1]).any():
+            raise DataError(
+                f"{name}.indptr must ascend from 0 to the number of ratings, {len(indices)}"
+            )
+        if not len(indices):
+            return
+        if indices.min() < 0 or indices.max() >= n_columns:
+            raise DataError(f"{name}.indices must be from 0 to below {n_columns}")
+        ascends = indices[1:] > indices[:-1]
+        starts = indptr[1:-1]
+        ascends[starts[(starts > 0) & (starts < len(indices))] - 1] = True
+        if not ascends.all():
+            raise DataError(f"{name}.indices must ascend within each row, and none may repeat")
+        if not np.isfinite([values.min(), values.max()]).all():
+            raise DataError(f"{name}.values holds what is no finite number")
+
     def select(self, mask: np.ndarray) -> CSR:
         """Return the matrix of the stored values where `mask` (nnz,) bool is true."""
         kept = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
@@ -69,6 +94,12 @@ class Ratings:
         The lowest and the highest rating possible.
     n_duplicates : int
         How many ratings were dropped because the same user rated the same item again.
+
+    Raises
+    ------
+    DataError
+        Shapes or dtypes do not agree, an index is out of range, a row's indices do not ascend, or a
+        rating is not finite. Kernels trust what has passed here.
     """
 
     def __init__(
@@ -84,7 +115,13 @@ class Ratings:
         self.user_ids = user_ids
         self.item_ids = item_ids
         self.by_user = by_user
+        by_user.check("by_user", len(user_ids), len(item_ids))
+        if timestamps is not None:
+            _is_array("timestamps", timestamps, np.int64, len(by_user.values))
         if by_item is not None:
+            by_item.check("by_item", len(item_ids), len(user_ids))
+            if len(by_item.values) != len(by_user.values):
+                raise DataError("by_item is not by_user transposed: it has other ratings")
             self.by_item = by_item
         self.timestamps = timestamps
         self.scale = (float(scale[0]), float(scale[1]))
@@ -129,6 +166,11 @@ class Ratings:
         Of several ratings of one item by one user, the last counts: the latest by timestamp, and
         among equals the one furthest down. `n_duplicates` says how many were dropped.
         """
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(f"ratings are read from a DataFrame, not from {type(frame).__name__}")
+        if not frame.columns.is_unique:
+            twice = frame.columns[frame.columns.duplicated()][0]
+            raise DataError(f"the table has two columns {twice!r}; drop or rename one")
         needed = [user, item, rating] + [timestamp] * (timestamp != "timestamp")
         missing = [name for name in needed if name not in frame.columns]
         if missing:
@@ -173,14 +215,18 @@ class Ratings:
         Parameters
         ----------
         user_index, item_index : (n,) int32
-            Positions in `user_ids` and `item_ids`; not checked.
+            Positions in `user_ids` and `item_ids`.
         values : (n,) float32
-            Ratings, finite and within `scale`; not checked.
+            Finite; that they are within `scale` is not checked.
         timestamps : (n,) int64 or None
         user_ids, item_ids : arrays, ascending and without repeats
         scale : (low, high)
         """
         n = len(values)
+        for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
+            _is_array(f"{name}_index", index, np.int32, n)
+            if n and (index.min() < 0 or index.max() >= len(ids)):
+                raise DataError(f"{name}_index must be from 0 to below {len(ids)}")
         # The order itself is the largest temporary: four bytes a rating suffice for two billion.
         position = np.int32 if n < 2**31 else np.int64
         by_item, order = np.empty(n, position), np.empty(n, position)
@@ -261,7 +307,10 @@ class Ratings:
 
     def of_user(self, user_id: Hashable) -> pd.DataFrame:
         """Return one user's ratings: item_id, rating[, timestamp], a row a rating."""
-        u = int(self.user_index(user_id)[0])
+        found = self.user_index(user_id)
+        if len(found) != 1:
+            raise DataError(f"of_user takes one id; {len(found)} were given")
+        u = int(found[0])
         return self._table(slice(self.by_user.indptr[u], self.by_user.indptr[u + 1]))
 
     def to_frame(self) -> pd.DataFrame:
@@ -279,10 +328,7 @@ class Ratings:
 
     def select(self, mask: np.ndarray) -> Ratings:
         """Return the ratings where `mask` (nnz,) bool is true; all indices stay as they are."""
-        if mask.shape != (len(self),) or mask.dtype != bool:
-            raise DataError(
-                f"the mask must be {len(self)} booleans; it is {mask.dtype} {mask.shape}"
-            )
+        _is_array("the mask (booleans)", mask, bool, len(self))
         by_user = self.by_user.select(mask)
         times = None if self.timestamps is None else self.timestamps[mask]
         return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
@@ -319,6 +365,12 @@ def positions(
         example = f"; ids look like {index[:1].tolist()[0]!r}" if len(index) else ""
         raise UnknownIdError(f"there is no {what} {stranger!r} in this data{example}")
     return found.astype(np.int32)
+
+
+def _is_array(name: str, array: Any, dtype: type, length: int) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != (length,):
+        shape = f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
+        raise DataError(f"{name} must be {np.dtype(dtype)} ({length},); it is {shape}")
 
 
 def _last_of_each(repeated: np.ndarray, times: np.ndarray | None) -> np.ndarray:

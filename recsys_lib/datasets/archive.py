@@ -59,23 +59,33 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
                 yield stream, f"{path}:{name}"
 
 
-class _OneByteSeparators(io.RawIOBase):
-    """A stream of which each ``::`` is read as a tab: Arrow's separators have one byte."""
+class Plain(io.RawIOBase):
+    """A stream of decimal numbers between one-byte separators.
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-        self.rest = b""
+    Each ``::`` is read as a tab, for Arrow's separators have one byte; and ``0x13``, which Arrow
+    takes for 19, is refused.
+    """
+
+    def __init__(self, stream: IO[bytes], where: str, double: bool) -> None:
+        self.stream, self.where, self.double = stream, where, double
+        self.rest, self.rows = b"", 1
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         while True:
-            new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
-            chunk = (self.rest + new).replace(b"::", b"\t")
-            # A colon at the end may be the first half of a separator: keep it for the next read.
-            self.rest = b":" if new and chunk.endswith(b":") else b""
-            chunk = chunk.removesuffix(self.rest)
+            chunk = new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
+            found = max(new.find(b"x"), new.find(b"X"))
+            if found >= 0:
+                row = self.rows + new.count(b"\n", 0, found)
+                refuse(self.where, row, "it holds an x, and numbers are written in decimals")
+            self.rows += new.count(b"\n")
+            if self.double:
+                chunk = (self.rest + new).replace(b"::", b"\t")
+                # A colon at the end may be half a separator: keep it for the next read.
+                self.rest = b":" if new and chunk.endswith(b":") else b""
+                chunk = chunk.removesuffix(self.rest)
             if chunk or not new:  # nothing at all would mean the end
                 return chunk
 
@@ -94,14 +104,14 @@ def read_columns(
     double = layout.separator == "::"
     try:
         reader = pa.csv.open_csv(
-            _OneByteSeparators(stream) if double else stream,
+            Plain(stream, where, double),
             # One thread: with more, Arrow is no faster here and its errors do not name the row.
             pa.csv.ReadOptions(
                 use_threads=False,
                 block_size=_BLOCK,
                 column_names=None if layout.header else list(columns),
             ),
-            pa.csv.ParseOptions(delimiter="\t" if double else layout.separator),
+            pa.csv.ParseOptions(delimiter="\t" if double else layout.separator, quote_char=False),
             pa.csv.ConvertOptions(
                 column_types=columns,
                 include_columns=list(columns),
@@ -124,6 +134,19 @@ def read_columns(
         arrays.append(column.to_numpy())
         table = table.remove_column(0)
     return arrays
+
+
+def check_count(release: Release, what: str, n: int, where: str) -> None:
+    """Refuse a file with fewer or more `what` ("users", "items", ...) than the published one."""
+    published = getattr(release, f"n_{what}")
+    if n != published:
+        how = "was cut off" if n < published else "is not as published"
+        refuse(
+            where,
+            None,
+            f"it holds {n:,} {what.replace('full', 'ratings')}, and the published one {published:,}: it {how}; "
+            f"unpack {release.url} again",
+        )
 
 
 def index_columns(

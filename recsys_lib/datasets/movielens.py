@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import MAX_ID, index_columns, open_member, read_columns, refuse
+from recsys_lib.datasets.archive import (
+    MAX_ID,
+    check_count,
+    index_columns,
+    open_member,
+    read_columns,
+    refuse,
+)
 from recsys_lib.datasets.dataset import Parts
 from recsys_lib.datasets.registry import Layout, Release
 from recsys_lib.ratings import Ratings
@@ -73,6 +80,11 @@ def read(release: Release, path: Path) -> Parts:
         with open_member(release, path, layout.users) as (stream, where):
             users = _read_users(stream.read(), layout, where)
     ratings = read_ratings(release, path, layout.ratings, items["item_id"].to_numpy())
+    check_count(
+        release, "ratings", len(ratings) + ratings.n_duplicates, f"{path}: {layout.ratings}"
+    )
+    check_count(release, "items", ratings.n_items, f"{path}: {layout.items}")
+    check_count(release, "users", ratings.n_users, f"{path}: {layout.ratings}")
     return Parts(ratings, items, users)
 
 
@@ -204,10 +216,9 @@ def _text(raw: bytes) -> str:
 
 
 def _number(text: str, where: str, row: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
+    if re.fullmatch(r"-?[0-9]{1,18}", text) is None:  # int() also takes "1_9" and " 19"
         refuse(where, row, f"{text!r} is not a whole number")
+    number = int(text)
     if not 0 <= number <= MAX_ID:
         refuse(where, row, f"{number} is not an id")
     return number

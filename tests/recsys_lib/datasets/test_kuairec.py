@@ -16,6 +16,7 @@ from recsys_lib.datasets import kuairec, registry
 from recsys_lib.errors import DataError, DownloadError
 from recsys_lib.features import genre_matrix
 from recsys_lib.ratings import Ratings
+from tests.recsys_lib.datasets.published import publish
 
 WATCHED = (
     "user_id", "video_id", "play_duration", "video_duration", "time", "date", "timestamp",
@@ -112,6 +113,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("RECSYS_DATA_HOME", str(folder))
     monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RECSYS_OFFLINE", "1")
+    publish(monkeypatch, "kuairec", n_users=4, n_items=5, n_ratings=len(BIG), n_full=len(SMALL))
     return folder
 
 
@@ -287,7 +289,17 @@ def test_a_row_that_is_not_as_published_is_named(home, file, old, new, says):
         datasets.load("kuairec")
 
 
-def test_a_pair_in_both_matrices_is_found_out(home):
+@pytest.mark.parametrize("file", ["big_matrix.csv", "small_matrix.csv"])
+def test_a_matrix_that_was_cut_off_is_refused(home, file):
+    content = files()
+    content[file] = b"".join(content[file].splitlines(keepends=True)[:-1])
+    unpacked(home / "kuairec", content)
+    with pytest.raises(DataError, match=rf"{file}: it holds \d ratings, .*it was cut off"):
+        datasets.load("kuairec")
+
+
+def test_a_pair_in_both_matrices_is_found_out(home, monkeypatch):
+    publish(monkeypatch, "kuairec", n_full=4)
     unpacked(home / "kuairec", files(**{"small_matrix.csv": watches(SMALL + BIG[-1:])}))
     with pytest.raises(DataError, match=r"1 pairs are in the big matrix .* user 3's"):
         evaluation.fully_observed(datasets.load("kuairec"))

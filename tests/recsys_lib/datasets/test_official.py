@@ -61,6 +61,11 @@ def test_the_official_splits_are_read_as_published(home, monkeypatch, packed):
             assert len(fold.development.valid) == round(0.1 * len(train))
 
 
+@pytest.fixture(autouse=True)
+def count(home, monkeypatch):
+    publish(monkeypatch, "ml-100k", n_ratings=len(PAIRS))
+
+
 TEST_ROWS = official_members()[0]["u2.test"]
 
 
@@ -92,6 +97,7 @@ def test_official_splits_that_do_not_fit_are_refused(home, file, change, says):
 
 
 def test_an_archive_without_the_official_splits_is_named(home, monkeypatch):
+    publish(monkeypatch, "ml-100k", n_ratings=6)
     put(home, monkeypatch, "ml-100k")
     with pytest.raises(DataError, match=r"ml-100k\.zip holds no file ml-100k/u1\.base"):
         official.parts(datasets.load("ml-100k"))
