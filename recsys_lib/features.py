@@ -197,7 +197,7 @@ def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
 
 
 def _some_stand_in(table: pd.Index, ids: Any) -> pd.Index:
-    """Return the ids; refuse a table that holds none of them, as one of ids of another type does."""
+    """Return the ids; refuse a table that holds none, as one with ids of another type does."""
     wanted = pd.Index(ids)
     if len(table) and len(wanted) and not wanted.isin(table).any():
         raise DataError(

@@ -106,7 +106,7 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
 def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Map what `save_arrays` wrote into memory, copy-on-write: the arrays of numbers and `meta`.
 
-    In `meta`, "text" lists the arrays that hold text, as bytes. Raises `DataError` as `load_arrays`.
+    "text" in `meta` lists the arrays that hold text, as bytes. Raises what `load_arrays` does.
     """
     where = os.fspath(path)
     if not Path(path).is_file():
@@ -117,8 +117,8 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
         meta = json.loads(header)
         if meta["format"] != FORMAT:
             raise DataError(
-                f"{where!r} has format {meta['format']}, and this version reads {FORMAT}: write the "
-                "file again if it is older, update recsys_lib if it is newer"
+                f"{where!r} has format {meta['format']}, and this version reads {FORMAT}: update "
+                "recsys_lib if the file is newer, write it again if it is older"
             )
         with Path(path).open("rb") as raw:
             length = int.from_bytes(raw.read(8), "little")

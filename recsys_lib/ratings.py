@@ -43,7 +43,7 @@ class CSR(NamedTuple):
         return CSR(indptr, self.indices[where], self.values[where])
 
     def check(self, name: str, n_rows: int, n_columns: int) -> None:
-        """Raise `DataError`, calling the matrix `name`, unless it is one of this shape, and whole."""
+        """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
         indptr, indices, values = self
         for field, dtype, length in (
             ("indptr", np.int64, n_rows + 1),
@@ -166,37 +166,11 @@ class Ratings:
         Of several ratings of one item by one user, the last counts: the latest by timestamp, and
         among equals the one furthest down. `n_duplicates` says how many were dropped.
         """
-        if not isinstance(frame, pd.DataFrame):
-            raise DataError(f"ratings are read from a DataFrame, not from {type(frame).__name__}")
-        if not frame.columns.is_unique:
-            twice = frame.columns[frame.columns.duplicated()][0]
-            raise DataError(f"the table has two columns {twice!r}; drop or rename one")
-        needed = [user, item, rating] + [timestamp] * (timestamp != "timestamp")
-        missing = [name for name in needed if name not in frame.columns]
-        if missing:
-            raise DataError(
-                f"the table has no column {', '.join(map(repr, missing))}: its columns are "
-                f"{', '.join(map(repr, frame.columns))}; name them with user=, item= and so on"
-            )
-        if len(frame) == 0:
-            raise DataError("the table has no row: ratings are built from at least one")
+        columns.need(frame, user, item, rating, *[timestamp] * (timestamp != "timestamp"))
         users, all_users = columns.number(frame[user], user_ids)
         items, all_items = columns.number(frame[item], item_ids)
-        values = pd.to_numeric(frame[rating], errors="coerce").to_numpy(np.float32, na_value=np.nan)
+        values, scale = columns.ratings(frame, user, item, rating, scale)
         times = columns.seconds(frame[timestamp]) if timestamp in frame.columns else None
-        finite = np.isfinite(values)
-        if scale is None:
-            known = values[finite]
-            scale = (known.min(), known.max()) if len(known) else (-np.inf, np.inf)
-        low, high = np.float32(scale[0]), np.float32(scale[1])  # as the ratings are stored
-        bad = ~(finite & (values >= low) & (values <= high))
-        if bad.any():
-            row = int(bad.argmax())
-            who, what, value = frame[[user, item, rating]].astype(object).iloc[row]
-            raise DataError(
-                f"row {row} (user {who}, item {what}): the rating is {value!r}, not a number from "
-                f"{low:g} to {high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
-            )
         return cls.from_arrays(users, items, values, times, all_users, all_items, scale)
 
     @classmethod

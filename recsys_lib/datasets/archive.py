@@ -71,9 +71,11 @@ class Plain(io.RawIOBase):
         self.rest, self.rows = b"", 1
 
     def readable(self) -> bool:
+        """Return True: Arrow asks."""
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """Return at most `size` bytes, none only at the end."""
         while True:
             chunk = new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
             found = max(new.find(b"x"), new.find(b"X"))
@@ -141,10 +143,11 @@ def check_count(release: Release, what: str, n: int, where: str) -> None:
     published = getattr(release, f"n_{what}")
     if n != published:
         how = "was cut off" if n < published else "is not as published"
+        noun = "ratings" if what == "full" else what
         refuse(
             where,
             None,
-            f"it holds {n:,} {what.replace('full', 'ratings')}, and the published one {published:,}: it {how}; "
+            f"it holds {n:,} {noun}, and the published one {published:,}: it {how}; "
             f"unpack {release.url} again",
         )
 

@@ -40,10 +40,11 @@ def read(name: str, source: dict[str, Any]) -> Parts | None:
             return None
         parts: dict[str, Any] = {}
         for key, facts in about["matrices"].items():
-            sides = [CSR(*(arrays[f"{key}_{side}_{f}"] for f in CSR._fields)) for side in _SIDES]
-            times = arrays.get(f"{key}_timestamps")
-            ids = arrays["user_ids"], arrays["item_ids"]
-            parts[key] = Ratings(*ids, *sides, times, **facts)
+            rows, columns = (
+                CSR(*(arrays[f"{key}_{side}_{field}"] for field in CSR._fields)) for side in _SIDES
+            )
+            ids, times = (arrays["user_ids"], arrays["item_ids"]), arrays.get(f"{key}_timestamps")
+            parts[key] = Ratings(*ids, rows, columns, times, **facts)
         for key in about["tables"]:
             parts[key] = pd.read_parquet(io.BytesIO(arrays[key].tobytes()))
         return Parts(**parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import cos, erfc, exp, floor, inf, log, pi, sqrt
+from math import cos, exp, inf, log, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -206,28 +206,3 @@ def round_stars(x: np.ndarray, halves: np.ndarray) -> np.ndarray:
     for k in range(len(x)):
         stars[k] = to_stars(x[k], halves[k])
     return stars
-
-
-@njit(parallel=True, cache=True)
-def star_moments(
-    x: np.ndarray, sd: np.ndarray, halves: np.ndarray, mean: np.ndarray, variance: np.ndarray
-) -> None:
-    """Fill in mean and variance of ``to_stars(x + sd ε)``, ε standard normal.
-
-    With levels v_0 < ... < v_9 and P(rating >= v_l) = Φ((x − c_l) / sd), c_l the lower edge of
-    level l: E = v_0 + Σ (v_l − v_{l−1}) P(>= v_l), and likewise for the square.
-    """
-    for k in prange(len(x)):
-        h = halves[k]
-        first = 0.5 if h > 0 else 1.0
-        m, square = first, first * first
-        level = first + 0.5
-        while level <= 5.0:
-            is_half = level != floor(level)
-            width = h if is_half else 1 - h
-            at_least = 0.5 * erfc((level - width / 2 - x[k]) / (sd[k] * sqrt(2.0)))
-            m += 0.5 * at_least
-            square += (level - 0.25) * at_least  # level² − (level − 0.5)²
-            level += 0.5
-        mean[k] = m
-        variance[k] = square - m * m
