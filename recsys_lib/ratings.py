@@ -44,27 +44,19 @@ class CSR(NamedTuple):
 
     def check(self, name: str, n_rows: int, n_columns: int) -> None:
         """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
-        indptr, indices, values = self
-        for field, dtype, length in (
-            ("indptr", np.int64, n_rows + 1),
-            ("indices", np.int32, len(indices)),
-            ("values", np.float32, len(indices)),
-        ):
-            _is_array(f"{name}.{field}", getattr(self, field), dtype, length)
-        if indptr[0] != 0 or indptr[-1] != len(indices) or (indptr[1:] < indptr[:-1]).any():
-            raise DataError(
-                f"{name}.indptr must ascend from 0 to the number of ratings, {len(indices)}"
-            )
-        if not len(indices):
-            return
-        if indices.min() < 0 or indices.max() >= n_columns:
+        (indptr, indices, values), n = self, len(self.indices)
+        _is_array(f"{name}.indptr", indptr, np.int64, n_rows + 1)
+        _is_array(f"{name}.indices", indices, np.int32, n)
+        _is_array(f"{name}.values", values, np.float32, n)
+        if indptr[0] != 0 or indptr[-1] != n or (indptr[1:] < indptr[:-1]).any():
+            raise DataError(f"{name}.indptr must ascend from 0 to the number of ratings, {n}")
+        if n and not 0 <= indices.min() <= indices.max() < n_columns:
             raise DataError(f"{name}.indices must be from 0 to below {n_columns}")
         ascends = indices[1:] > indices[:-1]
-        starts = indptr[1:-1]
-        ascends[starts[(starts > 0) & (starts < len(indices))] - 1] = True
+        ascends[indptr[(indptr > 0) & (indptr < n)] - 1] = True  # where a row begins
         if not ascends.all():
             raise DataError(f"{name}.indices must ascend within each row, and none may repeat")
-        if not np.isfinite([values.min(), values.max()]).all():
+        if n and not np.isfinite([values.min(), values.max()]).all():
             raise DataError(f"{name}.values holds what is no finite number")
 
     def select(self, mask: np.ndarray) -> CSR:
@@ -144,12 +136,9 @@ class Ratings:
         Parameters
         ----------
         frame : DataFrame
-            One row a rating; ids are integers or text.
-        user, item, rating : str
-            Names of its columns.
-        timestamp : str
-            Name of the column of times (seconds since 1970, or datetimes). A column "timestamp" is
-            used if it is there.
+            Ids are integers or text, times seconds since 1970 or datetimes.
+        user, item, rating, timestamp : str
+            Names of its columns; "timestamp" may be missing.
         scale : (low, high), optional
             Ratings outside are refused. Without it, the lowest and highest rating present are the
             scale and only NaN and infinities are refused.
@@ -243,13 +232,8 @@ class Ratings:
         """Number of items, those without a rating included."""
         return len(self.item_ids)
 
-    @property
-    def n_ratings(self) -> int:
-        """Number of ratings."""
-        return len(self.by_user.values)
-
     def __len__(self) -> int:
-        return self.n_ratings
+        return len(self.by_user.values)
 
     @property
     def density(self) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from recsys_lib.datasets.dataset import Parts
 from recsys_lib.datasets.registry import Layout, Release
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -138,18 +139,21 @@ def read_columns(
     return arrays
 
 
-def check_count(release: Release, what: str, n: int, where: str) -> None:
-    """Refuse a file with fewer or more `what` ("users", "items", ...) than the published one."""
-    published = getattr(release, f"n_{what}")
-    if n != published:
-        how = "was cut off" if n < published else "is not as published"
-        noun = "ratings" if what == "full" else what
-        refuse(
-            where,
-            None,
-            f"it holds {n:,} {noun}, and the published one {published:,}: it {how}; "
-            f"unpack {release.url} again",
-        )
+def check_counts(release: Release, path: Path, parts: Parts) -> None:
+    """Refuse files that hold fewer or more ratings, items or users than the published ones."""
+    layout, ratings, full = release.layout, parts.ratings, parts.full
+    found = [
+        (layout.ratings, "ratings", len(ratings) + ratings.n_duplicates, release.n_ratings),
+        (layout.items, "items", ratings.n_items, release.n_items),
+        (layout.users or layout.ratings, "users", ratings.n_users, release.n_users),
+    ]
+    if full is not None:
+        found.append((layout.more[0], "ratings", len(full) + full.n_duplicates, release.n_full))
+    for file, what, n, published in found:
+        if n != published:
+            how = "was cut off" if n < published else "is not as published"
+            told = f"it holds {n:,} {what}, and the published one {published:,}: it {how}"
+            refuse(f"{path}: {file}", None, f"{told}; unpack {release.url} again")
 
 
 def index_columns(

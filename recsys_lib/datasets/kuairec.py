@@ -19,7 +19,6 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys_lib.datasets.archive import (
-    check_count,
     check_ids,
     index_columns,
     open_member,
@@ -116,12 +115,7 @@ def read(release: Release, path: Path) -> Parts:
     for file in (layout.ratings, layout.more[0]):
         with open_member(release, path, file) as (stream, where):
             columns = read_columns(stream, layout, where, _COLUMNS, may_be_empty=True)
-        what = "full" if matrices else "ratings"
         matrices.append(index_columns(columns, release, where, *ids, kind="video"))
-        check_count(release, what, len(matrices[-1]) + matrices[-1].n_duplicates, where)
-    big = matrices[0]
-    check_count(release, "items", big.n_items, f"{path}: {layout.items}")
-    check_count(release, "users", big.n_users, f"{path}: {layout.users}")
     # No ratio is too large, but models want an end to the scale: the largest that occurs.
     high = max(float(matrix.by_user.values.max()) for matrix in matrices)
     for matrix in matrices:

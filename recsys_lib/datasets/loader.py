@@ -6,7 +6,7 @@ import logging
 from functools import cache as _once
 from typing import Any
 
-from recsys_lib.datasets import cache, fetch, kuairec, movielens, registry, simulator
+from recsys_lib.datasets import archive, cache, fetch, kuairec, movielens, registry, simulator
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError, DownloadError
 
@@ -117,6 +117,7 @@ def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
         logger.info("reading %s from %s", release.name, source.path)
         stamp = fetch.stamp(release, source)
         parts = (kuairec if release.name == "kuairec" else movielens).read(release, source.path)
+        archive.check_counts(release, source.path, parts)
         cache.write(release.name, stamp, parts)
         parts = cache.read(release.name, stamp) or parts  # mapped, the memory is free again
     _announce(release)

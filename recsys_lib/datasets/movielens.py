@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from recsys_lib.datasets.archive import (
     MAX_ID,
-    check_count,
     index_columns,
     open_member,
     read_columns,
@@ -80,11 +79,6 @@ def read(release: Release, path: Path) -> Parts:
         with open_member(release, path, layout.users) as (stream, where):
             users = _read_users(stream.read(), layout, where)
     ratings = read_ratings(release, path, layout.ratings, items["item_id"].to_numpy())
-    check_count(
-        release, "ratings", len(ratings) + ratings.n_duplicates, f"{path}: {layout.ratings}"
-    )
-    check_count(release, "items", ratings.n_items, f"{path}: {layout.items}")
-    check_count(release, "users", ratings.n_users, f"{path}: {layout.ratings}")
     return Parts(ratings, items, users)
 
 
