@@ -50,7 +50,7 @@ class CSR(NamedTuple):
         _is_array(f"{name}.values", values, np.float32, n)
         if indptr[0] != 0 or indptr[-1] != n or (indptr[1:] < indptr[:-1]).any():
             raise DataError(f"{name}.indptr must ascend from 0 to the number of ratings, {n}")
-        if n and not 0 <= indices.min() <= indices.max() < n_columns:
+        if n and indices.view(np.uint32).max() >= n_columns:  # those below 0 are the largest
             raise DataError(f"{name}.indices must be from 0 to below {n_columns}")
         ascends = indices[1:] > indices[:-1]
         ascends[indptr[(indptr > 0) & (indptr < n)] - 1] = True  # where a row begins
@@ -232,8 +232,13 @@ class Ratings:
         """Number of items, those without a rating included."""
         return len(self.item_ids)
 
-    def __len__(self) -> int:
+    @property
+    def n_ratings(self) -> int:
+        """Number of ratings."""
         return len(self.by_user.values)
+
+    def __len__(self) -> int:
+        return self.n_ratings
 
     @property
     def density(self) -> float:

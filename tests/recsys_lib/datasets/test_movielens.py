@@ -165,7 +165,9 @@ def test_double_colons_are_found_across_reads(size):
         ("ml-1m", "users.dat", b"::20::", b"::21::", "row 1: 21 is not the number of"),
         ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0", "row 2: 0 is not a rating from 1 to 5"),
         ("ml-100k", "u.data", b"7\t318\t5", b"7 318 5", "row 2"),
-        ("ml-100k", "u.item", b"1200|Aliens|", b"1200|Aliens||", "row 4: 5 fields and 19 flags"),
+        ("ml-100k", "u.item", b"1200|Aliens|", b"1200|Aliens||", "row 4: 24 fields expected"),
+        ("ml-100k", "u.item", b"|0|0|0|0", b"|0|0|2|0", "row 1: the flags of genres"),
+        ("ml-1m", "users.dat", b"7::M", b"2::M", "row 2: user 2 stands in the file twice"),
         ("ml-100k", "u.user", b"7|56|", b"7|", "row 2: 5 fields expected, 4 found"),
     ],
 )  # fmt: skip
