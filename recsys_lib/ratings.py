@@ -175,15 +175,9 @@ class Ratings:
     ) -> Self:
         """Build from ratings whose users and items are indices already; duplicates as above.
 
-        Parameters
-        ----------
-        user_index, item_index : (n,) int32
-            Positions in `user_ids` and `item_ids`.
-        values : (n,) float32
-            Finite; that they are within `scale` is not checked.
-        timestamps : (n,) int64 or None
-        user_ids, item_ids : arrays, ascending and without repeats
-        scale : (low, high)
+        `user_index` and `item_index` (n,) int32 are positions in `user_ids` and `item_ids`, which
+        ascend without repeats; `values` (n,) float32, `timestamps` (n,) int64. Raises `DataError`
+        as the class does; that values are within `scale` is not checked.
         """
         n = len(values)
         for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
@@ -255,11 +249,11 @@ class Ratings:
         return pd.Index(self.user_ids), pd.Index(self.item_ids)
 
     def user_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of user ids; `UnknownIdError` names the first unknown."""
+        """Return the indices (n,) int32 of user ids, as `positions`."""
         return positions(self._indexes[0], ids, "user")
 
     def item_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of item ids; `UnknownIdError` names the first unknown."""
+        """Return the indices (n,) int32 of item ids, as `positions`."""
         return positions(self._indexes[1], ids, "item")
 
     def user_of_rating(self) -> np.ndarray:

@@ -28,7 +28,6 @@ from recsys_lib.datasets.archive import (
 )
 from recsys_lib.datasets.dataset import Parts
 from recsys_lib.datasets.registry import Release
-from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
 _COLUMNS = {
@@ -102,13 +101,6 @@ def read(release: Release, path: Path) -> Parts:
     predicted: to use them as features is to look ahead.
     """
     layout = release.layout
-    missing = [name for name in layout.files if path.is_dir() and not (path / name).is_file()]
-    if missing:
-        raise DataError(
-            f"{path} is not all of {release.name}: it lacks {', '.join(missing)}; fetch "
-            f"{release.url} ({release.size / 1e6:,.0f} MB) and put it, still zipped, beside this "
-            "folder or in its place"
-        )
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     matrices: list[Ratings] = []

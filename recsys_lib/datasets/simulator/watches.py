@@ -104,14 +104,13 @@ def simulate_watches(
     fame[cold] = -inf
     blocked = rng.random((n_small_users, authors.max() + 1)) < BLOCKED
     nothing = CSR(np.zeros(n_users + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-    nobody = Ratings(user_ids, item_ids, nothing)
     truth = WatchTruth(
         user_biases=(0.45 * rng.standard_normal(n_users)).astype(np.float32),
         item_biases=bias.astype(np.float32),
         user_factors=user_factors,
         item_factors=item_factors,
         cold_items=item_ids[np.sort(cold)],
-        ratings=nobody,
+        ratings=Ratings(user_ids, item_ids, nothing),  # for now
     )
     zeal = np.exp(0.5 * rng.standard_normal(n_users))
     indptr = np.concatenate([[0], np.cumsum(share_out(n_watches, zeal, 1, most))])

@@ -190,7 +190,9 @@ def test_empty_and_missing_files_are_named(home, file):
     with pytest.raises(DataError, match=rf"{file}: it holds no (rating|movie)"):
         datasets.load("ml-32m")
     (folder / file).unlink()
-    with pytest.raises(DataError, match=rf"ml-32m holds no file {file}"):
+    with pytest.raises(
+        DataError, match=rf"ml-32m is not all of ml-32m: it lacks {file}; fetch http"
+    ):
         datasets.load("ml-32m")
 
 
