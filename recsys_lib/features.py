@@ -151,25 +151,11 @@ def attributes(
     from -1 to 1: of followers and seconds only the order can be trusted. Where there is none it is
     0, the middle. Titles, captions and ids say nothing in this form: hardly a label has 5 rows.
 
-    Parameters
-    ----------
-    table : DataFrame, optional
-        A row a user or item; None: nothing is known of any.
-    key : {"user_id", "item_id"}
-        The column with their ids.
-    ids : (n,) array
-        Those wanted, in this order; one that the table lacks has nothing but zeros.
-
-    Returns
-    -------
-    matrix : (n, n_attributes) float32
-    names : list of str
-        A name a column, such as "genres: Drama" or "fans_user_num".
-
-    Raises
-    ------
-    DataError
-        The table has no such column, or an id stands twice in it.
+    `table` has a row a user or item (None: nothing is known of any), with their ids in the column
+    `key`. Returns the matrix (n, n_attributes) float32 of `ids` in this order, and a name a column,
+    such as "genres: Drama" or "fans_user_num". An id that the table lacks has nothing but zeros.
+    Raises `DataError` if the table has no such column, an id stands twice in it, or none of `ids`
+    stands in it.
     """
     blocks, names = [np.zeros((len(ids), 0), np.float32)], []
     if table is not None:

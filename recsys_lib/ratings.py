@@ -285,7 +285,7 @@ class Ratings:
 
     def select(self, mask: np.ndarray) -> Ratings:
         """Return the ratings where `mask` (nnz,) bool is true; all indices stay as they are."""
-        _is_array("the mask (booleans)", mask, bool, len(self))
+        _is_array("the mask of booleans", mask, bool, len(self))
         by_user = self.by_user.select(mask)
         times = None if self.timestamps is None else self.timestamps[mask]
         return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
@@ -326,8 +326,9 @@ def positions(
 
 def _is_array(name: str, array: Any, dtype: type, length: int) -> None:
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != (length,):
-        shape = f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
-        raise DataError(f"{name} must be {np.dtype(dtype)} ({length},); it is {shape}")
+        kind = f"of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
+        told = f"{name} must be {np.dtype(dtype)} ({length},)"
+        raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())
 
 
 def _last_of_each(repeated: np.ndarray, times: np.ndarray | None) -> np.ndarray:

@@ -64,14 +64,7 @@ _LIST = re.compile(r"\[\s*(\d+(?:\s*,\s*\d+)*)?\s*\]")
 
 
 def read(release: Release, path: Path) -> Parts:
-    """Read both matrices and the tables of videos and users.
-
-    Parameters
-    ----------
-    release : Release
-        KuaiRec, of the registry.
-    path : Path
-        The archive, or the folder that holds its files.
+    """Read both matrices and the tables of videos and users, as `movielens.read` does.
 
     Returns
     -------
@@ -89,11 +82,6 @@ def read(release: Release, path: Path) -> Parts:
         days of every count and duration, and ``play_progress``, its mean over plays.
     users : DataFrame
         31 columns as published; where a code is empty, a missing.
-
-    Raises
-    ------
-    DataError
-        A file is missing, or a row of one is not as published; the message names it.
 
     Notes
     -----

@@ -185,7 +185,10 @@ def test_times_and_indices_that_do_not_fit_are_refused():
         (lambda: Ratings.from_frame(frame(), item_ids=["x"]), "integers, the further ids are text"),
         (lambda: Ratings.from_frame(frame(), user_ids=[1]), "text, the further ids are integers"),
         (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "takes one id; 2 were given"),
-        (lambda: Ratings.from_frame(frame()).select(pd.Series([True] * 4)), "the mask .booleans"),
+        (
+            lambda: Ratings.from_frame(frame()).select(pd.Series([True] * 4)),
+            "the mask of booleans must be .*a Series",
+        ),
     ],
 )
 def test_what_is_of_another_kind_is_refused_in_our_words(build, says):
