@@ -187,8 +187,8 @@ def _some_stand_in(table: pd.Index, ids: Any) -> pd.Index:
     wanted = pd.Index(ids)
     if len(table) and len(wanted) and not wanted.isin(table).any():
         raise DataError(
-            f"not one of the {len(wanted)} ids stands in the table: each {table.name} there is like "
-            f"{table[:1].tolist()[0]!r}, those of the ratings are like {wanted[:1].tolist()[0]!r}"
+            f"not one of the {len(wanted)} ids stands in the table: its {table.name} are like "
+            f"{table[:1].tolist()[0]!r}, those of the ratings like {wanted[:1].tolist()[0]!r}"
         )
     return wanted
 
