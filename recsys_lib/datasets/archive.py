@@ -69,7 +69,7 @@ class Plain(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], where: str, double: bool) -> None:
         self.stream, self.where, self.double = stream, where, double
-        self.rest, self.rows = b"", 1
+        self.rest, self.passed = b"", 0
 
     def readable(self) -> bool:
         """Return True: Arrow asks."""
@@ -80,10 +80,11 @@ class Plain(io.RawIOBase):
         while True:
             chunk = new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
             found = max(new.find(b"x"), new.find(b"X"))
-            if found >= 0:
-                row = self.rows + new.count(b"\n", 0, found)
+            if found >= 0:  # only now are rows counted: to count them all would take a while
+                self.stream.seek(0)
+                row = 1 + self.stream.read(self.passed + found).count(b"\n")
                 refuse(self.where, row, "it holds an x, and numbers are written in decimals")
-            self.rows += new.count(b"\n")
+            self.passed += len(new)
             if self.double:
                 chunk = (self.rest + new).replace(b"::", b"\t")
                 # A colon at the end may be half a separator: keep it for the next read.
