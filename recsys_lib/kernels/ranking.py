@@ -17,6 +17,7 @@ from recsys_lib.kernels.linalg import HEIGHT, add_products, aligned
 from recsys_lib.kernels.threads import PAIRS, share
 from recsys_lib.kernels.vectors import LANES, any_above, fma, load, spread
 
+FEW = 4  # users whose scores are made pair by pair: to cut the catalogue into tiles takes longer
 USERS = 64  # users in a block: each tile of items, once in the cache, serves all of them
 ITEMS = 256  # items in a tile: scores (64 KB) and vectors (1 KB a factor) fit a core's own cache
 
@@ -52,14 +53,18 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
     search beside them compares LANES scores at once with the worst of the user's n best so far, and
     looks closer only where one is better.
     """
-    m = len(user_vectors)
+    m, n_items = len(user_vectors), len(item_vectors)
     if seen_indptr is None:
         seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
+    if m <= FEW:
+        pairs = np.divmod(np.arange(m * n_items, dtype=np.int32), max(n_items, 1))
+        scores = score_pairs(user_vectors, item_vectors, *pairs).reshape(m, n_items)
+        return top_of_scores(scores, seen_indptr, seen_indices, n)
     items = np.full((m, n), -1, np.int32)
     scores = np.full((m, n), -np.inf, np.float32)
     tiles = tiles_of(as_float32(item_vectors))
     users = as_float32(user_vectors)
-    task = users, tiles, len(item_vectors), seen_indptr, seen_indices, items, scores
+    task = users, tiles, n_items, seen_indptr, seen_indices, items, scores
     share(blocks(users), _top_n, *task)
     return items, scores
 

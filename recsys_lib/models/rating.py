@@ -53,9 +53,8 @@ class RatingModel(Recommender):
         """
         vectors = self.vectors(who)
         out = ranking.score_pairs(self.multipliers(vectors), self.item_vectors(), rows, items)
-        if self.ends_in_bias:
-            out += vectors[rows, -1]
-        out += np.float32(self.mu_)
+        own = vectors[:, -1] if self.ends_in_bias else np.zeros(len(vectors), np.float32)
+        out += (own + np.float32(self.mu_))[rows]
         return out.clip(*self.scale_, out=out)
 
     def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
