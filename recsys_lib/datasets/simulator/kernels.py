@@ -221,7 +221,7 @@ def star_moments(
     share(len(x) // _BLOCK + 1, _star_moments, x, sd, halves, mean, variance)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")  # no noise: x / 0 is infinite
 def _star_moments(
     part: int,
     parts: int,
