@@ -47,21 +47,19 @@ def user_auc(
     seen = (seen_indptr, seen_indices)
     relevant = (relevant_indptr, relevant_indices)
     auc = np.full(m, np.nan)
-    share(blocks(users), _user_auc, users, items, tiles_of(items), *seen, *relevant, auc)
+    share(blocks(users), _user_auc, users, items, tiles_of(items), seen, relevant, auc)
     return auc
 
 
 @njit(cache=True, nogil=True)
-def _user_auc(
-    part, parts, user_vectors, item_vectors, tiles, seen_indptr, seen_indices,
-    relevant_indptr, relevant_indices, auc,
-):  # fmt: skip
+def _user_auc(part, parts, user_vectors, item_vectors, tiles, all_seen, all_relevant, auc):
     """Fill `auc`: count, for each relevant item, the others below it and level with it: exact.
 
     Seen and relevant items become NaN, which is neither below nor level. Going through a tile once
     for each relevant item looks wasteful beside sorting and bisecting, yet sixteen items fall to
     one instruction, and a user has few relevant items: it is several times faster.
     """
+    (seen_indptr, seen_indices), (relevant_indptr, relevant_indices) = all_seen, all_relevant
     n_items, s = len(item_vectors), aligned(USERS, ITEMS, user_vectors)
     for first in range(part * USERS, len(user_vectors), parts * USERS):
         n_users, block = min(USERS, len(user_vectors) - first), block_of(user_vectors, first)

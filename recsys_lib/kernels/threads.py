@@ -17,6 +17,9 @@ import numba
 PAIRS = 4096  # pairs of a user and an item; for fewer, waking a thread takes longer than the work
 
 
+_threads: ThreadPoolExecutor
+
+
 def _start() -> None:
     """Make room for threads, which start as they are needed; a forked child has lost them all."""
     global _threads

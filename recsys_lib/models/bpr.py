@@ -185,7 +185,7 @@ class _Blocks:
         starts = np.empty(self.n_groups**2 + 1, np.int64)
         self.dealt = starts, np.empty_like(self.users), np.empty_like(self.items)
 
-    def deal(self, rng: np.random.Generator) -> tuple[Any, ...]:
+    def deal(self, rng: np.random.Generator) -> tuple[Any, Any, Any, Any, Any]:
         """Deal the items anew; return the arguments of the kernel that describe the blocks.
 
         The first three are overwritten by the next deal.

@@ -163,7 +163,7 @@ def live(
 ) -> None:
     """Simulate everybody's visits, choices and ratings; ends sorted by item within each user."""
     most = -(-len(users.bias) // _BLOCK)
-    share(most, _live, key, mu, drift, users, films, indices, values, times)
+    share(most, _live, key, mu, drift, users, films, (indices, values, times))
 
 
 @njit(nogil=True, cache=True)
@@ -175,10 +175,9 @@ def _live(
     drift: float,
     users: Users,
     films: Films,
-    indices: np.ndarray,
-    values: np.ndarray,
-    times: np.ndarray,
+    rated: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
+    indices, values, times = rated
     seen = np.full(len(films.weight), -1, np.int32)
     state = np.empty(1, np.uint64)
     for u in range(part, len(users.bias), parts):
