@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from recsys_lib import evaluation, metrics, splits
+from recsys_lib import report as report_module
 from recsys_lib.errors import NotFittedError, RecsysError
-from recsys_lib.evaluation import report as report_module
 from recsys_lib.models import Popularity
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
