@@ -54,28 +54,25 @@ class Development:
     """All that choosing a model gets to see: copies, without any reference to the test ratings.
 
     A model learns from `train` and is chosen by `valid`, with all that is known of `items` and
-    `users`. `valid_input` is what is known of the users of `valid`, where those are strangers to
-    `train`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`.
+    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`.
     """
 
     train: Ratings
     valid: Ratings
     items: pd.DataFrame | None = None
     users: pd.DataFrame | None = None
-    valid_input: Ratings | None = None
     relevant: float = 4.0
     candidates: str = "all"
 
     @property
     def options(self) -> dict[str, Any]:
         """How lists are measured on `valid`: options of `evaluation.evaluate`."""
-        asked = {"relevant": self.relevant, "candidates": self.candidates}
-        return asked if self.valid_input is None else {**asked, "test_input": self.valid_input}
+        return {"relevant": self.relevant, "candidates": self.candidates}
 
     def fit(self, model: M, **options: Any) -> M:
         """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
         options = {"items": self.items, "users": self.users, **options}
-        return model.fit(self.train, self.valid, valid_input=self.valid_input, **options)
+        return model.fit(self.train, self.valid, **options)
 
     def measure(self, model: Recommender, metrics: Any = None) -> Report:
         """Measure a model fitted on `train` by the validation part."""
@@ -153,7 +150,7 @@ class Split:
             )
         report = evaluate(
             model, self.learning, self._test, metrics, test_input=self.test_input,
-            relevant=self.relevant, candidates=self.development.candidates,
+            **self.development.options,
         )  # fmt: skip
         self._tested.add(name)
         return report

@@ -232,11 +232,8 @@ def confirm(
     The training and validation parts are put together and dealt anew at random, `deals` times, each
     part as large as before. Returns a row a candidate, in the order given, and a column a deal.
     """
-    if deals < 1 or development.valid_input is not None:
-        raise RecsysError(
-            f"deals is {deals}; the ratings are dealt at least once, and only where the validation "
-            "part is of users in the training part"
-        )
+    if deals < 1:
+        raise RecsysError(f"deals is {deals}; the ratings are dealt at least once")
     metric = metric_of(model) if metric is None else metric
     whole = splits.merge(development.train, development.valid)
     share = len(development.valid) / len(whole)
