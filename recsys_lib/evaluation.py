@@ -41,6 +41,7 @@ OF_HITS = {
     "hit_rate": m.hit_rate_at_k,
 }
 OF_LISTS: dict[str, Callable[..., float]] = {"coverage": m.coverage, "gini": m.gini}
+BATCH = 8192  # users measured at a time: it bounds the memory and changes no number
 WITH_K = (*OF_HITS, "novelty", *OF_LISTS)
 
 
@@ -53,7 +54,6 @@ def evaluate(
     test_input: Ratings | None = None,
     relevant: float = 4.0,
     candidates: str = "all",
-    batch: int = 8192,
 ) -> Report:
     """Measure a fitted model on ratings that it has not seen.
 
@@ -80,8 +80,6 @@ def evaluate(
         asks which of the items that the user was going to rate anyway will please, and is here to
         show how much that flatters. Where every pair of the test part is known (KuaiRec's small
         matrix) it is the right question: all candidates are judged, and nobody chose them.
-    batch : int
-        Users measured at a time: it bounds the memory and changes no number.
 
     Raises
     ------
@@ -94,12 +92,10 @@ def evaluate(
     kinds = [parse_metric(name) for name in names]
     if candidates not in ("all", "test"):
         raise RecsysError(f"candidates is {candidates!r}; it must be 'all' or 'test'")
-    if batch < 1:
-        raise RecsysError(f"batch is {batch}; at least one user is measured at a time")
 
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
-    asked = _Asked(model, train, test_input, batch)
+    asked = _Asked(model, train, test_input)
     predicted = lists = hits = np.empty((len(users), 0))
     errors = pd.DataFrame()
     if any(kind in OF_RATINGS for kind, _ in kinds):
@@ -176,7 +172,6 @@ class _Asked:
     model: Recommender
     train: Ratings
     test_input: Ratings | None
-    batch: int
 
     @property
     def seen(self) -> CSR:
@@ -189,8 +184,8 @@ class _Asked:
 
     def batches(self, users: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield some of the users at a time, and where they stand among all."""
-        for start in range(0, len(users), self.batch):
-            yield (part := slice(start, start + self.batch)), users[part]
+        for start in range(0, len(users), BATCH):
+            yield (part := slice(start, start + BATCH)), users[part]
 
     def predict(self, test: Ratings) -> np.ndarray:
         """Return the predictions (n,) float32 for the pairs of `test`, in its order."""
