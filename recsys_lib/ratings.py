@@ -258,9 +258,7 @@ class Ratings:
 
     def user_of_rating(self) -> np.ndarray:
         """Return the user index (nnz,) int32 of each rating, aligned with `by_user`."""
-        rows = np.empty(len(self), np.int32)
-        sparse.expand_rows(self.by_user.indptr, rows)
-        return rows
+        return np.repeat(np.arange(self.n_users, dtype=np.int32), self.by_user.counts)
 
     def of_user(self, user_id: Hashable) -> pd.DataFrame:
         """Return one user's ratings: item_id, rating[, timestamp], a row a rating."""

@@ -6,13 +6,15 @@ from math import cos, exp, inf, log, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from recsys_lib.kernels.threads import share
 
 DAY = 86_400.0
 YEAR = 365.2425 * DAY
 START = 26 * YEAR  # 1996: nobody rates before
 END = 48 * YEAR  # 2018: nobody rates after
-_BLOCK = 64  # users that share one scratch array
+_BLOCK = 64  # users, or ratings, that are worth a thread
 
 
 class Users(NamedTuple):
@@ -149,7 +151,6 @@ def to_stars(x: float, h: float) -> float:
     return min(max(whole, 0.5 if h > 0 else 1.0), 5.0)
 
 
-@njit(parallel=True, cache=True)
 def live(
     key: np.uint64,
     mu: float,
@@ -161,25 +162,25 @@ def live(
     times: np.ndarray,
 ) -> None:
     """Simulate everybody's visits, choices and ratings; ends sorted by item within each user."""
-    for block in prange((len(users.bias) + _BLOCK - 1) // _BLOCK):
-        _live_block(np.int64(block), key, mu, drift, users, films, indices, values, times)
+    most = -(-len(users.bias) // _BLOCK)
+    share(most, _live, key, mu, drift, users, films, (indices, values, times))
 
 
-@njit(cache=True)
-def _live_block(
-    block: int,
+@njit(nogil=True, cache=True)
+def _live(
+    part: int,
+    parts: int,
     key: np.uint64,
     mu: float,
     drift: float,
     users: Users,
     films: Films,
-    indices: np.ndarray,
-    values: np.ndarray,
-    times: np.ndarray,
+    rated: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
+    indices, values, times = rated
     seen = np.full(len(films.weight), -1, np.int32)
     state = np.empty(1, np.uint64)
-    for u in range(block * _BLOCK, min((block + 1) * _BLOCK, len(users.bias))):
+    for u in range(part, len(users.bias), parts):
         state[0] = _mix(key ^ _mix(np.uint64(u + 1)))
         first = users.indptr[u]
         when = np.empty(users.indptr[u + 1] - first, np.int64)

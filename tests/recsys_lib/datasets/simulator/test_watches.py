@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from course.leaderboard.oracle import Oracle
-from recsys_lib import datasets, evaluation, models
+from recsys_lib import datasets, evaluation, models, protocols
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.kuairec import USER_CODES, USER_NUMBERS, USER_TEXT
 from recsys_lib.datasets.simulator import watches
@@ -132,7 +132,7 @@ def test_the_truth_of_a_pair_is_what_is_drawn(watched):
 
 
 def test_nobody_beats_the_oracle(watched):
-    ground = evaluation.fully_observed(watched)
+    ground = protocols.fully_observed(watched)
     found = {
         name: ground.test(name, model.fit(ground.train), ["ndcg@10", "precision@10"])
         for name, model in {
