@@ -10,25 +10,27 @@ from __future__ import annotations
 import logging
 import time
 import tracemalloc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recsys_lib import evaluation, tuning
+from recsys_lib import protocols, tuning
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation import Paired, Report, Split
+from recsys_lib.evaluation import possible
 from recsys_lib.models import Recommender
+from recsys_lib.protocols import Split
 from recsys_lib.ratings import Ratings
+from recsys_lib.report import SMALLER_IS_BETTER, Report, compare, paired
 
 logger = logging.getLogger("recsys_lib")
 
 WARM_UP = 2000  # ratings that do to have everything compiled that a model's fit needs
+FINALISTS, DEALS = 2, 3  # of the search within a split: see `tuning.choose`
 COSTS = ("tune_seconds", "fit_seconds", "memory_mb", "n_parameters")
 
 
@@ -36,22 +38,11 @@ COSTS = ("tune_seconds", "fit_seconds", "memory_mb", "n_parameters")
 class Run:
     """One model, fitted and measured on one split.
 
-    Attributes
-    ----------
-    model, split : str
-        Their names.
-    seed : int
-    report : Report
-        On the test part.
-    fitted : Recommender
-        The model as fitted where it was to be kept; else unfitted, with the same parameters.
-    tune_seconds, fit_seconds : float
-        Compilation apart.
-    memory_mb : float
-        The most that `fit` had allocated at once, in 10⁶ bytes, the model included and the ratings
-        not (Python's and NumPy's memory: what compiled code keeps for itself is not seen).
-    n_parameters : int
-        How many numbers were learnt.
+    `report` is of the test part, `valid` the value by which the search chose the parameters (NaN
+    without one). `fitted` is the model where it was to be kept; else unfitted, with the same
+    parameters. The seconds are those without compilation. `memory_mb` is the most that `fit` had
+    allocated at once, in 10⁶ bytes, the model included and the ratings not (Python's and NumPy's
+    memory: what compiled code keeps for itself is not seen).
     """
 
     model: str
@@ -59,10 +50,11 @@ class Run:
     split: str
     report: Report
     fitted: Recommender
-    tune_seconds: float
-    fit_seconds: float
-    memory_mb: float
     n_parameters: int
+    valid: float = np.nan
+    tune_seconds: float = np.nan
+    fit_seconds: float = np.nan
+    memory_mb: float = np.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,18 +76,12 @@ class Results:
         """Names of the models, in the order measured."""
         return list(dict.fromkeys(run.model for run in self.runs))
 
-    @property
-    def metrics(self) -> list[str]:
-        """The metrics, in the order asked for."""
-        return list(dict.fromkeys(name for run in self.runs for name in run.report.values))
-
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row a run: model, seed, split; the metrics; the costs; n_ratings, of the test part."""
+        """A row a run: model, seed, split; the metrics; valid; the costs; n_ratings, tested on."""
         rows = [
-            {"model": run.model, "seed": run.seed, "split": run.split}
-            | {name: run.report.values.get(name, np.nan) for name in self.metrics}
-            | {name: getattr(run, name) for name in COSTS}
+            {"model": run.model, "seed": run.seed, "split": run.split, **run.report.values}
+            | {name: getattr(run, name) for name in ("valid", *COSTS)}
             | {"n_ratings": run.report.n_ratings}
             for run in self.runs
         ]
@@ -111,6 +97,17 @@ class Results:
         """
         return {name: _pool([run.report for run in self[name]]) for name in self.models}
 
+    def winner(self, metric: str) -> str:
+        """Return the model that is best by what was chosen by: the validation parts, no test part.
+
+        Only models that were searched by `metric` take part: the first that they were asked for.
+        """
+        by = [next(iter(run.report.values)) == metric for run in self.runs]
+        means = self.table[by].groupby("model", sort=False)["valid"].mean().dropna()
+        if means.empty:
+            raise RecsysError(f"no model was searched by {metric}, so none has won; ask for trials")
+        return str(means.idxmin() if metric in SMALLER_IS_BETTER else means.idxmax())
+
     def summary(self, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
         """Return a row a model: means, intervals over users, and costs.
 
@@ -118,17 +115,16 @@ class Results:
         ``"rmse high"``, by `n` draws at this `level`; ``"rmse sd"``, the standard deviation over
         splits and seeds (NaN for a single run); the means of the costs; runs, how many.
         """
+        metrics = list(dict.fromkeys(name for run in self.runs for name in run.report.values))
         groups = self.table.groupby("model", sort=False)
-        spread = groups[self.metrics].std().add_suffix(" sd")
-        table = evaluation.compare(self.pooled, interval=level, n=n).join(spread)
+        spread = groups[metrics].std().add_suffix(" sd")
+        table = compare(self.pooled, interval=level, n=n).join(spread)
         return table.join(groups[list(COSTS)].mean()).assign(runs=groups.size())
 
-    def lead(self, one: str, other: str, metric: str = "ndcg@10", **options: Any) -> Paired:
-        """Compare two models user by user; see `evaluation.paired` for the result and `options`."""
-        return evaluation.paired(self.pooled[one], self.pooled[other], metric, **options)
-
-    def against(self, reference: str, metric: str, **options: Any) -> pd.DataFrame:
-        """Compare every model that has a metric with one of them, user by user.
+    def against(
+        self, reference: str, metric: str, level: float = 0.95, n: int = 1000
+    ) -> pd.DataFrame:
+        """Compare every model that has a metric with one of them, user by user; see `paired`.
 
         Returns
         -------
@@ -137,9 +133,12 @@ class Results:
             difference to the reference), ``low``, ``high`` (its interval), ``worse`` and ``better``
             (shares of users for whom the model does worse, or better, than the reference).
         """
-        others = [name for name in self.models if metric in self.pooled[name].values]
-        pairs = [self.lead(name, reference, metric, **options) for name in others]
-        table = pd.DataFrame(pairs, index=pd.Index(others, name="model")).drop(index=reference)
+        pairs = {
+            name: paired(report, self.pooled[reference], metric, level=level, n=n)
+            for name, report in self.pooled.items()
+            if metric in report.values and name != reference
+        }
+        table = pd.DataFrame(pairs.values(), index=pd.Index(list(pairs), name="model"))
         table = table.rename(columns={"difference": "value"}).sort_values(
             "value", key=abs, kind="stable"
         )
@@ -159,120 +158,94 @@ def _pool(reports: list[Report]) -> Report:
         n, squared, absolute = (float(errors[name].sum()) for name in ("n", "squared", "absolute"))
         sums = {"rmse": float(np.sqrt(squared / n)), "mae": absolute / n}
         values |= {name: value for name, value in sums.items() if name in values}
+    counts = {
+        name: sum(getattr(report, name) for report in parts.values())
+        for name in ("n_left_out", "n_cold", "n_ratings")
+    }
+    errors, part = (errors if len(errors) else pd.DataFrame()), "+".join(parts)
     return replace(
-        first,
-        values=values,
-        per_user=users,
-        n_users=len(users),
-        n_left_out=sum(report.n_left_out for report in parts.values()),
-        n_cold=sum(report.n_cold for report in parts.values()),
-        n_ratings=sum(report.n_ratings for report in parts.values()),
-        errors=errors if len(errors) else pd.DataFrame(),
-        test_part="+".join(parts),
-    )
+        first, values=values, per_user=users, n_users=len(users), errors=errors, test_part=part,
+        **counts,
+    )  # fmt: skip
 
 
 def benchmark(
     models: Mapping[str, Recommender],
-    data: Dataset | Split | Sequence[Split],
+    data: Dataset | Split,
     protocol: str | None = None,
     *,
     seeds: Sequence[int] = (0,),
     trials: int = 0,
     metrics: Sequence[str] | None = None,
-    fitted: Mapping[str, Recommender] | None = None,
     keep: bool = False,
-    progress: bool | None = None,
-    **options: Any,
 ) -> Results:
     """Fit and test models on every split of a protocol; each test part is read once by each.
 
     A model is tuned, where that is asked for, within the split's `Development`, then fitted as
-    `Split.fit` does it, then measured.
+    `Split.fit` does it, then measured. Each result goes to the log ("recsys_lib") as it comes.
 
     Parameters
     ----------
     models : mapping of name to model
-        Unfitted; copies are fitted. Only those that predict ratings are asked for rating metrics.
-    data : Dataset, Split or sequence of Split
+        Unfitted: copies are fitted. On a single split those that are fitted already are measured as
+        they are. Only those that predict ratings are asked for rating metrics.
+    data : Dataset or Split
         What to learn from and to test on; a data set together with a protocol.
     protocol : str, optional
-        See `evaluation.folds`.
+        See `protocols.folds`.
     seeds : sequence of int
         The whole is done once for each: it is added to the models' own seed, and the folds of a
-        protocol are drawn with it. On given splits a model without a seed is fitted once.
+        protocol are drawn with it. On a given split a model without a seed is fitted once.
     trials : int
         Of the search for parameters on each split; 0: none. A model without a search space keeps
         its parameters.
     metrics : sequence of str, optional
-        See `evaluation.evaluate`.
-    fitted : mapping of name to model, optional
-        To be measured as they are on a single split; they come first.
+        See `evaluation.evaluate`. The search is for the first that a model can have.
     keep : bool
         Whether the results hold the fitted models.
-    progress : bool, optional
-        Whether the models draw bars. Each result goes to the log ("recsys_lib") as it comes.
-    **options
-        Handed to `Split.test`.
     """
-    if not (models or fitted) or not len(seeds) or len({*seeds}) < len(seeds) or trials < 0:
+    if not models or not len(seeds) or len({*seeds}) < len(seeds) or trials < 0:
         raise RecsysError(
             f"there are {len(models)} models, the seeds {list(seeds)} and {trials} trials to run: "
             "name at least one model and one seed, no seed twice, and 0 trials or more"
         )
-    ready = fitted or {}
-    everyone = {**ready, **models}
-    wanted = {name: evaluation.possible(model, metrics) for name, model in everyone.items()}
+    if isinstance(data, Dataset) != (protocol is not None):
+        raise RecsysError("a data set goes with a protocol, such as '5-fold', and a split without")
+    wanted = {name: possible(model, metrics) for name, model in models.items()}
     runs: list[Run] = []
-    for number, (seed, split) in enumerate(_splits(data, protocol, seeds)):
-        if number == 0:
-            _warm_up(models, split)
-        anew = isinstance(data, Dataset) or seed == seeds[0]  # on what no seed was measured yet
-        for name, model in everyone.items():
-            if name in ready and seed != seeds[0]:
-                continue
-            if name not in ready and not (anew or "seed" in model.get_params()):
-                continue
-            mine, costs = model, (np.nan, np.nan, np.nan)
-            if name not in ready:
-                mine = _seeded(model, seed)
-                costs = _fit(mine, split, trials, seed, progress)
-            report = split.test(f"{name}, seed {seed}", mine, wanted[name], **options)
-            kept = mine if keep or name in ready else mine.unfitted()
-            runs.append(Run(name, seed, split.name, report, kept, *costs, mine.n_parameters_))
-            numbers = ", ".join(f"{metric} {value:.4f}" for metric, value in report.values.items())
-            told = name, seed, split.name, numbers, *costs[:2]
-            logger.info("%s, seed %d, %s: %s (%.1f s of tuning, %.1f s of fitting)", *told)
+    for seed in seeds:
+        parts: Iterable[Split] = (
+            [data] if isinstance(data, Split) else protocols.folds(data, str(protocol), seed)
+        )
+        for split in parts:
+            if not runs:
+                _warm_up(models, split)
+            for name, model in models.items():
+                ready = isinstance(data, Split) and hasattr(model, "user_ids_")
+                params = model.get_params()
+                if seed != seeds[0] and isinstance(data, Split) and (ready or "seed" not in params):
+                    continue  # it would be the same again
+                mine, costs = model, {}
+                if not ready:
+                    mine = model.unfitted(**{k: params[k] + seed for k in params if k == "seed"})
+                    costs = _fit(mine, split, trials, seed, wanted[name][0])
+                report = split.test(f"{name}, seed {seed}", mine, wanted[name])
+                kept = mine if keep or ready else mine.unfitted()
+                runs.append(Run(name, seed, split.name, report, kept, mine.n_parameters_, **costs))
+                numbers = ", ".join(f"{key} {value:.4f}" for key, value in report.values.items())
+                logger.info("%s, seed %d, %s: %s", name, seed, split.name, numbers)
     return Results(runs)
 
 
-def _splits(
-    data: Dataset | Split | Sequence[Split], protocol: str | None, seeds: Sequence[int]
-) -> Iterator[tuple[int, Split]]:
-    if isinstance(data, Dataset) != (protocol is not None):
-        raise RecsysError("a data set goes with a protocol, such as '5-fold', and a split without")
-    for seed in seeds:
-        if isinstance(data, Dataset):
-            assert protocol is not None
-            some: Any = evaluation.iterate_folds(data, protocol, seed)
-        else:
-            some = [data] if isinstance(data, Split) else data
-        yield from ((seed, split) for split in some)
-
-
-def _seeded(model: Recommender, seed: int) -> Recommender:
-    """Return an unfitted model with the same parameters, `seed` added to its own."""
-    params = model.get_params()
-    return model.unfitted(seed=params["seed"] + seed) if "seed" in params else model.unfitted()
-
-
-def _fit(
-    model: Recommender, split: Split, trials: int, seed: int, progress: bool | None
-) -> tuple[float, float, float]:
-    """Tune and fit; return the seconds of both, and the memory that fitting took, in 10⁶ bytes."""
-    began = time.perf_counter()
+def _fit(model: Recommender, split: Split, trials: int, seed: int, metric: str) -> dict[str, float]:
+    """Tune and fit a model; return what that cost, and by which value it was chosen."""
+    began, valid = time.perf_counter(), np.nan
     if trials and model.search_space:
-        model.set_params(**tuning.choose_within(model, split.development, trials, seed))
+        found = tuning.choose(
+            model, split.development, trials, seed, metric=metric, finalists=FINALISTS, deals=DEALS
+        )
+        model.set_params(**found.params)
+        valid = found.value
     tuned = time.perf_counter() - began
     split.learning.by_item  # noqa: B018 - built at first use, and no model's own cost
     traced = tracemalloc.is_tracing()
@@ -281,12 +254,13 @@ def _fit(
     tracemalloc.reset_peak()
     before, began = tracemalloc.get_traced_memory()[0], time.perf_counter()
     try:
-        split.fit(model, progress=progress)
+        split.fit(model)
         seconds, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1]
     finally:
         if not traced:
             tracemalloc.stop()
-    return tuned, seconds, (peak - before) / 1e6
+    memory = (peak - before) / 1e6
+    return {"valid": valid, "tune_seconds": tuned, "fit_seconds": seconds, "memory_mb": memory}
 
 
 def _warm_up(models: Mapping[str, Recommender], split: Split) -> None:

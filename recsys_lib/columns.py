@@ -1,4 +1,4 @@
-"""Read the columns of a table of ratings: ids and times, checked."""
+"""Read the columns of a table of ratings: ids, ratings and times, checked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,43 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.errors import DataError
+
+
+def need(frame: Any, *names: str) -> None:
+    """Raise `DataError` unless `frame` is a table with these columns, each once, and with rows."""
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"ratings are read from a DataFrame, not from {type(frame).__name__}")
+    if missing := [name for name in names if name not in frame.columns]:
+        raise DataError(
+            f"the table has no column {', '.join(map(repr, missing))}: its columns are "
+            f"{', '.join(map(repr, frame.columns))}; name them with user=, item= and so on"
+        )
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(f"the table has two columns {twice!r}; drop or rename one")
+    if len(frame) == 0:
+        raise DataError("the table has no row: ratings are built from at least one")
+
+
+def ratings(
+    frame: pd.DataFrame, user: str, item: str, rating: str, scale: tuple[float, float] | None
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return the ratings (n,) float32, and the scale: by default the lowest and the highest."""
+    values = pd.to_numeric(frame[rating], errors="coerce").to_numpy(np.float32, na_value=np.nan)
+    finite = np.isfinite(values)
+    if scale is None:
+        known = values[finite]
+        scale = (known.min(), known.max()) if len(known) else (-np.inf, np.inf)
+    low, high = np.float32(scale[0]), np.float32(scale[1])  # as the ratings are stored
+    bad = ~(finite & (values >= low) & (values <= high))
+    if bad.any():
+        row = int(bad.argmax())
+        who, what, value = frame[[user, item, rating]].astype(object).iloc[row]
+        raise DataError(
+            f"row {row} (user {who}, item {what}): the rating is {value!r}, not a number from "
+            f"{low:g} to {high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
+        )
+    return values, scale
 
 
 def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +58,11 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     ids = np.asarray(unique)
     if more is None:
         return codes.astype(np.int32), ids
-    everyone = np.unique(np.concatenate([ids, _ids(pd.Series(more, name=column.name))]))
+    more = _ids(pd.Series(more, name=column.name))
+    if more.dtype != ids.dtype and len(more):
+        kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
+        raise DataError(f"column {column.name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
+    everyone = np.unique(np.concatenate([ids, more.astype(ids.dtype)]))
     return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
 
 

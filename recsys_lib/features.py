@@ -46,7 +46,7 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
     """
     genres = _by_id(items, "item_id", "genres")["genres"].fillna("")
     if item_ids is not None:
-        genres = genres.reindex(item_ids, fill_value="")
+        genres = genres.reindex(_some_stand_in(genres.index, item_ids), fill_value="")
     flags = genres.astype(object).str.get_dummies("|")
     return flags.to_numpy(bool), list(flags.columns)
 
@@ -151,30 +151,16 @@ def attributes(
     from -1 to 1: of followers and seconds only the order can be trusted. Where there is none it is
     0, the middle. Titles, captions and ids say nothing in this form: hardly a label has 5 rows.
 
-    Parameters
-    ----------
-    table : DataFrame, optional
-        A row a user or item; None: nothing is known of any.
-    key : {"user_id", "item_id"}
-        The column with their ids.
-    ids : (n,) array
-        Those wanted, in this order; one that the table lacks has nothing but zeros.
-
-    Returns
-    -------
-    matrix : (n, n_attributes) float32
-    names : list of str
-        A name a column, such as "genres: Drama" or "fans_user_num".
-
-    Raises
-    ------
-    DataError
-        The table has no such column, or an id stands twice in it.
+    `table` has a row a user or item (None: nothing is known of any), with their ids in the column
+    `key`. Returns the matrix (n, n_attributes) float32 of `ids` in this order, and a name a column,
+    such as "genres: Drama" or "fans_user_num". An id that the table lacks has nothing but zeros.
+    Raises `DataError` if the table has no such column, an id stands twice in it, or none of `ids`
+    stands in it.
     """
     blocks, names = [np.zeros((len(ids), 0), np.float32)], []
     if table is not None:
         rows = _by_id(table, key)
-        place = rows.index.get_indexer(pd.Index(ids))
+        place = rows.index.get_indexer(_some_stand_in(rows.index, ids))
         for name in rows.columns:
             block, labels = _column(rows[name])
             blocks.append(np.where(place[:, None] >= 0, block[place], 0))
@@ -196,9 +182,21 @@ def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
     return rows
 
 
+def _some_stand_in(table: pd.Index, ids: Any) -> pd.Index:
+    """Return the ids; refuse a table that holds none, as one with ids of another type does."""
+    wanted = pd.Index(ids)
+    if len(table) and len(wanted) and not wanted.isin(table).any():
+        raise DataError(
+            f"not one of the {len(wanted)} ids stands in the table: its {table.name} are like "
+            f"{table[:1].tolist()[0]!r}, those of the ratings like {wanted[:1].tolist()[0]!r}"
+        )
+    return wanted
+
+
 def _years(items: pd.DataFrame, item_ids: Any) -> tuple[np.ndarray, list[str]]:
     """Return the five years in which an item came out, (n_items, n_bins) bool; none if unknown."""
-    column = _by_id(items, "item_id", "year")["year"].reindex(item_ids)
+    column = _by_id(items, "item_id", "year")["year"]
+    column = column.reindex(_some_stand_in(column.index, item_ids))
     years = pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
     starts = np.nan_to_num(years // YEARS_A_BIN * YEARS_A_BIN, nan=-1).astype(int)
     bins = np.unique(starts[~np.isnan(years)])

@@ -1,6 +1,7 @@
 """Saving and loading without pickle: arrays in safetensors, the rest as JSON in its header.
 
-Nothing that is loaded can run code, and a file that is being written never replaces a whole one.
+Nothing that is loaded can run code; a file with a changed bit is refused, by its checksum; and one
+that is being written never replaces a whole one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import contextlib
 import itertools
 import json
 import os
-import tempfile
+import secrets
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,30 +22,43 @@ from safetensors.numpy import save_file
 
 from recsys_lib.errors import DataError
 
-FORMAT = 1  # raised whenever an older reader could misread a newer file
+FORMAT = 2  # raised whenever another version of this module could misread a file
 HEADER = "recsys_lib"
-_DTYPES = {
-    "U8": "u1",
-    "I32": "<i4",
-    "I64": "<i8",
-    "F32": "<f4",
-    "F64": "<f8",
-}  # as safetensors names them
+# As safetensors names them.
+_DTYPES = {"BOOL": "?", "U8": "u1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, and move it there when the block ends without error."""
+    """Yield a temporary path beside `path`, and move it there when the block ends without error.
+
+    The file and its new name are on the disk before this returns, so that a power failure leaves
+    the old file or the new one.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    temporary.touch(exist_ok=False)
+    rights = temporary.stat().st_mode  # those that the umask leaves; safetensors gives fewer
     try:
         yield temporary
+        temporary.chmod(rights)
+        _sync(temporary)
         temporary.replace(target)
+        _sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or what a folder lists, is on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folder, and writes names at once
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def save_arrays(
@@ -64,9 +79,10 @@ def save_arrays(
             numeric[f"{name}.offsets"] = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         else:
             numeric[name] = np.ascontiguousarray(array)
-    header = {"format": FORMAT, "text": text, **meta}
+    header = json.dumps({"format": FORMAT, "text": text, **meta}, default=number)
     with replacing(path) as temporary:
-        save_file(numeric, temporary, {HEADER: json.dumps(header, default=number)})
+        # One entry: safetensors writes several in any order, and the same must be the same bytes.
+        save_file(numeric, temporary, {HEADER: f"{_crc(numeric, header)} {header}"})
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -75,51 +91,62 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
     Raises
     ------
     DataError
-        There is no such file, it is not one of ours, or a newer version wrote it.
+        There is no such file, it is not one of ours, it was changed or cut, or another version
+        wrote it.
     """
-    if not Path(path).is_file():
-        raise DataError(f"there is no file {os.fspath(path)!r} to load")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})[HEADER])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise DataError(f"{os.fspath(path)!r} was not saved by this library: {error}") from error
-    if header["format"] > FORMAT:
-        raise DataError(
-            f"{os.fspath(path)!r} has format {header['format']}; this version reads up to "
-            f"{FORMAT}: update recsys_lib"
-        )
-    for name in header.pop("text"):
+    mapped, meta = map_arrays(path)
+    arrays = {name: np.array(array) for name, array in mapped.items()}
+    for name in meta.pop("text"):
         offsets, data = arrays.pop(f"{name}.offsets"), arrays[name].tobytes()
-        parts = [data[a:b].decode() for a, b in itertools.pairwise(offsets)]
+        parts = [data[a:b].decode() for a, b in itertools.pairwise(offsets.tolist())]
         arrays[name] = np.array(parts, dtype=object)
-    return arrays, header
+    return arrays, meta
 
 
 def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Map what `save_arrays` wrote into memory, copy-on-write: the arrays of numbers and `meta`.
 
-    Raises
-    ------
-    DataError
-        It is not one of our files, or not a whole one.
+    "text" in `meta` lists the arrays that hold text, as bytes. Raises what `load_arrays` does.
     """
+    where = os.fspath(path)
+    if not Path(path).is_file():
+        raise DataError(f"there is no file {where!r} to load")
     try:
-        with Path(path).open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            layout = json.loads(file.read(length))
-        data = np.memmap(path, np.uint8, "c", offset=8 + length)
-        meta = json.loads(layout.pop("__metadata__")[HEADER])
-        arrays = {}
+        with safe_open(path, framework="numpy") as file:  # holds the layout to the file's length
+            crc, header = (file.metadata() or {})[HEADER].split(" ", 1)
+        meta = json.loads(header)
+        if meta["format"] != FORMAT:
+            raise DataError(
+                f"{where!r} has format {meta['format']}, and this version reads {FORMAT}: update "
+                "recsys_lib if the file is newer, write it again if it is older"
+            )
+        with Path(path).open("rb") as raw:
+            length = int.from_bytes(raw.read(8), "little")
+            layout = json.loads(raw.read(length))
+        data, arrays = np.memmap(path, np.uint8, "c"), {}
         for name, place in layout.items():
-            first, last = place["data_offsets"]
-            dtype = np.dtype(_DTYPES[place["dtype"]])
-            arrays[name] = data[first:last].view(dtype).reshape(place["shape"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise DataError(f"{os.fspath(path)!r} is no whole file of this library: {error}") from error
-    del meta["format"], meta["text"]
+            if name != "__metadata__":
+                first, last = (8 + length + end for end in place["data_offsets"])
+                flat = data[first:last].view(_DTYPES[place["dtype"]])
+                arrays[name] = flat.reshape(place["shape"])
+        whole = crc == str(_crc(arrays, header))
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{where!r} was not saved by this library, or is cut: {error}") from error
+    if not whole:
+        raise DataError(f"{where!r} is damaged: its checksum differs; take another copy of it")
+    del meta["format"]
     return arrays, meta
+
+
+def _crc(arrays: dict[str, np.ndarray], header: str) -> int:
+    """Return a checksum of a file's header and of its arrays: names, types, shapes and values."""
+    crc = zlib.crc32(header.encode())
+    for name, array in sorted(arrays.items()):
+        crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
+        crc = zlib.crc32(array.reshape(-1), crc)
+    return crc
 
 
 def number(value: Any) -> Any:

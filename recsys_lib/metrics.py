@@ -11,9 +11,12 @@ Below, rel_j is 1 where the item at rank j is relevant and R is a user's number 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from recsys_lib.errors import RecsysError
 
@@ -25,17 +28,8 @@ def rmse(truth: Any, predicted: Any) -> float:
 
     √( Σ (r - r̂)² / n ). Large errors weigh most. The trap: another split moves the third
     digit, and for a badly regularised model so does clipping; a lower RMSE need not mean a better
-    list (Cremonesi, Koren & Turrin 2010).
-
-    Parameters
-    ----------
-    truth, predicted : array-like (n,)
-        Ratings r and predictions r̂; summed in float64.
-
-    Raises
-    ------
-    RecsysError
-        The lengths differ, or there is nothing to average.
+    list (Cremonesi, Koren & Turrin 2010). Both are array-likes (n,), r and r̂, summed in float64;
+    other lengths, and nothing to average, are refused.
     """
     error = _errors(truth, predicted)
     return float(np.sqrt(np.mean(error * error)))
@@ -68,21 +62,8 @@ def damped_mean(sums: Any, counts: Any, mean: float, damping: float = 10.0) -> n
 
     As if each item had `damping` more ratings, all of them average: an item with two ratings of 5
     no longer beats one with a thousand of 4.5. It is the posterior mean of a normal model in which
-    `damping` is the noise's variance over that of the items.
-
-    Parameters
-    ----------
-    sums, counts : array-like (n_items,)
-        Sum and number of each item's ratings; a count may be 0.
-    mean : float
-        The mean of all ratings, μ.
-    damping : float
-        How many average ratings to add, from 0.
-
-    Returns
-    -------
-    (n_items,) float64
-        `mean` where an item has no rating.
+    `damping` is the noise's variance over that of the items. `sums` and `counts` (n_items,) are of
+    each item's ratings, `mean` is that of all, μ; an item without a rating gets it, too.
     """
     if not damping >= 0:
         raise RecsysError(f"damping is {damping!r}; it is a number of ratings to add, 0 or more")
@@ -93,71 +74,98 @@ def damped_mean(sums: Any, counts: Any, mean: float, damping: float = 10.0) -> n
 
 # --- rankings, a value a user ---------------------------------------------------------------------
 
+OfHits = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+
+def _of_hits(formula: OfHits) -> OfHits:
+    """Check what the formula is given; a user with nothing to find gets NaN."""
+
+    @wraps(formula)
+    def metric(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+        hits, n_relevant = np.asarray(hits), np.asarray(n_relevant)
+        if hits.dtype != bool or hits.ndim != 2 or hits.shape[1] < 1:
+            raise RecsysError(
+                "hits must be booleans, (n_users, k) with k from 1; they are "
+                f"{hits.dtype} {hits.shape}"
+            )
+        if n_relevant.shape != hits.shape[:1]:
+            raise RecsysError(
+                f"n_relevant must hold a number for each of the {len(hits)} users; it is "
+                f"{n_relevant.shape}"
+            )
+        found = hits.sum(axis=1)
+        if (found > n_relevant).any():
+            u = int((found > n_relevant).argmax())
+            raise RecsysError(
+                f"user {u} has more hits ({found[u]}) than relevant items ({n_relevant[u]})"
+            )
+        return np.where(n_relevant > 0, formula(hits, np.maximum(n_relevant, 1)), np.nan)
+
+    return metric
+
+
+@_of_hits
 def precision_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the share of the list that is relevant, Σ_{j≤k} rel_j / k.
 
     Always over k. The trap: `implicit` divides by min(k, R), which is 1 for a user whose one
     relevant item is found, where this is 1/k; its numbers are therefore much higher.
     """
-    hits, n_relevant = _checked(hits, n_relevant)
-    return _where_any(hits.sum(axis=1) / hits.shape[1], n_relevant)
+    return np.asarray(hits.mean(axis=1))
 
 
+@_of_hits
 def recall_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the share of the relevant items that the list holds, Σ_{j≤k} rel_j / R.
 
     The trap: with R > k it cannot reach 1. Papers after Liang et al. 2018 (arXiv 1802.05814) divide
     by min(k, R) and still call it recall.
     """
-    hits, n_relevant = _checked(hits, n_relevant)
-    return _where_any(hits.sum(axis=1) / np.maximum(n_relevant, 1), n_relevant)
+    return np.asarray(hits.sum(axis=1) / n_relevant)
 
 
+@_of_hits
 def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the discounted gain over that of the best list possible (Järvelin & Kekäläinen 2002).
 
     Σ_{j≤k} rel_j / log₂(j + 1), over Σ_{j≤min(k, R)} 1 / log₂(j + 1). The trap: with an ideal list
     of k places a user with R < k could never reach 1; and some libraries take the ratings as gains.
     """
-    hits, n_relevant = _checked(hits, n_relevant)
     k = hits.shape[1]
     discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.concatenate([[1.0], np.cumsum(discount)])  # [0] is never used: no item, no user
-    return _where_any(hits @ discount / ideal[np.minimum(n_relevant, k)], n_relevant)
+    ideal = np.cumsum(discount)[np.minimum(n_relevant, k) - 1]
+    return np.asarray(hits @ discount / ideal)
 
 
+@_of_hits
 def map_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the average precision, cut at k; its mean over users is MAP@k.
 
     Σ_{j≤k} rel_j · precision@j / min(k, R). The trap: others divide by R, by k or by the number of
     hits; the last rewards a list for finding less.
     """
-    hits, n_relevant = _checked(hits, n_relevant)
     k = hits.shape[1]
     precision = np.cumsum(hits, axis=1) / np.arange(1, k + 1)
-    best = np.clip(n_relevant, 1, k)
-    return _where_any((hits * precision).sum(axis=1) / best, n_relevant)
+    return np.asarray((hits * precision).sum(axis=1) / np.minimum(n_relevant, k))
 
 
+@_of_hits
 def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return 1 over the rank of the first relevant item, 0 if the list has none (Voorhees 1999).
 
     The trap: all but the first hit is ignored; and without a cut even rank 5,000 would count.
     """
-    hits, n_relevant = _checked(hits, n_relevant)
-    reciprocal = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
-    return _where_any(reciprocal, n_relevant)
+    return np.asarray(hits.any(axis=1) / (hits.argmax(axis=1) + 1))
 
 
+@_of_hits
 def hit_rate_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return 1 if the list holds a relevant item, else 0.
 
     The trap: with one relevant item a user it equals recall; with many, long test histories make it
     easy, and it says more of the users than of the model.
     """
-    hits, n_relevant = _checked(hits, n_relevant)
-    return _where_any(hits.any(axis=1).astype(np.float64), n_relevant)
+    return np.asarray(hits.any(axis=1), np.float64)
 
 
 def auc(scores: Any, relevant: Any) -> float:
@@ -168,18 +176,8 @@ def auc(scores: Any, relevant: Any) -> float:
     0.95 goes together with a useless top 10; and `implicit` looks at the first k places only and
     takes the rest to be in random order, which gives nearly ½ for any model.
 
-    Parameters
-    ----------
-    scores : array-like (n,)
-        Scores of all candidates; none may be NaN.
-    relevant : array-like (n,) bool
-        Which of them are relevant.
-
-    Returns
-    -------
-    float
-        NaN if none is relevant, or all are. `kernels.auc.user_auc` computes the same for many
-        users and a whole catalogue.
+    `scores` (n,) are those of all candidates, none NaN; `relevant` (n,) says which are relevant. If
+    none is, or all are: NaN. `kernels.auc.user_auc` does the same for many users.
     """
     s, is_relevant = np.asarray(scores), np.asarray(relevant, bool)
     if s.shape != is_relevant.shape or s.ndim != 1:
@@ -193,9 +191,7 @@ def auc(scores: Any, relevant: Any) -> float:
     n_others = len(s) - n_relevant
     if n_relevant == 0 or n_others == 0:
         return float("nan")
-    _, place, counts = np.unique(s, return_inverse=True, return_counts=True)
-    rank = np.cumsum(counts) - (counts - 1) / 2  # equal scores share the mean of their ranks
-    above = rank[place][is_relevant].sum() - n_relevant * (n_relevant + 1) / 2
+    above = rankdata(s)[is_relevant].sum() - n_relevant * (n_relevant + 1) / 2
     return float(above / (n_relevant * n_others))
 
 
@@ -205,16 +201,8 @@ def auc(scores: Any, relevant: Any) -> float:
 def coverage(items: np.ndarray, n_items: int) -> float:
     """Return the share of the catalogue that stands in at least one list.
 
-    Parameters
-    ----------
-    items : (n_users, k) int
-        Item indices; -1 for an empty place.
-    n_items : int
-        Size of the catalogue.
-
-    Notes
-    -----
-    The trap: it grows with the number of users and with k, so compare at the same of both.
+    `items` (n_users, k) are the lists' item indices, -1 for an empty place, of a catalogue
+    of `n_items`. The trap: it grows with users and with k, so compare at the same of both.
     """
     return len(np.unique(items[items >= 0])) / n_items
 
@@ -224,25 +212,11 @@ def novelty(items: np.ndarray, item_counts: np.ndarray, n_users: int) -> np.ndar
 
     The popularity of an item is the share of users who rated it, (count + 1) / (n_users + 1): the
     1 keeps an item that nobody rated finite. After Zhou et al. 2010 (PNAS 107, 4511) and Castells,
-    Vargas & Wang 2011.
+    Vargas & Wang 2011. The trap: a list of noise is the most novel of all. Read it beside a metric
+    of accuracy.
 
-    Parameters
-    ----------
-    items : (m, k) int
-        Item indices; -1 for an empty place, which is passed over.
-    item_counts : (n_items,) int
-        Number of training ratings of each item.
-    n_users : int
-        Number of users in training.
-
-    Returns
-    -------
-    (m,) float64
-        NaN for an empty list.
-
-    Notes
-    -----
-    The trap: a list of noise is the most novel of all. Read it beside a metric of accuracy.
+    `items` (m, k) are item indices, -1 for an empty place; `item_counts` (n_items,) how many
+    of the `n_users` in training rated each item. An empty list has NaN.
     """
     surprise = -np.log2((np.asarray(item_counts, np.float64) + 1) / (n_users + 1))
     there = items >= 0
@@ -276,27 +250,3 @@ def _errors(truth: Any, predicted: Any) -> np.ndarray:
     if len(r) == 0:
         raise RecsysError("there is no rating to compare with: the part is empty")
     return r - r_hat
-
-
-def _checked(hits: np.ndarray, n_relevant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    hits, n_relevant = np.asarray(hits), np.asarray(n_relevant)
-    if hits.dtype != bool or hits.ndim != 2 or hits.shape[1] < 1:
-        raise RecsysError(
-            f"hits must be booleans, (n_users, k) with k from 1; they are {hits.dtype} {hits.shape}"
-        )
-    if n_relevant.shape != hits.shape[:1]:
-        raise RecsysError(
-            f"n_relevant must hold a number for each of the {len(hits)} users; it is "
-            f"{n_relevant.shape}"
-        )
-    if (hits.sum(axis=1) > n_relevant).any():
-        u = int((hits.sum(axis=1) > n_relevant).argmax())
-        raise RecsysError(
-            f"user {u} has more hits ({int(hits[u].sum())}) than relevant items ({n_relevant[u]})"
-        )
-    return hits, n_relevant
-
-
-def _where_any(values: Any, n_relevant: np.ndarray) -> np.ndarray:
-    """Return the values, NaN where there was nothing to find."""
-    return np.where(n_relevant > 0, values, np.nan)

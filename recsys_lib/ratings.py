@@ -42,6 +42,23 @@ class CSR(NamedTuple):
         where = np.arange(indptr[-1]) + shift
         return CSR(indptr, self.indices[where], self.values[where])
 
+    def check(self, name: str, n_rows: int, n_columns: int) -> None:
+        """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
+        (indptr, indices, values), n = self, len(self.indices)
+        _is_array(f"{name}.indptr", indptr, np.int64, n_rows + 1)
+        _is_array(f"{name}.indices", indices, np.int32, n)
+        _is_array(f"{name}.values", values, np.float32, n)
+        if indptr[0] != 0 or indptr[-1] != n or (indptr[1:] < indptr[:-1]).any():
+            raise DataError(f"{name}.indptr must ascend from 0 to the number of ratings, {n}")
+        if n and indices.view(np.uint32).max() >= n_columns:  # those below 0 are the largest
+            raise DataError(f"{name}.indices must be from 0 to below {n_columns}")
+        ascends = indices[1:] > indices[:-1]
+        ascends[indptr[(indptr > 0) & (indptr < n)] - 1] = True  # where a row begins
+        if not ascends.all():
+            raise DataError(f"{name}.indices must ascend within each row, and none may repeat")
+        if n and not np.isfinite([values.min(), values.max()]).all():
+            raise DataError(f"{name}.values holds what is no finite number")
+
     def select(self, mask: np.ndarray) -> CSR:
         """Return the matrix of the stored values where `mask` (nnz,) bool is true."""
         kept = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
@@ -69,6 +86,12 @@ class Ratings:
         The lowest and the highest rating possible.
     n_duplicates : int
         How many ratings were dropped because the same user rated the same item again.
+
+    Raises
+    ------
+    DataError
+        Shapes or dtypes do not agree, an index is out of range, a row's indices do not ascend, or a
+        rating is not finite. Kernels trust what has passed here.
     """
 
     def __init__(
@@ -84,7 +107,13 @@ class Ratings:
         self.user_ids = user_ids
         self.item_ids = item_ids
         self.by_user = by_user
+        by_user.check("by_user", len(user_ids), len(item_ids))
+        if timestamps is not None:
+            _is_array("timestamps", timestamps, np.int64, len(by_user.values))
         if by_item is not None:
+            by_item.check("by_item", len(item_ids), len(user_ids))
+            if len(by_item.values) != len(by_user.values):
+                raise DataError("by_item is not by_user transposed: it has other ratings")
             self.by_item = by_item
         self.timestamps = timestamps
         self.scale = (float(scale[0]), float(scale[1]))
@@ -107,12 +136,9 @@ class Ratings:
         Parameters
         ----------
         frame : DataFrame
-            One row a rating; ids are integers or text.
-        user, item, rating : str
-            Names of its columns.
-        timestamp : str
-            Name of the column of times (seconds since 1970, or datetimes). A column "timestamp" is
-            used if it is there.
+            Ids are integers or text, times seconds since 1970 or datetimes.
+        user, item, rating, timestamp : str
+            Names of its columns; "timestamp" may be missing.
         scale : (low, high), optional
             Ratings outside are refused. Without it, the lowest and highest rating present are the
             scale and only NaN and infinities are refused.
@@ -129,32 +155,11 @@ class Ratings:
         Of several ratings of one item by one user, the last counts: the latest by timestamp, and
         among equals the one furthest down. `n_duplicates` says how many were dropped.
         """
-        needed = [user, item, rating] + [timestamp] * (timestamp != "timestamp")
-        missing = [name for name in needed if name not in frame.columns]
-        if missing:
-            raise DataError(
-                f"the table has no column {', '.join(map(repr, missing))}: its columns are "
-                f"{', '.join(map(repr, frame.columns))}; name them with user=, item= and so on"
-            )
-        if len(frame) == 0:
-            raise DataError("the table has no row: ratings are built from at least one")
+        columns.need(frame, user, item, rating, *[timestamp] * (timestamp != "timestamp"))
         users, all_users = columns.number(frame[user], user_ids)
         items, all_items = columns.number(frame[item], item_ids)
-        values = pd.to_numeric(frame[rating], errors="coerce").to_numpy(np.float32, na_value=np.nan)
+        values, scale = columns.ratings(frame, user, item, rating, scale)
         times = columns.seconds(frame[timestamp]) if timestamp in frame.columns else None
-        finite = np.isfinite(values)
-        if scale is None:
-            known = values[finite]
-            scale = (known.min(), known.max()) if len(known) else (-np.inf, np.inf)
-        low, high = np.float32(scale[0]), np.float32(scale[1])  # as the ratings are stored
-        bad = ~(finite & (values >= low) & (values <= high))
-        if bad.any():
-            row = int(bad.argmax())
-            who, what, value = frame[[user, item, rating]].astype(object).iloc[row]
-            raise DataError(
-                f"row {row} (user {who}, item {what}): the rating is {value!r}, not a number from "
-                f"{low:g} to {high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
-            )
         return cls.from_arrays(users, items, values, times, all_users, all_items, scale)
 
     @classmethod
@@ -170,17 +175,15 @@ class Ratings:
     ) -> Self:
         """Build from ratings whose users and items are indices already; duplicates as above.
 
-        Parameters
-        ----------
-        user_index, item_index : (n,) int32
-            Positions in `user_ids` and `item_ids`; not checked.
-        values : (n,) float32
-            Ratings, finite and within `scale`; not checked.
-        timestamps : (n,) int64 or None
-        user_ids, item_ids : arrays, ascending and without repeats
-        scale : (low, high)
+        `user_index` and `item_index` (n,) int32 are positions in `user_ids` and `item_ids`, which
+        ascend without repeats; `values` (n,) float32, `timestamps` (n,) int64. Raises `DataError`
+        as the class does; that values are within `scale` is not checked.
         """
         n = len(values)
+        for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
+            _is_array(f"{name}_index", index, np.int32, n)
+            if n and (index.min() < 0 or index.max() >= len(ids)):
+                raise DataError(f"{name}_index must be from 0 to below {len(ids)}")
         # The order itself is the largest temporary: four bytes a rating suffice for two billion.
         position = np.int32 if n < 2**31 else np.int64
         by_item, order = np.empty(n, position), np.empty(n, position)
@@ -246,22 +249,23 @@ class Ratings:
         return pd.Index(self.user_ids), pd.Index(self.item_ids)
 
     def user_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of user ids; `UnknownIdError` names the first unknown."""
+        """Return the indices (n,) int32 of user ids, as `positions`."""
         return positions(self._indexes[0], ids, "user")
 
     def item_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of item ids; `UnknownIdError` names the first unknown."""
+        """Return the indices (n,) int32 of item ids, as `positions`."""
         return positions(self._indexes[1], ids, "item")
 
     def user_of_rating(self) -> np.ndarray:
         """Return the user index (nnz,) int32 of each rating, aligned with `by_user`."""
-        rows = np.empty(len(self), np.int32)
-        sparse.expand_rows(self.by_user.indptr, rows)
-        return rows
+        return np.repeat(np.arange(self.n_users, dtype=np.int32), self.by_user.counts)
 
     def of_user(self, user_id: Hashable) -> pd.DataFrame:
         """Return one user's ratings: item_id, rating[, timestamp], a row a rating."""
-        u = int(self.user_index(user_id)[0])
+        found = self.user_index(user_id)
+        if len(found) != 1:
+            raise DataError(f"of_user takes one id; {len(found)} were given")
+        u = int(found[0])
         return self._table(slice(self.by_user.indptr[u], self.by_user.indptr[u + 1]))
 
     def to_frame(self) -> pd.DataFrame:
@@ -279,10 +283,7 @@ class Ratings:
 
     def select(self, mask: np.ndarray) -> Ratings:
         """Return the ratings where `mask` (nnz,) bool is true; all indices stay as they are."""
-        if mask.shape != (len(self),) or mask.dtype != bool:
-            raise DataError(
-                f"the mask must be {len(self)} booleans; it is {mask.dtype} {mask.shape}"
-            )
+        _is_array("the mask of booleans", mask, bool, len(self))
         by_user = self.by_user.select(mask)
         times = None if self.timestamps is None else self.timestamps[mask]
         return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
@@ -319,6 +320,13 @@ def positions(
         example = f"; ids look like {index[:1].tolist()[0]!r}" if len(index) else ""
         raise UnknownIdError(f"there is no {what} {stranger!r} in this data{example}")
     return found.astype(np.int32)
+
+
+def _is_array(name: str, array: Any, dtype: type, length: int) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != (length,):
+        kind = f"of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
+        told = f"{name} must be {np.dtype(dtype)} ({length},)"
+        raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())
 
 
 def _last_of_each(repeated: np.ndarray, times: np.ndarray | None) -> np.ndarray:

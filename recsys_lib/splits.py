@@ -2,7 +2,7 @@
 
 Each way asks another question, and the numbers of two ways do not compare. All parts share the
 users and items of the whole, so that an index means the same in each; together they hold every
-rating once. The same arguments give the same parts. `recsys_lib.evaluation` gives them names.
+rating once. The same arguments give the same parts. `recsys_lib.protocols` gives them names.
 """
 
 from __future__ import annotations
@@ -21,23 +21,9 @@ def random(
 ) -> tuple[Ratings, Ratings, Ratings]:
     """Deal the ratings out at random, to see how well the blanks of this very table are filled.
 
-    Parameters
-    ----------
-    ratings : Ratings
-        The whole.
-    valid, test : float
-        Shares of the ratings, from 0; together below 1. The parts have exactly the rounded sizes.
-    seed : int or Generator
-        Decides which ratings go where.
-
-    Returns
-    -------
-    train, valid, test : Ratings
-
-    Raises
-    ------
-    RecsysError
-        A share is out of range, or leaves nothing to train on.
+    `valid` and `test` are shares of the ratings, from 0, together below 1: the parts have exactly
+    the rounded sizes. `seed` (an int or a Generator) decides which ratings go where. Returns train,
+    valid and test; a share that is out of range, or leaves nothing to train on, is a `RecsysError`.
 
     Notes
     -----
@@ -45,7 +31,7 @@ def random(
     can do, and heavy raters fill the test part. Most published RMSEs are of this kind. A user or an
     item with few ratings may have none left in `train`.
     """
-    n_valid, n_test = _sizes(len(ratings), valid, test, "ratings")
+    n_valid, n_test = _sizes(len(_known(ratings)), valid, test, "ratings")
     labels = np.full(len(ratings), TRAIN, np.uint8)  # a byte a rating is all the memory it takes
     labels[:n_test] = TEST
     labels[n_test : n_test + n_valid] = VALID
@@ -87,13 +73,8 @@ def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]
     A user's last `n` ratings go to `test`, the `n` before to `valid`; of ratings given in the same
     second, that of the higher item index counts as the later. Users with 2n ratings or fewer stay
     in `train` whole: nobody is tested of whom nothing is known. Returns train, valid and test.
-
-    Raises
-    ------
-    DataError
-        The ratings have no timestamps.
-    RecsysError
-        `n` is below 1, or no user has more than 2n ratings.
+    Raises `DataError` if the ratings have no timestamps, `RecsysError` if `n` is below 1 or no user
+    has more than 2n ratings.
 
     Notes
     -----
@@ -147,7 +128,7 @@ def k_fold(
     the others' `test` does: whatever was chosen by looking at one fold's `train` has seen the test
     ratings of all the others.
     """
-    number = fold_numbers(len(ratings), k, seed)
+    number = fold_numbers(len(_known(ratings)), k, seed)
     return [(ratings.select(number != fold), ratings.select(number == fold)) for fold in range(k)]
 
 
@@ -171,18 +152,11 @@ def strong_generalisation(
 ) -> tuple[Ratings, Ratings, Ratings, Ratings]:
     """Hold whole users out of training, to see how good the list of a newcomer is.
 
-    Parameters
-    ----------
-    ratings : Ratings
-        The whole.
-    valid, test : float
-        Shares of the users, from 0; together below 1. Only users with two ratings or more are held
-        out: one to show, one to find. If there are too few, `RecsysError` is raised.
-    held_out : float
-        Share of each held-out user's ratings to find, drawn at random; the rest is shown. At least
-        one of each.
-    seed : int or Generator
-        Decides which users, and which of their ratings.
+    `valid` and `test` are shares of the users, from 0, together below 1. Only users with 2 ratings
+    or more are held out: one to show, one to find. If there are too few, `RecsysError` is raised.
+    `held_out` is the share of each such user's ratings to find, drawn at random; the rest is shown,
+    at least one of each. `seed` (an int or a Generator) decides which users, and which of their
+    ratings.
 
     Returns
     -------
@@ -200,7 +174,7 @@ def strong_generalisation(
         raise RecsysError(
             f"held_out is {held_out}; it is the share of a user's ratings to find, between 0 and 1"
         )
-    counts = ratings.by_user.counts
+    counts = _known(ratings).by_user.counts
     n_valid, n_test = _sizes(int((counts > 0).sum()), valid, test, "users")
     able = np.flatnonzero(counts >= 2)
     if n_valid + n_test > len(able):
@@ -264,6 +238,15 @@ def merge(a: Ratings, b: Ratings) -> Ratings:
     return Ratings.from_arrays(users, items, values, times, a.user_ids, a.item_ids, scale)
 
 
+def _known(ratings: Ratings) -> Ratings:
+    if not isinstance(ratings, Ratings):
+        raise DataError(
+            f"splits part Ratings, not a {type(ratings).__name__}: build them with "
+            "Ratings.from_frame(frame)"
+        )
+    return ratings
+
+
 def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:
     """Return how many of `n` go to `valid` and to `test`."""
     for name, share in (("valid", valid), ("test", test)):
@@ -280,12 +263,13 @@ def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:
 
 
 def _timestamps(ratings: Ratings, name: str) -> np.ndarray:
-    if ratings.timestamps is None:
+    times = _known(ratings).timestamps
+    if times is None:
         raise DataError(
             f"splits.{name} needs to know when each rating was given, and these ratings have no "
             "timestamps; use splits.random, or data with a timestamp column"
         )
-    return ratings.timestamps
+    return times
 
 
 def _latest(times: np.ndarray, n: int) -> np.ndarray:

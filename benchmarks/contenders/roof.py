@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.worker import Job
 from recsys_lib.kernels import als, linalg
-from recsys_lib.kernels.vectors import LANES
+from recsys_lib.kernels.threads import share
 
 GATHER, SUMS = 0, 1
 SIZE = 2048  # of the matrix product
@@ -22,25 +22,29 @@ STREAM = 50_000_000  # numbers: far more than any cache holds
 REPEATS = 3
 
 
-@njit(parallel=True)
 def stopped_early(indptr, indices, values, order, other, mu, until, out):
     """Do a half step up to a point; `out` takes a number a row, lest the work be left out."""
+    task = indptr, indices, values, order, other, mu, until, out
+    share(als.groups(order), parts_of_rows, *task)
+
+
+@njit(nogil=True)
+def parts_of_rows(part, parts, indptr, indices, values, order, other, mu, until, out):
+    """Do every `parts`-th row of `stopped_early`."""
     n_factors = other.shape[1] - 1
-    chunks = min(als.CHUNKS, (len(order) + LANES - 1) // LANES)
-    for chunk in prange(chunks):
-        panel, targets, grams, _, _, _ = als.workspace(n_factors + 1, other)
-        gram = grams[0]
-        for position in range(chunk, len(order), chunks):
-            r = order[position]
+    panel, targets, grams, _, _, _ = als.workspace(n_factors + 1, other)
+    gram = grams[0]
+    for position in range(part, len(order), parts):
+        r = order[position]
+        if until == SUMS:
+            gram[:] = 0
+        for first in range(indptr[r], indptr[r + 1], als.PANEL):
+            last = min(first + als.PANEL, indptr[r + 1])
+            als.gather(first, last, indices, values, other, mu, panel, targets)
             if until == SUMS:
-                gram[:] = 0
-            for first in range(indptr[r], indptr[r + 1], als.PANEL):
-                last = min(first + als.PANEL, indptr[r + 1])
-                als.gather(first, last, indices, values, other, mu, panel, targets)
-                if until == SUMS:
-                    linalg.add_gram(panel, last - first, n_factors, gram)
-                    als.add_sums(panel, targets, last - first, n_factors, gram)
-            out[r] = panel[0, 0] + gram[0, 0]
+                linalg.add_gram(panel, last - first, n_factors, gram)
+                als.add_sums(panel, targets, last - first, n_factors, gram)
+        out[r] = panel[0, 0] + gram[0, 0]
 
 
 @njit(parallel=True, fastmath=True)

@@ -13,7 +13,7 @@ COLUMNS = ["dataset", "protocol", "model", "like", "metric", "value", "source", 
 def published(dataset: str | None = None) -> pd.DataFrame:
     """Return the published numbers that this course stands beside.
 
-    Columns are ``dataset`` (all, or only one), ``protocol`` (a name of `evaluation.PROTOCOLS` where
+    Columns are ``dataset`` (all, or only one), ``protocol`` (a name of `protocols.PROTOCOLS` where
     it is one of ours, else in words), ``model`` (its authors' name), ``like`` (the nearest model
     here, or NA), ``metric``, ``value``, ``source`` and ``cite`` (keys of the bibliography, or NA).
     """

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_lib import models, splits, tuning
+from recsys_lib import models, splits, tuned
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation import SMALLER_IS_BETTER, Split
 from recsys_lib.models import Popularity, Recommender
+from recsys_lib.protocols import Split
 from recsys_lib.ratings import Ratings
+from recsys_lib.report import SMALLER_IS_BETTER
 
 ACCURACY = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
 REACH = ("coverage@10", "novelty@10")
@@ -37,7 +38,7 @@ def contestants(
     Parameters
     ----------
     dataset_name : str
-        A concrete name: ``data.name``; see `tuning.load_params`.
+        A concrete name: ``data.name``; see `tuned.load_params`.
     without : sequence of str
         Names to leave out.
     **changes
@@ -45,7 +46,7 @@ def contestants(
     """
     return {
         name: getattr(models, name)(
-            **{**tuning.load_params(name, dataset_name), **changes.get(name, {})}
+            **{**tuned.load_params(name, dataset_name), **changes.get(name, {})}
         )
         for name in _CONTESTANTS
         if name not in without

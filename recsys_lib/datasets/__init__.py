@@ -9,7 +9,6 @@ from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.loader import load, on_this_machine, resolve
 from recsys_lib.datasets.registry import available
 from recsys_lib.datasets.simulator import (
-    LIKED,
     RatingTruth,
     Truth,
     WatchTruth,
@@ -18,7 +17,6 @@ from recsys_lib.datasets.simulator import (
 )
 
 __all__ = [
-    "LIKED",
     "Dataset",
     "RatingTruth",
     "Truth",

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from recsys_lib.datasets.dataset import Parts
 from recsys_lib.datasets.registry import Layout, Release
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -59,23 +60,36 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
                 yield stream, f"{path}:{name}"
 
 
-class _OneByteSeparators(io.RawIOBase):
-    """A stream of which each ``::`` is read as a tab: Arrow's separators have one byte."""
+class Plain(io.RawIOBase):
+    """A stream of decimal numbers between one-byte separators.
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-        self.rest = b""
+    Each ``::`` is read as a tab, for Arrow's separators have one byte; and ``0x13``, which Arrow
+    takes for 19, is refused.
+    """
+
+    def __init__(self, stream: IO[bytes], where: str, double: bool) -> None:
+        self.stream, self.where, self.double = stream, where, double
+        self.rest, self.passed = b"", 0
 
     def readable(self) -> bool:
+        """Return True: Arrow asks."""
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """Return at most `size` bytes, none only at the end."""
         while True:
-            new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
-            chunk = (self.rest + new).replace(b"::", b"\t")
-            # A colon at the end may be the first half of a separator: keep it for the next read.
-            self.rest = b":" if new and chunk.endswith(b":") else b""
-            chunk = chunk.removesuffix(self.rest)
+            chunk = new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
+            found = max(new.find(b"x"), new.find(b"X"))
+            if found >= 0:  # only now are rows counted: to count them all would take a while
+                self.stream.seek(0)
+                row = 1 + self.stream.read(self.passed + found).count(b"\n")
+                refuse(self.where, row, "it holds an x, and numbers are written in decimals")
+            self.passed += len(new)
+            if self.double:
+                chunk = (self.rest + new).replace(b"::", b"\t")
+                # A colon at the end may be half a separator: keep it for the next read.
+                self.rest = b":" if new and chunk.endswith(b":") else b""
+                chunk = chunk.removesuffix(self.rest)
             if chunk or not new:  # nothing at all would mean the end
                 return chunk
 
@@ -94,14 +108,14 @@ def read_columns(
     double = layout.separator == "::"
     try:
         reader = pa.csv.open_csv(
-            _OneByteSeparators(stream) if double else stream,
+            Plain(stream, where, double),
             # One thread: with more, Arrow is no faster here and its errors do not name the row.
             pa.csv.ReadOptions(
                 use_threads=False,
                 block_size=_BLOCK,
                 column_names=None if layout.header else list(columns),
             ),
-            pa.csv.ParseOptions(delimiter="\t" if double else layout.separator),
+            pa.csv.ParseOptions(delimiter="\t" if double else layout.separator, quote_char=False),
             pa.csv.ConvertOptions(
                 column_types=columns,
                 include_columns=list(columns),
@@ -124,6 +138,23 @@ def read_columns(
         arrays.append(column.to_numpy())
         table = table.remove_column(0)
     return arrays
+
+
+def check_counts(release: Release, path: Path, parts: Parts) -> None:
+    """Refuse files that hold fewer or more ratings, items or users than the published ones."""
+    layout, ratings, full = release.layout, parts.ratings, parts.full
+    found = [
+        (layout.ratings, "ratings", len(ratings) + ratings.n_duplicates, release.n_ratings),
+        (layout.items, "items", ratings.n_items, release.n_items),
+        (layout.users or layout.ratings, "users", ratings.n_users, release.n_users),
+    ]
+    if full is not None:
+        found.append((layout.more[0], "ratings", len(full) + full.n_duplicates, release.n_full))
+    for file, what, n, published in found:
+        if n != published:
+            how = "was cut off" if n < published else "is not as published"
+            told = f"it holds {n:,} {what}, and the published one {published:,}: it {how}"
+            refuse(f"{path}: {file}", None, f"{told}; unpack {release.url} again")
 
 
 def index_columns(

@@ -1,15 +1,13 @@
 """The parsed copy of a release: arrays that are mapped into memory, so that loading takes a second.
 
-A copy is one file in the user's cache. It is written beside its place and renamed into it, so it is
-whole or absent. Its checksum is compared at each load: one that is damaged is made again.
+A copy is one file in the user's cache, whole or absent, and held to its checksum at each load; one
+that is damaged, or of another source, is made again.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import logging
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,12 @@ import pandas as pd
 
 from recsys_lib.datasets import fetch
 from recsys_lib.datasets.dataset import Parts
-from recsys_lib.errors import DataError
 from recsys_lib.io import map_arrays, save_arrays
 from recsys_lib.ratings import CSR, Ratings
 
 logger = logging.getLogger("recsys_lib")
 
-LAYOUT = 3  # raise it whenever what is read from a release changes, its titles for instance
+LAYOUT = 4  # raise it whenever what is read from a release changes, its titles for instance
 _SIDES = ("by_user", "by_item")
 
 
@@ -39,19 +36,20 @@ def read(name: str, source: dict[str, Any]) -> Parts | None:
         return None
     try:
         arrays, about = map_arrays(path)
-        crc = about.pop("crc")
         if about["layout"] != LAYOUT or about["source"] != source:
             return None
-        if crc != _crc(arrays, about):
-            raise DataError("its checksum differs")
-        parts: dict[str, Any] = {
-            key: _matrix(key, arrays, **facts) for key, facts in about["matrices"].items()
-        }
+        parts: dict[str, Any] = {}
+        for key, facts in about["matrices"].items():
+            rows, columns = (
+                CSR(*(arrays[f"{key}_{side}_{field}"] for field in CSR._fields)) for side in _SIDES
+            )
+            ids, times = (arrays["user_ids"], arrays["item_ids"]), arrays.get(f"{key}_timestamps")
+            parts[key] = Ratings(*ids, rows, columns, times, **facts)
         for key in about["tables"]:
             parts[key] = pd.read_parquet(io.BytesIO(arrays[key].tobytes()))
         return Parts(**parts)
-    except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        logger.info("the parsed copy %s is damaged (%s): it is made again", path, error)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        logger.info("the parsed copy cannot be read (%s): it is made again", error)
         return None
 
 
@@ -72,34 +70,13 @@ def write(name: str, source: dict[str, Any], parts: Parts) -> None:
             arrays[key] = np.frombuffer(part.to_parquet(index=False), np.uint8)
     about = {"layout": LAYOUT, "source": source, "matrices": matrices, "tables": tables}
     try:
-        save_arrays(_path(name), arrays, {**about, "crc": _crc(arrays, about)})
+        save_arrays(_path(name), arrays, about)
     except OSError as error:
         logger.warning(
             "the parsed copy of %s could not be written to %s (%s), so each load parses it again; "
             "set RECSYS_CACHE to a folder that can be written",
             name, _path(name), error.strerror or error,
         )  # fmt: skip
-
-
-def _matrix(
-    key: str, arrays: dict[str, np.ndarray], scale: tuple[float, float], n_duplicates: int
-) -> Ratings:
-    by_user, by_item = (
-        CSR(*(arrays[f"{key}_{side}_{field}"] for field in CSR._fields)) for side in _SIDES
-    )
-    times = arrays.get(f"{key}_timestamps")
-    return Ratings(
-        arrays["user_ids"], arrays["item_ids"], by_user, by_item, times, scale, n_duplicates
-    )
-
-
-def _crc(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> int:
-    """Return a checksum of everything in a copy."""
-    crc = zlib.crc32(json.dumps(about).encode())
-    for name, array in sorted(arrays.items()):
-        crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
-        crc = zlib.crc32(np.ascontiguousarray(array), crc)
-    return crc
 
 
 def _path(name: str) -> Path:

@@ -38,11 +38,6 @@ def cache_home() -> Path:
     return Path(value or pooch.os_cache("recsys_lib")).expanduser().absolute()
 
 
-def find(release: Release) -> Source | None:
-    """Return where the release is on this machine: locally, else in the cache; None if nowhere."""
-    return local(release) or cached(release)
-
-
 def local(release: Release) -> Source | None:
     """Return the release's archive or folder in RECSYS_DATA_HOME, None if it is not there.
 
@@ -183,9 +178,9 @@ def _reason(error: Exception) -> str:
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, http.Timeout):
         return f"no answer within {TIMEOUT[0] if 'connect' in text else TIMEOUT[1]} seconds"
-    if isinstance(error, http.ConnectionError) and "resol" in text:
-        return "its name could not be resolved (is there a network?)"
     if isinstance(error, http.ConnectionError):
+        if "resol" in text:
+            return "its name could not be resolved (is there a network?)"
         return "it could not be reached (no network, or the host is down)"
     if isinstance(error, http.RequestException):
         return f"the transfer broke off ({type(error).__name__})"

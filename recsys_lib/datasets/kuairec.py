@@ -28,7 +28,6 @@ from recsys_lib.datasets.archive import (
 )
 from recsys_lib.datasets.dataset import Parts
 from recsys_lib.datasets.registry import Release
-from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
 _COLUMNS = {
@@ -65,14 +64,7 @@ _LIST = re.compile(r"\[\s*(\d+(?:\s*,\s*\d+)*)?\s*\]")
 
 
 def read(release: Release, path: Path) -> Parts:
-    """Read both matrices and the tables of videos and users.
-
-    Parameters
-    ----------
-    release : Release
-        KuaiRec, of the registry.
-    path : Path
-        The archive, or the folder that holds its files.
+    """Read both matrices and the tables of videos and users, as `movielens.read` does.
 
     Returns
     -------
@@ -91,24 +83,12 @@ def read(release: Release, path: Path) -> Parts:
     users : DataFrame
         31 columns as published; where a code is empty, a missing.
 
-    Raises
-    ------
-    DataError
-        A file is missing, or a row of one is not as published; the message names it.
-
     Notes
     -----
     The daily counts are those of all users of the app, on the very days whose watches are to be
     predicted: to use them as features is to look ahead.
     """
     layout = release.layout
-    missing = [name for name in layout.files if path.is_dir() and not (path / name).is_file()]
-    if missing:
-        raise DataError(
-            f"{path} is not all of {release.name}: it lacks {', '.join(missing)}; fetch "
-            f"{release.url} ({release.size / 1e6:,.0f} MB) and put it, still zipped, beside this "
-            "folder or in its place"
-        )
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     matrices: list[Ratings] = []

@@ -6,12 +6,13 @@ import logging
 from functools import cache as _once
 from typing import Any
 
-from recsys_lib.datasets import cache, fetch, kuairec, movielens, registry, simulator
+from recsys_lib.datasets import archive, cache, fetch, kuairec, movielens, registry, simulator
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError, DownloadError
 
 logger = logging.getLogger("recsys_lib")
 
+_PLACES = fetch.local, fetch.cached  # where a release may be on this machine
 # What "auto" takes, best first, if it is on this machine already; the first is also downloaded.
 _AUTO = ("ml-latest-small", "ml-100k", "ml-1m")
 
@@ -79,7 +80,7 @@ def resolve(name: str = "auto") -> str:
 def on_this_machine() -> list[str]:
     """Return the MovieLens releases that are here already, smallest first. Loads nothing."""
     names = registry.available()["name"]
-    return [name for name in names if fetch.find(registry.RELEASES[name])]
+    return [name for name in names if any(look(registry.RELEASES[name]) for look in _PLACES)]
 
 
 def _find(name: str) -> tuple[str, fetch.Source | None]:
@@ -88,7 +89,7 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
     wanted = registry.check(name.removeprefix("auto:")) if name != "auto" else _AUTO[0]
     if wanted not in registry.RELEASES:
         return wanted, None
-    for look in (fetch.local, fetch.cached):
+    for look in _PLACES:
         for candidate in _AUTO if name == "auto" else (wanted,):
             release = registry.RELEASES[candidate]
             source = look(release)
@@ -113,10 +114,17 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
 def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
     parts = cache.read(release.name, fetch.stamp(release, source))
     if parts is None:
+        if lacking := fetch.missing(release, source):
+            raise DataError(
+                f"{source.path} is not all of {release.name}: it lacks {', '.join(lacking)}; fetch "
+                f"{release.url} ({release.size / 1e6:,.0f} MB) and put it, still zipped, beside "
+                "this folder or in its place"
+            )
         source = fetch.verify(release, source)
         logger.info("reading %s from %s", release.name, source.path)
         stamp = fetch.stamp(release, source)
         parts = (kuairec if release.name == "kuairec" else movielens).read(release, source.path)
+        archive.check_counts(release, source.path, parts)
         cache.write(release.name, stamp, parts)
         parts = cache.read(release.name, stamp) or parts  # mapped, the memory is free again
     _announce(release)

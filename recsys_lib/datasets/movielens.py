@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import MAX_ID, index_columns, open_member, read_columns, refuse
+from recsys_lib.datasets.archive import (
+    MAX_ID,
+    index_columns,
+    open_member,
+    read_columns,
+    refuse,
+)
 from recsys_lib.datasets.dataset import Parts
 from recsys_lib.datasets.registry import Layout, Release
 from recsys_lib.ratings import Ratings
@@ -117,8 +123,17 @@ def tidy_title(title: str) -> tuple[str, int | None]:
 def _read_items(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
     """Return the table of films from ``movies.csv``, ``movies.dat`` or ``u.item``."""
     films: dict[int, tuple[str, int | None, str]] = {}
-    for row, (number, title, genres) in _item_rows(raw, layout, where):
-        item = _number(number, where, row)
+    # u.item has five fields of its own and a flag for each genre, separated as its users are.
+    separator, n = layout.separator, 3
+    if layout.genres:
+        separator, n = layout.users_separator, 5 + len(layout.genres)
+    for row, fields in _rows(raw, where, separator, n, layout.header):
+        item, title, genres = _number(fields[0], where, row), fields[1], fields[2]
+        if layout.genres:
+            if not {*fields[5:]} <= {"0", "1"}:
+                refuse(where, row, "the flags of genres must be 0 or 1")
+            flags = zip(layout.genres, fields[5:], strict=True)
+            genres = "|".join(name for name, flag in flags if name and flag == "1")
         if item in films:
             refuse(where, row, f"movie {item} stands in the file twice")
         films[item] = (*tidy_title(title), "" if genres == "(no genres listed)" else genres)
@@ -136,45 +151,13 @@ def _read_items(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
     return frame.sort_values("item_id", ignore_index=True)
 
 
-def _item_rows(raw: bytes, layout: Layout, where: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (row of the file, [id, title, genres]) of each film."""
-    if layout.header:
-        reader = csv.reader(io.StringIO(_text(raw), newline=""))
-        if next(reader, None) != ["movieId", "title", "genres"]:
-            refuse(where, 1, "the header must be movieId,title,genres")
-        try:
-            for fields in reader:
-                if len(fields) != 3:
-                    refuse(where, reader.line_num, f"3 fields expected, {len(fields)} found")
-                yield reader.line_num, fields
-        except csv.Error as error:  # a quote that never ends, for instance
-            refuse(where, reader.line_num, str(error))
-        return
-    for row, line in _lines(raw):
-        if layout.separator == "::":
-            # From both ends, for a title may hold colons: "Foo::Bar" stays whole.
-            head, _, rest = line.partition("::")
-            title, found, genres = rest.rpartition("::")
-            if not found:
-                refuse(where, row, "3 fields separated by :: expected")
-            yield row, [head, title, genres]
-        else:
-            fields = line.split("|")
-            flags = fields[5:]
-            if len(flags) != len(layout.genres) or not {*flags} <= {"0", "1"}:
-                refuse(where, row, "5 fields and 19 flags separated by | expected")
-            names = [name for name, flag in zip(layout.genres, flags, strict=True) if flag == "1"]
-            yield row, [*fields[:2], "|".join(filter(None, names))]
-
-
 def _read_users(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
     """Return the table of users from ``users.dat`` (ml-1m) or ``u.user`` (ml-100k)."""
-    rows = []
-    for row, line in _lines(raw):
-        fields = line.split(layout.users_separator)
-        if len(fields) != 5:
-            refuse(where, row, f"5 fields expected, {len(fields)} found")
-        user, gender, age, occupation, zip_code = fields
+    people: dict[int, tuple[str, int, str, str]] = {}
+    for row, fields in _rows(raw, where, layout.users_separator, 5):
+        user, (gender, age, occupation, zip_code) = _number(fields[0], where, row), fields[1:]
+        if user in people:
+            refuse(where, row, f"user {user} stands in the file twice")
         if layout.occupations:
             code = _number(occupation, where, row)
             if code >= len(layout.occupations):
@@ -182,32 +165,47 @@ def _read_users(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
             occupation = layout.occupations[code]
         else:
             gender, age = age, gender  # the two releases differ
-        rows.append(
-            (_number(user, where, row), gender, _number(age, where, row), occupation, zip_code)
-        )
-    names = ["user_id", "gender", "age", "occupation", "zip_code"]
-    return pd.DataFrame(rows, columns=names).sort_values("user_id", ignore_index=True)
+        people[user] = gender, _number(age, where, row), occupation, zip_code
+    frame = pd.DataFrame(
+        [(user, *rest) for user, rest in people.items()],
+        columns=["user_id", "gender", "age", "occupation", "zip_code"],
+    )
+    return frame.sort_values("user_id", ignore_index=True)
 
 
-def _lines(raw: bytes) -> Iterator[tuple[int, str]]:
-    for row, line in enumerate(_text(raw).split("\n"), 1):
-        if line.strip():
-            yield row, line.rstrip("\r")
+def _rows(
+    raw: bytes, where: str, separator: str, n: int, header: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield (row of the file, its n fields) of a table.
 
-
-def _text(raw: bytes) -> str:
-    """Decode: the newer releases are UTF-8, the older latin-1, which is hardly ever valid UTF-8."""
+    The newer releases are UTF-8, the older latin-1, which is hardly ever valid UTF-8.
+    """
     try:
-        return raw.decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        text = raw.decode("latin-1")
+    if separator == ",":
+        reader = csv.reader(io.StringIO(text, newline=""))
+        rows = ((reader.line_num, fields) for fields in reader)
+    else:
+        lines = enumerate(text.replace("\r\n", "\n").split("\n"), 1)
+        rows = ((row, line.split(separator)) for row, line in lines if line.strip())
+    try:
+        if header and next(rows, (1, []))[1] != ["movieId", "title", "genres"]:
+            refuse(where, 1, "the header must be movieId,title,genres")
+        for row, fields in rows:
+            if separator == "::" and n == 3:  # a title may hold colons: "Foo::Bar" stays whole
+                fields[1:-1] = ["::".join(fields[1:-1])] if len(fields) > 2 else []
+            if len(fields) != n:
+                refuse(where, row, f"{n} fields expected, {len(fields)} found")
+            yield row, fields
+    except csv.Error as error:  # a quote that never ends, for instance
+        refuse(where, reader.line_num, str(error))
 
 
 def _number(text: str, where: str, row: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
+    if re.fullmatch(r"-?[0-9]{1,18}", text) is None:  # int() also takes "1_9" and " 19"
         refuse(where, row, f"{text!r} is not a whole number")
-    if not 0 <= number <= MAX_ID:
-        refuse(where, row, f"{number} is not an id")
-    return number
+    if not 0 <= int(text) <= MAX_ID:
+        refuse(where, row, f"{text} is not an id")
+    return int(text)

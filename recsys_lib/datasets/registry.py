@@ -50,6 +50,7 @@ class Release:
     host: str
     licence: str
     citation: str
+    n_full: int = 0
 
     @property
     def url(self) -> str:

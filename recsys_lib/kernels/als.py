@@ -11,23 +11,14 @@ where n is the number of its ratings and m the prior mean (zero but for items wi
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from recsys_lib.kernels.linalg import (
-    FAST,
-    HEIGHT,
-    LINE,
-    add_gram,
-    aligned,
-    backward,
-    cholesky,
-    forward,
-)
+from recsys_lib.kernels.linalg import FAST, HEIGHT, LINE, add_gram, aligned, solve
+from recsys_lib.kernels.threads import share
 from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
 
 PANEL = 128  # ratings gathered at a time: as many rows of K float32 stay in the nearest caches
 AHEAD = 32  # how many ratings ahead a row is asked for, so that it is there when its turn comes
-CHUNKS = 256  # pieces of work; a fixed number, so that no result can depend on the thread count
 
 
 @njit(cache=True)
@@ -141,57 +132,36 @@ def residuals(squares, lam, weight, penalty, prior, rhs, x):
     return squares + total / lam
 
 
-@njit(cache=True)
-def solve_group(
-    group, indptr, indices, values, other, mu, lam, penalty, nu, prior, rows, sse,
-    panel, targets, grams, a, rhs, x,
+@njit(cache=True, nogil=True)
+def solve_rows(
+    part, parts, indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse
 ):  # fmt: skip
-    """Solve a group of rows at once, at most LANES of them; lanes left over are nobody's."""
+    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are nobody's."""
     size = len(penalty)
+    panel, targets, grams, a, rhs, x = workspace(size, other)
     weights, alike = np.zeros(LANES, other.dtype), np.ones(1, other.dtype)
-    for lane, r in enumerate(group):
-        start, stop, gram = indptr[r], indptr[r + 1], grams[lane]
-        sum_products(start, stop, indices, values, other, mu, alike, panel, targets, gram)
-        weights[lane] = (stop - start) ** nu
-    set_up(grams, lam, weights, penalty, a, rhs)
-    for lane, r in enumerate(group):
-        m = prior[min(r, len(prior) - 1)]
-        for k in range(size):
-            rhs[k, lane] += weights[lane] * penalty[k] * m[k]
-            x[k, lane] = rhs[k, lane]
-    cholesky(a, size)
-    forward(a, size, x)
-    backward(a, size, x)
-    for lane, r in enumerate(group):
-        m, empty = prior[min(r, len(prior) - 1)], indptr[r] == indptr[r + 1]
-        for k in range(size):  # nothing observed: the prior is all there is
-            rows[r, k] = m[k] if empty else x[k, lane]
-        squares, weight = np.float64(grams[lane, size, size]), weights[lane]
-        left = residuals(squares, lam, weight, penalty, m, rhs[:, lane], x[:, lane])
-        sse[r] = 0.0 if empty else left
+    for first in range(part * LANES, len(order), parts * LANES):
+        group = order[first : first + LANES]
+        for lane, r in enumerate(group):
+            start, stop, gram = indptr[r], indptr[r + 1], grams[lane]
+            sum_products(start, stop, indices, values, other, mu, alike, panel, targets, gram)
+            weights[lane] = (stop - start) ** nu
+        set_up(grams, lam, weights, penalty, a, rhs)
+        for lane, r in enumerate(group):
+            m = prior[min(r, len(prior) - 1)]
+            for k in range(size):
+                rhs[k, lane] += weights[lane] * penalty[k] * m[k]
+                x[k, lane] = rhs[k, lane]
+        solve(a, size, x)
+        for lane, r in enumerate(group):
+            m, empty = prior[min(r, len(prior) - 1)], indptr[r] == indptr[r + 1]
+            for k in range(size):  # nothing observed: the prior is all there is
+                rows[r, k] = m[k] if empty else x[k, lane]
+            squares, weight = np.float64(grams[lane, size, size]), weights[lane]
+            left = residuals(squares, lam, weight, penalty, m, rhs[:, lane], x[:, lane])
+            sse[r] = 0.0 if empty else left
 
 
-@njit(cache=True)
-def n_chunks(n_rows):
-    """Return into how many pieces of work, whole groups of LANES rows, so many rows are cut."""
-    return min(CHUNKS, (n_rows + LANES - 1) // LANES)
-
-
-@njit(cache=True)
-def solve_chunk(
-    chunk, chunks, indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse
-):  # fmt: skip
-    """Solve every `chunks`-th row in `order`, from `chunk` on."""
-    panel, targets, grams, a, rhs, x = workspace(other.shape[1], other)
-    for first in range(chunk, len(order), chunks * LANES):
-        solve_group(
-            order[first : first + chunks * LANES : chunks],
-            indptr, indices, values, other, mu, lam, penalty, nu, prior, rows, sse,
-            panel, targets, grams, a, rhs, x,
-        )  # fmt: skip
-
-
-@njit(cache=True, parallel=True)
 def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse):
     """Solve all rows of one side, given the other: one half of an epoch.
 
@@ -199,7 +169,7 @@ def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior
     ----------
     indptr, indices, values : CSR of the ratings, a row for each row to solve
     order : (n_rows,) int
-        The rows by decreasing length; dealt out like cards, they make pieces of equal work.
+        The rows by decreasing length; dealt out like cards, they make parts of equal work.
     other : (n_other, K + 1) float
         The fixed side: factors, then the bias.
     mu, lam : float
@@ -215,24 +185,15 @@ def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior
     sse : (n_rows,) float64
         Overwritten by each row's sum of squared residuals at the solution.
     """
-    chunks = n_chunks(len(order))
-    for chunk in prange(chunks):
-        solve_chunk(
-            np.int64(chunk), chunks, indptr, indices, values, order,
-            other, mu, lam, penalty, nu, prior, rows, sse,
-        )  # fmt: skip
+    share(
+        groups(order), solve_rows,
+        indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse,
+    )  # fmt: skip
 
 
-@njit(cache=True, parallel=True)
-def predict_pairs(user_rows, item_rows, mu, users, items, out):
-    """Fill `out` (n,) with mu + b_u + b_i + p_u·q_i for pairs of user and item indices."""
-    n_factors = user_rows.shape[1] - 1
-    for k in prange(len(out)):
-        p, q = user_rows[users[k]], item_rows[items[k]]
-        total = mu + p[n_factors] + q[n_factors]
-        for f in range(n_factors):
-            total += p[f] * q[f]
-        out[k] = total
+def groups(order):
+    """Return how many groups of LANES rows there are."""
+    return -(-len(order) // LANES)
 
 
 @njit(cache=True)

@@ -8,9 +8,10 @@ The negative item comes from the block's own item group; the groups are dealt an
 """
 
 import numpy as np
-from numba import njit, prange, uint64
+from numba import njit, uint64
 
 from recsys_lib.kernels.linalg import FAST, LINE
+from recsys_lib.kernels.threads import share
 from recsys_lib.kernels.vectors import prefetch
 
 BATCH = 32  # samples are drawn so many at a time: while one waits for the memory, so do all
@@ -181,7 +182,6 @@ def work_on(
     totals[2] = drawn
 
 
-@njit(cache=True, parallel=True)
 def epoch(
     starts, event_users, event_items, group_items, group_starts, seen_indptr, seen_indices,
     user_rows, item_rows, rate, reg, seeds, totals,
@@ -209,18 +209,30 @@ def epoch(
     """
     n_groups = len(group_starts) - 1
     for turn in range(n_groups):
-        for user_group in prange(n_groups):
-            item_group = (user_group + turn) % n_groups
-            block = user_group * n_groups + item_group
-            events = slice(starts[block], starts[block + 1])
-            items = group_items[group_starts[item_group] : group_starts[item_group + 1]]
-            work_on(
-                event_users[events], event_items[events], items, seen_indptr, seen_indices,
-                user_rows, item_rows, rate, reg, seeds[block], totals[block],
-            )  # fmt: skip
+        share(
+            n_groups, work_on_diagonal, turn, starts, event_users, event_items, group_items,
+            group_starts, seen_indptr, seen_indices, user_rows, item_rows, rate, reg, seeds, totals,
+        )  # fmt: skip
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
+def work_on_diagonal(
+    part, parts, turn, starts, event_users, event_items, group_items, group_starts,
+    seen_indptr, seen_indices, user_rows, item_rows, rate, reg, seeds, totals,
+):  # fmt: skip
+    """Work on every `parts`-th of the blocks whose turn it is."""
+    n_groups = len(group_starts) - 1
+    for user_group in range(part, n_groups, parts):
+        item_group = (user_group + turn) % n_groups
+        block = user_group * n_groups + item_group
+        events = slice(starts[block], starts[block + 1])
+        items = group_items[group_starts[item_group] : group_starts[item_group + 1]]
+        work_on(
+            event_users[events], event_items[events], items, seen_indptr, seen_indices,
+            user_rows, item_rows, rate, reg, seeds[block], totals[block],
+        )  # fmt: skip
+
+
 def fold_in(
     indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, user_rows
 ):  # fmt: skip
@@ -229,26 +241,26 @@ def fold_in(
     `liked` holds each stranger's positive items, `indices` all they have rated. The rate falls
     linearly to zero, so that the vector comes to rest. Who likes nothing gets a vector of zeros.
     """
-    for u in prange(len(user_rows)):
-        seen = indices[indptr[u] : indptr[u + 1]]
+    task = indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, user_rows
+    share(len(user_rows), settle, *task)
+
+
+@njit(cache=True, nogil=True)
+def settle(
+    part, parts, indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, rows
+):  # fmt: skip
+    """Fill every `parts`-th stranger's row, as `fold_in` says."""
+    for u in range(part, len(rows), parts):
+        p, state = rows[u], seeds[u : u + 1].copy()
+        p[:] = 0
         mine = liked[liked_indptr[u] : liked_indptr[u + 1]]
-        settle(seen, mine, item_rows, rate, reg, n_steps, seeds[u], user_rows[u])
-
-
-@njit(cache=True)
-def settle(seen, liked, item_rows, rate, reg, n_steps, seed, p):
-    """Fill `p` (K,) for one stranger, as `fold_in` says."""
-    p[:] = 0
-    if len(liked) == 0:
-        return
-    state = np.array([seed])
-    for k in range(n_steps):
-        q_i = item_rows[liked[random_below(state, len(liked))]]
-        j = random_below(state, len(item_rows))
-        if contains(seen, 0, len(seen), j):
-            continue
-        q_j = item_rows[j]
-        pull, _ = pull_of(margin(p, q_i, q_j))
-        shrunk = rate * np.float32(1 - k / n_steps)
-        for f in range(len(p)):
-            p[f] += shrunk * (pull * (q_i[f] - q_j[f]) - reg * p[f])
+        for k in range(n_steps if len(mine) else 0):
+            q_i = item_rows[mine[random_below(state, len(mine))]]
+            j = random_below(state, len(item_rows))
+            if contains(indices, indptr[u], indptr[u + 1], j):
+                continue
+            q_j = item_rows[j]
+            pull, _ = pull_of(margin(p, q_i, q_j))
+            shrunk = rate * np.float32(1 - k / n_steps)
+            for f in range(len(p)):
+                p[f] += shrunk * (pull * (q_i[f] - q_j[f]) - reg * p[f])

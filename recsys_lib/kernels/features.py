@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from recsys_lib.kernels.linalg import aligned, backward, cholesky, forward
+from recsys_lib.kernels.linalg import aligned, solve
 from recsys_lib.kernels.vectors import LANES
 
 
@@ -71,9 +71,7 @@ def solve_sums(gram, target, penalty, betas):
                     a[g, h, lane] = penalty[k] * gram[g, h]
                 a[g, g, lane] += betas[g]
                 x[g, lane] = penalty[k] * target[k, g]
-        cholesky(a, n_features)
-        forward(a, n_features, x)
-        backward(a, n_features, x)
+        solve(a, n_features, x)
         for lane, k in enumerate(columns):
             for g in range(n_features):
                 vectors[g, k] = x[g, lane]

@@ -8,11 +8,11 @@ where α is the precision of a rating's noise and N(m, Λ⁻¹) the prior of the
 draw is A⁻¹ rhs + L⁻ᵀ ε, ε ~ N(0, I): one substitution more than the least squares solution.
 """
 
-import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from recsys_lib.kernels.als import n_chunks, sum_products, workspace
-from recsys_lib.kernels.linalg import FAST, backward, cholesky, forward
+from recsys_lib.kernels.als import groups, sum_products, workspace
+from recsys_lib.kernels.linalg import FAST, backward, solve
+from recsys_lib.kernels.threads import PAIRS, share
 from recsys_lib.kernels.vectors import LANES
 
 
@@ -28,16 +28,16 @@ def set_up(gram, own, Lambda, m, a, rhs, lane):
             a[k, c, lane] = own * gram[k, c] + Lambda[k, c]
 
 
-@njit(cache=True)
-def draw_chunk(
-    chunk, chunks, indptr, indices, values, order,
+@njit(cache=True, nogil=True)
+def draw_part(
+    part, parts, indptr, indices, values, order,
     other, mu, own, others, Lambda, prior, noise, rows, means,
 ):  # fmt: skip
-    """Draw every `chunks`-th row in `order`, from `chunk` on."""
+    """Draw every `parts`-th group of LANES rows in `order`; lanes left over are nobody's."""
     size = other.shape[1]
     panel, targets, grams, a, x, away = workspace(size, other)
-    for first in range(chunk, len(order), chunks * LANES):
-        group = order[first : first + chunks * LANES : chunks]
+    for first in range(part * LANES, len(order), parts * LANES):
+        group = order[first : first + LANES]
         for lane, r in enumerate(group):
             sum_products(
                 indptr[r], indptr[r + 1], indices, values, other, mu, others,
@@ -47,9 +47,7 @@ def draw_chunk(
             set_up(grams[lane], precision, Lambda, m, a, x, lane)
             for k in range(size):
                 away[k, lane] = noise[min(r, len(noise) - 1), k]
-        cholesky(a, size)
-        forward(a, size, x)
-        backward(a, size, x)
+        solve(a, size, x)
         backward(a, size, away)
         for lane, r in enumerate(group):
             for k in range(size):
@@ -57,7 +55,6 @@ def draw_chunk(
                 rows[r, k] = x[k, lane] + away[k, lane]
 
 
-@njit(cache=True, parallel=True)
 def draw_rows(
     indptr, indices, values, order, other, mu, own, others, Lambda, prior, noise, rows, means
 ):  # fmt: skip
@@ -86,12 +83,10 @@ def draw_rows(
     rows, means : (n_rows, K + 1)
         Overwritten by the draws, and by the means A⁻¹ rhs that they scatter about.
     """
-    chunks = n_chunks(len(order))
-    for chunk in prange(chunks):
-        draw_chunk(
-            np.int64(chunk), chunks, indptr, indices, values, order,
-            other, mu, own, others, Lambda, prior, noise, rows, means,
-        )  # fmt: skip
+    share(
+        groups(order), draw_part, indptr, indices, values, order,
+        other, mu, own, others, Lambda, prior, noise, rows, means,
+    )  # fmt: skip
 
 
 @njit(cache=True, fastmath=FAST)
@@ -104,10 +99,10 @@ def score(p, q):
     return total
 
 
-@njit(cache=True, parallel=True)
-def squared_residuals(indptr, indices, values, rows, other, mu, out):
-    """Fill `out` (n_rows,) float64 with each row's Σ (r - mu - b_u - b_i - p_u·q_i)²."""
-    for r in prange(len(out)):
+@njit(cache=True, nogil=True)
+def add_squares(part, parts, indptr, indices, values, rows, other, mu, out):
+    """Do every `parts`-th row of `squared_residuals`."""
+    for r in range(part, len(out), parts):
         total = 0.0
         for j in range(indptr[r], indptr[r + 1]):
             residual = values[j] - mu - score(rows[r], other[indices[j]])
@@ -115,14 +110,16 @@ def squared_residuals(indptr, indices, values, rows, other, mu, out):
         out[r] = total
 
 
-@njit(cache=True, parallel=True)
-def predict_draws(user_draws, item_draws, mu, users, items, mean, variance):
-    """Fill `mean` and `variance` (n,) over the draws of each pair's predicted rating.
+def squared_residuals(indptr, indices, values, rows, other, mu, out):
+    """Fill `out` (n_rows,) float64 with each row's Σ (r - mu - b_u - b_i - p_u·q_i)²."""
+    share(len(values) // PAIRS + 1, add_squares, indptr, indices, values, rows, other, mu, out)
 
-    `user_draws` and `item_draws` are (n_users, S, K + 1) and (n_items, S, K + 1).
-    """
-    n_draws = user_draws.shape[1]
-    for k in prange(len(users)):
+
+@njit(cache=True, nogil=True)
+def average_draws(part, parts, user_draws, item_draws, mu, users, items, mean, variance):
+    """Do one of `parts` pieces of `predict_draws`."""
+    n, n_draws = len(users), user_draws.shape[1]
+    for k in range(n * part // parts, n * (part + 1) // parts):
         total = squares = 0.0
         for s in range(n_draws):
             drawn = score(user_draws[users[k], s], item_draws[items[k], s])
@@ -130,3 +127,12 @@ def predict_draws(user_draws, item_draws, mu, users, items, mean, variance):
             squares += drawn * drawn
         mean[k] = mu + total / n_draws
         variance[k] = max(squares / n_draws - (total / n_draws) ** 2, 0.0)
+
+
+def predict_draws(user_draws, item_draws, mu, users, items, mean, variance):
+    """Fill `mean` and `variance` (n,) over the draws of each pair's predicted rating.
+
+    `user_draws` and `item_draws` are (n_users, S, K + 1) and (n_items, S, K + 1).
+    """
+    most = len(users) * user_draws.shape[1] // PAIRS + 1
+    share(most, average_draws, user_draws, item_draws, mu, users, items, mean, variance)

@@ -9,19 +9,14 @@ w its penalty. The first sum is the same for all rows: one Gram matrix for a hal
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from recsys_lib.kernels.als import AHEAD, CHUNKS, PANEL, n_chunks, workspace
-from recsys_lib.kernels.linalg import (
-    FAST,
-    LINE,
-    add_gram,
-    aligned,
-    backward,
-    cholesky,
-    forward,
-)
+from recsys_lib.kernels.als import AHEAD, PANEL, groups, workspace
+from recsys_lib.kernels.linalg import FAST, LINE, add_gram, aligned, solve
+from recsys_lib.kernels.threads import share
 from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
+
+CHUNKS = 256  # sums of a Gram matrix: a fixed number, so that no bit depends on the thread count
 
 
 @njit(cache=True)
@@ -92,35 +87,6 @@ def loss_of(confidence, weight, rhs, residual, x):
 
 
 @njit(cache=True)
-def solve_group(
-    group, indptr, indices, excess, other, fixed, penalties, rows, losses,
-    panel, targets, grams, a, rhs, x,
-):  # fmt: skip
-    """Solve a group of rows at once, at most LANES of them; lanes left over are nobody's."""
-    size = len(fixed)
-    weights, zero = np.ones(LANES, other.dtype), np.zeros(size, other.dtype)
-    for lane, r in enumerate(group):
-        sum_products(
-            indptr[r], indptr[r + 1], indices, excess, other, panel, targets, grams[lane]
-        )  # fmt: skip
-        weights[lane] = penalties[r]
-    set_up(grams, fixed, weights, a, rhs)
-    for k in range(size):
-        for lane in range(LANES):
-            x[k, lane] = rhs[k, lane]
-    cholesky(a, size)
-    forward(a, size, x)
-    backward(a, size, x)
-    for lane, r in enumerate(group):
-        empty = indptr[r] == indptr[r + 1]
-        for k in range(size):  # nothing observed: zero, whatever the system says
-            rows[r, k] = 0 if empty else x[k, lane]
-        confidence = total_confidence(indptr[r], indptr[r + 1], excess)
-        left = loss_of(confidence, weights[lane], rhs[:, lane], zero, rows[r])
-        losses[r] = 0.0 if empty else left
-
-
-@njit(cache=True)
 def total_confidence(start, stop, excess):
     """Return Σ c over a row's observed pairs, in float64."""
     total = float(stop - start)
@@ -129,21 +95,34 @@ def total_confidence(start, stop, excess):
     return total
 
 
-@njit(cache=True)
-def solve_chunk(
-    chunk, chunks, indptr, indices, excess, order, other, fixed, penalties, rows, losses
+@njit(cache=True, nogil=True)
+def solve_rows(
+    part, parts, indptr, indices, excess, order, other, fixed, penalties, rows, losses
 ):  # fmt: skip
-    """Solve every `chunks`-th row in `order`, from `chunk` on."""
-    panel, targets, grams, a, rhs, x = workspace(other.shape[1] + 1, other)
-    for first in range(chunk, len(order), chunks * LANES):
-        solve_group(
-            order[first : first + chunks * LANES : chunks],
-            indptr, indices, excess, other, fixed, penalties, rows, losses,
-            panel, targets, grams, a, rhs, x,
-        )  # fmt: skip
+    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are nobody's."""
+    size = len(fixed)
+    panel, targets, grams, a, rhs, x = workspace(size + 1, other)
+    weights, zero = np.ones(LANES, other.dtype), np.zeros(size, other.dtype)
+    for first in range(part * LANES, len(order), parts * LANES):
+        group = order[first : first + LANES]
+        for lane, r in enumerate(group):
+            start, stop, gram = indptr[r], indptr[r + 1], grams[lane]
+            sum_products(start, stop, indices, excess, other, panel, targets, gram)
+            weights[lane] = penalties[r]
+        set_up(grams, fixed, weights, a, rhs)
+        for k in range(size):
+            for lane in range(LANES):
+                x[k, lane] = rhs[k, lane]
+        solve(a, size, x)
+        for lane, r in enumerate(group):
+            empty = indptr[r] == indptr[r + 1]
+            for k in range(size):  # nothing observed: zero, whatever the system says
+                rows[r, k] = 0 if empty else x[k, lane]
+            confidence = total_confidence(indptr[r], indptr[r + 1], excess)
+            left = loss_of(confidence, weights[lane], rhs[:, lane], zero, rows[r])
+            losses[r] = 0.0 if empty else left
 
 
-@njit(cache=True, parallel=True)
 def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, losses):
     """Solve all rows of one side exactly, given the other: one half of an epoch.
 
@@ -152,7 +131,7 @@ def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, los
     indptr, indices, excess : CSR of the observed pairs, a row for each row to solve
         The values are c - 1, not negative.
     order : (n_rows,) int
-        The rows by decreasing length; dealt out like cards, they make pieces of equal work.
+        The rows by decreasing length; dealt out like cards, they make parts of equal work.
     other : (n_other, K) float
         The fixed side.
     fixed : (K, K)
@@ -164,44 +143,36 @@ def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, los
     losses : (n_rows,) float64
         Overwritten by each row's Σ c (target - score)² over all pairs.
     """
-    chunks = n_chunks(len(order))
-    for chunk in prange(chunks):
-        solve_chunk(
-            np.int64(chunk), chunks, indptr, indices, excess, order,
-            other, fixed, penalties, rows, losses,
-        )  # fmt: skip
+    task = indptr, indices, excess, order, other, fixed, penalties, rows, losses
+    share(groups(order), solve_rows, *task)
 
 
 def gram_of(rows):
     """Return Σ y yᵀ over all rows (n, K), (K, K) float64: the same bits at any thread count."""
     n, size = rows.shape
     sums = np.zeros((min(CHUNKS, (n + PANEL - 1) // PANEL), size, size))
-    _grams_of(rows, sums)
+    share(len(sums), _add_panels, rows, sums)
     lower = sums.sum(axis=0)
     return lower + np.tril(lower, -1).T
 
 
-@njit(cache=True, parallel=True)
-def _grams_of(rows, sums):
-    """Fill the lower triangles of `sums` (chunks, K, K) with Σ y yᵀ, panels dealt out in turn."""
-    for chunk in prange(len(sums)):
-        _add_panels(np.int64(chunk), len(sums), rows, sums[chunk])
-
-
-@njit(cache=True)
-def _add_panels(chunk, chunks, rows, out):
+@njit(cache=True, nogil=True)
+def _add_panels(part, parts, rows, sums):
+    """Fill every `parts`-th lower triangle of `sums` with Σ y yᵀ, panels dealt out in turn."""
     n, size = rows.shape
     panel, _, grams, _, _, _ = workspace(size + 1, rows)
     gram = grams[0]
-    for first in range(chunk * PANEL, n, chunks * PANEL):
-        depth = min(PANEL, n - first)
-        for j in range(depth):
-            for k in range(size):
-                panel[j, k] = rows[first + j, k]
-        add_gram(panel, depth, size, gram)
-    for k in range(size):
-        for c in range(k + 1):
-            out[k, c] = gram[k, c]
+    for chunk in range(part, len(sums), parts):
+        gram[:] = 0
+        for first in range(chunk * PANEL, n, len(sums) * PANEL):
+            depth = min(PANEL, n - first)
+            for j in range(depth):
+                for k in range(size):
+                    panel[j, k] = rows[first + j, k]
+            add_gram(panel, depth, size, gram)
+        for k in range(size):
+            for c in range(k + 1):
+                sums[chunk, k, c] = gram[k, c]
 
 
 # --- conjugate gradient: a few products with A in place of a factorisation ------------------------
@@ -269,11 +240,11 @@ def descend(
             direction[k] = residual[k] + squares / before * direction[k]
 
 
-@njit(cache=True)
-def descend_chunk(
-    chunk, chunks, indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses
+@njit(cache=True, nogil=True)
+def descend_rows(
+    part, parts, indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses
 ):  # fmt: skip
-    """Move every `chunks`-th row in `order`, from `chunk` on.
+    """Move every `parts`-th row in `order`, from `part` on.
 
     The rows y of a row's pairs are gathered once, and stay near for all the steps.
     """
@@ -283,13 +254,13 @@ def descend_chunk(
     for k in range(size):
         for c in range(size):
             wide[k, c] = fixed[k, c]
-    longest = indptr[order[chunk] + 1] - indptr[order[chunk]]  # rows come longest first
+    longest = indptr[order[part] + 1] - indptr[order[part]]  # rows come longest first
     panel = aligned(longest, width, other)
     across = aligned(size, (longest + LANES - 1) // LANES * LANES, other)
     scores = aligned(1, across.shape[1], other)[0]
     work = aligned(5, width, other)
     x, rhs, residual, direction, ap = work[0], work[1], work[2], work[3], work[4]
-    for place in range(chunk, len(order), chunks):
+    for place in range(part, len(order), parts):
         r = order[place]
         start, stop = indptr[r], indptr[r + 1]
         gather(start, stop, indices, other, panel)
@@ -309,12 +280,7 @@ def descend_chunk(
         losses[r] = loss_of(confidence, penalties[r], rhs, residual, rows[r])
 
 
-@njit(cache=True, parallel=True)
 def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses):
     """As `half_step`, by `n_steps` of conjugate gradient from the rows as they are."""
-    chunks = min(CHUNKS, len(order))
-    for chunk in prange(chunks):
-        descend_chunk(
-            np.int64(chunk), chunks, indptr, indices, excess, order,
-            other, fixed, penalties, n_steps, rows, losses,
-        )  # fmt: skip
+    task = indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses
+    share(groups(order), descend_rows, *task)

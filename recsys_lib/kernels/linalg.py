@@ -118,3 +118,14 @@ def backward(a, n, x):
         store(x[i], 0, solved)
         for k in range(i):
             store(x[k], 0, fma(negative(load(a[i, k], 0)), solved, load(x[k], 0)))
+
+
+@njit(cache=True)
+def solve(a, n, x):
+    """Overwrite `x` (n, LANES) by the solutions of A y = x, and `a` (n, n, LANES) by L.
+
+    LANES symmetric systems, of which only the lower triangles are read.
+    """
+    cholesky(a, n)
+    forward(a, n, x)
+    backward(a, n, x)

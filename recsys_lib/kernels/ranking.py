@@ -11,12 +11,13 @@ a product and a sum in one loop but not in the next cannot break a tie either.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from recsys_lib.kernels.linalg import HEIGHT, add_products, aligned
-from recsys_lib.kernels.threads import threads_for
+from recsys_lib.kernels.threads import PAIRS, share
 from recsys_lib.kernels.vectors import LANES, any_above, fma, load, spread
 
+FEW = 4  # users whose scores are made pair by pair: to cut the catalogue into tiles takes longer
 USERS = 64  # users in a block: each tile of items, once in the cache, serves all of them
 ITEMS = 256  # items in a tile: scores (64 KB) and vectors (1 KB a factor) fit a core's own cache
 
@@ -52,15 +53,19 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
     search beside them compares LANES scores at once with the worst of the user's n best so far, and
     looks closer only where one is better.
     """
-    m = len(user_vectors)
+    m, n_items = len(user_vectors), len(item_vectors)
     if seen_indptr is None:
         seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
+    if m <= FEW:
+        pairs = np.divmod(np.arange(m * n_items, dtype=np.int32), max(n_items, 1))
+        scores = score_pairs(user_vectors, item_vectors, *pairs).reshape(m, n_items)
+        return top_of_scores(scores, seen_indptr, seen_indices, n)
     items = np.full((m, n), -1, np.int32)
     scores = np.full((m, n), -np.inf, np.float32)
     tiles = tiles_of(as_float32(item_vectors))
     users = as_float32(user_vectors)
-    with threads_for(m):
-        _top_n(users, tiles, len(item_vectors), seen_indptr, seen_indices, items, scores)
+    task = users, tiles, n_items, seen_indptr, seen_indices, items, scores
+    share(blocks(users), _top_n, *task)
     return items, scores
 
 
@@ -69,8 +74,8 @@ def top_of_scores(scores, seen_indptr, seen_indices, n):
     m = len(scores)
     items = np.full((m, n), -1, np.int32)
     best = np.full((m, n), -np.inf, np.float32)
-    with threads_for(m):
-        _top_of_scores(as_float32(scores), seen_indptr, seen_indices, items, best)
+    task = as_float32(scores), seen_indptr, seen_indices, items, best
+    share(blocks(scores), _top_of_scores, *task)
     return items, best
 
 
@@ -85,7 +90,8 @@ def score_pairs(user_vectors, item_vectors, users, items):
         Rows of U and of V.
     """
     scores = np.empty(len(users), np.float32)
-    _score_pairs(as_float32(user_vectors), as_float32(item_vectors), users, items, scores)
+    vectors = as_float32(user_vectors), as_float32(item_vectors)
+    share(len(users) // PAIRS + 1, _score_pairs, *vectors, users, items, scores)
     return scores
 
 
@@ -100,13 +106,13 @@ def find_hits(items, relevant_indptr, relevant_indices):
         As for `recsys_lib.kernels.auc.user_auc`.
     """
     hits = np.zeros(items.shape, np.bool_)
-    _find_hits(items, relevant_indptr, relevant_indices, hits)
+    share(items.size // PAIRS + 1, _find_hits, items, relevant_indptr, relevant_indices, hits)
     return hits
 
 
-@njit(cache=True, parallel=True)
-def _find_hits(items, relevant_indptr, relevant_indices, hits):
-    for u in prange(len(items)):
+@njit(cache=True, nogil=True)
+def _find_hits(part, parts, items, relevant_indptr, relevant_indices, hits):
+    for u in range(part, len(items), parts):
         row = relevant_indices[relevant_indptr[u] : relevant_indptr[u + 1]]
         for k in range(items.shape[1]):
             place = np.searchsorted(row, items[u, k])
@@ -136,7 +142,6 @@ def as_float32(vectors):
 # --- one tile of scores ---------------------------------------------------------------------------
 
 
-@njit(cache=True, parallel=True)
 def tiles_of(item_vectors):
     """Return V cut into tiles and each tile transposed: (n_tiles, D, ITEMS), zeros beyond the end.
 
@@ -146,11 +151,16 @@ def tiles_of(item_vectors):
     n_items, n_factors = item_vectors.shape
     n_tiles = -(-n_items // ITEMS)
     tiles = aligned(n_tiles * n_factors, ITEMS, item_vectors).reshape(n_tiles, n_factors, ITEMS)
-    for t in prange(n_tiles):
-        for j in range(min(ITEMS, n_items - t * ITEMS)):
-            for d in range(n_factors):
-                tiles[t, d, j] = item_vectors[t * ITEMS + j, d]
+    share(n_items // PAIRS + 1, _fill_tiles, item_vectors, tiles)
     return tiles
+
+
+@njit(cache=True, nogil=True)
+def _fill_tiles(part, parts, item_vectors, tiles):
+    for t in range(part, len(tiles), parts):
+        for j in range(min(ITEMS, len(item_vectors) - t * ITEMS)):
+            for d in range(item_vectors.shape[1]):
+                tiles[t, d, j] = item_vectors[t * ITEMS + j, d]
 
 
 @njit(cache=True)
@@ -185,9 +195,10 @@ def dot(x, y):
     return s
 
 
-@njit(cache=True, parallel=True)
-def _score_pairs(user_vectors, item_vectors, users, items, scores):
-    for k in prange(len(users)):
+@njit(cache=True, nogil=True)
+def _score_pairs(part, parts, user_vectors, item_vectors, users, items, scores):
+    n = len(users)
+    for k in range(n * part // parts, n * (part + 1) // parts):
         scores[k] = dot(user_vectors[users[k]], item_vectors[items[k]])
 
 
@@ -206,35 +217,35 @@ def blank(scores, u, start, columns, cursor, end, value):
 # --- the n best: a heap whose root is the worst of them -------------------------------------------
 
 
-@njit(cache=True, parallel=True)
-def _top_n(user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores):
+def blocks(users):
+    """Return how many blocks of users there are."""
+    return -(-len(users) // USERS)
+
+
+@njit(cache=True, nogil=True)
+def _top_n(part, parts, user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores):
     """Fill `items` and `scores`, which serve as the users' heaps while the tiles go by."""
-    for block in prange(-(-len(user_vectors) // USERS)):
-        first = np.int64(block) * USERS
-        _top_n_block(first, user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores)
-
-
-@njit(cache=True)
-def _top_n_block(first, user_vectors, tiles, n_items, seen_indptr, seen_indices, items, scores):
-    n_users = min(USERS, len(user_vectors) - first)
-    block, s = block_of(user_vectors, first), aligned(USERS, ITEMS, user_vectors)
-    cursor = seen_indptr[first : first + USERS].copy()
-    for t in range(len(tiles)):
-        start = t * ITEMS
-        score_tile(block, tiles[t], s)
-        s[:, n_items - start :] = -np.inf  # nothing but the last tile reaches beyond the end
+    s = aligned(USERS, ITEMS, user_vectors)
+    for first in range(part * USERS, len(user_vectors), parts * USERS):
+        n_users = min(USERS, len(user_vectors) - first)
+        block = block_of(user_vectors, first)
+        cursor = seen_indptr[first : first + USERS].copy()
+        for t in range(len(tiles)):
+            start = t * ITEMS
+            score_tile(block, tiles[t], s)
+            s[:, n_items - start :] = -np.inf  # nothing but the last tile reaches beyond the end
+            for u in range(n_users):
+                end = seen_indptr[first + u + 1]
+                cursor[u] = blank(s, u, start, seen_indices, cursor[u], end, -np.inf)
+                _offer(s, u, start, items, scores, first + u)
         for u in range(n_users):
-            end = seen_indptr[first + u + 1]
-            cursor[u] = blank(s, u, start, seen_indices, cursor[u], end, -np.inf)
-            _offer(s, u, start, items, scores, first + u)
-    for u in range(n_users):
-        _sort_heap(items, scores, first + u)
+            _sort_heap(items, scores, first + u)
 
 
-@njit(cache=True, parallel=True)
-def _top_of_scores(s, seen_indptr, seen_indices, items, scores):
+@njit(cache=True, nogil=True)
+def _top_of_scores(part, parts, s, seen_indptr, seen_indices, items, scores):
     """Fill `items` and `scores` as `_top_n` does, one row of `s` after the other."""
-    for u in prange(len(s)):
+    for u in range(part, len(s), parts):
         cursor, end = seen_indptr[u], seen_indptr[u + 1]
         for i in range(s.shape[1]):
             if cursor < end and seen_indices[cursor] == i:

@@ -1,7 +1,7 @@
 """Counting sorts: from a list of ratings to rows of a sparse matrix, in linear time."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 
 @njit(cache=True)
@@ -40,11 +40,3 @@ def transpose(indptr, indices, values, t_indptr, t_indices, t_values):
             t_indices[cursor[column]] = row
             t_values[cursor[column]] = values[k]
             cursor[column] += 1
-
-
-@njit(cache=True, parallel=True)
-def expand_rows(indptr, rows):
-    """Fill `rows` (nnz,) with the row of each stored value."""
-    for row in prange(len(indptr) - 1):
-        for k in range(indptr[row], indptr[row + 1]):
-            rows[k] = row

@@ -1,20 +1,45 @@
-"""How many threads a piece of work is worth."""
+"""Work shared out among threads.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+Numba's parallel loops run on one of three layers, whichever it finds. Under GNU's OpenMP a forked
+child that comes to a loop is killed; under Numba's own work queue the process is, when two of its
+threads come to loops at the same time. So no kernel has such a loop: it takes `part` and `parts`,
+does every `parts`-th piece of the work, and lets go of Python's lock meanwhile (`nogil`), so that
+Python's own threads can call it side by side.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numba
 
-FEW = 32  # rows; below this, waking the other threads takes longer than the work
+PAIRS = 4096  # pairs of a user and an item; for fewer, waking a thread takes longer than the work
 
 
-@contextmanager
-def threads_for(n_rows: int) -> Iterator[None]:
-    """Work on one thread where there are only a few rows; the result is the same."""
-    before = numba.get_num_threads()
-    if n_rows < FEW:
-        numba.set_num_threads(1)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
+_threads: ThreadPoolExecutor
+
+
+def _start() -> None:
+    """Make room for threads, which start as they are needed; a forked child has lost them all."""
+    global _threads
+    _threads = ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS, "recsys_lib")
+
+
+_start()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start)
+
+
+def share(most: int, kernel: Callable[..., None], *args: Any) -> None:
+    """Call ``kernel(part, parts, *args)`` for each part, on as many threads as Numba may use.
+
+    `most` is into how many parts the work can be cut. A single one is done here, and so is the
+    first of several. Nothing may depend on how many there are.
+    """
+    parts = 1 if most <= 1 else min(most, numba.get_num_threads())
+    others = [_threads.submit(kernel, part, parts, *args) for part in range(1, parts)]
+    if most > 0:
+        kernel(0, parts, *args)
+    for other in others:
+        other.result()

@@ -5,12 +5,14 @@ kernel's speed depends on it, it says so: `load` reads LANES numbers that lie si
 multiplies and adds all of them at once, `store` writes them back. LLVM turns each into what the
 processor has: one AVX-512 register, one of AVX2, two of ARM's.
 
-Each operation is Python that writes a line of LLVM's intermediate code (numba.extending).
+Each operation is Python that writes a line of LLVM's intermediate code (numba.extending), and has a
+twin on NumPy's arrays for NUMBA_DISABLE_JIT=1.
 """
 
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, register_model
@@ -34,7 +36,12 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(scalar, LANES))
 
 
-@intrinsic
+def operation(twin):
+    """Return a decorator: Numba's `intrinsic`, or `twin` where its compiler is switched off."""
+    return lambda typed: twin if config.DISABLE_JIT else intrinsic(typed)
+
+
+@operation(lambda row, index: row[index : index + LANES].copy())
 def load(typing_context, row, index):
     """Return the LANES numbers of a 1-d array that begin at `index`."""
 
@@ -46,7 +53,7 @@ def load(typing_context, row, index):
     return Vector(row.dtype)(row, types.intp), generate
 
 
-@intrinsic
+@operation(lambda row, index, vector: row.__setitem__(slice(index, index + LANES), vector))
 def store(typing_context, row, index, vector):
     """Write `vector` to a 1-d array, from `index` on."""
 
@@ -59,7 +66,7 @@ def store(typing_context, row, index, vector):
     return types.void(row, types.intp, vector), generate
 
 
-@intrinsic
+@operation(lambda row, index: np.full(LANES, row[index]))
 def spread(typing_context, row, index):
     """Return the one number at `index` of a 1-d array, in every lane."""
 
@@ -72,7 +79,7 @@ def spread(typing_context, row, index):
     return Vector(row.dtype)(row, types.intp), generate
 
 
-@intrinsic
+@operation(lambda row: np.zeros(LANES, row.dtype))
 def zeros(typing_context, row):
     """Return zeros, of the dtype of a 1-d array."""
 
@@ -82,25 +89,25 @@ def zeros(typing_context, row):
     return Vector(row.dtype)(row), generate
 
 
-@intrinsic
+@operation(np.add)
 def add(typing_context, a, b):
     """Return a + b, lane by lane."""
     return a(a, b), lambda context, builder, signature, arguments: builder.fadd(*arguments)
 
 
-@intrinsic
+@operation(np.multiply)
 def multiply(typing_context, a, b):
     """Return a b, lane by lane."""
     return a(a, b), lambda context, builder, signature, arguments: builder.fmul(*arguments)
 
 
-@intrinsic
+@operation(np.negative)
 def negative(typing_context, a):
     """Return -a, lane by lane."""
     return a(a), lambda context, builder, signature, arguments: builder.fneg(*arguments)
 
 
-@intrinsic
+@operation(lambda a, b, c: (np.float64(a) * b + c).astype(c.dtype))
 def fma(typing_context, a, b, c):
     """Return a b + c, rounded once: numbers as well as vectors, lane by lane."""
 
@@ -110,7 +117,7 @@ def fma(typing_context, a, b, c):
     return c(a, b, c), generate
 
 
-@intrinsic
+@operation(lambda a: 1 / np.sqrt(a))
 def inverse_root(typing_context, a):
     """Return 1 / √a, lane by lane."""
 
@@ -122,7 +129,7 @@ def inverse_root(typing_context, a):
     return a(a), generate
 
 
-@intrinsic
+@operation(lambda a, b: bool((a > b).any()))
 def any_above(typing_context, a, b):
     """Return whether a > b in any lane."""
 
@@ -134,7 +141,7 @@ def any_above(typing_context, a, b):
     return types.boolean(a, b), generate
 
 
-@intrinsic
+@operation(lambda row, index: None)
 def prefetch(typing_context, row, index):
     """Ask for the cache line of a number of a 1-d array that will be read soon."""
 

@@ -19,7 +19,6 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.features import Features, item_features, popularity_column
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
-from recsys_lib.kernels.threads import threads_for
 from recsys_lib.models.known import one_row
 from recsys_lib.models.parameters import above, at_least
 from recsys_lib.models.rating import RatingModel
@@ -257,8 +256,7 @@ class ALS(RatingModel):
         order = np.arange(len(rows)) if order is None else order
         sse, weights = np.empty(len(rows)), (np.float32(self.mu_), np.float32(self.lam))
         args = *weights, self.penalty, float(self.nu), prior
-        with threads_for(len(rows)):
-            kernels.half_step(*ratings, order, fixed, *args, rows, sse)
+        kernels.half_step(*ratings, order, fixed, *args, rows, sse)
         return float(sse.sum())
 
     @property

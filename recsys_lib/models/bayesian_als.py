@@ -13,7 +13,6 @@ from scipy.special import ndtri
 from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
-from recsys_lib.kernels.threads import threads_for
 from recsys_lib.models.parameters import above, at_least
 from recsys_lib.models.rating import RatingModel
 from recsys_lib.models.sampler import NOISE_RATINGS, Noise, Side
@@ -254,16 +253,15 @@ class BayesianALS(RatingModel):
         known = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
         order, mu, same = np.arange(n), np.float32(self.mu_), np.ones(1, np.float32)
         (rows, means), sse = np.empty((2, n, size), np.float32), np.empty(n)
-        with threads_for(n):
-            for s, (items, mean) in enumerate(zip(known, self.prior_means_, strict=True)):
-                others = same, self.prior_precisions_[s], mean[None]
-                typical = 1 / self.noise_variances_[s : s + 1]
-                kernels.draw_rows(*csr, order, items, mu, typical, *others, noise[s], rows, means)
-                kernels.squared_residuals(*csr, means, items, mu, sse)
-                own = NOISE_RATINGS + np.diff(ratings.indptr)
-                own = (own / (NOISE_RATINGS / typical + sse)).astype(np.float32)
-                kernels.draw_rows(*csr, order, items, mu, own, *others, noise[s], rows, means)
-                draws[:, s] = rows
+        for s, (items, mean) in enumerate(zip(known, self.prior_means_, strict=True)):
+            others = same, self.prior_precisions_[s], mean[None]
+            typical = 1 / self.noise_variances_[s : s + 1]
+            kernels.draw_rows(*csr, order, items, mu, typical, *others, noise[s], rows, means)
+            kernels.squared_residuals(*csr, means, items, mu, sse)
+            own = NOISE_RATINGS + np.diff(ratings.indptr)
+            own = (own / (NOISE_RATINGS / typical + sse)).astype(np.float32)
+            kernels.draw_rows(*csr, order, items, mu, own, *others, noise[s], rows, means)
+            draws[:, s] = rows
         return draws
 
     def _set_user(self, user: int, ratings: CSR) -> None:

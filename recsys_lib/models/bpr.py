@@ -106,12 +106,7 @@ class BPR(ImplicitFeedbackModel):
         rate, reg = np.float32(self.learning_rate), np.float32(self.reg)
         seen = train.by_user.indptr, train.by_user.indices
         rows = self.user_factors_, self.item_rows_
-        starts, users, likes, items, item_starts = self._blocks.deal(rng)
-        if self._blocks.n_groups == 1:  # nothing to share: wake no other thread
-            kernels.work_on(users, likes, items, *seen, *rows, rate, reg, seeds[0], totals[0])
-        else:
-            groups = starts, users, likes, items, item_starts
-            kernels.epoch(*groups, *seen, *rows, rate, reg, seeds, totals)
+        kernels.epoch(*self._blocks.deal(rng), *seen, *rows, rate, reg, seeds, totals)
         loss, in_order, drawn = totals.sum(axis=0)
         if drawn == 0:  # by chance, on a handful of likes
             return {"loss": float("nan"), "auc_train": float("nan")}
@@ -190,7 +185,7 @@ class _Blocks:
         starts = np.empty(self.n_groups**2 + 1, np.int64)
         self.dealt = starts, np.empty_like(self.users), np.empty_like(self.items)
 
-    def deal(self, rng: np.random.Generator) -> tuple[Any, ...]:
+    def deal(self, rng: np.random.Generator) -> tuple[Any, Any, Any, Any, Any]:
         """Deal the items anew; return the arguments of the kernel that describe the blocks.
 
         The first three are overwritten by the next deal.

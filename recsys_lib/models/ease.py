@@ -45,7 +45,8 @@ class EASE(ImplicitFeedbackModel):
     Notes
     -----
     The inverse takes m³ multiplications, m being the number of items with a like, and the fit
-    16 n_items² bytes at most. More than 15,000 items (3.6 GB) are refused.
+    16 n_items² bytes at most. More than 15,000 items (3.6 GB) are refused. The last bits of B
+    depend on how many threads BLAS uses.
 
     References
     ----------

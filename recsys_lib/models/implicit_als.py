@@ -11,7 +11,6 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
-from recsys_lib.kernels.threads import threads_for
 from recsys_lib.models.als import by_length
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
 from recsys_lib.models.parameters import above, at_least, one_of
@@ -141,11 +140,10 @@ class ImplicitALS(ImplicitFeedbackModel):
         """Return users' rows p_u, (m, K) float32, solved exactly for them alone."""
         side = _Side(self._weighted(self.liked(ratings)))
         rows = np.empty((len(side.order), self.n_factors), np.float32)
-        with threads_for(len(rows)):
-            kernels.half_step(
-                *side.pairs, side.order, self.item_factors_, self.gram_,
-                side.penalties(self.tau, self.nu), rows, np.empty(len(rows)),
-            )  # fmt: skip
+        kernels.half_step(
+            *side.pairs, side.order, self.item_factors_, self.gram_,
+            side.penalties(self.tau, self.nu), rows, np.empty(len(rows)),
+        )  # fmt: skip
         return rows
 
     def item_vectors(self) -> np.ndarray:

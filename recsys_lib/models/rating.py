@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR
@@ -52,14 +51,10 @@ class RatingModel(Recommender):
         rows, items : (n,) int32
             Pair k is of the user in row ``rows[k]`` of `who` and of item ``items[k]``.
         """
-        vectors, out = self.vectors(who), np.empty(len(rows), np.float32)
-        if self.ends_in_bias:
-            kernels.predict_pairs(
-                vectors, self.item_vectors(), np.float32(self.mu_), rows, items, out
-            )
-        else:
-            out[:] = ranking.score_pairs(vectors, self.item_vectors(), rows, items)
-            out += np.float32(self.mu_)
+        vectors = self.vectors(who)
+        out = ranking.score_pairs(self.multipliers(vectors), self.item_vectors(), rows, items)
+        own = vectors[:, -1] if self.ends_in_bias else np.zeros(len(vectors), np.float32)
+        out += (own + np.float32(self.mu_))[rows]
         return out.clip(*self.scale_, out=out)
 
     def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -65,7 +65,7 @@ def test_the_page_is_a_table_with_the_best_in_bold():
 
 def test_contestants_have_the_chosen_parameters(monkeypatch):
     monkeypatch.setattr(
-        table_module.tuning, "load_params", lambda name, of: {"seed": 7} if name == "ALS" else {}
+        table_module.tuned, "load_params", lambda name, of: {"seed": 7} if name == "ALS" else {}
     )
     entered = leaderboard.contestants("ml-100k", ["BPR"], BayesianALS={"n_samples": 3})
     assert list(entered) == ["Popularity", "BiasALS", "ALS", "GenreALS", "BayesianALS"]

@@ -8,11 +8,11 @@ import pytest
 
 from course.leaderboard import baselines
 from recsys_lib import benchmark as bench
-from recsys_lib import datasets, evaluation
+from recsys_lib import datasets, evaluation, protocols, tuning
 from recsys_lib.benchmark import benchmark
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation import Development
 from recsys_lib.models import ALS, BPR, EASE, BiasALS, Popularity
+from recsys_lib.protocols import Development
 
 OF_LIKES = ["ndcg@10", "precision@10", "coverage@10"]
 METRICS = ["rmse", "mae", "ndcg@5", "coverage@5"]
@@ -30,7 +30,7 @@ def data():
 @pytest.fixture(scope="module")
 def results(data):
     models = {"ALS": ALS(n_factors=4, n_epochs=4), "flat": BiasALS(), "lists": Popularity()}
-    return benchmark(models, data, "3-fold", seeds=(0, 5), metrics=METRICS, progress=False)
+    return benchmark(models, data, "3-fold", seeds=(0, 5), metrics=METRICS)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def split():
     data = datasets.simulate_watches(
         n_users=250, n_items=300, n_watches=15_000, n_small_users=80, n_small_items=100, seed=1
     )
-    return evaluation.fully_observed(data)
+    return protocols.fully_observed(data)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,7 @@ def likes(split):
         "EASE": EASE(lam=50.0, threshold=2.0),
     }
     how = {"seeds": [0, 1, 2], "metrics": OF_LIKES, "keep": True}
-    return benchmark({}, split, fitted=baselines(split), metrics=OF_LIKES) + benchmark(
-        models, split, **how
-    )
+    return benchmark(baselines(split), split, metrics=OF_LIKES) + benchmark(models, split, **how)
 
 
 # ---- folds of a data set
@@ -58,11 +56,10 @@ def likes(split):
 
 def test_a_run_is_a_model_seed_and_split(data, results):
     table = results.table
-    assert results.metrics == METRICS
     assert len(table) == len(results.runs) == 3 * 2 * 3
     assert table["n_ratings"].groupby([table["model"], table["seed"]]).sum().eq(4000).all()
     for run in results.runs:
-        (fold,) = (f for f in evaluation.folds(data, "3-fold", run.seed) if f.name == run.split)
+        (fold,) = (f for f in protocols.folds(data, "3-fold", run.seed) if f.name == run.split)
         model = fold.fit(type(run.fitted)(**run.fitted.get_params()), progress=False)
         wanted = METRICS[2:] if run.model == "lists" else METRICS
         assert fold.test("again", model, wanted).values == run.report.values
@@ -147,32 +144,33 @@ def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
     monkeypatch.setattr(bench, "WARM_UP", 100)
     fits, told = [], []
 
-    def choose(model, development, n_trials, seed):
+    def choose(model, development, n_trials, seed, metric, finalists, deals):
         assert type(development) is Development
         sizes = len(development.train), len(development.valid)
-        told.append((type(model), model.size, n_trials, seed, *sizes))
-        return {"size": 10**6}
+        told.append((type(model), model.size, n_trials, seed, metric, *sizes))
+        return tuning.Decision({"size": 10**6}, 0.25, None, None)
 
-    monkeypatch.setattr(bench.tuning, "choose_within", choose)
+    monkeypatch.setattr(tuning, "choose", choose)
     found = benchmark({"spy": Spy(fits=fits, seed=3)}, data, "80-20", seeds=[2], trials=7)
-    assert told == [(Spy, 1, 7, 2, 2880, 320)]
+    assert told == [(Spy, 1, 7, 2, "precision@10", 2880, 320)]
     # First a few ratings, so that what follows holds no compilation; then all there is to learn.
     (small, *_), (learning, valid, items, size, seed) = fits
     assert len(small) == 100
     np.testing.assert_array_equal(
-        pairs(learning), pairs(evaluation.folds(data, "80-20", 2)[0].learning)
+        pairs(learning), pairs(next(protocols.folds(data, "80-20", 2)).learning)
     )
     assert (valid, size, seed) == (None, 10**6, 5)
     assert items is data.items
     (run,) = found.runs
     assert run.fitted.size == 10**6
+    assert found.table["valid"].tolist() == [0.25]
     assert 2 * 8 < run.memory_mb < 2 * 8 + 2  # both arrays, at the one moment that both exist
     assert run.fit_seconds > 0 and run.tune_seconds > 0
 
 
 def test_each_result_goes_to_the_log(data, caplog):
     caplog.set_level(logging.INFO, "recsys_lib")
-    benchmark({"a": BiasALS()}, data, "2-fold", metrics=["rmse"], progress=False)
+    benchmark({"a": BiasALS()}, data, "2-fold", metrics=["rmse"])
     lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("a, seed 0, fold")]
     assert len(lines) == 2 and all("rmse 0." in line for line in lines)
 
@@ -228,10 +226,19 @@ def test_seeds_are_pooled_and_the_lead_is_user_by_user(likes):
     users = {name: likes.pooled[name].per_user["ndcg@10"] for name in ("BPR", "random")}
     ends = evaluation.bootstrap_interval(users["BPR"].to_numpy(), level=0.9, n=300)
     assert table.loc["BPR", ["ndcg@10 low", "ndcg@10 high"]].tolist() == pytest.approx(ends)
-    found = likes.lead("BPR", "random")
-    assert found.difference == pytest.approx((users["BPR"] - users["random"]).mean())
-    assert found.low < found.difference < found.high
-    assert likes.lead("BPR", "BPR")[1:4] == (0, 0, 0)
+    found = likes.against("random", "ndcg@10").loc["BPR"]
+    assert found["value"] == pytest.approx((users["BPR"] - users["random"]).mean())
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_the_winner_is_named_by_the_validation_parts(data, results):
+    models = {"flat": BiasALS(), "ALS": ALS(n_factors=4, n_epochs=4), "lists": Popularity()}
+    found = benchmark(models, data, "2-fold", trials=3, metrics=["rmse", "ndcg@5"])
+    means = found.table.groupby("model")["valid"].mean()
+    assert means.drop("lists").between(0.5, 1.5).all() and np.isnan(means["lists"])
+    assert found.winner("rmse") == means.idxmin()
+    with pytest.raises(RecsysError, match="ask for trials"):
+        results.winner("rmse")
 
 
 def test_three_lists_without_a_model(split):

@@ -7,13 +7,19 @@ import pandas as pd
 import pytest
 
 from recsys_lib import evaluation, metrics, splits
+from recsys_lib import report as report_module
 from recsys_lib.errors import NotFittedError, RecsysError
-from recsys_lib.evaluation import report as report_module
 from recsys_lib.models import Popularity
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import CSR, Ratings
 
 N_USERS, N_ITEMS, D = 60, 150, 3
+
+
+@pytest.fixture(autouse=True)
+def several_batches(monkeypatch):
+    """Have the users measured a few at a time, the last of them fewer."""
+    monkeypatch.setattr(evaluation, "BATCH", 7)
 
 
 @dataclass(eq=False, repr=False)
@@ -115,7 +121,7 @@ BY_NAME = {
 def test_ranking_metrics_are_the_plain_loops(parts, model, relevant, candidates):
     train, _, test = parts
     report = evaluation.evaluate(
-        model, train, test, [*BY_NAME], relevant=relevant, candidates=candidates, batch=7
+        model, train, test, [*BY_NAME], relevant=relevant, candidates=candidates
     )
     expected = plain_lists(model.p @ model.q.T, train, test, 20, relevant, candidates)
     assert list(report.values) == list(report.per_user) == [*BY_NAME]
@@ -141,7 +147,7 @@ def test_metrics_of_the_lists_themselves(parts, model):
 
 def test_auc_is_over_the_whole_catalogue_less_what_was_seen(parts, model):
     train, _, test = parts
-    report = evaluation.evaluate(model, train, test, ["auc"], batch=11)
+    report = evaluation.evaluate(model, train, test, ["auc"])
     for user_id, value in report.per_user["auc"].items():
         u = int(test.user_index(user_id)[0])
         unseen = np.setdiff1d(np.arange(N_ITEMS), train.by_user.row(u)[0])
@@ -153,7 +159,7 @@ def test_auc_is_over_the_whole_catalogue_less_what_was_seen(parts, model):
 
 def test_rating_metrics_take_every_test_pair(parts, model):
     train, _, test = parts
-    report = evaluation.evaluate(model, train, test, ["mae", "rmse", "r2"], batch=7)
+    report = evaluation.evaluate(model, train, test, ["mae", "rmse", "r2"])
     frame = test.to_frame()
     predicted = model.predict(frame["user_id"], frame["item_id"])
     assert list(report.values) == ["mae", "rmse", "r2"]
@@ -259,7 +265,7 @@ def test_strangers_are_folded_in_from_what_is_shown(strangers):
     train, _, test, history = strangers
     model = FixedRatings().fit(train)
     names = ["rmse", "auc", *BY_NAME]
-    report = evaluation.evaluate(model, train, test, names, test_input=history, batch=5)
+    report = evaluation.evaluate(model, train, test, names, test_input=history)
     vectors = model.user_vectors(history.by_user)
     expected = plain_lists(vectors @ model.q.T, history, test, 20)
     assert report.per_user.index.tolist() == list(expected)
@@ -345,7 +351,6 @@ BAD_CALLS = {
     "the model was fitted on other": lambda m, a, b: e(Fixed().fit(others()[0]), a, b),
     "no test rating is 6 or more": lambda m, a, b: e(m, a, b, ["ndcg@5"], relevant=6),
     "this report has no 'auc', only rmse": lambda m, a, b: e(m, a, b, ["rmse"])["auc"],
-    "batch is 0": lambda m, a, b: e(m, a, b, batch=0),
 }
 
 

@@ -146,3 +146,16 @@ def test_tables_that_are_refused(table):
         attributes(table, "user_id", np.arange(3))
     with pytest.raises(DataError, match="item_id 0 stands twice"):
         attributes(pd.concat([table, table[:1]]), "item_id", np.arange(3))
+
+
+@pytest.mark.parametrize("column", ["genres", "year"])
+def test_a_table_of_other_ids_is_not_taken_for_an_empty_one(column):
+    table = pd.DataFrame({"item_id": ["1", "2"], "genres": ["Drama", ""], "year": [1999, 2000]})
+    ids = np.array([1, 2])
+    with pytest.raises(
+        DataError, match=r"not one of the 2 ids stands in the table.*like '1',.*like 1$"
+    ):
+        features.attributes(table, "item_id", ids)
+    kind = "genres" if column == "genres" else "years"
+    with pytest.raises(DataError, match="not one of the 2 ids stands in the table"):
+        features.item_features([kind], ids, np.ones(2, int), table)

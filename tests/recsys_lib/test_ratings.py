@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys_lib.errors import DataError, UnknownIdError
-from recsys_lib.ratings import Ratings
+from recsys_lib.ratings import CSR, Ratings
 
 ROWS = [("b", 30, 4.0, 5), ("a", 10, 3.5, 1), ("b", 10, 1.0, 2), ("a", 20, 5.0, 9)]
 
@@ -135,3 +135,62 @@ def test_a_rating_equals_the_end_of_its_scale():
     table = frame([(1, 1, 0.1, 0), (1, 2, 0.3, 0)])
     ends = table["rating"].min(), table["rating"].max()
     assert len(Ratings.from_frame(table, scale=ends)) == 2
+
+
+def matrix(indptr=(0, 2, 3), indices=(0, 2, 1), values=(1, 2, 3)):
+    return CSR(np.array(indptr), np.array(indices, np.int32), np.array(values, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("by_user", "says"),
+    [
+        (matrix(indices=(0, 3, 1)), "indices must be from 0 to below 3"),
+        (matrix(indices=(0, -1, 1)), "indices must be from 0"),
+        (matrix(indices=(2, 0, 1)), "must ascend within each row"),
+        (matrix(indices=(1, 1, 1)), "none may repeat"),
+        (matrix(indptr=(0, 4, 3)), "indptr must ascend from 0"),
+        (matrix(indptr=(1, 2, 3)), "indptr must ascend from 0"),
+        (matrix(indptr=(0, 2, 4)), "to the number of ratings, 3"),
+        (matrix(indptr=(0, 3)), r"indptr must be int64 \(3,\)"),
+        (matrix(values=(1, 2)), r"values must be float32 \(3,\)"),
+        (matrix(values=(1, np.nan, 3)), "no finite number"),
+        (matrix(values=(1, np.inf, 3)), "no finite number"),
+        (matrix()._replace(indices=np.array([0, 2, 1])), "indices must be int32"),
+    ],
+)
+def test_a_matrix_that_kernels_could_not_trust_is_refused(by_user, says):
+    ids = np.arange(2), np.arange(3)
+    assert Ratings(*ids, matrix()).by_item.counts.tolist() == [1, 1, 1]
+    with pytest.raises(DataError, match=says):
+        Ratings(*ids, by_user)
+    with pytest.raises(DataError, match=f"by_item.*{says}"):
+        Ratings(ids[1], ids[0], Ratings(*ids, matrix()).by_item, by_user)
+
+
+def test_times_and_indices_that_do_not_fit_are_refused():
+    ids = np.arange(2), np.arange(3)
+    with pytest.raises(DataError, match=r"timestamps must be int64 \(3,\)"):
+        Ratings(*ids, matrix(), timestamps=np.arange(2))
+    users, values = np.array([0, 1], np.int32), np.ones(2, np.float32)
+    for wrong in ([0, 3], [-1, 0]):
+        with pytest.raises(DataError, match="item_index must be from 0 to below 3"):
+            Ratings.from_arrays(users, np.array(wrong, np.int32), values, None, *ids, (1, 5))
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: Ratings.from_frame({"user_id": [1]}), "not from dict"),
+        (lambda: Ratings.from_frame(pd.concat([frame(), frame()], axis=1)), "two columns"),
+        (lambda: Ratings.from_frame(frame(), item_ids=["x"]), "integers, the further ids are text"),
+        (lambda: Ratings.from_frame(frame(), user_ids=[1]), "text, the further ids are integers"),
+        (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "takes one id; 2 were given"),
+        (
+            lambda: Ratings.from_frame(frame()).select(pd.Series([True] * 4)),
+            "the mask of booleans must be .*a Series",
+        ),
+    ],
+)
+def test_what_is_of_another_kind_is_refused_in_our_words(build, says):
+    with pytest.raises(DataError, match=says):
+        build()

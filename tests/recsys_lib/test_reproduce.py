@@ -5,14 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from recsys_lib import __main__ as command
-from recsys_lib import datasets, evaluation, models, tuning
+from recsys_lib import datasets, models, protocols, tuned, tuning
 from recsys_lib.benchmark import benchmark
 from recsys_lib.errors import RecsysError
-from recsys_lib.tuning import finals
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_a_line_a_model_with_the_mean_over_folds(root):
     assert len({len(line) for line in lines}) == 1  # the columns are straight
     data = datasets.load("synthetic")
     wanted = {name: getattr(models, name)() for name in found}
-    expected = benchmark(wanted, data, "2-fold", seeds=[3], metrics=["rmse"], progress=False)
+    expected = benchmark(wanted, data, "2-fold", seeds=[3], metrics=["rmse"])
     for name, values in expected.table.groupby("model")["rmse"]:
         assert found[name]["rmse"] == f"{values.mean():.4f}"
         assert found[name]["sd"] == f"{values.std():.4f}"
@@ -85,9 +85,9 @@ def test_make_names_every_option(root):
 MISTAKES = {
     "no protocol '5fold'": ["--protocol", "5fold"],
     "u1, u2, u3, u4, u5: they are a part of ml-100k": ["--protocol", "u1-u5"],
-    "no rating model 'SVD'; there are ALS, BayesianALS, BiasALS, GenreALS": ["--model", "ALS,SVD"],
-    "no rating model 'popularity'": ["--model", "popularity"],
-    "name at least one model": ["--model", " ,"],
+    "no such model 'SVD'; there are ALS, BayesianALS, BiasALS, GenreALS": ["--model", "ALS,SVD"],
+    "no such model 'popularity'": ["--model", "popularity"],
+    "no such model ' '": ["--model", " ,"],
     "no data set 'ml-99'": ["--dataset", "ml-99"],
     "trials is -1": ["--trials", "-1"],
     "invalid int value: 'few'": ["--trials", "few"],
@@ -120,45 +120,52 @@ def test_tune_without_a_model_or_with_a_wrong_one(capsys):
         assert told.startswith("error: ") and told.count("\n") == 1 and says in told
 
 
-def test_models_are_named_in_any_case_and_once():
-    assert command.rating_models(" als , GENREals,ALS") == ["ALS", "GenreALS"]
-    assert {*command.REPRODUCED} <= {*command.rating_models(",".join(command.REPRODUCED))}
-    with pytest.raises(RecsysError):
-        command.rating_models("BPR")  # ranks, and predicts no rating
+# ---- tune
 
 
-# ---- large data
+def test_the_command_prints_the_best_and_records_what_helps(tmp_path, capsys, monkeypatch):
+    data = datasets.load("synthetic", n_users=150, n_items=120, n_ratings=6000, seed=1)
+    monkeypatch.setattr(datasets, "load", lambda name: data)
+    file = tmp_path / "tuned.toml"
+    command.tune("biasals", "synthetic", 6, seed=3, path=file)
+    text = capsys.readouterr().out
+    entry = tuned.provenance("BiasALS", "synthetic", file)
+    assert entry["n_trials"] == 6
+    assert (entry["protocol"], entry["seed"], entry["metric"]) == ("80-20", 3, "rmse")
+    assert text.count("\n") > 8
+    assert "defaults" in text
+    assert f"gamma={entry['params']['gamma']}" in text
+    assert f"written to {file}" in text
 
 
-@pytest.fixture(scope="module")
-def development():
-    data = datasets.load("synthetic", n_users=200, n_items=150, n_ratings=8000, seed=1)
-    return evaluation.folds(data, "5-fold")[1].development
+@pytest.mark.parametrize(
+    ("dataset", "protocol", "liked", "sizes"),
+    [
+        ("synthetic", "user_holdout", 4.0, {"n_ratings": 9000}),
+        (
+            *("synthetic-watch", "fully_observed", 2.0),
+            {"n_watches": 9000, "n_small_users": 20, "n_small_items": 30},
+        ),
+    ],
+)
+def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
+    tmp_path, capsys, monkeypatch, dataset, protocol, liked, sizes
+):
+    data = datasets.load(dataset, n_users=150, n_items=120, seed=1, **sizes)
+    monkeypatch.setattr(datasets, "load", lambda name: replace(data, name=dataset))
+    file = tmp_path / "tuned.toml"
+    command.tune("puresvd", dataset, 3, path=file)
+    entry = tuned.provenance("PureSVD", dataset, file)
+    assert (entry["protocol"], entry["metric"]) == (protocol, "ndcg@10")
+    assert f"{protocol}, seed 0" in capsys.readouterr().out
+    # The value is that of lists of likes, in the candidates that the protocol ranks.
+    development = getattr(protocols, protocol)(data).development
+    again = tuning.confirm(models.PureSVD(threshold=liked), development, [entry["params"]])
+    assert entry["value"] == round(again.to_numpy().mean(), 4)
+    kuairec = tuned.load_params("PureSVD", "kuairec", file)
+    assert kuairec == (entry["params"] if protocol == "fully_observed" else {})
 
 
-def test_what_a_sample_chose_must_be_better_on_the_whole(development, monkeypatch):
-    for name in ("QUICK_FINALISTS", "QUICK_DEALS"):
-        monkeypatch.setattr(finals, name, 1)  # so that a small sample misleads now and then
-    model, lost = models.BiasALS(gamma=1.0), 0
-    for seed in range(4):
-        some = tuning.some_users(development, 300, seed)
-        misled = tuning.choose(model, some, 3, seed=seed, finalists=1, deals=1).params
-        own = {name: getattr(model, name) for name in misled}
-        scores = tuning.confirm(model, development, [misled, own], deals=1, seed=seed).mean(axis=1)
-        found = tuning.choose_within(model, development, 3, seed, limit=300)
-        assert found == [misled, own][int(scores.argmin())]
-        lost += scores[0] > scores[1]
-    assert lost > 0
-
-
-def test_more_ratings_may_want_more_factors(development, monkeypatch):
-    for name in ("QUICK_FINALISTS", "QUICK_DEALS"):
-        monkeypatch.setattr(finals, name, 1)
-    model = models.ALS(n_factors=2, n_epochs=4)
-    some = tuning.some_users(development, 2000, 0)
-    params = tuning.choose(model, some, 2, seed=0, finalists=1, deals=1).params
-    own = {name: getattr(model, name) for name in params}
-    candidates = [params, own, {**params, "n_factors": 2 * params["n_factors"]}]
-    scores = tuning.confirm(model, development, candidates, deals=1, seed=0).mean(axis=1)
-    found = tuning.choose_within(model, development, 2, 0, limit=2000)
-    assert found == candidates[int(scores.argmin())]
+def test_the_command_refuses_a_model_without_a_space(tmp_path):
+    with pytest.raises(RecsysError, match="no such model 'popularity'; there are ALS,"):
+        command.tune("popularity", "synthetic", path=tmp_path / "tuned.toml")

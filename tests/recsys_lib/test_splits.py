@@ -290,3 +290,9 @@ def test_users_with_a_single_rating_cannot_be_held_out():
 def test_missing_times_are_an_error_of_the_data():
     with pytest.raises(DataError):
         splits.temporal(without_times(large()))
+
+
+@pytest.mark.parametrize("part", ["random", "temporal", "leave_last", "k_fold"])
+def test_a_table_is_no_ratings(part):
+    with pytest.raises(DataError, match="splits part Ratings, not a DataFrame"):
+        getattr(splits, part)(pd.DataFrame({"user_id": [1], "item_id": [2], "rating": [3.0]}))

@@ -149,8 +149,9 @@ def find(page, text):
 
 
 def unfolded(row):
-    """The lines of a row that unfolds."""
-    row.locator("summary").click()
+    """The lines of a row that unfolds, and stays unfolded once it is."""
+    if row.locator("details[open]").count() == 0:
+        row.locator("summary").click()
     lines = row.locator("details li")
     lines.first.wait_for()
     return lines

@@ -1,7 +1,7 @@
 """Simulated data that know the truth about themselves: ratings of films, and watched videos."""
 
 from recsys_lib.datasets.simulator.ratings import simulate_ratings
-from recsys_lib.datasets.simulator.truth import LIKED, RatingTruth, Truth, WatchTruth
+from recsys_lib.datasets.simulator.truth import RatingTruth, Truth, WatchTruth
 from recsys_lib.datasets.simulator.watches import simulate_watches
 
-__all__ = ["LIKED", "RatingTruth", "Truth", "WatchTruth", "simulate_ratings", "simulate_watches"]
+__all__ = ["RatingTruth", "Truth", "WatchTruth", "simulate_ratings", "simulate_watches"]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from math import cos, erfc, exp, floor, inf, log, pi, sqrt
+from math import cos, exp, inf, log, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from recsys_lib.kernels.threads import share
 
 DAY = 86_400.0
 YEAR = 365.2425 * DAY
 START = 26 * YEAR  # 1996: nobody rates before
 END = 48 * YEAR  # 2018: nobody rates after
-_BLOCK = 64  # users that share one scratch array
+_BLOCK = 64  # users, or ratings, that are worth a thread
 
 
 class Users(NamedTuple):
@@ -149,7 +151,6 @@ def to_stars(x: float, h: float) -> float:
     return min(max(whole, 0.5 if h > 0 else 1.0), 5.0)
 
 
-@njit(parallel=True, cache=True)
 def live(
     key: np.uint64,
     mu: float,
@@ -161,25 +162,25 @@ def live(
     times: np.ndarray,
 ) -> None:
     """Simulate everybody's visits, choices and ratings; ends sorted by item within each user."""
-    for block in prange((len(users.bias) + _BLOCK - 1) // _BLOCK):
-        _live_block(np.int64(block), key, mu, drift, users, films, indices, values, times)
+    most = -(-len(users.bias) // _BLOCK)
+    share(most, _live, key, mu, drift, users, films, (indices, values, times))
 
 
-@njit(cache=True)
-def _live_block(
-    block: int,
+@njit(nogil=True, cache=True)
+def _live(
+    part: int,
+    parts: int,
     key: np.uint64,
     mu: float,
     drift: float,
     users: Users,
     films: Films,
-    indices: np.ndarray,
-    values: np.ndarray,
-    times: np.ndarray,
+    rated: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
+    indices, values, times = rated
     seen = np.full(len(films.weight), -1, np.int32)
     state = np.empty(1, np.uint64)
-    for u in range(block * _BLOCK, min((block + 1) * _BLOCK, len(users.bias))):
+    for u in range(part, len(users.bias), parts):
         state[0] = _mix(key ^ _mix(np.uint64(u + 1)))
         first = users.indptr[u]
         when = np.empty(users.indptr[u + 1] - first, np.int64)
@@ -206,28 +207,3 @@ def round_stars(x: np.ndarray, halves: np.ndarray) -> np.ndarray:
     for k in range(len(x)):
         stars[k] = to_stars(x[k], halves[k])
     return stars
-
-
-@njit(parallel=True, cache=True)
-def star_moments(
-    x: np.ndarray, sd: np.ndarray, halves: np.ndarray, mean: np.ndarray, variance: np.ndarray
-) -> None:
-    """Fill in mean and variance of ``to_stars(x + sd ε)``, ε standard normal.
-
-    With levels v_0 < ... < v_9 and P(rating >= v_l) = Φ((x − c_l) / sd), c_l the lower edge of
-    level l: E = v_0 + Σ (v_l − v_{l−1}) P(>= v_l), and likewise for the square.
-    """
-    for k in prange(len(x)):
-        h = halves[k]
-        first = 0.5 if h > 0 else 1.0
-        m, square = first, first * first
-        level = first + 0.5
-        while level <= 5.0:
-            is_half = level != floor(level)
-            width = h if is_half else 1 - h
-            at_least = 0.5 * erfc((level - width / 2 - x[k]) / (sd[k] * sqrt(2.0)))
-            m += 0.5 * at_least
-            square += (level - 0.25) * at_least  # level² − (level − 0.5)²
-            level += 0.5
-        mean[k] = m
-        variance[k] = square - m * m

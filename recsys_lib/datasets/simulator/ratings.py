@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, inf, log, sqrt
+from math import ceil, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from recsys_lib.datasets.simulator.truth import RatingTruth
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import CSR, Ratings
 
+TASTE = 0.45  # standard deviation of p_u·q_i over all pairs, in stars
+NOISE = 0.735  # median over users of the noise's standard deviation, in stars
 _HALF_STARS = 33 * YEAR  # 2003: who came before keeps to whole stars
 
 
@@ -25,8 +27,6 @@ def simulate_ratings(
     *,
     seed: int = 0,
     n_factors: int = 8,
-    taste: float = 0.45,
-    noise: float = 0.735,
     min_ratings: int = 20,
 ) -> Dataset:
     """Simulate users who watch and rate films.
@@ -43,10 +43,6 @@ def simulate_ratings(
         Same seed, same bits, at any number of threads.
     n_factors : int
         K, the length of p_u and q_i; each dimension weighs less than the one before.
-    taste : float
-        Standard deviation of p_u·q_i over all pairs, in stars.
-    noise : float
-        Median over users of the noise's standard deviation, in stars.
     min_ratings : int
         Fewest ratings of a user; MovieLens has 20.
 
@@ -74,7 +70,7 @@ def simulate_ratings(
             "smaller min_ratings"
         )
     rng = np.random.default_rng(seed)
-    items, films, genre_vectors = _make_films(n_items, n_ratings, n_factors, rng)
+    items, films = _make_films(n_items, n_ratings, n_factors, rng)
     users = _make_users(options, films.released, rng)
     mu, drift = 3.6, 0.1  # what is observed has a mean of about 3.5, as MovieLens has
     indices, values = np.empty(n_ratings, np.int32), np.empty(n_ratings, np.float32)
@@ -92,7 +88,6 @@ def simulate_ratings(
         item_biases=films.bias,
         user_factors=users.factors,
         item_factors=films.factors,
-        genre_vectors=genre_vectors,
         user_noise=users.noise,
         user_halves=users.halves,
         ratings=ratings,
@@ -104,10 +99,7 @@ def simulate_ratings(
 def check_options(options: dict[str, Any]) -> None:
     """Refuse options of a simulator that are out of range."""
     for name, value in options.items():
-        if name in ("taste", "noise"):
-            if not 0 <= value < inf:
-                raise DataError(f"{name}={value!r}: it must be a number and not negative")
-        elif not isinstance(value, int | np.integer) or value < (name != "seed"):
+        if not isinstance(value, int | np.integer) or value < (name != "seed"):
             raise DataError(f"{name}={value!r}: it must be a whole number and positive")
 
 
@@ -126,8 +118,8 @@ def about(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def _make_films(
     n: int, n_ratings: int, n_factors: int, rng: np.random.Generator
-) -> tuple[pd.DataFrame, Films, np.ndarray]:
-    """Return the table of films, what the kernels need of it, and the genres' vectors."""
+) -> tuple[pd.DataFrame, Films]:
+    """Return the table of films, and what the kernels need of it."""
     genres = catalogue.draw_genres(n, rng)
     years = catalogue.draw_years(genres, rng)
     table = pd.DataFrame(
@@ -166,7 +158,7 @@ def _make_films(
         cumulative=cumulative,
         guide=np.searchsorted(cumulative, np.arange(n) / n, side="right"),
     )
-    return table, films, vectors.astype(np.float32)
+    return table, films
 
 
 def _make_users(options: dict[str, Any], released: np.ndarray, rng: np.random.Generator) -> Users:
@@ -183,12 +175,12 @@ def _make_users(options: dict[str, Any], released: np.ndarray, rng: np.random.Ge
     halves = np.where(rng.random(n) < 0.1, 0, rng.uniform(0.35, 0.6, n))
     halves[began < _HALF_STARS] = 0
     spectrum = 0.75 ** np.arange(options["n_factors"])
-    spectrum *= options["taste"] / sqrt((spectrum**2).sum())
+    spectrum *= TASTE / sqrt((spectrum**2).sum())
     strength = np.exp(0.3 * rng.standard_normal((n, 1)) - 0.09)  # mean square 1
     return Users(
         bias=(0.4 * rng.standard_normal(n) - 0.07 * zeal).astype(np.float32),
         factors=(strength * spectrum * rng.standard_normal((n, len(spectrum)))).astype(np.float32),
-        noise=(options["noise"] * np.exp(0.3 * rng.standard_normal(n))).astype(np.float32),
+        noise=(NOISE * np.exp(0.3 * rng.standard_normal(n))).astype(np.float32),
         halves=halves.astype(np.float32),
         began=began,
         returns=0.5 * rng.random(n) ** 9,  # most come once, some for years

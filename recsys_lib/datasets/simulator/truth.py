@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import log, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from scipy.special import expit, ndtr
 
-from recsys_lib.datasets.simulator.kernels import END, START, round_stars, star_moments
+from recsys_lib.datasets.simulator.kernels import END, START, round_stars
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
-LIKED = 2.0  # watch ratio: KuaiRec's authors suggest "more than twice" as a like
 _CHUNK = 1 << 20  # ratings that are looked at together
 
 
@@ -151,8 +150,6 @@ class RatingTruth(Truth):
 
     Attributes
     ----------
-    genre_vectors : (19, K) float32
-        f_g, rows as in `catalogue.GENRES`: q_i = Σ_g f_g / √F_i + a part of the film's own.
     user_noise : (n_users,) float32
         Standard deviation of the noise, in stars, before rounding.
     user_halves : (n_users,) float32
@@ -160,18 +157,27 @@ class RatingTruth(Truth):
         with h = 0 give whole stars from 1 to 5, the others half stars from 0.5 to 5.
     """
 
-    genre_vectors: np.ndarray
     user_noise: np.ndarray
     user_halves: np.ndarray
 
     def moments_at(
         self, users: np.ndarray, items: np.ndarray, times: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and variance of the stars, (n,) float32, by index."""
-        x = self.enjoyment_at(users, items, times)
-        mean, variance = np.empty_like(x), np.empty_like(x)
-        star_moments(x, self.user_noise[users], self.user_halves[users], mean, variance)
-        return mean, variance
+        """Return mean and variance of the stars, (n,) float64, by index.
+
+        With levels v_0 < ... < v_9 and P(stars >= v_l) = Φ((x − c_l) / sd), c_l the lower edge of
+        level l: E = v_0 + Σ (v_l − v_{l−1}) P(>= v_l), and likewise for the square.
+        """
+        x = self.enjoyment_at(users, items, times).astype(np.float64)
+        h, sd = self.user_halves[users].astype(np.float64), self.user_noise[users]
+        first = np.where(h > 0, 0.5, 1.0)
+        mean, square = first, first**2
+        for level in np.arange(1.0, 5.5, 0.5):
+            width = h if level % 1 else 1 - h
+            at_least = np.where(level > first, ndtr((x - level + width / 2) / sd), 0)
+            mean = mean + 0.5 * at_least
+            square += (level - 0.25) * at_least  # level² − (level − 0.5)²
+        return mean, square - mean**2
 
     def draw_at(
         self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator, times: Any = None
@@ -181,41 +187,27 @@ class RatingTruth(Truth):
         return round_stars(self.enjoyment_at(users, items, times) + noise, self.user_halves[users])
 
 
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+# Watch ratios: see `WatchTruth`.
+SKIP, STEEP, GLANCE, LEVEL, SLOPE, NOISE = 1.3, 0.8, 0.06, -0.35, 0.4, 0.42
+
+
 class WatchTruth(Truth):
-    """The truth about watch ratios, of the big matrix `ratings` and the small one, `full`.
+    """The truth about watch ratios: skip a video, or watch it until it is enough.
 
-    A video is skipped with probability 1 / (1 + exp(skip + steep e)), after a time that is
-    exponential with mean ``glance`` (of the video's length). Otherwise the ratio is log-normal,
-    with median exp(level + slope e) and a logarithm that spreads by ``noise``: people stop before
-    the end, or let the video begin anew. For one user, every quantile rises with e, so that the
-    order of e is the best order, whatever ratio makes a like.
+    A video is skipped with probability 1 / (1 + exp(SKIP + STEEP e)), after a time that is
+    exponential with mean GLANCE (of the video's length). Otherwise the ratio is log-normal, with
+    median exp(LEVEL + SLOPE e) and a logarithm that spreads by NOISE: people stop before the end,
+    or let the video begin anew. For one user, every quantile rises with e, so that the order of e
+    is the best order, whatever ratio makes a like.
     """
-
-    full: Ratings
-    skip: float = 1.3
-    steep: float = 0.8
-    glance: float = 0.06
-    level: float = -0.35
-    slope: float = 0.4
-    noise: float = 0.42
-
-    def p_more(self, user_ids: Any, item_ids: Any, ratio: float = LIKED) -> np.ndarray:
-        """Return P(watch ratio > `ratio`), (n,) float64, by default that of a like; exact."""
-        skipped, centre = self._skipped(*self._index(user_ids, item_ids, None)[:2])
-        if ratio <= 0:
-            return np.ones_like(centre)
-        played = ndtr((centre - log(ratio)) / self.noise)
-        return skipped * np.exp(-ratio / self.glance) + (1 - skipped) * played
 
     def moments_at(
         self, users: np.ndarray, items: np.ndarray, times: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and variance of the ratio, (n,) float64, by index."""
         skipped, centre = self._skipped(users, items)
-        mean = skipped * self.glance + (1 - skipped) * np.exp(centre + self.noise**2 / 2)
-        square = 2 * skipped * self.glance**2
-        square = square + (1 - skipped) * np.exp(2 * centre + 2 * self.noise**2)
+        mean = skipped * GLANCE + (1 - skipped) * np.exp(centre + NOISE**2 / 2)
+        square = 2 * skipped * GLANCE**2 + (1 - skipped) * np.exp(2 * centre + 2 * NOISE**2)
         return mean, square - mean**2
 
     def draw_at(
@@ -224,11 +216,11 @@ class WatchTruth(Truth):
         """Draw ratios by index, (n,) float32."""
         p, centre = self._skipped(users, items)
         skipped = rng.random(p.shape) < p
-        glance = self.glance * rng.standard_exponential(p.shape)
-        played = np.exp(centre + self.noise * rng.standard_normal(p.shape))
+        glance = GLANCE * rng.standard_exponential(p.shape)
+        played = np.exp(centre + NOISE * rng.standard_normal(p.shape))
         return np.where(skipped, glance, played).astype(np.float32)
 
     def _skipped(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the probability of a skip, and the logarithm of the median otherwise."""
         e = self.enjoyment_at(users, items).astype(np.float64)
-        return expit(-self.skip - self.steep * e), self.level + self.slope * e
+        return expit(-SKIP - STEEP * e), LEVEL + SLOPE * e

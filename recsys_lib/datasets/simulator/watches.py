@@ -24,6 +24,8 @@ from recsys_lib.ratings import CSR, Ratings
 
 START, DAYS = 1_593_878_400, 63  # the first second, 2020-07-05, and how long people watch
 BLOCKED = 0.004  # chance that a user has blocked an author: 99.6 % of the small matrix are left
+N_FACTORS = 8  # K
+TASTE = 0.7  # standard deviation of p_u·q_i over all pairs; that of all enjoyment is about 1
 COLD = 0.05  # share of the small matrix's videos that nobody watches in the big one
 VIDEOS_AN_AUTHOR = 6
 TELLING = ("onehot_feat1", "onehot_feat2", "onehot_feat9")  # codes that go with a user's taste
@@ -39,8 +41,6 @@ def simulate_watches(
     n_small_items: int = 600,
     *,
     seed: int = 0,
-    n_factors: int = 8,
-    taste: float = 0.7,
 ) -> Dataset:
     """Simulate users who watch short videos, as an app's recommender shows them and then all.
 
@@ -56,10 +56,6 @@ def simulate_watches(
         video's author. Some of its videos nobody watches in the big one: they are cold.
     seed : int
         Same seed, same bits.
-    n_factors : int
-        K, the length of p_u and q_i.
-    taste : float
-        Standard deviation of p_u·q_i over all pairs; that of all enjoyment is about 1.
 
     Returns
     -------
@@ -91,8 +87,8 @@ def simulate_watches(
     items, authors = _invent_videos(genres, rng)
     users, codes = _invent_users(n_users, rng)
     user_ids, item_ids = users["user_id"].to_numpy(), items["item_id"].to_numpy()
-    user_factors = _user_factors(codes, n_factors, taste, rng)
-    item_factors = _item_factors(genres, authors, n_factors, rng)
+    user_factors = _user_factors(codes, rng)
+    item_factors = _item_factors(genres, authors, rng)
     fame = rng.standard_normal(n_items) + 0.5 * catalogue.blend(genres, catalogue.POPULARITY)
     # Short videos are played again more often; an author's videos are alike in quality.
     short = -_standardised(np.log(items["video_duration"].to_numpy()))
@@ -108,22 +104,20 @@ def simulate_watches(
     fame[cold] = -inf
     blocked = rng.random((n_small_users, authors.max() + 1)) < BLOCKED
     nothing = CSR(np.zeros(n_users + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-    nobody = Ratings(user_ids, item_ids, nothing)
     truth = WatchTruth(
         user_biases=(0.45 * rng.standard_normal(n_users)).astype(np.float32),
         item_biases=bias.astype(np.float32),
         user_factors=user_factors,
         item_factors=item_factors,
         cold_items=item_ids[np.sort(cold)],
-        ratings=nobody,
-        full=nobody,
+        ratings=Ratings(user_ids, item_ids, nothing),  # for now
     )
     zeal = np.exp(0.5 * rng.standard_normal(n_users))
     indptr = np.concatenate([[0], np.cumsum(share_out(n_watches, zeal, 1, most))])
     barred = np.zeros((n_small_users, n_items), bool)
     barred[:, small_items] = True
     barred |= blocked[:, authors]
-    indices = _shown(truth, indptr, fame, taste, small_users, barred, rng)
+    indices = _shown(truth, indptr, fame, small_users, barred, rng)
     rows = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
     ratios = _draw(truth, rows, indices, rng)
     times = START + rng.integers(0, DAYS * 86_400, n_watches)
@@ -136,7 +130,7 @@ def simulate_watches(
     scale = (0.0, float(max(ratios.max(), full_ratios.max())))
     big = Ratings(user_ids, item_ids, CSR(indptr, indices, ratios), None, times, scale)
     full = Ratings(user_ids, item_ids, full_rows, None, None, scale)
-    truth = replace(truth, ratings=big, full=full)
+    truth = replace(truth, ratings=big)
     name = "synthetic-watch"
     return Dataset(name, big, items, users, about(name, options), truth, full)
 
@@ -201,25 +195,23 @@ def _invent_users(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nd
     return table, np.column_stack([codes[name] for name in TELLING])
 
 
-def _user_factors(codes: np.ndarray, k: int, taste: float, rng: np.random.Generator) -> np.ndarray:
+def _user_factors(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return p_u (n_users, K) float32: a part for each telling code, and a part of one's own."""
-    told = np.zeros((len(codes), k))
+    told = np.zeros((len(codes), N_FACTORS))
     for column in codes.T:
-        told += rng.standard_normal((column.max() + 1, k))[column]
+        told += rng.standard_normal((column.max() + 1, N_FACTORS))[column]
     own = rng.standard_normal(told.shape)
     p = sqrt(USER_SHARE / codes.shape[1]) * told + sqrt(1 - USER_SHARE) * own
-    spectrum = 0.8 ** np.arange(k)
-    return (p * spectrum * taste / sqrt((spectrum**2).sum())).astype(np.float32)
+    spectrum = 0.8 ** np.arange(N_FACTORS)
+    return (p * spectrum * TASTE / sqrt((spectrum**2).sum())).astype(np.float32)
 
 
-def _item_factors(
-    genres: np.ndarray, authors: np.ndarray, k: int, rng: np.random.Generator
-) -> np.ndarray:
+def _item_factors(genres: np.ndarray, authors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return q_i (n_items, K) float32: of the genres, of the author, and of the video alone."""
-    vectors = catalogue.genre_vectors(k, rng)
+    vectors = catalogue.genre_vectors(N_FACTORS, rng)
     told = sqrt(GENRE_SHARE) * _standardised(catalogue.blend(genres, vectors))
-    style = sqrt(AUTHOR_SHARE) * rng.standard_normal((authors.max() + 1, k))[authors]
-    own = sqrt(1 - GENRE_SHARE - AUTHOR_SHARE) * rng.standard_normal((len(genres), k))
+    style = sqrt(AUTHOR_SHARE) * rng.standard_normal((authors.max() + 1, N_FACTORS))[authors]
+    own = sqrt(1 - GENRE_SHARE - AUTHOR_SHARE) * rng.standard_normal((len(genres), N_FACTORS))
     return (told + style + own).astype(np.float32)
 
 
@@ -231,7 +223,6 @@ def _shown(
     truth: WatchTruth,
     indptr: np.ndarray,
     fame: np.ndarray,
-    taste: float,
     small_users: np.ndarray,
     barred: np.ndarray,
     rng: np.random.Generator,
@@ -248,7 +239,7 @@ def _shown(
     for start in range(0, n_users, _USERS_AT_A_TIME):
         p = truth.user_factors[start : min(start + _USERS_AT_A_TIME, n_users)]
         # Not by BLAS, whose last bits may depend on its threads.
-        race = fame + np.einsum("uk,ik->ui", p, q) / max(taste, 1e-9)
+        race = fame + np.einsum("uk,ik->ui", p, q) / TASTE
         race += rng.gumbel(size=race.shape)
         for u, row in enumerate(race, start):
             if u in place:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from recsys_lib import datasets
+from tests.recsys_lib.datasets.published import publish
+
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
@@ -16,6 +19,8 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("RECSYS_DATA_HOME", str(folder))
     monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RECSYS_OFFLINE", "1")
+    for name in datasets.available()["name"]:  # releases as small as those that tests write
+        publish(monkeypatch, name, n_users=3, n_items=5, n_ratings=6)
     return folder
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import datasets, evaluation
+from recsys_lib import datasets, protocols
 from recsys_lib.datasets import kuairec, registry
 from recsys_lib.errors import DataError, DownloadError
 from recsys_lib.features import genre_matrix
 from recsys_lib.ratings import Ratings
+from tests.recsys_lib.datasets.published import publish
 
 WATCHED = (
     "user_id", "video_id", "play_duration", "video_duration", "time", "date", "timestamp",
@@ -112,6 +113,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("RECSYS_DATA_HOME", str(folder))
     monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RECSYS_OFFLINE", "1")
+    publish(monkeypatch, "kuairec", n_users=4, n_items=5, n_ratings=len(BIG), n_full=len(SMALL))
     return folder
 
 
@@ -155,7 +157,7 @@ def test_the_small_matrix_has_the_same_universe_and_no_times(data):
     assert frame.to_numpy().tolist() == [[0, 0, 0.5], [0, 1, 3], [1, 0, 1]]
     np.testing.assert_array_equal(data.full.user_ids, data.ratings.user_ids)
     np.testing.assert_array_equal(data.full.item_ids, data.ratings.item_ids)
-    ground = evaluation.fully_observed(data, valid=0.25)
+    ground = protocols.fully_observed(data, valid=0.25)
     assert len(ground.train) + len(ground.valid) == 4
     assert ground.n_test == len(data.full)
 
@@ -287,13 +289,23 @@ def test_a_row_that_is_not_as_published_is_named(home, file, old, new, says):
         datasets.load("kuairec")
 
 
-def test_a_pair_in_both_matrices_is_found_out(home):
+@pytest.mark.parametrize("file", ["big_matrix.csv", "small_matrix.csv"])
+def test_a_matrix_that_was_cut_off_is_refused(home, file):
+    content = files()
+    content[file] = b"".join(content[file].splitlines(keepends=True)[:-1])
+    unpacked(home / "kuairec", content)
+    with pytest.raises(DataError, match=rf"{file}: it holds \d ratings, .*it was cut off"):
+        datasets.load("kuairec")
+
+
+def test_a_pair_in_both_matrices_is_found_out(home, monkeypatch):
+    publish(monkeypatch, "kuairec", n_full=4)
     unpacked(home / "kuairec", files(**{"small_matrix.csv": watches(SMALL + BIG[-1:])}))
     with pytest.raises(DataError, match=r"1 pairs are in the big matrix .* user 3's"):
-        evaluation.fully_observed(datasets.load("kuairec"))
+        protocols.fully_observed(datasets.load("kuairec"))
 
 
 def test_what_has_no_small_matrix_has_no_such_protocol():
     ratings = Ratings.from_frame(pd.DataFrame({"user_id": [1], "item_id": [2], "rating": [3.0]}))
     with pytest.raises(DataError, match="mine has no fully observed matrix; take kuairec"):
-        evaluation.fully_observed(datasets.Dataset("mine", ratings, pd.DataFrame()))
+        protocols.fully_observed(datasets.Dataset("mine", ratings, pd.DataFrame()))

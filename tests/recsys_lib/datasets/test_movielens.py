@@ -21,6 +21,7 @@ from tests.recsys_lib.datasets.published import (
     USERS,
     assert_same,
     members,
+    publish,
     put,
     unpack,
 )
@@ -75,6 +76,7 @@ def other_reading(path):
 def test_ml_latest_small_as_pandas_reads_it(home, monkeypatch):
     """The real archive where there is one, else one of the same size in the same form."""
     real = [path for path in REAL if path.is_file()]
+    publish(monkeypatch, "ml-latest-small", n_users=610, n_items=9_742, n_ratings=100_836)
     if real:
         shutil.copy(real[0], home)
     else:
@@ -128,8 +130,8 @@ def test_titles_are_tidied(raw, title, year):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 64, -1])
 def test_double_colons_are_found_across_reads(size):
-    raw = b"1::1193::5::978300760\n12:3::a:::b::\n::::x:"
-    stream = archive_reader._OneByteSeparators(io.BytesIO(raw))
+    raw = b"1::1193::5::978300760\n12:3::a:::b::\n::::y:"
+    stream = archive_reader.Plain(io.BytesIO(raw), "here", True)
     parts = list(iter(lambda: stream.read(size), b""))
     assert b"".join(parts) == raw.replace(b"::", b"\t")
     assert size < 2 or max(map(len, parts)) <= size
@@ -146,6 +148,13 @@ def test_double_colons_are_found_across_reads(size):
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,31,0.5,", "row 4: its movie does not stand"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"-2,30,0.5,", "row 4: -2 is not the id of a user"),
         ("ml-20m", "ratings.csv", b"userId", b"user", "'userId'"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"0x2,30,0.5,", "row 4: it holds an x"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2_0,30,0.5,", "row 4: In CSV column #"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,3000000000,0.5,", "row 4: In CSV column #1"),
+        ("ml-20m", "ratings.csv", b"1445714835", b"9" * 19, "row 4: In CSV column #"),
+        ("ml-1m", "ratings.dat", b"2::30::1::", b"2::0X1E::1::", "row 3: it holds an x"),
+        ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0x5", "row 2: it holds an x"),
+        ("ml-1m", "movies.dat", b"1200::Aliens", b"1_2::Aliens", "row 4: '1_2' is not a whole"),
         ("ml-20m", "movies.csv", b"movieId", b"movie", "row 1: the header"),
         ("ml-20m", "movies.csv", b"1200,Aliens,", b"1200,Aliens,1986,", "row 5: 3 fields expected"),
         ("ml-20m", "movies.csv", b"1200,Aliens", b"1,Aliens", "row 5: movie 1 stands"),
@@ -156,7 +165,9 @@ def test_double_colons_are_found_across_reads(size):
         ("ml-1m", "users.dat", b"::20::", b"::21::", "row 1: 21 is not the number of"),
         ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0", "row 2: 0 is not a rating from 1 to 5"),
         ("ml-100k", "u.data", b"7\t318\t5", b"7 318 5", "row 2"),
-        ("ml-100k", "u.item", b"1200|Aliens|", b"1200|Aliens||", "row 4: 5 fields and 19 flags"),
+        ("ml-100k", "u.item", b"1200|Aliens|", b"1200|Aliens||", "row 4: 24 fields expected"),
+        ("ml-100k", "u.item", b"|0|0|0|0", b"|0|0|2|0", "row 1: the flags of genres"),
+        ("ml-1m", "users.dat", b"7::M", b"2::M", "row 2: user 2 stands in the file twice"),
         ("ml-100k", "u.user", b"7|56|", b"7|", "row 2: 5 fields expected, 4 found"),
     ],
 )  # fmt: skip
@@ -179,5 +190,28 @@ def test_empty_and_missing_files_are_named(home, file):
     with pytest.raises(DataError, match=rf"{file}: it holds no (rating|movie)"):
         datasets.load("ml-32m")
     (folder / file).unlink()
-    with pytest.raises(DataError, match=rf"ml-32m holds no file {file}"):
+    with pytest.raises(
+        DataError, match=rf"ml-32m is not all of ml-32m: it lacks {file}; fetch http"
+    ):
         datasets.load("ml-32m")
+
+
+@pytest.mark.parametrize("name", ["ml-20m", "ml-1m", "ml-100k", "ml-10m"])
+@pytest.mark.parametrize("kept", [5, 3, 8])
+def test_a_file_that_was_cut_or_has_grown_is_refused(home, name, kept):
+    files = members(registry.RELEASES[name])
+    layout = registry.RELEASES[name].layout
+    rows = files[layout.ratings].splitlines(keepends=True)
+    rows = (rows + 2 * rows[-1:])[: kept + layout.header]
+    folder = unpack(home / name, files | {layout.ratings: b"".join(rows)})
+    with pytest.raises(DataError, match=f"holds {kept} ratings, and the published one 6") as caught:
+        datasets.load(name)
+    assert ("it was cut off" in str(caught.value)) == (kept < 6)
+    assert layout.ratings in str(caught.value)
+    assert registry.RELEASES[name].url in str(caught.value)
+    (folder / layout.ratings).write_bytes(files[layout.ratings])
+    assert len(datasets.load(name).ratings) == 5
+    rows = files[layout.items].splitlines(keepends=True)
+    (folder / layout.items).write_bytes(b"".join(row for row in rows if b"1200" not in row))
+    with pytest.raises(DataError, match="holds 4 items, and the published one 5: it was cut"):
+        datasets.load(name)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import datasets, evaluation
+from recsys_lib import datasets, protocols
 from recsys_lib.datasets import official, registry
 from recsys_lib.errors import DataError
 from tests.recsys_lib.datasets.published import FILMS, USERS, archive, members, publish, put, unpack
@@ -53,12 +53,17 @@ def test_the_official_splits_are_read_as_published(home, monkeypatch, packed):
                 np.testing.assert_array_equal(part.user_ids, data.ratings.user_ids)
                 assert part.scale == (1.0, 5.0)
     for protocol, names in (("u1-u5", official.U1_TO_U5), ("ua-ub", official.UA_AND_UB)):
-        folds = evaluation.folds(data, protocol, seed=3)
+        folds = [*protocols.folds(data, protocol, seed=3)]
         assert [fold.name for fold in folds] == [*names]
         for fold, (train, test) in zip(folds, official.parts(data, names), strict=True):
             pd.testing.assert_frame_equal(fold.learning.to_frame(), train.to_frame())
             assert fold.n_test == len(test)
             assert len(fold.development.valid) == round(0.1 * len(train))
+
+
+@pytest.fixture(autouse=True)
+def count(home, monkeypatch):
+    publish(monkeypatch, "ml-100k", n_ratings=len(PAIRS))
 
 
 TEST_ROWS = official_members()[0]["u2.test"]
@@ -92,6 +97,7 @@ def test_official_splits_that_do_not_fit_are_refused(home, file, change, says):
 
 
 def test_an_archive_without_the_official_splits_is_named(home, monkeypatch):
+    publish(monkeypatch, "ml-100k", n_ratings=6)
     put(home, monkeypatch, "ml-100k")
     with pytest.raises(DataError, match=r"ml-100k\.zip holds no file ml-100k/u1\.base"):
         official.parts(datasets.load("ml-100k"))

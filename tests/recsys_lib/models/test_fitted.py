@@ -27,7 +27,7 @@ def test_files_that_hold_no_model_are_refused(parts, tmp_path):
         models.load(tmp_path / "checkpoint.safetensors")
     newer = (tmp_path / "whole").read_bytes()
     size = struct.unpack("<Q", newer[:8])[0]
-    header = newer[8 : 8 + size].replace(rb"\"format\": 1", rb"\"format\": 9")
+    header = newer[8 : 8 + size].replace(rb"\"format\": 2", rb"\"format\": 9")
     (tmp_path / "newer").write_bytes(newer[:8] + header + newer[8 + size :])
     with pytest.raises(DataError, match="update recsys_lib"):
         models.load(tmp_path / "newer")

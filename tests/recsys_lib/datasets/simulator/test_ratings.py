@@ -156,14 +156,11 @@ def test_new_films_draw_more_ratings_than_old_ones(small):
     assert np.quantile(age, 0.9) == pytest.approx(31, abs=6)  # real: 31
 
 
-def test_film_factors_are_those_of_its_genres_and_its_own(small):
-    truth = small.truth
+def test_films_of_the_same_genres_are_alike(small):
+    factors = small.truth.item_factors
     flags = small.items.genres.str.get_dummies("|")[GENRES].to_numpy()
-    blend = (flags / np.sqrt(flags.sum(1, keepdims=True))) @ truth.genre_vectors
-    own = truth.item_factors - blend
-    assert blend.var() == pytest.approx(0.4, abs=0.06)
-    assert own.var() == pytest.approx(0.6, abs=0.03)
-    assert abs(np.mean(blend * own)) < 0.01
+    told = flags @ np.linalg.lstsq(flags, factors, rcond=None)[0]
+    assert 0.25 < told.var() / factors.var() < 0.5
 
 
 def test_genres_shift_the_rating(small):
@@ -216,21 +213,9 @@ print(digest(datasets.simulate_ratings(seed=4)))"""
     assert found == [digest(rated)] * 2
 
 
-def test_options_change_what_they_say():
-    size = {"n_users": 300, "n_items": 400, "n_ratings": 12_000, "seed": 0}
-    plain = datasets.simulate_ratings(**size)
-    dull = datasets.simulate_ratings(**size, taste=0.0)
-    loud = datasets.simulate_ratings(**size, noise=1.2)
-    wide = datasets.simulate_ratings(**size, n_factors=3)
+def test_users_may_have_fewer_ratings():
     rare = datasets.simulate_ratings(300, 400, 3_000, min_ratings=5)
-    assert not dull.truth.user_factors.any()
-    assert loud.truth.noise_floor() > plain.truth.noise_floor() + 0.2
-    assert wide.truth.item_factors.shape == (400, 3)
-    assert rare.ratings.by_user.counts.min() >= 5
-    assert rare.ratings.by_user.counts.min() < 20
-    silent = datasets.simulate_ratings(**size, noise=0.0)
-    assert silent.truth.noise_floor() == pytest.approx(0.0, abs=1e-3)
-    assert silent.truth.rmse() < 0.02
+    assert 5 <= rare.ratings.by_user.counts.min() < 20
 
 
 @pytest.mark.parametrize(
@@ -245,8 +230,6 @@ def test_options_change_what_they_say():
         ({"n_factors": 0}, "n_factors=0"),
         ({"min_ratings": 0}, "min_ratings=0"),
         ({"seed": -1}, "seed=-1"),
-        ({"taste": -0.1}, "taste=-0.1"),
-        ({"noise": float("nan")}, "noise=nan"),
     ],
 )
 def test_impossible_sizes_are_refused(options, message):

@@ -9,7 +9,7 @@ item are left out, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,21 @@ import pandas as pd
 
 from recsys_lib import metrics as m
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation.report import Report
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.report import Paired, Report, bootstrap_interval, compare, paired
+
+__all__ = [
+    "DEFAULT_METRICS", "OF_RATINGS", "Paired", "Report", "bootstrap_interval", "compare",
+    "evaluate", "paired", "parse_metric", "possible",
+]  # fmt: skip
 
 DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
 OF_RATINGS: dict[str, Callable[..., float]] = {"rmse": m.rmse, "mae": m.mae, "r2": m.r2}
-OF_HITS: dict[str, Callable[..., np.ndarray]] = {
+OF_HITS = {
     "precision": m.precision_at_k,
     "recall": m.recall_at_k,
     "ndcg": m.ndcg_at_k,
@@ -36,6 +41,8 @@ OF_HITS: dict[str, Callable[..., np.ndarray]] = {
     "hit_rate": m.hit_rate_at_k,
 }
 OF_LISTS: dict[str, Callable[..., float]] = {"coverage": m.coverage, "gini": m.gini}
+BATCH = 8192  # users measured at a time: it bounds the memory and changes no number
+WITH_K = (*OF_HITS, "novelty", *OF_LISTS)
 
 
 def evaluate(
@@ -47,7 +54,6 @@ def evaluate(
     test_input: Ratings | None = None,
     relevant: float = 4.0,
     candidates: str = "all",
-    batch: int = 8192,
 ) -> Report:
     """Measure a fitted model on ratings that it has not seen.
 
@@ -74,12 +80,6 @@ def evaluate(
         asks which of the items that the user was going to rate anyway will please, and is here to
         show how much that flatters. Where every pair of the test part is known (KuaiRec's small
         matrix) it is the right question: all candidates are judged, and nobody chose them.
-    batch : int
-        Users measured at a time: it bounds the memory and changes no number.
-
-    Returns
-    -------
-    Report
 
     Raises
     ------
@@ -92,21 +92,19 @@ def evaluate(
     kinds = [parse_metric(name) for name in names]
     if candidates not in ("all", "test"):
         raise RecsysError(f"candidates is {candidates!r}; it must be 'all' or 'test'")
-    if batch < 1:
-        raise RecsysError(f"batch is {batch}; at least one user is measured at a time")
 
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
-    measured = _Measured(model, train, test_input, batch)
+    asked = _Asked(model, train, test_input)
     predicted = lists = hits = np.empty((len(users), 0))
     errors = pd.DataFrame()
     if any(kind in OF_RATINGS for kind, _ in kinds):
-        predicted = measured.predict(test)
+        predicted = asked.predict(test)
         errors = _errors_by_user(test, predicted)
     if any(kind not in OF_RATINGS for kind, _ in kinds):
-        _check_rankable(measured.seen, test, users, relevant)
+        _check_rankable(asked.seen, test, users, relevant)
         own = test.by_user if candidates == "test" else None
-        lists, hits = measured.rank(users, liked, max(k for _, k in kinds), own)
+        lists, hits = asked.rank(users, liked, max(k for _, k in kinds), own)
 
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
@@ -121,7 +119,7 @@ def evaluate(
                 n_raters = int((train.by_user.counts > 0).sum())
                 column = m.novelty(lists[:, :k], counts, n_raters)
             elif kind == "auc":
-                column = measured.auc(users, liked, candidates)
+                column = asked.auc(users, liked, candidates)
             else:
                 column = OF_HITS[kind](hits[:, :k], liked.counts[users])
             columns[name] = column
@@ -132,7 +130,7 @@ def evaluate(
         pd.DataFrame(columns, index=pd.Index(test.user_ids[users], name="user_id")),
         n_users=len(users),
         n_left_out=int((test.by_user.counts > 0).sum()) - len(users),
-        n_cold=int((measured.seen.counts[users] == 0).sum()),
+        n_cold=int((asked.seen.counts[users] == 0).sum()),
         n_ratings=len(test),
         relevant=relevant,
         candidates=candidates,
@@ -144,10 +142,7 @@ def evaluate(
 def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[str]:
     """Return `metrics` less those that the model cannot have: of ratings, if it predicts none.
 
-    Raises
-    ------
-    RecsysError
-        One is unknown, or none is left.
+    An unknown one is refused, and if none is left.
     """
     names = list(DEFAULT_METRICS if metrics is None else metrics)
     kinds = {name: parse_metric(name)[0] for name in names}
@@ -158,36 +153,25 @@ def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[s
 
 
 def parse_metric(name: str) -> tuple[str, int]:
-    """Return a metric's kind and list length k, such as ("ndcg", 10); k is 0 without a list.
-
-    Raises
-    ------
-    RecsysError
-        There is no such metric.
-    """
+    """Return a metric's kind and list length k, such as ("ndcg", 10); k is 0 without a list."""
     kind, _, k = name.partition("@")
     if kind in (*OF_RATINGS, "auc") and "@" not in name:
         return kind, 0
-    if kind in (*OF_HITS, "novelty", *OF_LISTS) and k.isdecimal() and int(k) >= 1:
+    if kind in WITH_K and k.isdecimal() and int(k) >= 1:
         return kind, int(k)
-    with_k = ", ".join(f"{kind}@k" for kind in (*OF_HITS, "novelty", *OF_LISTS))
     raise RecsysError(
         f"there is no metric {name!r}; there are {', '.join(OF_RATINGS)}, auc, and with a list "
-        f"length such as ndcg@10: {with_k}"
+        f"length such as ndcg@10: {', '.join(f'{kind}@k' for kind in WITH_K)}"
     )
 
 
-# --- a model asked about users by their index, a batch of them at a time -------------------------
-
-
 @dataclass(frozen=True, eq=False)
-class _Measured:
-    """A model, and the users that it is asked about: those of `train`, or strangers."""
+class _Asked:
+    """A model and whom it is asked about, by index, in batches: users of `train`, or strangers."""
 
     model: Recommender
     train: Ratings
     test_input: Ratings | None
-    batch: int
 
     @property
     def seen(self) -> CSR:
@@ -198,26 +182,24 @@ class _Measured:
         """Return users as the model is asked about them: strangers by what is known of them."""
         return users if self.test_input is None else self.seen.take(users)
 
+    def batches(self, users: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield some of the users at a time, and where they stand among all."""
+        for start in range(0, len(users), BATCH):
+            yield (part := slice(start, start + BATCH)), users[part]
+
     def predict(self, test: Ratings) -> np.ndarray:
         """Return the predictions (n,) float32 for the pairs of `test`, in its order."""
         model: Any = self.model  # only rating models have `predict_pairs`
-        rows = test.by_user
+        told, rows = type(model).__name__, test.by_user
         if not model.predicts_ratings:
-            raise RecsysError(
-                f"{type(model).__name__} predicts no ratings; leave out {', '.join(OF_RATINGS)}"
-            )
-        users = np.flatnonzero(rows.counts).astype(np.int32)
+            raise RecsysError(f"{told} predicts no ratings; leave out {', '.join(OF_RATINGS)}")
         out = np.empty(len(test), np.float32)
-        for start in range(0, len(users), self.batch):
-            some = users[start : start + self.batch]
+        for _, some in self.batches(np.flatnonzero(rows.counts).astype(np.int32)):
             part = slice(rows.indptr[some[0]], rows.indptr[some[-1] + 1])
             pairs = np.repeat(np.arange(len(some), dtype=np.int32), rows.counts[some])
             out[part] = model.predict_pairs(self.who(some), pairs, rows.indices[part])
-        if not np.isfinite(out).all():
-            raise RecsysError(
-                f"{type(model).__name__} predicts {int((~np.isfinite(out)).sum())} ratings that "
-                "are not numbers"
-            )
+        if n_bad := int((~np.isfinite(out)).sum()):
+            raise RecsysError(f"{told} predicts {n_bad} ratings that are not numbers")
         return out
 
     def rank(
@@ -226,9 +208,7 @@ class _Measured:
         """Return the users' lists (m, n) int32 and which items are relevant (m, n) bool."""
         lists = np.empty((len(users), n), np.int32)
         hits = np.empty((len(users), n), bool)
-        for start in range(0, len(users) if n else 0, self.batch):
-            part = slice(start, start + self.batch)
-            some = users[part]
+        for part, some in self.batches(users) if n else ():
             seen, wanted = self.seen.take(some), liked.take(some)
             if own is None:
                 lists[part] = self.model.rank(self.who(some), n, exclude=seen)[0]
@@ -245,9 +225,9 @@ class _Measured:
 
     def _rank_own(self, users: np.ndarray, own: CSR, n: int) -> np.ndarray:
         """Return lists (m, n) int32 of nothing but each user's `own` items; ties by index."""
-        vectors, items = self._vectors(users, "candidates='test'")
         rows = np.repeat(np.arange(len(users), dtype=np.int32), own.counts)
-        scores = ranking.score_pairs(vectors, items, rows, own.indices)
+        vectors = self._vectors(users, "candidates='test'")
+        scores = ranking.score_pairs(*vectors, rows, own.indices)
         order = np.lexsort((own.indices, -scores, rows))
         place = np.arange(len(rows)) - own.indptr[rows]
         lists = np.full((len(users), n), -1, np.int32)
@@ -260,12 +240,9 @@ class _Measured:
         if candidates != "all":
             raise RecsysError("auc is over the whole catalogue; ask for it with candidates='all'")
         auc = np.empty(len(users))
-        for start in range(0, len(users), self.batch):
-            some = users[start : start + self.batch]
-            seen, wanted = self.seen.take(some), liked.take(some)
-            auc[start : start + self.batch] = auc_kernels.user_auc(
-                *self._vectors(some, "auc"), *seen[:2], *wanted[:2]
-            )
+        for part, some in self.batches(users):
+            rows = *self.seen.take(some)[:2], *liked.take(some)[:2]
+            auc[part] = auc_kernels.user_auc(*self._vectors(some, "auc"), *rows)
         return auc
 
     def _vectors(self, users: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
@@ -289,9 +266,6 @@ def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
         "absolute": np.bincount(users, error, test.n_users)[tested],
     }
     return pd.DataFrame(columns, index=pd.Index(test.user_ids[tested], name="user_id"))
-
-
-# --- checks ---------------------------------------------------------------------------------------
 
 
 def _check_parts(

@@ -3,6 +3,11 @@
 A split is fully determined by the data, the protocol's name and a seed. What may be looked at while
 a model is being chosen is its `Development`: training and validation ratings, and no way from them
 to the test ratings. Those the `Split` keeps to itself, and each model is measured on them once.
+
+>>> split = next(protocols.folds(data, "80-20"))                       # doctest: +SKIP
+>>> model = split.development.fit(models.ALS())                        # doctest: +SKIP
+>>> split.development.measure(model, ["rmse"])                         # doctest: +SKIP
+>>> split.test("ALS", split.fit(models.ALS()))                         # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -19,11 +24,11 @@ import pandas as pd
 from recsys_lib import splits
 from recsys_lib.datasets import Dataset, official
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.evaluation.evaluate import evaluate
-from recsys_lib.evaluation.report import Report
+from recsys_lib.evaluation import evaluate
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.ratings import Ratings
+from recsys_lib.report import Report
 from recsys_lib.splits import TEST, TRAIN, VALID
 
 PROTOCOLS = {
@@ -48,36 +53,26 @@ M = TypeVar("M", bound=Recommender)
 class Development:
     """All that choosing a model gets to see: copies, without any reference to the test ratings.
 
-    Attributes
-    ----------
-    train, valid : Ratings
-        To learn from and to choose by.
-    items, users : DataFrame or None
-        What is known of the items and of the users.
-    valid_input : Ratings or None
-        What is known of the users of `valid`, where those are strangers to `train`.
-    relevant, candidates :
-        How lists are measured: see `evaluation.evaluate`.
+    A model learns from `train` and is chosen by `valid`, with all that is known of `items` and
+    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`.
     """
 
     train: Ratings
     valid: Ratings
     items: pd.DataFrame | None = None
     users: pd.DataFrame | None = None
-    valid_input: Ratings | None = None
     relevant: float = 4.0
     candidates: str = "all"
 
     @property
     def options(self) -> dict[str, Any]:
         """How lists are measured on `valid`: options of `evaluation.evaluate`."""
-        asked = {"relevant": self.relevant, "candidates": self.candidates}
-        return asked if self.valid_input is None else {**asked, "test_input": self.valid_input}
+        return {"relevant": self.relevant, "candidates": self.candidates}
 
     def fit(self, model: M, **options: Any) -> M:
         """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
         options = {"items": self.items, "users": self.users, **options}
-        return model.fit(self.train, self.valid, valid_input=self.valid_input, **options)
+        return model.fit(self.train, self.valid, **options)
 
     def measure(self, model: Recommender, metrics: Any = None) -> Report:
         """Measure a model fitted on `train` by the validation part."""
@@ -88,17 +83,10 @@ class Development:
 class Split:
     """One division of the data: what a model is chosen by, learns from and is tested on.
 
-    Attributes
-    ----------
-    name : str
-        Such as ``"fold 1"``.
-    development : Development
-        What a model may be chosen by.
-    test_input : Ratings or None
-        What is known of the users of the test part, where those are strangers to all else.
-    refit : bool
-        Whether the model that is tested learns from the validation part, too. Else it is fitted as
-        in `development`: the validation part says when to stop.
+    `name` is such as ``"fold 1"``. `test_input` is what is known of the users of the test part,
+    where those are strangers to all else. `refit` says whether the model that is tested learns from
+    the validation part, too; else it is fitted as in `development`, and the validation part says
+    when to stop.
     """
 
     name: str
@@ -149,34 +137,27 @@ class Split:
         options = {"items": self.development.items, "users": self.development.users, **options}
         return model.fit(self.learning, **options)
 
-    def test(self, name: str, model: Recommender, metrics: Any = None, **options: Any) -> Report:
-        """Measure a model fitted on `learning` on the test part, the only time under this name.
+    def test(self, name: str, model: Recommender, metrics: Any = None) -> Report:
+        """Measure a model fitted on `learning` on the test part, the only time under this `name`.
 
-        Parameters
-        ----------
-        name : str
-            Whose result it is. A second result under it could be the better of two, and so would
-            have been chosen by the test part.
-        model : Recommender
-            Fitted on `learning`, as `fit` does it.
-        metrics, **options :
-            As `evaluation.evaluate` takes them; `relevant` and the candidates are those of the
-            development part. What it refuses does not count: nobody has learnt anything.
+        A second result under it could be the better of two, and so would have been chosen by the
+        test part. What `evaluation.evaluate` refuses does not count: nobody has learnt anything.
         """
         if name in self._tested:
             raise RecsysError(
                 f"{name!r} was tested on {self.name!r} already, and the test part is read once: "
                 "keep the first report, and choose between models by the validation part"
             )
-        how = {"relevant": self.relevant, "candidates": self.development.candidates, **options}
-        known = self.test_input
-        report = evaluate(model, self.learning, self._test, metrics, test_input=known, **how)
+        report = evaluate(
+            model, self.learning, self._test, metrics, test_input=self.test_input,
+            **self.development.options,
+        )  # fmt: skip
         self._tested.add(name)
         return report
 
 
-def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> list[Split]:
-    """Divide a data set as a protocol says.
+def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> Iterator[Split]:
+    """Divide a data set as a protocol says; of large data one fold at a time is in memory.
 
     Parameters
     ----------
@@ -195,18 +176,10 @@ def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> li
     RecsysError
         There is no such protocol, or the data cannot have it.
     """
-    return list(iterate_folds(data, protocol, seed, valid))
-
-
-def iterate_folds(
-    data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1
-) -> Iterator[Split]:
-    """Yield what `folds` returns, one at a time: of large data, copies of all are too many."""
     if not (isinstance(seed, int | np.integer) and seed >= 0):
         raise RecsysError(f"seed is {seed!r}; it must be a whole number, 0 or more")
     if not 0 < valid < 1:
         raise RecsysError(f"valid is {valid}; it is a share, between 0 and 1 (0.1: a tenth)")
-    check_protocol(protocol)
     ratings = data.ratings
     if protocol == "temporal":
         labels = {"the last": splits.temporal_labels(ratings, valid * (1 - LAST), LAST)}
@@ -218,21 +191,12 @@ def iterate_folds(
             name: _hold_back(test, valid, np.random.default_rng([int(seed), number]))
             for number, (name, test) in enumerate(tests.items(), 1)
         }
-    for name, label in labels.items():
-        train, held_back, test = (ratings.select(label == part) for part in (TRAIN, VALID, TEST))
-        yield Split(name, Development(train, held_back, data.items, data.users), test)
+    return (_divide(data, name, label) for name, label in labels.items())
 
 
-def check_protocol(protocol: str) -> str:
-    """Return `protocol` if there is such a one; else raise an error that lists them."""
-    shares = re.fullmatch(SHARES, protocol)
-    known = protocol in PROTOCOLS or re.fullmatch(FOLDS, protocol)
-    if not (known or (shares and int(shares[1]) + int(shares[2]) == 100)):
-        raise RecsysError(
-            f"there is no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}, any number of "
-            "folds (10-fold) and any two shares that make 100 (75-25)"
-        )
-    return protocol
+def _divide(data: Dataset, name: str, labels: np.ndarray) -> Split:
+    train, valid, test = (data.ratings.select(labels == part) for part in (TRAIN, VALID, TEST))
+    return Split(name, Development(train, valid, data.items, data.users), test)
 
 
 def _test_parts(data: Dataset, protocol: str, seed: int) -> dict[str, np.ndarray]:
@@ -244,8 +208,14 @@ def _test_parts(data: Dataset, protocol: str, seed: int) -> dict[str, np.ndarray
     if match := re.fullmatch(FOLDS, protocol):
         number = splits.fold_numbers(n, int(match[1]), seed)
         return {f"fold {k + 1}": number == k for k in range(int(match[1]))}
+    shares = re.fullmatch(SHARES, protocol)
+    if not (shares and int(shares[1]) + int(shares[2]) == 100):
+        raise RecsysError(
+            f"there is no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}, any number of "
+            "folds (10-fold) and any two shares that make 100 (75-25)"
+        )
     test = np.zeros(n, bool)
-    test[: round(n * int(protocol.partition("-")[2]) / 100)] = True
+    test[: round(n * int(shares[2]) / 100)] = True
     np.random.default_rng(seed).shuffle(test)
     return {"split": test}
 
@@ -270,20 +240,11 @@ def fully_observed(
     """Train on the big matrix, test on the small one, nearly all of whose pairs are known.
 
     A list is of the small matrix's items only, each of which its user has tried: one that is not
-    liked there is a true negative. Validation is a random part of the big matrix, where users tried
-    only what they were shown; there too, only what was tried is ranked.
-
-    Parameters
-    ----------
-    data : Dataset
-        KuaiRec or its like.
-    liked : float
-        The lowest watch ratio that makes a like. (KuaiRec's authors say: more than 2.)
-    valid, seed :
-        Share of the big matrix that is held back for choosing; what decides which.
-    cold : float
-        Share of the small matrix's items that shall have no rating to learn from. Where there are
-        fewer, all ratings of some others, drawn at random, are left out of the big matrix.
+    liked there is a true negative. Validation is a random share `valid` of the big matrix, where
+    users tried only what they were shown; there too, only what was tried is ranked. A watch ratio
+    of `liked` or more makes a like (KuaiRec's authors say: more than 2). At least a share `cold` of
+    the small matrix's items shall have no rating to learn from: where there are fewer, all ratings
+    of some others, drawn at random, are left out of the big matrix.
 
     Raises
     ------
@@ -321,19 +282,9 @@ def user_holdout(
 ) -> Split:
     """Hold users out of training, and find a fifth of their ratings from the other four fifths.
 
-    The test part is that of `splits.strong_generalisation`. Validation is of users that are trained
-    on, a random part of their ratings: so that a model can look at it while it learns.
-
-    Parameters
-    ----------
-    data : Dataset
-        With star ratings.
-    liked : float
-        The lowest rating that makes a like.
-    valid, test : float
-        Shares of the other users' ratings, held back for choosing, and of users who are held out.
-    seed : int
-        Decides who and which.
+    The test part is that of `splits.strong_generalisation`, of a share `test` of the users; `seed`
+    draws them. Validation is a share `valid` of the ratings of users that are trained on: so that a
+    model can look at it while it learns. An item is liked from a rating of `liked` on.
     """
     known, _, target, shown = splits.strong_generalisation(
         data.ratings, valid=0.0, test=test, seed=seed

@@ -20,7 +20,6 @@ from recsys_lib.errors import RecsysError
 # The rating metrics that have an interval: the column of `Report.errors` that each sums up.
 _SUMMED = {"rmse": "squared", "mae": "absolute"}
 SMALLER_IS_BETTER = frozenset(_SUMMED)
-Seed = int | np.random.Generator
 DRAWN_AT_A_TIME = 2**18  # users: it bounds the memory of an interval and changes no number
 
 
@@ -34,18 +33,14 @@ class Report:
         Metric to number, in the order asked for: means over users, or over ratings.
     per_user : DataFrame
         A row a user, by ``user_id``, and a column for each metric that is a mean over users.
-    n_users : int
-        Users with a relevant item in the test part, over whom the ranking metrics are averaged.
-    n_left_out : int
-        Users of the test part without one.
+    n_users, n_left_out : int
+        Users of the test part with a relevant item, over whom lists are averaged; and without.
     n_cold : int
         Of `n_users`, those of whom the model was shown no rating at all.
     n_ratings : int
         Ratings in the test part, over which the rating metrics are averaged.
-    relevant : float
-        The lowest rating that counted as relevant.
-    candidates : str
-        What was ranked: "all", or "test" (see `evaluation.evaluate`).
+    relevant, candidates :
+        What counted as relevant, and what was ranked: see `evaluation.evaluate`.
     errors : DataFrame
         A row a user of the test part, by ``user_id``: n, how many ratings were predicted, and the
         sums of their ``squared`` and ``absolute`` errors; empty where no rating was predicted.
@@ -81,15 +76,14 @@ class Report:
         return metric in self.values and (summed or metric in self.per_user)
 
     def interval(
-        self, metric: str, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
+        self, metric: str, *, level: float = 0.95, n: int = 1000, seed: int = 0
     ) -> tuple[float, float]:
         """Return the bootstrap interval over users of a metric; see `bootstrap_interval`.
 
         The ranking metrics are means over users. RMSE and MAE are of all ratings: whole users are
         drawn, with all their ratings, and the errors pooled.
         """
-        statistic = _root if metric == "rmse" else _ratio
-        return _percentiles(self._columns(metric), statistic, level, n, seed)
+        return _percentiles(self._columns(metric), _statistic(metric), level, n, seed)
 
     def _columns(self, metric: str) -> np.ndarray:
         """Return the users' parts (2, n_users) in the two sums whose ratio the metric is."""
@@ -136,26 +130,10 @@ def compare(
 ) -> pd.DataFrame:
     """Return a table of several models, measured on the same users and ratings.
 
-    Parameters
-    ----------
-    reports : mapping of name to Report
-        A row each, in this order.
-    interval : float, optional
-        A level such as 0.95: beside each metric that has one, its bootstrap interval over users, in
-        the columns ``"ndcg@10 low"`` and ``"ndcg@10 high"``. The same users are drawn for every
-        model.
-    n, seed : int
-        Number of draws and seed of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        Index ``model``, a column a metric; NaN where a model has no such number.
-
-    Raises
-    ------
-    RecsysError
-        The reports are of different test parts or protocols, so their numbers do not compare.
+    A row a model, by name (index ``model``), a column a metric; NaN where a model has no such
+    number. With `interval`, a level such as 0.95, there are also ``"ndcg@10 low"`` and ``"ndcg@10
+    high"`` for each metric that has an interval: see `bootstrap_interval`. The same users are drawn
+    for every model. Reports of different test parts or protocols are refused.
     """
     if not reports:
         raise RecsysError("there is no report to compare")
@@ -175,19 +153,11 @@ def compare(
 
 
 class Paired(NamedTuple):
-    """The difference between two models, as `paired` finds it.
+    """The difference between two models: the first one's `metric` less the second's.
 
-    Attributes
-    ----------
-    metric : str
-    difference : float
-        The first model's number less the second's.
-    low, high : float
-        Its interval. Where 0 lies outside, the models differ by more than other users would change.
-    better, worse : float
-        Share of users for whom the first model is better, and for whom it is worse; the rest tie.
-    n_users : int
-        How many users were compared.
+    Where 0 lies outside of `low` to `high`, the models differ by more than other users would
+    change. `better` and `worse` are the shares of the `n_users` for whom the first model is better,
+    and for whom it is worse; the rest tie.
     """
 
     metric: str
@@ -200,26 +170,19 @@ class Paired(NamedTuple):
 
 
 def paired(
-    a: Report, b: Report, metric: str, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
+    a: Report, b: Report, metric: str, *, level: float = 0.95, n: int = 1000, seed: int = 0
 ) -> Paired:
     """Compare two models user by user: the same users are drawn for both.
 
     What makes a user easy or hard is common to both models and cancels, so that this interval can
-    be far from 0 where the two models' own intervals overlap widely.
-
-    Parameters
-    ----------
-    a, b : Report
-        Of one test part and one protocol; others are refused.
-    metric : str
-        One that both have by user; less is better for rmse and mae, more for all others.
-    level, n, seed :
-        As for `bootstrap_interval`.
+    be far from 0 where the two models' own intervals overlap widely. The reports must be of one
+    test part and one protocol. Less is better for rmse and mae, more for all others. `level`,
+    `n` and `seed` are those of `bootstrap_interval`.
     """
     _check_same("the first", a, "the second", b)
     columns = np.concatenate([a._columns(metric), b._columns(metric)])
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
-    one = _root if metric == "rmse" else _ratio
+    one = _statistic(metric)
 
     def gap(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
         sums, counts, other_sums, other_counts = columns
@@ -244,39 +207,21 @@ def _check_same(first: str, a: Report, name: str, b: Report) -> None:
 
 
 def bootstrap_interval(
-    values: np.ndarray, *, level: float = 0.95, n: int = 1000, seed: Seed = 0
+    values: np.ndarray, *, level: float = 0.95, n: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean over users (Efron 1979).
+    """Return the percentile bootstrap interval of a mean over users (Efron 1979), low and high.
 
     Draws as many users as there are, with replacement, `n` times, and returns the quantiles of the
-    `n` means. It says how far the number could be off had other users of the same kind been tested,
-    and nothing of another split, or of another seed in training.
-
-    Parameters
-    ----------
-    values : (n_users,) float64
-        One metric, a value a user; NaN (no value) is passed over. One there must be.
-    level : float
-        Share of the draws' means within the interval, between 0 and 1.
-    n : int
-        Number of draws.
-    seed : int or Generator
-        Decides the draws.
-
-    Returns
-    -------
-    low, high : float
+    `n` means between which lies the share `level` of them. It says how far the number could be off
+    had other users of the same kind been tested, and nothing of another split, or of another seed
+    in training. `values` (n_users,) float64 has one a user; NaN (no value) is passed over.
     """
     values = np.asarray(values, np.float64)
     return _percentiles(np.array([values, np.ones(len(values))]), _ratio, level, n, seed)
 
 
 def _percentiles(
-    columns: np.ndarray,
-    statistic: Callable[..., np.ndarray],
-    level: float,
-    n: int,
-    seed: Seed,
+    columns: np.ndarray, statistic: Callable[..., np.ndarray], level: float, n: int, seed: int
 ) -> tuple[float, float]:
     """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
     if not (0 < level < 1 and n >= 2):
@@ -292,6 +237,10 @@ def _percentiles(
         rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return float(found.low), float(found.high)
+
+
+def _statistic(metric: str) -> Callable[..., np.ndarray]:
+    return _root if metric == "rmse" else _ratio
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -1,0 +1,291 @@
+"""Choosing parameters on the validation part: Optuna's studies (Akiba et al. 2019) of our models.
+
+A search is handed a `Development` and so has no way to a test part. Where to look is the model's
+`search_space`: Optuna's own distributions. What comes back is Optuna's own study.
+
+>>> study = tuning.tune(models.ALS(), split.development, n_trials=30)  # doctest: +SKIP
+>>> model = models.ALS(**study.best_params)                            # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.pruners import MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from recsys_lib import splits
+from recsys_lib.errors import RecsysError
+from recsys_lib.evaluation import possible
+from recsys_lib.models import Recommender
+from recsys_lib.progress import bar, is_watched
+from recsys_lib.protocols import Development
+from recsys_lib.report import SMALLER_IS_BETTER
+
+logger = logging.getLogger("recsys_lib")
+
+WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
+ENOUGH = 2_000_000  # ratings that tell good parameters from bad ones
+
+
+def tune(
+    model: Recommender,
+    development: Development,
+    n_trials: int = 30,
+    seed: int = 0,
+    *,
+    metric: str | None = None,
+    space: Mapping[str, BaseDistribution] | None = None,
+    sampler: BaseSampler | None = None,
+    prune: bool = True,
+    start: bool = True,
+) -> Study:
+    """Search a model's parameters: fit on the training part, compare on the validation part.
+
+    Parameters
+    ----------
+    model : Recommender
+        Its own parameters hold for all that is not searched; it is not fitted itself.
+    development : Development
+        What may be looked at: no test part.
+    n_trials, seed : int
+        How many to try; the same seed gives the same trials.
+    metric : str, optional
+        A name that `evaluation.evaluate` knows; see `metric_of`.
+    space : mapping of parameter name to distribution, optional
+        Where to look, in Optuna's distributions; by default the model's `search_space`.
+    sampler : BaseSampler, optional
+        One of Optuna's; by default `TPESampler`, which looks more often where trials went well
+        (Bergstra, Bardenet, Bengio & Kégl 2011). It brings a seed of its own.
+    prune : bool
+        Whether to stop a trial after an epoch in which its metric is worse than half of the earlier
+        trials' was at that epoch.
+    start : bool
+        Whether the first trial is of the model's own parameters, if they lie in the space.
+
+    Returns
+    -------
+    Study
+        Optuna's: `best_params`, `best_value`, `trials` and more. `table` shows its trials.
+
+    Raises
+    ------
+    RecsysError
+        An argument is out of range, or no trial could be finished. One that fails with this error
+        is noted, and the search goes on.
+    """
+    if not isinstance(development, Development):
+        raise RecsysError(
+            f"a search takes a Development, and this is a {type(development).__name__}; take that "
+            "of a split of protocols.folds(...): split.development has no test part"
+        )
+    if n_trials < 1 or seed < 0:
+        raise RecsysError(
+            f"n_trials={n_trials} must be 1 or more, and seed={seed} a whole number from 0"
+        )
+    space = model.search_space if space is None else space
+    if not space:
+        raise RecsysError(f"{type(model).__name__} has no search_space; pass space=")
+    (metric,) = possible(model, [metric_of(model) if metric is None else metric])
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        direction="minimize" if metric in SMALLER_IS_BETTER else "maximize",
+        sampler=TPESampler(seed=seed) if sampler is None else sampler,
+        pruner=MedianPruner(n_startup_trials=5, n_warmup_steps=WARM_UP) if prune else NopPruner(),
+    )
+    own = {name: model.get_params().get(name) for name in space}
+    if start and all(_holds(space[name], own[name]) for name in space):
+        study.enqueue_trial(own)
+
+    def measured(trial: Trial) -> float:
+        def report(row: dict[str, Any]) -> None:
+            value = row.get(f"{metric}_valid")
+            value = development.measure(fresh, [metric])[metric] if value is None else value
+            trial.report(float(value), int(row["epoch"]))
+            if row["epoch"] != fresh.n_epochs and trial.should_prune():
+                raise optuna.TrialPruned
+
+        params = {name: _suggest(trial, name, where) for name, where in space.items()}
+        try:
+            fresh = model.unfitted(**params)
+            development.fit(fresh, progress=False, callback=report)
+            value = _measure(fresh, development, metric)
+            if not np.isfinite(value):
+                raise RecsysError(f"{fresh!r} has {metric} {value}")
+        except RecsysError as error:
+            trial.set_user_attr("failure", str(error))
+            raise
+        return value
+
+    study.optimize(measured, n_trials, catch=RecsysError, show_progress_bar=is_watched())
+    if not study.get_trials(states=[TrialState.COMPLETE]):
+        failure = study.trials[-1].user_attrs.get("failure", "the last was stopped early")
+        raise RecsysError(f"none of {len(study.trials)} trials could be finished, for: {failure}")
+    return study
+
+
+def table(study: Study) -> pd.DataFrame:
+    """Return a row a trial, in the order tried, of a study that `tune` made.
+
+    Columns are number; one for each parameter; value (of the metric on the validation part; of a
+    trial that was stopped, the last seen); state ("complete", "pruned" or "fail"); epochs (that
+    were run).
+    """
+    rows = [
+        {"number": trial.number, **trial.params, "value": trial.value}
+        | {"state": trial.state.name.lower(), "epochs": trial.last_step or 0}
+        for trial in study.trials
+    ]
+    return pd.DataFrame(rows).astype({"value": float})
+
+
+def metric_of(model: Recommender) -> str:
+    """Return what a model is tuned for: the error of its ratings if it predicts any, or lists."""
+    return "rmse" if model.predicts_ratings else "ndcg@10"
+
+
+class Decision(NamedTuple):
+    """What `choose` decided.
+
+    `params` were chosen, and `value` is their metric on the new deals. `finals` has a row a
+    finalist, the model's own parameters last: trial (a number or "defaults"), a column for each
+    parameter, search (the value that the search found), confirmed (the mean over the new deals).
+    `study` is where the finalists came from.
+    """
+
+    params: dict[str, Any]
+    value: float
+    finals: pd.DataFrame
+    study: Study
+
+
+def choose(
+    model: Recommender,
+    development: Development,
+    n_trials: int = 30,
+    seed: int = 0,
+    *,
+    metric: str | None = None,
+    finalists: int = 5,
+    deals: int = 5,
+    **options: Any,
+) -> Decision:
+    """Search, then let the best few and the model's own parameters compete on other divisions.
+
+    The best of many trials owes a part of its lead to the one validation part that it was the best
+    on. So `finalists` trials, rounded to three digits, are measured again on as many `deals`, by
+    `confirm`. The model's own parameters are kept unless the best finalist is ahead by more than a
+    standard error over the deals.
+
+    Where there are more than `ENOUGH` ratings, the search is on some of the users, and the final is
+    one deal of all of them: with the best once more with twice the factors, for more ratings tell
+    more factors apart. The other parameters are those of `tune`.
+    """
+    metric = metric_of(model) if metric is None else metric
+    some = some_users(development, ENOUGH, seed)
+    study = tune(model, some, n_trials, seed, metric=metric, **options)
+    sign = 1 if metric in SMALLER_IS_BETTER else -1
+    done = study.get_trials(states=[TrialState.COMPLETE])
+    entered: list[tuple[str, dict[str, Any], float]] = []
+    for trial in sorted(done, key=lambda trial: sign * (trial.value or 0.0)):
+        params = {name: _rounded(value) for name, value in trial.params.items()}
+        if len(entered) < finalists and params not in [other for _, other, _ in entered]:
+            entered.append((str(trial.number), params, trial.value or 0.0))
+    if some is not development:
+        deals, best = 1, entered[0][1]
+        if "n_factors" in best:
+            entered.append(("wider", {**best, "n_factors": 2 * best["n_factors"]}, np.nan))
+    entered.append(("defaults", {name: getattr(model, name) for name in entered[0][1]}, np.nan))
+    trials, candidates, values = zip(*entered, strict=True)
+    again = confirm(model, development, candidates, deals=deals, seed=seed, metric=metric)
+    means = again.mean(axis=1).to_numpy()
+    finals = pd.DataFrame(candidates).assign(search=values, confirmed=means)
+    finals.insert(0, "trial", trials)
+    winner = int((sign * means).argmin())
+    lead = sign * (again.iloc[-1] - again.iloc[winner])
+    if lead.mean() <= lead.std() / deals**0.5:  # of one deal there is no standard error
+        winner = len(candidates) - 1
+    logger.info("%s: %s", type(model).__name__, candidates[winner])
+    return Decision(dict(candidates[winner]), float(means[winner]), finals, study)
+
+
+def confirm(
+    model: Recommender,
+    development: Development,
+    candidates: Sequence[Mapping[str, Any]],
+    *,
+    deals: int = 5,
+    seed: int = 0,
+    metric: str | None = None,
+) -> pd.DataFrame:
+    """Measure candidates, each some of the model's parameters, on other divisions of the ratings.
+
+    The training and validation parts are put together and dealt anew at random, `deals` times, each
+    part as large as before. Returns a row a candidate, in the order given, and a column a deal.
+    """
+    if deals < 1:
+        raise RecsysError(f"deals is {deals}; the ratings are dealt at least once")
+    metric = metric_of(model) if metric is None else metric
+    whole = splits.merge(development.train, development.valid)
+    share = len(development.valid) / len(whole)
+    found = np.empty((len(candidates), deals))
+    with bar(total=found.size, desc=f"confirm {type(model).__name__}") as steps:
+        for deal in range(deals):
+            rng = np.random.default_rng([seed, deal])
+            train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
+            part = replace(development, train=train, valid=valid)
+            for row, params in enumerate(candidates):
+                fresh = part.fit(model.unfitted(**params), progress=False)
+                found[row, deal] = _measure(fresh, part, metric)
+                steps.update()
+    return pd.DataFrame(found, columns=pd.RangeIndex(1, deals + 1, name="deal"))
+
+
+def some_users(development: Development, limit: int = ENOUGH, seed: int = 0) -> Development:
+    """Return the ratings of as many users, drawn at random, as have at most `limit` together.
+
+    Users and items keep their index. What has no more than `limit` ratings, training and validation
+    together, is returned as it is.
+    """
+    counts = development.train.by_user.counts + development.valid.by_user.counts
+    if counts.sum() <= limit:
+        return development
+    drawn = splits.draw_users(counts, limit, seed)
+    train, valid = (
+        part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
+    )
+    return replace(development, train=train, valid=valid)
+
+
+def _measure(model: Recommender, development: Development, metric: str) -> float:
+    """Return a fitted model's metric on the validation part; the log has some of the last epoch."""
+    log = model.training_log_
+    if f"{metric}_valid" in log and model.patience is None:
+        return float(log[f"{metric}_valid"].iloc[-1])
+    return development.measure(model, [metric])[metric]
+
+
+def _suggest(trial: Trial, name: str, where: Any) -> Any:
+    if isinstance(where, CategoricalDistribution):
+        return trial.suggest_categorical(name, where.choices)
+    return trial.suggest_float(name, where.low, where.high, step=where.step, log=where.log)
+
+
+def _holds(where: Any, value: Any) -> bool:
+    if isinstance(where, CategoricalDistribution):
+        return value in where.choices
+    return isinstance(value, int | float) and where.low <= value <= where.high
+
+
+def _rounded(value: Any) -> Any:
+    """Return a number to three digits: more would be noise, and these can be read and typed."""
+    return float(f"{value:.3g}") if isinstance(value, float) else value

@@ -1,0 +1,123 @@
+"""Processes and threads: every way to start one ends in an answer, on every layer of Numba's."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+
+import numba
+import numpy as np
+import pytest
+
+from recsys_lib.kernels import threads
+
+SECONDS = 240  # to compile, where nothing is cached; a hang is longer
+
+MODEL = """
+import multiprocessing, os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import numba, numpy as np, pandas as pd
+from recsys_lib import models
+from recsys_lib.ratings import Ratings
+
+pairs = np.random.default_rng(0).choice(300 * 200, 9000, replace=False)
+columns = {"user_id": pairs // 200, "item_id": pairs % 200, "rating": pairs % 5 + 1.0}
+
+def fit():
+    return models.ALS(n_factors=8, n_epochs=2).fit(Ratings.from_frame(pd.DataFrame(columns)))
+
+def ask(k):
+    return tuple(MODEL.recommend_for({k % 200: 4.0})["item_id"])
+
+def fitted(_):
+    return fit().item_rows_.tobytes()
+
+"""
+ASK = """
+MODEL = fit()
+numba.set_num_threads(1)
+expected = [ask(k) for k in range(200)]
+numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+with ThreadPoolExecutor(8) as pool:
+    assert list(pool.map(ask, range(200))) == expected
+    assert set(pool.map(fitted, range(4))) == {MODEL.item_rows_.tobytes()}
+print("answered")
+"""
+PROCESSES = """
+MODEL = fit()
+if __name__ == "__main__":
+    context = multiprocessing.get_context("METHOD")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        assert list(pool.map(ask, range(20))) == [ask(k) for k in range(20)]
+        assert set(pool.map(fitted, range(2))) == {MODEL.item_rows_.tobytes()}
+    print("answered")
+"""
+PLAIN = """
+MODEL = models.BiasALS(n_epochs=2).fit(Ratings.from_frame(pd.DataFrame(columns)[:50]))
+table = MODEL.recommend_for({3: 4.0}, n=3)
+print("answered", table["item_id"].tolist(), table["score"].round(4).tolist())
+"""
+
+
+def run(folder, text, **env):
+    """Return what a script printed; it must end well, and in time."""
+    script = folder / "script.py"
+    script.write_text(MODEL + text)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script],
+        env={**os.environ, **env}, capture_output=True, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("layer", ["default", "omp", "tbb", "workqueue"])
+def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer):
+    env = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"}
+    probe = "import numba; numba.get_num_threads()"
+    found = subprocess.run([sys.executable, "-c", probe], env={**os.environ, **env}, check=False)
+    if found.returncode:
+        pytest.skip(f"Numba has no {layer} here")
+    assert run(tmp_path, ASK, **env) == "answered\n"
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    text = PROCESSES.replace("METHOD", method)
+    assert run(tmp_path, text, NUMBA_NUM_THREADS="2") == "answered\n"
+
+
+def test_without_the_compiler_the_answer_is_the_same(tmp_path):
+    compiled = run(tmp_path, PLAIN)
+    assert compiled.startswith("answered [")
+    assert run(tmp_path, PLAIN, NUMBA_DISABLE_JIT="1") == compiled
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 7])
+def test_every_part_is_done_once(most):
+    done, parts = [], min(most, numba.get_num_threads())
+    threads.share(most, lambda *args: done.append(args), "more")
+    assert sorted(done) == [(part, parts, "more") for part in range(parts)]
+
+
+def test_several_parts_are_under_way_at_once():
+    if numba.get_num_threads() < 2:
+        pytest.skip("one thread only")
+    meet = threading.Barrier(2)
+    threads.share(2, lambda part, parts: meet.wait(timeout=60))
+
+
+def test_what_fails_in_a_part_is_raised():
+    def fail(part, parts):
+        if part == parts - 1:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        threads.share(numba.get_num_threads(), fail)
+
+
+def test_work_for_nobody_returns_at_once():
+    threads.share(0, lambda *_: np.testing.assert_(False))

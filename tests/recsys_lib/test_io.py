@@ -1,0 +1,65 @@
+import os
+
+import numpy as np
+import pytest
+
+from recsys_lib import io
+from recsys_lib.errors import DataError
+
+
+@pytest.fixture
+def saved(tmp_path):
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array(["é", ""], object)}
+    io.save_arrays(tmp_path / "file", arrays, {"k": np.float32(0.5)})
+    return tmp_path / "file"
+
+
+def test_what_was_saved_comes_back_and_the_same_is_the_same_bytes(saved, tmp_path):
+    arrays, meta = io.load_arrays(saved)
+    assert arrays["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert arrays["b"].tolist() == ["é", ""]
+    assert meta == {"k": 0.5}
+    for _ in range(3):
+        io.save_arrays(tmp_path / "again", arrays, meta)
+        assert (tmp_path / "again").read_bytes() == saved.read_bytes()
+
+
+def test_no_changed_bit_is_let_in(saved):
+    whole = saved.read_bytes()
+    for place in range(len(whole)):
+        saved.unlink()
+        saved.write_bytes(
+            whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]
+        )
+        with pytest.raises(DataError):
+            io.load_arrays(saved)
+
+
+def test_a_cut_or_grown_file_is_refused(saved):
+    whole = saved.read_bytes()
+    for other in (*(whole[:n] for n in range(0, len(whole), 7)), whole + b"\0"):
+        saved.unlink()
+        saved.write_bytes(other)
+        with pytest.raises(DataError, match="was not saved by this library, or is cut"):
+            io.load_arrays(saved)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_file_has_the_rights_that_the_umask_leaves(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        io.save_arrays(tmp_path / "file", {"a": np.zeros(2)}, {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_file_and_folder_are_on_the_disk_before_the_name_is_trusted(tmp_path, monkeypatch):
+    calls, fsync, replace = [], os.fsync, type(tmp_path).replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (calls.append("fsync"), fsync(handle)))
+    monkeypatch.setattr(
+        type(tmp_path), "replace", lambda *ends: (calls.append("rename"), replace(*ends))
+    )
+    io.save_arrays(tmp_path / "file", {"a": np.zeros(2)}, {})
+    assert calls == ["fsync", "rename", "fsync"]
