@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import finish
+import ledger
 import nbformat
 import supplies
 import yaml
@@ -59,6 +60,9 @@ def stage(results: Results, folder: Path) -> None:
     shutil.copy(ROOT / "_toc.yml", folder)
     settings = yaml.safe_dump(configuration(results), allow_unicode=True)
     (folder / "_config.yml").write_text(settings, "utf-8")
+    claims = folder / ledger.PAGE
+    done = [chapter.path for chapter in results.chapters]
+    claims.write_text(ledger.page(done, claims.read_text("utf-8")), "utf-8")
     (folder / "notebooks").mkdir()
     for chapter in results.chapters:
         notebook = nbformat.read(chapter.path, as_version=4)

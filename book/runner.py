@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ledger
 import nbformat
 import papermill
 import profiles
@@ -155,7 +156,9 @@ def run_chapter(
     record.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     figures = folder / "figures" / source.stem
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(figures))
+    claims = ledger.path_of(path)
+    claims.unlink(missing_ok=True)
+    os.environ.update(RECSYS_FIGURES=str(figures), RECSYS_CLAIMS=str(claims), RECSYS_PROGRESS="off")
     notebook = parameterize(source, values)
     failure = None
     with watch.following():
@@ -163,6 +166,7 @@ def run_chapter(
             papermill.execute_notebook(
                 notebook,
                 path,
+                engine_name="course",
                 progress_bar=False,
                 request_save_on_cell_execute=False,
                 cwd=NOTEBOOKS,
@@ -172,12 +176,17 @@ def run_chapter(
             )
         except (PapermillExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel) as error:
             failure = error
-    status = "failed" if failure else "ran"
+    lost = [] if failure else ledger.lost(path)
+    status = "failed" if failure or lost else "ran"
     watch.done(f"{status} in {clock(watch.seconds)}")
     chapter = Chapter(source.stem, path, status, round(watch.seconds, 1), watch.peak)
-    if failure is None:
+    if lost:
+        say("\n".join([f"{source.stem} makes claims that must hold here:", *lost]))
+        mark(path, "Of this chapter's claims, some that must hold on these data do not")
+    elif failure is None:
         kept = {"key": key, "seconds": chapter.seconds, "peak": chapter.peak}
         record.write_text(json.dumps(kept), "utf-8")
+    if failure is None:
         return chapter
     late = isinstance(failure, CellTimeoutError)
     what = f"passed its limit of {clock(watch.limit)} at" if late else "failed at"
@@ -186,7 +195,7 @@ def run_chapter(
     say(lines if watch.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
     if not path.exists():  # too late, or the kernel died: papermill has saved nothing
         nbformat.write(notebook, path)
-    mark(path, f"This chapter {what} {watch.state}")
+    mark(path, f"This chapter {what} {watch.state}. What follows is incomplete")
     return chapter
 
 
@@ -200,9 +209,9 @@ def parameterize(source: Path, values: profiles.Values) -> Any:
 
 
 def mark(path: Path, message: str) -> None:
-    """Say at the top of a failed chapter's page that it is incomplete, in place of papermill."""
+    """Say at the top of a failed chapter's page what is wrong, in place of papermill."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = remove_error_markers(notebook).cells
-    text = f":::{{danger}}\n{message}. What follows is incomplete.\n:::"
+    text = f":::{{danger}}\n{message}.\n:::"
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(text))
     nbformat.write(notebook, path)

@@ -1,0 +1,52 @@
+"""The engine: expressions in Markdown cells become text, and their errors failures."""
+
+import nbformat
+import papermill
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from papermill.exceptions import PapermillExecutionError
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A function that runs cells by the engine and returns those of the executed notebook."""
+
+    def run(*cells):
+        notebook = new_notebook(cells=list(cells))
+        kernel = {"name": "python3", "language": "python", "display_name": ""}
+        notebook.metadata.kernelspec = kernel
+        source, out = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+        nbformat.write(notebook, source)
+        options = {"progress_bar": False, "extra_arguments": ["--log-level=50"]}
+        try:
+            papermill.execute_notebook(source, out, engine_name="course", **options)
+        finally:
+            run.cells = nbformat.read(out, as_version=4).cells
+        return run.cells
+
+    return run
+
+
+def test_an_expression_has_its_value_right_after_the_cells_before_it(run):
+    cells = run(
+        new_code_cell("x = 1.25"),
+        new_markdown_cell('{eval}`f"{x:.3f}"`, {eval}`x`, {eval}`"it\'s"` and {eval}`str([x])`'),
+        new_code_cell("x = 2"),
+        new_markdown_cell("x is {eval}`x`."),
+    )
+    assert cells[1].source == "1.250, 1.25, it's and [1.25]"
+    assert cells[3].source == "x is 2."
+
+
+def test_a_markdown_form_is_preferred_and_code_left_alone(run):
+    shown = "class A:\n    def _repr_markdown_(self): return '*a*'\na = A()"
+    fenced = "```python\n{eval}`a`\n```"
+    cells = run(new_code_cell(shown), new_markdown_cell(f"{{eval}}`a`\n\n{fenced}\n\n{{eval}}`1`"))
+    assert cells[1].source == f"*a*\n\n{fenced}\n\n1"
+
+
+def test_an_error_names_the_cell_and_the_expression_and_ends_the_run(run):
+    with pytest.raises(PapermillExecutionError, match=r"`nope` of Markdown cell 2") as caught:
+        run(new_code_cell("x = 1"), new_markdown_cell("{eval}`x` {eval}`nope`"), new_code_cell("x"))
+    assert caught.value.ename == "NameError"
+    assert run.cells[-1].outputs == []

@@ -1,0 +1,159 @@
+"""The chapters' form: prose in Markdown, results computed, conclusions claimed."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+
+from course.inline import expressions
+
+# Chapters that keep to it: those still to be converted are not on the list.
+CONVERTED: tuple[str, ...] = ()
+CELLS, WORDS = 60, 3000
+OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**")
+SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
+# Numbers that are no results: what a question assumes, a level by convention, a name.
+ALLOWED: dict[str, list[str]] = {}
+NO_PROSE = re.compile(
+    r"^```.*?^```|\$\$.*?\$\$|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|<[^>]+>", re.MULTILINE | re.DOTALL
+)
+RESULT = re.compile(
+    r"\d\.\d|\d ?%|\bper ?cent\b|\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten) times\b"
+    r"|\btwice as\b|\bhalf as\b",
+    re.IGNORECASE,
+)
+
+
+class Chapter:
+    """A chapter's cells, as the checks want them."""
+
+    def __init__(self, path):
+        self.name = path.stem
+        self.cells = nbformat.read(path, as_version=4).cells
+        self.markdown = [cell.source for cell in self.cells if cell.cell_type == "markdown"]
+        self.code = [cell.source for cell in self.cells if cell.cell_type == "code"]
+        self.asked = [one for source in self.markdown for one in expressions(source)]
+
+    def number(self, tested):
+        """Number of the first cell that passes a test."""
+        return next(number for number, cell in enumerate(self.cells) if tested(cell))
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def folded(cell):
+    """Whether a code cell is folded in the site and in JupyterLab."""
+    hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+    return hidden and bool({"hide-cell", "hide-input"} & {*tags(cell)})
+
+
+def prose_of(source):
+    """A Markdown cell without code, math, roles, addresses and HTML."""
+    return NO_PROSE.sub(" ", source)
+
+
+@pytest.fixture(params=CONVERTED)
+def chapter(root, request):
+    return Chapter(root / "notebooks" / f"{request.param}.ipynb")
+
+
+def test_no_code_writes_prose(chapter):
+    """Text is written in Markdown cells, where a reader finds it and can change it."""
+    assert [source for source in chapter.code if re.search(r"\b(Markdown|HTML)\b", source)] == []
+
+
+def test_results_are_not_typed(chapter):
+    found = []
+    for source in chapter.markdown:
+        for allowed in ALLOWED.get(chapter.name, []):
+            source = source.replace(allowed, "")
+        text = prose_of(source)
+        found += [text[max(hit.start() - 40, 0) : hit.end() + 20] for hit in RESULT.finditer(text)]
+    assert found == [], "write an inline expression, or allow what is no result"
+
+
+def test_a_chapter_is_short(chapter):
+    words = sum(len(re.findall(r"[^\W\d_]{2,}", prose_of(source))) for source in chapter.markdown)
+    assert len(chapter.cells) <= CELLS
+    assert words <= WORDS
+
+
+def test_every_chapter_has_the_same_sections(chapter):
+    text = "\n".join(chapter.markdown)
+    places = [text.find(part) for part in OPENING]
+    assert -1 not in places and places == sorted(places), OPENING
+    sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert sections[-len(SECTIONS) :] == SECTIONS
+    assert text.find(OPENING[-1]) < text.find("\n## ")
+
+
+def test_goals_are_actions(chapter):
+    """Each begins with a verb in its base form, and there are two exercises or more."""
+    text = "\n".join(chapter.markdown)
+    goals = re.findall(r"^\* (\w+)", text[text.find(OPENING[1]) : text.find(OPENING[2])], re.M)
+    assert 3 <= len(goals) <= 6
+    assert [goal for goal in goals if goal in {"how", "why", "that", "what", "which", "when"}] == []
+    assert text.count("{exercise}") >= 2
+
+
+def test_parameters_and_imports_are_folded_and_below_the_goals(chapter):
+    goals = chapter.number(lambda cell: OPENING[1] in cell.source)
+    for number, cell in enumerate(chapter.cells):
+        if "parameters" in tags(cell) or re.match(r"(import|from) ", cell.source):
+            assert number > goals and folded(cell), f"cell {number + 1}"
+
+
+def test_solutions_are_folded_and_checkers_are_elsewhere(chapter):
+    """Of an exercise one sees the question and a stub to start from."""
+    first = chapter.number(lambda cell: "## Exercises" in cell.source)
+    last = chapter.number(lambda cell: "## Quiz" in cell.source)
+    exercises, solutions = 0, 0
+    for number, cell in enumerate(chapter.cells[first:last], first + 1):
+        exercises += cell.source.count("{exercise}")
+        if cell.cell_type == "code":
+            assert "def check" not in cell.source, f"cell {number}: it belongs to course/exercises"
+            solutions += folded(cell)
+            assert folded(cell) or "..." in cell.source, f"cell {number}: neither stub nor folded"
+        elif "Solution" in cell.source:
+            assert re.search(r"\{admonition\} Solution\n:class: dropdown", cell.source)
+    assert solutions >= exercises > 0
+
+
+def test_inline_expressions_are_python(chapter):
+    for one in chapter.asked:
+        ast.parse(one, mode="eval")
+    spread = [s for s in chapter.markdown if s.count("{eval}`") != len(expressions(s))]
+    assert spread == [], "an expression holds a backtick"
+    assert not [one for one in chapter.asked if " if " in one], "a sentence is written once"
+
+
+def test_every_claim_is_shown_and_every_verdict_is_a_claims(chapter):
+    """And they are as many as the chapter says, since their intervals are corrected for that."""
+    made, of = [], 0
+    for node in ast.walk(ast.parse("\n".join(chapter.code))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if ast.unparse(node.func.value) == "claims":
+                made.append(ast.literal_eval(node.args[0]))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Claims":
+            of = next(ast.literal_eval(word.value) for word in node.keywords if word.arg == "of")
+            assert ast.literal_eval(node.args[0]) == chapter.name
+    shown = {
+        found for one in chapter.asked for found in re.findall(r"claims\[['\"](.+?)['\"]\]", one)
+    }
+    assert sorted(made) == sorted({*made}) and {*made} == shown
+    assert len(made) == of
+
+
+def test_conclusions_are_claims(chapter):
+    """A bold sentence has a computed number; what the summary says was claimed or derived."""
+    text = "\n\n".join(chapter.markdown)
+    for block in re.split(r"\n\n+|\n(?=\* )", text):
+        sentence = re.search(r"\*\*(?:[^*]+ ){5,}[^*]+\.\*\*", block)
+        assert not sentence or "{eval}" in block, sentence
+    summary = text[text.find("## Summary") : text.find("## What is next")]
+    bullets = re.findall(r"^\* .+?(?=^\* |\Z|\n\n)", summary, re.MULTILINE | re.DOTALL)
+    assert len(bullets) >= 3
+    assert [b for b in bullets if "{eval}" not in b and "$" not in b] == []
