@@ -7,19 +7,17 @@ import os
 
 from recsys_lib import io
 from recsys_lib.errors import DataError
-from recsys_lib.models.als import ALS
+from recsys_lib.models.als import ALS, BiasALS
 from recsys_lib.models.autoencoder import AutoEncoder
 from recsys_lib.models.base import Recommender as Recommender
 from recsys_lib.models.bayesian_als import BayesianALS
-from recsys_lib.models.bias_als import BiasALS
 from recsys_lib.models.bpr import BPR
 from recsys_lib.models.ease import EASE
 from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
-from recsys_lib.models.two_tower import TwoTower
-from recsys_lib.models.two_tower_regressor import TwoTowerRegressor
+from recsys_lib.models.two_tower import TwoTower, TwoTowerRegressor
 
 __all__ = [
     "ALS",

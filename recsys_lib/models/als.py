@@ -91,15 +91,9 @@ class ALS(RatingModel):
     nu : float
         ν, how the weight grows with a row's number of ratings: 0 is the textbook's objective, 1 is
         ALS-WR (Zhou et al. 2008), ½ lets a large K do no harm.
-    n_epochs : int
-        How many times both sides are solved.
-    seed : int
-        Of the first factors. The same seed gives the same bits at any number of threads.
     popularity : float, optional
         Weight of the popularity levels' rows, as β is that of the genres' in `GenreALS`. None: the
         rows are drawn to zero.
-    patience : int, optional
-        Stop after so many epochs without a better RMSE on the validation part. None: never.
 
     Attributes
     ----------
@@ -211,9 +205,6 @@ class ALS(RatingModel):
         rmse = float(np.sqrt(sse / len(train)))
         return {"loss": self.loss(sse, penalties), "rmse_train": rmse}
 
-    def _finish(self) -> None:
-        del self._orders
-
     def loss(self, sse: float, penalties: np.ndarray) -> float:
         """Return L, given Σ (r - r̂)² and, of both sides, Σ n^ν (x - m)² (K + 1,)."""
         of_features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
@@ -317,6 +308,34 @@ class ALS(RatingModel):
         row = np.empty((1, self.n_factors + 1), np.float32)
         self.half_step(one_row((users, values)), self.user_rows_, prior, row)
         self.item_rows_[item] = row[0]
+
+
+@dataclass(eq=False, repr=False)
+class BiasALS(ALS):
+    """r̂_ui = μ + b_u + b_i: `ALS` without factors, fitted by the same kernel.
+
+    Parameters
+    ----------
+    lam, gamma : float
+        λ and γ, weights of the residuals and of the biases. With ν = 0, γ/λ is the damping: an item
+        of n ratings keeps n / (n + γ/λ) of its mean deviation.
+    nu : float
+        ν, how the weight of a bias grows with its number of ratings.
+    """
+
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        "gamma": FloatDistribution(0.1, 10.0, log=True),
+        "nu": FloatDistribution(0.0, 0.6),
+    }
+
+    n_factors: ClassVar[int] = 0  # type: ignore[misc]
+    tau: ClassVar[float] = 1.0  # type: ignore[misc] # of no effect: there are no factors to weigh
+    seed: ClassVar[int] = 0  # type: ignore[misc] # likewise
+    popularity: ClassVar[float | None] = None  # type: ignore[misc]
+
+    gamma: float = above(0, 2.5)
+    nu: float = at_least(0, 0.0)
+    n_epochs: int = above(0, 10)
 
 
 def by_length(ratings: CSR) -> np.ndarray:

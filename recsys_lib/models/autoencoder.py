@@ -9,16 +9,9 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from recsys_lib.errors import RecsysError
-from recsys_lib.models.network import (
-    NetworkModel,
-    as_array,
-    flattened,
-    layers,
-    product,
-    unflattened,
-)
-from recsys_lib.models.parameters import one_of
+from recsys_lib.models import network
+from recsys_lib.models.network import NetworkModel, as_array, product
+from recsys_lib.models.parameters import one_of, widths
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -49,25 +42,10 @@ class AutoEncoder(NetworkModel):
         Widths of the layers on the way in.
     loss : {"multinomial", "bce"}
         What is minimised, by AdamW, as a mean over users.
-    threshold : float, optional
-        Ratings of at least this are likes; None: every rating is one.
-    learning_rate, weight_decay : float
-        Of AdamW.
     dropout : float
         Share of the likes that each batch leaves out on the way in.
     batch_size : int
         Users.
-    n_epochs : int
-        At most so many.
-    patience : int, optional
-        Stop after so many epochs without a better one, and keep the best. None: never stop, and
-        keep the last.
-    stop_on : {"ndcg", "loss"}
-        What makes an epoch better: NDCG@10 or the loss on the validation part.
-    seed : int
-        The same seed gives the same numbers on a processor with as many threads.
-    device : str
-        "cpu", "cuda", or "auto": CUDA where there is one.
 
     Attributes
     ----------
@@ -79,8 +57,8 @@ class AutoEncoder(NetworkModel):
     output_rows_ : (n_items, hidden[0] + 1) float32
         V, then b.
     training_log_ : DataFrame
-        A row an epoch: epoch, loss (mean over users, while learning and with dropout), loss_valid
-        (of the likes held out, among what was not shown), ndcg_valid (at 10), seconds.
+        loss is the mean over users, while learning and with dropout, loss_valid that of the likes
+        held out, among what was not shown.
 
     References
     ----------
@@ -97,17 +75,11 @@ class AutoEncoder(NetworkModel):
     }
     ends_in_bias: ClassVar[bool] = True
 
-    hidden: tuple[int, ...] = (256, 128)
+    hidden: tuple[int, ...] = widths((256, 128), least=1)
     loss: str = one_of(LOSSES, "multinomial")
     input_rows_: np.ndarray = field(init=False)
     inner_: np.ndarray = field(init=False)
     output_rows_: np.ndarray = field(init=False)
-
-    def check_parameters(self) -> None:
-        """See `Parameters.check_parameters`."""
-        super().check_parameters()
-        if not self.hidden or min(self.hidden) < 1:
-            raise RecsysError(f"hidden is {self.hidden!r}; it holds one width or more, above 0")
 
     @property
     def _sizes(self) -> list[int]:
@@ -131,7 +103,7 @@ class AutoEncoder(NetworkModel):
         net: Any = nn.Module()
         net.rows = nn.EmbeddingBag(len(counts), self._sizes[0], mode="sum")
         net.biases = nn.Parameter(torch.zeros(self._sizes[0]))
-        net.layers = layers([*self._sizes, len(counts)])
+        net.layers = network.layers([*self._sizes, len(counts)])
         nn.init.xavier_uniform_(net.rows.weight)
         with torch.no_grad():
             # Of items that nobody liked, the rows would stay the noise that they began as.
@@ -167,12 +139,8 @@ class AutoEncoder(NetworkModel):
     def _export(self) -> None:
         *inner, weights, biases = self._net.layers.parameters()
         self.input_rows_ = as_array(self._net.rows.weight)
-        self.inner_ = flattened([self._net.biases, *inner])
+        self.inner_ = network.flattened([self._net.biases, *inner])
         self.output_rows_ = np.hstack([as_array(weights), as_array(biases)[:, None]])
-
-    def _finish(self) -> None:
-        super()._finish()
-        del self._likes
 
     # ---- serving: a user is the forward pass of the likes
 
@@ -181,7 +149,7 @@ class AutoEncoder(NetworkModel):
         likes, sizes = _of_length_1(self.liked(ratings)), self._sizes
         biases, rest = np.split(self.inner_, sizes[:1])
         rows = np.tanh(product(likes, self.input_rows_) + biases)
-        for weights, biases in unflattened(rest, sizes):
+        for weights, biases in network.unflattened(rest, sizes):
             rows = np.tanh(product(rows, weights) + biases)
         return np.hstack([rows, np.zeros((len(rows), 1), np.float32)])
 

@@ -29,7 +29,25 @@ class Recommender(Lists):
     """Base class of the models: see the module's text.
 
     Parameters of a model are the fields of its dataclass. What `fit` learns are the attributes that
-    end in an underscore; they are what `save` writes.
+    end in an underscore; they are what `save` writes. What many models have is described here.
+
+    Parameters
+    ----------
+    n_epochs : int
+        How many passes over the training part are made, at most.
+    patience : int, optional
+        Stop after so many epochs without a better value of `monitor` on the validation part, and
+        keep the best. None: never stop, and keep the last.
+    seed : int
+        Of all that is random. The same seed gives the same bits at any number of threads.
+    threshold : float, optional
+        Of models that learn from likes: ratings of at least this are likes; None: every rating is.
+
+    Attributes
+    ----------
+    training_log_ : DataFrame
+        A row an epoch: epoch, what `_epoch` and `_validate` return, seconds. Of the validation
+        part, models of ratings log rmse_valid, models of likes ndcg_valid (at 10).
     """
 
     predicts_ratings: ClassVar[bool] = False
@@ -43,7 +61,10 @@ class Recommender(Lists):
     # ---- what a model writes
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        """Set what fitting starts from. `_rng`, if there is a seed, and `_valid` are there."""
+        """Set what fitting starts from. `_rng`, if there is a seed, and `_valid` are there.
+
+        Attributes that begin with an underscore last as long as the fit.
+        """
         raise NotImplementedError
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
@@ -53,9 +74,6 @@ class Recommender(Lists):
     def _validate(self) -> dict[str, float]:
         """Return what the log shows of the validation part; NaN where there is none."""
         return {}
-
-    def _finish(self) -> None:
-        """Do what is left after the last epoch."""
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what a run needs to go on, beside what was learnt: arrays, and what JSON knows."""
@@ -92,7 +110,6 @@ class Recommender(Lists):
         train: Ratings,
         valid: Ratings | None = None,
         *,
-        valid_input: Ratings | None = None,
         items: pd.DataFrame | None = None,
         users: pd.DataFrame | None = None,
         callback: Callback | None = None,
@@ -107,8 +124,6 @@ class Recommender(Lists):
         train, valid : Ratings
             Parts of one split: they share users and items. `valid` is measured after each epoch;
             where the model has `patience`, it decides when to stop and which epoch is kept.
-        valid_input : Ratings, optional
-            What is known of the users of `valid`, where those are strangers to `train`.
         items, users : DataFrame, optional
             What is known of items (``item_id``, ``genres``, ...) and of users (``user_id``, ...),
             for models that read it.
@@ -130,7 +145,7 @@ class Recommender(Lists):
             A part is empty or numbers other users or items than `train`.
         """
         self.check_parameters()
-        parts = {"train": train, "valid": valid, "valid_input": valid_input}
+        parts = {"train": train, "valid": valid}
         for name, part in parts.items():
             if not isinstance(part, Ratings) and (part is not None or name == "train"):
                 raise DataError(
@@ -146,7 +161,7 @@ class Recommender(Lists):
                 )
         if hasattr(self, "seed"):
             self._rng = np.random.default_rng(self.seed)
-        self._valid, self._valid_input = valid, valid_input
+        self._valid = valid
         self._remember(train)
         self._init(train, items, users)
         run = Run(run_dir, type(self).__name__, self.get_params(), parts)
@@ -157,8 +172,8 @@ class Recommender(Lists):
         else:
             run.start_anew()
         self._train(train, run, callback, progress)
-        self._finish()
-        del self._valid, self._valid_input
+        for name in [name for name in vars(self) if name[0] == "_" and name != "_known"]:
+            delattr(self, name)  # what only training needs
         return self
 
     def _train(

@@ -127,7 +127,7 @@ class BayesianALS(RatingModel):
         if s >= 0:
             self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
             self.item_means_[:, s] = items.centres
-            self.user_variances_ += 1 / noise.precisions
+            self.user_variances_ += (1 / noise.precisions - self.user_variances_) / (s + 1)
             self.prior_means_[s], self.prior_precisions_[s] = users.means[0], users.Lambda
             self.noise_variances_[s] = noise.variance
         return {
@@ -140,8 +140,6 @@ class BayesianALS(RatingModel):
         valid, kept = self._valid, self._draw - self.n_burn
         if valid is None or len(valid) == 0:
             return {"rmse_valid": float("nan")}
-        if self._valid_input is not None:  # strangers need all draws
-            return super()._validate() if kept == self.n_samples else {"rmse_valid": float("nan")}
         draws = self._users.rows[:, None], self._items.centres[:, None]
         mean = self._moments(*draws, valid.user_of_rating(), valid.by_user.indices)[0]
         if kept > 0:
@@ -149,10 +147,6 @@ class BayesianALS(RatingModel):
             mean = (self._valid_sum / kept).astype(np.float32)
         error = mean.clip(*self.scale_) - valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
-
-    def _finish(self) -> None:
-        self.user_variances_ /= self.n_samples
-        del self._users, self._items, self._noise, self._valid_sum, self._draw
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, meta = super()._checkpoint()

@@ -116,18 +116,13 @@ class BPR(ImplicitFeedbackModel):
             )
         return {"loss": float(loss / drawn), "auc_train": float(in_order / drawn)}
 
-    def _finish(self) -> None:
-        del self._blocks
-
     def _validate(self) -> dict[str, float]:
         if self._valid is None or len(self._valid) == 0:
             return {"ndcg_valid": float("nan"), "auc_valid": float("nan")}
         liked = self.liked(self._valid.by_user)
         users = np.flatnonzero(liked.counts > 0)
-        strangers = self._valid_input
-        known = self._known.take(users) if strangers is None else strangers.by_user.take(users)
-        vectors = self.multipliers(self.vectors(users if strangers is None else known))
-        wanted = liked.take(users)
+        vectors = self.multipliers(self.vectors(users))
+        known, wanted = self._known.take(users), liked.take(users)
         areas = user_auc(
             vectors, self.item_rows_,
             known.indptr, known.indices, wanted.indptr, wanted.indices,

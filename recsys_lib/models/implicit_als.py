@@ -111,9 +111,6 @@ class ImplicitALS(ImplicitFeedbackModel):
             raise RecsysError(f"there is no solution: tau {self.tau!r} is too small for float32")
         return {"loss": loss}
 
-    def _finish(self) -> None:
-        del self._users, self._items
-
     def _weighted(self, likes: CSR) -> CSR:
         """Return the likes with c - 1, how much more they count than no like, for values."""
         if not self.by_value:

@@ -47,9 +47,8 @@ class ImplicitFeedbackModel(Recommender):
             return {"ndcg_valid": float("nan")}
         liked = self.likes_of(self._valid, "validation")
         users = some_of(np.flatnonzero(liked.counts > 0).astype(np.int32))
-        who = users if self._valid_input is None else self._valid_input.by_user.take(users)
         wanted = liked.take(users)
-        hits = ranking.find_hits(self.rank(who, VALID_N)[0], wanted.indptr, wanted.indices)
+        hits = ranking.find_hits(self.rank(users, VALID_N)[0], wanted.indptr, wanted.indices)
         return {"ndcg_valid": float(metrics.ndcg_at_k(hits, wanted.counts).mean())}
 
 

@@ -36,6 +36,19 @@ class NetworkModel(ImplicitFeedbackModel):
 
     A network's `_init` ends with `_start`. It also writes `_batch_loss`, `_valid_loss` and
     `_export`, and the methods that every model writes.
+
+    Parameters
+    ----------
+    learning_rate, weight_decay : float
+        Of AdamW.
+    dropout : float
+        Share of what goes in that each batch leaves out; each network says of what.
+    batch_size : int
+        Examples; each network says of what.
+    stop_on : {"ndcg", "loss"}
+        What makes an epoch better: NDCG@10 or the loss on the validation part.
+    device : str
+        "cpu", "cuda", or "auto": CUDA where there is one.
     """
 
     _full_batches: ClassVar[bool] = False  # whether a last batch of fewer examples is left out
@@ -144,13 +157,8 @@ class NetworkModel(ImplicitFeedbackModel):
         with repeatable(0), torch.no_grad():
             for start in range(0, len(users), VALID_AT_A_TIME):
                 some = users[start : start + VALID_AT_A_TIME]
-                if self._valid_input is None:
-                    vectors, shown = self.vectors(some), self._known.take(some)
-                else:
-                    shown = self._valid_input.by_user.take(some)
-                    vectors = self.vectors(shown)
-                scores = self._tensor(self.multipliers(vectors)) @ items.T
-                scores[self._pairs_of(self.liked(shown))] = NEVER
+                scores = self._tensor(self.multipliers(self.vectors(some))) @ items.T
+                scores[self._pairs_of(self.liked(self._known.take(some)))] = NEVER
                 loss, n = self._valid_loss(scores, self._target(asked.take(some)))
                 sums += loss.item(), n
         return float(sums[0] / sums[1])
@@ -170,9 +178,6 @@ class NetworkModel(ImplicitFeedbackModel):
         weights, moments = torch.load(file, map_location=self._device, weights_only=True)
         self._net.load_state_dict(weights)
         self._optimizer.load_state_dict(moments)
-
-    def _finish(self) -> None:
-        del self._net, self._optimizer, self._device, self._examples, self._per_example
 
     # ---- from arrays to tensors
 

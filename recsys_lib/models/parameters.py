@@ -7,6 +7,7 @@ outside before anything is learnt. The rest follows scikit-learn.
 from __future__ import annotations
 
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -33,6 +34,11 @@ def number(default: Any) -> Any:
 def share(default: float) -> Any:
     """Declare a number from 0 to below 1."""
     return field(default=default, metadata={"at_least": 0, "below": 1})
+
+
+def widths(default: tuple[int, ...], least: int) -> Any:
+    """Declare a sequence of whole numbers above 0, of `least` or more of them."""
+    return field(default=default, metadata={"widths": least})
 
 
 def one_of(options: tuple[str, ...], default: str) -> Any:
@@ -99,6 +105,10 @@ def _refusal(value: Any, kind: str, limits: Any) -> str:
     if "one_of" in limits:
         words = " or ".join(map(repr, limits["one_of"]))
         return "" if value in limits["one_of"] else words
+    if "widths" in limits:
+        least = limits["widths"]
+        fits = isinstance(value, Sequence) and len(value) >= least and all(map(_is_width, value))
+        return "" if fits else f"a sequence of {least} or more whole numbers above 0"
     low = limits.get("above", limits.get("at_least"))
     if low is None:
         return ""
@@ -115,3 +125,7 @@ def _refusal(value: Any, kind: str, limits: Any) -> str:
         return f"a {'whole ' if whole else ''}number, {wanted}"
     fits = value > low if "above" in limits else value >= low  # neither is true of NaN
     return "" if fits and value < limits.get("below", float("inf")) else wanted
+
+
+def _is_width(one: Any) -> bool:
+    return isinstance(one, numbers.Integral) and not isinstance(one, bool) and one > 0

@@ -71,7 +71,7 @@ class RatingModel(Recommender):
         valid = self._valid
         if valid is None or len(valid) == 0:
             return {"rmse_valid": float("nan")}
-        who = np.arange(valid.n_users) if self._valid_input is None else self._valid_input.by_user
-        error = self.predict_pairs(who, valid.user_of_rating(), valid.by_user.indices)
+        everyone = np.arange(valid.n_users)
+        error = self.predict_pairs(everyone, valid.user_of_rating(), valid.by_user.indices)
         error -= valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}

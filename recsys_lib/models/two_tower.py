@@ -10,21 +10,17 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 
-from recsys_lib.errors import RecsysError
 from recsys_lib.features import attributes
-from recsys_lib.models.network import (
-    NetworkModel,
-    as_array,
-    flattened,
-    layers,
-    product,
-    unflattened,
-)
-from recsys_lib.models.parameters import above, at_least, share
+from recsys_lib.models import network
+from recsys_lib.models.network import NetworkModel, product
+from recsys_lib.models.parameters import above, at_least, share, widths
+from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
     import torch
+
+FARTHEST = 3.0  # standard deviations: how much an odd value can weigh in a history
 
 
 @dataclass(eq=False, repr=False)
@@ -54,16 +50,10 @@ class TwoTower(NetworkModel):
         T: the lower, the more a score can say.
     history_size : int
         Likes in a history in training; of more, as many are drawn anew for each batch.
-    threshold : float, optional
-        Ratings of at least this are likes; None: every rating is one.
-    learning_rate, weight_decay : float
-        Of AdamW.
     dropout : float
         Share of the items that lose their vector, and of the users that lose their features.
     batch_size : int
         Likes.
-    n_epochs, patience, stop_on, seed, device
-        As in `AutoEncoder`.
 
     Attributes
     ----------
@@ -78,8 +68,8 @@ class TwoTower(NetworkModel):
     content_names_, feature_names_ : list of str
         What the towers read of items and of users: see `recsys_lib.features.attributes`.
     training_log_ : DataFrame
-        A row an epoch: epoch, loss (mean over likes, in the batches' contests), loss_valid (of the
-        likes held out, among all items that were not shown), ndcg_valid (at 10), seconds.
+        loss is the mean over likes in the batches' contests, loss_valid that over the likes held
+        out, among all items that were not shown.
 
     Notes
     -----
@@ -104,7 +94,7 @@ class TwoTower(NetworkModel):
 
     n_factors: int = above(0, 64)
     width: int = above(0, 64)
-    hidden: tuple[int, ...] = (128,)
+    hidden: tuple[int, ...] = widths((128,), least=0)
     temperature: float = above(0, 0.1)
     history_size: int = above(0, 30)
     _: KW_ONLY
@@ -120,12 +110,6 @@ class TwoTower(NetworkModel):
     content_names_: list[str] = field(init=False)
     feature_names_: list[str] = field(init=False)
     n_weights_: int = field(init=False)
-
-    def check_parameters(self) -> None:
-        """See `Parameters.check_parameters`."""
-        super().check_parameters()
-        if self.hidden and min(self.hidden) < 1:
-            raise RecsysError(f"hidden is {self.hidden!r}; its widths must be above 0")
 
     @property
     def n_parameters_(self) -> int:
@@ -153,8 +137,8 @@ class TwoTower(NetworkModel):
         net: Any = nn.Module()
         net.history = nn.EmbeddingBag(len(known), self.width, mode="sum")
         net.ids = nn.Embedding(len(known), self.width)
-        net.user_tower = layers(self._user_sizes)
-        net.item_tower = layers([self.width + content.shape[1], *self._user_sizes[1:]])
+        net.user_tower = network.layers(self._user_sizes)
+        net.item_tower = network.layers([self.width + content.shape[1], *self._user_sizes[1:]])
         net.register_buffer("content", torch.from_numpy(content), persistent=False)
         for rows in (net.history.weight, net.ids.weight):
             nn.init.kaiming_uniform_(rows)
@@ -197,7 +181,6 @@ class TwoTower(NetworkModel):
         return self._ended(self._net.item_tower(rows))
 
     def _ended(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return vectors from what a tower's last layer gives."""
         from torch.nn import functional
 
         return functional.normalize(rows, dim=1) if self._unit else rows
@@ -214,15 +197,11 @@ class TwoTower(NetworkModel):
     def _export(self) -> None:
         import torch
 
-        self.history_rows_ = as_array(self._net.history.weight)
-        self.user_layers_ = flattened(self._net.user_tower.parameters())
+        self.history_rows_ = network.as_array(self._net.history.weight)
+        self.user_layers_ = network.flattened(self._net.user_tower.parameters())
         with torch.no_grad():
             everything = torch.arange(len(self.item_ids_), device=self._device)
-            self.item_vectors_ = as_array(self._item_tower(everything))
-
-    def _finish(self) -> None:
-        super()._finish()
-        del self._pairs, self._users, self._log_share
+            self.item_vectors_ = network.as_array(self._item_tower(everything))
 
     # ---- serving: a user is the forward pass of likes and features
 
@@ -247,12 +226,13 @@ class TwoTower(NetworkModel):
         counts = np.repeat(history.counts, history.counts).astype(np.float32)
         mean = history._replace(values=history.values / counts)
         rows = np.hstack([product(mean, self.history_rows_), features])
-        *between, (weights, biases) = unflattened(self.user_layers_, self._user_sizes)
+        *between, (weights, biases) = network.unflattened(self.user_layers_, self._user_sizes)
         for inner, shift in between:
             rows = np.tanh(product(rows, inner) + shift)
         return self._scaled(product(rows, weights) + biases)
 
     def _scaled(self, rows: np.ndarray) -> np.ndarray:
+        """Return the vectors of `_ended`, over T."""
         lengths = np.sqrt(np.einsum("uk,uk->u", rows, rows))[:, None]
         return rows / (np.maximum(lengths, 1e-12) * np.float32(self.temperature))
 
@@ -265,12 +245,62 @@ class TwoTower(NetworkModel):
             self._append("user_features_", 0)
 
 
+@dataclass(eq=False, repr=False)
+class TwoTowerRegressor(TwoTower, RatingModel):
+    """r̂_ui = μ + σ f(u)·g(i): the two towers of `TwoTower`, fitted to values and not to likes.
+
+    Minimises the squared error, in units of the values' standard deviation σ, over the pairs that
+    were observed. A history holds all that the user rated, weighed by how far above or below the
+    mean (at most 3 σ, so that no odd value drowns the rest). The vectors have any length, and
+    there is no contest: what nobody showed the user says nothing, so that lists rank poorly.
+
+    Attributes
+    ----------
+    sigma_ : float
+        σ. The loss in `training_log_` is the mean squared error over σ², with dropout.
+    """
+
+    search_space: ClassVar[dict[str, BaseDistribution]] = {}
+    monitor: ClassVar[tuple[str, str]] = ("rmse_valid", "min")
+    _unit: ClassVar[bool] = False
+    # Not its parameters: every rating is a value to learn from.
+    threshold: ClassVar[float | None] = None  # type: ignore[misc]
+    temperature: ClassVar[float] = 1.0  # type: ignore[misc]
+    stop_on: ClassVar[str] = "rmse"  # type: ignore[misc]
+
+    sigma_: float = field(init=False)
+
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+        values = train.by_user.values
+        self.sigma_ = float(np.std(values, dtype=np.float64)) or 1.0
+        self._targets = self._standardised(values)
+        super()._init(train, items, users)
+
+    def _loss(self, users: torch.Tensor, items: torch.Tensor, examples: np.ndarray) -> torch.Tensor:
+        from torch.nn import functional
+
+        targets = self._tensor(self._targets[examples])
+        return functional.mse_loss((users * items).sum(dim=1), targets)
+
+    def _validate(self) -> dict[str, float]:
+        return RatingModel._validate(self)
+
+    def _standardised(self, values: np.ndarray) -> np.ndarray:
+        return ((values - np.float32(self.mu_)) / np.float32(self.sigma_)).astype(np.float32)
+
+    def _weighted(self, likes: CSR) -> CSR:
+        return likes._replace(values=self._standardised(likes.values).clip(-FARTHEST, FARTHEST))
+
+    def _scaled(self, rows: np.ndarray) -> np.ndarray:
+        return rows * np.float32(self.sigma_)
+
+
 def history_without(
     rated: CSR, users: np.ndarray, pairs: np.ndarray, most: int, rng: np.random.Generator
 ) -> CSR:
-    """Return for each pair a history of its user without the pair's own item.
+    """Return each pair's history: its user's row, without the pair's own item, (B, n_items).
 
-    With the item in its own history, a network would learn to look it up, and nothing else.
+    Values are divided by the length of the row.
 
     Parameters
     ----------
@@ -280,12 +310,6 @@ def history_without(
         The users of the pairs, and where the pairs stand among the values of `rated`.
     most : int
         Items in a history; of a longer one, as many are drawn, with repeats.
-    rng : Generator
-
-    Returns
-    -------
-    CSR (B, n_items)
-        A row a pair; the values are divided by the row's length.
     """
     start = rated.indptr[users]
     own, others = pairs - start, rated.indptr[users + 1] - start - 1
@@ -314,16 +338,12 @@ def in_batch_softmax(
         The pairs' items. The same item in another pair is no rival, and is left out.
     log_share : (B,)
         ln q of the items, q the probability that a pair drawn at random is the item's.
-
-    Notes
-    -----
-    Popular items are rivals more often than others, and would be pushed down for it. A rival of
-    share q counts 1 / ((B - 1) q) times, so that the sum that a pair's own item is measured against
-    is, on average, the one over all items that anybody likes.
     """
     import torch
     from torch.nn import functional
 
+    # So a rival of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is measured
+    # against is, on average, the one over all items that anybody likes.
     rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
     rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
     all_scores = torch.diagonal_scatter(rivals, scores.diagonal())

@@ -17,16 +17,15 @@ NETWORKS = ["AutoEncoder", "TwoTower", "TwoTowerRegressor"]
 
 
 @pytest.fixture(scope="module")
-def strangers(data):
-    """The parts of a split by users: train, valid, test, and what is known of the last two."""
-    return splits.strong_generalisation(data.ratings, seed=0)
+def parts(data):
+    return splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
 
 
 @pytest.fixture
-def fit(small, strangers):
+def fit(small, parts):
     def fit(name, callback=None, **params):
-        train, valid, _, known = strangers
-        return small(name, **params).fit(train, valid, valid_input=known, callback=callback)
+        train, valid, _ = parts
+        return small(name, **params).fit(train, valid, callback=callback)
 
     return fit
 
@@ -96,12 +95,13 @@ def test_parameters_without_sense_are_refused(name, params, message, fit):
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("AutoEncoder", {"hidden": ()}, "one width or more"),
+        ("AutoEncoder", {"hidden": ()}, "1 or more whole numbers above 0"),
         ("AutoEncoder", {"loss": "mse"}, "'multinomial' or 'bce'"),
         ("AutoEncoder", {"stop_on": "rmse"}, "'ndcg' or 'loss'"),
         ("AutoEncoder", {"threshold": 9.0}, "lower the threshold"),
         ("TwoTower", {"n_factors": 0}, "n_factors"),
         ("TwoTower", {"width": 0}, "width"),
+        ("TwoTower", {"hidden": (8, 0)}, "hidden"),
         ("TwoTower", {"temperature": 0.0}, "temperature"),
         ("TwoTower", {"history_size": 0}, "history_size"),
         ("TwoTower", {"threshold": 9.0}, "lower the threshold"),
@@ -127,9 +127,9 @@ def test_a_device_that_is_not_there_is_told(fit):
             fit("AutoEncoder", device="cuda")
 
 
-def test_pytorch_is_imported_only_to_train(fit, strangers, tmp_path):
+def test_pytorch_is_imported_only_to_train(fit, parts, tmp_path):
     """A fitted network serves on a machine that has no PyTorch; fitting there says what to do."""
-    user, expected = strangers[0].user_ids[0], []
+    user, expected = parts[0].user_ids[0], []
     for name in NETWORKS:
         model = fit(name, n_epochs=1)
         model.save(tmp_path / name)
