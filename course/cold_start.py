@@ -19,8 +19,7 @@ from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import OF_RATINGS, Report, compare, evaluate, possible
 from recsys_lib.kernels import ranking
-from recsys_lib.models.base import Recommender
-from recsys_lib.models.rating import RatingModel
+from recsys_lib.models.base import RatingModel, Recommender
 from recsys_lib.ratings import CSR, Ratings
 
 EDGES = (0, 5, 20)

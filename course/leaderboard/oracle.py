@@ -10,7 +10,7 @@ import pandas as pd
 
 from recsys_lib.datasets import Truth
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.rating import RatingModel
+from recsys_lib.models.base import RatingModel
 from recsys_lib.ratings import CSR, Ratings
 
 

@@ -19,9 +19,9 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.features import Features, item_features, popularity_column
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
+from recsys_lib.models.base import RatingModel
 from recsys_lib.models.known import one_row
 from recsys_lib.models.parameters import above, at_least
-from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike

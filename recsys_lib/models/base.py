@@ -14,14 +14,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution
+from scipy.sparse import csr_matrix
 
-from recsys_lib.errors import DataError
+from recsys_lib import metrics
+from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
-from recsys_lib.models.known import USERS_AT_A_TIME
 from recsys_lib.models.lists import Lists
 from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
+
+VALID_N = 10  # length of the lists that are measured after each epoch
+VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
 
 @dataclass(eq=False, repr=False)
@@ -50,13 +54,11 @@ class Recommender(Lists):
         part, models of ratings log rmse_valid, models of likes ndcg_valid (at 10).
     """
 
-    predicts_ratings: ClassVar[bool] = False
     search_space: ClassVar[dict[str, BaseDistribution]] = {}  # where `tuning` looks
     monitor: ClassVar[tuple[str, str]]  # what early stopping watches: a column, "min" or "max"
     # No annotations here: a model that has these as parameters declares them in its own order.
     n_epochs = 1
     patience = None  # type: int | None # epochs without a better one before training stops
-    _users_at_a_time: ClassVar[int] = USERS_AT_A_TIME  # whose vectors are made together to rank
 
     # ---- what a model writes
 
@@ -84,24 +86,6 @@ class Recommender(Lists):
         """Take up what `_checkpoint` returned; what was learnt is there already."""
         if meta["rng"] is not None:
             self._rng.bit_generator.state = meta["rng"]
-
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' vectors (m, D) float32 from their ratings alone: fold strangers in.
-
-        Parameters
-        ----------
-        ratings : CSR (m, n_items)
-            A row a user; columns are positions in `item_ids_`.
-        """
-        raise NotImplementedError
-
-    def item_vectors(self) -> np.ndarray:
-        """Return the items' vectors (n_items, D) float32.
-
-        A score is the product with a user's vector; where the model's `ends_in_bias`, the last
-        columns of both are added instead of multiplied. Rating models add the mean rating `mu_`.
-        """
-        raise NotImplementedError
 
     # ---- fitting
 
@@ -203,72 +187,114 @@ class Recommender(Lists):
                     callback(row)
         vars(self).update(run.best_arrays)
 
-    # ---- by index: positions in `user_ids_` and `item_ids_`
 
-    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """Return the vectors (m, D) float32 of known users, by index, or of strangers' ratings."""
-        if isinstance(who, CSR):
-            return self.user_vectors(who)
-        if self._stored is None:
-            return self.user_vectors(self._known.take(who))
-        return getattr(self, self._stored)[who]
+@dataclass(eq=False, repr=False)
+class RatingModel(Recommender):
+    """Base class of the models that predict ratings: r̂_ui = μ + the score of the vectors."""
 
-    def multipliers(self, vectors: np.ndarray) -> np.ndarray:
-        """Return what multiplies the items' vectors so that plain products put items in order.
+    predicts_ratings: ClassVar[bool] = True
+    monitor: ClassVar[tuple[str, str]] = ("rmse_valid", "min")
 
-        A user's own bias is the same for every item: a 1 takes its place, to meet the item's.
+    def predict(self, user_ids: Any, item_ids: Any) -> np.ndarray:
+        """Return the predicted ratings (n,) float32 of pairs, clipped to the scale.
+
+        Parameters
+        ----------
+        user_ids, item_ids : id or array-like (n,)
+            The data's own ids; a single one goes with all of the other.
+
+        Raises
+        ------
+        UnknownIdError
+            An id is not in the training data.
         """
-        if not self.ends_in_bias:
-            return vectors
-        vectors = vectors.copy()
-        vectors[:, -1] = 1
-        return vectors
+        users, items = self.pairs(user_ids, item_ids)
+        if len(users) > len(self.user_ids_):
+            return self.predict_pairs(np.arange(len(self.user_ids_)), users, items)
+        who, rows = np.unique(users, return_inverse=True)
+        return self.predict_pairs(who, rows.astype(np.int32), items)
 
-    def rank(
-        self, who: np.ndarray | CSR, n: int, exclude: CSR | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return each user's best `n` items and their scores, (m, n) int32 and float32.
+    def predict_pairs(
+        self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray
+    ) -> np.ndarray:
+        """Return the predicted ratings (n,) float32 of pairs by index, clipped to the scale.
 
         Parameters
         ----------
         who : (m,) int array, or CSR (m, n_items)
             Known users, or strangers' ratings.
-        n : int
-            Length of the lists.
-        exclude : CSR (m, n_items), optional
-            Items to leave out. None: what is known of the users.
-
-        Notes
-        -----
-        Ties go to the lower index; rows are padded by -1 and -inf.
+        rows, items : (n,) int32
+            Pair k is of the user in row ``rows[k]`` of `who` and of item ``items[k]``.
         """
-        m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
-        n_users, n_items = len(self.user_ids_), len(self.item_ids_)
-        # Behind this place kernels trust every index.
-        if isinstance(who, CSR):
-            who.check("who", m, n_items)
-        elif m and not (who.min() >= 0 and who.max() < n_users):
-            raise DataError(f"who must hold users' indices, from 0 to below {n_users}")
-        if exclude is not None:
-            exclude.check("exclude", m, n_items)
-        items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
-        catalogue = self.item_vectors()
-        for start in range(0, m, self._users_at_a_time):
-            part = np.arange(start, min(start + self._users_at_a_time, m))
-            some = who.take(part) if isinstance(who, CSR) else who[part]
-            if exclude is not None:
-                skip = exclude.take(part)
-            else:
-                skip = some if isinstance(some, CSR) else self._known.take(some)
-            items[part], scores[part] = self._top(self.vectors(some), catalogue, n, skip)
-        return items, scores
+        vectors = self.vectors(who)
+        out = ranking.score_pairs(self.multipliers(vectors), self.item_vectors(), rows, items)
+        own = vectors[:, -1] if self.ends_in_bias else np.zeros(len(vectors), np.float32)
+        out += (own + np.float32(self.mu_))[rows]
+        return out.clip(*self.scale_, out=out)
 
-    def _top(
-        self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
-    ) -> tuple[np.ndarray, np.ndarray]:
-        level = np.full(len(vectors), self.mu_ if self.predicts_ratings else 0, np.float32)
-        if self.ends_in_bias:
-            level += vectors[:, -1]
-        across = self.multipliers(vectors)
-        items, scores = ranking.top_n(across, catalogue, skip.indptr, skip.indices, n)
-        return items, scores + level[:, None]
+    def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the users and items of pairs, by index (n,) int32."""
+        self.check_fitted()
+        users = self.user_index.positions(user_ids)
+        items = self.item_index.positions(item_ids)
+        if len(users) != len(items) and 1 not in (len(users), len(items)):
+            raise RecsysError(f"{len(users)} users and {len(items)} items do not make pairs")
+        users, items = np.broadcast_arrays(users, items)
+        return np.ascontiguousarray(users), np.ascontiguousarray(items)
+
+    def _validate(self) -> dict[str, float]:
+        valid = self._valid
+        if valid is None or len(valid) == 0:
+            return {"rmse_valid": float("nan")}
+        everyone = np.arange(valid.n_users)
+        error = self.predict_pairs(everyone, valid.user_of_rating(), valid.by_user.indices)
+        error -= valid.by_user.values
+        return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
+
+
+@dataclass(eq=False, repr=False)
+class ImplicitFeedbackModel(Recommender):
+    """Base class of the models that learn from what was liked, and not how much.
+
+    They have a parameter `threshold`: ratings of at least this are likes; None: every rating is.
+    """
+
+    monitor: ClassVar[tuple[str, str]] = ("ndcg_valid", "max")
+    threshold = None  # type: float | None # declared by each model in its own order
+
+    def liked(self, ratings: CSR) -> CSR:
+        """Return the likes among `ratings`, in the same rows."""
+        if self.threshold is None:
+            return ratings
+        return ratings.select(ratings.values >= np.float32(self.threshold))
+
+    def likes_of(self, part: Ratings, name: str = "training") -> CSR:
+        """Return the likes of a part of the data; refuse a part without any."""
+        liked = self.liked(part.by_user)
+        if len(liked.values) == 0:
+            raise DataError(f"no rating in the {name} part is a like; lower the threshold")
+        return liked
+
+    def _validate(self) -> dict[str, float]:
+        """Return NDCG@10 on the validation part, over the users with a like in it."""
+        if self._valid is None or len(self._valid) == 0:
+            return {"ndcg_valid": float("nan")}
+        liked = self.likes_of(self._valid, "validation")
+        users = some_of(np.flatnonzero(liked.counts > 0).astype(np.int32))
+        wanted = liked.take(users)
+        hits = ranking.find_hits(self.rank(users, VALID_N)[0], wanted.indptr, wanted.indices)
+        return {"ndcg_valid": float(metrics.ndcg_at_k(hits, wanted.counts).mean())}
+
+
+def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
+    """Return the users, (n,) int ascending; of more than `most`, as many, always the same."""
+    if len(users) <= most:
+        return users
+    return np.sort(np.random.default_rng(0).permutation(users)[:most])
+
+
+def as_scipy(likes: CSR, n_items: int) -> csr_matrix:
+    """Return the matrix R (n_rows, n_items) float32 with a 1 for each like."""
+    ones = np.ones(len(likes.values), np.float32)
+    shape = len(likes.indptr) - 1, n_items
+    return csr_matrix((ones, likes.indices, likes.indptr - likes.indptr[0]), shape=shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -13,12 +12,10 @@ from scipy.special import ndtri
 from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
+from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import above, at_least
-from recsys_lib.models.rating import RatingModel
 from recsys_lib.models.sampler import NOISE_RATINGS, Noise, Side
 from recsys_lib.ratings import CSR, Ratings
-
-FROM_TABLE = ("genres", "years")  # features that are read from the table of items
 
 
 @dataclass(eq=False, repr=False)
@@ -30,8 +27,9 @@ class BayesianALS(RatingModel):
     sampling), and predictions are averaged over the draws. The weights that `ALS` needs to be told
     (τ, γ, λ) are unknowns as well, so that nothing is left to tune:
 
-    * users' rows [p_u; b_u] ~ N(m, Λ⁻¹); items' rows ~ N(Σ_f F_if f, Λ'⁻¹), F the items' features,
-      a row f of its own for each; Normal-Wishart priors on m, f, Λ and Λ';
+    * users' rows [p_u; b_u] ~ N(m, Λ⁻¹); items' rows ~ N(Σ_f F_if f, Λ'⁻¹), F the items' features
+      (genres and years, where `fit` gets a table of items), a row f of its own for each;
+      Normal-Wishart priors on m, f, Λ and Λ';
     * each user has a noise precision α_u ~ Gamma: some rate at whim, and count for less.
 
     Parameters
@@ -43,12 +41,6 @@ class BayesianALS(RatingModel):
         twice that for each item.
     n_burn : int
         Draws before those, to get from the random start to where the distribution is.
-    features : sequence of {"genres", "years", "popularity"}
-        What the items' prior means are built on; genres and years are left out where `fit` gets no
-        table of items. Popularity helps items with ratings a little and harms those without, which
-        may be of any.
-    seed : int
-        Of all draws. The same seed gives the same bits at any number of threads.
 
     Attributes
     ----------
@@ -81,7 +73,6 @@ class BayesianALS(RatingModel):
     n_factors: int = at_least(0, 32)
     n_samples: int = above(0, 60)
     n_burn: int = at_least(0, 20)
-    features: Sequence[str] = ("genres", "years")
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = field(init=False)
@@ -101,7 +92,7 @@ class BayesianALS(RatingModel):
     # ---- fitting
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        kinds = [kind for kind in self.features if items is not None or kind not in FROM_TABLE]
+        kinds = [] if items is None else ["genres", "years"]
         features = item_features(kinds, train.item_ids, train.by_item.counts, items)
         shape = self.n_samples, self.n_factors + 1
         self.feature_names_ = features.names

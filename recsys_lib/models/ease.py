@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, as_scipy
+from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
 from recsys_lib.models.parameters import above, number
 from recsys_lib.ratings import CSR, Ratings
 

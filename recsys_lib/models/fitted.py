@@ -149,7 +149,13 @@ class Fitted(Parameters):
     # ---- new ratings, without training anew
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """See `Recommender.user_vectors`."""
+        """Return users' vectors (m, D) float32 from their ratings alone: fold strangers in.
+
+        Parameters
+        ----------
+        ratings : CSR (m, n_items)
+            A row a user; columns are positions in `item_ids_`.
+        """
         raise NotImplementedError
 
     def partial_fit_users(self, user_id: Hashable, ratings: Mapping[Any, float]) -> Self:

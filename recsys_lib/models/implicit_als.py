@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.models.als import by_length
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
+from recsys_lib.models.base import ImplicitFeedbackModel
 from recsys_lib.models.parameters import above, at_least, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 

@@ -1,4 +1,4 @@
-"""Lists for users: what a model recommends, by the data's own ids."""
+"""What a fitted model says: vectors, lists for users by index or by the data's own ids."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
+from recsys_lib.models.known import USERS_AT_A_TIME
 from recsys_lib.ratings import CSR
 
 
@@ -20,17 +21,89 @@ from recsys_lib.ratings import CSR
 class Lists(Fitted):
     """What every model offers to whoever wants a list."""
 
+    predicts_ratings: ClassVar[bool] = False
     ends_in_bias: ClassVar[bool] = False  # the vectors' last column is added, not multiplied
+    _users_at_a_time: ClassVar[int] = USERS_AT_A_TIME  # whose vectors are made together to rank
+
+    def item_vectors(self) -> np.ndarray:
+        """Return the items' vectors (n_items, D) float32.
+
+        A score is the product with a user's vector; where the model's `ends_in_bias`, the last
+        columns of both are added instead of multiplied. Rating models add the mean rating `mu_`.
+        """
+        raise NotImplementedError
+
+    # ---- by index: positions in `user_ids_` and `item_ids_`
+
+    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
+        """Return the vectors (m, D) float32 of known users, by index, or of strangers' ratings."""
+        if isinstance(who, CSR):
+            return self.user_vectors(who)
+        if self._stored is None:
+            return self.user_vectors(self._known.take(who))
+        return getattr(self, self._stored)[who]
+
+    def multipliers(self, vectors: np.ndarray) -> np.ndarray:
+        """Return what multiplies the items' vectors so that plain products put items in order.
+
+        A user's own bias is the same for every item: a 1 takes its place, to meet the item's.
+        """
+        if not self.ends_in_bias:
+            return vectors
+        vectors = vectors.copy()
+        vectors[:, -1] = 1
+        return vectors
 
     def rank(
         self, who: np.ndarray | CSR, n: int, exclude: CSR | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Recommender.rank`."""
-        raise NotImplementedError
+        """Return each user's best `n` items and their scores, (m, n) int32 and float32.
 
-    def item_vectors(self) -> np.ndarray:
-        """See `Recommender.item_vectors`."""
-        raise NotImplementedError
+        Parameters
+        ----------
+        who : (m,) int array, or CSR (m, n_items)
+            Known users, or strangers' ratings.
+        n : int
+            Length of the lists.
+        exclude : CSR (m, n_items), optional
+            Items to leave out. None: what is known of the users.
+
+        Notes
+        -----
+        Ties go to the lower index; rows are padded by -1 and -inf.
+        """
+        m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
+        n_users, n_items = len(self.user_ids_), len(self.item_ids_)
+        # Behind this place kernels trust every index.
+        if isinstance(who, CSR):
+            who.check("who", m, n_items)
+        elif m and not (who.min() >= 0 and who.max() < n_users):
+            raise DataError(f"who must hold users' indices, from 0 to below {n_users}")
+        if exclude is not None:
+            exclude.check("exclude", m, n_items)
+        items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
+        catalogue = self.item_vectors()
+        for start in range(0, m, self._users_at_a_time):
+            part = np.arange(start, min(start + self._users_at_a_time, m))
+            some = who.take(part) if isinstance(who, CSR) else who[part]
+            if exclude is not None:
+                skip = exclude.take(part)
+            else:
+                skip = some if isinstance(some, CSR) else self._known.take(some)
+            items[part], scores[part] = self._top(self.vectors(some), catalogue, n, skip)
+        return items, scores
+
+    def _top(
+        self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
+    ) -> tuple[np.ndarray, np.ndarray]:
+        level = np.full(len(vectors), self.mu_ if self.predicts_ratings else 0, np.float32)
+        if self.ends_in_bias:
+            level += vectors[:, -1]
+        across = self.multipliers(vectors)
+        items, scores = ranking.top_n(across, catalogue, skip.indptr, skip.indices, n)
+        return items, scores + level[:, None]
+
+    # ---- by the data's own ids
 
     def recommend(self, user_ids: Any = None, n: int = 10) -> pd.DataFrame:
         """Return the best `n` items that a user has not rated yet.

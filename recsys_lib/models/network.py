@@ -16,7 +16,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, some_of
+from recsys_lib.models.base import ImplicitFeedbackModel, some_of
 from recsys_lib.models.parameters import above, at_least, number, one_of, share
 from recsys_lib.ratings import CSR, Ratings
 

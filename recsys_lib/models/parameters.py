@@ -6,8 +6,8 @@ outside before anything is learnt. The rest follows scikit-learn.
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -18,32 +18,41 @@ from recsys_lib.errors import RecsysError
 
 def above(low: float, default: Any) -> Any:
     """Declare a number that must be above `low`."""
-    return field(default=default, metadata={"above": low})
+    return _limited(default, f"above {low:g}", lambda value: low < value < float("inf"))
 
 
 def at_least(low: float, default: Any) -> Any:
     """Declare a number that must be `low` or more."""
-    return field(default=default, metadata={"at_least": low})
+    return _limited(default, f"{low:g} or more", lambda value: low <= value < float("inf"))
 
 
 def number(default: Any) -> Any:
     """Declare any finite number."""
-    return field(default=default, metadata={"above": float("-inf"), "below": float("inf")})
+    return _limited(default, "finite", math.isfinite)
 
 
 def share(default: float) -> Any:
     """Declare a number from 0 to below 1."""
-    return field(default=default, metadata={"at_least": 0, "below": 1})
+    return _limited(default, "from 0 to below 1", lambda value: 0 <= value < 1)
 
 
 def widths(default: tuple[int, ...], least: int) -> Any:
     """Declare a sequence of whole numbers above 0, of `least` or more of them."""
-    return field(default=default, metadata={"widths": least})
+    wanted = f"a sequence of {least} or more whole numbers above 0"
+
+    def fits(value: Any) -> bool:
+        return len(value) >= least and all(type(one) is int and one > 0 for one in value)
+
+    return _limited(default, wanted, fits)
 
 
 def one_of(options: tuple[str, ...], default: str) -> Any:
     """Declare one of a few words."""
-    return field(default=default, metadata={"one_of": options})
+    return _limited(default, " or ".join(map(repr, options)), lambda value: value in options)
+
+
+def _limited(default: Any, wanted: str, fits: Callable[[Any], bool]) -> Any:
+    return field(default=default, metadata={"wanted": wanted, "fits": fits})
 
 
 @dataclass(eq=False, repr=False)
@@ -79,7 +88,7 @@ class Parameters:
         return f"{type(self).__name__}({params})"
 
     def check_parameters(self) -> None:
-        """Refuse parameters outside the limits declared with them.
+        """Refuse parameters of another type, or outside the limits declared with them.
 
         Raises
         ------
@@ -87,45 +96,36 @@ class Parameters:
             Names the parameter, its value and what it must be.
         """
         for one in (one for one in fields(self) if one.init):
-            value = getattr(self, one.name)
-            if isinstance(value, np.generic):  # files and PyTorch know Python's numbers alone
-                value = value.item()
-                setattr(self, one.name, value)
-            optional = "None" in str(one.type)
+            name = getattr(one.type, "__name__", one.type)  # a class where annotations are not text
+            kind, _, optional = str(name).partition(" | ")
+            value = _plain(getattr(self, one.name))
+            setattr(self, one.name, value)
             if value is None and optional:
                 continue
-            wanted = _refusal(value, str(one.type), one.metadata)
-            if wanted:
-                also = ", or None" if optional else ""
-                raise RecsysError(f"{one.name} is {value!r}; it must be {wanted}{also}")
+            wanted = one.metadata.get("wanted", "")
+            what, types = _KINDS.get(kind, ("", object))
+            if not isinstance(value, types) or (
+                isinstance(value, bool) and kind in ("int", "float")
+            ):
+                wanted = f"{what}, {wanted}" if what and wanted else what or wanted
+            elif "fits" not in one.metadata or one.metadata["fits"](value):
+                continue
+            also = ", or None" if optional else ""
+            raise RecsysError(f"{one.name} is {value!r}; it must be {wanted}{also}")
 
 
-def _refusal(value: Any, kind: str, limits: Any) -> str:
-    """Return what a value must be, if it is not; else nothing."""
-    if "one_of" in limits:
-        words = " or ".join(map(repr, limits["one_of"]))
-        return "" if value in limits["one_of"] else words
-    if "widths" in limits:
-        least = limits["widths"]
-        fits = isinstance(value, Sequence) and len(value) >= least and all(map(_is_width, value))
-        return "" if fits else f"a sequence of {least} or more whole numbers above 0"
-    low = limits.get("above", limits.get("at_least"))
-    if low is None:
-        return ""
-    if low == float("-inf"):
-        wanted = "finite"
-    elif "below" in limits:
-        wanted = f"from {low:g} to below {limits['below']:g}"
-    else:
-        wanted = f"above {low:g}" if "above" in limits else f"{low:g} or more"
-    whole = kind.startswith("int")
-    if not isinstance(value, numbers.Integral if whole else numbers.Real) or isinstance(
-        value, bool | np.bool_
-    ):
-        return f"a {'whole ' if whole else ''}number, {wanted}"
-    fits = value > low if "above" in limits else value >= low  # neither is true of NaN
-    return "" if fits and value < limits.get("below", float("inf")) else wanted
+def _plain(value: Any) -> Any:
+    """Return Python's own numbers for NumPy's: files and PyTorch know no others."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_plain, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
-def _is_width(one: Any) -> bool:
-    return isinstance(one, numbers.Integral) and not isinstance(one, bool) and one > 0
+# What a parameter of a type must be, in words, where its limits do not say it; and the classes.
+_KINDS: dict[str, tuple[str, Any]] = {
+    "int": ("a whole number", int),
+    "float": ("a number", int | float),
+    "bool": ("True or False", bool),
+    "str": ("", str),
+    "tuple[int, ...]": ("", tuple),
+}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.metrics import damped_mean
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
+from recsys_lib.models.base import ImplicitFeedbackModel
 from recsys_lib.models.parameters import at_least, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 

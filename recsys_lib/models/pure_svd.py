@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.sparse.linalg import svds
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, as_scipy
+from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
 from recsys_lib.models.parameters import above, at_least, number
 from recsys_lib.ratings import CSR, Ratings
 

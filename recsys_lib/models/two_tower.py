@@ -12,9 +12,9 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 
 from recsys_lib.features import attributes
 from recsys_lib.models import network
+from recsys_lib.models.base import RatingModel
 from recsys_lib.models.network import NetworkModel, product
 from recsys_lib.models.parameters import above, at_least, share, widths
-from recsys_lib.models.rating import RatingModel
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:

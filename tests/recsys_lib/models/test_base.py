@@ -1,5 +1,7 @@
 """What models share beyond the battery of `check_model.py`; then what each one promises alone."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,3 +147,25 @@ def test_nothing_is_like_a_film_of_which_nothing_is_known(parts):
         cold = train.item_ids[:1]
     with pytest.raises(RecsysError, match="nothing is known"):
         models.ALS(n_factors=3, n_epochs=2).fit(ratings).similar_items(cold[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("ALS", {"n_factors": 2.5}, "n_factors is 2.5; it must be a whole number, 0 or more"),
+        ("ALS", {"tau": "1"}, "tau is '1'; it must be a number, above 0"),
+        ("ALS", {"tau": np.inf}, "tau is inf; it must be above 0"),
+        ("ALS", {"patience": 0}, "patience is 0; it must be above 0, or None"),
+        ("ImplicitALS", {"by_value": 1}, "by_value is 1; it must be True or False"),
+        ("AutoEncoder", {"hidden": (8, 2.5)}, "sequence of 1 or more whole numbers"),
+    ],
+)
+def test_parameters_of_another_type_are_refused(name, params, message, parts):
+    with pytest.raises(RecsysError, match=re.escape(message)):
+        getattr(models, name)(**params).fit(parts[0])
+
+
+def test_numbers_of_numpy_become_pythons(parts):
+    model = models.ALS(n_factors=np.int64(2), tau=np.float32(1.5), n_epochs=np.int32(1))
+    kinds = {name: type(value) for name, value in model.fit(parts[0]).get_params().items()}
+    assert (kinds["n_factors"], kinds["tau"], kinds["n_epochs"]) == (int, float, int)

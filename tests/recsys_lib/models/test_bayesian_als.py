@@ -299,7 +299,6 @@ def test_features_speak_for_films_nobody_has_rated():
         ({"n_factors": -1}, "n_factors is -1"),
         ({"n_samples": 0}, "n_samples is 0"),
         ({"n_burn": -1}, "n_burn is -1"),
-        ({"features": ("stars",)}, "no feature 'stars'; there are genres, years, popularity"),
     ],
 )
 def test_parameters_without_sense_are_refused(params, message):
@@ -314,7 +313,7 @@ def test_a_level_without_sense_is_refused(world, level):
 
 
 def test_without_factors_only_biases_are_left():
-    model = models.BayesianALS(n_factors=0, n_samples=20, n_burn=5, features=()).fit(small())
+    model = models.BayesianALS(n_factors=0, n_samples=20, n_burn=5).fit(small())
     assert model.user_draws_.shape == (17, 20, 1)
     assert np.isfinite(model.predict(3, 4)).all()
     with pytest.raises(RecsysError, match="no factors"):

@@ -10,7 +10,7 @@ import torch
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import network
-from recsys_lib.models.implicit_feedback import some_of
+from recsys_lib.models.base import some_of
 from recsys_lib.ratings import CSR
 
 NETWORKS = ["AutoEncoder", "TwoTower", "TwoTowerRegressor"]
