@@ -17,6 +17,7 @@ from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
+from recsys_lib.models.state import check_state, reading
 from recsys_lib.models.two_tower import TwoTower, TwoTowerRegressor
 
 __all__ = [
@@ -46,4 +47,8 @@ def load(path: str | os.PathLike[str]) -> Recommender:
     arrays, meta = io.load_arrays(path)
     if meta.get("class") not in __all__ or "known.indptr" not in arrays:
         raise DataError(f"{os.fspath(path)!r} holds no fitted model that this version knows")
-    return globals()[meta["class"]].from_saved(arrays, meta)
+    with reading(repr(os.fspath(path))):
+        model: Recommender = globals()[meta["class"]].from_saved(arrays, meta)
+        model.check_parameters()
+        check_state(model)
+    return model

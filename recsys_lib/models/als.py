@@ -20,7 +20,7 @@ from recsys_lib.features import Features, item_features, popularity_column
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.known import one_row
+from recsys_lib.models.known import by_length, one_row
 from recsys_lib.models.parameters import above, at_least
 from recsys_lib.ratings import CSR, Ratings
 
@@ -103,8 +103,6 @@ class ALS(RatingModel):
         m_i; a single row of zeros where the items have no features.
     feature_rows_ : (n_features, K + 1) float32
         What each of `feature_names_` adds to m_i; `features` says which item has which.
-    training_log_ : DataFrame
-        A row an epoch: epoch, loss (L), rmse_train, rmse_valid, seconds.
 
     References
     ----------
@@ -116,6 +114,15 @@ class ALS(RatingModel):
         "tau": FloatDistribution(0.7, 3.0, log=True),
         "gamma": FloatDistribution(0.1, 10.0, log=True),
         "popularity": CategoricalDistribution((None, 10.0, 30.0, 100.0, 300.0)),
+    }
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "user_rows_": ("n_users", "K + 1"),
+        "item_rows_": ("n_items", "K + 1"),
+        "item_priors_": ("n_priors", "K + 1"),
+        "feature_rows_": ("n_features", "K + 1"),
+        "feature_indptr_": ("n_items + 1",),
+        "feature_indices_": ("n",),
+        "feature_values_": ("n",),
     }
     ends_in_bias: ClassVar[bool] = True
     _stored: ClassVar[str | None] = "user_rows_"
@@ -159,6 +166,15 @@ class ALS(RatingModel):
     def item_biases_(self) -> np.ndarray:
         """b_i, (n_items,)."""
         return self.item_rows_[:, -1]
+
+    def sizes(self) -> dict[str, int]:
+        """See `Fitted.sizes`."""
+        n = len(self.item_ids_)
+        return {
+            **super().sizes(),
+            "n_priors": n if self.feature_names_ else 1,
+            "n_items + 1": n + 1,
+        }
 
     # ---- fitting
 
@@ -336,8 +352,3 @@ class BiasALS(ALS):
     gamma: float = above(0, 2.5)
     nu: float = at_least(0, 0.0)
     n_epochs: int = above(0, 10)
-
-
-def by_length(ratings: CSR) -> np.ndarray:
-    """Return the rows' order (n_rows,) int, longest first: dealt out, pieces take equally long."""
-    return np.argsort(-ratings.counts, kind="stable")

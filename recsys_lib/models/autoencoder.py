@@ -73,6 +73,17 @@ class AutoEncoder(NetworkModel):
         "weight_decay": FloatDistribution(0.01, 1.0, log=True),
         "batch_size": CategoricalDistribution((32, 64, 128)),
     }
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "input_rows_": (
+            "n_items",
+            "W",
+        ),
+        "inner_": ("n_inner",),
+        "output_rows_": (
+            "n_items",
+            "W + 1",
+        ),
+    }
     ends_in_bias: ClassVar[bool] = True
 
     hidden: tuple[int, ...] = widths((256, 128), least=1)
@@ -85,6 +96,12 @@ class AutoEncoder(NetworkModel):
     def _sizes(self) -> list[int]:
         """Widths of the layers between items and items."""
         return [*self.hidden, *self.hidden[-2::-1]]
+
+    def sizes(self) -> dict[str, int]:
+        """See `Fitted.sizes`."""
+        first = self.hidden[0]
+        n_inner = first + network.n_weights(self._sizes)
+        return {**super().sizes(), "W": first, "W + 1": first + 1, "n_inner": n_inner}
 
     # ---- training
 

@@ -20,6 +20,7 @@ from recsys_lib import metrics
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists
+from recsys_lib.models.state import check_own, check_state, reading
 from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings
@@ -151,8 +152,13 @@ class Recommender(Lists):
         run = Run(run_dir, type(self).__name__, self.get_params(), parts)
         if resume:
             state, own, meta = run.resume()
+            with reading(f"the checkpoint in {os.fspath(run_dir or '')!r}"):
+                check_own(own, self._checkpoint()[0])
+                self._resume(own, meta)
+                self.training_log_ = pd.DataFrame(run.log)
+                for arrays in (state, run.best_arrays or state):
+                    check_state(self, arrays)
             vars(self).update(state)
-            self._resume(own, meta)
         else:
             run.start_anew()
         self._train(train, run, callback, progress)

@@ -65,6 +65,34 @@ class BayesianALS(RatingModel):
     (noise by user).
     """
 
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "user_draws_": (
+            "n_users",
+            "S",
+            "K + 1",
+        ),
+        "item_draws_": (
+            "n_items",
+            "S",
+            "K + 1",
+        ),
+        "item_means_": (
+            "n_items",
+            "S",
+            "K + 1",
+        ),
+        "user_variances_": ("n_users",),
+        "prior_means_": (
+            "S",
+            "K + 1",
+        ),
+        "prior_precisions_": (
+            "S",
+            "K + 1",
+            "K + 1",
+        ),
+        "noise_variances_": ("S",),
+    }
     ends_in_bias: ClassVar[bool] = True
     _derived: ClassVar[tuple[str, ...]] = (
         "prior_means_", "prior_precisions_", "noise_variances_",
@@ -88,6 +116,10 @@ class BayesianALS(RatingModel):
     def n_epochs(self) -> int:  # type: ignore[override]
         """Number of draws, the first `n_burn` included."""
         return self.n_burn + self.n_samples
+
+    def sizes(self) -> dict[str, int]:
+        """See `Fitted.sizes`."""
+        return {**super().sizes(), "S": self.n_samples}
 
     # ---- fitting
 

@@ -65,6 +65,16 @@ class BPR(ImplicitFeedbackModel):
         "reg": FloatDistribution(0.001, 0.1, log=True),
         "n_epochs": CategoricalDistribution((10, 20, 40, 80)),
     }
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "user_factors_": (
+            "n_users",
+            "K",
+        ),
+        "item_rows_": (
+            "n_items",
+            "K + 1",
+        ),
+    }
     ends_in_bias: ClassVar[bool] = True
     _stored: ClassVar[str | None] = "user_factors_"
 

@@ -56,6 +56,12 @@ class EASE(ImplicitFeedbackModel):
     search_space: ClassVar[dict[str, BaseDistribution]] = {
         "lam": FloatDistribution(20.0, 5000.0, log=True),
     }
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "item_weights_": (
+            "n_items",
+            "n_items",
+        ),
+    }
     _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     lam: float = above(0, 200.0)

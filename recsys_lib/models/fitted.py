@@ -45,6 +45,8 @@ class Fitted(Parameters):
 
     _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
     _derived: ClassVar[tuple[str, ...]] = ()  # arrays that follow from the others
+    # The arrays of the state, and their shapes in the symbols of `sizes`; others stand for any size
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     user_ids_: np.ndarray = field(init=False)
     item_ids_: np.ndarray = field(init=False)
@@ -94,6 +96,16 @@ class Fitted(Parameters):
 
     # ---- state
 
+    def sizes(self) -> dict[str, int]:
+        """Return what the symbols in `shapes` stand for."""
+        return {
+            "n_users": len(self.user_ids_),
+            "n_items": len(self.item_ids_),
+            "n_features": len(getattr(self, "feature_names_", ())),
+            "K": (factors := int(getattr(self, "n_factors", 0))),
+            "K + 1": factors + 1,
+        }
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what was learnt, by name: arrays, and all else. The ids are not among them."""
         learnt = {k: v for k, v in vars(self).items() if k[-1] == "_" and k not in IDS}
@@ -139,6 +151,8 @@ class Fitted(Parameters):
             model.set_params(**{name: tuple(value) if isinstance(value, list) else value})
         known = CSR(*(arrays.pop(f"known.{name}") for name in CSR._fields))
         for name, value in (arrays | meta["state"]).items():
+            if not name.endswith("_"):
+                raise DataError(f"it holds {name}, and state ends in an underscore")
             setattr(model, name, value)
         low, high = model.scale_
         model.scale_ = low, high

@@ -11,8 +11,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
-from recsys_lib.models.als import by_length
 from recsys_lib.models.base import ImplicitFeedbackModel
+from recsys_lib.models.known import by_length
 from recsys_lib.models.parameters import above, at_least, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
@@ -74,6 +74,20 @@ class ImplicitALS(ImplicitFeedbackModel):
         "n_factors": CategoricalDistribution((8, 16, 32, 64)),
         "alpha": FloatDistribution(1.0, 40.0, log=True),
         "tau": FloatDistribution(1.0, 100.0, log=True),
+    }
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "user_factors_": (
+            "n_users",
+            "K",
+        ),
+        "item_factors_": (
+            "n_items",
+            "K",
+        ),
+        "gram_": (
+            "K",
+            "K",
+        ),
     }
     _stored: ClassVar[str | None] = "user_factors_"
     _derived: ClassVar[tuple[str, ...]] = ("gram_",)

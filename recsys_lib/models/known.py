@@ -165,6 +165,11 @@ def one_row(row: Row) -> CSR:
     return CSR(np.array([0, len(row[0])]), *row)
 
 
+def by_length(ratings: CSR) -> np.ndarray:
+    """Return the rows' order (n_rows,) int, longest first: dealt out, pieces take equally long."""
+    return np.argsort(-ratings.counts, kind="stable")
+
+
 def _read(trained: CSR, later: dict[int, dict[int, float]], r: int) -> Row:
     nothing = np.empty(0, np.int32), np.empty(0, np.float32)
     old = trained.row(r) if r < len(trained.indptr) - 1 else nothing

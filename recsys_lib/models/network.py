@@ -6,6 +6,7 @@ PyTorch is imported where it trains and nowhere else: a fitted network is NumPy 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -248,6 +249,31 @@ def repeatable(multiplications: float) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def in_batch_softmax(
+    scores: torch.Tensor, items: torch.Tensor, log_share: torch.Tensor
+) -> torch.Tensor:
+    """Return the mean loss of pairs whose rivals are the other pairs' items: see `TwoTower`.
+
+    Parameters
+    ----------
+    scores : (B, B)
+        Of each pair's user and each pair's item; those that belong together on the diagonal.
+    items : (B,) int
+        The pairs' items. The same item in another pair is no rival, and is left out.
+    log_share : (B,)
+        ln q of the items, q the probability that a pair drawn at random is the item's.
+    """
+    import torch
+    from torch.nn import functional
+
+    # So a rival of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is measured
+    # against is, on average, the one over all items that anybody likes.
+    rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
+    rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
+    all_scores = torch.diagonal_scatter(rivals, scores.diagonal())
+    return functional.cross_entropy(all_scores, torch.arange(len(items), device=scores.device))
+
+
 # ---- layers: those that are trained, and the same in NumPy
 
 
@@ -284,6 +310,11 @@ def unflattened(flat: np.ndarray, sizes: Sequence[int]) -> list[tuple[np.ndarray
         weights, biases, flat = np.split(flat, [n_in * n_out, (n_in + 1) * n_out])
         found.append((weights.reshape(n_out, n_in).T, biases))
     return found
+
+
+def n_weights(sizes: Sequence[int]) -> int:
+    """Return how many numbers `layers` of these widths have."""
+    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
 
 
 def product(rows: np.ndarray | CSR, weights: np.ndarray) -> np.ndarray:

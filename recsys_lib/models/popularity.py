@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,10 @@ class Popularity(ImplicitFeedbackModel):
     ----------
     item_scores_ : (n_items,) float32
     """
+
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "item_scores_": ("n_items",),
+    }
 
     by: str = one_of(("count", "mean"), "count")
     damping: float = at_least(0, 10.0)

@@ -51,6 +51,14 @@ class PureSVD(ImplicitFeedbackModel):
         "n_factors": CategoricalDistribution((8, 12, 16, 24, 32, 48, 64)),
     }
 
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "item_factors_": (
+            "n_items",
+            "K",
+        ),
+        "singular_values_": ("K",),
+    }
+
     n_factors: int = above(0, 32)
     threshold: float | None = number(None)
     seed: int = at_least(0, 0)

@@ -10,7 +10,8 @@ from scipy.stats import wishart
 from recsys_lib.features import Features
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels import gibbs as kernels
-from recsys_lib.models.als import INITIAL_SCALE, by_length
+from recsys_lib.models.als import INITIAL_SCALE
+from recsys_lib.models.known import by_length
 from recsys_lib.ratings import CSR, Ratings
 
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -89,6 +88,21 @@ class TwoTower(NetworkModel):
         "weight_decay": FloatDistribution(0.03, 1.0, log=True),
         "dropout": FloatDistribution(0.0, 0.5),
     }
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "history_rows_": (
+            "n_items",
+            "width",
+        ),
+        "user_layers_": ("n_weights",),
+        "item_vectors_": (
+            "n_items",
+            "K",
+        ),
+        "user_features_": (
+            "n_users",
+            "n_features",
+        ),
+    }
     _full_batches: ClassVar[bool] = True  # a batch of few pairs has few rivals
     _unit: ClassVar[bool] = True  # whether vectors have length 1
 
@@ -110,6 +124,11 @@ class TwoTower(NetworkModel):
     content_names_: list[str] = field(init=False)
     feature_names_: list[str] = field(init=False)
     n_weights_: int = field(init=False)
+
+    def sizes(self) -> dict[str, int]:
+        """See `Fitted.sizes`."""
+        inner = network.n_weights(self._user_sizes)
+        return {**super().sizes(), "width": self.width, "n_weights": inner}
 
     @property
     def n_parameters_(self) -> int:
@@ -150,7 +169,7 @@ class TwoTower(NetworkModel):
     @property
     def _user_sizes(self) -> list[int]:
         """Widths of f's layers, the first that of what goes in."""
-        return [self.width + self.user_features_.shape[1], *self.hidden, self.n_factors]
+        return [self.width + len(self.feature_names_), *self.hidden, self.n_factors]
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
         users = self._users[examples]
@@ -164,7 +183,9 @@ class TwoTower(NetworkModel):
         """Return the mean loss of pairs with these vectors (B, K) of users and of items."""
         ids = self._pairs.indices[examples]
         log_share = self._tensor(self._log_share[ids])
-        return in_batch_softmax(users @ items.T / self.temperature, self._tensor(ids), log_share)
+        return network.in_batch_softmax(
+            users @ items.T / self.temperature, self._tensor(ids), log_share
+        )
 
     def _user_tower(self, history: CSR, features: torch.Tensor) -> torch.Tensor:
         """Return f (B, K) of users with these histories and features."""
@@ -323,28 +344,3 @@ def history_without(
     where = start[row] + place
     values = rated.values[where] / counts[row].astype(np.float32)
     return CSR(starts, rated.indices[where], values)
-
-
-def in_batch_softmax(
-    scores: torch.Tensor, items: torch.Tensor, log_share: torch.Tensor
-) -> torch.Tensor:
-    """Return the mean loss of pairs whose rivals are the other pairs' items: see `TwoTower`.
-
-    Parameters
-    ----------
-    scores : (B, B)
-        Of each pair's user and each pair's item; those that belong together on the diagonal.
-    items : (B,) int
-        The pairs' items. The same item in another pair is no rival, and is left out.
-    log_share : (B,)
-        ln q of the items, q the probability that a pair drawn at random is the item's.
-    """
-    import torch
-    from torch.nn import functional
-
-    # So a rival of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is measured
-    # against is, on average, the one over all items that anybody likes.
-    rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
-    rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
-    all_scores = torch.diagonal_scatter(rivals, scores.diagonal())
-    return functional.cross_entropy(all_scores, torch.arange(len(items), device=scores.device))

@@ -18,7 +18,8 @@ from pyspark.sql import DataFrame
 
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models import ALS
-from recsys_lib.models.als import by_length, first_factors
+from recsys_lib.models.als import first_factors
+from recsys_lib.models.known import by_length
 from recsys_lib.ratings import CSR
 from recsys_lib.spark.blocks import Batches, Side, collect, mapped, read, write
 from recsys_lib.spark.tables import LEVEL

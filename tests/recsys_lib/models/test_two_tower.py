@@ -7,7 +7,7 @@ import torch
 
 from recsys_lib import datasets, evaluation, models, splits
 from recsys_lib.models import network
-from recsys_lib.models.two_tower import history_without, in_batch_softmax
+from recsys_lib.models.two_tower import history_without
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -73,7 +73,7 @@ def test_the_contest_in_a_batch_as_it_is_written():
         own = np.exp(scores[k, k])
         expected.append(-np.log(own / (own + against.sum())))
     tensors = map(torch.from_numpy, (scores, items, np.log(share)))
-    assert in_batch_softmax(*tensors).item() == pytest.approx(np.mean(expected), rel=1e-12)
+    assert network.in_batch_softmax(*tensors).item() == pytest.approx(np.mean(expected), rel=1e-12)
 
 
 def test_with_the_correction_popularity_is_learnt():
@@ -89,7 +89,7 @@ def test_with_the_correction_popularity_is_learnt():
                 items = torch.from_numpy(rng.choice(4, 256, p=q))
                 log_share = torch.from_numpy(np.log(share)).float()[items]
                 scores = row[items].expand(256, 256)
-                loss = in_batch_softmax(scores, items, log_share)
+                loss = network.in_batch_softmax(scores, items, log_share)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

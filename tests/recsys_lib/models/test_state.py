@@ -1,0 +1,131 @@
+"""The boundary: a file whose checksum is right, and whose content is not, is refused."""
+
+import numpy as np
+import pytest
+
+from recsys_lib import io, models
+from recsys_lib.errors import DataError
+
+
+@pytest.fixture
+def saved(model, tmp_path):
+    """A function that writes the model's file with changes, and loads it."""
+    model.save(tmp_path / "whole")
+
+    def load(change):
+        arrays, meta = io.load_arrays(tmp_path / "whole")
+        meta.pop("text", None)
+        change(arrays, meta)
+        io.save_arrays(tmp_path / "changed", arrays, meta)
+        return models.load(tmp_path / "changed")
+
+    return load
+
+
+def test_what_is_whole_is_taken(saved, model):
+    again = saved(lambda arrays, meta: None)
+    users = np.arange(5)
+    np.testing.assert_array_equal(again.rank(users, 4)[0], model.rank(users, 4)[0])
+
+
+def test_every_array_is_held_to_its_shape_type_and_numbers(saved, model):
+    assert model.state()[0].keys() == model.shapes.keys()
+
+    def nan(array):
+        array = array.copy()
+        array.flat[-1] = np.nan
+        return array
+
+    changes = [
+        lambda array: array[:-1],
+        lambda array: np.concatenate([array, array[:1]]),
+        lambda array: array.astype(np.float64),
+        lambda array: array[None],
+        nan,
+    ]
+    for name in model.shapes:
+        for change in changes:
+            if model.state()[0][name].dtype.kind == "i" and change is nan:
+                continue
+            if model.state()[0][name].size == 0:
+                continue
+
+            def put(arrays, meta, name=name, change=change):
+                arrays[name] = change(arrays[name])
+
+            with pytest.raises(DataError, match=r"changed.* cannot be used"):
+                saved(put)
+
+
+@pytest.mark.parametrize("value", [-1, 10**6, 2**31 - 1])
+def test_no_index_reaches_out_of_its_array(value, saved, model):
+    names = ["known.indices", "known.indptr"]
+    names += [name for name in model.shapes if name.endswith(("indices_", "indptr_"))]
+    for name in names:
+
+        def put(arrays, meta, name=name):
+            arrays[name][len(arrays[name]) // 2 :][:1] = value
+
+        if name in model.shapes and not model.state()[0][name].size:
+            continue
+        with pytest.raises(DataError):
+            saved(put)
+
+
+CHANGES = {
+    "an id twice": lambda arrays, meta: arrays["item_ids_"].__setitem__(0, arrays["item_ids_"][1]),
+    "fewer ids": lambda arrays, meta: arrays.update(user_ids_=arrays["user_ids_"][:-1]),
+    "no mean": lambda arrays, meta: meta["state"].pop("mu_"),
+    "a mean of text": lambda arrays, meta: meta["state"].update(mu_="3"),
+    "an infinite mean": lambda arrays, meta: meta["state"].update(mu_=float("inf")),
+    "a scale of one": lambda arrays, meta: meta["state"].update(scale_=[1.0]),
+    "a stranger": lambda arrays, meta: meta["state"].update(recommend=3),
+    "another parameter": lambda arrays, meta: meta["params"].update(colour="red"),
+    "no parameters": lambda arrays, meta: meta.pop("params"),
+    "a log that is none": lambda arrays, meta: meta["state"].update(training_log_=7),
+    "an array too many": lambda arrays, meta: arrays.update(more_=np.zeros(3, np.float32)),
+    "a value that is none": lambda arrays, meta: arrays["known.values"].fill(np.nan),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_the_class_would_not_have_is_refused(change, saved):
+    with pytest.raises(DataError):
+        saved(change)
+
+
+def test_parameters_are_those_that_the_class_would_take(saved, model):
+    for name, value in model.get_params().items():
+        for other in (-3, "x", [0], True):
+            if isinstance(value, str) and other == "x" and name == "device":
+                continue  # any text may name a device
+            if isinstance(value, bool) and other is True:
+                continue
+            if name == "threshold" and other == -3:
+                continue  # any number may be a threshold
+
+            def put(arrays, meta, name=name, other=other):
+                meta["params"][name] = other
+
+            with pytest.raises(DataError, match=name):
+                saved(put)
+
+
+def test_a_checkpoint_is_held_to_the_same(name, small, parts, data, tmp_path):
+    one = small(name)
+    one.fit(parts[0], parts[1], items=data.items, run_dir=tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    arrays, meta = io.load_arrays(path)
+    meta.pop("text", None)
+    for key, array in arrays.items():
+        if not array.size:
+            continue
+        worse = [array[:-1]] if array.dtype == np.uint8 else [array[:-1], array.astype("f8")[None]]
+        for other in worse:
+            io.save_arrays(path, {**arrays, key: other}, meta)
+            with pytest.raises(DataError, match="checkpoint in"):
+                small(name).fit(*parts[:2], items=data.items, run_dir=tmp_path, resume=True)
+    io.save_arrays(path, arrays, meta | {"own": {"rng": 3}})
+    if hasattr(one, "seed") and one.get_params().get("seed") is not None:
+        with pytest.raises(DataError, match="checkpoint in"):
+            small(name).fit(*parts[:2], items=data.items, run_dir=tmp_path, resume=True)
