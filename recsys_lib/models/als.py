@@ -77,8 +77,7 @@ class ALS(RatingModel):
 
     Each half step solves one side's rows exactly, so L never rises. With `popularity`, an item's
     row is drawn not to zero but to m_i, which is learnt: one row [factors; bias] for all items of
-    the same level floor(log2(1 + n_i)), under its own penalty. Items that few have rated differ
-    from the others before a single rating is read.
+    the same level floor(log2(1 + n_i)), under its own penalty.
 
     Parameters
     ----------
@@ -92,8 +91,7 @@ class ALS(RatingModel):
         ν, how the weight grows with a row's number of ratings: 0 is the textbook's objective, 1 is
         ALS-WR (Zhou et al. 2008), ½ lets a large K do no harm.
     popularity : float, optional
-        Weight of the popularity levels' rows, as β is that of the genres' in `GenreALS`. None: the
-        rows are drawn to zero.
+        Weight of the levels' rows, as β in `GenreALS`. None: rows are drawn to zero.
 
     Attributes
     ----------
@@ -179,9 +177,8 @@ class ALS(RatingModel):
     # ---- fitting
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        size = self.n_factors + 1
-        self.user_rows_ = np.zeros((train.n_users, size), np.float32)
-        self.item_rows_ = np.zeros((train.n_items, size), np.float32)
+        self.user_rows_ = np.zeros((train.n_users, self.n_factors + 1), np.float32)
+        self.item_rows_ = np.zeros((train.n_items, self.n_factors + 1), np.float32)
         for part, rows in first_factors(self.seed, train.n_items, self.n_factors):
             self.item_rows_[part, :-1] = rows
         self._orders = by_length(train.by_user), by_length(train.by_item)
@@ -227,10 +224,8 @@ class ALS(RatingModel):
         weighed = float(self.penalty.astype(np.float64) @ penalties)
         loss = 0.5 * (self.lam * sse + weighed + float(of_features))
         if not np.isfinite(loss):
-            raise RecsysError(
-                "the rows' systems have no solution in float32: raise tau and gamma (they are "
-                f"{self.tau:g} and {self.gamma:g}), or scale the ratings down"
-            )
+            told = f"raise tau ({self.tau:g}) and gamma ({self.gamma:g}), or scale the ratings down"
+            raise RecsysError(f"the rows' systems have no solution in float32: {told}")
         return loss
 
     @property
@@ -250,9 +245,8 @@ class ALS(RatingModel):
 
         Parameters
         ----------
-        ratings : CSR (n_rows, n_fixed)
-        fixed : (n_fixed, K + 1) float32
-            The other side's rows.
+        ratings, fixed : CSR (n_rows, n_fixed) and (n_fixed, K + 1) float32
+            Of the rows, and the other side's rows.
         prior : (n_rows or 1, K + 1) float32
             What the rows are drawn to; a single row serves all.
         rows : (n_rows, K + 1) float32

@@ -74,15 +74,9 @@ class AutoEncoder(NetworkModel):
         "batch_size": CategoricalDistribution((32, 64, 128)),
     }
     shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "input_rows_": (
-            "n_items",
-            "W",
-        ),
+        "input_rows_": ("n_items", "W"),
         "inner_": ("n_inner",),
-        "output_rows_": (
-            "n_items",
-            "W + 1",
-        ),
+        "output_rows_": ("n_items", "W + 1"),
     }
     ends_in_bias: ClassVar[bool] = True
 

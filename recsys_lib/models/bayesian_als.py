@@ -55,8 +55,8 @@ class BayesianALS(RatingModel):
     prior_means_, prior_precisions_, noise_variances_ : (S, K + 1), (S, K + 1, K + 1), (S,) float32
         m and Λ of the users' rows and the typical user's noise, by draw.
     training_log_ : DataFrame
-        A row a draw, the first `n_burn` included: epoch, rmse_train (of this draw), rmse_valid (of
-        the kept draws' mean so far), noise (standard deviation, of the typical user), seconds.
+        A row a draw, the first `n_burn` included: rmse_train is of this draw, rmse_valid of the
+        kept draws' mean so far, noise the typical user's standard deviation.
 
     References
     ----------
@@ -66,31 +66,12 @@ class BayesianALS(RatingModel):
     """
 
     shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_draws_": (
-            "n_users",
-            "S",
-            "K + 1",
-        ),
-        "item_draws_": (
-            "n_items",
-            "S",
-            "K + 1",
-        ),
-        "item_means_": (
-            "n_items",
-            "S",
-            "K + 1",
-        ),
+        "user_draws_": ("n_users", "S", "K + 1"),
+        "item_draws_": ("n_items", "S", "K + 1"),
+        "item_means_": ("n_items", "S", "K + 1"),
         "user_variances_": ("n_users",),
-        "prior_means_": (
-            "S",
-            "K + 1",
-        ),
-        "prior_precisions_": (
-            "S",
-            "K + 1",
-            "K + 1",
-        ),
+        "prior_means_": ("S", "K + 1"),
+        "prior_precisions_": ("S", "K + 1", "K + 1"),
         "noise_variances_": ("S",),
     }
     ends_in_bias: ClassVar[bool] = True
@@ -212,7 +193,6 @@ class BayesianALS(RatingModel):
 
         With `noise`, the noise in the user's ratings counts too: how far the rating may be off.
         Without it: how far the prediction may be off from the mean of the user's ratings of it.
-
         """
         users, items = self.pairs(user_ids, item_ids)
         variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
@@ -223,11 +203,10 @@ class BayesianALS(RatingModel):
     def interval(
         self, user_ids: Any, item_ids: Any, level: float = 0.8
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the interval that holds a rating with probability `level`.
+        """Return the ends (n,) float32 of the interval that holds a rating with probability `level`.
 
-        The distribution is taken to be normal, with the draws' mean and `predict_std`.
-
-        Both ends are (n,) float32, clipped to the scale.
+        The distribution is taken to be normal, with the draws' mean and `predict_std`; the ends are
+        clipped to the scale.
         """
         if not 0 < level < 1:
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")

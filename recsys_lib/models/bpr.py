@@ -36,22 +36,16 @@ class BPR(ImplicitFeedbackModel):
         Step length.
     reg : float
         Weight of the squared lengths, at each step.
-    threshold : float, optional
-        Ratings of at least this are likes; None: every rating is one.
     n_epochs : int
         An epoch draws as many triples as there are likes.
-    seed : int
-        The same seed gives the same bits at any number of threads.
-    patience : int, optional
-        Stop after so many epochs without a better NDCG@10 on the validation part. None: never.
 
     Attributes
     ----------
     user_factors_, item_factors_ : (n_users, K) and (n_items, K) float32
     item_biases_ : (n_items,) float32
     training_log_ : DataFrame
-        A row an epoch: epoch, loss (mean of -ln σ), auc_train (share of the triples drawn that
-        were in order), ndcg_valid (at 10), auc_valid (exact, mean over users), seconds.
+        loss is the mean of -ln σ, auc_train the share of the triples drawn that were in order,
+        auc_valid is exact, a mean over users.
 
     References
     ----------
@@ -66,14 +60,8 @@ class BPR(ImplicitFeedbackModel):
         "n_epochs": CategoricalDistribution((10, 20, 40, 80)),
     }
     shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_factors_": (
-            "n_users",
-            "K",
-        ),
-        "item_rows_": (
-            "n_items",
-            "K + 1",
-        ),
+        "user_factors_": ("n_users", "K"),
+        "item_rows_": ("n_items", "K + 1"),
     }
     ends_in_bias: ClassVar[bool] = True
     _stored: ClassVar[str | None] = "user_factors_"

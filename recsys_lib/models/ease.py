@@ -32,15 +32,11 @@ class EASE(ImplicitFeedbackModel):
     ----------
     lam : float
         λ, weight of the squared entries of B.
-    threshold : float, optional
-        Ratings of at least this are likes; None: every rating is one.
 
     Attributes
     ----------
     item_weights_ : (n_items, n_items) float32
         B: column j is what the items say of item j.
-    history : DataFrame
-        A single row: epoch, ndcg_valid (at 10), seconds.
 
     Notes
     -----
@@ -57,10 +53,7 @@ class EASE(ImplicitFeedbackModel):
         "lam": FloatDistribution(20.0, 5000.0, log=True),
     }
     shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_weights_": (
-            "n_items",
-            "n_items",
-        ),
+        "item_weights_": ("n_items", "n_items"),
     }
     _users_at_a_time: ClassVar[int] = AT_A_TIME
 

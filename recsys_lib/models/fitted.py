@@ -57,9 +57,8 @@ class Fitted(Parameters):
     def check_fitted(self) -> None:
         """Raise `NotFittedError` unless `fit` has been called."""
         if not hasattr(self, "_known"):
-            raise NotFittedError(
-                f"this {type(self).__name__} has learnt nothing yet; call fit first"
-            )
+            name = type(self).__name__
+            raise NotFittedError(f"this {name} has learnt nothing yet; call fit first")
 
     def _remember(self, train: Ratings) -> None:
         """Keep what lists and updates need of the training data."""
@@ -102,8 +101,8 @@ class Fitted(Parameters):
             "n_users": len(self.user_ids_),
             "n_items": len(self.item_ids_),
             "n_features": len(getattr(self, "feature_names_", ())),
-            "K": (factors := int(getattr(self, "n_factors", 0))),
-            "K + 1": factors + 1,
+            "K": (k := getattr(self, "n_factors", 0)),
+            "K + 1": k + 1,
         }
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -25,11 +25,10 @@ class GenreALS(ALS):
     The prior mean of the row [q_i; b_i] is m_i = F_i^(-½) Σ f_g over its F_i genres, each genre g
     having a row f_g = [factors; bias] of its own, with penalty β/2 ‖f_g‖². 1/√F keeps the prior's
     variance the same for films of one genre and of six. An item nobody rated gets m_i itself.
+    τ and γ weigh the distance from m_i.
 
     Parameters
     ----------
-    n_factors, lam, tau, gamma, nu, n_epochs, seed, popularity, patience :
-        As in `ALS`; τ and γ now weigh the distance from the prior mean.
     beta : float
         β, weight of the genre rows.
 

@@ -44,23 +44,15 @@ class ImplicitALS(ImplicitFeedbackModel):
         ALS-WR.
     by_value : bool
         Whether ratings, which must not be negative then, scale α.
-    threshold : float, optional
-        Ratings of at least this are likes; None: every rating is one.
     solver : {"cholesky", "cg"}
         Exact; or a few steps of conjugate gradient from where the row was, which pays where K is
         large. Strangers are always folded in exactly.
     cg_steps : int
         How many.
-    n_epochs : int
-        How many times both sides are solved.
-    seed : int
-        Of the first vectors. The same seed gives the same bits at any number of threads.
 
     Attributes
     ----------
     user_factors_, item_factors_ : (n_users, K) and (n_items, K) float32
-    training_log_ : DataFrame
-        A row an epoch: epoch, loss (L), ndcg_valid (at 10), seconds.
 
     References
     ----------
@@ -76,18 +68,9 @@ class ImplicitALS(ImplicitFeedbackModel):
         "tau": FloatDistribution(1.0, 100.0, log=True),
     }
     shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_factors_": (
-            "n_users",
-            "K",
-        ),
-        "item_factors_": (
-            "n_items",
-            "K",
-        ),
-        "gram_": (
-            "K",
-            "K",
-        ),
+        "user_factors_": ("n_users", "K"),
+        "item_factors_": ("n_items", "K"),
+        "gram_": ("K", "K"),
     }
     _stored: ClassVar[str | None] = "user_factors_"
     _derived: ClassVar[tuple[str, ...]] = ("gram_",)

@@ -27,10 +27,6 @@ class PureSVD(ImplicitFeedbackModel):
     ----------
     n_factors : int
         K.
-    threshold : float, optional
-        Ratings of at least this are likes; None: every rating is one.
-    seed : int
-        Of the vector that the iteration starts from.
 
     Attributes
     ----------
@@ -38,8 +34,6 @@ class PureSVD(ImplicitFeedbackModel):
         Q, the columns by falling singular value, each with its largest number positive.
     singular_values_ : (K,) float32
         Σ.
-    history : DataFrame
-        A single row: epoch, ndcg_valid (at 10), seconds.
 
     References
     ----------
@@ -52,10 +46,7 @@ class PureSVD(ImplicitFeedbackModel):
     }
 
     shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_factors_": (
-            "n_items",
-            "K",
-        ),
+        "item_factors_": ("n_items", "K"),
         "singular_values_": ("K",),
     }
 

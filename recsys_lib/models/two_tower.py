@@ -89,19 +89,10 @@ class TwoTower(NetworkModel):
         "dropout": FloatDistribution(0.0, 0.5),
     }
     shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "history_rows_": (
-            "n_items",
-            "width",
-        ),
+        "history_rows_": ("n_items", "width"),
         "user_layers_": ("n_weights",),
-        "item_vectors_": (
-            "n_items",
-            "K",
-        ),
-        "user_features_": (
-            "n_users",
-            "n_features",
-        ),
+        "item_vectors_": ("n_items", "K"),
+        "user_features_": ("n_users", "n_features"),
     }
     _full_batches: ClassVar[bool] = True  # a batch of few pairs has few rivals
     _unit: ClassVar[bool] = True  # whether vectors have length 1
