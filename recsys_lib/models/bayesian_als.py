@@ -203,7 +203,7 @@ class BayesianALS(RatingModel):
     def interval(
         self, user_ids: Any, item_ids: Any, level: float = 0.8
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends (n,) float32 of the interval that holds a rating with probability `level`.
+        """Return the interval's ends, (n,) float32: it holds a rating with probability `level`.
 
         The distribution is taken to be normal, with the draws' mean and `predict_std`; the ends are
         clipped to the scale.
