@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -66,38 +65,30 @@ class Report:
             )
         return self.values[metric]
 
-    def to_series(self) -> pd.Series:
-        """Return the values, by metric."""
-        return pd.Series(self.values, name="value", dtype=np.float64)
-
-    def has_interval(self, metric: str) -> bool:
-        """Whether `interval` can be asked for a metric."""
-        summed = metric in _SUMMED and len(self.errors) > 0
-        return metric in self.values and (summed or metric in self.per_user)
-
     def interval(
         self, metric: str, *, level: float = 0.95, n: int = 1000, seed: int = 0
     ) -> tuple[float, float]:
         """Return the bootstrap interval over users of a metric; see `bootstrap_interval`.
 
-        The ranking metrics are means over users. RMSE and MAE are of all ratings: whole users are
-        drawn, with all their ratings, and the errors pooled.
+        RMSE and MAE are of all ratings: whole users are drawn, and the errors pooled.
         """
         return _percentiles(self._columns(metric), _statistic(metric), level, n, seed)
 
     def _columns(self, metric: str) -> np.ndarray:
         """Return the users' parts (2, n_users) in the two sums whose ratio the metric is."""
         self[metric]  # refuses what is not here
-        if not self.has_interval(metric):
-            able = [name for name in self.values if self.has_interval(name)]
+        if not self._is_of_users(metric):
+            able = [name for name in self.values if self._is_of_users(name)]
             raise RecsysError(
                 f"{metric!r} is not made up of values of single users in this report, so it has no "
                 f"interval over users; these have: {', '.join(able) or 'none'}"
             )
         if metric in _SUMMED:
             return self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64).T
-        values = self.per_user[metric].to_numpy(np.float64)
-        return np.array([values, np.ones(len(values))])
+        return _alone(self.per_user[metric])
+
+    def _is_of_users(self, metric: str) -> bool:
+        return metric in self.per_user or (metric in _SUMMED and len(self.errors) > 0)
 
     @property
     def summary(self) -> str:
@@ -116,13 +107,6 @@ class Report:
         width = max(map(len, self.values), default=0)
         lines = [f"  {name:<{width}}  {value:.4f}" for name, value in self.values.items()]
         return "\n".join([f"Report({self.summary})", *lines])
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{escape(name)}</th><td>{value:.4f}</td></tr>"
-            for name, value in self.values.items()
-        )
-        return f"<table><caption>{escape(self.summary)}</caption>{rows}</table>"
 
 
 def compare(
@@ -145,7 +129,7 @@ def compare(
         row: dict[str, float] = {}
         for metric, value in report.values.items():
             row[metric] = value
-            if interval is not None and report.has_interval(metric):
+            if interval is not None and report._is_of_users(metric):
                 ends = report.interval(metric, level=interval, n=n, seed=seed)
                 row[f"{metric} low"], row[f"{metric} high"] = ends
         rows.append(row)
@@ -216,8 +200,12 @@ def bootstrap_interval(
     had other users of the same kind been tested, and nothing of another split, or of another seed
     in training. `values` (n_users,) float64 has one a user; NaN (no value) is passed over.
     """
-    values = np.asarray(values, np.float64)
-    return _percentiles(np.array([values, np.ones(len(values))]), _ratio, level, n, seed)
+    return _percentiles(_alone(values), _ratio, level, n, seed)
+
+
+def _alone(values: Any) -> np.ndarray:
+    """Return the two sums (2, n_users) whose ratio is the mean of one value a user."""
+    return np.array([np.asarray(values, np.float64), np.ones(len(values))])
 
 
 def _percentiles(

@@ -219,7 +219,7 @@ class CarelessParrot(Parrot):
     """The same, but for getting to leave out what was seen."""
 
     def rank(self, who, n, exclude=None):
-        none = CSR(np.zeros(len(who) + 1, np.int64), np.empty(0, np.int32), np.empty(0))
+        none = CSR(np.zeros(len(who) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
         return super().rank(who, n, none)
 
 
@@ -372,12 +372,10 @@ def test_an_unfitted_model_is_refused(parts):
 
 def test_a_report_shows_its_numbers_and_its_ground(parts, model):
     report = evaluation.evaluate(model, parts[0], parts[2], ["rmse", "ndcg@10"])
-    text, page = repr(report), report._repr_html_()
     for name, value in report.values.items():
-        assert f"{name:<7}  {value:.4f}" in text
-        assert f"<th>{name}</th><td>{value:.4f}</td>" in page
-    assert f"{report.n_users} users" in text and f"{report.n_left_out} without" in page
-    assert report.to_series().to_dict() == report.values
+        assert f"{name:<7}  {value:.4f}" in repr(report)
+    assert f"{report.n_users} users" in repr(report)
+    assert f"{report.n_left_out} without" in repr(report)
 
 
 ENDS = (" low", " high")

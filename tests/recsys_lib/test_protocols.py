@@ -286,11 +286,11 @@ def test_other_test_ratings_change_no_bit_of_a_choice(data, monkeypatch):
     """The whole way, as `reproduce` goes it: sample, search, finals."""
     monkeypatch.setattr(tuning, "ENOUGH", 1500)
     clean, dirty = (
-        benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).runs[0]
+        benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).iloc[0]
         for some in (data, poisoned(data, "80-20", 0, sealed))
     )
-    assert clean.fitted.get_params() == dirty.fitted.get_params()
-    assert dirty.report["rmse"] > clean.report["rmse"] + 0.1
+    assert clean["fitted"].get_params() == dirty["fitted"].get_params()
+    assert dirty["rmse"] > clean["rmse"] + 0.1
 
 
 # ---- the test part is read once

@@ -47,7 +47,7 @@ def test_a_line_a_model_with_the_mean_over_folds(root):
     data = datasets.load("synthetic")
     wanted = {name: getattr(models, name)() for name in found}
     expected = benchmark(wanted, data, "2-fold", seeds=[3], metrics=["rmse"])
-    for name, values in expected.table.groupby("model")["rmse"]:
+    for name, values in expected.groupby("model")["rmse"]:
         assert found[name]["rmse"] == f"{values.mean():.4f}"
         assert found[name]["sd"] == f"{values.std():.4f}"
         assert float(found[name]["seconds"]) > 0
