@@ -160,7 +160,9 @@ def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
     assert f"{protocol}, seed 0" in capsys.readouterr().out
     # The value is that of lists of likes, in the candidates that the protocol ranks.
     development = getattr(protocols, protocol)(data).development
-    again = tuning.confirm(models.PureSVD(threshold=liked), development, [entry["params"]])
+    again = tuning.confirm(
+        models.PureSVD(threshold=liked), development, [entry["params"]], "ndcg@10", command.DEALS
+    )
     assert entry["value"] == round(again.to_numpy().mean(), 4)
     kuairec = tuned.load_params("PureSVD", "kuairec", file)
     assert kuairec == (entry["params"] if protocol == "fully_observed" else {})

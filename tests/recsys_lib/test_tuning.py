@@ -144,18 +144,13 @@ def test_a_search_in_which_all_fails_says_why(tiny):
         tuning.tune(Bowl(broken=True), tiny, 4, space=PLANE)
 
 
-def test_much_data_are_searched_on_some_users_and_decided_on_all(part, monkeypatch):
+def test_much_data_are_searched_on_some_users(part, monkeypatch):
+    few, model = tuning.some_users(part, 1500), models.ALS(n_factors=2, n_epochs=3)
+    expected = tuning.choose(model, few, 3, finalists=1, deals=2)
     monkeypatch.setattr(tuning, "ENOUGH", 1500)
-    decision = tuning.choose(models.ALS(n_factors=2, n_epochs=3), part, 3, finalists=1)
-    few, finals = tuning.some_users(part, 1500), decision.finals
-    assert list(finals["trial"][1:]) == ["wider", "defaults"]
-    assert finals["n_factors"][1] == 2 * finals["n_factors"][0]
-    best = models.ALS(n_epochs=3).set_params(**decision.study.best_params)
-    assert few.measure(few.fit(best), ["rmse"])["rmse"] == pytest.approx(finals["search"][0])
-    assert decision.value == finals["confirmed"].min()
-    own = {name: decision.params[name] for name in decision.study.best_params}
-    again = tuning.confirm(models.ALS(n_factors=2, n_epochs=3), part, [own], deals=1)
-    assert again.iloc[0, 0] == decision.value
+    decision = tuning.choose(model, part, 3, finalists=1, deals=2)
+    same(decision.study, expected.study)
+    pd.testing.assert_frame_equal(decision.finals, expected.finals)
 
 
 def test_a_metric_that_is_better_when_larger_is_maximised(part):
@@ -213,9 +208,6 @@ def test_a_stopped_trial_is_not_the_best_even_if_its_last_value_is_the_lowest(ti
     assert search.best_value == done["value"].min()
 
 
-# ---- the same again
-
-
 # ---- what it may look at
 
 
@@ -251,9 +243,9 @@ def with_nonsense_to_test_on(data):
 
 def test_a_split_with_its_test_part_is_refused(data):
     (split,) = protocols.folds(data, "80-20")
-    for function, more in ((tuning.tune, ()), (tuning.choose, ())):
+    for function in (tuning.tune, tuning.choose):
         with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
-            function(models.ALS(), split, *more)
+            function(models.ALS(), split)
 
 
 def test_some_users_are_drawn_whole_and_enough_are_all(part):
@@ -282,7 +274,7 @@ def test_candidates_are_measured_on_other_divisions_of_the_same_ratings(part):
             return super().fit(train, valid, **options)
 
     candidates = [{"tau": 1.0}, {"tau": 50.0}, {"tau": 1.0}]
-    table = tuning.confirm(Spy(n_factors=3, n_epochs=3), part, candidates, deals=3)
+    table = tuning.confirm(Spy(n_factors=3, n_epochs=3), part, candidates, "rmse", deals=3)
     assert table.shape == (3, 3)
     np.testing.assert_array_equal(table.iloc[0], table.iloc[2])
     assert (table.iloc[0] != table.iloc[1]).all()
