@@ -90,16 +90,13 @@ def sampler(name, seed=0):
 
 @pytest.mark.parametrize(("name", "within"), [("tpe", 0.15), ("random", 0.4), ("grid", 0.5)])
 def test_a_search_finds_the_known_minimum(tiny, name, within):
-    study = tuning.tune(Bowl(), tiny, 60, sampler=sampler(name), space=PLANE, start=False)
+    how = {"sampler": sampler(name), "start": False, "prune": name != "grid"}
+    study = tuning.tune(Bowl(), tiny, 60, space=PLANE, **how)
     assert study.best_params["k"] == BEST["k"]
     assert abs(study.best_params["x"] - BEST["x"]) <= within
     assert study.best_value == pytest.approx(Bowl(**study.best_params).floor() + 1 / 8)
-
-
-def test_a_grid_is_tried_point_by_point_and_then_the_search_ends(tiny):
-    grid = {"sampler": sampler("grid"), "start": False, "prune": False}
-    tried = tuning.table(tuning.tune(Bowl(), tiny, 60, space=PLANE, **grid))
-    assert len(tried) == 27 == len(tried[["x", "k"]].drop_duplicates())
+    tried = tuning.table(study)[["x", "k"]].drop_duplicates()
+    assert (len(tried) == len(study.trials) == 27) == (name == "grid")  # each point once
 
 
 def test_the_first_trial_is_of_the_models_own_parameters_if_they_lie_in_the_space(tiny):
@@ -208,37 +205,7 @@ def test_a_stopped_trial_is_not_the_best_even_if_its_last_value_is_the_lowest(ti
     assert search.best_value == done["value"].min()
 
 
-# ---- what it may look at
-
-
-def test_no_search_can_tell_one_test_part_from_another(data):
-    """The test ratings are replaced by nonsense: not a digit of what is found may change."""
-    found = []
-    for one in (data, with_nonsense_to_test_on(data)):
-        (fold,) = protocols.folds(one, "80-20", seed=2)
-        model = models.ALS(n_factors=3, n_epochs=3)
-        space = {"tau": Float(0.5, 5.0, log=True), "popularity": Choice((None, 50.0))}
-        decision = tuning.choose(
-            model, fold.development, 8, seed=1, space=space, finalists=2, deals=2
-        )
-        final = fold.fit(model.unfitted(**decision.params))
-        found.append((decision, fold.test("ALS", final, ["rmse"])["rmse"]))
-    (a, rmse_a), (b, rmse_b) = found
-    same(a.study, b.study)
-    assert (a.params, a.value) == (b.params, b.value)
-    assert rmse_a != rmse_b  # the nonsense did reach the test part
-
-
-def with_nonsense_to_test_on(data):
-    (fold,) = protocols.folds(data, "80-20", seed=2)
-    kept = fold.learning.to_frame().set_index(["user_id", "item_id"]).index
-    frame = data.ratings.to_frame()
-    in_test = ~frame.set_index(["user_id", "item_id"]).index.isin(kept)
-    assert in_test.sum() == round(0.2 * len(data.ratings))
-    frame.loc[in_test, "rating"] = 5.5 - frame.loc[in_test, "rating"]
-    ids = {"user_ids": data.ratings.user_ids, "item_ids": data.ratings.item_ids}
-    nonsense = Ratings.from_frame(frame, scale=data.ratings.scale, **ids)
-    return datasets.Dataset("nonsense", nonsense, data.items)
+# ---- what it may look at: see test_protocols.py, too
 
 
 def test_a_split_with_its_test_part_is_refused(data):
