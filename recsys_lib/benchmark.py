@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import tracemalloc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -90,8 +90,8 @@ def _pool(reports: list[Report]) -> Report:
     values = {name: float(np.mean([r.values[name] for r in reports])) for name in first.values}
     values |= {str(name): float(users[name].mean()) for name in users}
     if len(errors):
-        n, squared, absolute = (float(errors[name].sum()) for name in ("n", "squared", "absolute"))
-        sums = {"rmse": float(np.sqrt(squared / n)), "mae": absolute / n}
+        n, squared, absolute = errors[["n", "squared", "absolute"]].sum()
+        sums = {"rmse": float(np.sqrt(squared / n)), "mae": float(absolute / n)}
         values |= {name: value for name, value in sums.items() if name in values}
     counts = {
         name: sum(getattr(report, name) for report in parts.values())
@@ -107,12 +107,11 @@ def _pool(reports: list[Report]) -> Report:
 def benchmark(
     models: Mapping[str, Recommender],
     data: Dataset | Split,
-    protocol: str | None = None,
+    protocol: str = "",
     *,
     seeds: Sequence[int] = (0,),
     trials: int = 0,
     metrics: Sequence[str] | None = None,
-    keep: bool = False,
 ) -> pd.DataFrame:
     """Fit and test models on every split of a protocol; each test part is read once by each.
 
@@ -126,7 +125,7 @@ def benchmark(
         they are. Only those that predict ratings are asked for rating metrics.
     data : Dataset or Split
         What to learn from and to test on; a data set together with a protocol.
-    protocol : str, optional
+    protocol : str
         See `protocols.folds`.
     seeds : sequence of int
         The whole is done once for each: it is added to the models' own seed, and the folds of a
@@ -136,8 +135,6 @@ def benchmark(
         its parameters.
     metrics : sequence of str, optional
         See `evaluation.evaluate`. The search is for the first that a model can have.
-    keep : bool
-        Whether the results hold the fitted models.
 
     Returns
     -------
@@ -147,40 +144,38 @@ def benchmark(
         named by it; tune_seconds, fit_seconds, without compilation; memory_mb, the most that `fit`
         had allocated at once, in 10⁶ bytes, the model included and the ratings not (Python's and
         NumPy's memory, not what compiled code keeps for itself); n_parameters; n_ratings, tested
-        on; report, the `Report` of the test part; fitted, the model where it was to be kept, else
-        unfitted, with the same parameters.
+        on; report, the `Report` of the test part; fitted, the model: on the folds of a data set a
+        copy that is unfitted, with the same parameters.
     """
     if not models or not len(seeds) or len({*seeds}) < len(seeds) or trials < 0:
         raise RecsysError(
             f"there are {len(models)} models, the seeds {list(seeds)} and {trials} trials to run: "
             "name at least one model and one seed, no seed twice, and 0 trials or more"
         )
-    if isinstance(data, Dataset) != (protocol is not None):
+    if isinstance(data, Dataset) != bool(protocol):
         raise RecsysError("a data set goes with a protocol, such as '5-fold', and a split without")
     wanted = {name: possible(model, metrics) for name, model in models.items()}
     rows: list[dict[str, Any]] = []
+    alone = isinstance(data, Split)
     for seed in seeds:
-        parts: Iterable[Split] = (
-            [data] if isinstance(data, Split) else protocols.folds(data, str(protocol), seed)
-        )
-        for split in parts:
+        for split in [data] if isinstance(data, Split) else protocols.folds(data, protocol, seed):
             if not rows:
                 _warm_up(models, split)
             for name, model in models.items():
-                ready = isinstance(data, Split) and hasattr(model, "user_ids_")
-                params = model.get_params()
-                if seed != seeds[0] and isinstance(data, Split) and (ready or "seed" not in params):
+                params = {k: v + seed for k, v in model.get_params().items() if k == "seed"}
+                ready = alone and hasattr(model, "user_ids_")
+                if alone and seed != seeds[0] and (ready or not params):
                     continue  # it would be the same again
-                mine, costs = model, dict.fromkeys(("valid", *COSTS[:3]), np.nan)
+                mine = model if ready else model.unfitted(**params)
+                costs = {"valid": np.nan} | dict.fromkeys(COSTS, np.nan)
                 if not ready:
-                    mine = model.unfitted(**{k: params[k] + seed for k in params if k == "seed"})
-                    costs = _fit(mine, split, trials, seed, wanted[name][0])
+                    costs |= _fit(mine, split, trials, seed, wanted[name][0])
+                costs["n_parameters"] = mine.n_parameters_
                 report = split.test(f"{name}, seed {seed}", mine, wanted[name])
-                kept = mine if keep or ready else mine.unfitted()
                 rows.append(
                     {"model": name, "seed": seed, "split": split.name, **report.values, **costs}
-                    | {"n_parameters": mine.n_parameters_, "n_ratings": report.n_ratings}
-                    | {"report": report, "fitted": kept}
+                    | {"n_ratings": report.n_ratings, "report": report}
+                    | {"fitted": mine if alone else mine.unfitted()}
                 )
                 numbers = ", ".join(f"{key} {value:.4f}" for key, value in report.values.items())
                 logger.info("%s, seed %d, %s: %s", name, seed, split.name, numbers)
@@ -198,17 +193,13 @@ def _fit(model: Recommender, split: Split, trials: int, seed: int, metric: str) 
         valid = found.value
     tuned = time.perf_counter() - began
     split.learning.by_item  # noqa: B018 - built at first use, and no model's own cost
-    traced = tracemalloc.is_tracing()
-    if not traced:
-        tracemalloc.start()
-    tracemalloc.reset_peak()
-    before, began = tracemalloc.get_traced_memory()[0], time.perf_counter()
+    tracemalloc.start()
     try:
+        before, began = tracemalloc.get_traced_memory()[0], time.perf_counter()
         split.fit(model)
         seconds, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1]
     finally:
-        if not traced:
-            tracemalloc.stop()
+        tracemalloc.stop()
     memory = (peak - before) / 1e6
     return {"valid": valid, "tune_seconds": tuned, "fit_seconds": seconds, "memory_mb": memory}
 

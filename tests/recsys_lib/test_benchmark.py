@@ -48,7 +48,7 @@ def likes(split):
         "BPR": BPR(n_factors=8, n_epochs=10, threshold=2.0, seed=5),
         "EASE": EASE(lam=50.0, threshold=2.0),
     }
-    how = {"seeds": [0, 1, 2], "metrics": OF_LIKES, "keep": True}
+    how = {"seeds": [0, 1, 2], "metrics": OF_LIKES}
     first = benchmark(baselines(split), split, metrics=OF_LIKES)
     return pd.concat([first, benchmark(models, split, **how)], ignore_index=True)
 
@@ -187,7 +187,7 @@ def test_each_result_goes_to_the_log(data, caplog):
         ({"a": BiasALS()}, {"seeds": []}, "no seed twice"),
         ({"a": BiasALS()}, {"seeds": [1, 1]}, "no seed twice"),
         ({"a": BiasALS()}, {"trials": -1}, "-1 trials"),
-        ({"a": BiasALS()}, {"protocol": None}, "goes with a protocol"),
+        ({"a": BiasALS()}, {"protocol": ""}, "goes with a protocol"),
         ({"a": Spy()}, {"metrics": ["rmse", "mae"]}, "Spy can have none of the metrics rmse"),
         ({"a": Spy()}, {"metrics": ["ncdg@10"]}, "there is no metric 'ncdg@10'"),
     ],
