@@ -135,8 +135,8 @@ class Split:
     def test(self, name: str, model: Recommender, metrics: Any = None) -> Report:
         """Measure a model fitted on `learning` on the test part, the only time under this `name`.
 
-        A second result under it could be the better of two, and so would have been chosen by the
-        test part. What `evaluation.evaluate` refuses does not count: nobody has learnt anything.
+        A second result could be the better of two, and so chosen by the test part. What
+        `evaluation.evaluate` refuses does not count.
         """
         if name in self._tested:
             raise RecsysError(

@@ -39,7 +39,7 @@ class Report:
     n_ratings : int
         Ratings in the test part, over which the rating metrics are averaged.
     relevant, candidates :
-        What counted as relevant, and what was ranked: see `evaluation.evaluate`.
+        Those of `evaluation.evaluate`.
     errors : DataFrame
         A row a user of the test part, by ``user_id``: n, how many ratings were predicted, and the
         sums of their ``squared`` and ``absolute`` errors; empty where no rating was predicted.
@@ -116,8 +116,8 @@ def compare(
 
     A row a model, by name (index ``model``), a column a metric; NaN where a model has no such
     number. With `interval`, a level such as 0.95, there are also ``"ndcg@10 low"`` and ``"ndcg@10
-    high"`` for each metric that has an interval: see `bootstrap_interval`. The same users are drawn
-    for every model. Reports of different test parts or protocols are refused.
+    high"`` where `Report.interval` has one. Reports of different test parts or protocols are
+    refused.
     """
     if not reports:
         raise RecsysError("there is no report to compare")
@@ -160,8 +160,7 @@ def paired(
 
     What makes a user easy or hard is common to both models and cancels, so that this interval can
     be far from 0 where the two models' own intervals overlap widely. The reports must be of one
-    test part and one protocol. Less is better for rmse and mae, more for all others. `level`,
-    `n` and `seed` are those of `bootstrap_interval`.
+    test part and protocol. Less is better for rmse and mae. For the rest see `bootstrap_interval`.
     """
     _check_same("the first", a, "the second", b)
     columns = np.concatenate([a._columns(metric), b._columns(metric)])
@@ -193,10 +192,10 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean over users (Efron 1979), low and high.
 
-    Draws as many users as there are, with replacement, `n` times, and returns the quantiles of the
-    `n` means between which lies the share `level` of them. It says how far the number could be off
-    had other users of the same kind been tested, and nothing of another split, or of another seed
-    in training. `values` (n_users,) float64 has one a user; NaN (no value) is passed over.
+    As many users as there are are drawn with replacement, `n` times; the share `level` of the means
+    lies within. It says how far the number could be off had other users of the same kind been
+    tested, and nothing of another split or seed. `values` (n_users,) float64 has one a user; NaN
+    (no value) is passed over.
     """
     return _percentiles(_alone(values), _ratio, level, n, seed)
 
