@@ -280,7 +280,11 @@ def test_by_default_a_model_is_measured_on_what_it_can_do(parts, model):
     train, _, test = parts
     assert tuple(evaluation.evaluate(model, train, test).values) == evaluation.DEFAULT_METRICS
     lists_only = evaluation.evaluate(Fixed().fit(train), train, test)
-    assert tuple(lists_only.values) == evaluation.DEFAULT_METRICS[2:]
+    assert [*lists_only.values] == [*evaluation.DEFAULT_METRICS[2:]] == evaluation.possible(Fixed())
+    assert evaluation.possible(FixedRatings(), ["rmse", "auc"]) == ["rmse", "auc"]
+    assert evaluation.possible(Fixed(), ["rmse", "auc"]) == ["auc"]
+    with pytest.raises(RecsysError, match="Fixed can have none of the metrics r2"):
+        evaluation.possible(Fixed(), ["r2"])
 
 
 @pytest.mark.parametrize("name", ["ndgc@10", "ndcg", "ndcg@0", "ndcg@-1", "ndcg@x", "rmse@10", ""])
@@ -288,6 +292,8 @@ def test_an_unknown_metric_is_answered_with_the_list(parts, model, name):
     with pytest.raises(RecsysError, match=r"there is no metric .* rmse, .* hit_rate@k") as caught:
         evaluation.evaluate(model, parts[0], parts[2], [name])
     assert "\n" not in str(caught.value)
+    with pytest.raises(RecsysError, match="there is no metric"):
+        evaluation.possible(Fixed(), [name, "auc"])
 
 
 def test_the_whole_list_may_be_longer_than_the_catalogue(parts, model):
@@ -585,13 +591,3 @@ def test_a_user_without_a_value_in_one_report_is_compared_in_none():
     )
     found = evaluation.paired(a, b, "ndcg@10")
     assert (found.difference, found.better, found.worse, found.n_users) == (0.25, 0.5, 0.0, 2)
-
-
-def test_what_a_model_can_have_is_known_before_it_is_fitted():
-    assert evaluation.possible(Fixed()) == [*evaluation.DEFAULT_METRICS[2:]]
-    assert evaluation.possible(FixedRatings(), ["rmse", "auc"]) == ["rmse", "auc"]
-    assert evaluation.possible(Fixed(), ["rmse", "auc"]) == ["auc"]
-    with pytest.raises(RecsysError, match="Fixed can have none of the metrics r2"):
-        evaluation.possible(Fixed(), ["r2"])
-    with pytest.raises(RecsysError, match="no metric 'rsme'"):
-        evaluation.possible(Fixed(), ["rsme", "auc"])
