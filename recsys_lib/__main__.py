@@ -42,7 +42,7 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
         found = benchmark(
             {name: getattr(models, name)()}, data, protocol, seeds=[seed], trials=trials,
             metrics=["rmse"],
-        ).table  # fmt: skip
+        )  # fmt: skip
         spread = "-" if len(found) == 1 else f"{found['rmse'].std():.4f}"
         seconds = f"{found['fit_seconds'].mean():.2f}"
         print(LINE.format(name, f"{found['rmse'].mean():.4f}", spread, seconds), flush=True)

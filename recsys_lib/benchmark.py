@@ -1,8 +1,8 @@
 """Many models on the same splits: tuned, fitted, measured once, and what each of that cost.
 
 >>> results = benchmark({"ALS": models.ALS()}, data, "5-fold", trials=20)   # doctest: +SKIP
->>> results.summary()                                                       # doctest: +SKIP
->>> results.against("ALS", "ndcg@10")                                       # doctest: +SKIP
+>>> summary(results)                                                        # doctest: +SKIP
+>>> leads(results, "ALS", "ndcg@10")                                      # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import time
 import tracemalloc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,124 +25,59 @@ from recsys_lib.evaluation import possible
 from recsys_lib.models import Recommender
 from recsys_lib.protocols import Split
 from recsys_lib.ratings import Ratings
-from recsys_lib.report import SMALLER_IS_BETTER, Report, compare, paired
+from recsys_lib.report import Report, compare, paired
 
 logger = logging.getLogger("recsys_lib")
 
 WARM_UP = 2000  # ratings that do to have everything compiled that a model's fit needs
 FINALISTS, DEALS = 2, 3  # of the search within a split: see `tuning.choose`
-COSTS = ("tune_seconds", "fit_seconds", "memory_mb", "n_parameters")
+COSTS = ["tune_seconds", "fit_seconds", "memory_mb", "n_parameters"]
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One model, fitted and measured on one split.
+def pool(results: pd.DataFrame) -> dict[str, Report]:
+    """Return one report a model of `benchmark`'s table: those of all its splits and seeds as one.
 
-    `report` is of the test part, `valid` the value by which the search chose the parameters (NaN
-    without one). `fitted` is the model where it was to be kept; else unfitted, with the same
-    parameters. The seconds are those without compilation. `memory_mb` is the most that `fit` had
-    allocated at once, in 10⁶ bytes, the model included and the ratings not (Python's and NumPy's
-    memory: what compiled code keeps for itself is not seen).
+    A user's value is the mean over the runs in which the user has one, so that users who are tested
+    several times are no more users for it; RMSE and MAE are of all test ratings together. Metrics
+    that have no value by user are averaged over the runs.
     """
-
-    model: str
-    seed: int
-    split: str
-    report: Report
-    fitted: Recommender
-    n_parameters: int
-    valid: float = np.nan
-    tune_seconds: float = np.nan
-    fit_seconds: float = np.nan
-    memory_mb: float = np.nan
+    groups = results.groupby("model", sort=False)["report"]
+    return {str(name): _pool(list(reports)) for name, reports in groups}
 
 
-@dataclass(frozen=True, eq=False)
-class Results:
-    """What `benchmark` found; ``a + b`` puts two together, and ``results["ALS"]`` are its runs."""
+def summary(results: pd.DataFrame, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
+    """Return a row a model of `benchmark`'s table: means, intervals over users, and costs.
 
-    runs: list[Run]
+    The columns are those of `report.compare` of what `pool` returns, with intervals; ``"rmse sd"``
+    and so on, the standard deviations over splits and seeds (NaN for a single run); the means of
+    the costs; runs, how many.
+    """
+    metrics = list(dict.fromkeys(name for report in results["report"] for name in report.values))
+    groups = results.groupby("model", sort=False)
+    table = compare(pool(results), interval=level, n=n)
+    table = table.join(groups[metrics].std().add_suffix(" sd")).join(groups[COSTS].mean())
+    return table.assign(runs=groups.size())
 
-    def __add__(self, other: Results) -> Results:
-        return Results([*self.runs, *other.runs])
 
-    def __getitem__(self, model: str) -> list[Run]:
-        if model not in self.models:
-            raise RecsysError(f"{model!r} was not measured; there are {', '.join(self.models)}")
-        return [run for run in self.runs if run.model == model]
+def leads(
+    results: pd.DataFrame, reference: str, metric: str, level: float = 0.95, n: int = 1000
+) -> pd.DataFrame:
+    """Compare every model that has a metric with one of them, user by user; see `report.paired`.
 
-    @property
-    def models(self) -> list[str]:
-        """Names of the models, in the order measured."""
-        return list(dict.fromkeys(run.model for run in self.runs))
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """A row a run: model, seed, split; the metrics; valid; the costs; n_ratings, tested on."""
-        rows = [
-            {"model": run.model, "seed": run.seed, "split": run.split, **run.report.values}
-            | {name: getattr(run, name) for name in ("valid", *COSTS)}
-            | {"n_ratings": run.report.n_ratings}
-            for run in self.runs
-        ]
-        return pd.DataFrame(rows)
-
-    @cached_property
-    def pooled(self) -> dict[str, Report]:
-        """One report a model: those of all its splits and seeds as one.
-
-        A user's value is the mean over the runs in which the user has one, so that users who are
-        tested several times are no more users for it; RMSE and MAE are of all test ratings
-        together. Metrics that have no value by user are averaged over the runs.
-        """
-        return {name: _pool([run.report for run in self[name]]) for name in self.models}
-
-    def winner(self, metric: str) -> str:
-        """Return the model that is best by what was chosen by: the validation parts, no test part.
-
-        Only models that were searched by `metric` take part: the first that they were asked for.
-        """
-        by = [next(iter(run.report.values)) == metric for run in self.runs]
-        means = self.table[by].groupby("model", sort=False)["valid"].mean().dropna()
-        if means.empty:
-            raise RecsysError(f"no model was searched by {metric}, so none has won; ask for trials")
-        return str(means.idxmin() if metric in SMALLER_IS_BETTER else means.idxmax())
-
-    def summary(self, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
-        """Return a row a model: means, intervals over users, and costs.
-
-        For each metric its value (see `pooled`) and, where it has an interval, ``"rmse low"`` and
-        ``"rmse high"``, by `n` draws at this `level`; ``"rmse sd"``, the standard deviation over
-        splits and seeds (NaN for a single run); the means of the costs; runs, how many.
-        """
-        metrics = list(dict.fromkeys(name for run in self.runs for name in run.report.values))
-        groups = self.table.groupby("model", sort=False)
-        spread = groups[metrics].std().add_suffix(" sd")
-        table = compare(self.pooled, interval=level, n=n).join(spread)
-        return table.join(groups[list(COSTS)].mean()).assign(runs=groups.size())
-
-    def against(
-        self, reference: str, metric: str, level: float = 0.95, n: int = 1000
-    ) -> pd.DataFrame:
-        """Compare every model that has a metric with one of them, user by user; see `paired`.
-
-        Returns
-        -------
-        DataFrame
-            Index ``model``, the reference left out, the nearest to it first: ``value`` (the
-            difference to the reference), ``low``, ``high`` (its interval), ``worse`` and ``better``
-            (shares of users for whom the model does worse, or better, than the reference).
-        """
-        pairs = {
-            name: paired(report, self.pooled[reference], metric, level=level, n=n)
-            for name, report in self.pooled.items()
-            if metric in report.values and name != reference
-        }
-        table = pd.DataFrame(pairs.values(), index=pd.Index(list(pairs), name="model"))
-        table = table.rename(columns={"difference": "value"}).sort_values(
-            "value", key=abs, kind="stable"
-        )
-        return table[["value", "low", "high", "worse", "better"]]
+    Returns a row a model (index ``model``), the reference left out, the nearest to it first:
+    ``value`` (the difference to the reference), ``low``, ``high`` (its interval), ``worse`` and
+    ``better`` (shares of users for whom the model does worse, or better, than the reference).
+    """
+    pooled = pool(results)
+    pairs = {
+        name: paired(report, pooled[reference], metric, level=level, n=n)
+        for name, report in pooled.items()
+        if metric in report.values and name != reference
+    }
+    table = pd.DataFrame(pairs.values(), index=pd.Index(list(pairs), name="model"))
+    table = table.rename(columns={"difference": "value"})
+    table = table.sort_values("value", key=abs, kind="stable")
+    return table[["value", "low", "high", "worse", "better"]]
 
 
 def _pool(reports: list[Report]) -> Report:
@@ -155,8 +90,8 @@ def _pool(reports: list[Report]) -> Report:
     values = {name: float(np.mean([r.values[name] for r in reports])) for name in first.values}
     values |= {str(name): float(users[name].mean()) for name in users}
     if len(errors):
-        n, squared, absolute = (float(errors[name].sum()) for name in ("n", "squared", "absolute"))
-        sums = {"rmse": float(np.sqrt(squared / n)), "mae": absolute / n}
+        n, squared, absolute = errors[["n", "squared", "absolute"]].sum()
+        sums = {"rmse": float(np.sqrt(squared / n)), "mae": float(absolute / n)}
         values |= {name: value for name, value in sums.items() if name in values}
     counts = {
         name: sum(getattr(report, name) for report in parts.values())
@@ -172,13 +107,12 @@ def _pool(reports: list[Report]) -> Report:
 def benchmark(
     models: Mapping[str, Recommender],
     data: Dataset | Split,
-    protocol: str | None = None,
+    protocol: str = "",
     *,
     seeds: Sequence[int] = (0,),
     trials: int = 0,
     metrics: Sequence[str] | None = None,
-    keep: bool = False,
-) -> Results:
+) -> pd.DataFrame:
     """Fit and test models on every split of a protocol; each test part is read once by each.
 
     A model is tuned, where that is asked for, within the split's `Development`, then fitted as
@@ -191,7 +125,7 @@ def benchmark(
         they are. Only those that predict ratings are asked for rating metrics.
     data : Dataset or Split
         What to learn from and to test on; a data set together with a protocol.
-    protocol : str, optional
+    protocol : str
         See `protocols.folds`.
     seeds : sequence of int
         The whole is done once for each: it is added to the models' own seed, and the folds of a
@@ -201,40 +135,51 @@ def benchmark(
         its parameters.
     metrics : sequence of str, optional
         See `evaluation.evaluate`. The search is for the first that a model can have.
-    keep : bool
-        Whether the results hold the fitted models.
+
+    Returns
+    -------
+    DataFrame
+        A row a run: model, seed, split; the metrics of the test part (NaN where a model has none);
+        valid, the value by which the search chose the parameters (NaN without one): the winner is
+        named by it; tune_seconds, fit_seconds, without compilation; memory_mb, the most that `fit`
+        had allocated at once, in 10⁶ bytes, the model included and the ratings not (Python's and
+        NumPy's memory, not what compiled code keeps for itself); n_parameters; n_ratings, tested
+        on; report, the `Report` of the test part; fitted, the model: on the folds of a data set a
+        copy that is unfitted, with the same parameters.
     """
     if not models or not len(seeds) or len({*seeds}) < len(seeds) or trials < 0:
         raise RecsysError(
             f"there are {len(models)} models, the seeds {list(seeds)} and {trials} trials to run: "
             "name at least one model and one seed, no seed twice, and 0 trials or more"
         )
-    if isinstance(data, Dataset) != (protocol is not None):
+    if isinstance(data, Dataset) != bool(protocol):
         raise RecsysError("a data set goes with a protocol, such as '5-fold', and a split without")
     wanted = {name: possible(model, metrics) for name, model in models.items()}
-    runs: list[Run] = []
+    rows: list[dict[str, Any]] = []
+    alone = isinstance(data, Split)
     for seed in seeds:
-        parts: Iterable[Split] = (
-            [data] if isinstance(data, Split) else protocols.folds(data, str(protocol), seed)
-        )
-        for split in parts:
-            if not runs:
+        for split in [data] if isinstance(data, Split) else protocols.folds(data, protocol, seed):
+            if not rows:
                 _warm_up(models, split)
             for name, model in models.items():
-                ready = isinstance(data, Split) and hasattr(model, "user_ids_")
-                params = model.get_params()
-                if seed != seeds[0] and isinstance(data, Split) and (ready or "seed" not in params):
+                params = {k: v + seed for k, v in model.get_params().items() if k == "seed"}
+                ready = alone and hasattr(model, "user_ids_")
+                if alone and seed != seeds[0] and (ready or not params):
                     continue  # it would be the same again
-                mine, costs = model, {}
+                mine = model if ready else model.unfitted(**params)
+                costs = {"valid": np.nan} | dict.fromkeys(COSTS, np.nan)
                 if not ready:
-                    mine = model.unfitted(**{k: params[k] + seed for k in params if k == "seed"})
-                    costs = _fit(mine, split, trials, seed, wanted[name][0])
+                    costs |= _fit(mine, split, trials, seed, wanted[name][0])
+                costs["n_parameters"] = mine.n_parameters_
                 report = split.test(f"{name}, seed {seed}", mine, wanted[name])
-                kept = mine if keep or ready else mine.unfitted()
-                runs.append(Run(name, seed, split.name, report, kept, mine.n_parameters_, **costs))
+                rows.append(
+                    {"model": name, "seed": seed, "split": split.name, **report.values, **costs}
+                    | {"n_ratings": report.n_ratings, "report": report}
+                    | {"fitted": mine if alone else mine.unfitted()}
+                )
                 numbers = ", ".join(f"{key} {value:.4f}" for key, value in report.values.items())
                 logger.info("%s, seed %d, %s: %s", name, seed, split.name, numbers)
-    return Results(runs)
+    return pd.DataFrame(rows)
 
 
 def _fit(model: Recommender, split: Split, trials: int, seed: int, metric: str) -> dict[str, float]:
@@ -248,17 +193,13 @@ def _fit(model: Recommender, split: Split, trials: int, seed: int, metric: str) 
         valid = found.value
     tuned = time.perf_counter() - began
     split.learning.by_item  # noqa: B018 - built at first use, and no model's own cost
-    traced = tracemalloc.is_tracing()
-    if not traced:
-        tracemalloc.start()
-    tracemalloc.reset_peak()
-    before, began = tracemalloc.get_traced_memory()[0], time.perf_counter()
+    tracemalloc.start()
     try:
+        before, began = tracemalloc.get_traced_memory()[0], time.perf_counter()
         split.fit(model)
         seconds, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1]
     finally:
-        if not traced:
-            tracemalloc.stop()
+        tracemalloc.stop()
     memory = (peak - before) / 1e6
     return {"valid": valid, "tune_seconds": tuned, "fit_seconds": seconds, "memory_mb": memory}
 

@@ -9,7 +9,7 @@ item are left out, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,11 @@ from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.report import Paired, Report, bootstrap_interval, compare, paired
+from recsys_lib.report import Report, bootstrap_interval, compare, paired
 
 __all__ = [
-    "DEFAULT_METRICS", "OF_RATINGS", "Paired", "Report", "bootstrap_interval", "compare",
-    "evaluate", "paired", "parse_metric", "possible",
+    "DEFAULT_METRICS", "OF_RATINGS", "Report", "bootstrap_interval", "compare", "evaluate",
+    "paired", "parse_metric", "possible",
 ]  # fmt: skip
 
 DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
@@ -66,20 +66,18 @@ def evaluate(
         training and validation parts goes with ``splits.merge(train, valid)``.
     metrics : sequence of str, optional
         rmse, mae, r2, auc; and for a list of length k (as in ``"ndcg@10"``) precision@k, recall@k,
-        ndcg@k, map@k, mrr@k, hit_rate@k, novelty@k, coverage@k, gini@k. `recsys_lib.metrics`
-        defines each. By default `DEFAULT_METRICS`, less rmse and mae where the model does not
-        predict ratings.
+        ndcg@k, map@k, mrr@k, hit_rate@k, novelty@k, coverage@k, gini@k, which
+        `recsys_lib.metrics` defines. By default `DEFAULT_METRICS`, less what is not `possible`.
     test_input : Ratings, optional
         For strong generalisation: what is known of the test part's users, who are strangers to
         `train`. Each is folded in from these ratings, and the lists leave these out.
     relevant : float
         The lowest test rating that makes an item relevant.
     candidates : {"all", "test"}
-        "all" ranks the catalogue less what the user has rated. "test" ranks only the items of the
-        user's own test ratings. Where users chose what they rated, that is a common mistake: it
-        asks which of the items that the user was going to rate anyway will please, and is here to
-        show how much that flatters. Where every pair of the test part is known (KuaiRec's small
-        matrix) it is the right question: all candidates are judged, and nobody chose them.
+        "all" ranks the catalogue less what the user has rated, "test" only the items of the user's
+        own test ratings. Where users chose what they rated, that is a common mistake: it asks which
+        of the items that they were going to rate anyway will please. Where every pair of the test
+        part is known (KuaiRec's small matrix) it is the right question.
 
     Raises
     ------
@@ -182,11 +180,6 @@ class _Asked:
         """Return users as the model is asked about them: strangers by what is known of them."""
         return users if self.test_input is None else self.seen.take(users)
 
-    def batches(self, users: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield some of the users at a time, and where they stand among all."""
-        for start in range(0, len(users), BATCH):
-            yield (part := slice(start, start + BATCH)), users[part]
-
     def predict(self, test: Ratings) -> np.ndarray:
         """Return the predictions (n,) float32 for the pairs of `test`, in its order."""
         model: Any = self.model  # only rating models have `predict_pairs`
@@ -194,7 +187,7 @@ class _Asked:
         if not model.predicts_ratings:
             raise RecsysError(f"{told} predicts no ratings; leave out {', '.join(OF_RATINGS)}")
         out = np.empty(len(test), np.float32)
-        for _, some in self.batches(np.flatnonzero(rows.counts).astype(np.int32)):
+        for _, some in _batches(np.flatnonzero(rows.counts).astype(np.int32)):
             part = slice(rows.indptr[some[0]], rows.indptr[some[-1] + 1])
             pairs = np.repeat(np.arange(len(some), dtype=np.int32), rows.counts[some])
             out[part] = model.predict_pairs(self.who(some), pairs, rows.indices[part])
@@ -208,7 +201,7 @@ class _Asked:
         """Return the users' lists (m, n) int32 and which items are relevant (m, n) bool."""
         lists = np.empty((len(users), n), np.int32)
         hits = np.empty((len(users), n), bool)
-        for part, some in self.batches(users) if n else ():
+        for part, some in _batches(users) if n else ():
             seen, wanted = self.seen.take(some), liked.take(some)
             if own is None:
                 lists[part] = self.model.rank(self.who(some), n, exclude=seen)[0]
@@ -240,7 +233,7 @@ class _Asked:
         if candidates != "all":
             raise RecsysError("auc is over the whole catalogue; ask for it with candidates='all'")
         auc = np.empty(len(users))
-        for part, some in self.batches(users):
+        for part, some in _batches(users):
             rows = *self.seen.take(some)[:2], *liked.take(some)[:2]
             auc[part] = auc_kernels.user_auc(*self._vectors(some, "auc"), *rows)
         return auc
@@ -253,6 +246,12 @@ class _Asked:
                 f"{what} needs a score for every item, and {type(model).__name__} only gives lists"
             )
         return model.multipliers(model.vectors(self.who(users))), model.item_vectors()
+
+
+def _batches(users: np.ndarray) -> list[tuple[slice, np.ndarray]]:
+    """Return some of the users at a time, and where they stand among all."""
+    parts = [slice(start, start + BATCH) for start in range(0, len(users), BATCH)]
+    return [(part, users[part]) for part in parts]
 
 
 def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:

@@ -97,7 +97,7 @@ class Split:
     _tested: set[str] = field(default_factory=set, init=False)
 
     def __repr__(self) -> str:
-        sizes = f"train {len(self.train):,}, valid {len(self.valid):,}, test {self.n_test:,}"
+        sizes = f"train {len(self.train):,}, valid {len(self.valid):,}, test {len(self._test):,}"
         return f"Split({self.name!r}, {sizes})"
 
     @property
@@ -109,11 +109,6 @@ class Split:
     def valid(self) -> Ratings:
         """The validation part."""
         return self.development.valid
-
-    @property
-    def n_test(self) -> int:
-        """Number of test ratings."""
-        return len(self._test)
 
     @property
     def relevant(self) -> float:
@@ -140,8 +135,8 @@ class Split:
     def test(self, name: str, model: Recommender, metrics: Any = None) -> Report:
         """Measure a model fitted on `learning` on the test part, the only time under this `name`.
 
-        A second result under it could be the better of two, and so would have been chosen by the
-        test part. What `evaluation.evaluate` refuses does not count: nobody has learnt anything.
+        A second result could be the better of two, and so chosen by the test part. What
+        `evaluation.evaluate` refuses does not count.
         """
         if name in self._tested:
             raise RecsysError(
@@ -239,12 +234,11 @@ def fully_observed(
 ) -> Split:
     """Train on the big matrix, test on the small one, nearly all of whose pairs are known.
 
-    A list is of the small matrix's items only, each of which its user has tried: one that is not
-    liked there is a true negative. Validation is a random share `valid` of the big matrix, where
-    users tried only what they were shown; there too, only what was tried is ranked. A watch ratio
-    of `liked` or more makes a like (KuaiRec's authors say: more than 2). At least a share `cold` of
-    the small matrix's items shall have no rating to learn from: where there are fewer, all ratings
-    of some others, drawn at random, are left out of the big matrix.
+    A list is of the items that its user has tried: one that is not liked is a true negative.
+    Validation is a random share `valid` of the big matrix, where users tried only what they were
+    shown. A watch ratio of `liked` or more makes a like (KuaiRec's authors say: more than 2). At
+    least a share `cold` of the small matrix's items shall have no rating to learn from: where there
+    are fewer, all ratings of some others, drawn at random, are left out of the big matrix.
 
     Raises
     ------

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,7 +39,7 @@ class Report:
     n_ratings : int
         Ratings in the test part, over which the rating metrics are averaged.
     relevant, candidates :
-        What counted as relevant, and what was ranked: see `evaluation.evaluate`.
+        Those of `evaluation.evaluate`.
     errors : DataFrame
         A row a user of the test part, by ``user_id``: n, how many ratings were predicted, and the
         sums of their ``squared`` and ``absolute`` errors; empty where no rating was predicted.
@@ -66,38 +65,30 @@ class Report:
             )
         return self.values[metric]
 
-    def to_series(self) -> pd.Series:
-        """Return the values, by metric."""
-        return pd.Series(self.values, name="value", dtype=np.float64)
-
-    def has_interval(self, metric: str) -> bool:
-        """Whether `interval` can be asked for a metric."""
-        summed = metric in _SUMMED and len(self.errors) > 0
-        return metric in self.values and (summed or metric in self.per_user)
-
     def interval(
         self, metric: str, *, level: float = 0.95, n: int = 1000, seed: int = 0
     ) -> tuple[float, float]:
         """Return the bootstrap interval over users of a metric; see `bootstrap_interval`.
 
-        The ranking metrics are means over users. RMSE and MAE are of all ratings: whole users are
-        drawn, with all their ratings, and the errors pooled.
+        RMSE and MAE are of all ratings: whole users are drawn, and the errors pooled.
         """
         return _percentiles(self._columns(metric), _statistic(metric), level, n, seed)
 
     def _columns(self, metric: str) -> np.ndarray:
         """Return the users' parts (2, n_users) in the two sums whose ratio the metric is."""
         self[metric]  # refuses what is not here
-        if not self.has_interval(metric):
-            able = [name for name in self.values if self.has_interval(name)]
+        if not self._is_of_users(metric):
+            able = [name for name in self.values if self._is_of_users(name)]
             raise RecsysError(
                 f"{metric!r} is not made up of values of single users in this report, so it has no "
                 f"interval over users; these have: {', '.join(able) or 'none'}"
             )
         if metric in _SUMMED:
             return self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64).T
-        values = self.per_user[metric].to_numpy(np.float64)
-        return np.array([values, np.ones(len(values))])
+        return _alone(self.per_user[metric])
+
+    def _is_of_users(self, metric: str) -> bool:
+        return metric in self.per_user or (metric in _SUMMED and len(self.errors) > 0)
 
     @property
     def summary(self) -> str:
@@ -117,13 +108,6 @@ class Report:
         lines = [f"  {name:<{width}}  {value:.4f}" for name, value in self.values.items()]
         return "\n".join([f"Report({self.summary})", *lines])
 
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{escape(name)}</th><td>{value:.4f}</td></tr>"
-            for name, value in self.values.items()
-        )
-        return f"<table><caption>{escape(self.summary)}</caption>{rows}</table>"
-
 
 def compare(
     reports: Mapping[str, Report], interval: float | None = None, *, n: int = 1000, seed: int = 0
@@ -132,8 +116,8 @@ def compare(
 
     A row a model, by name (index ``model``), a column a metric; NaN where a model has no such
     number. With `interval`, a level such as 0.95, there are also ``"ndcg@10 low"`` and ``"ndcg@10
-    high"`` for each metric that has an interval: see `bootstrap_interval`. The same users are drawn
-    for every model. Reports of different test parts or protocols are refused.
+    high"`` where `Report.interval` has one. Reports of different test parts or protocols are
+    refused.
     """
     if not reports:
         raise RecsysError("there is no report to compare")
@@ -145,7 +129,7 @@ def compare(
         row: dict[str, float] = {}
         for metric, value in report.values.items():
             row[metric] = value
-            if interval is not None and report.has_interval(metric):
+            if interval is not None and report._is_of_users(metric):
                 ends = report.interval(metric, level=interval, n=n, seed=seed)
                 row[f"{metric} low"], row[f"{metric} high"] = ends
         rows.append(row)
@@ -176,8 +160,7 @@ def paired(
 
     What makes a user easy or hard is common to both models and cancels, so that this interval can
     be far from 0 where the two models' own intervals overlap widely. The reports must be of one
-    test part and one protocol. Less is better for rmse and mae, more for all others. `level`,
-    `n` and `seed` are those of `bootstrap_interval`.
+    test part and protocol. Less is better for rmse and mae. For the rest see `bootstrap_interval`.
     """
     _check_same("the first", a, "the second", b)
     columns = np.concatenate([a._columns(metric), b._columns(metric)])
@@ -197,9 +180,7 @@ def paired(
 
 def _check_same(first: str, a: Report, name: str, b: Report) -> None:
     kinds = [(r.n_users, r.n_ratings, r.relevant, r.candidates, r.test_part) for r in (a, b)]
-    users = a.per_user.index.equals(b.per_user.index)
-    raters = a.errors.empty or b.errors.empty or a.errors.index.equals(b.errors.index)
-    if not (kinds[0] == kinds[1] and users and raters):
+    if kinds[0] != kinds[1]:
         raise RecsysError(
             f"{first!r} and {name!r} were not measured on the same ground ({a.summary} / "
             f"{b.summary}), so their numbers do not compare; evaluate both on one test part"
@@ -211,13 +192,17 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean over users (Efron 1979), low and high.
 
-    Draws as many users as there are, with replacement, `n` times, and returns the quantiles of the
-    `n` means between which lies the share `level` of them. It says how far the number could be off
-    had other users of the same kind been tested, and nothing of another split, or of another seed
-    in training. `values` (n_users,) float64 has one a user; NaN (no value) is passed over.
+    As many users as there are are drawn with replacement, `n` times; the share `level` of the means
+    lies within. It says how far the number could be off had other users of the same kind been
+    tested, and nothing of another split or seed. `values` (n_users,) float64 has one a user; NaN
+    (no value) is passed over.
     """
-    values = np.asarray(values, np.float64)
-    return _percentiles(np.array([values, np.ones(len(values))]), _ratio, level, n, seed)
+    return _percentiles(_alone(values), _ratio, level, n, seed)
+
+
+def _alone(values: Any) -> np.ndarray:
+    """Return the two sums (2, n_users) whose ratio is the mean of one value a user."""
+    return np.array([np.asarray(values, np.float64), np.ones(len(values))])
 
 
 def _percentiles(

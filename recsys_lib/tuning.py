@@ -55,27 +55,19 @@ def tune(
     ----------
     model : Recommender
         Its own parameters hold for all that is not searched; it is not fitted itself.
-    development : Development
-        What may be looked at: no test part.
-    n_trials, seed : int
-        How many to try; the same seed gives the same trials.
+    development, n_trials, seed :
+        What may be looked at, and how many trials; the same seed gives the same trials.
     metric : str, optional
-        A name that `evaluation.evaluate` knows; see `metric_of`.
+        One of `evaluation.evaluate`; by default `metric_of` the model.
     space : mapping of parameter name to distribution, optional
-        Where to look, in Optuna's distributions; by default the model's `search_space`.
+        Where to look; by default the model's `search_space`.
     sampler : BaseSampler, optional
         One of Optuna's; by default `TPESampler`, which looks more often where trials went well
         (Bergstra, Bardenet, Bengio & Kégl 2011). It brings a seed of its own.
-    prune : bool
+    prune, start : bool
         Whether to stop a trial after an epoch in which its metric is worse than half of the earlier
-        trials' was at that epoch.
-    start : bool
-        Whether the first trial is of the model's own parameters, if they lie in the space.
-
-    Returns
-    -------
-    Study
-        Optuna's: `best_params`, `best_value`, `trials` and more. `table` shows its trials.
+        trials' was at that epoch; whether the first trial is of the model's own parameters, if they
+        lie in the space.
 
     Raises
     ------
@@ -175,24 +167,21 @@ def choose(
     seed: int = 0,
     *,
     metric: str | None = None,
+    space: Mapping[str, BaseDistribution] | None = None,
     finalists: int = 5,
     deals: int = 5,
-    **options: Any,
 ) -> Decision:
     """Search, then let the best few and the model's own parameters compete on other divisions.
 
     The best of many trials owes a part of its lead to the one validation part that it was the best
-    on. So `finalists` trials, rounded to three digits, are measured again on as many `deals`, by
-    `confirm`. The model's own parameters are kept unless the best finalist is ahead by more than a
-    standard error over the deals.
-
-    Where there are more than `ENOUGH` ratings, the search is on some of the users, and the final is
-    one deal of all of them: with the best once more with twice the factors, for more ratings tell
-    more factors apart. The other parameters are those of `tune`.
+    on. So `finalists` trials of `tune`, rounded to three digits, are measured again on as many
+    `deals`, by `confirm`. The model's own parameters are kept unless the best finalist is ahead by
+    more than a standard error over the deals. Where there are more than `ENOUGH` ratings, all this
+    is done on those of `some_users`.
     """
     metric = metric_of(model) if metric is None else metric
-    some = some_users(development, ENOUGH, seed)
-    study = tune(model, some, n_trials, seed, metric=metric, **options)
+    development = some_users(development, ENOUGH, seed)
+    study = tune(model, development, n_trials, seed, metric=metric, space=space)
     sign = 1 if metric in SMALLER_IS_BETTER else -1
     done = study.get_trials(states=[TrialState.COMPLETE])
     entered: list[tuple[str, dict[str, Any], float]] = []
@@ -200,19 +189,15 @@ def choose(
         params = {name: _rounded(value) for name, value in trial.params.items()}
         if len(entered) < finalists and params not in [other for _, other, _ in entered]:
             entered.append((str(trial.number), params, trial.value or 0.0))
-    if some is not development:
-        deals, best = 1, entered[0][1]
-        if "n_factors" in best:
-            entered.append(("wider", {**best, "n_factors": 2 * best["n_factors"]}, np.nan))
     entered.append(("defaults", {name: getattr(model, name) for name in entered[0][1]}, np.nan))
     trials, candidates, values = zip(*entered, strict=True)
-    again = confirm(model, development, candidates, deals=deals, seed=seed, metric=metric)
+    again = confirm(model, development, candidates, metric, deals, seed)
     means = again.mean(axis=1).to_numpy()
     finals = pd.DataFrame(candidates).assign(search=values, confirmed=means)
     finals.insert(0, "trial", trials)
     winner = int((sign * means).argmin())
     lead = sign * (again.iloc[-1] - again.iloc[winner])
-    if lead.mean() <= lead.std() / deals**0.5:  # of one deal there is no standard error
+    if lead.mean() <= lead.std() / deals**0.5:
         winner = len(candidates) - 1
     logger.info("%s: %s", type(model).__name__, candidates[winner])
     return Decision(dict(candidates[winner]), float(means[winner]), finals, study)
@@ -222,19 +207,17 @@ def confirm(
     model: Recommender,
     development: Development,
     candidates: Sequence[Mapping[str, Any]],
-    *,
-    deals: int = 5,
+    metric: str,
+    deals: int,
     seed: int = 0,
-    metric: str | None = None,
 ) -> pd.DataFrame:
     """Measure candidates, each some of the model's parameters, on other divisions of the ratings.
 
     The training and validation parts are put together and dealt anew at random, `deals` times, each
     part as large as before. Returns a row a candidate, in the order given, and a column a deal.
     """
-    if deals < 1:
-        raise RecsysError(f"deals is {deals}; the ratings are dealt at least once")
-    metric = metric_of(model) if metric is None else metric
+    if deals < 2:
+        raise RecsysError(f"deals is {deals}; without two of them there is no standard error")
     whole = splits.merge(development.train, development.valid)
     share = len(development.valid) / len(whole)
     found = np.empty((len(candidates), deals))

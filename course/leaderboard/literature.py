@@ -30,7 +30,7 @@ def published(dataset: str | None = None) -> pd.DataFrame:
 def beside(table: pd.DataFrame, dataset: str, protocol: str) -> pd.DataFrame:
     """Set ours beside what was published for the same data, by the same protocol.
 
-    `table` is a `benchmark.Results.summary`, measured on `dataset` by `protocol`. Returns a row for
+    `table` is a `benchmark.summary`, measured on `dataset` by `protocol`. Returns a row for
     each published number of which both are the same, and the model one of ours: ``like``,
     ``metric``, ``ours``, ``published``, ``difference`` (ours less theirs), ``source``. Empty where
     nothing compares, which is the rule.

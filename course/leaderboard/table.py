@@ -116,7 +116,7 @@ def page(
     Parameters
     ----------
     table : DataFrame
-        As `benchmark.Results.summary` returns it.
+        As `benchmark.summary` returns it.
     columns : sequence of str
         In order; those that the table lacks are left out. More than half a dozen are too wide for a
         page of text.

@@ -90,16 +90,13 @@ def sampler(name, seed=0):
 
 @pytest.mark.parametrize(("name", "within"), [("tpe", 0.15), ("random", 0.4), ("grid", 0.5)])
 def test_a_search_finds_the_known_minimum(tiny, name, within):
-    study = tuning.tune(Bowl(), tiny, 60, sampler=sampler(name), space=PLANE, start=False)
+    how = {"sampler": sampler(name), "start": False, "prune": name != "grid"}
+    study = tuning.tune(Bowl(), tiny, 60, space=PLANE, **how)
     assert study.best_params["k"] == BEST["k"]
     assert abs(study.best_params["x"] - BEST["x"]) <= within
     assert study.best_value == pytest.approx(Bowl(**study.best_params).floor() + 1 / 8)
-
-
-def test_a_grid_is_tried_point_by_point_and_then_the_search_ends(tiny):
-    grid = {"sampler": sampler("grid"), "start": False, "prune": False}
-    tried = tuning.table(tuning.tune(Bowl(), tiny, 60, space=PLANE, **grid))
-    assert len(tried) == 27 == len(tried[["x", "k"]].drop_duplicates())
+    tried = tuning.table(study)[["x", "k"]].drop_duplicates()
+    assert (len(tried) == len(study.trials) == 27) == (name == "grid")  # each point once
 
 
 def test_the_first_trial_is_of_the_models_own_parameters_if_they_lie_in_the_space(tiny):
@@ -144,18 +141,13 @@ def test_a_search_in_which_all_fails_says_why(tiny):
         tuning.tune(Bowl(broken=True), tiny, 4, space=PLANE)
 
 
-def test_much_data_are_searched_on_some_users_and_decided_on_all(part, monkeypatch):
+def test_much_data_are_searched_on_some_users(part, monkeypatch):
+    few, model = tuning.some_users(part, 1500), models.ALS(n_factors=2, n_epochs=3)
+    expected = tuning.choose(model, few, 3, finalists=1, deals=2)
     monkeypatch.setattr(tuning, "ENOUGH", 1500)
-    decision = tuning.choose(models.ALS(n_factors=2, n_epochs=3), part, 3, finalists=1)
-    few, finals = tuning.some_users(part, 1500), decision.finals
-    assert list(finals["trial"][1:]) == ["wider", "defaults"]
-    assert finals["n_factors"][1] == 2 * finals["n_factors"][0]
-    best = models.ALS(n_epochs=3).set_params(**decision.study.best_params)
-    assert few.measure(few.fit(best), ["rmse"])["rmse"] == pytest.approx(finals["search"][0])
-    assert decision.value == finals["confirmed"].min()
-    own = {name: decision.params[name] for name in decision.study.best_params}
-    again = tuning.confirm(models.ALS(n_factors=2, n_epochs=3), part, [own], deals=1)
-    assert again.iloc[0, 0] == decision.value
+    decision = tuning.choose(model, part, 3, finalists=1, deals=2)
+    same(decision.study, expected.study)
+    pd.testing.assert_frame_equal(decision.finals, expected.finals)
 
 
 def test_a_metric_that_is_better_when_larger_is_maximised(part):
@@ -213,47 +205,14 @@ def test_a_stopped_trial_is_not_the_best_even_if_its_last_value_is_the_lowest(ti
     assert search.best_value == done["value"].min()
 
 
-# ---- the same again
-
-
-# ---- what it may look at
-
-
-def test_no_search_can_tell_one_test_part_from_another(data):
-    """The test ratings are replaced by nonsense: not a digit of what is found may change."""
-    found = []
-    for one in (data, with_nonsense_to_test_on(data)):
-        (fold,) = protocols.folds(one, "80-20", seed=2)
-        model = models.ALS(n_factors=3, n_epochs=3)
-        space = {"tau": Float(0.5, 5.0, log=True), "popularity": Choice((None, 50.0))}
-        decision = tuning.choose(
-            model, fold.development, 8, seed=1, space=space, finalists=2, deals=2
-        )
-        final = fold.fit(model.unfitted(**decision.params))
-        found.append((decision, fold.test("ALS", final, ["rmse"])["rmse"]))
-    (a, rmse_a), (b, rmse_b) = found
-    same(a.study, b.study)
-    assert (a.params, a.value) == (b.params, b.value)
-    assert rmse_a != rmse_b  # the nonsense did reach the test part
-
-
-def with_nonsense_to_test_on(data):
-    (fold,) = protocols.folds(data, "80-20", seed=2)
-    kept = fold.learning.to_frame().set_index(["user_id", "item_id"]).index
-    frame = data.ratings.to_frame()
-    in_test = ~frame.set_index(["user_id", "item_id"]).index.isin(kept)
-    assert in_test.sum() == round(0.2 * len(data.ratings))
-    frame.loc[in_test, "rating"] = 5.5 - frame.loc[in_test, "rating"]
-    ids = {"user_ids": data.ratings.user_ids, "item_ids": data.ratings.item_ids}
-    nonsense = Ratings.from_frame(frame, scale=data.ratings.scale, **ids)
-    return datasets.Dataset("nonsense", nonsense, data.items)
+# ---- what it may look at: see test_protocols.py, too
 
 
 def test_a_split_with_its_test_part_is_refused(data):
     (split,) = protocols.folds(data, "80-20")
-    for function, more in ((tuning.tune, ()), (tuning.choose, ())):
+    for function in (tuning.tune, tuning.choose):
         with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
-            function(models.ALS(), split, *more)
+            function(models.ALS(), split)
 
 
 def test_some_users_are_drawn_whole_and_enough_are_all(part):
@@ -282,7 +241,7 @@ def test_candidates_are_measured_on_other_divisions_of_the_same_ratings(part):
             return super().fit(train, valid, **options)
 
     candidates = [{"tau": 1.0}, {"tau": 50.0}, {"tau": 1.0}]
-    table = tuning.confirm(Spy(n_factors=3, n_epochs=3), part, candidates, deals=3)
+    table = tuning.confirm(Spy(n_factors=3, n_epochs=3), part, candidates, "rmse", deals=3)
     assert table.shape == (3, 3)
     np.testing.assert_array_equal(table.iloc[0], table.iloc[2])
     assert (table.iloc[0] != table.iloc[1]).all()

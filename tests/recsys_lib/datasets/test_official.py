@@ -57,7 +57,7 @@ def test_the_official_splits_are_read_as_published(home, monkeypatch, packed):
         assert [fold.name for fold in folds] == [*names]
         for fold, (train, test) in zip(folds, official.parts(data, names), strict=True):
             pd.testing.assert_frame_equal(fold.learning.to_frame(), train.to_frame())
-            assert fold.n_test == len(test)
+            assert repr(fold).endswith(f"test {len(test):,})")
             assert len(fold.development.valid) == round(0.1 * len(train))
 
 
