@@ -150,7 +150,7 @@ class Claims:
         # Resamples enough that thirty lie beyond each end.
         found = stats.bootstrap(
             data, function, paired=True, vectorized=False, method="percentile", rng=0,
-            n_resamples=math.ceil(60 / self.alpha), confidence_level=1 - self.alpha,
+            n_resamples=math.ceil(60 / self.alpha), batch=100, confidence_level=1 - self.alpha,
         )  # fmt: skip
         estimate = float(function(*data))
         return self._decide(
