@@ -9,12 +9,13 @@ import pytest
 from course.inline import expressions
 
 # Chapters that keep to it: those still to be converted are not on the list.
-CONVERTED = ("01-eda",)
+CONVERTED = ("01-eda", "02-bias")
 CELLS, WORDS = 60, 3000
 OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**")
 SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
 # Numbers that are no results: what a question assumes, a level by convention, a name.
 ALLOWED = {
+    "02-bias": ["exactly 4.5", "overall mean is 3.5", "γ = 2.5"],
     "01-eda": ["a probability of 95 %", "data set is 3.5", "3.5: that", "than 3.5", "2.75", "0.5 to 5"],
 }  # fmt: skip
 NO_PROSE = re.compile(
