@@ -14,6 +14,7 @@ PUBLIC = {"_asdict", "_replace", "_fields", "_jsc", "_jvm"}
 TOGETHER = {
     "recsys_lib/test_protocols.py",
     "recsys_lib/test_reproduce.py",
+    "recsys_lib/models/test_check_model.py",
     "recsys_lib/models/test_linear_models.py",
     "recsys_lib/spark/test_checkpoints.py",
     "recsys_lib/spark/test_cluster.py",

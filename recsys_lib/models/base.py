@@ -130,9 +130,15 @@ class Recommender(Lists):
             A part is empty or numbers other users or items than `train`.
         """
         self.check_parameters()
+        parts = {"train": train, "valid": valid, "valid_input": valid_input}
+        for name, part in parts.items():
+            if not isinstance(part, Ratings) and (part is not None or name == "train"):
+                raise DataError(
+                    f"{name} is {type(part).__name__}, not Ratings; build one with "
+                    "Ratings.from_frame"
+                )
         if len(train) == 0:
             raise DataError("the training part holds no rating; take a larger share for training")
-        parts = {"train": train, "valid": valid, "valid_input": valid_input}
         for name, part in parts.items():
             if part is not None and not train.same_universe(part):
                 raise DataError(
@@ -222,6 +228,14 @@ class Recommender(Lists):
         Ties go to the lower index; rows are padded by -1 and -inf.
         """
         m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
+        n_users, n_items = len(self.user_ids_), len(self.item_ids_)
+        # Behind this place kernels trust every index.
+        if isinstance(who, CSR):
+            who.check("who", m, n_items)
+        elif m and not (who.min() >= 0 and who.max() < n_users):
+            raise DataError(f"who must hold users' indices, from 0 to below {n_users}")
+        if exclude is not None:
+            exclude.check("exclude", m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
         catalogue = self.item_vectors()
         for start in range(0, m, self._users_at_a_time):

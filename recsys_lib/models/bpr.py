@@ -13,7 +13,7 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.kernels.auc import user_auc
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least
+from recsys_lib.models.parameters import above, at_least, number
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_GROUPS = 32  # of users and of items: the rows of a block stay in a core's own cache
@@ -71,7 +71,7 @@ class BPR(ImplicitFeedbackModel):
     n_factors: int = above(0, 32)
     learning_rate: float = above(0, 0.05)
     reg: float = at_least(0, 0.01)
-    threshold: float | None = None
+    threshold: float | None = number(None)
     n_epochs: int = above(0, 30)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)

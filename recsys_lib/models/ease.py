@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, as_scipy
-from recsys_lib.models.parameters import above
+from recsys_lib.models.parameters import above, number
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_ITEMS = 15_000  # items x items take 1.8 GB in float64, and half as much again in float32
@@ -59,7 +59,7 @@ class EASE(ImplicitFeedbackModel):
     _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     lam: float = above(0, 200.0)
-    threshold: float | None = None
+    threshold: float | None = number(None)
     item_weights_: np.ndarray = field(init=False)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:

@@ -76,6 +76,11 @@ class Fitted(Parameters):
 
     def _as_row(self, ratings: Mapping[Any, float], index: IdIndex) -> Row:
         """Return ratings by index, ascending; refuse what is not on the scale."""
+        if not isinstance(ratings, Mapping | pd.Series):
+            raise DataError(
+                f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
+                "to rating, such as {1: 4.5}"
+            )
         low, high = self.scale_
         for one, rating in ratings.items():
             if not (isinstance(rating, numbers.Real) and low <= rating <= high):
@@ -83,9 +88,9 @@ class Fitted(Parameters):
                     f"{index.what} {one!r} has the rating {rating!r}; the scale is {low:g} to "
                     f"{high:g}"
                 )
-        places = index.positions_of_keys(ratings)
+        places = index.positions_of_keys(ratings.keys())
         order = np.argsort(places)
-        return places[order], np.array(list(ratings.values()), np.float32)[order]
+        return places[order], np.array([one for _, one in ratings.items()], np.float32)[order]
 
     # ---- state
 

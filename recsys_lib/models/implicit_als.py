@@ -13,7 +13,7 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.models.als import by_length
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, one_of
+from recsys_lib.models.parameters import above, at_least, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
@@ -83,7 +83,7 @@ class ImplicitALS(ImplicitFeedbackModel):
     tau: float = above(0, 3.0)
     nu: float = at_least(0, 0.5)
     by_value: bool = False
-    threshold: float | None = None
+    threshold: float | None = number(None)
     solver: str = one_of(("cholesky", "cg"), "cholesky")
     cg_steps: int = above(0, 3)
     n_epochs: int = above(0, 15)

@@ -97,15 +97,18 @@ class Lists(Fitted):
         factors = self._similarity_vectors()
         if factors.shape[1] == 0:
             raise RecsysError(f"{type(self).__name__} has no factors: to it no items are alike")
-        item = self.item_index.positions(item_id)[0]
+        found = self.item_index.positions(item_id)
+        if len(found) != 1:
+            raise RecsysError(f"item_id holds {len(found)} items; ask for those like one")
+        item = found[0]
         length = np.linalg.norm(factors, axis=1)
         if length[item] == 0:
             raise RecsysError(f"nothing is known of item {item_id!r}: nobody has rated it")
         unit = factors / np.where(length > 0, length, 1)[:, None]
         skip = np.union1d(np.flatnonzero(length == 0), [item]).astype(np.int32)
         indptr = np.array([0, len(skip)])
-        found = ranking.top_n(unit[item][None], unit, indptr, skip, self._length(n))
-        return self._as_table(*found)
+        listed = ranking.top_n(unit[item][None], unit, indptr, skip, self._length(n))
+        return self._as_table(*listed)
 
     def _similarity_vectors(self) -> np.ndarray:
         vectors = self.item_vectors()

@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, some_of
-from recsys_lib.models.parameters import above, at_least, one_of, share
+from recsys_lib.models.parameters import above, at_least, number, one_of, share
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class NetworkModel(ImplicitFeedbackModel):
 
     _full_batches: ClassVar[bool] = False  # whether a last batch of fewer examples is left out
 
-    threshold: float | None = None
+    threshold: float | None = number(None)
     learning_rate: float = above(0, 1e-3)
     weight_decay: float = at_least(0, 0.01)
     dropout: float = share(0.3)

@@ -25,6 +25,11 @@ def at_least(low: float, default: Any) -> Any:
     return field(default=default, metadata={"at_least": low})
 
 
+def number(default: Any) -> Any:
+    """Declare any finite number."""
+    return field(default=default, metadata={"above": float("-inf"), "below": float("inf")})
+
+
 def share(default: float) -> Any:
     """Declare a number from 0 to below 1."""
     return field(default=default, metadata={"at_least": 0, "below": 1})
@@ -77,6 +82,9 @@ class Parameters:
         """
         for one in (one for one in fields(self) if one.init):
             value = getattr(self, one.name)
+            if isinstance(value, np.generic):  # files and PyTorch know Python's numbers alone
+                value = value.item()
+                setattr(self, one.name, value)
             optional = "None" in str(one.type)
             if value is None and optional:
                 continue
@@ -94,7 +102,9 @@ def _refusal(value: Any, kind: str, limits: Any) -> str:
     low = limits.get("above", limits.get("at_least"))
     if low is None:
         return ""
-    if "below" in limits:
+    if low == float("-inf"):
+        wanted = "finite"
+    elif "below" in limits:
         wanted = f"from {low:g} to below {limits['below']:g}"
     else:
         wanted = f"above {low:g}" if "above" in limits else f"{low:g} or more"

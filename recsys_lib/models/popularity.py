@@ -9,7 +9,7 @@ import pandas as pd
 
 from recsys_lib.metrics import damped_mean
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel
-from recsys_lib.models.parameters import at_least, one_of
+from recsys_lib.models.parameters import at_least, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -33,7 +33,7 @@ class Popularity(ImplicitFeedbackModel):
 
     by: str = one_of(("count", "mean"), "count")
     damping: float = at_least(0, 10.0)
-    threshold: float | None = None
+    threshold: float | None = number(None)
     item_scores_: np.ndarray = field(init=False)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:

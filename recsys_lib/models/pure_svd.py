@@ -12,7 +12,7 @@ from scipy.sparse.linalg import svds
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.implicit_feedback import ImplicitFeedbackModel, as_scipy
-from recsys_lib.models.parameters import above, at_least
+from recsys_lib.models.parameters import above, at_least, number
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -52,7 +52,7 @@ class PureSVD(ImplicitFeedbackModel):
     }
 
     n_factors: int = above(0, 32)
-    threshold: float | None = None
+    threshold: float | None = number(None)
     seed: int = at_least(0, 0)
     item_factors_: np.ndarray = field(init=False)
     singular_values_: np.ndarray = field(init=False)

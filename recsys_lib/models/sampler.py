@@ -68,7 +68,7 @@ class Side:
         )  # fmt: skip
         f, Lambda = draw_prior(self.rows[self.rated], self.matrix, self.gram, self.Lambda, rng)
         self.Lambda = Lambda.astype(np.float32)
-        if len(self.means) == 1:
+        if len(self.features.names) == 1:  # the mean of all
             self.means = f.astype(np.float32)
         else:
             feature_kernels.prior_means(*self.features[:3], f, self.means)

@@ -1,17 +1,21 @@
 """Ratings in blocks: dealt out by user, dealt out again by item, and packed once.
 
 With n blocks, row r is row r // n of block r % n: neighbours, which are often alike in how much
-they are rated, go to different blocks. A block is one record: its ratings as a small CSR matrix
+they are rated, go to different blocks. A block is one record, its arrays as bytes, so that Spark
+sees a handful of large records and not a billion small ones: its ratings as a small CSR matrix
 whose columns are positions in ``others``, the rows of the other side that it meets. So a task needs
 those rows only, and an epoch moves factors, never ratings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numba
 import numpy as np
 import pyarrow as pa
 from pyspark import TaskContext
@@ -20,12 +24,24 @@ from pyspark.sql import functions as F
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.spark import records, tables
-from recsys_lib.spark.records import LEVEL, Batches, Work, mapped
-from recsys_lib.spark.tables import Columns
+from recsys_lib.spark import tables
+from recsys_lib.spark.tables import LEVEL, Columns
 
-PACKED = "key block n n_duplicates total indptr others indices values"
+PACKED = (
+    "block int, n bigint, n_duplicates bigint, total double, others binary, indptr binary, "
+    "indices binary, values binary"
+)
 RATINGS_A_BLOCK = 1 << 22  # at most, where nobody says otherwise: 32 MB
+ARRAYS: dict[str, type[np.generic]] = {  # what the bytes of a field are, by its name
+    "others": np.int32,  # numbers of the other side's rows that a block meets, ascending
+    "indptr": np.int64,
+    "indices": np.int32,  # positions in `others`
+    "values": np.float32,
+    "rows": np.float32,  # (n, K + 1): factors, then the bias
+    "squares": np.float64,  # (K + 1,): Σ n^ν x² over the rows
+}
+ARROW = {"int": pa.int32(), "bigint": pa.int64(), "double": pa.float64(), "binary": pa.binary()}
+Batches = Iterable[pa.RecordBatch]
 
 
 @dataclass(eq=False)
@@ -36,28 +52,28 @@ class Side:
     ----------
     ids : DataFrame
         id, number (int): from 0, ascending with the ids; persisted.
-    n : int
-        How many there are.
-    keys : list of int
-        Block b is known to Spark by ``keys[b]``, which its hash sends to partition b.
+    n, n_blocks : int
+        How many there are, and in how many blocks.
     packed : DataFrame
-        A record a block, see `PACKED`; persisted.
+        A record a block, see `PACKED`, in the partition of its number; persisted.
     """
 
     ids: DataFrame
     n: int
-    keys: list[int]
+    n_blocks: int
     packed: DataFrame
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self.keys)
 
     @property
     def session(self) -> SparkSession:
         """The Spark that holds them."""
         return self.packed.sparkSession
+
+    def interleaved(self, parts: list[np.ndarray]) -> np.ndarray:
+        """Return what the blocks, in order, have of their rows, in the order of the ids."""
+        whole = np.empty((self.n, *parts[0].shape[1:]), parts[0].dtype)
+        for block, part in enumerate(parts):
+            whole[block :: self.n_blocks] = part
+        return whole
 
     def collect_ids(self) -> np.ndarray:
         """Return the ids (n,), ascending."""
@@ -66,25 +82,19 @@ class Side:
 
     def collect_counts(self) -> np.ndarray:
         """Return how many ratings each has, (n,) int64."""
-        return self._counts(records.collect(self.packed, "indptr"))
+        return self.interleaved([np.diff(one["indptr"]) for one in collect(self.packed, "indptr")])
 
     def collect_ratings(self) -> CSR:
         """Return all ratings, a row each in the order of the ids."""
-        found = records.collect(self.packed, "indptr others indices values")
-        indptr = np.concatenate([[0], np.cumsum(self._counts(found))])
+        found = [matrix(one) for one in collect(self.packed, "others", *CSR._fields)]
+        counts = self.interleaved([ratings.counts for ratings in found])
+        indptr = np.concatenate([[0], np.cumsum(counts)])
         indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-        for one in found:
-            shift = indptr[:-1][one["block"] :: self.n_blocks] - one["indptr"][:-1]
-            where = np.repeat(shift, np.diff(one["indptr"])) + np.arange(one["indptr"][-1])
-            indices[where] = one["others"][one["indices"]]
-            values[where] = one["values"]
+        for block, ratings in enumerate(found):
+            shift = indptr[:-1][block :: self.n_blocks] - ratings.indptr[:-1]
+            where = np.repeat(shift, ratings.counts) + np.arange(len(ratings.values))
+            indices[where], values[where] = ratings.indices, ratings.values
         return CSR(indptr, indices, values)
-
-    def _counts(self, blocks: list[dict[str, Any]]) -> np.ndarray:
-        counts = np.empty(self.n, np.int64)
-        for one in blocks:
-            counts[one["block"] :: self.n_blocks] = np.diff(one["indptr"])
-        return counts
 
     def release(self) -> None:
         """Give the memory back."""
@@ -157,30 +167,27 @@ class Blocks:
         Of several ratings of one item by one user, the latest counts; rows of a DataFrame have no
         order, so among equals the highest does.
         """
-        session = frame.sparkSession
         columns = Columns(user, item, rating, timestamp)
         low, high, n = tables.check(frame, columns, scale)
         if n_blocks is None:
-            cores = session.sparkContext.defaultParallelism
+            cores = frame.sparkSession.sparkContext.defaultParallelism
             n_blocks = max(2 * cores, -(-n // RATINGS_A_BLOCK))
         if n_blocks < 1:
             raise RecsysError(f"n_blocks is {n_blocks}; ratings are dealt into at least one block")
-        users, n_users = tables.numbered(tables.ids(frame, user, user_ids), n_blocks)
-        items, n_items = tables.numbered(tables.ids(frame, item, item_ids), n_blocks)
+        users, n_users = tables.numbered(tables.ids(frame, user, user_ids))
+        items, n_items = tables.numbered(tables.ids(frame, item, item_ids))
         rated = tables.by_number(frame, columns, users, items).persist(LEVEL)
-        keys = partition_keys(session, n_blocks)
-        sides = [
-            Side(users, n_users, keys, pack(rated, "user", "item", n_users, keys)),
-            Side(items, n_items, keys, pack(rated, "item", "user", n_items, keys)),
-        ]
+        sides = (
+            Side(users, n_users, n_blocks, pack(rated, "user", "item", n_users, n_blocks)),
+            Side(items, n_items, n_blocks, pack(rated, "item", "user", n_items, n_blocks)),
+        )
         for side in sides:  # held from here on, so that the single ratings can go
-            found = records.collect(side.packed, "n n_duplicates total")
+            found = collect(side.packed, "n", "n_duplicates", "total")
         rated.unpersist()
-        n_ratings, n_duplicates, total = (
+        n, n_duplicates, total = (
             sum(one[name] for one in found) for name in ("n", "n_duplicates", "total")
         )
-        mean = total / n_ratings
-        return cls(sides[0], sides[1], n_ratings, n_duplicates, mean, (low, high), columns)
+        return cls(*sides, n, n_duplicates, total / n, (low, high), columns)
 
     def release(self) -> None:
         """Give the memory back; nothing that was built on these can be used afterwards."""
@@ -194,43 +201,19 @@ class Blocks:
         )
 
 
-# --- dealing out and packing ----------------------------------------------------------------------
-
-
-def partition_keys(session: SparkSession, n: int) -> list[int]:
-    """Return for each of `n` partitions a key that Spark's hash sends there.
-
-    Hashed as they are, n block numbers would leave a third of n partitions empty and fill others
-    twice.
-    """
-    key = F.col("id").cast("int").alias("key")
-    partition = F.pmod(F.hash(key), F.lit(n)).alias("partition")
-    # Of 64 n candidates none goes to some partition with probability n exp(-64).
-    tried = session.range(64 * n).select(key, partition)
-    found = tried.groupBy("partition").agg(F.min("key").alias("key")).sort("partition").collect()
-    return [row.key for row in found]
-
-
-def pack(rated: DataFrame, row: str, other: str, n_rows: int, keys: list[int]) -> DataFrame:
+def pack(rated: DataFrame, row: str, other: str, n_rows: int, n_blocks: int) -> DataFrame:
     """Return the blocks of a side, persisted: `rated` dealt out by the column `row`."""
-    n_blocks = len(keys)
-    block = F.pmod(F.col(row), F.lit(n_blocks))
-    key = F.element_at(F.array(*map(F.lit, keys)), block + 1).alias("key")
-    time = [name for name in ("time",) if name in rated.columns]
-    columns = [F.col(row).alias("row"), F.col(other).alias("other"), "rating", *time]
-    dealt = rated.select(key, *columns).repartition(n_blocks, "key")
-    packed = mapped(dealt, _pack(n_rows, keys, ["row", "other", "rating", *time]), PACKED)
-    # Spark does not know that what a function returns stays in place; dealt once more, it does.
-    return packed.repartition(n_blocks, "key").persist(LEVEL)
-
-
-def _pack(n_rows: int, keys: list[int], names: list[str]) -> Work:
-    """Return what packs, in a worker, the ratings of the block that is its partition."""
+    names = ["row", "other", "rating", *(name for name in rated.columns if name == "time")]
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         context: Any = TaskContext.get()
-        block, n_blocks = context.partitionId(), len(keys)
-        rows, others, values, *time = _numbers(batches, names)
+        block, found = context.partitionId(), list(batches)
+        rows, others, values, *time = (
+            np.concatenate([batch.column(name).to_numpy() for batch in found])
+            if found
+            else np.empty(0, np.int32)
+            for name in names
+        )
         assert (rows % n_blocks == block).all(), "Spark dealt the ratings to other partitions"
         order = np.argsort(values, kind="stable")  # of equals, the highest is to be the last
         met, columns = np.unique(others[order], return_inverse=True)
@@ -244,19 +227,84 @@ def _pack(n_rows: int, keys: list[int], names: list[str]) -> Work:
             (0.0, 0.0),
         )
         total = float(np.sum(ratings.by_user.values, dtype=np.float64))
-        head = keys[block], block, len(ratings), ratings.n_duplicates, total
-        indptr, indices, values = ratings.by_user
-        yield records.write(PACKED, (*head, indptr, met, indices, values))
+        head = block, len(ratings), ratings.n_duplicates, total, met
+        yield write(PACKED, *head, *ratings.by_user)
 
-    return work
+    columns = F.col(row).alias("row"), F.col(other).alias("other"), *names[2:]
+    dealt = mapped(rated.select(*columns).repartitionById(n_blocks, "row"), work, PACKED)
+    # Spark does not know that what a function returns stays in place; dealt once more, it does.
+    return dealt.repartitionById(n_blocks, "block").persist(LEVEL)
 
 
-def _numbers(batches: Batches, names: list[str]) -> list[np.ndarray]:
-    """Return plain columns of all batches, an array each; of length 0 where there is no batch."""
-    found = list(batches)
-    if not found:
-        return [np.empty(0, np.int32) for _ in names]
-    return [
-        np.concatenate([batch.column(name).to_numpy(zero_copy_only=False) for batch in found])
-        for name in names
-    ]
+# --- records, and what makes them -----------------------------------------------------------------
+
+
+def write(schema: str, *values: Any) -> pa.RecordBatch:
+    """Return one record: a value for each field of a Spark schema, in its order."""
+    names, kinds = zip(*(field.split() for field in schema.split(", ")), strict=True)
+    columns = []
+    for name, kind, value in zip(names, kinds, values, strict=True):
+        raw = np.ascontiguousarray(value, ARRAYS[name]).tobytes() if kind == "binary" else value
+        columns.append(pa.array([raw], ARROW[kind]))
+    return pa.record_batch(columns, names)
+
+
+def read(batches: Batches) -> Iterator[dict[str, Any]]:
+    """Yield the records of batches, arrays as flat NumPy arrays of their own memory."""
+    for batch in batches:
+        for row in range(batch.num_rows):
+            yield {name: _value(name, batch.column(name)[row]) for name in batch.schema.names}
+
+
+def _value(name: str, scalar: Any) -> Any:
+    kind = ARRAYS.get(name.removeprefix("test_"))  # where two matrices meet in one record
+    # A kernel is compiled for arrays that are aligned and may be written to.
+    return np.frombuffer(scalar.as_buffer(), kind).copy() if kind else scalar.as_py()
+
+
+def collect(frame: DataFrame, *names: str) -> list[dict[str, Any]]:
+    """Return fields of all records, in the order of their blocks."""
+    found = frame.select("block", *names).toArrow().to_batches()
+    return sorted(read(found), key=lambda one: one["block"])
+
+
+def matrix(block: dict[str, Any], which: str = "") -> CSR:
+    """Return the ratings of a block, the numbers of the other side as columns."""
+    indptr, indices, values, others = (block[f"{which}{name}"] for name in (*CSR._fields, "others"))
+    return CSR(indptr, others[indices], values)
+
+
+def mapped(
+    frame: DataFrame,
+    work: Callable[..., Iterator[pa.RecordBatch]],
+    schema: str,
+    other: DataFrame | None = None,
+) -> DataFrame:
+    """Return what `work` makes of each partition; with `other`, of both tables' records a block."""
+
+    def alone(batches: Batches) -> Iterator[pa.RecordBatch]:
+        _settle()
+        yield from work(batches)
+
+    def together(mine: pa.Table, theirs: pa.Table) -> pa.Table:
+        _settle()
+        return pa.Table.from_batches(work(mine.to_batches(), theirs.to_batches()))
+
+    with warnings.catch_warnings():  # of a pandas that is new to PySpark: there is none on this way
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
+        if other is None:
+            return frame.mapInArrow(alone, schema)
+        both = frame.groupby("block").cogroup(other.groupby("block"))
+        return both.applyInArrow(together, schema)
+
+
+def _settle() -> None:
+    """Let a worker's kernels use the cores of its task, and put aside what it has imported.
+
+    PySpark's processes look for garbage after each task. Of what was imported none is, and to look
+    through all of it takes a tenth of a second each time.
+    """
+    context: Any = TaskContext.get()
+    numba.set_num_threads(min(context.cpus(), numba.config.NUMBA_NUM_THREADS))  # spark.task.cpus
+    if gc.get_freeze_count() == 0:
+        gc.freeze()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,10 @@ from pyspark.sql import DataFrame
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models import ALS, BiasALS, GenreALS
+from recsys_lib.models.training import Callback
 from recsys_lib.progress import bar
 from recsys_lib.spark.blocks import Blocks, Side
-from recsys_lib.spark.rows import Rows, assembled, first_rows, half_step
+from recsys_lib.spark.rows import Rows, assembled, first_rows, half_step, hold
 
 BROADCAST_LIMIT = 512 << 20
 
@@ -36,7 +36,7 @@ def fit(
     every: int = 5,
     resume: bool = False,
     progress: bool | None = None,
-    callback: Callable[[dict[str, Any]], None] | None = None,
+    callback: Callback | None = None,
 ) -> Fitted:
     """Fit a model of the ALS family on a cluster.
 
@@ -51,21 +51,16 @@ def fit(
         The catalogue (``item_id``, ``genres``), as for `GenreALS.fit`: small enough for the driver.
         With a table of ratings, its items belong to the model even if nobody has rated them.
     broadcast_limit : int
-        Bytes. Rows of a side that take more are shuffled, see `recsys_lib.spark.rows`. The items'
-        rows of a model with genres or popularity are in the driver in any case.
+        Bytes. Rows of a side that take more are shuffled. The items' rows of a model with genres or
+        popularity are in the driver, and broadcast, in any case.
     checkpoint : str, optional
         A folder on any file system that Spark writes to and all executors read. After each `every`
         epochs the rows are written there, and read back: what an executor takes with it when it
         dies is never more than `every` epochs' work.
-    every : int
-        See there.
     resume : bool
-        Go on from the last checkpoint, with the result of a run that was never interrupted;
-        ``n_epochs`` may have been raised meanwhile.
-    progress : bool, optional
-        Whether to draw a bar; by default where somebody watches.
-    callback : function, optional
-        Called after each epoch with its row of the log; what it raises ends the fit.
+        Go on from the last checkpoint, as `ALS.fit` does.
+    progress, callback :
+        As for `ALS.fit`.
 
     Returns
     -------
@@ -95,8 +90,7 @@ def fit(
     elif resume:
         raise RecsysError("resume=True needs checkpoint, the folder of the run")
     done = len(fitted.log)
-    steps = bar(progress, total=model.n_epochs, initial=done, desc=type(model).__name__)
-    with steps:
+    with bar(progress, total=model.n_epochs, initial=done, desc=type(model).__name__) as steps:
         for epoch in range(done + 1, model.n_epochs + 1):
             row = fitted.epoch()
             if checkpoint is not None and (epoch % every == 0 or epoch == model.n_epochs):
@@ -117,7 +111,10 @@ class Fitted:
         Its parameters, mean and features.
     blocks : Blocks
         The ratings that it is fitted on.
-    user_rows, item_rows : Rows
+    limit : int
+        The most bytes of rows that the driver holds and broadcasts.
+    rows : dict of str to Rows
+        Of the "users" and the "items".
     log : list of dict
         A row an epoch, as in the ``training_log_`` of `ALS`.
     """
@@ -125,21 +122,18 @@ class Fitted:
     def __init__(
         self, model: ALS, blocks: Blocks, items: pd.DataFrame | None, broadcast_limit: int
     ) -> None:
-        self.params = model.unfitted()
-        self.blocks, self.limit = blocks, broadcast_limit
-        self.params.mu_ = blocks.mean
-        self.featured = isinstance(model, GenreALS) or model.popularity is not None
-        ids, self.counts = np.empty(0), np.empty(0, np.int64)
-        if self.featured:
-            ids, self.counts = blocks.items.collect_ids(), blocks.items.collect_counts()
-        self.params.init_features(ids, self.counts, items)
-        self.item_rows = first_rows(self.params, blocks.items, self._here(blocks.items))
-        self.user_rows: Rows | None = None
+        self.params, self.blocks, self.limit = model.unfitted(), blocks, broadcast_limit
+        self.params.mu_, self.counts = blocks.mean, blocks.items.collect_counts()
+        self.params.init_features(blocks.items.collect_ids(), self.counts, items)
+        self.rows = {"items": self._hold(blocks.items, first_rows(self.params, blocks.items))}
         self.log: list[dict[str, Any]] = []
 
     def _here(self, side: Side) -> bool:
         few = 4 * side.n * (self.params.n_factors + 1) <= self.limit
-        return few or (self.featured and side is self.blocks.items)
+        return few or (len(self.params.feature_names_) > 0 and side is self.blocks.items)
+
+    def _hold(self, side: Side, dealt: DataFrame) -> Rows:
+        return hold(side, self.params.n_factors + 1, dealt, self._here(side))[0]
 
     @property
     def training_log_(self) -> pd.DataFrame:
@@ -149,20 +143,14 @@ class Fitted:
     def epoch(self) -> dict[str, Any]:
         """Solve the users, the items, and the features' rows; return the row of the log."""
         began = time.perf_counter()
-        model, old = self.params, (self.user_rows, self.item_rows)
+        model, old = self.params, [*self.rows.values()]
         zero = np.zeros((1, model.n_factors + 1), np.float32)
-        users, items = self.blocks.users, self.blocks.items
-        self.user_rows, _, penalties = half_step(
-            model, users, self.item_rows, zero, self.limit, self._here(users)
-        )
-        self.item_rows, sse, squares = half_step(
-            model, items, self.user_rows, model.item_priors_, self.limit, self._here(items)
-        )
-        if self.featured:
+        self.rows["users"], _, penalties = self._half_step("users", "items", zero)
+        self.rows["items"], sse, squares = self._half_step("items", "users", model.item_priors_)
+        if model.feature_names_:
             squares = self._solve_features()
         for rows in old:
-            if rows is not None:
-                rows.release()
+            rows.release()
         row = {
             "epoch": len(self.log) + 1,
             "loss": model.loss(sse, penalties + squares),
@@ -173,9 +161,15 @@ class Fitted:
         self.log.append(row)
         return row
 
+    def _half_step(
+        self, name: str, other: str, prior: np.ndarray
+    ) -> tuple[Rows, float, np.ndarray]:
+        side = getattr(self.blocks, name)
+        return half_step(self.params, side, self.rows[other], prior, self._here(side))
+
     def _solve_features(self) -> np.ndarray:
         """Solve the features' rows as `ALS` does; return Σ n^ν (x - m)² over the items' rows."""
-        model, rows = self.params, self.item_rows.collect()
+        model, rows = self.params, self.rows["items"].collect()
         model.feature_rows_ = model.solve_features(self.counts, rows)
         model.item_priors_ = model.prior_means(model.feature_rows_)
         rows[self.counts == 0] = model.item_priors_[self.counts == 0]
@@ -213,35 +207,29 @@ class Fitted:
                 f"the run in {folder!r} had other parameters or data ({'; '.join(pairs)})"
             )
         self.log = run["log"]
-        self._read(folder)
-        if self.featured:
+        self._read(self._path(folder))
+        if self.params.feature_names_:
             self._solve_features()
 
     def keep(self, folder: str) -> None:
         """Write a checkpoint and read the rows back: with it, their history of computation ends."""
-        assert self.user_rows is not None
-        path = self._path(folder)
-        for name, rows in (("users", self.user_rows), ("items", self.item_rows)):
+        path, old = self._path(folder), dict(self.rows)
+        for name, rows in old.items():
             rows.dealt().write.mode("overwrite").parquet(f"{path}/{name}")
         text = json.dumps({"facts": self._facts(), "log": self.log})
         line = self.blocks.users.session.createDataFrame([(text,)], "value string").coalesce(1)
         line.write.mode("overwrite").text(f"{path}/run")
-        self.user_rows.release()
-        self.item_rows.release()
-        self._read(folder)
+        for rows in old.values():
+            rows.release()
+        self._read(path)
         files, pattern = self._files(f"{folder}/epoch-*")
         for status in files.globStatus(pattern):  # nothing is computed from these any more
             if status.getPath().getName() != path.rsplit("/", 1)[1]:
                 files.delete(status.getPath(), True)
 
-    def _read(self, folder: str) -> None:
-        sides = {"users": self.blocks.users, "items": self.blocks.items}
-        rows = {}
-        for name, side in sides.items():
-            frame = self.blocks.users.session.read.parquet(f"{self._path(folder)}/{name}")
-            dealt = frame.repartition(side.n_blocks, "key")
-            rows[name] = Rows.held(side, self.params.n_factors + 1, dealt, self._here(side))
-        self.user_rows, self.item_rows = rows["users"], rows["items"]
+    def _read(self, path: str) -> None:
+        for name, side in (("users", self.blocks.users), ("items", self.blocks.items)):
+            self.rows[name] = self._hold(side, side.session.read.parquet(f"{path}/{name}"))
 
     def _path(self, folder: str) -> str:
         return f"{folder}/epoch-{len(self.log):05}"
@@ -271,13 +259,12 @@ class Fitted:
     @property
     def users(self) -> DataFrame:
         """user_id, factors (array of float, K), bias (float): a row a user."""
-        assert self.user_rows is not None
-        return self.user_rows.table("user_id")
+        return self.rows["users"].table("user_id")
 
     @property
     def items(self) -> DataFrame:
         """item_id, factors (array of float, K), bias (float): a row an item."""
-        return self.item_rows.table("item_id")
+        return self.rows["items"].table("item_id")
 
     def write(self, path: str) -> None:
         """Write ``users`` and ``items`` as Parquet into a folder of any file system of Spark's."""
@@ -290,21 +277,17 @@ class Fitted:
         What it predicts is what the same model predicts that was fitted in memory. The driver must
         have room for all of it; if it has not, `users`, `items` and `write` serve.
         """
-        assert self.user_rows is not None
-        blocks, params = self.blocks, self.params
-        ids = blocks.users.collect_ids(), blocks.items.collect_ids()
-        if not self.featured:
-            params.init_features(ids[1], blocks.items.collect_counts(), None)
-        return assembled(
-            params, *ids, blocks.users.collect_ratings(), blocks.scale,
-            self.user_rows.collect(), self.item_rows.collect(), self.training_log_,
-        )  # fmt: skip
+        users, items = self.blocks.users, self.blocks.items
+        ids = users.collect_ids(), items.collect_ids()
+        rows = self.rows["users"].collect(), self.rows["items"].collect()
+        scale = self.blocks.scale
+        return assembled(self.params, ids, rows, users.collect_ratings(), scale, self.log)
 
     def release(self) -> None:
         """Give the cluster's memory back."""
-        for one in (self.user_rows, self.item_rows, self.blocks):
-            if one is not None:
-                one.release()
+        for rows in self.rows.values():
+            rows.release()
+        self.blocks.release()
 
     def __repr__(self) -> str:
         return f"Fitted({self.params!r}, {self.blocks!r})"

@@ -7,7 +7,7 @@ measured is the library's own work, as if there were no other users.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,28 +22,21 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.evaluation import Report
 from recsys_lib.models import ALS
 from recsys_lib.ratings import CSR, Ratings
-from recsys_lib.spark import records, tables
-from recsys_lib.spark.blocks import pack
-from recsys_lib.spark.fitting import BROADCAST_LIMIT, Fitted
-from recsys_lib.spark.records import Batches, Work, mapped
+from recsys_lib.spark import tables
+from recsys_lib.spark.blocks import Batches, collect, mapped, matrix, pack, read
+from recsys_lib.spark.fitting import Fitted
 from recsys_lib.spark.rows import assembled, bare
 
 LISTS = "user int, item int, score float"
 SUMS = "name string, n bigint, total double"
 MEASURED = ("rmse", "mae", "precision", "recall", "ndcg", "map", "mrr", "hit_rate")
-USERS_AT_A_TIME = 8192  # whose lists are one batch
 
 
-def recommend(fitted: Fitted, n: int = 10, *, broadcast_limit: int = BROADCAST_LIMIT) -> DataFrame:
+def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
     """Return the best `n` items that each user has not rated: all users of the model.
 
-    Parameters
-    ----------
-    fitted : Fitted
-    n : int
-        How many.
-    broadcast_limit : int
-        Bytes. Items whose rows take more are ranked a part at a time, and the parts' lists merged.
+    Where the items' rows are too many to be broadcast, they are ranked a part at a time, and the
+    parts' lists merged.
 
     Returns
     -------
@@ -52,20 +45,37 @@ def recommend(fitted: Fitted, n: int = 10, *, broadcast_limit: int = BROADCAST_L
     """
     if n < 1:
         raise RecsysError(f"n is {n}; ask for at least one item")
-    users, items, rows = fitted.blocks.users, fitted.blocks.items, fitted.item_rows
-    held, parts = _with_rows(fitted), []
-    at_a_time = max(1, broadcast_limit * items.n_blocks // max(rows.nbytes, 1))
-    for first in range(0, items.n_blocks, at_a_time):
-        some = range(first, min(first + at_a_time, items.n_blocks))
-        part = users.session.sparkContext.broadcast(rows.take(some))
-        parts.append(mapped(held, _list(fitted, part, n), LISTS))
-    lists = functools.reduce(DataFrame.union, parts)
+    users, items = fitted.blocks.users, fitted.blocks.items
+    held = fitted.rows["users"].with_ratings()
+    broadcast = users.session.sparkContext.broadcast
+    lists = functools.reduce(
+        DataFrame.union,
+        (mapped(held, _list(fitted, broadcast(part), n), LISTS) for part in _parts(fitted)),
+    )
     best = Window.partitionBy("user").orderBy(F.desc("score"), "item")
     ranked = lists.withColumn("rank", F.row_number().over(best)).where(F.col("rank") <= n)
     for name, side in (("user", users), ("item", items)):
         named = side.ids.withColumnsRenamed({"id": f"{name}_id", "number": name})
         ranked = ranked.join(named, name)
     return ranked.select("user_id", "rank", "item_id", "score")
+
+
+def _parts(fitted: Fitted) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the items a part at a time: their numbers, and their rows."""
+    items, size, held = fitted.blocks.items, fitted.rows["items"].size, fitted.rows["items"].held
+    if isinstance(held, np.ndarray):
+        yield np.arange(items.n), held
+        return
+    at_a_time = max(1, fitted.limit * items.n_blocks // (4 * items.n * size))
+    for first in range(0, items.n_blocks, at_a_time):
+        some = F.col("block").between(first, first + at_a_time - 1)
+        found = [
+            (np.arange(one["block"], items.n, items.n_blocks), one["rows"].reshape(-1, size))
+            for one in collect(held.where(some), "rows")
+        ]
+        numbers, part = map(np.concatenate, zip(*found, strict=True))
+        order = np.argsort(numbers)
+        yield numbers[order], part[order]
 
 
 def evaluate(
@@ -111,7 +121,7 @@ def evaluate(
     blocks, users = fitted.blocks, fitted.blocks.users
     *_, n = tables.check(test, blocks.columns, blocks.scale)
     known = tables.by_number(test, blocks.columns, users.ids, blocks.items.ids)
-    tested = pack(known, "user", "item", users.n, users.keys)
+    tested = pack(known, "user", "item", users.n, users.n_blocks)
     there = tested.agg(F.sum("n") + F.sum("n_duplicates")).collect()[0][0]
     if there != n:
         tested.unpersist()
@@ -119,11 +129,11 @@ def evaluate(
             f"{n - there} of {n} test ratings are of users or items that the model was not told "
             "of; give all of them to Blocks.from_frame as user_ids= and item_ids="
         )
-    rows = users.session.sparkContext.broadcast(fitted.item_rows.collect())
+    rows = users.session.sparkContext.broadcast(fitted.rows["items"].collect())
     asked = tested.selectExpr(
-        "key", *(f"{name} as test_{name}" for name in (*CSR._fields, "others"))
+        "block", *(f"{name} as test_{name}" for name in (*CSR._fields, "others"))
     )
-    both = _with_rows(fitted).join(asked.hint("merge"), "key")
+    both = fitted.rows["users"].with_ratings().join(asked.hint("merge"), "block")
     work = _measure(fitted, rows, metrics, relevant)
     found = mapped(both, work, SUMS).groupBy("name").agg(F.sum("n"), F.sum("total")).collect()
     tested.unpersist()
@@ -141,56 +151,51 @@ def evaluate(
     return Report(values, pd.DataFrame(), **counts, relevant=relevant)
 
 
-def _with_rows(fitted: Fitted) -> DataFrame:
-    """Return the blocks of users with their rows in one record each."""
-    assert fitted.user_rows is not None
-    rows = fitted.user_rows.dealt().select("key", "rows")
-    return fitted.blocks.users.packed.join(rows.hint("merge"), "key")
-
-
 # --- what runs in the workers ---------------------------------------------------------------------
 
 
-def _list(fitted: Fitted, part: Broadcast[Any], n: int) -> Work:
+def _list(
+    fitted: Fitted, part: Broadcast[Any], n: int
+) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     """Return the function that lists the best of a part of the items for a block of users."""
     params, n_blocks, scale = bare(fitted.params), fitted.blocks.users.n_blocks, fitted.blocks.scale
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
         numbers, rows = part.value
-        for block in records.read(batches):
-            known = _matrix(block)
+        for block in read(batches):
+            known = matrix(block)
             inside = np.isin(known.indices, numbers)
             known = known.select(inside)
             known = known._replace(indices=np.searchsorted(numbers, known.indices).astype(np.int32))
             model = _small(params, block, numbers, known, scale, rows)
-            for start in range(0, len(known.counts), USERS_AT_A_TIME):
-                some = np.arange(start, min(start + USERS_AT_A_TIME, len(known.counts)))
-                items, scores = model.rank(some, n)
-                user, place = np.nonzero(items >= 0)
-                columns = [
-                    pa.array((some[user] * n_blocks + block["block"]).astype(np.int32)),
-                    pa.array(numbers[items[user, place]].astype(np.int32)),
-                    pa.array(scores[user, place]),
-                ]
-                yield pa.record_batch(columns, ["user", "item", "score"])
+            items, scores = model.rank(np.arange(len(known.counts)), n)
+            user, place = np.nonzero(items >= 0)
+            columns = [
+                pa.array((user * n_blocks + block["block"]).astype(np.int32)),
+                pa.array(numbers[items[user, place]].astype(np.int32)),
+                pa.array(scores[user, place]),
+            ]
+            yield pa.record_batch(columns, ["user", "item", "score"])
 
     return work
 
 
-def _measure(fitted: Fitted, rows: Broadcast[Any], metrics: Sequence[str], relevant: float) -> Work:
+def _measure(
+    fitted: Fitted, rows: Broadcast[Any], metrics: Sequence[str], relevant: float
+) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     """Return the function that measures a block of users: how many, and the sum of their values."""
     params, scale = bare(fitted.params), fitted.blocks.scale
     ranked = [name for name in metrics if "@" in name]
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        for block in records.read(batches):
+        for block in read(batches):
             if len(block["test_values"]) == 0:
                 continue
-            items, known = np.arange(len(rows.value)), _matrix(block)
+            items, known = np.arange(len(rows.value)), matrix(block)
             model = _small(params, block, items, known, scale, rows.value)
             train, test = (
                 Ratings(model.user_ids_, items, matrix, scale=scale)
-                for matrix in (known, _matrix(block, "test_"))
+                for matrix in (known, matrix(block, "test_"))
             )
             some = ranked if (test.by_user.values >= np.float32(relevant)).any() else []
             report = evaluation.evaluate(model, train, test, ["rmse", *some], relevant=relevant)
@@ -215,12 +220,6 @@ def _sums(report: Report) -> pa.RecordBatch:
     return pa.record_batch(columns, ["name", "n", "total"])
 
 
-def _matrix(block: dict[str, Any], which: str = "") -> CSR:
-    """Return the ratings of a block, the numbers of the other side as columns."""
-    indptr, indices, values, others = (block[f"{which}{name}"] for name in (*CSR._fields, "others"))
-    return CSR(indptr, others[indices], values)
-
-
 def _small(
     params: ALS,
     block: dict[str, Any],
@@ -232,4 +231,4 @@ def _small(
     """Return the model of a block of users, who are numbered from 0, and of these items."""
     users = np.arange(len(known.counts))
     mine = block["rows"].reshape(-1, rows.shape[1])
-    return assembled(params, users, items, known, scale, mine, rows)
+    return assembled(params, (users, items), (mine, rows), known, scale, [])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from recsys_lib.errors import DataError
-from recsys_lib.spark.records import LEVEL
 
+LEVEL = StorageLevel.MEMORY_AND_DISK  # of what the cluster is to keep
 TEXT = (T.StringType, T.VarcharType, T.CharType)
-PLACE_BITS = 33  # of Spark's `monotonically_increasing_id`; above them stands the partition
 
 
 class Columns(NamedTuple):
@@ -121,24 +122,15 @@ def ids(frame: DataFrame, name: str, more: Any) -> DataFrame:
             raise DataError(f"column {name!r} is {kind}, and the further ids for it are {other}")
         tables.append(more.dropna(subset=[name]))
     found = [table.select(F.col(name).cast(kind).alias("id")) for table in tables]
-    return found[0] if len(found) == 1 else found[0].union(found[1])
+    return functools.reduce(DataFrame.union, found)
 
 
-def numbered(ids: DataFrame, n_ranges: int) -> tuple[DataFrame, int]:
+def numbered(ids: DataFrame) -> tuple[DataFrame, int]:
     """Return id, number (int) of the distinct ids, persisted; and how many there are.
 
     The number is the place of the id among all, as in `Ratings.user_ids`; text is in the order of
-    its code points there as here. No machine sees all ids: they are dealt into ranges.
+    its code points there as here. No machine sees all ids: Spark sorts them in ranges.
     """
-    ranges = ids.distinct().repartitionByRange(n_ranges, "id").sortWithinPartitions("id")
-    placed = ranges.withColumn("place", F.monotonically_increasing_id()).persist(LEVEL)
-    part = F.shiftright("place", PLACE_BITS).cast("int").alias("part")
-    sizes = {row.part: row["count"] for row in placed.groupBy(part).count().collect()}
-    ends = np.cumsum([sizes.get(one, 0) for one in range(1 + max(sizes))])
-    starts = F.array(*map(F.lit, [0, *ends[:-1].tolist()]))
-    within = F.col("place").bitwiseAND(F.lit((1 << PLACE_BITS) - 1))
-    number = (F.element_at(starts, part + 1) + within).cast("int").alias("number")
-    table = placed.select("id", number).persist(LEVEL)
-    table.agg(F.count("*")).collect()  # held from here on, so that the places can go
-    placed.unpersist()
-    return table, int(ends[-1])
+    placed = ids.distinct().sort("id").zipWithIndex("number")
+    table = placed.withColumn("number", F.col("number").cast("int")).persist(LEVEL)
+    return table, table.count()

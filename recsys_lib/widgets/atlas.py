@@ -9,13 +9,12 @@ import numpy as np
 import traitlets
 
 from recsys_lib.errors import DataError
-from recsys_lib.widgets.base import Draw, PageWidget
+from recsys_lib.widgets.base import Draw, Explorer, Plain
 
 N_NEAR = 6
-AT_A_TIME = 1024  # items whose cosines with all others are held at once
 
 
-class ItemMap(PageWidget, page="atlas"):
+class ItemMap(Explorer, page="atlas"):
     """Items as points of a plane; a chosen one is tied to its nearest in the space behind the map.
 
     Parameters
@@ -44,7 +43,6 @@ class ItemMap(PageWidget, page="atlas"):
         The parts are not of one length, or a number is not finite.
     """
 
-    fixed = traitlets.Dict().tag(sync=True, page=True)
     chosen = traitlets.Int(None, allow_none=True).tag(sync=True, page=True)
 
     def __init__(
@@ -67,15 +65,14 @@ class ItemMap(PageWidget, page="atlas"):
             raise DataError("the points and the vectors of a map must be finite numbers")
         middle = (np.max(points, axis=0) + np.min(points, axis=0)) / 2
         reach = float(np.abs(points - middle).max()) or 1.0
-        fixed: dict[str, Any] = {
+        fixed = {
             "points": ((points - middle) / reach).round(4).tolist(),
             "titles": [str(title) for title in titles],
             "groups": groups.tolist(),
             "names": list(names),
             "near": nearest(vectors, N_NEAR),
         }
-        self._draw = figure
-        super().__init__(fixed=fixed)
+        super().__init__(figure, fixed)
 
     @traitlets.validate("chosen")
     def _check_chosen(self, proposal: Any) -> int | None:
@@ -85,26 +82,23 @@ class ItemMap(PageWidget, page="atlas"):
             raise DataError(f"there is no item {chosen} on a map of {n}")
         return chosen
 
-    def _plain(self) -> str:
-        """Return the map with one item tied to its nearest: the chosen, or else the first."""
+    def _still(self) -> Plain:
         points, titles, groups, names, near = self.fixed.values()
         item = self.chosen or 0
         others = [other for other, _ in near[item]]
         listed = ", ".join(titles[other] for other in others)
         said = f"{titles[item]}: nearest in the space of factors are {listed}."
-        return self._picture(said, np.array(points), np.array(groups), names, titles, item, others)
+        return said, (np.array(points), np.array(groups), names, titles, item, others)
 
 
 def nearest(vectors: np.ndarray, n: int) -> list[list[tuple[int, float]]]:
     """Return for each row the `n` others with the largest cosine, and the cosine."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)
-    found: list[list[tuple[int, float]]] = []
-    for start in range(0, len(unit), AT_A_TIME):
-        cosines = unit[start : start + AT_A_TIME] @ unit.T
-        own = np.arange(len(cosines))
-        cosines[own, start + own] = -np.inf
-        best = np.argsort(-cosines, axis=1, kind="stable")[:, : min(n, len(unit) - 1)]
-        for row, places in zip(cosines, best, strict=True):
-            found.append([(int(i), round(float(row[i]), 3)) for i in places])
+    found = []
+    for place, one in enumerate(unit):  # a row at a time: no matrix of all pairs
+        cosines = unit @ one
+        cosines[place] = -np.inf
+        best = np.argsort(-cosines, kind="stable")[: min(n, len(unit) - 1)]
+        found.append([(int(other), round(float(cosines[other]), 3)) for other in best])
     return found

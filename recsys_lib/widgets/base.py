@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import anywidget
+import traitlets
 
 from recsys_lib.widgets import assets
 
 Draw = Callable[..., Any]  # returns a widget's figure (Matplotlib's); each says what it is given
+Plain = tuple[str, tuple[Any, ...]]  # what is said instead of a widget, and what its figure draws
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -24,7 +26,6 @@ class PageWidget(anywidget.AnyWidget):
     """
 
     page_name: ClassVar[str]  # of the ES module, and of the mount in a page
-    _draw: Draw | None = None
 
     def __init_subclass__(cls, page: str = "", **kwargs: Any) -> None:
         if page:  # a subclass made on the fly, when traits are added, has what its parent has
@@ -34,11 +35,6 @@ class PageWidget(anywidget.AnyWidget):
     def _plain(self) -> str:
         """Return HTML for print, and for readers without JavaScript."""
         raise NotImplementedError
-
-    def _picture(self, said: str, *data: Any) -> str:
-        """Return what stands for the widget: the figure of `data`, if it has one, and words."""
-        words = f"<p>{html.escape(said)}</p>"
-        return words if self._draw is None else _image(self._draw(*data), said) + words
 
     def _page_state(self) -> dict[str, Any]:
         """Return the values of the traits tagged `page`, as the browser gets them."""
@@ -67,6 +63,28 @@ class PageWidget(anywidget.AnyWidget):
         if bundle is None:  # the widget is closed
             return None
         return {**bundle[0], "text/html": self.to_html()}, bundle[1]
+
+
+class Explorer(PageWidget):
+    """A small widget: what is `fixed` for good, what the reader sets, and a figure for print.
+
+    A subclass says in `_still` what stands for it in print, in words and as the figure's data.
+    """
+
+    fixed = traitlets.Dict().tag(sync=True, page=True)
+
+    def __init__(self, figure: Draw | None, fixed: dict[str, Any], **chosen: Any) -> None:
+        self.figure = figure
+        super().__init__(fixed=fixed, **chosen)
+
+    def _still(self) -> Plain:
+        raise NotImplementedError
+
+    def _plain(self) -> str:
+        """Return the figure as it is set, if there is one, and words."""
+        said, data = self._still()
+        words = f"<p>{html.escape(said)}</p>"
+        return words if self.figure is None else _image(self.figure(*data), said) + words
 
 
 def _bytes(value: object) -> dict[str, str]:

@@ -12,7 +12,7 @@ import traitlets
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import BiasALS
-from recsys_lib.widgets.base import Draw, PageWidget
+from recsys_lib.widgets.base import Draw, Explorer, Plain
 from recsys_lib.widgets.catalogue import rows_of, titles_of
 
 N_BEST = 8
@@ -20,7 +20,7 @@ N_KNOWN = 300  # items with the most ratings: a reader will look for these
 N_OTHERS = 400  # drawn evenly from the others, so that the cloud has its shape
 
 
-class BiasExplorer(PageWidget, page="bias"):
+class BiasExplorer(Explorer, page="bias"):
     """Items' estimates over their number of ratings, and the best of them, at any damping.
 
     An item's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` with λ = 1
@@ -47,7 +47,6 @@ class BiasExplorer(PageWidget, page="bias"):
         Whether the users' biases are taken out.
     """
 
-    fixed = traitlets.Dict().tag(sync=True, page=True)
     gamma = traitlets.Float().tag(sync=True, page=True)
     fair = traitlets.Bool(False).tag(sync=True, page=True)
 
@@ -69,9 +68,8 @@ class BiasExplorer(PageWidget, page="bias"):
         counts = np.bincount(known.indices, minlength=n_items)
         sums = [np.bincount(known.indices, w, n_items) for w in (stars, stars - users)]
         self._counts, self._sums, self._mu = counts, np.array(sums), float(model.mu_)
-        self._draw = figure
         self._places = shown = self._shown(list(gammas))
-        fixed: dict[str, Any] = {
+        fixed = {
             "titles": titles_of(rows_of(items, model.item_ids_[shown].tolist())),
             "counts": counts[shown].tolist(),
             "sums": self._sums[:, shown].tolist(),
@@ -80,7 +78,7 @@ class BiasExplorer(PageWidget, page="bias"):
             "stars": list(model.scale_),
             "best": N_BEST,
         }
-        super().__init__(fixed=fixed, gamma=gammas[0])
+        super().__init__(figure, fixed, gamma=gammas[0])
 
     @traitlets.validate("gamma")
     def _check_gamma(self, proposal: Any) -> float:
@@ -114,8 +112,7 @@ class BiasExplorer(PageWidget, page="bias"):
         counts = self._counts[self._places[top]]
         return pd.DataFrame({"title": titles, "ratings": counts, "estimate": estimates[top]})
 
-    def _plain(self) -> str:
-        """Return the clouds without damping and with the middle one of the dampings."""
+    def _still(self) -> Plain:
         gammas = self.fixed["gammas"]
         rated = self._counts > 0
         clouds = {
@@ -124,4 +121,4 @@ class BiasExplorer(PageWidget, page="bias"):
         }
         said = "Films' estimates over their number of ratings: with more damping, films with few "
         said += "ratings move towards the mean of all."
-        return self._picture(said, self._counts[rated], clouds, self._mu)
+        return said, (self._counts[rated], clouds, self._mu)

@@ -9,10 +9,10 @@ import pandas as pd
 import traitlets
 
 from recsys_lib.errors import DataError
-from recsys_lib.widgets.base import Draw, PageWidget
+from recsys_lib.widgets.base import Draw, Explorer, Plain
 
 
-class FitExplorer(PageWidget, page="fits"):
+class FitExplorer(Explorer, page="fits"):
     """RMSE over epochs, in training and in validation, for any pair of two parameters.
 
     Parameters
@@ -35,17 +35,14 @@ class FitExplorer(PageWidget, page="fits"):
         A pair of values has no fit, or not the epochs of the others.
     """
 
-    fixed = traitlets.Dict().tag(sync=True, page=True)
     chosen = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True, page=True)
 
     def __init__(self, fits: pd.DataFrame, figure: Draw | None = None) -> None:
         first, second = fits.columns[:2]
-        self._values = [np.unique(fits[column]) for column in (first, second)]
-        shape = len(self._values[0]), len(self._values[1]), fits["epoch"].nunique()
-        table = fits.sort_values([first, second, "epoch"])
-        grid = pd.MultiIndex.from_product([*self._values, np.unique(fits["epoch"])])
-        found = pd.MultiIndex.from_frame(table[[first, second, "epoch"]])
-        if not grid.equals(found.set_names(grid.names)):
+        *self._values, epochs = (np.unique(fits[name]) for name in (first, second, "epoch"))
+        shape = len(self._values[0]), len(self._values[1]), len(epochs)
+        table = fits.set_index([first, second, "epoch"]).sort_index()
+        if not table.index.equals(pd.MultiIndex.from_product([*self._values, epochs])):
             raise DataError(
                 f"{len(table):,} rows for {shape[0]} values of {first!r}, {shape[1]} of {second!r} "
                 f"and {shape[2]} epochs: there must be one row for each of these"
@@ -56,15 +53,14 @@ class FitExplorer(PageWidget, page="fits"):
         }
         last = self._curves["valid"][:, :, -1]
         best = np.unravel_index(np.argmin(last), last.shape)
-        fixed: dict[str, Any] = {
+        fixed = {
             "names": [first, second],
             "values": [values.tolist() for values in self._values],
-            "epochs": np.unique(fits["epoch"]).tolist(),
+            "epochs": epochs.tolist(),
             **{part: curves.round(5).tolist() for part, curves in self._curves.items()},
             "best": [int(place) for place in best],
         }
-        self._draw = figure
-        super().__init__(fixed=fixed, chosen=[0, 0])
+        super().__init__(figure, fixed, chosen=[0, 0])
 
     @traitlets.validate("chosen")
     def _check_chosen(self, proposal: Any) -> list[int]:
@@ -74,9 +70,8 @@ class FitExplorer(PageWidget, page="fits"):
                 raise DataError(f"there is no value number {place} among {len(values)}")
         return chosen
 
-    def _plain(self) -> str:
-        """Return what each fit ended with, over the second parameter, a line for each first."""
+    def _still(self) -> Plain:
         names = self.fixed["names"]
         ends = {part: curves[:, :, -1] for part, curves in self._curves.items()}
         said = f"RMSE after the last epoch over {names[1]}, a line for each {names[0]}."
-        return self._picture(said, self._values, names, ends["train"], ends["valid"])
+        return said, (self._values, names, ends["train"], ends["valid"])

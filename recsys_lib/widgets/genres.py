@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import traitlets
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import GenreALS
-from recsys_lib.widgets.base import Draw, PageWidget
+from recsys_lib.widgets.base import Draw, Explorer, Plain
 
 N_READERS = 5
 
 
-class GenreSliders(PageWidget, page="genres"):
+class GenreSliders(Explorer, page="genres"):
     """Mix the genres of an item without ratings; the bars say what a model predicts for users.
 
     The users are the five with the most ratings. The item's row is m = Σ w_g f_g / √(Σ w_g²): with
@@ -33,14 +31,13 @@ class GenreSliders(PageWidget, page="genres"):
         From 0 to 1; genres that are not named weigh nothing.
     """
 
-    fixed = traitlets.Dict().tag(sync=True, page=True)
     weights = traitlets.Dict().tag(sync=True, page=True)
 
     def __init__(self, model: GenreALS, figure: Draw | None = None) -> None:
         if not isinstance(model, GenreALS):
             raise RecsysError(f"{type(model).__name__} has no genres; fit GenreALS")
         users = np.argsort(-model.known_ratings().counts, kind="stable")[:N_READERS]
-        fixed: dict[str, Any] = {
+        fixed = {
             "names": model.genre_names_,
             "rows": model.genre_rows_.round(6).tolist(),
             "readers": [f"user {user}" for user in model.user_ids_[users]],
@@ -48,8 +45,7 @@ class GenreSliders(PageWidget, page="genres"):
             "mu": model.mu_,
             "stars": list(model.scale_),
         }
-        self._draw = figure
-        super().__init__(fixed=fixed, weights={model.genre_names_[0]: 1.0})
+        super().__init__(figure, fixed, weights={model.genre_names_[0]: 1.0})
 
     def predictions(self) -> np.ndarray:
         """Return what each user would give the item, in stars, not clipped to the scale."""
@@ -59,10 +55,9 @@ class GenreSliders(PageWidget, page="genres"):
         tastes = np.array(self.fixed["tastes"])
         return self.fixed["mu"] + tastes[:, -1] + item[-1] + tastes[:, :-1] @ item[:-1]
 
-    def _plain(self) -> str:
-        """Return what the users would give an item of the weights that are set."""
+    def _still(self) -> Plain:
         readers, stars = self.fixed["readers"], self.predictions()
         each = zip(readers, stars, strict=True)
         said = "; ".join(f"{name}: {value:.2f} stars" for name, value in each)
         said = f"A film without any rating, {', '.join(self.weights)}. {said}"
-        return self._picture(said, readers, stars, tuple(self.fixed["stars"]))
+        return said, (readers, stars, tuple(self.fixed["stars"]))

@@ -1,40 +1,13 @@
-"""What every model promises, tested on every model; then what each one promises alone."""
+"""What models share beyond the battery of `check_model.py`; then what each one promises alone."""
 
-import numba
 import numpy as np
 import pandas as pd
 import pytest
 
 from recsys_lib import models
 from recsys_lib.errors import DataError, NotFittedError, RecsysError, UnknownIdError
-from recsys_lib.ratings import Ratings
 
 # ---- every model
-
-
-def test_recommendations_are_ranked_new_and_in_the_datas_ids(model, data, parts):
-    train = parts[0]
-    users = data.ratings.user_ids[[7, 3, 250]]
-    table = model.recommend(users, n=20)
-    assert table.columns.tolist() == ["user_id", "rank", "item_id", "score"]
-    assert table["user_id"].tolist() == np.repeat(users, 20).tolist()
-    for user_id, mine in table.groupby("user_id"):
-        assert mine["rank"].tolist() == list(range(1, 21))
-        assert mine["score"].is_monotonic_decreasing
-        assert mine["item_id"].is_unique
-        assert not set(mine["item_id"]) & set(train.of_user(user_id)["item_id"])
-        assert set(mine["item_id"]) <= set(data.items["item_id"])
-
-
-def test_one_user_and_a_list_of_one_are_the_same(model, data):
-    user = data.ratings.user_ids[4]
-    pd.testing.assert_frame_equal(model.recommend(user), model.recommend([user]))
-
-
-def test_more_items_than_there_are(model, data, parts):
-    user = data.ratings.user_ids[0]
-    table = model.recommend(user, n=10_000)
-    assert len(table) == data.ratings.n_items - len(parts[0].of_user(user))
 
 
 def test_for_nobody_in_particular_the_best_loved(model, parts):
@@ -88,22 +61,6 @@ def test_save_and_load(model, data, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["model.safetensors"]
 
 
-def test_the_same_seed_gives_the_same_bits_at_any_thread_count(
-    name, data, parts, small, assert_same_state
-):
-    train, valid, _ = parts
-    threads = numba.get_num_threads()
-    found = []
-    for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
-        numba.set_num_threads(n)
-        model = small(name).fit(train, valid, items=data.items)
-        found.append((model, model.recommend(data.ratings.user_ids, n=5)))
-    numba.set_num_threads(threads)
-    (one, first), (two, second) = found
-    pd.testing.assert_frame_equal(first, second, check_exact=True)
-    assert_same_state(one, two)
-
-
 def test_update_keeps_the_history_and_takes_in_the_new(
     name, data, parts, tmp_path, small, known_of
 ):
@@ -138,42 +95,6 @@ def test_what_a_model_refuses(model, data):
         model.recommend(n=0)
     with pytest.raises(RecsysError, match="no parameter 'n_factorz'"):
         model.set_params(n_factorz=3)
-
-
-def test_before_fit(name, small):
-    model = small(name)
-    for call in (model.recommend, lambda: model.recommend_for({}), lambda: model.save("x")):
-        with pytest.raises(NotFittedError, match="call fit first"):
-            call()
-
-
-def test_parameters_go_in_and_out(name, small):
-    model = small(name)
-    params = model.get_params()
-    assert type(model)(**params).get_params() == params
-    assert eval(repr(model), vars(models)).get_params() == params
-    for key, value in params.items():
-        assert model.set_params(**{key: value}) is model
-
-
-def test_an_empty_training_part_is_refused(name, data, small):
-    nothing = data.ratings.select(np.zeros(len(data.ratings), bool))
-    with pytest.raises(DataError, match="no rating"):
-        small(name).fit(nothing, items=data.items)
-
-
-def test_text_ids_work_throughout(name, data, parts, tmp_path, small):
-    frame = parts[0].to_frame()
-    frame["user_id"] = "usér " + frame["user_id"].astype(str)
-    frame["item_id"] = "🎬 " + frame["item_id"].astype(str)
-    items = data.items.assign(item_id="🎬 " + data.items["item_id"].astype(str))
-    ratings = Ratings.from_frame(frame, scale=(0.5, 5), item_ids=items["item_id"])
-    model = small(name).fit(ratings, items=items)
-    user = frame["user_id"].iloc[0]
-    model.save(tmp_path / "m")
-    pd.testing.assert_frame_equal(
-        models.load(tmp_path / "m").recommend(user), model.recommend(user)
-    )
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import functions as F
 
 from recsys_lib import spark
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.ratings import Ratings
-from recsys_lib.spark.blocks import partition_keys
 
 
 def assert_same_ratings(blocks, ratings):
@@ -58,13 +56,6 @@ def test_of_a_pair_rated_again_the_latest_counts_and_then_the_highest(to_spark):
     untimed = spark.Blocks.from_frame(to_spark(table), **names, n_blocks=2)
     np.testing.assert_array_equal(untimed.users.collect_ratings().values, [5.0, 3.0, 4.0, 1.0])
     assert (timed.n_ratings, timed.n_duplicates) == (4, 3)
-
-
-def test_sparks_hash_sends_each_key_to_its_block(session):
-    keys = partition_keys(session, 7)
-    dealt = session.createDataFrame([(key,) for key in keys], "key int").repartition(7, "key")
-    found = dict(dealt.select("key", F.spark_partition_id()).collect())
-    assert found == {key: block for block, key in enumerate(keys)}
 
 
 TABLE = pd.DataFrame({"user_id": [1, 2, 3], "item_id": [4, 5, 4], "rating": [3.0, 4.0, 5.0]})

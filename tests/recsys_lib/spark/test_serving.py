@@ -9,20 +9,26 @@ from recsys_lib.errors import DataError, RecsysError
 METRICS = ["rmse", "mae", "precision@5", "recall@10", "ndcg@10", "map@10", "mrr@5", "hit_rate@3"]
 
 
-@pytest.fixture(scope="module")
-def fitted(to_blocks, parts, data):
-    return spark.fit(models.GenreALS(n_factors=5, n_epochs=2), to_blocks(parts[0], 3), data.items)
+@pytest.fixture(scope="module", params=["broadcast", "shuffle"])
+def way(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def twin(parts, data):
-    return models.GenreALS(n_factors=5, n_epochs=2).fit(parts[0], items=data.items)
+def twin(way, parts, data):
+    kind = models.GenreALS if way == "broadcast" else models.ALS
+    return kind(n_factors=5, n_epochs=2).fit(parts[0], items=data.items)
 
 
-@pytest.mark.parametrize("broadcast_limit", [1 << 30, 0])
-def test_the_lists_of_all_users_are_the_models(assert_same, fitted, twin, broadcast_limit):
+@pytest.fixture(scope="module")
+def fitted(way, twin, to_blocks, parts, data):
+    limit = 1 << 30 if way == "broadcast" else 0
+    return spark.fit(twin, to_blocks(parts[0], 3), data.items, broadcast_limit=limit)
+
+
+def test_the_lists_of_all_users_are_the_models(assert_same, fitted, twin):
     """Of all items at once, and of a block of items at a time."""
-    lists = spark.recommend(fitted, 7, broadcast_limit=broadcast_limit).toArrow().to_pandas()
+    lists = spark.recommend(fitted, 7).toArrow().to_pandas()
     lists = lists.sort_values(["user_id", "rank"]).reset_index(drop=True)
     expected = fitted.model().recommend(twin.user_ids_, 7)
     pd.testing.assert_frame_equal(lists, expected, check_dtype=False, check_exact=True)

@@ -301,7 +301,7 @@ def test_plain_forms_are_pictures_with_words(data):
         drawing = base64.b64decode(re.search('base64,([^"]*)', picture)[1])
         assert drawing.count(b"<svg") == 1
         assert "<i>" not in re.sub("<script.*?</script>", "", text, flags=re.DOTALL)
-        widget._draw = None
+        widget.figure = None
         assert "<img" not in widget.to_html()
         assert f"<p>{words}</p>" in widget.to_html()  # a widget without a figure still has words
     (counts, clouds, mu), (_, names, _, ends), (readers, stars, _), (*_, item, others) = drawn

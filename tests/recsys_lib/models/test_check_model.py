@@ -1,0 +1,26 @@
+"""The battery over every model there is."""
+
+import importlib.util
+import inspect
+import os
+from pathlib import Path
+
+import pytest
+
+SPEC = importlib.util.spec_from_file_location(
+    "check_model", Path(__file__).with_name("check_model.py")
+)
+battery = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(battery)
+SLOW = {"check_without_the_compiler"}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [pytest.param(c, marks=pytest.mark.slow if c in SLOW else ()) for c in battery.CHECKS],
+)
+def test_every_model_keeps_its_promise(name, check, small, tmp_path, root):
+    battery.ENVIRONMENT.update(os.environ, PYTHONPATH=str(root))
+    run = battery.CHECKS[check]
+    more = {"tmp_path": tmp_path} if "tmp_path" in inspect.signature(run).parameters else {}
+    run(lambda **params: small(name, **params), **more)
