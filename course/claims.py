@@ -31,26 +31,14 @@ HOLDS, OPEN, FAILS = "holds", "not decided by these data", "does not hold here"
 
 @dataclass
 class Verdict:
-    """What became of one claim.
+    """What became of one claim."""
 
-    Attributes
-    ----------
-    key, statement : str
-        The claim's name, one in the whole course, and what it says.
-    verdict, evidence : str
-        `HOLDS`, `OPEN` or `FAILS`; and the estimate with its interval, as text.
-    must : tuple of str
-        The data sets on which the claim has to hold in the course's reference builds.
-    teaches : str
-        What it teaches where the claim holds on one data set and not on another.
-    """
-
-    key: str
+    key: str  # one in the whole course
     statement: str
-    verdict: str
-    evidence: str
-    must: tuple[str, ...] = ()
-    teaches: str = ""
+    verdict: str  # `HOLDS`, `OPEN` or `FAILS`
+    evidence: str  # the estimate with its interval and n
+    must: tuple[str, ...] = ()  # data sets on which it has to hold in the reference builds
+    teaches: str = ""  # shown in the ledger where the data sets disagree
 
     def __repr__(self) -> str:
         return f"{self.verdict} ({self.evidence})"
@@ -69,20 +57,13 @@ class Claims:
 
     In a Markdown cell, ``{eval}`claims["key"]` `` writes out the verdict.
 
-    Parameters
-    ----------
-    chapter : str
-        The chapter's name, for messages.
-    of : int
-        How many claims the chapter makes, all of which are looked at together.
+    `chapter` is its name, `of` how many claims it makes, which are all looked at together.
 
-    Notes
-    -----
     Every method takes the claim's key, its statement, its evidence and one of ``above=level``,
-    ``below=level`` or ``within=(low, high)``, the range in which the number is said to lie. Further
-    options are ``must`` and ``teaches``, as in `Verdict`; ``over``, what was counted ("users"); and
-    ``form``, the format of the numbers, such as ".1%". `RecsysError` is raised for a claim too many
-    and a key used twice.
+    ``below=level`` or ``within=(low, high)``, the range in which the number is said to lie. Options
+    are `must` and `teaches`, as in `Verdict`; `over`, what was counted ("users"); and `form`, the
+    format of the numbers, such as ".1%". `RecsysError` is raised for a claim too many and a key
+    used twice.
     """
 
     def __init__(self, chapter: str, of: int) -> None:

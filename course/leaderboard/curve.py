@@ -91,21 +91,11 @@ def learning_curve(
 ) -> Curve:
     """Fit models on more and more ratings of each user, all tested on the same ratings.
 
-    Parameters
-    ----------
-    data : Dataset
-        Simulated, with at least ``max(sizes) + n_test`` ratings of every user.
-    candidates : mapping of name to models
-        For each name, unfitted models with `n_factors`, of which every size chooses its own: by the
-        RMSE on a tenth of the ratings that it has. What is chosen is refitted on all of them.
-    sizes : sequence of int
-        Ratings of each user to learn from, ascending. Each size holds the ones before.
-    n_test : int
-        Ratings of each user to test on.
-    seed : int
-        Decides who is tested on what, and what is learnt first.
-    show : bool, optional
-        Whether to draw a progress bar; by default where somebody watches.
+    `data` are simulated, with ``max(sizes) + n_test`` ratings of every user or more. `candidates`
+    maps a name to unfitted models with `n_factors`, of which every size chooses its own by the RMSE
+    on a tenth of the ratings that it has, and refits it on all of them. `sizes` are ratings of each
+    user to learn from, ascending, each holding the ones before; `n_test` those to test on. `seed`
+    decides who is tested on what, and what is learnt first; `show` is that of `progress.bar`.
     """
     truth = _truth(data)
     sizes = list(sizes)

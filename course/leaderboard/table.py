@@ -35,14 +35,8 @@ def contestants(
 ) -> dict[str, Recommender]:
     """Return every model, unfitted, with the parameters that were chosen for a data set.
 
-    Parameters
-    ----------
-    dataset_name : str
-        A concrete name: ``data.name``; see `tuned.load_params`.
-    without : sequence of str
-        Names to leave out.
-    **changes
-        Parameters to set otherwise, by model: ``BayesianALS={"n_samples": 20}``.
+    `dataset_name` is that of ``data.name``; see `tuned.load_params`. `changes` are parameters to set
+    otherwise, by model: ``BayesianALS={"n_samples": 20}``.
     """
     return {
         name: getattr(models, name)(
@@ -95,10 +89,7 @@ def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
 def best(table: pd.DataFrame, metric: str) -> str:
     """Return the model that is best in a metric.
 
-    Raises
-    ------
-    RecsysError
-        The table has no such metric, or it is one of which more is not better, nor less.
+    `RecsysError` is raised for a metric that is not there, or of which neither end is better.
     """
     if metric not in table:
         raise RecsysError(f"the table has no {metric!r}, only {', '.join(map(str, table))}")
