@@ -68,16 +68,12 @@ class Claims:
 
     def __init__(self, chapter: str, of: int) -> None:
         self.chapter, self.of = chapter, of
+        self.alpha = (1 - LEVEL) / of  # the probability that one interval may miss the truth
         self.made: dict[str, Verdict] = {}
         self._write()
 
     def __getitem__(self, key: str) -> Verdict:
         return self.made[key]
-
-    @property
-    def alpha(self) -> float:
-        """The probability that an interval may miss the truth: 5 % over all claims together."""
-        return (1 - LEVEL) / self.of
 
     def mean(self, key: str, statement: str, values: Any, **claim: Any) -> Verdict:
         """Claim something of the mean of independent `values` (n,), by the t distribution.
@@ -141,10 +137,7 @@ class Claims:
     def agree(
         self, key: str, statement: str, a: Any, b: Any, within: float, **claim: Any
     ) -> Verdict:
-        """Claim that two arrays of one computation are equal, each element within a tolerance.
-
-        There is nothing random in it, and no interval.
-        """
+        """Claim that two arrays are equal, each element within a tolerance: nothing is random."""
         apart = float(np.abs(np.subtract(a, b, dtype=float)).max())
         text = f"largest difference {apart:.1g}, tolerance {within:g}, n = {np.size(a):,}"
         claim.setdefault("must", ("synthetic", "ml-latest-small"))
@@ -165,11 +158,12 @@ class Claims:
     ) -> Verdict:
         """Compare an interval with the range that the claim names."""
         over, form = claim.pop("over", "users"), claim.pop("form", "")
-        given = [claim.pop(name, None) for name in ("above", "below", "within")]
-        if sum(one is not None for one in given) != 1:
+        names = ("above", "below", "within")
+        given = {name: claim.pop(name) for name in names if name in claim}
+        if len(given) != 1:
             raise RecsysError(f"{key}: give one of above=, below= and within=")
-        above, below, within = given
-        least, most = within or (_or(above, -math.inf), _or(below, math.inf))
+        one_sided = given.get("above", -math.inf), given.get("below", math.inf)
+        least, most = given.get("within", one_sided)
         low, high = ends
         verdict = OPEN
         if n >= FEWEST.get(over, 100) and least < low and high < most:
@@ -198,10 +192,6 @@ class Claims:
         if path := os.environ.get("RECSYS_CLAIMS"):
             text = json.dumps([asdict(verdict) for verdict in self.made.values()])
             Path(path).write_text(text, "utf-8")
-
-
-def _or(level: float | None, without: float) -> float:
-    return without if level is None else level
 
 
 def _finite(values: Any) -> np.ndarray:

@@ -155,36 +155,18 @@ def genres(given: pd.DataFrame, counts: Mapping[str, int]) -> Figure:
     return figure
 
 
-def selection(
-    counts: np.ndarray, means: np.ndarray, rated: np.ndarray, everything: np.ndarray
-) -> Figure:
-    """Draw two traces of choice: popular films please more, and chosen films please most.
-
-    Left, by class of popularity: `counts`, at least 1, and `means` (n,) of each film's ratings.
-    Right: expected ratings of pairs that were `rated`, and of pairs drawn at random from
-    `everything`.
-    """
-    figure, (popularity, truth) = style.panels(2, 3.4)
-    edges = np.unique(np.geomspace(1, counts.max() + 1, 9).astype(int))
-    table = pd.DataFrame({"log count": np.log(counts), "mean": means})
-    groups = table.groupby(np.digitize(counts, edges))
-    some = groups.mean()[groups.size() > 1]
-    error = 2 * groups["mean"].sem()[some.index]
-    popularity.errorbar(np.exp(some["log count"]), some["mean"], error, fmt="o", ms=5, color=BLUE)
-    style.log_axis(popularity, form=COUNTS)
-    popularity.set_xlabel("number of ratings of the film")
-    popularity.set(ylabel="mean of the films' means (stars)")
-
+def selection(rated: np.ndarray, everything: np.ndarray) -> Figure:
+    """Draw expected ratings (n,) of pairs that were `rated`, and of pairs drawn at random."""
+    figure, axes = plt.subplots(figsize=(7.0, 3.0))
     bins = np.linspace(min(rated.min(), everything.min()), max(rated.max(), everything.max()), 50)
     for name, values, colour in (
-        ("all pairs", everything, GREY), ("pairs that were rated", rated, ORANGE)
+        ("random films", everything, GREY), ("films that were rated", rated, ORANGE)
     ):  # fmt: skip
-        weights = np.full(len(values), 1 / len(values))
-        truth.hist(values, bins.tolist(), weights=weights, color=colour, alpha=0.45, label=name)
-        truth.axvline(values.mean(), color=colour, lw=2)
-    truth.set(xlabel="expected rating (stars)", ylabel="share of the pairs", yticks=[])
-    truth.set_ylim(top=1.25 * truth.get_ylim()[1])
-    truth.legend(loc="upper left", fontsize=9)
+        axes.hist(values, bins.tolist(), color=colour, alpha=0.45, label=name)
+        axes.axvline(values.mean(), color=colour, lw=2)
+    axes.set(xlabel="expected rating (stars)", ylabel="pairs of a user and a film")
+    axes.yaxis.set_major_formatter(COUNTS)
+    axes.legend(loc="upper left")
     return figure
 
 

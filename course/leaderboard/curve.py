@@ -22,12 +22,11 @@ NEARLY_NO_PENALTY = 1e-3  # keeps the systems solvable, and moves no prediction 
 
 
 def best_of_form(data: Dataset, test: Ratings, n_factors: int) -> Recommender:
-    """Return what a model of `n_factors` factors would become, could it ask the truth.
+    """Return what a model of `n_factors` factors (0: biases alone) would become, knowing the truth.
 
-    Of all models μ + b_u + b_i + p_u·q_i it is the one nearest, in least squares, to the *expected*
-    ratings of every pair of simulated `data`, those of its part `test` among them. It has seen no
-    rating and so none of the noise; what it misses of the truth, no amount of data would teach a
-    model of its form. `n_factors` is K; 0 for a model of biases alone.
+    Of all models of its form it is the one nearest, in least squares, to the *expected* ratings of
+    every pair of simulated `data`, those of its part `test` among them. What it misses of the
+    truth, no amount of data would teach a model of its form.
     """
     truth, ratings = _truth(data), data.ratings
     if test.n_users != ratings.n_users or test.n_items != ratings.n_items:
@@ -50,8 +49,8 @@ class Curve:
 
     `table` has a row a model and size: ``model``, ``n`` (ratings a user), ``rmse`` (on the test
     part of `n_test` ratings), ``chosen`` (the candidate, as text), ``above`` (by which share the
-    RMSE exceeds the best of the model's form). On the same test part, `bands` holds for each model
-    the RMSE of the best of its form, and `floor` is that of the truth itself: chance alone.
+    RMSE exceeds the best of the model's form). `bands` holds for each model the RMSE of the best of
+    its form, and `floor` is that of the truth itself: chance alone.
     """
 
     table: pd.DataFrame

@@ -35,7 +35,7 @@ def contestants(
 ) -> dict[str, Recommender]:
     """Return every model, unfitted, with the parameters that were chosen for a data set.
 
-    `dataset_name` is that of ``data.name``; see `tuned.load_params`. `changes` are parameters to set
+    `dataset_name` is ``data.name`` (see `tuned.load_params`); `changes` are parameters to set
     otherwise, by model: ``BayesianALS={"n_samples": 20}``.
     """
     return {
@@ -104,15 +104,8 @@ def page(
 ) -> str:
     """Write a leaderboard as a Markdown table: best in bold, half an interval's width below.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `benchmark.Results.summary` returns it.
-    columns : sequence of str
-        In order; those that the table lacks are left out. More than half a dozen are too wide for a
-        page of text.
-    apart : sequence of str
-        Rows that do not compete: in italics, and never the best.
+    `table` is that of `benchmark.Results.summary`; `columns` are in order, and those that the table
+    lacks are left out. The rows `apart` do not compete: they are in italics, and never the best.
     """
     competing = table.drop(index=[name for name in apart if name in table.index])
     shown = [name for name in columns if name in table]

@@ -110,14 +110,10 @@ def test_genres_writes_percentages_where_there_are_any(read):
     assert given.loc["Noir", "Noir"] == 1  # what was given is as it was
 
 
-def test_selection_puts_films_into_classes_and_marks_the_means():
-    counts, means = np.array([1, 1, 1000, 1000]), np.array([2.0, 3.0, 4.0, 4.5])
-    rated, everything = np.array([3.0, 5.0]), np.array([1.0, 3.0])
-    popularity, truth = eda.selection(counts, means, rated, everything).axes
-    points = popularity.containers[0].lines[0].get_xydata()
-    np.testing.assert_allclose(points, [[1, 2.5], [1000, 4.25]])
-    assert sorted(line.get_xdata()[0] for line in truth.lines) == [2, 4]
-    assert sum(bar.get_height() for bar in truth.patches) == pytest.approx(2)  # two histograms
+def test_selection_marks_the_means():
+    (axes,) = eda.selection(np.array([3.0, 5.0]), np.array([1.0, 3.0])).axes
+    assert sorted(line.get_xdata()[0] for line in axes.lines) == [2, 4]
+    assert sum(bar.get_height() for bar in axes.patches) == 4  # two histograms
 
 
 def by_turns(ratings):
