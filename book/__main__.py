@@ -20,7 +20,7 @@ import profiles
 from console import ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
-    "lab": ("jupyterlab", "--notebook-dir=notebooks"),
+    "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
     "tune": ("recsys_lib", "tune"),
     "reproduce": ("recsys_lib", "reproduce"),
     "bench": ("benchmarks",),

@@ -4,7 +4,7 @@ A claim says that a number lies above a level, below one, or between two. Its ve
 the number's confidence interval: the claim holds where the whole interval lies in that range, it
 does not hold here where the whole interval lies outside, and else these data do not decide it. The
 intervals of a chapter cover all true values at once with a probability of 95 % (Bonferroni), and
-nothing is decided by fewer than 100 observations or 5 seeds or splits.
+nothing is decided by fewer than 100 observations (5 seeds or splits).
 """
 
 from __future__ import annotations
@@ -55,9 +55,8 @@ class Verdict:
 class Claims:
     """The claims of a chapter, each decided when it is made, and then found by its key.
 
-    In a Markdown cell, ``{eval}`claims["key"]` `` writes out the verdict.
-
-    `chapter` is its name, `of` how many claims it makes, which are all looked at together.
+    In a Markdown cell, ``{eval}`claims["key"]` `` writes out the verdict. `chapter` is a name, `of`
+    the number of its claims, which are all looked at together.
 
     Every method takes the claim's key, its statement, its evidence and one of ``above=level``,
     ``below=level`` or ``within=(low, high)``, the range in which the number is said to lie. Options
@@ -129,10 +128,9 @@ class Claims:
             data, function, paired=True, vectorized=False, method="percentile", rng=0,
             n_resamples=math.ceil(60 / self.alpha), batch=100, confidence_level=1 - self.alpha,
         )  # fmt: skip
-        estimate = float(function(*data))
-        return self._decide(
-            key, statement, estimate, found.confidence_interval, len(data[0]), **claim
-        )
+        estimate = function(*data)
+        ends = found.confidence_interval
+        return self._decide(key, statement, estimate, ends, len(data[0]), **claim)
 
     def agree(
         self, key: str, statement: str, a: Any, b: Any, within: float, **claim: Any

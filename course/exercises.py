@@ -13,7 +13,7 @@ from recsys_lib.ratings import Ratings
 
 
 def _right(*answers: tuple[object, object, str, float]) -> None:
-    """Take answers: what was given, what is right, a hint, and the tolerance."""
+    # each: what was given, what is right, a hint, the tolerance
     for given, right, hint, within in answers:
         assert np.allclose(given, right, rtol=0, atol=within), hint  # type: ignore[arg-type]
     print("Right.")

@@ -159,9 +159,8 @@ def selection(rated: np.ndarray, everything: np.ndarray) -> Figure:
     """Draw expected ratings (n,) of pairs that were `rated`, and of pairs drawn at random."""
     figure, axes = plt.subplots(figsize=(7.0, 3.0))
     bins = np.linspace(min(rated.min(), everything.min()), max(rated.max(), everything.max()), 50)
-    for name, values, colour in (
-        ("random films", everything, GREY), ("films that were rated", rated, ORANGE)
-    ):  # fmt: skip
+    drawn = ("random films", everything, GREY), ("films that were rated", rated, ORANGE)
+    for name, values, colour in drawn:
         axes.hist(values, bins.tolist(), color=colour, alpha=0.45, label=name)
         axes.axvline(values.mean(), color=colour, lw=2)
     axes.set(xlabel="expected rating (stars)", ylabel="pairs of a user and a film")
@@ -177,9 +176,8 @@ def parts(
 ) -> Figure:
     """Draw ratings as points, time across and users upwards, coloured by the part they are in.
 
-    `protocols` maps a name to training, validation and test part; a panel each. A part is its
-    ratings' users, counted from 0, and their times in seconds, both (n,) int. `rng` chooses the
-    `n_drawn` ratings, at most, of a panel.
+    `protocols` maps a name to training, validation and test part, each its ratings' users, counted
+    from 0, and their times in seconds, both (n,) int; `rng` chooses at most `n_drawn` of a panel.
     """
     figure, panels = style.panels(len(protocols), 4.0, sharey=True)
     every = next(iter(protocols.values()))
