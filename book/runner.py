@@ -54,9 +54,7 @@ class Watch(Progress):
 
         def follow() -> None:
             while not over.wait(0.1):
-                for process in psutil.Process().children(recursive=True):  # the kernel
-                    with contextlib.suppress(psutil.Error):  # it may be gone
-                        self.peak = max(self.peak, process.memory_info().rss)
+                self._look()
                 self.tick(self.state)
 
         thread = threading.Thread(target=follow, daemon=True)
@@ -75,8 +73,15 @@ class Watch(Progress):
 
         return {
             "on_cell_start": started,
+            "on_cell_executed": lambda **_: self._look(),
             "timeout_func": lambda _: max(1, round(self.limit - self.seconds)),
         }
+
+    def _look(self) -> None:
+        """Read the memory of whatever this process has started: the kernel."""
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it may be gone
+                self.peak = max(self.peak, process.memory_info().rss)
 
 
 @dataclasses.dataclass

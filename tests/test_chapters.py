@@ -16,7 +16,7 @@ SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in
 # Numbers that are no results: what a question assumes, a level by convention, a name.
 ALLOWED = {
     "02-bias": ["exactly 4.5", "overall mean is 3.5", "γ = 2.5"],
-    "01-eda": ["a probability of 95 %", "data set is 3.5", "3.5: that", "than 3.5", "2.75", "0.5 to 5"],
+    "01-eda": ["a probability of 95 %", "is 3.5", "3.5: that", "than 3.5", "2.75", "0.5 to 5"],
 }  # fmt: skip
 NO_PROSE = re.compile(
     r"^```.*?^```|\$\$.*?\$\$|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|<[^>]+>", re.MULTILINE | re.DOTALL
