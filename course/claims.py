@@ -147,10 +147,11 @@ class Claims:
     ) -> Verdict:
         """Claim something of ``function(*samples)``, by a bootstrap of the samples (n,) in step."""
         data = tuple(np.asarray(sample) for sample in samples)
-        # Resamples enough that thirty lie beyond each end.
+        # Resamples enough that thirty lie beyond each end; batches bound the memory.
         found = stats.bootstrap(
             data, function, paired=True, vectorized=False, method="percentile", rng=0,
             n_resamples=math.ceil(60 / self.alpha), confidence_level=1 - self.alpha,
+            batch=max(1, 2**20 // len(data[0])),
         )  # fmt: skip
         estimate = float(function(*data))
         return self._decide(
