@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recsys_lib.models import GenreALS
+from recsys_lib.models import BiasALS, GenreALS
 from recsys_lib.ratings import Ratings
 
 
@@ -45,4 +45,43 @@ def check_split_films(
     assert abs(drawn - 0.2 * rated) <= 1, "take the share of the films that have ratings"
     again = split_films(ratings, 0.2, 1)[1].by_item.counts
     assert not np.array_equal(b, again), "another seed draws other films"
+    print("Right.")
+
+
+def check_user_update(train: Ratings, new_bias: Callable[..., float]) -> None:
+    """Check a user's bias after an update, given residuals and the weight of the penalty."""
+    model = BiasALS(n_epochs=3).fit(train, progress=False)
+    assert new_bias([], model.gamma, model.nu) == 0, "nothing is known: the bias stays at 0"
+    counts = train.by_user.counts
+    user = int(np.argmin(np.where(counts > 0, counts, counts.max())))
+    film = int(np.argmax(train.by_item.counts))
+    mine = train.of_user(train.user_ids[user]).set_index("item_id")["rating"]
+    mine.loc[train.item_ids[film]] = train.scale[1]
+    model.partial_fit_users(train.user_ids[user], {train.item_ids[film]: train.scale[1]})
+    places = train.item_index(mine.index.to_numpy())
+    residuals = mine.to_numpy() - model.mu_ - model.item_biases_[places]
+    found = new_bias(residuals, model.gamma, model.nu)
+    _right(found, model.user_biases_[user], "the model has another bias: what grows with n?", 1e-4)
+    print("Right.")
+
+
+def check_show(ratings: Ratings, show: Callable[..., Ratings]) -> None:
+    """Check a function that leaves n ratings of one film, and all of the other films."""
+    film = int(np.argmax(ratings.by_item.counts))
+    others = np.arange(ratings.n_items) != film
+    before = np.array([], int)
+    for n in (0, 1, 3):
+        part = show(ratings, film, n)
+        assert part.by_item.counts[film] == n, f"the film should have {n} ratings"
+        same = part.by_item.counts[others] == ratings.by_item.counts[others]
+        assert same.all(), "the ratings of other films should stay"
+        users = part.by_item.row(film)[0]
+        assert np.isin(before, users).all(), "a larger n should keep the ratings of a smaller one"
+        before = users
+    print("Right.")
+
+
+def check_listed(places: np.ndarray, rare: np.ndarray, share: float) -> None:
+    """Check the share of lists (a row a user) with one of the films that `rare` marks."""
+    _right(share, rare[places].any(axis=1).mean(), "count users, not places")
     print("Right.")
