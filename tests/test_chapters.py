@@ -14,7 +14,9 @@ CELLS, WORDS = 60, 3000
 OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**")
 SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
 # Numbers that are no results: what a question assumes, a level by convention, a name.
-ALLOWED: dict[str, list[str]] = {"08-newcomers": ["RMSE of 1.0", "have 0.9", "About 0.9", "1.0, until"]}
+ALLOWED: dict[str, list[str]] = {
+    "08-newcomers": ["RMSE of 1.0", "have 0.9", "About 0.9", "1.0, until"],
+}
 NO_PROSE = re.compile(
     r"^```.*?^```|\$\$.*?\$\$|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|<[^>]+>", re.MULTILINE | re.DOTALL
 )
