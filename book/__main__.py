@@ -9,7 +9,6 @@ import contextlib
 import os
 import sys
 import time
-from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
     found = "%s is %d.%d" % (sys.executable, sys.version_info[0], sys.version_info[1])  # noqa: UP031
@@ -21,7 +20,7 @@ import profiles
 from console import ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
-    "lab": ("jupyterlab", "--notebook-dir=notebooks"),
+    "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
     "tune": ("recsys_lib", "tune"),
     "reproduce": ("recsys_lib", "reproduce"),
     "bench": ("benchmarks",),
@@ -39,7 +38,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
         if name == "build":
             options.add_argument("--profile", default="standard", help="a name in profiles.toml")
             options.add_argument("--dataset", help="instead of the profile's data set")
-            options.add_argument("--into", default="_build", help="the site goes to INTO/html")
         if name in {"build", "outputs"}:
             options.add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
     args, rest = parser.parse_known_args(argv)
@@ -69,7 +67,7 @@ def do(args: argparse.Namespace) -> int:
 
         started = time.perf_counter()
         results = runner.run(args.profile, args.dataset, args.only)
-        page = None if args.only else pages.build(results, Path(args.into).resolve())
+        page = None if args.only else pages.build(results)
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
     if args.command == "lint":

@@ -1,14 +1,14 @@
-"""The ledger: every claim of the course with its verdict on each data set that was run."""
+"""The ledger: every claim of the course with its verdict in each run."""
 
 import json
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
 from console import BUILD
 
 PAGE = Path("book") / "appendix" / "claims.md"
-# The runs in which a claim that must hold has to: elsewhere the page says that it does not.
-REFERENCES = {"quick-synthetic", "standard-ml-latest-small"}
+# The runs in which a claim has to hold that says so: elsewhere the page tells that it does not.
+REFERENCES = {"quick-synthetic": "synthetic", "standard-ml-latest-small": "ml-latest-small"}
 
 
 def path_of(notebook: Path) -> Path:
@@ -16,50 +16,47 @@ def path_of(notebook: Path) -> Path:
     return notebook.with_suffix(".claims.json")
 
 
-def read(notebook: Path) -> dict[str, Any]:
-    """Return an executed chapter's claims by their keys."""
+def read(notebook: Path) -> pd.DataFrame:
+    """Return an executed chapter's claims, a row each; `run` is the profile and the data set."""
     path = path_of(notebook)
-    claims = json.loads(path.read_text("utf-8")) if path.exists() else []
-    return {claim["key"]: claim for claim in claims}
+    claims = pd.DataFrame(json.loads(path.read_text("utf-8")) if path.exists() else [])
+    return claims.assign(chapter=notebook.stem, run=notebook.parent.name)
 
 
-def lost(notebook: Path) -> list[str]:
-    """Return the claims that had to hold in this run and did not, a line each."""
-    run = notebook.parent.name
-    dataset = run.partition("-")[2] if run in REFERENCES else None
-    return [
+class Lost(Exception):
+    """Claims that had to hold and did not: `traceback` has a line each."""
+
+    traceback: list[str]
+
+
+def check(notebook: Path) -> None:
+    """Raise `Lost` for the claims that have to hold in this run and do not."""
+    dataset, error = REFERENCES.get(notebook.parent.name), Lost()
+    error.traceback = [
         f"{claim['key']}: {claim['statement']}: {claim['verdict']} ({claim['evidence']})"
-        for claim in read(notebook).values()
+        for claim in read(notebook).to_dict("records")
         if dataset in claim["must"] and claim["verdict"] != "holds"
     ]
+    if error.traceback:
+        raise error
 
 
 def page(chapters: list[Path], template: str) -> str:
-    """Put a table for each executed chapter at the end of the ledger's page.
-
-    Beside the run of `chapters` stands the latest run on each other data set.
-    """
-    latest = {chapters[0].parent.name.partition("-")[2]: chapters[0].parent}
-    runs = sorted((BUILD / "runs").glob("*-*"), key=lambda folder: -folder.stat().st_mtime)
-    for run in runs:
-        latest.setdefault(run.name.partition("-")[2], run)
-    parts = [template]
-    for chapter in chapters:
-        claims = {name: read(run / chapter.name) for name, run in latest.items()}
-        rows = [row(chapter.stem, key, claims) for key in read(chapter)]
-        if rows:
-            head = ["| claim | " + " | ".join(latest) + " |", "|---" * (len(latest) + 1) + "|"]
-            parts.append("\n".join([f"## {chapter.stem}\n", *head, *rows, ""]))
-    return "\n".join(parts)
-
-
-def row(chapter: str, key: str, claims: dict[str, dict[str, Any]]) -> str:
-    """Write one claim, linked to its place, and what was found on each data set."""
-    found = {name: run.get(key) for name, run in claims.items()}
-    first = next(filter(None, found.values()))
-    place = f"../../notebooks/{chapter}.html#{key}"
-    text = f'<a id="{key}" href="{place}">{first["statement"]}</a>'
-    if len({claim["verdict"] for claim in found.values() if claim}) > 1 and first["teaches"]:
-        text += f" *{first['teaches']}*"
-    cells = [f"{c['verdict']} ({c['evidence']})" if c else "not run" for c in found.values()]
-    return f"| {' | '.join([text, *cells])} |"
+    """Put the claims of executed chapters at the end of the ledger's page, a column a run."""
+    here, runs = chapters[0].parent, sorted((BUILD / "runs").glob("*-*"))
+    order = dict.fromkeys([here, *runs])
+    claims = pd.concat([read(run / path.name) for run in order for path in chapters])
+    if "key" not in claims:
+        return template
+    shown = claims.loc[claims["run"] == here.name, "key"]
+    claims = claims[claims["key"].isin(shown)]
+    differ = claims.groupby("key")["verdict"].transform("nunique") > 1
+    claims["found"] = claims["verdict"] + " (" + claims["evidence"] + ")"
+    place = "../../notebooks/" + claims["chapter"] + ".html#" + claims["key"]
+    claims["claim"] = '<a id="' + claims["key"] + '" href="' + place + '">' + claims["statement"]
+    claims["claim"] += "</a> " + claims["teaches"].where(differ, "")
+    first = claims.drop_duplicates("key").set_index("key")[["claim"]]
+    found = claims.pivot_table(index="key", columns="run", values="found", aggfunc="first")
+    table = first.join(found).fillna("not run")
+    rows = table.to_csv(index=False)
+    return f"{template}\n```{{csv-table}}\n:header-rows: 1\n\n{rows}```\n"

@@ -1,11 +1,14 @@
 """Run the chapters in order, each with its profile's parameters, when something has changed."""
 
+import contextlib
 import dataclasses
 import json
 import logging
 import os
 import re
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,10 @@ import ledger
 import nbformat
 import papermill
 import profiles
+import psutil
 import yaml
-from console import BUILD, ROOT, Stop, clock, say
+from console import BUILD, ROOT, Progress, Stop, clock, say
 from jupyter_client.kernelspec import NoSuchKernel
-from kernel import Watch
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from once import digest
 from papermill.exceptions import PapermillExecutionError
@@ -25,8 +28,60 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 NOTEBOOKS = ROOT / "notebooks"
+FAILURES = (
+    PapermillExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel, ledger.Lost
+)  # fmt: skip
 # What all chapters depend on; of the benchmarks' records, an own one may be shown.
 SHARED = ("requirements.lock", "recsys_lib", "course", "benchmarks", "_build/bench/results.json")
+
+
+class Watch(Progress):
+    """Follows one chapter: shows its cell and its time, ends it when `limit` seconds are over.
+
+    `peak` is the largest resident memory seen of its kernel, or of what that has started: bytes.
+    """
+
+    peak, state = 0, "starting"
+
+    def __init__(self, label: str, limit: float) -> None:
+        super().__init__(label)
+        self.limit = limit
+
+    @contextlib.contextmanager
+    def following(self) -> Iterator[None]:
+        """Follow what happens inside."""
+        over = threading.Event()
+
+        def follow() -> None:
+            while not over.wait(0.1):
+                self._look()
+                self.tick(self.state)
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def hooks(self, cells: int) -> dict[str, Any]:
+        """Return what nbclient, for a notebook of so many cells, is to call."""
+
+        def started(cell: Any, cell_index: int) -> None:
+            self.state = f"cell {cell_index + 1}/{cells}"
+
+        return {
+            "on_cell_start": started,
+            "on_cell_executed": lambda **_: self._look(),
+            "timeout_func": lambda _: max(1, round(self.limit - self.seconds)),
+        }
+
+    def _look(self) -> None:
+        """Read the memory of whatever this process has started: the kernel."""
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it may be gone
+                self.peak = max(self.peak, process.memory_info().rss)
 
 
 @dataclasses.dataclass
@@ -174,19 +229,16 @@ def run_chapter(
                 extra_arguments=["--log-level=50"],
                 **watch.hooks(len(notebook.cells)),
             )
-        except (PapermillExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel) as error:
+            watch.state = "its claims"
+            ledger.check(path)
+        except FAILURES as error:
             failure = error
-    lost = [] if failure else ledger.lost(path)
-    status = "failed" if failure or lost else "ran"
+    status = "failed" if failure else "ran"
     watch.done(f"{status} in {clock(watch.seconds)}")
     chapter = Chapter(source.stem, path, status, round(watch.seconds, 1), watch.peak)
-    if lost:
-        say("\n".join([f"{source.stem} makes claims that must hold here:", *lost]))
-        mark(path, "Of this chapter's claims, some that must hold on these data do not")
-    elif failure is None:
+    if failure is None:
         kept = {"key": key, "seconds": chapter.seconds, "peak": chapter.peak}
         record.write_text(json.dumps(kept), "utf-8")
-    if failure is None:
         return chapter
     late = isinstance(failure, CellTimeoutError)
     what = f"passed its limit of {clock(watch.limit)} at" if late else "failed at"
@@ -195,7 +247,7 @@ def run_chapter(
     say(lines if watch.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
     if not path.exists():  # too late, or the kernel died: papermill has saved nothing
         nbformat.write(notebook, path)
-    mark(path, f"This chapter {what} {watch.state}. What follows is incomplete")
+    mark(path, f"This chapter {what} {watch.state}")
     return chapter
 
 
@@ -212,6 +264,6 @@ def mark(path: Path, message: str) -> None:
     """Say at the top of a failed chapter's page what is wrong, in place of papermill."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = remove_error_markers(notebook).cells
-    text = f":::{{danger}}\n{message}.\n:::"
+    text = f":::{{danger}}\n{message}. Do not rely on what follows.\n:::"
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(text))
     nbformat.write(notebook, path)

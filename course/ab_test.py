@@ -31,18 +31,11 @@ REPLAYS_AT_A_TIME = 256  # it bounds the memory and changes no number
 
 
 def assign(user_ids: Any, experiment: str, shares: Sequence[float] = (0.5, 0.5)) -> np.ndarray:
-    """Return each user's arm, (n,) int8, from 0: a hash of the id and the experiment's name.
+    """Return each user's arm, (n,) int8, from 0: a hash of the id and of the experiment's name.
 
     The same user gets the same arm of an experiment on every visit and every machine, without a
-    table to keep. In an experiment of another name the arms are dealt anew, independently.
-
-    Parameters
-    ----------
-    user_ids : array-like (n,) of whole numbers
-    experiment : str
-        The experiment's name, its salt.
-    shares : sequence of float
-        Which part of the users each arm gets. They add up to 1, or `RecsysError` is raised.
+    table to keep; experiments of other names deal arms independently. `user_ids` are whole numbers
+    (n,); `shares` are the arms' shares of the users and add up to 1, or `RecsysError` is raised.
     """
     ids = np.atleast_1d(user_ids)
     if ids.dtype.kind not in "iu":
@@ -89,22 +82,14 @@ def srm_test(users: Sequence[int], shares: Sequence[float] = (0.5, 0.5)) -> floa
 class Comparison:
     """Two arms compared: once (), at each of k looks (k,), or so in each of n replays (n, k).
 
-    Attributes
-    ----------
-    control, treatment : float64
-        The arms' rates, conversions per visit; NaN while nobody has come.
-    error : float64
-        Standard error of their difference, users being independent; NaN while an arm has only one.
-    naive_error : float64
-        The same, as if each visit were another person's: too small where users come again.
-    users : pair of float64
-        How many users have come, of the control and of the treatment.
+    The arms' rates are conversions per visit, NaN while nobody has come; of `users` it is how many
+    have come to each arm. All are float64.
     """
 
     control: np.ndarray
     treatment: np.ndarray
-    error: np.ndarray
-    naive_error: np.ndarray
+    error: np.ndarray  # of their difference, users being independent; NaN while an arm has only one
+    naive_error: np.ndarray  # as if each visit were another person's: too small where users return
     users: tuple[np.ndarray, np.ndarray]
 
     @property
@@ -146,19 +131,10 @@ class Comparison:
 def compare_users(visits: pd.DataFrame, looks: Sequence[float] | None = None) -> Comparison:
     """Compare the rates of two arms, by all visits or by those until each look.
 
-    Parameters
-    ----------
-    visits : DataFrame
-        user_id, arm, converted and, for looks, time: a row a visit, as
-        `SimulatedUsers.experiment` returns it.
-    looks : sequence of float, optional
-        k times, in days, rising. None: one comparison, of all visits.
-
-    Raises
-    ------
-    RecsysError
-        There are not two arms, an arm has fewer than two users, a user is in both, or the looks do
-        not rise.
+    `visits` has a row a visit: user_id, arm, converted and, for looks, time, as
+    `SimulatedUsers.experiment` returns it. `looks` are k times in days, rising; without them there
+    is one comparison. Raises `RecsysError` where there are not two arms, an arm has fewer than two
+    users, a user is in both, or the looks do not rise.
     """
     arm = visits["arm"].astype("category").cat
     if len(arm.categories) != 2:
@@ -184,13 +160,8 @@ def compare_users(visits: pd.DataFrame, looks: Sequence[float] | None = None) ->
 def deviation(visits: pd.DataFrame) -> float:
     """Return σ, so that the rate of n users like these has a standard error of σ / √n.
 
-    It is what a sample size needs, and past visits, before any experiment, can tell it. NaN for a
-    single user.
-
-    Parameters
-    ----------
-    visits : DataFrame
-        user_id, converted: a row a visit.
+    A sample size needs it, and past `visits` (user_id, converted: a row a visit) can tell it. NaN
+    for a single user.
     """
     return float(_rate(_sums(visits)[0].sum(axis=0))[1])
 
@@ -259,14 +230,10 @@ def always_valid_p(
 ) -> np.ndarray:
     """Return always-valid p-values: the smallest so far at each look, along the last axis.
 
-    p_k = min over looks j <= k of √((V_j + κ²) / V_j) exp(-d_j² κ² / (2 V_j (V_j + κ²))), or 1.
-
-    Parameters
-    ----------
-    difference, error : (..., looks)
-        Estimates d at each look and their standard errors √V, not numbers yet where NaN.
-    scale : float
-        κ, the size of differences that matter. Any is valid; tests are shortest about their κ.
+    p_k = min over looks j <= k of √((V_j + κ²) / V_j) exp(-d_j² κ² / (2 V_j (V_j + κ²))), or 1, for
+    estimates d and standard errors √V of shape (..., looks), NaN where there is no number yet.
+    `scale` is κ, the size of differences that matter: any is valid, and tests are shortest about
+    theirs.
     """
     _check("scale", scale, np.inf)
     d, v = np.asarray(difference, float), np.square(np.asarray(error, float))
@@ -281,17 +248,10 @@ def confidence_sequence(
 ) -> np.ndarray:
     """Return the half width of a confidence sequence: at all looks together it holds the truth.
 
-    With probability `level` or more, no interval d_k ± margin_k misses the true difference. It
-    leaves out 0 just where a single look's always-valid p-value is below 1 - level.
-
-    Parameters
-    ----------
-    error : (..., looks)
-        Standard errors √V of the estimates; unknown ones (NaN) have an infinite margin.
-    scale : float
-        As for `always_valid_p`.
-    level : float
-        Of all intervals together.
+    With probability `level` or more, no interval d_k ± margin_k misses the true difference; it
+    leaves out 0 just where a single look's always-valid p-value is below 1 - `level`. `error` (...,
+    looks) are the estimates' standard errors √V (unknown ones, NaN, have an infinite margin),
+    `scale` is that of `always_valid_p`.
     """
     _check("scale", scale, np.inf)
     _check("level", level)
@@ -311,19 +271,10 @@ def replay(
 ) -> Comparison:
     """Deal the arms of an experiment anew, `n` times, and compare them at each of k looks (n, k).
 
-    Parameters
-    ----------
-    control : DataFrame
-        user_id, time, converted: what *all* users do when shown the control, from
-        `SimulatedUsers.visit`.
-    treatment : DataFrame, optional
-        The same visits when shown the treatment, which only a simulator can know. None: an A/A
-        test, both arms are shown the same and every difference is chance. That needs no simulator:
-        it can be done with any service's past visits.
-    looks : sequence of float
-        Times, in days, of the comparisons.
-    n : int
-        How many draws. Number k is the experiment named ``"{name}-{k}"``.
+    `control` is what *all* users do when shown the control (user_id, time, converted, from
+    `SimulatedUsers.visit`), and `treatment` the same visits when shown the treatment, which only a
+    simulator can know. Without one it is an A/A test: every difference is chance, and any service's
+    past visits will do. `looks` are times in days; draw k is the experiment ``"{name}-{k}"``.
     """
     if n < 1:
         raise RecsysError(f"n is {n!r}; ask for at least one replay")

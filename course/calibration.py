@@ -20,7 +20,7 @@ Intervals = Callable[[float], tuple[np.ndarray, np.ndarray]]
 def same_width(predicted: np.ndarray, spread: float) -> Intervals:
     """Return normal intervals of one width for all, about predictions (n,).
 
-    What a model without an opinion on its own certainty can offer: `spread` is its RMSE on a
+    It is what a model offers that knows nothing of its certainty: `spread` is its RMSE on a
     validation part.
     """
 
@@ -55,19 +55,9 @@ def by_quantile(within: np.ndarray, by: np.ndarray, n_groups: int = 5) -> pd.Dat
     """Return the share inside for groups of equal size, from the lowest of `by` to the highest.
 
     An interval may be right on average and wrong for everyone: too wide for some, too narrow for
-    others. Ratings of equal `by` stay together, so that the groups may differ in size.
-
-    Parameters
-    ----------
-    within : (n,) bool
-        As `inside` returns it.
-    by : (n,)
-        What to sort by, such as how erratic the user is.
-
-    Returns
-    -------
-    DataFrame
-        A row a group: low, high (of `by`), share, n.
+    others. `within` (n,) bool is that of `inside`; `by` (n,) is what to sort by, such as how
+    erratic the user is. Ratings of equal `by` stay together, so groups may differ in size. Returns
+    a row a group: low, high (of `by`), share, n.
     """
     if len(within) != len(by):
         raise RecsysError(f"{len(within)} ratings and {len(by)} values to sort them by")

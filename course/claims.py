@@ -4,7 +4,7 @@ A claim says that a number lies above a level, below one, or between two. Its ve
 the number's confidence interval: the claim holds where the whole interval lies in that range, it
 does not hold here where the whole interval lies outside, and else these data do not decide it. The
 intervals of a chapter cover all true values at once with a probability of 95 % (Bonferroni), and
-nothing is decided by fewer than 100 observations or 5 seeds or splits.
+nothing is decided by fewer than 100 observations (5 seeds or splits).
 """
 
 from __future__ import annotations
@@ -31,26 +31,14 @@ HOLDS, OPEN, FAILS = "holds", "not decided by these data", "does not hold here"
 
 @dataclass
 class Verdict:
-    """What became of one claim.
+    """What became of one claim."""
 
-    Attributes
-    ----------
-    key, statement : str
-        The claim's name, one in the whole course, and what it says.
-    verdict, evidence : str
-        `HOLDS`, `OPEN` or `FAILS`; and the estimate with its interval, as text.
-    must : tuple of str
-        The data sets on which the claim has to hold in the course's reference builds.
-    teaches : str
-        What it teaches where the claim holds on one data set and not on another.
-    """
-
-    key: str
+    key: str  # one in the whole course
     statement: str
-    verdict: str
-    evidence: str
-    must: tuple[str, ...] = ()
-    teaches: str = ""
+    verdict: str  # `HOLDS`, `OPEN` or `FAILS`
+    evidence: str  # the estimate with its interval and n
+    must: tuple[str, ...] = ()  # data sets on which it has to hold in the reference builds
+    teaches: str = ""  # shown in the ledger where the data sets disagree
 
     def __repr__(self) -> str:
         return f"{self.verdict} ({self.evidence})"
@@ -67,36 +55,24 @@ class Verdict:
 class Claims:
     """The claims of a chapter, each decided when it is made, and then found by its key.
 
-    In a Markdown cell, ``{eval}`claims["key"]` `` writes out the verdict.
+    In a Markdown cell, ``{eval}`claims["key"]` `` writes out the verdict. `chapter` is a name, `of`
+    the number of its claims, which are all looked at together.
 
-    Parameters
-    ----------
-    chapter : str
-        The chapter's name, for messages.
-    of : int
-        How many claims the chapter makes, all of which are looked at together.
-
-    Notes
-    -----
     Every method takes the claim's key, its statement, its evidence and one of ``above=level``,
-    ``below=level`` or ``within=(low, high)``, the range in which the number is said to lie. Further
-    options are ``must`` and ``teaches``, as in `Verdict`; ``over``, what was counted ("users"); and
-    ``form``, the format of the numbers, such as ".1%". `RecsysError` is raised for a claim too many
-    and a key used twice.
+    ``below=level`` or ``within=(low, high)``, the range in which the number is said to lie. Options
+    are `must` and `teaches`, as in `Verdict`; `over`, what was counted ("users"); and `form`, the
+    format of the numbers, such as ".1%". `RecsysError` is raised for a claim too many and a key
+    used twice.
     """
 
     def __init__(self, chapter: str, of: int) -> None:
         self.chapter, self.of = chapter, of
+        self.alpha = (1 - LEVEL) / of  # the probability that one interval may miss the truth
         self.made: dict[str, Verdict] = {}
         self._write()
 
     def __getitem__(self, key: str) -> Verdict:
         return self.made[key]
-
-    @property
-    def alpha(self) -> float:
-        """The probability that an interval may miss the truth: 5 % over all claims together."""
-        return (1 - LEVEL) / self.of
 
     def mean(self, key: str, statement: str, values: Any, **claim: Any) -> Verdict:
         """Claim something of the mean of independent `values` (n,), by the t distribution.
@@ -147,24 +123,19 @@ class Claims:
     ) -> Verdict:
         """Claim something of ``function(*samples)``, by a bootstrap of the samples (n,) in step."""
         data = tuple(np.asarray(sample) for sample in samples)
-        # Resamples enough that thirty lie beyond each end; batches bound the memory.
+        # Resamples enough that thirty lie beyond each end.
         found = stats.bootstrap(
             data, function, paired=True, vectorized=False, method="percentile", rng=0,
-            n_resamples=math.ceil(60 / self.alpha), confidence_level=1 - self.alpha,
-            batch=max(1, 2**20 // len(data[0])),
+            n_resamples=math.ceil(60 / self.alpha), batch=100, confidence_level=1 - self.alpha,
         )  # fmt: skip
-        estimate = float(function(*data))
-        return self._decide(
-            key, statement, estimate, found.confidence_interval, len(data[0]), **claim
-        )
+        estimate = function(*data)
+        ends = found.confidence_interval
+        return self._decide(key, statement, estimate, ends, len(data[0]), **claim)
 
     def agree(
         self, key: str, statement: str, a: Any, b: Any, within: float, **claim: Any
     ) -> Verdict:
-        """Claim that two arrays of one computation are equal, each element within a tolerance.
-
-        There is nothing random in it, and no interval.
-        """
+        """Claim that two arrays are equal, each element within a tolerance: nothing is random."""
         apart = float(np.abs(np.subtract(a, b, dtype=float)).max())
         text = f"largest difference {apart:.1g}, tolerance {within:g}, n = {np.size(a):,}"
         claim.setdefault("must", ("synthetic", "ml-latest-small"))
@@ -185,11 +156,12 @@ class Claims:
     ) -> Verdict:
         """Compare an interval with the range that the claim names."""
         over, form = claim.pop("over", "users"), claim.pop("form", "")
-        given = [claim.pop(name, None) for name in ("above", "below", "within")]
-        if sum(one is not None for one in given) != 1:
+        names = ("above", "below", "within")
+        given = {name: claim.pop(name) for name in names if name in claim}
+        if len(given) != 1:
             raise RecsysError(f"{key}: give one of above=, below= and within=")
-        above, below, within = given
-        least, most = within or (_or(above, -math.inf), _or(below, math.inf))
+        one_sided = given.get("above", -math.inf), given.get("below", math.inf)
+        least, most = given.get("within", one_sided)
         low, high = ends
         verdict = OPEN
         if n >= FEWEST.get(over, 100) and least < low and high < most:
@@ -218,10 +190,6 @@ class Claims:
         if path := os.environ.get("RECSYS_CLAIMS"):
             text = json.dumps([asdict(verdict) for verdict in self.made.values()])
             Path(path).write_text(text, "utf-8")
-
-
-def _or(level: float | None, without: float) -> float:
-    return without if level is None else level
 
 
 def _finite(values: Any) -> np.ndarray:

@@ -54,19 +54,9 @@ def newcomers(
 
     In an ordinary split the items without ratings are other items than those with twenty, and
     usually worse ones. Here they are the same, and so is the test part: only what is known changes.
-
-    Parameters
-    ----------
-    ratings : Ratings
-    shown : sequence of int
-        Numbers of ratings to show, rising from 0. A larger set holds the smaller ones.
-    share : float
-        Which share to take, at random, of those with enough ratings.
-    side : {"items", "users"}
-    to_find : int
-        How many ratings a newcomer must have beyond the most that are shown, to be tested on.
-    seed : int or Generator
-        Decides who is taken, and in which order their ratings are shown.
+    A `share` of those with enough ratings is taken: the most that are `shown` (numbers that rise
+    from 0; a larger set holds the smaller ones) and `to_find` more, to be tested on. `side` is
+    "items" or "users"; `seed` decides who is taken, and in which order their ratings are shown.
 
     `RecsysError` is raised where an argument is out of range, or none has enough ratings.
     """
@@ -94,21 +84,11 @@ def learning_curve(
     *,
     candidates: str = "all",
 ) -> pd.DataFrame:
-    """Show a fitted model the newcomers' ratings, step by step, and measure it at each.
+    """Show a fitted model the newcomers' ratings, step by step; return its metrics by ``shown``.
 
-    Newcomers are taken in by `partial_fit_items`, or `partial_fit_users`: everything else stays.
-
-    Parameters
-    ----------
-    model : RatingModel
-        Fitted on ``new.parts[0]``; it is left as it is.
-    candidates : {"all", "newcomers"}
-        "newcomers" ranks the newcomers (items, that is) among themselves, as on a shelf of them.
-
-    Returns
-    -------
-    DataFrame
-        By ``shown``, the number of ratings known of each newcomer: a column a metric.
+    `model` was fitted on ``new.parts[0]`` and is left as it is: newcomers are taken in by
+    `partial_fit_items`, or `partial_fit_users`, and everything else stays. With `candidates`
+    "newcomers" the new items are ranked among themselves, as on a shelf of them.
     """
     if candidates not in ("all", "newcomers") or (candidates, new.side) == ("newcomers", "users"):
         raise RecsysError(
@@ -181,19 +161,11 @@ def in_time(
 ) -> tuple[Ratings, list[Ratings], Ratings]:
     """Cut ratings into a past, a stream that follows it, and a test part out of the stream's time.
 
-    Parameters
-    ----------
-    ratings : Ratings
-        With timestamps.
-    start : float
-        Share of the ratings that is past, the earliest.
-    test : float
-        Share of the others that is held out, at random (decided by `seed`): a test part at the end
-        of time would consist of users who had not come yet when the stream ended.
-    points : int
-        Into how many pieces of equal size the stream is cut, in the order of time.
-
-    `RecsysError` is raised where a share is not between 0 and 1, or a piece would be empty.
+    The past is the share `start` of the ratings, the earliest. Of the others the share `test` is
+    held out at random (`seed`): a test part at the end of time would consist of users who had not
+    come yet when the stream ended. The rest is cut into `points` pieces of equal size, in the order
+    of time. `RecsysError` is raised where a share is not between 0 and 1, or a piece would be
+    empty.
     """
     if not (0 < start < 1 and 0 < test < 1):
         raise RecsysError(f"start={start} and test={test} are shares, and lie between 0 and 1")
@@ -222,12 +194,9 @@ def replay(
 ) -> pd.DataFrame:
     """Fit a model on the past, let the stream come in, and compare ways of keeping up with it.
 
-    Returns
-    -------
-    DataFrame
-        A row before the stream and one after each piece of it; by ``n_ratings``, how many ratings
-        of the stream are in. Columns are RMSEs on the whole test part: "never updated", "users
-        updated", "users and items updated" and "retrained", on all ratings so far.
+    Returns RMSEs on the whole test part by ``n_ratings``, how many ratings of the stream are in:
+    before the stream and after each piece. The columns are "never updated", "users updated", "users
+    and items updated" and "retrained", on all ratings so far.
     """
     ways = {"never updated": model.fit(past, progress=False)}
     for way in ("users updated", "users and items updated", "retrained"):

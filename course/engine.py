@@ -58,7 +58,7 @@ class Engine(NBClientEngine):
     def execute_managed_notebook(
         cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, **options: Any
     ) -> None:
-        """Execute the notebook that papermill's manager holds, in place."""
+        """Execute the notebook that the manager holds."""
         for name in ("input_path", "execution_timeout"):
             options.pop(name, None)
         Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, **options).execute()

@@ -8,29 +8,76 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
+from recsys_lib.metrics import damped_mean
 from recsys_lib.models import BiasALS, GenreALS
 from recsys_lib.ratings import Ratings
 
 
-def _right(answer: object, expected: object, hint: str, within: float = 1e-6) -> None:
-    assert np.allclose(answer, expected, rtol=0, atol=within), hint  # type: ignore[arg-type]
+def _right(*answers: tuple[object, object, str, float]) -> None:
+    # each: what was given, what is right, a hint, the tolerance
+    for given, right, hint, within in answers:
+        assert np.allclose(given, right, rtol=0, atol=within), hint  # type: ignore[arg-type]
+    print("Right.")
+
+
+def check_filter(film_counts: np.ndarray, films_left: float, ratings_left: float) -> None:
+    """Check the shares of films and of ratings that are left from ten ratings on."""
+    n = np.sort(film_counts)
+    first = np.searchsorted(n, 10)
+    _right(
+        (films_left, 1 - first / len(n), "films: is a film with ten ratings kept?", 1e-6),
+        (ratings_left, n[first:].sum() / n.sum(), "ratings: divide by all ratings", 1e-6),
+    )
+
+
+def check_means(ratings: Ratings, of_ratings: float, of_films: float) -> None:
+    """Check the mean of the ratings, and that of the films' means."""
+    rows = ratings.by_item
+    means = [rows.row(int(film))[1].mean(dtype=float) for film in np.flatnonzero(rows.counts)]
+    _right(
+        (of_ratings, ratings.mean, "of ratings: each rating counts once", 1e-4),
+        (of_films, np.mean(means), "of films: each film with a rating counts once", 1e-4),
+    )
+
+
+def check_future(train: Ratings, valid: Ratings, test: Ratings, share: float) -> None:
+    """Check the share of test ratings before the same user's latest training rating."""
+    latest = pd.Series(train.timestamps).groupby(train.user_of_rating()).max()
+    learnt = latest.reindex(test.user_of_rating()).to_numpy()
+    hint = "does 'later' mean strictly later, and of the same user?"
+    _right((share, (test.timestamps < learnt).mean(), hint, 1e-6))
+
+
+def check_gamma(gamma: float) -> None:
+    """Check the γ by which four ratings of 5 have a damped mean of 4.5 where the mean is 3.5."""
+    value = float(damped_mean(np.array([20.0]), np.array([4]), 3.5, gamma)[0])
+    _right((value, 4.5, f"the damped mean is {value:.3f} with this γ", 1e-6))
+
+
+def check_one_side(train: Ratings, gamma: float, b_u: np.ndarray) -> None:
+    """Check user biases without film biases by the derivative of the objective, which is 0."""
+    u = train.user_of_rating()
+    left = np.bincount(u, train.by_user.values - train.mean - b_u[u], train.n_users)
+    _right((left, gamma * b_u, "the derivative of the objective is not 0 for all users", 1e-3))
 
 
 def check_prior_row(model: GenreALS, film: int, row: np.ndarray) -> None:
     """Check the row at which a film without ratings starts, (K + 1,): factors, then the bias."""
     expected = model.item_rows_[film]
     assert np.shape(row) == expected.shape, f"expected {len(expected)} numbers: factors and bias"
-    _right(row, expected, "the model put the film elsewhere: what is the sum divided by?", 1e-4)
-    print("Right.")
+    _right((row, expected, "the model put the film elsewhere: what is the sum divided by?", 1e-4))
 
 
 def check_prior_bias(bias: Callable[..., float]) -> None:
     """Check a film's bias, given residuals, its prior mean and the weight of the prior."""
     assert bias([], 0.3, 2.0, 0.5) == 0.3, "without a rating the prior mean is all there is"
-    _right(bias([1.0], 0.0, 2.0, 0.5), 1 / 3, "one rating, prior mean 0: what weighs the prior?")
-    _right(bias([1.0] * 4, 0.5, 3.0, 0.5), 0.7, "four ratings: how does the weight grow with n?")
-    print("Right.")
+    one, four = bias([1.0], 0.0, 2.0, 0.5), bias([1.0] * 4, 0.5, 3.0, 0.5)
+    _right(
+        (one, 1 / 3, "one rating, prior mean 0: what weighs the prior?", 1e-6),
+        (four, 0.7, "four ratings: how does the weight grow with n?", 1e-6),
+    )
 
 
 def check_split_films(
@@ -61,8 +108,9 @@ def check_user_update(train: Ratings, new_bias: Callable[..., float]) -> None:
     places = train.item_index(mine.index.to_numpy())
     residuals = mine.to_numpy() - model.mu_ - model.item_biases_[places]
     found = new_bias(residuals, model.gamma, model.nu)
-    _right(found, model.user_biases_[user], "the model has another bias: what grows with n?", 1e-4)
-    print("Right.")
+    _right(
+        (found, model.user_biases_[user], "the model has another bias: what grows with n?", 1e-4)
+    )
 
 
 def check_show(ratings: Ratings, show: Callable[..., Ratings]) -> None:
@@ -83,5 +131,4 @@ def check_show(ratings: Ratings, show: Callable[..., Ratings]) -> None:
 
 def check_listed(places: np.ndarray, rare: np.ndarray, share: float) -> None:
     """Check the share of lists (a row a user) with one of the films that `rare` marks."""
-    _right(share, rare[places].any(axis=1).mean(), "count users, not places")
-    print("Right.")
+    _right((share, rare[places].any(axis=1).mean(), "count users, not places", 1e-6))

@@ -27,37 +27,16 @@ class SimulatedUsers:
     on later visits to the next in the recommender's order. Whether a film was ever seen elsewhere,
     and whether it is famous, makes no difference: here people meet a film because it is listed.
 
-    Parameters
-    ----------
-    truth : RatingTruth
-        ``data.truth`` of a simulated data set.
-    returns : float
-        Probability to come back after a visit; 1 / (1 - returns) visits on average.
-    pause : float
-        Mean of the days between two visits; exponentially distributed.
-    patience : float
-        Probability to look at the next place, each time.
-    bar : float
-        The promise, in stars, from which on a film is watched.
-    glance : float
-        Standard deviation, in stars, of the promise around the true enjoyment; drawn anew each time
-        that a film is looked at.
-    pleased : float
-        The lowest rating that makes a visit a conversion.
-
-    Raises
-    ------
-    RecsysError
-        There is no truth, or a number is out of range.
+    `RecsysError` is raised where there is no truth, or a number is out of range.
     """
 
-    truth: RatingTruth
-    returns: float = 0.75
-    pause: float = 2.0
-    patience: float = 0.7
-    bar: float = 5.0
-    glance: float = 0.5
-    pleased: float = 4.0
+    truth: RatingTruth  # ``data.truth`` of a simulated data set
+    returns: float = 0.75  # probability to come back after a visit: 1 / (1 - returns) visits
+    pause: float = 2.0  # mean of the days between two visits, exponentially distributed
+    patience: float = 0.7  # probability to look at the next place, each time
+    bar: float = 5.0  # the promise, in stars, from which on a film is watched
+    glance: float = 0.5  # standard deviation of the promise, in stars, at each look at a film
+    pleased: float = 4.0  # the lowest rating that makes a visit a conversion
 
     def __post_init__(self) -> None:
         if not isinstance(self.truth, RatingTruth):
@@ -73,20 +52,11 @@ class SimulatedUsers:
     def arrive(
         self, days: float, rng: np.random.Generator, user_ids: np.ndarray | None = None
     ) -> pd.DataFrame:
-        """Draw who comes when: a row a visit, in the order of time.
+        """Draw who comes when: user_id and time in days, a row a visit, in the order of time.
 
-        Parameters
-        ----------
-        days : float
-            Length of the period; first visits are spread evenly over it, later ones are cut off.
-        rng : Generator
-        user_ids : array, optional
-            Who might come; by default every user of the data. Each comes at least once.
-
-        Returns
-        -------
-        DataFrame
-            user_id; time, in days from the start.
+        First visits are spread evenly over the period of `days`; later ones that fall outside are
+        cut off. `user_ids` are those who might come (by default every user of the data), each at
+        least once.
         """
         if not days > 0:
             raise RecsysError(f"days is {days!r}; the period must have a length")
@@ -106,27 +76,15 @@ class SimulatedUsers:
     ) -> pd.DataFrame:
         """Show everybody who arrives a recommender's list.
 
-        Parameters
-        ----------
-        arrivals : DataFrame
-            As `arrive` returns it.
-        lists : DataFrame
-            user_id, rank (from 1), item_id, as ``model.recommend(user_ids, n)`` returns it. With
-            n above 10 there are films to take the place of what was watched.
-        rng : Generator
-            Two generators of one seed make two recommenders meet the same people in the same mood.
+        `arrivals` are those of `arrive`; `lists` has user_id, rank (from 1) and item_id, as
+        ``model.recommend(user_ids, n)`` returns it: with n above 10 there are films to take the
+        place of what was watched. Two generators of one seed make two recommenders meet the same
+        people in the same mood.
 
-        Returns
-        -------
-        DataFrame
-            A row a visit, in the order of `arrivals`: user_id, time, position (place in the list of
-            what was watched, from 1; 0: nothing), item_id and rating (missing where nothing was
-            watched), converted (rated `pleased` or more).
-
-        Raises
-        ------
-        RecsysError
-            Somebody who arrives has no list.
+        Returns a row a visit, in the order of `arrivals`: user_id, time, position (place in the
+        list of what was watched, from 1; 0: nothing), item_id and rating (missing where nothing was
+        watched), converted (rated `pleased` or more). Raises `RecsysError` where somebody who
+        arrives has no list.
         """
         ids, users = np.unique(arrivals["user_id"].to_numpy(), return_inverse=True)
         items, enjoyment = self._shelf(ids, lists)
@@ -173,22 +131,9 @@ class SimulatedUsers:
     ) -> pd.DataFrame:
         """Run an experiment: each user sees the lists of one arm, dealt by `assign`.
 
-        Parameters
-        ----------
-        arrivals : DataFrame
-            As `arrive` returns it.
-        arms : mapping of an arm's name to its lists
-            Two or more; the control comes first.
-        name : str
-            The experiment's name.
-        rng : Generator
-        shares : sequence of float, optional
-            Which part of the users each arm gets; by default the same.
-
-        Returns
-        -------
-        DataFrame
-            What `visit` returns and the column arm (categorical), in the order of time.
+        `arms` maps the names of two arms or more to their lists, the control first; `shares` of the
+        users are equal by default. Returns what `visit` returns and the column arm (categorical),
+        in the order of time.
         """
         dealt = assign(arrivals["user_id"].to_numpy(), name, shares or [1 / len(arms)] * len(arms))
         seen = []

@@ -9,14 +9,16 @@ import pytest
 from course.inline import expressions
 
 # Chapters that keep to it: those still to be converted are not on the list.
-CONVERTED: tuple[str, ...] = ("04-genres", "08-newcomers")
+CONVERTED = ("01-eda", "02-bias", "04-genres", "08-newcomers")
 CELLS, WORDS = 60, 3000
 OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**")
 SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
 # Numbers that are no results: what a question assumes, a level by convention, a name.
-ALLOWED: dict[str, list[str]] = {
+ALLOWED = {
+    "02-bias": ["exactly 4.5", "overall mean is 3.5", "γ = 2.5"],
+    "01-eda": ["a probability of 95 %", "is 3.5", "3.5: that", "than 3.5", "2.75", "0.5 to 5"],
     "08-newcomers": ["RMSE of 1.0", "have 0.9", "About 0.9", "1.0, until"],
-}
+}  # fmt: skip
 NO_PROSE = re.compile(
     r"^```.*?^```|\$\$.*?\$\$|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|<[^>]+>", re.MULTILINE | re.DOTALL
 )
@@ -154,8 +156,9 @@ def test_conclusions_are_claims(chapter):
     """A bold sentence has a computed number; what the summary says was claimed or derived."""
     text = "\n\n".join(chapter.markdown)
     for block in re.split(r"\n\n+|\n(?=\* )", text):
-        sentence = re.search(r"\*\*(?:[^*]+ ){5,}[^*]+\.\*\*", block)
-        assert not sentence or "{eval}" in block, sentence
+        bold = re.findall(r"\*\*([^*]+)\*\*", block)
+        sentences = [text for text in bold if len(text.split()) > 5 and text.endswith(".")]
+        assert sentences == [] or "{eval}" in block, sentences
     summary = text[text.find("## Summary") : text.find("## What is next")]
     bullets = re.findall(r"^\* .+?(?=^\* |\Z|\n\n)", summary, re.MULTILINE | re.DOTALL)
     assert len(bullets) >= 3

@@ -1,4 +1,4 @@
-"""Figures on the data themselves: how empty, how uneven, how they change, how they are parted."""
+"""Figures on the data themselves: how empty, how uneven, how they are parted."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn
-from matplotlib.colors import BoundaryNorm, LogNorm
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
@@ -17,51 +17,29 @@ from recsys_lib.ratings import CSR
 PARTS = ("training part", "validation part", "test part")
 _PALE = "#BDBDBD"  # behind what matters
 _YEAR = 365.2425 * 86_400  # seconds
-# White paper is nothing, dark is much.
-_PIXELS: Options = {"cmap": f"{SEQUENTIAL}_r", "aspect": "auto", "interpolation": "nearest"}
 
 
-def matrix(
-    ratings: CSR,
-    n_items: int,
-    scale: tuple[float, float] = (0.5, 5.0),
-    corner: int = 100,
-    blocks: tuple[int, int] = (100, 120),
-) -> Figure:
-    """Draw the whole table from afar and its fullest corner from close by.
+def matrix(ratings: CSR, n_items: int, blocks: tuple[int, int] = (100, 160)) -> Figure:
+    """Draw the whole table: a block's colour is the share of its pairs that are rated.
 
-    Left: users by activity, films by popularity, cut into at most `blocks`; a block's colour is the
-    share of its pairs that are rated, white means none. Right: the `corner` most active users and
-    most popular films, a pixel a pair, its colour the stars. `ratings` is a CSR (n_users,
-    `n_items`), `scale` its lowest and highest rating. Needs a few bytes a rating, no dense table.
+    `ratings` is a CSR (n_users, `n_items`). Users are ordered by activity, films by popularity, and
+    cut into at most `blocks`; white means no rating. Needs a few bytes a rating, no dense table.
     """
     n_users = len(ratings.indptr) - 1
-    figure, (whole, close) = style.panels(2, 3.5, width_ratios=(1.25, 1))
+    figure, axes = plt.subplots(figsize=(7.0, 3.5))
     share = _block_shares(ratings, n_items, blocks)
     norm = LogNorm(max(1e-5, share[share > 0].min()), 1)
-    extent = (0, n_items, n_users, 0)
-    image = whole.imshow(np.ma.masked_equal(share, 0), norm=norm, extent=extent, **_PIXELS)
-    whole.set(xlabel="films, most popular first", ylabel="users, most active first")
-    bar = figure.colorbar(image, ax=whole, location="top", aspect=30, pad=0.02)
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    image = axes.imshow(
+        np.ma.masked_equal(share, 0), norm=norm, extent=(0, n_items, n_users, 0),
+        cmap=f"{SEQUENTIAL}_r", aspect="auto", interpolation="nearest",
+    )  # fmt: skip
+    axes.set(xlabel="films, most popular first", ylabel="users, most active first")
+    bar = figure.colorbar(image, ax=axes, aspect=30, pad=0.02)
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
     bar.set_label("share of the pairs that are rated")
-
-    table = _corner(ratings, n_items, corner)
-    high = int(scale[1])
-    levels = np.arange(np.floor(scale[0]), high + 0.1) + 0.5  # a colour a star: 0.5 and 1 share one
-    steps = BoundaryNorm(np.concatenate([[0.25], levels[levels > 1]]), 256)
-    extent = (0, table.shape[1], len(table), 0)
-    image = close.imshow(table, norm=steps, extent=extent, **_PIXELS)
-    close.set_xlabel(f"the {table.shape[1]} most popular films")
-    close.set_ylabel(f"the {len(table)} most active users")
-    bar = figure.colorbar(image, ax=close, location="top", aspect=24, pad=0.02)
-    bar.set_ticks(range(1, high + 1), labels=[str(k) for k in range(1, high + 1)])
-    bar.set_label("stars")
-    for axes in (whole, close):
-        axes.grid(visible=False)
-        axes.xaxis.set_major_formatter(COUNTS)
-        axes.yaxis.set_major_formatter(COUNTS)
-    whole.xaxis.set_major_locator(plt.MaxNLocator(4))
+    axes.grid(visible=False)
+    axes.xaxis.set_major_formatter(COUNTS)
+    axes.yaxis.set_major_formatter(COUNTS)
     return figure
 
 
@@ -149,32 +127,6 @@ def stars(
     return figure
 
 
-def years(table: pd.DataFrame) -> Figure:
-    """Draw, over the years of rating: how many, how good, and how old the films were.
-
-    `table` has a row a year (its index) and the columns ``ratings``, ``mean`` and ``error`` (of the
-    mean, one standard error, in stars) and ``young``, ``median``, ``old`` (quartiles of the films'
-    age in years).
-    """
-    figure, axes = plt.subplots(3, 1, figsize=(7.0, 5.6), sharex=True)
-    year = table.index.to_numpy()
-    axes[0].bar(year, table["ratings"], 0.8, color=GREY)
-    axes[0].set_ylabel("ratings")
-    axes[0].yaxis.set_major_formatter(COUNTS)
-    error = 2 * table["error"]
-    axes[1].errorbar(year, table["mean"], error, fmt="o", ms=4, color=BLUE, elinewidth=1.2)
-    axes[1].axhline(np.average(table["mean"], weights=table["ratings"]), color=GREY, lw=1, ls="--")
-    axes[1].set_ylabel("mean rating (stars)")
-    half: Options = {"color": ORANGE, "alpha": 0.3, "lw": 0, "label": "middle half"}
-    axes[2].fill_between(year, table["young"], table["old"], **half)
-    axes[2].plot(year, table["median"], "o-", ms=4, color=ORANGE, label="median")
-    axes[2].set(ylabel="age of the film (years)", xlabel="year of the rating")
-    axes[2].set_ylim(0, 1.3 * table["old"].max())
-    axes[2].legend(loc="upper left", ncols=2)
-    axes[2].xaxis.set_major_locator(plt.MaxNLocator(integer=True))
-    return figure
-
-
 def genres(given: pd.DataFrame, counts: Mapping[str, int]) -> Figure:
     """Draw P(column's genre | row's genre) as a heat map with whole percents.
 
@@ -203,36 +155,17 @@ def genres(given: pd.DataFrame, counts: Mapping[str, int]) -> Figure:
     return figure
 
 
-def selection(
-    counts: np.ndarray, means: np.ndarray, rated: np.ndarray, everything: np.ndarray
-) -> Figure:
-    """Draw two traces of choice: popular films please more, and chosen films please most.
-
-    Left, by class of popularity: `counts`, at least 1, and `means` (n,) of each film's ratings.
-    Right: expected ratings of pairs that were `rated`, and of pairs drawn at random from
-    `everything`.
-    """
-    figure, (popularity, truth) = style.panels(2, 3.4)
-    edges = np.unique(np.geomspace(1, counts.max() + 1, 9).astype(int))
-    table = pd.DataFrame({"log count": np.log(counts), "mean": means})
-    groups = table.groupby(np.digitize(counts, edges))
-    some = groups.mean()[groups.size() > 1]
-    error = 2 * groups["mean"].sem()[some.index]
-    popularity.errorbar(np.exp(some["log count"]), some["mean"], error, fmt="o", ms=5, color=BLUE)
-    style.log_axis(popularity, form=COUNTS)
-    popularity.set_xlabel("number of ratings of the film")
-    popularity.set(ylabel="mean of the films' means (stars)")
-
+def selection(rated: np.ndarray, everything: np.ndarray) -> Figure:
+    """Draw expected ratings (n,) of pairs that were `rated`, and of pairs drawn at random."""
+    figure, axes = plt.subplots(figsize=(7.0, 3.0))
     bins = np.linspace(min(rated.min(), everything.min()), max(rated.max(), everything.max()), 50)
-    for name, values, colour in (
-        ("all pairs", everything, GREY), ("pairs that were rated", rated, ORANGE)
-    ):  # fmt: skip
-        weights = np.full(len(values), 1 / len(values))
-        truth.hist(values, bins.tolist(), weights=weights, color=colour, alpha=0.45, label=name)
-        truth.axvline(values.mean(), color=colour, lw=2)
-    truth.set(xlabel="expected rating (stars)", ylabel="share of the pairs", yticks=[])
-    truth.set_ylim(top=1.25 * truth.get_ylim()[1])
-    truth.legend(loc="upper left", fontsize=9)
+    drawn = ("random films", everything, GREY), ("films that were rated", rated, ORANGE)
+    for name, values, colour in drawn:
+        axes.hist(values, bins.tolist(), color=colour, alpha=0.45, label=name)
+        axes.axvline(values.mean(), color=colour, lw=2)
+    axes.set(xlabel="expected rating (stars)", ylabel="pairs of a user and a film")
+    axes.yaxis.set_major_formatter(COUNTS)
+    axes.legend(loc="upper left")
     return figure
 
 
@@ -243,9 +176,8 @@ def parts(
 ) -> Figure:
     """Draw ratings as points, time across and users upwards, coloured by the part they are in.
 
-    `protocols` maps a name to training, validation and test part; a panel each. A part is its
-    ratings' users, counted from 0, and their times in seconds, both (n,) int. `rng` chooses the
-    `n_drawn` ratings, at most, of a panel.
+    `protocols` maps a name to training, validation and test part, each its ratings' users, counted
+    from 0, and their times in seconds, both (n,) int; `rng` chooses at most `n_drawn` of a panel.
     """
     figure, panels = style.panels(len(protocols), 4.0, sharey=True)
     every = next(iter(protocols.values()))
@@ -292,12 +224,3 @@ def _block_shares(ratings: CSR, n_items: int, blocks: tuple[int, int]) -> np.nda
         band = ratings.take(np.flatnonzero(row == r))
         filled[r] = np.bincount(column[band.indices], minlength=n_columns)
     return filled / np.outer(np.bincount(row), np.bincount(column))
-
-
-def _corner(ratings: CSR, n_items: int, size: int) -> np.ndarray:
-    """Return the most active users' ratings of the most popular films, NaN where there is none."""
-    place = _rank(np.bincount(ratings.indices, minlength=n_items))
-    top = ratings.take(np.argsort(-ratings.counts, kind="stable")[:size])
-    table = np.full((len(top.counts), n_items), np.nan)
-    table[np.repeat(np.arange(len(table)), top.counts), place[top.indices]] = top.values
-    return table[:, :size]

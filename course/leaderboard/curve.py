@@ -22,12 +22,11 @@ NEARLY_NO_PENALTY = 1e-3  # keeps the systems solvable, and moves no prediction 
 
 
 def best_of_form(data: Dataset, test: Ratings, n_factors: int) -> Recommender:
-    """Return what a model of `n_factors` factors would become, could it ask the truth.
+    """Return what a model of `n_factors` factors (0: biases alone) would become, knowing the truth.
 
-    Of all models μ + b_u + b_i + p_u·q_i it is the one nearest, in least squares, to the *expected*
-    ratings of every pair of simulated `data`, those of its part `test` among them. It has seen no
-    rating and so none of the noise; what it misses of the truth, no amount of data would teach a
-    model of its form. `n_factors` is K; 0 for a model of biases alone.
+    Of all models of its form it is the one nearest, in least squares, to the *expected* ratings of
+    every pair of simulated `data`, those of its part `test` among them. What it misses of the
+    truth, no amount of data would teach a model of its form.
     """
     truth, ratings = _truth(data), data.ratings
     if test.n_users != ratings.n_users or test.n_items != ratings.n_items:
@@ -50,8 +49,8 @@ class Curve:
 
     `table` has a row a model and size: ``model``, ``n`` (ratings a user), ``rmse`` (on the test
     part of `n_test` ratings), ``chosen`` (the candidate, as text), ``above`` (by which share the
-    RMSE exceeds the best of the model's form). On the same test part, `bands` holds for each model
-    the RMSE of the best of its form, and `floor` is that of the truth itself: chance alone.
+    RMSE exceeds the best of the model's form). `bands` holds for each model the RMSE of the best of
+    its form, and `floor` is that of the truth itself: chance alone.
     """
 
     table: pd.DataFrame
@@ -91,21 +90,11 @@ def learning_curve(
 ) -> Curve:
     """Fit models on more and more ratings of each user, all tested on the same ratings.
 
-    Parameters
-    ----------
-    data : Dataset
-        Simulated, with at least ``max(sizes) + n_test`` ratings of every user.
-    candidates : mapping of name to models
-        For each name, unfitted models with `n_factors`, of which every size chooses its own: by the
-        RMSE on a tenth of the ratings that it has. What is chosen is refitted on all of them.
-    sizes : sequence of int
-        Ratings of each user to learn from, ascending. Each size holds the ones before.
-    n_test : int
-        Ratings of each user to test on.
-    seed : int
-        Decides who is tested on what, and what is learnt first.
-    show : bool, optional
-        Whether to draw a progress bar; by default where somebody watches.
+    `data` are simulated, with ``max(sizes) + n_test`` ratings of every user or more. `candidates`
+    maps a name to unfitted models with `n_factors`, of which every size chooses its own by the RMSE
+    on a tenth of the ratings that it has, and refits it on all of them. `sizes` are ratings of each
+    user to learn from, ascending, each holding the ones before; `n_test` those to test on. `seed`
+    decides who is tested on what, and what is learnt first; `show` is that of `progress.bar`.
     """
     truth = _truth(data)
     sizes = list(sizes)

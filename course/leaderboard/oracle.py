@@ -16,19 +16,12 @@ from recsys_lib.ratings import CSR, Ratings
 
 @dataclass(eq=False, repr=False)
 class Oracle(RatingModel):
-    """Predicts the expected rating of every pair, and lists what each user would enjoy most.
+    """Predicts the expected rating (or watch ratio) of every pair, and lists by enjoyment.
 
-    Of simulated watches, the expected watch ratio; its list is then the best there is, also by the
-    chance of a like.
-
-    It stands in a table as the best possible: no model can be expected to have a smaller RMSE. It
-    does not know *when* a rating is given, and predicts for the middle of the period. Its list is
-    best in what users would enjoy, which is not what they will come to rate.
-
-    Parameters
-    ----------
-    truth : Truth
-        That of the data.
+    No model can be expected to have a smaller RMSE. It does not know *when* a rating is given, and
+    predicts for the middle of the period. Its list is best in what users would enjoy, which is not
+    what they will come to rate; of watches, it is the best there is. `truth` is ``data.truth`` of a
+    simulated data set.
     """
 
     ends_in_bias: ClassVar[bool] = True

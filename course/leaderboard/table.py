@@ -35,14 +35,8 @@ def contestants(
 ) -> dict[str, Recommender]:
     """Return every model, unfitted, with the parameters that were chosen for a data set.
 
-    Parameters
-    ----------
-    dataset_name : str
-        A concrete name: ``data.name``; see `tuned.load_params`.
-    without : sequence of str
-        Names to leave out.
-    **changes
-        Parameters to set otherwise, by model: ``BayesianALS={"n_samples": 20}``.
+    `dataset_name` is ``data.name`` (see `tuned.load_params`); `changes` are parameters to set
+    otherwise, by model: ``BayesianALS={"n_samples": 20}``.
     """
     return {
         name: getattr(models, name)(
@@ -95,10 +89,7 @@ def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
 def best(table: pd.DataFrame, metric: str) -> str:
     """Return the model that is best in a metric.
 
-    Raises
-    ------
-    RecsysError
-        The table has no such metric, or it is one of which more is not better, nor less.
+    `RecsysError` is raised for a metric that is not there, or of which neither end is better.
     """
     if metric not in table:
         raise RecsysError(f"the table has no {metric!r}, only {', '.join(map(str, table))}")
@@ -113,15 +104,8 @@ def page(
 ) -> str:
     """Write a leaderboard as a Markdown table: best in bold, half an interval's width below.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `benchmark.Results.summary` returns it.
-    columns : sequence of str
-        In order; those that the table lacks are left out. More than half a dozen are too wide for a
-        page of text.
-    apart : sequence of str
-        Rows that do not compete: in italics, and never the best.
+    `table` is that of `benchmark.Results.summary`; `columns` are in order, and those that the table
+    lacks are left out. The rows `apart` do not compete: they are in italics, and never the best.
     """
     competing = table.drop(index=[name for name in apart if name in table.index])
     shown = [name for name in columns if name in table]

@@ -1,17 +1,18 @@
 """The builder: what it says to a user's mistake, what it runs again, what a failure leaves."""
 
+import json
 import os
 import subprocess
 import sys
 
 import bootstrap
+import ledger
 import nbformat
 import profiles
 import pytest
 import runner
 import supplies
 from console import Stop
-from kernel import Watch
 
 
 def call(root, *args, **env):
@@ -112,7 +113,7 @@ def run(tmp_path, monkeypatch):
     folder.mkdir()
 
     def one(source, values, common="key", limit=60):
-        return runner.run_chapter(source, values, folder, common, Watch("chapter", limit))
+        return runner.run_chapter(source, values, folder, common, runner.Watch("chapter", limit))
 
     return one
 
@@ -153,6 +154,40 @@ def test_a_failing_chapter_is_told_with_its_cell_and_run_again(run, chapter, cap
     assert "failed at cell 4/5" in cells[1].source
     assert [cell.outputs for cell in cells if "never" in cell.source] == [[]]
     assert not runner.Results("quick", "synthetic", [done]).passed
+
+
+CLAIM = """from course.claims import Claims
+made = Claims("01", of=1).mean("one", "It is 1", [A] * 100, within=(0.9, 1.1), must=("synthetic",))
+"""
+
+
+def test_a_claim_that_must_hold_fails_the_reference_build_where_it_does_not(
+    run, chapter, capsys, monkeypatch
+):
+    source = chapter(CLAIM)
+    assert run(source, {"A": 2}).status == "ran"
+    monkeypatch.setitem(ledger.REFERENCES, "runs", "synthetic")
+    done = run(source, {"A": 2}, common="another")
+    assert done.status == "failed"
+    said = capsys.readouterr().out
+    assert "failed at its claims" in said and "one: It is 1: does not hold here (2.0" in said
+    assert run(source, {"A": 1}).status == "ran"
+    assert "does not" not in capsys.readouterr().out
+
+
+def test_the_ledger_shows_the_verdict_of_each_run_where_its_place_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "BUILD", tmp_path)
+    claim = {"key": "one", "statement": "It is, 1", "evidence": "1, n = 100", "teaches": "So."}
+    for name, verdict in (("quick-a", "holds"), ("full-b", "does not hold here")):
+        path = tmp_path / "runs" / name / "01-x.ipynb"
+        path.parent.mkdir(parents=True)
+        ledger.path_of(path).write_text(json.dumps([{**claim, "verdict": verdict, "must": []}]))
+    page = ledger.page([tmp_path / "runs" / "quick-a" / "01-x.ipynb"], "# Ledger")
+    head, row = page.splitlines()[-3:-1]
+    assert head == "claim,full-b,quick-a"
+    assert "01-x.html#one" in row and "It is, 1</a> So." in row
+    assert row.endswith('"does not hold here (1, n = 100)","holds (1, n = 100)"')
+    assert ledger.page([tmp_path / "runs" / "quick-a" / "02-y.ipynb"], "# Ledger") == "# Ledger"
 
 
 def test_a_kernel_that_dies_is_told_too(run, chapter, capsys):

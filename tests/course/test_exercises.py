@@ -1,10 +1,50 @@
-"""The checkers accept what is right, and refuse what is nearly right."""
+"""The checkers of exercises: they take the right answer, refuse a wrong one, and do not tell it."""
 
 import numpy as np
 import pytest
 
 from course import exercises
-from recsys_lib import datasets, models
+from recsys_lib import datasets, models, splits
+
+
+@pytest.fixture(scope="module")
+def parts():
+    data = datasets.load("synthetic", n_users=60, n_items=80, n_ratings=2000, seed=3)
+    return data.ratings, splits.random(data.ratings, valid=0.1, test=0.2, seed=0)
+
+
+def answers(parts):
+    ratings, (train, valid, test) = parts
+    n, u = ratings.by_item.counts, train.user_of_rating()
+    r = train.by_user.values.astype(float)
+    b_u = np.bincount(u, r - train.mean, train.n_users) / (train.by_user.counts + 2.5)
+    means = [ratings.by_item.row(k)[1].mean(dtype=float) for k in range(len(n)) if n[k]]
+    later = [
+        when < train.timestamps[u == user].max(initial=-1)
+        for user, when in zip(test.user_of_rating(), test.timestamps, strict=True)
+    ]
+    return {
+        "check_filter": ((n,), [(n >= 10).mean(), n[n >= 10].sum() / n.sum()]),
+        "check_means": ((ratings,), [ratings.by_user.values.mean(dtype=float), np.mean(means)]),
+        "check_future": ((train, valid, test), [np.mean(later)]),
+        "check_gamma": ((), [2.0]),
+        "check_one_side": ((train, 2.5), [b_u]),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["check_filter", "check_means", "check_future", "check_gamma", "check_one_side"]
+)
+def test_a_checker_takes_the_right_answer_and_no_other(parts, capsys, name):
+    given, right = answers(parts)[name]
+    check = getattr(exercises, name)
+    check(*given, *right)
+    assert capsys.readouterr().out == "Right.\n"
+    for place in range(len(right)):
+        wrong = [answer + 0.01 * (k == place) for k, answer in enumerate(right)]
+        with pytest.raises(AssertionError) as caught:
+            check(*given, *wrong)
+        assert f"{right[place]}" not in str(caught.value)
 
 
 @pytest.fixture(scope="module")

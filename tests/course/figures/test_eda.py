@@ -32,21 +32,15 @@ def ratings(table: np.ndarray) -> Ratings:
 
 
 def test_matrix_shows_every_rating_once(ratings: Ratings, table: np.ndarray):
-    figure = eda.matrix(ratings.by_user, 40, corner=5, blocks=(6, 8))
-    whole, close = figure.axes[:2]
+    figure = eda.matrix(ratings.by_user, 40, blocks=(6, 8))
+    whole, bar = figure.axes
     share = np.ma.filled(whole.images[0].get_array(), 0)
     assert share.shape == (6, 8)
     assert share.sum() * (5 * 5) == pytest.approx(len(ratings))  # blocks of 5 x 5 pairs
     assert share[0, 0] == share.max()  # the fullest corner is where rows and columns begin
-    users = np.argsort(-(table > 0).sum(1), kind="stable")[:5]
-    films = np.argsort(-(table > 0).sum(0), kind="stable")[:5]
-    expected = table[np.ix_(users, films)]
-    np.testing.assert_array_equal(
-        np.nan_to_num(np.ma.filled(close.images[0].get_array(), 0)), expected
-    )
     assert whole.get_xlim() == (0, 40)
     assert whole.get_ylim() == (30, 0)  # the most active user is on top
-    assert "share" in figure.axes[2].get_xlabel()
+    assert "share" in bar.get_ylabel()
 
 
 def test_matrix_takes_a_table_smaller_than_its_blocks():
@@ -105,19 +99,6 @@ def test_stars_of_very_many_users_is_thinned_out_but_marks_the_right_one():
     assert people.lines[-1].get_xydata().tolist() == [[5.0, 1.0]]
 
 
-def test_years_draws_the_table():
-    columns = ["ratings", "mean", "error", "young", "median", "old"]
-    rows = [[100, 3.0, 0.1, 1, 2, 4], [300, 4.0, 0.2, 2, 3, 6]]
-    count, mean, age = eda.years(pd.DataFrame(rows, [2000, 2001], columns)).axes
-    assert [bar.get_height() for bar in count.patches] == [100, 300]
-    assert mean.lines[-1].get_ydata()[0] == pytest.approx(3.75)  # weighed by ratings
-    (bars,) = mean.collections
-    np.testing.assert_allclose(bars.get_segments()[1], [[2001, 3.6], [2001, 4.4]])
-    np.testing.assert_array_equal(age.lines[0].get_ydata(), [2, 3])
-    assert "years" in age.get_ylabel()
-    assert age.get_xlabel() == "year of the rating"
-
-
 def test_genres_writes_percentages_where_there_are_any(read):
     given = pd.DataFrame([[1, 0.5], [0.002, 1]], ["Noir", "Drama"], ["Noir", "Drama"])
     (axes,) = eda.genres(given, {"Noir": 4, "Drama": 1000}).axes
@@ -129,14 +110,10 @@ def test_genres_writes_percentages_where_there_are_any(read):
     assert given.loc["Noir", "Noir"] == 1  # what was given is as it was
 
 
-def test_selection_puts_films_into_classes_and_marks_the_means():
-    counts, means = np.array([1, 1, 1000, 1000]), np.array([2.0, 3.0, 4.0, 4.5])
-    rated, everything = np.array([3.0, 5.0]), np.array([1.0, 3.0])
-    popularity, truth = eda.selection(counts, means, rated, everything).axes
-    points = popularity.containers[0].lines[0].get_xydata()
-    np.testing.assert_allclose(points, [[1, 2.5], [1000, 4.25]])
-    assert sorted(line.get_xdata()[0] for line in truth.lines) == [2, 4]
-    assert sum(bar.get_height() for bar in truth.patches) == pytest.approx(2)  # two histograms
+def test_selection_marks_the_means():
+    (axes,) = eda.selection(np.array([3.0, 5.0]), np.array([1.0, 3.0])).axes
+    assert sorted(line.get_xdata()[0] for line in axes.lines) == [2, 4]
+    assert sum(bar.get_height() for bar in axes.patches) == 4  # two histograms
 
 
 def by_turns(ratings):
