@@ -1,9 +1,7 @@
 """Cold start: how good a model is where it knows little, and what it is worth to tell it more.
 
-A mean over all test ratings is a mean over well-known items. Here the test part is taken apart by
-the number of *training* ratings of each item, or user (`by_count`); some are made new and shown
-step by step (`newcomers`, `learning_curve`); and ratings come in after the fit (`in_time`,
-`replay`).
+Some items, or users, are made new and shown step by step (`newcomers`, `learning_curve`); and
+ratings come in after the fit (`in_time`, `replay`).
 """
 
 from __future__ import annotations
@@ -17,89 +15,12 @@ import pandas as pd
 
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation import OF_RATINGS, Report, compare, evaluate, possible
+from recsys_lib.evaluation import evaluate
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import RatingModel, Recommender
 from recsys_lib.ratings import CSR, Ratings
 
-EDGES = (0, 5, 20)
-METRICS = ("rmse", "ndcg@10")
 RELEVANT = 4.0  # the lowest test rating that makes an item relevant
-
-
-def strata(counts: np.ndarray, edges: Sequence[int] = EDGES) -> tuple[np.ndarray, list[str]]:
-    """Return the stratum of each count, (n,) int, and the strata's names.
-
-    Edges 0, 5, 20 make the strata "0", "1–5", "6–20" and "> 20"; edges that do not rise from 0
-    raise `RecsysError`.
-    """
-    edges = list(edges)
-    if not edges or edges[0] != 0 or any(b <= a for a, b in itertools.pairwise(edges)):
-        raise RecsysError(f"edges are {edges}; they must rise from 0, as in (0, 5, 20)")
-    names = ["0"]
-    for low, high in itertools.pairwise(edges):
-        names.append(f"{low + 1}–{high}" if high > low + 1 else f"{high}")
-    return np.searchsorted(edges, counts), [*names, f"> {edges[-1]}"]
-
-
-def reports_by_count(
-    model: Recommender,
-    train: Ratings,
-    test: Ratings,
-    side: str = "items",
-    edges: Sequence[int] = EDGES,
-    metrics: Sequence[str] = METRICS,
-) -> dict[str, Report]:
-    """Measure a fitted model on each stratum of the test part that has a rating.
-
-    `side` says whose training ratings are counted, "items" or "users", `edges` are the strata's
-    upper ends (see `strata`), and of `metrics` those that the model cannot have are left out. Lists
-    are of the whole catalogue, so a stratum's numbers compare between models, not with the overall
-    number. Where nothing in a stratum is relevant, its report has only the metrics of ratings.
-    """
-    wanted, reports = possible(model, metrics), {}
-    for name, part in _parts(train, test, side, edges).items():
-        liked = bool((part.by_user.values >= RELEVANT).any())
-        asked = [metric for metric in wanted if liked or metric in OF_RATINGS]
-        if len(part) and asked:
-            reports[name] = evaluate(model, train, part, asked, relevant=RELEVANT)
-    return reports
-
-
-def by_count(
-    model: Recommender,
-    train: Ratings,
-    test: Ratings,
-    side: str = "items",
-    edges: Sequence[int] = EDGES,
-    metrics: Sequence[str] = METRICS,
-    interval: float | None = None,
-) -> pd.DataFrame:
-    """Return a table of `reports_by_count`, by ``stratum``.
-
-    Columns are n_ratings of its test part; n_ranked, the users with a relevant item in it, over
-    whom ranking metrics are averaged; and a column a metric, NaN where there is nothing to measure
-    on. With `interval`, a level such as 0.95, also ``"rmse low"`` and ``"rmse high"``; see
-    `evaluation.compare`.
-    """
-    reports = reports_by_count(model, train, test, side, edges, metrics)
-    ends = [""] if interval is None else ["", " low", " high"]
-    columns = ["n_ratings", "n_ranked"]
-    columns += [metric + end for metric in possible(model, metrics) for end in ends]
-    rows = {}
-    for name, part in _parts(train, test, side, edges).items():
-        rows[name] = {"n_ratings": len(part), "n_ranked": 0}
-        if name in reports:
-            found = compare({name: reports[name]}, interval).iloc[0]
-            rows[name] = {**rows[name], "n_ranked": reports[name].n_users, **found}
-    return pd.DataFrame(list(rows.values()), pd.Index(list(rows), name="stratum"), columns)
-
-
-def _parts(train: Ratings, test: Ratings, side: str, edges: Sequence[int]) -> dict[str, Ratings]:
-    """Return the test ratings of each stratum, by its name."""
-    codes, names = strata(_side(train, side)[1], edges)
-    whose = codes[_side(test, side)[2]]
-    return {name: test.select(whose == code) for code, name in enumerate(names)}
 
 
 def _side(ratings: Ratings, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -139,7 +60,8 @@ def newcomers(
     `RecsysError` is raised where an argument is out of range, or none has enough ratings.
     """
     ids, counts, whose = _side(ratings, side)
-    strata(counts, shown)  # refuses numbers that do not rise from 0
+    if shown[0] != 0 or any(b <= a for a, b in itertools.pairwise(shown)):
+        raise RecsysError(f"shown is {shown}; it must rise from 0, as in (0, 5, 20)")
     if not (0 < share < 1 and to_find >= 1):
         raise RecsysError(f"share={share} must lie between 0 and 1, and to_find={to_find} from 1")
     able = np.flatnonzero(counts >= shown[-1] + to_find)

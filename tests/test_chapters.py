@@ -9,7 +9,7 @@ import pytest
 from course.inline import expressions
 
 # Chapters that keep to it: those still to be converted are not on the list.
-CONVERTED = ("01-eda", "02-bias")
+CONVERTED = ("01-eda", "02-bias", "04-genres", "08-newcomers")
 CELLS, WORDS = 60, 3000
 OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**")
 SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
@@ -17,6 +17,7 @@ SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in
 ALLOWED = {
     "02-bias": ["exactly 4.5", "overall mean is 3.5", "γ = 2.5"],
     "01-eda": ["a probability of 95 %", "is 3.5", "3.5: that", "than 3.5", "2.75", "0.5 to 5"],
+    "08-newcomers": ["RMSE of 1.0", "have 0.9", "About 0.9", "1.0, until"],
 }  # fmt: skip
 NO_PROSE = re.compile(
     r"^```.*?^```|\$\$.*?\$\$|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|<[^>]+>", re.MULTILINE | re.DOTALL

@@ -12,22 +12,6 @@ from course.figures import style
 from course.figures.style import BLUE, GREEN, GREY, ORANGE, RED
 
 
-def error_by_count(table: pd.DataFrame) -> Figure:
-    """Draw each model's RMSE by the number of training ratings of the film.
-
-    `table` has a row a class of films (its index the label), a column a model, in stars, and a
-    column "share": which part of the test ratings falls into the class.
-    """
-    heights = {"height_ratios": [4, 1]}
-    figure, (axes, below) = plt.subplots(2, 1, figsize=(7.0, 4.4), sharex=True, gridspec_kw=heights)
-    style.lines(axes, table.drop(columns="share"), x=range(len(table)), ms=6)
-    axes.set_ylabel("RMSE on the test part (stars)")
-    axes.legend()
-    style.shares_below(below, table, "training ratings of the film")
-    below.set_ylabel("of the test\nratings")
-    return figure
-
-
 def solver_errors(errors: Mapping[str, Sequence[float]]) -> Figure:
     """Draw the distance from the solution over the sweeps of some iterative solvers."""
     figure, axes = plt.subplots()
@@ -69,7 +53,7 @@ def contributions(table: pd.DataFrame) -> Figure:
 
 
 def against_truth(predicted: np.ndarray, given: np.ndarray, labels: tuple[str, str]) -> Figure:
-    """Draw the mean rating given over the prediction, in tenths of the users, with its error."""
+    """Draw the mean rating given over the prediction, in tenths of the films, with its error."""
     figure, axes = plt.subplots(figsize=(5.0, 4.2))
     groups = np.array_split(np.argsort(predicted, kind="stable"), 10)
     x = np.array([predicted[g].mean() for g in groups])

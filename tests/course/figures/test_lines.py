@@ -67,7 +67,6 @@ def test_a_line_a_column_over_the_index(read, draw, x, y, scales):
 @pytest.mark.parametrize(
     ("draw", "y"),
     [
-        (lambda: genres.error_by_count(CLASSES.join(SHARES)), "stars"),
         (lambda: networks.by_likes({"films": CLASSES}), "NDCG"),
         (lambda: newcomers.learning_curves({"film": CLASSES.set_axis([0, 1, 3])}, "RMSE"), "RMSE"),
         (lambda: genres.solver_errors({name: list(TABLE[name]) for name in TABLE}), "distance"),
@@ -91,7 +90,8 @@ def test_a_line_a_column_over_classes(read, draw, y):
 def test_classes_are_named_in_order(read):
     (axes,) = networks.by_likes({"films": CLASSES}).axes
     assert read.ticks(axes.xaxis) == ["0", "1–9", "> 9"]
-    _, below = genres.error_by_count(CLASSES.join(SHARES)).axes
+    gained = CLASSES.assign(gain=0.1, low=0.0, high=0.2).join(SHARES)
+    _, below = newcomers.gains({"ratings": gained}).axes
     assert read.ticks(below.xaxis) == ["0", "1–9", "> 9"]
     assert [bar.get_height() for bar in below.patches] == [0.2, 0.5, 0.3]
     tables = {"a": GROUPS.assign(share=0.9), "b": GROUPS.iloc[:2].assign(share=0.7)}
