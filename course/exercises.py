@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from recsys_lib.metrics import auc as user_auc
 from recsys_lib.metrics import damped_mean
 from recsys_lib.ratings import Ratings
 
@@ -58,3 +59,18 @@ def check_one_side(train: Ratings, gamma: float, b_u: np.ndarray) -> None:
     u = train.user_of_rating()
     left = np.bincount(u, train.by_user.values - train.mean - b_u[u], train.n_users)
     _right((left, gamma * b_u, "the derivative of the objective is not 0 for all users", 1e-3))
+
+
+def check_auc(scores: np.ndarray, relevant: np.ndarray, auc: float) -> None:
+    """Check the share of pairs of a relevant item and another in the right order."""
+    _right((auc, user_auc(scores, relevant), "divide by the pairs; do ties count half?", 1e-6))
+
+
+def check_draw_ratio(train: Ratings, threshold: float, ratio: float) -> None:
+    """Check how much likelier one triple is drawn of the user with most ratings than with fewest.
+
+    Only users with a rating of `threshold` or more are drawn at all.
+    """
+    liked = np.unique(train.user_of_rating()[train.by_user.values >= threshold])
+    left = train.n_items - train.by_user.counts[liked]
+    _right((ratio, left.max() / left.min(), "count all ratings of a user, not the likes", 1e-6))
