@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from recsys_lib.metrics import auc as user_auc
 from recsys_lib.metrics import damped_mean
 from recsys_lib.models import BiasALS, GenreALS
 from recsys_lib.ratings import Ratings
@@ -132,3 +133,18 @@ def check_show(ratings: Ratings, show: Callable[..., Ratings]) -> None:
 def check_listed(places: np.ndarray, rare: np.ndarray, share: float) -> None:
     """Check the share of lists (a row a user) with one of the films that `rare` marks."""
     _right((share, rare[places].any(axis=1).mean(), "count users, not places", 1e-6))
+
+
+def check_auc(scores: np.ndarray, relevant: np.ndarray, auc: float) -> None:
+    """Check the share of pairs of a relevant item and another in the right order."""
+    _right((auc, user_auc(scores, relevant), "divide by the pairs; do ties count half?", 1e-6))
+
+
+def check_draw_ratio(train: Ratings, threshold: float, ratio: float) -> None:
+    """Check how much likelier one triple is drawn of the user with most ratings than with fewest.
+
+    Only users with a rating of `threshold` or more are drawn at all.
+    """
+    liked = np.unique(train.user_of_rating()[train.by_user.values >= threshold])
+    left = train.n_items - train.by_user.counts[liked]
+    _right((ratio, left.max() / left.min(), "count all ratings of a user, not the likes", 1e-6))

@@ -13,6 +13,12 @@ def parts():
     return data.ratings, splits.random(data.ratings, valid=0.1, test=0.2, seed=0)
 
 
+def n_left(train):
+    """Return how many items each user with a like has not rated."""
+    rows = [train.by_user.row(u) for u in range(train.n_users)]
+    return [train.n_items - len(items) for items, stars in rows if (stars >= 4).any()]
+
+
 def answers(parts):
     ratings, (train, valid, test) = parts
     n, u = ratings.by_item.counts, train.user_of_rating()
@@ -29,6 +35,11 @@ def answers(parts):
         "check_future": ((train, valid, test), [np.mean(later)]),
         "check_gamma": ((), [2.0]),
         "check_one_side": ((train, 2.5), [b_u]),
+        "check_auc": ((np.array([1, 3, 3, 0]), np.array([0, 1, 0, 1], bool)), [0.375]),
+        "check_draw_ratio": (
+            (train, 4.0),
+            [np.max(left := n_left(train)) / np.min(left)],
+        ),
     }
 
 
