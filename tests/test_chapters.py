@@ -9,7 +9,7 @@ import pytest
 from course.inline import expressions
 
 # Chapters that keep to it: those still to be converted are not on the list.
-CONVERTED: tuple[str, ...] = ()
+CONVERTED: tuple[str, ...] = ("03-als",)
 CELLS, WORDS = 60, 3000
 OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**")
 SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
@@ -102,7 +102,8 @@ def test_goals_are_actions(chapter):
 def test_parameters_and_imports_are_folded_and_below_the_goals(chapter):
     goals = chapter.number(lambda cell: OPENING[1] in cell.source)
     for number, cell in enumerate(chapter.cells):
-        if "parameters" in tags(cell) or re.match(r"(import|from) ", cell.source):
+        stub = "..." in cell.source  # of an exercise: it brings its checker
+        if "parameters" in tags(cell) or (not stub and re.match(r"(import|from) ", cell.source)):
             assert number > goals and folded(cell), f"cell {number + 1}"
 
 
@@ -151,8 +152,9 @@ def test_conclusions_are_claims(chapter):
     """A bold sentence has a computed number; what the summary says was claimed or derived."""
     text = "\n\n".join(chapter.markdown)
     for block in re.split(r"\n\n+|\n(?=\* )", text):
-        sentence = re.search(r"\*\*(?:[^*]+ ){5,}[^*]+\.\*\*", block)
-        assert not sentence or "{eval}" in block, sentence
+        bold = re.findall(r"\*\*([^*]+)\*\*", block)
+        sentences = [text for text in bold if len(text.split()) > 5 and text.endswith(".")]
+        assert sentences == [] or "{eval}" in block, sentences
     summary = text[text.find("## Summary") : text.find("## What is next")]
     bullets = re.findall(r"^\* .+?(?=^\* |\Z|\n\n)", summary, re.MULTILINE | re.DOTALL)
     assert len(bullets) >= 3
