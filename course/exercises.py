@@ -71,3 +71,30 @@ def check_als_known(
     assert np.allclose(np.sort(found)[::-1], scores.iloc[:10], atol=1e-3), "better films are left"
     assert np.allclose(found, scores.iloc[:10], atol=1e-3), "the best film does not stand first"
     print("Right.")
+
+
+def check_tuning_paired(
+    paired_interval: Callable[[np.ndarray, np.ndarray], tuple[float, float, float]],
+) -> None:
+    """Check a mean difference and its interval, of users that both models find hard or easy."""
+    rng = np.random.default_rng(7)
+    shared = rng.normal(1, 0.5, 400)
+    a, b = (shared + rng.normal(mean, 0.1, 400) for mean in (0.0, 0.03))
+    mean, low, high = paired_interval(a, b)
+    assert np.isclose(mean, a.mean() - b.mean()), "the mean is not that of a - b"
+    assert np.isclose(mean - low, high - mean), "the interval is not centred on the mean"
+    error = (high - low) / 3.92
+    assert error < 0.02, "too wide: is it the error of the differences, or of each model alone?"
+    assert np.isclose(error, np.std(a - b, ddof=1) / 20, rtol=0.01), "divide by the root of n"
+    print("Right.")
+
+
+def check_tuning_luck(luck: Callable[[int, float], float]) -> None:
+    """Check the mean of the smallest of n normal numbers with mean 0, its sign turned."""
+    assert abs(luck(1, 1.0)) < 0.05, "with a single trial there is no luck"
+    for n, value in ((2, 1 / np.sqrt(np.pi)), (3, 1.5 / np.sqrt(np.pi)), (100, 2.508)):
+        found = luck(n, 1.0)
+        assert found > 0, "by how much it is too good is a positive number"
+        assert abs(found - value) < 0.05, f"with {n} trials it is not {found:.3f}"
+    assert abs(luck(3, 0.1) / luck(3, 1.0) - 0.1) < 0.01, "it is in proportion to sd"
+    print("Right.")
