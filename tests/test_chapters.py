@@ -15,7 +15,10 @@ OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**
 SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
 # Numbers that are no results: what a question assumes, a level by convention, a name.
 ALLOWED: dict[str, list[str]] = {
-    "03b-tuning": ["level of 95 %: the mean plus and minus 1.96", "τ = 2.8", "τ = 1.4", "mean 0.850", "mean 0.847", "deviation of 0.004"],
+    "03b-tuning": [
+        "level of 95 %: the mean plus and minus 1.96", "τ = 2.8", "τ = 1.4", "mean 0.850",
+        "mean 0.847", "deviation of 0.004",
+    ],
 }  # fmt: skip
 NO_PROSE = re.compile(
     r"^```.*?^```|\$\$.*?\$\$|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|<[^>]+>", re.MULTILINE | re.DOTALL
