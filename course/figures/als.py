@@ -162,25 +162,26 @@ def draws(table: pd.DataFrame) -> Figure:
 
 
 def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Draw validation RMSE of ALS and of gradient descent, over epochs and over seconds.
+    """Draw validation RMSE of ALS and of gradient descent over epochs, a panel for each schedule.
 
-    `exact` is the training log of ALS: epoch, seconds (of each epoch), rmse_valid. `runs` has a row
-    an epoch of a run: rate, epoch, seconds (since the start), rmse.
+    `exact` is the training log of ALS: epoch, rmse_valid. `runs` has a row an epoch of a run:
+    schedule (a name), rate, epoch, rmse.
     """
-    figure, (left, right) = style.panels(2, 3.8, sharey=True)
-    exact = exact.assign(seconds=exact["seconds"].cumsum())
-    for axes, column in ((left, "epoch"), (right, "seconds")):
-        for k, (rate, run) in enumerate(runs.groupby("rate")):
-            shade, line = _shades(runs["rate"].nunique())[k], ("-", "--", ":", "-.")[k % 4]
+    schedules = list(runs["schedule"].unique())
+    figure, panels = style.panels(len(schedules), 3.8, sharey=True)
+    for axes, schedule in zip(panels, schedules, strict=True):
+        some = runs[runs["schedule"] == schedule]
+        for k, (rate, run) in enumerate(some.groupby("rate")):
+            shade, line = _shades(some["rate"].nunique())[k], ("-", "--", ":", "-.")[k % 4]
             label = f"SGD, step {rate:g}"
-            axes.plot(run[column], run["rmse"], ls=line, lw=1.6, color=shade, label=label)
-        axes.plot(exact[column], exact["rmse_valid"], "o-", ms=3.5, color=RED, label="ALS")
+            axes.plot(run["epoch"], run["rmse"], ls=line, lw=1.6, color=shade, label=label)
+        axes.plot(exact["epoch"], exact["rmse_valid"], "o-", ms=3.5, color=RED, label="ALS")
         style.log_axis(axes)
-    left.set(xlabel="epochs", ylabel="RMSE, validation part (stars)")
-    right.set(xlabel="seconds, compiling apart")
-    left.legend(fontsize=9)
+        axes.set(xlabel=f"epochs, {schedule}")
+    panels[0].set_ylabel("RMSE, validation part (stars)")
+    panels[-1].legend(fontsize=9)
     least = float(min(exact["rmse_valid"].min(), runs["rmse"].min()))
-    left.set_ylim(least - 0.005, least + 0.1)
+    panels[0].set_ylim(least - 0.005, least + 0.1)
     return figure
 
 

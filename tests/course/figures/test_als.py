@@ -81,22 +81,22 @@ def test_draws_show_distances_from_each_mean(read):
     assert "thousandths" in right.get_xlabel()
 
 
-def test_descent_counts_the_seconds_of_als_from_the_start(read):
-    exact = pd.DataFrame({"epoch": [1, 2], "seconds": [0.5, 0.25], "rmse_valid": [0.9, 0.86]})
+def test_descent_has_a_panel_for_each_schedule(read):
+    exact = pd.DataFrame({"epoch": [1, 2], "rmse_valid": [0.9, 0.86]})
     runs = pd.DataFrame(
         {
+            "schedule": ["constant", "constant", "falling", "falling"],
             "rate": [0.01, 0.01, 0.1, 0.1],
             "epoch": [1, 2, 1, 2],
-            "seconds": [0.1, 0.2, 0.1, 0.2],
             "rmse": [0.95, 0.92, 0.91, 0.9],
         }
     )
-    figure = als.descent(exact, runs)
-    by_epoch, by_clock = figure.axes
-    assert list(read.lines(by_epoch)["ALS"].get_xdata()) == [1, 2]
-    assert list(read.lines(by_clock)["ALS"].get_xdata()) == [0.5, 0.75]
-    assert list(read.lines(by_clock)["SGD, step 0.1"].get_ydata()) == [0.91, 0.9]
-    assert "seconds" in by_clock.get_xlabel()
+    constant, falling = als.descent(exact, runs).axes
+    for axes in (constant, falling):
+        assert list(read.lines(axes)["ALS"].get_ydata()) == [0.9, 0.86]
+    assert list(read.lines(constant)["SGD, step 0.01"].get_ydata()) == [0.95, 0.92]
+    assert list(read.lines(falling)["SGD, step 0.1"].get_ydata()) == [0.91, 0.9]
+    assert "falling" in falling.get_xlabel()
 
 
 def test_ends_are_drawn_a_line_for_each_first_value():
