@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COUNTS, GREEN, GREY, ORANGE, RED, SEQUENTIAL, Options
+from course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SEQUENTIAL, Options
 
 
 def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndarray) -> Figure:
@@ -182,36 +182,6 @@ def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     panels[-1].legend(fontsize=9)
     least = float(min(exact["rmse_valid"].min(), runs["rmse"].min()))
     panels[0].set_ylim(least - 0.005, least + 0.1)
-    return figure
-
-
-def known_and_listed(
-    counts: np.ndarray,
-    scores: np.ndarray,
-    listed: np.ndarray,
-    ends: Sequence[int],
-    names: Sequence[str],
-) -> Figure:
-    """Draw every film's predicted rating over its number of ratings, a list's films picked out.
-
-    `counts` and `scores` (n_items,) are numbers of ratings (films without one are left out) and the
-    predictions for one person, in stars; `listed` holds the indices on the list. `ends` and
-    `names`: the least and the most rated of these, and their titles.
-    """
-    figure, axes = plt.subplots(figsize=(7.0, 4.2))
-    x = style.jittered(counts)
-    others = np.setdiff1d(np.flatnonzero(counts > 0), listed)
-    style.dots(axes, x[others], scores[others], label="all films")
-    axes.scatter(x[listed], scores[listed], s=30, color=ORANGE, ec="black", lw=0.6, label="listed")
-    to_point = {"arrowstyle": "-", "color": GREY}
-    for item, name, edge, side in zip(ends, names, (0.0, 1.0), ("left", "right"), strict=True):
-        where: Options = {"xytext": (edge, 1.02), "textcoords": "axes fraction", "ha": side}
-        title = style.shorten(name, 44)
-        axes.annotate(title, (x[item], scores[item]), fontsize=9, arrowprops=to_point, **where)
-    style.log_axis(axes, form=COUNTS)
-    axes.set(xlabel="ratings of the film", ylabel="predicted rating (stars)")
-    axes.margins(y=0.08)
-    axes.legend(loc="lower right")
     return figure
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, RED, Options, look
+from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED, Options, look
 
 LIST = 10  # length of the lists in this chapter
 
@@ -25,25 +25,6 @@ def pair_cost() -> Figure:
     axes.set_xlabel("margin x: how far the liked film stands above the other")
     axes.set(ylabel="cost of a pair", xlim=(-4, 4), ylim=(-0.1, 3.2))
     axes.legend()
-    return figure
-
-
-def blocks(n_groups: int = 4) -> Figure:
-    """Draw the likes cut into blocks of a user group and a film group, numbered by their turn."""
-    figure, axes = plt.subplots(figsize=(4.6, 4.0))
-    for users, films in np.ndindex(n_groups, n_groups):
-        turn = (films - users) % n_groups
-        how: Options = {"fc": COLOURS[turn % len(COLOURS)], "alpha": 0.35, "ec": "white", "lw": 3}
-        axes.add_patch(plt.Rectangle((films, users), 1, 1, **how))
-        axes.text(films + 0.5, users + 0.5, str(turn + 1), ha="center", va="center", size=14)
-    middle = np.arange(n_groups) + 0.5
-    axes.set_xticks(middle, [chr(ord("A") + g) for g in range(n_groups)])
-    axes.set_yticks(middle, [str(g + 1) for g in range(n_groups)])
-    axes.set(xlim=(0, n_groups), ylim=(n_groups, 0), aspect="equal")
-    axes.set(xlabel="group of films (dealt anew each epoch)", ylabel="group of users")
-    axes.grid(visible=False)
-    axes.tick_params(length=0)
-    axes.spines[["left", "bottom"]].set_visible(False)
     return figure
 
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
 
 from course.figures import bpr
 
@@ -15,24 +14,6 @@ def test_the_cost_of_a_pair(read):
     assert y[middle] == pytest.approx(np.log(2))
     # The pull is the slope, turned about.
     np.testing.assert_allclose(-np.gradient(y, x)[1:-1], pull.get_ydata()[1:-1], atol=1e-4)
-
-
-@pytest.mark.parametrize("n", [2, 5])
-def test_blocks_of_one_turn_lie_in_different_rows_and_columns(n):
-    axes = bpr.blocks(n).axes[0]
-    turns = np.zeros((n, n), int)
-    for text in axes.texts:
-        x, y = text.get_position()
-        turns[int(y), int(x)] = int(text.get_text())
-    for order in (turns, turns.T):
-        assert (np.sort(order, axis=1) == np.arange(1, n + 1)).all()
-    colours = {}
-    for patch in axes.patches:
-        colours.setdefault(turns[int(patch.get_y()), int(patch.get_x())], set()).add(
-            to_hex(patch.get_facecolor())
-        )
-    assert [len(used) for used in colours.values()] == [1] * n
-    assert len(set().union(*colours.values())) == n
 
 
 def test_both_rulers_ring_their_own_best(read):

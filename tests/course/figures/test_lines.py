@@ -6,7 +6,6 @@ import pytest
 
 from course.figures import (
     ab_test,
-    als,
     bias,
     bpr,
     cluster,
@@ -153,10 +152,8 @@ COUNTS, MEANS = np.array([1, 4, 100, 400]), np.array([0.5, 5.0, 3.5, 3.6])
         (lambda: bias.funnel(COUNTS, MEANS, 3.5, 1.0), COUNTS, MEANS),
         (lambda: bias.damped_clouds(COUNTS, {"none": MEANS}, 3.5), COUNTS, MEANS),
         (lambda: leaderboard.users(pd.DataFrame({"A": COUNTS, "B": MEANS})), COUNTS, MEANS),
-        (lambda: als.known_and_listed(COUNTS, MEANS, np.array([0]), [0, 0], ["A", "B"]),
-         COUNTS[1:], MEANS[1:]),
     ],
-)  # fmt: skip
+)
 def test_clouds_have_a_point_for_each(read, draw, x, y):
     points = read.points(draw().axes[0])
     np.testing.assert_allclose(points[:, 0], x, rtol=0.07)  # equal counts are drawn side by side
