@@ -29,23 +29,22 @@ class Oracle(RatingModel):
     truth: Truth
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        self._users = self.truth.ratings.user_index(train.user_ids)
-        self._items = self.truth.ratings.item_index(train.item_ids)
+        pass  # there is nothing to learn
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        return {}  # there is nothing to learn
+        return {}
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return the true vectors of known users, by index; nobody knows a stranger's."""
         if isinstance(who, CSR):
             raise RecsysError("the truth of strangers is not known; ask for users of the data")
-        rows = self.truth.user_factors[self._users[who]]
+        rows = self.truth.user_factors[self.truth.ratings.user_index(self.user_ids_[who])]
         return np.column_stack([rows, np.zeros(len(rows), np.float32)])
 
     def item_vectors(self) -> np.ndarray:
         """Return the items' true vectors and biases."""
         rows = np.column_stack([self.truth.item_factors, self.truth.item_biases])
-        return np.ascontiguousarray(rows[self._items])
+        return np.ascontiguousarray(rows[self.truth.ratings.item_index(self.item_ids_)])
 
     def predict_pairs(self, who: Any, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Return the expected ratings of pairs by index, as `RatingModel.predict_pairs`."""
