@@ -295,9 +295,8 @@ class ALS(RatingModel):
     def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
         zero = np.zeros(self.n_factors + 1, np.float32)
         self._append("item_rows_", zero)
-        if not self.feature_names_:
-            return
-        self._append("item_priors_", zero)
+        if self.feature_names_:
+            self._append("item_priors_", zero)
         if self.popularity is not None:  # the level of no rating, until the item is solved for
             features = [*features, (popularity_column(self.feature_names_, 0), 1.0)]
         for feature, value in features:
