@@ -65,6 +65,8 @@ def write_raw(size: str, folder: Path) -> None:
     release = folder / "ml-32m"
     release.mkdir()
     write_ratings(data.ratings, release / "ratings.csv")
+    sizes = data.ratings.n_users, data.ratings.n_items, len(data.ratings)
+    np.save(folder / "sizes.npy", np.array(sizes))
     genres = data.items["genres"].replace("", "(no genres listed)")
     movies = pd.DataFrame(
         {"movieId": data.items["item_id"], "title": data.items["title"], "genres": genres}

@@ -1,6 +1,7 @@
 """Our own library, through its public names; and the tasks in which it stands alone."""
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import shutil
@@ -104,10 +105,21 @@ def roof(job: Job) -> None:
     tell(parts=parts, total_s=found.pop("epoch_s"), **found)
 
 
+def publish(job: Job) -> None:
+    """Let the simulated files pass for ml-32m: the registry knows how much that release holds."""
+    from recsys_lib.datasets import registry
+
+    n_users, n_items, n_ratings = job.load("sizes").tolist()
+    registry.RELEASES["ml-32m"] = dataclasses.replace(
+        registry.RELEASES["ml-32m"], n_users=n_users, n_items=n_items, n_ratings=n_ratings
+    )
+
+
 def whole_job(job: Job) -> None:
     """Do the whole job: from the cache to a saved model, the seconds of each part."""
     from recsys_lib import datasets, evaluation, models, splits
 
+    publish(job)
     ready()
     clock = Clock()
     with clock("load"):
@@ -128,6 +140,7 @@ def first_load(job: Job) -> None:
     from recsys_lib import datasets
 
     shutil.rmtree(os.environ["RECSYS_CACHE"], ignore_errors=True)
+    publish(job)
     ready()
     clock = Clock()
     with clock("load"):
