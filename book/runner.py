@@ -204,10 +204,12 @@ def run_chapter(
     record = path.with_suffix(".json")
     key = digest(source.read_text("utf-8"), json.dumps(values, sort_keys=True), common)
     if path.exists() and record.exists():
-        kept = json.loads(record.read_text("utf-8"))
-        if kept.pop("key") == key:
-            watch.done("cached")
-            return Chapter(source.stem, path, "cached", **kept)
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # one that was cut is none
+            kept = json.loads(record.read_text("utf-8"))
+            if kept.pop("key") == key:
+                chapter = Chapter(source.stem, path, "cached", **kept)
+                watch.done("cached")
+                return chapter
     record.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     figures = folder / "figures" / source.stem

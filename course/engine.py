@@ -27,7 +27,12 @@ class Client(PapermillNotebookClient):
         """
         asked = expressions(cell.source) if cell.cell_type == "markdown" else []
         if not asked:
-            return await super().async_execute_cell(cell, cell_index, **options)
+            try:
+                return await super().async_execute_cell(cell, cell_index, **options)
+            finally:
+                for output in cell.get("outputs", []):
+                    if output.get("ename") == "SystemExit":  # at 0, papermill calls it success
+                        output.evalue = f"{output.evalue}: a cell ended the chapter"
         await run_hook(self.on_cell_start, cell=cell, cell_index=cell_index)
         known = {str(number): expression for number, expression in enumerate(asked)}
         ask = self.kc.execute("", silent=True, user_expressions=known)

@@ -136,6 +136,8 @@ def test_a_chapter_is_run_again_only_when_something_changed(run, chapter):
     assert (again.status, again.seconds, again.peak) == ("cached", first.seconds, first.peak)
     assert first.path.read_text() == text
 
+    first.path.with_suffix(".json").write_text('{"key": "')  # as a full disk cuts it
+    assert run(source, values).status == "ran"
     assert run(source, {**values, "A": 2}).status == "ran"
     assert run(source, {**values, "A": 2}, common="another library").status == "ran"
     source = chapter("import time\nprint(time.time_ns(), 'changed')")
@@ -190,8 +192,9 @@ def test_the_ledger_shows_the_verdict_of_each_run_where_its_place_is(tmp_path, m
     assert ledger.page([tmp_path / "runs" / "quick-a" / "02-y.ipynb"], "# Ledger") == "# Ledger"
 
 
-def test_a_kernel_that_dies_is_told_too(run, chapter, capsys):
-    done = run(chapter("import os", "os._exit(9)"), {"DATASET": "synthetic"})
+@pytest.mark.parametrize("end", ["import os; os._exit(9)", "import sys; sys.exit(0)"])
+def test_a_cell_that_ends_its_kernel_is_told_too(run, chapter, capsys, end):
+    done = run(chapter("1", end), {"DATASET": "synthetic"})
     assert done.status == "failed"
     assert "failed at cell 5/5" in capsys.readouterr().out
     assert "failed at cell 5/5" in nbformat.read(done.path, as_version=4).cells[1].source
