@@ -17,7 +17,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
 
 import bootstrap
 import profiles
-from console import ROOT, Stop
+from console import BUILD, ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
     "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
@@ -64,10 +64,15 @@ def do(args: argparse.Namespace) -> int:
         return 0
     if args.command == "build":
         import pages
+        from filelock import FileLock, Timeout
 
         started = time.perf_counter()
-        results = runner.run(args.profile, args.dataset, args.only)
-        page = None if args.only else pages.build(results)
+        try:
+            with FileLock(BUILD / "build.lock", timeout=0):  # let go when the process ends, or dies
+                results = runner.run(args.profile, args.dataset, args.only)
+                page = None if args.only else pages.build(results)
+        except Timeout:
+            raise Stop("another `make book` is at work in this folder: wait for its end") from None
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
     if args.command == "lint":

@@ -13,6 +13,7 @@ import pytest
 import runner
 import supplies
 from console import Stop
+from filelock import FileLock
 
 
 def call(root, *args, **env):
@@ -50,6 +51,13 @@ def test_a_mistake_is_told_in_one_line(root, args, env, says):
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("error: ")
     assert says in done.stderr
+
+
+def test_two_builds_do_not_meet(root):
+    with FileLock(root / "_build" / "build.lock", timeout=0):
+        done = call(root, "build", "--profile", "quick", "--dataset", "synthetic")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: another `make book` is at work")
 
 
 def test_a_second_call_installs_nothing(capsys):
