@@ -69,6 +69,28 @@ def film_map(
     return figure
 
 
+def ties(
+    points: np.ndarray,
+    groups: np.ndarray,
+    names: Sequence[str],
+    titles: Sequence[str],
+    film: int,
+    others: Sequence[int],
+) -> Figure:
+    """Draw the map of `film_map` with lines from the film at one place to `others`.
+
+    All of them have their titles written.
+    """
+    shown = [film, *others]
+    said = [titles[i] if i in shown else "" for i in range(len(titles))]
+    figure = film_map(points, groups, names, said, n_labels=len(shown))
+    axes = figure.axes[0]
+    for other in others:
+        axes.plot(*points[[film, other]].T, color=RED, lw=1, zorder=1)
+    axes.plot(*points[film], "o", ms=6, color=RED, zorder=3)
+    return figure
+
+
 def map_variants(variants: Sequence[Variant], names: Sequence[str], columns: int = 4) -> Figure:
     """Draw small maps side by side, each named above and with a note below."""
     rows = -(-len(variants) // columns)

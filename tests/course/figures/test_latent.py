@@ -90,3 +90,12 @@ def test_recovered_has_a_line_a_model():
     np.testing.assert_allclose(left.lines[0].get_xydata(), [[0.1, 0.2], [0.3, 0.9]])
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["M", "N"]
     np.testing.assert_allclose(right.containers[1].lines[0].get_ydata(orig=False), [0.2, 0.8])
+
+
+def test_ties_lead_from_the_film_to_the_others():
+    points = np.random.default_rng(0).uniform(size=(9, 2))
+    titles = [f"film {k}" for k in range(9)]
+    figure = latent.ties(points, np.full(9, -1), [], titles, 4, [1, 7])
+    lines = [line.get_xydata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(lines, [points[[4, 1]], points[[4, 7]]])
+    assert {text.get_text() for text in figure.axes[0].texts} <= {"film 1", "film 4", "film 7"}

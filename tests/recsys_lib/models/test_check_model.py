@@ -1,17 +1,12 @@
 """The battery over every model there is."""
 
-import importlib.util
 import inspect
 import os
-from pathlib import Path
 
 import pytest
 
-SPEC = importlib.util.spec_from_file_location(
-    "check_model", Path(__file__).with_name("check_model.py")
-)
-battery = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(battery)
+from tests.recsys_lib.models import check_model as battery
+
 SLOW = {"check_without_the_compiler"}
 
 
