@@ -17,7 +17,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
 
 import bootstrap
 import profiles
-from console import BUILD, ROOT, Stop
+from console import ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
     "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
@@ -38,6 +38,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         if name == "build":
             options.add_argument("--profile", default="standard", help="a name in profiles.toml")
             options.add_argument("--dataset", help="instead of the profile's data set")
+            options.add_argument("--into", default="_build", help="the site goes to INTO/html")
         if name in {"build", "outputs"}:
             options.add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
     args, rest = parser.parse_known_args(argv)
@@ -66,11 +67,11 @@ def do(args: argparse.Namespace) -> int:
         import pages
         from filelock import FileLock, Timeout
 
-        started = time.perf_counter()
+        started, folder = time.perf_counter(), Path(args.into).resolve()
         try:
-            with FileLock(BUILD / "build.lock", timeout=0):  # let go when the process ends, or dies
+            with FileLock(folder / "build.lock", timeout=0):  # let go when the process ends, or dies
                 results = runner.run(args.profile, args.dataset, args.only)
-                page = None if args.only else pages.build(results)
+                page = None if args.only else pages.build(results, folder)
         except Timeout:
             raise Stop("another `make book` is at work in this folder: wait for its end") from None
         results.report(time.perf_counter() - started, page)

@@ -17,17 +17,17 @@ from runner import Results
 from recsys_lib import widgets
 
 
-def build(results: Results) -> Path:
-    """Build the site from what a run gave, at `_build/html`; return its first page.
+def build(results: Results, folder: Path = BUILD) -> Path:
+    """Build the site from what a run gave, at `folder/html`; return its first page.
 
     Nothing is done while the sources are what the site was built from. A run with a failed chapter
     is built too, with warnings allowed: a reference to a figure that was never drawn is one.
     """
     scripts = supplies.scripts()
     progress = Progress("site")
-    sources, html = BUILD / "stage", BUILD / "html"
+    sources, html = folder / "stage", folder / "html"
     stage(results, sources)
-    stamp = Stamp(BUILD / "html.stamp", sources, scripts)
+    stamp = Stamp(folder / "html.stamp", sources, scripts)
     if stamp.holds():
         progress.done("unchanged")
         return html / "index.html"
