@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 import time
+from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
     found = "%s is %d.%d" % (sys.executable, sys.version_info[0], sys.version_info[1])  # noqa: UP031
@@ -69,7 +70,7 @@ def do(args: argparse.Namespace) -> int:
 
         started, folder = time.perf_counter(), Path(args.into).resolve()
         try:
-            with FileLock(folder / "build.lock", timeout=0):  # let go when the process ends, or dies
+            with FileLock(folder / "build.lock", timeout=0):  # let go where it dies, too
                 results = runner.run(args.profile, args.dataset, args.only)
                 page = None if args.only else pages.build(results, folder)
         except Timeout:
