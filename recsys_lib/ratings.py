@@ -45,9 +45,9 @@ class CSR(NamedTuple):
     def check(self, name: str, n_rows: int, n_columns: int) -> None:
         """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
         (indptr, indices, values), n = self, len(self.indices)
-        _is_array(f"{name}.indptr", indptr, np.int64, n_rows + 1)
-        _is_array(f"{name}.indices", indices, np.int32, n)
-        _is_array(f"{name}.values", values, np.float32, n)
+        check_array(f"{name}.indptr", indptr, np.int64, (n_rows + 1,))
+        check_array(f"{name}.indices", indices, np.int32, (n,))
+        check_array(f"{name}.values", values, np.float32, (n,))
         if indptr[0] != 0 or indptr[-1] != n or (indptr[1:] < indptr[:-1]).any():
             raise DataError(f"{name}.indptr must ascend from 0 to the number of ratings, {n}")
         if n and indices.view(np.uint32).max() >= n_columns:  # those below 0 are the largest
@@ -109,7 +109,7 @@ class Ratings:
         self.by_user = by_user
         by_user.check("by_user", len(user_ids), len(item_ids))
         if timestamps is not None:
-            _is_array("timestamps", timestamps, np.int64, len(by_user.values))
+            check_array("timestamps", timestamps, np.int64, (len(by_user.values),))
         if by_item is not None:
             by_item.check("by_item", len(item_ids), len(user_ids))
             if len(by_item.values) != len(by_user.values):
@@ -181,7 +181,7 @@ class Ratings:
         """
         n = len(values)
         for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
-            _is_array(f"{name}_index", index, np.int32, n)
+            check_array(f"{name}_index", index, np.int32, (n,))
             if n and (index.min() < 0 or index.max() >= len(ids)):
                 raise DataError(f"{name}_index must be from 0 to below {len(ids)}")
         # The order itself is the largest temporary: four bytes a rating suffice for two billion.
@@ -283,7 +283,7 @@ class Ratings:
 
     def select(self, mask: np.ndarray) -> Ratings:
         """Return the ratings where `mask` (nnz,) bool is true; all indices stay as they are."""
-        _is_array("the mask of booleans", mask, bool, len(self))
+        check_array("the mask of booleans", mask, bool, (len(self),))
         by_user = self.by_user.select(mask)
         times = None if self.timestamps is None else self.timestamps[mask]
         return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
@@ -322,10 +322,14 @@ def positions(
     return found.astype(np.int32)
 
 
-def _is_array(name: str, array: Any, dtype: type, length: int) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != (length,):
+def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]) -> None:
+    """Raise `DataError` unless an array has this dtype and shape; a word is any length."""
+    known = isinstance(array, np.ndarray) and array.ndim == len(wanted) and array.dtype == dtype
+    if not known or any(
+        size != n and not isinstance(size, str) for size, n in zip(wanted, array.shape, strict=True)
+    ):
         kind = f"of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
-        told = f"{name} must be {np.dtype(dtype)} ({length},)"
+        told = f"{name} must be {np.dtype(dtype)} {wanted}".replace("'", "")
         raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())
 
 

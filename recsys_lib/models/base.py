@@ -137,13 +137,12 @@ class Recommender(Lists):
                     f"{name} is {type(part).__name__}, not Ratings; build one with "
                     "Ratings.from_frame"
                 )
-        if len(train) == 0:
-            raise DataError("the training part holds no rating; take a larger share for training")
-        for name, part in parts.items():
             if part is not None and not train.same_universe(part):
                 raise DataError(
                     f"train and {name} number other users or items; take both from one split"
                 )
+        if len(train) == 0:
+            raise DataError("the training part holds no rating; take a larger share for training")
         if hasattr(self, "seed"):
             self._rng = np.random.default_rng(self.seed)
         self._valid = valid

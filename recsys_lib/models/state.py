@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.ratings import CSR
+from recsys_lib.ratings import CSR, check_array
 
 if TYPE_CHECKING:
     from recsys_lib.models.fitted import Fitted
@@ -65,7 +65,7 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     for name, symbols in model.shapes.items():
         dtype = _DTYPES.get(name.partition("_")[2], np.float32)
         wanted = tuple(sizes.get(one, one) for one in symbols)
-        check_array(name, arrays[name], dtype, wanted)
+        _check_numbers(name, arrays[name], dtype, wanted)
     for name in model.shapes:
         if name.endswith("_indptr_"):
             stem = name.removesuffix("indptr_")
@@ -78,18 +78,12 @@ def check_own(own: Arrays, fresh: Arrays) -> None:
     _same_names(own.keys(), fresh.keys())
     for name, array in fresh.items():
         packed = array.dtype == np.uint8  # a file in a file, of any length
-        check_array(name, own[name], array.dtype, ("any",) if packed else array.shape)
+        _check_numbers(name, own[name], array.dtype, ("any",) if packed else array.shape)
 
 
-def check_array(name: str, array: Any, dtype: Any, wanted: tuple[Any, ...]) -> None:
+def _check_numbers(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]) -> None:
     """Refuse an array of another type or shape, or with a number that is not finite."""
-    shape = array.shape
-    fits = len(shape) == len(wanted) and all(
-        isinstance(size, str) or size == length for size, length in zip(wanted, shape, strict=True)
-    )
-    if array.dtype != dtype or not fits:
-        told = f"{np.dtype(dtype)} ({', '.join(map(str, wanted))})"
-        raise DataError(f"{name} is {array.dtype} {shape}; it must be {told}")
+    check_array(name, array, dtype, wanted)
     if array.size and not np.isfinite([array.min(), array.max()]).all():
         raise DataError(f"{name} holds what is no finite number")
 

@@ -6,10 +6,12 @@ them over `models.__all__`, so a new model is held to them without being named a
 
 import copy
 import io
+import os
 import pickle
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -21,6 +23,7 @@ from recsys_lib import models, splits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.ratings import CSR, Ratings
 
+ROOT = Path(__file__).resolve().parents[3]
 HUGE = 2**40  # more than 32 bits hold
 # Fits every model where Numba compiles nothing, and tells what it lists for everyone.
 SCRIPT = """
@@ -259,10 +262,9 @@ def check_without_the_compiler(make):
     ratings, items = table(n_users=12, n_items=8, n_ratings=40)
     model = fit(make, ratings, items)
     task = pickle.dumps((type(model).__name__, model.get_params(), ratings, items))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT],
-        input=task, capture_output=True, env=ENVIRONMENT | {"NUMBA_DISABLE_JIT": "1"}, timeout=300,
-    )  # fmt: skip
+    env = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
+    done = subprocess.run(command, input=task, capture_output=True, env=env, timeout=300)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     found = pickle.load(io.BytesIO(done.stdout))
     expected = model.recommend(ratings.user_ids, n=3)
@@ -322,4 +324,3 @@ def check_indices_out_of_range_are_refused(make):
 
 
 CHECKS = {name: check for name, check in list(globals().items()) if name.startswith("check_")}
-ENVIRONMENT: dict[str, str] = {}

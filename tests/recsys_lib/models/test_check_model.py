@@ -1,7 +1,6 @@
 """The battery over every model there is."""
 
 import inspect
-import os
 
 import pytest
 
@@ -14,8 +13,7 @@ SLOW = {"check_without_the_compiler"}
     "check",
     [pytest.param(c, marks=pytest.mark.slow if c in SLOW else ()) for c in battery.CHECKS],
 )
-def test_every_model_keeps_its_promise(name, check, small, tmp_path, root):
-    battery.ENVIRONMENT.update(os.environ, PYTHONPATH=str(root))
+def test_every_model_keeps_its_promise(name, check, small, tmp_path):
     run = battery.CHECKS[check]
     more = {"tmp_path": tmp_path} if "tmp_path" in inspect.signature(run).parameters else {}
     run(lambda **params: small(name, **params), **more)
