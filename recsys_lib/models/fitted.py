@@ -82,9 +82,10 @@ class Fitted(Parameters):
                 f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
                 "to rating, such as {1: 4.5}"
             )
-        low, high = self.scale_
+        low, high = np.float32(self.scale_)  # as ratings are stored
         for one, rating in ratings.items():
-            if not (isinstance(rating, numbers.Real) and low <= rating <= high):
+            fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
+            if not (fits and low <= np.float32(rating) <= high):
                 raise DataError(
                     f"{index.what} {one!r} has the rating {rating!r}; the scale is {low:g} to "
                     f"{high:g}"
