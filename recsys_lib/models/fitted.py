@@ -86,10 +86,8 @@ class Fitted(Parameters):
         for one, rating in ratings.items():
             fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
             if not (fits and low <= np.float32(rating) <= high):
-                raise DataError(
-                    f"{index.what} {one!r} has the rating {rating!r}; the scale is {low:g} to "
-                    f"{high:g}"
-                )
+                told = f"{index.what} {one!r} has the rating {rating!r}"
+                raise DataError(f"{told}; the scale is {low:g} to {high:g}")
         places = index.positions_of_keys(ratings.keys())
         order = np.argsort(places)
         return places[order], np.array([one for _, one in ratings.items()], np.float32)[order]

@@ -299,8 +299,10 @@ def check_the_ends_of_the_scale(make):
     """Ratings are kept in 32 bits, where 0.3 is a little more than 0.3: still on the scale."""
     ratings, items = table()
     stars = ratings.to_frame().assign(rating=lambda frame: frame["rating"] / 10)
+    likes = {"threshold": 0.4} if "threshold" in make().get_params() else {}
     for scale in (None, (0.1, 0.5)):
-        model = fit(make, Ratings.from_frame(stars, scale=scale, item_ids=ratings.item_ids), items)
+        tenths = Ratings.from_frame(stars, scale=scale, item_ids=ratings.item_ids)
+        model = fit(make, tenths, items, **likes)
         low, high = np.float32([0.1, 0.5])
         for ends in ({0: 0.1, 1: 0.5}, {0: low, 1: high}, {0: float(low), 1: float(high)}):
             assert len(model.recommend_for(ends, n=3)) == 3
