@@ -49,8 +49,7 @@ def test_the_same_seed_the_same_bits_at_any_thread_count(name, fit, assert_same_
     ("name", "params", "column"),
     [
         ("AutoEncoder", {}, "ndcg_valid"),
-        ("AutoEncoder", {"stop_on": "loss"}, "loss_valid"),
-        ("TwoTower", {"stop_on": "loss"}, "loss_valid"),
+        ("TwoTower", {}, "ndcg_valid"),
         ("TwoTowerRegressor", {}, "rmse_valid"),
     ],
 )
@@ -97,7 +96,6 @@ def test_parameters_without_sense_are_refused(name, params, message, fit):
     [
         ("AutoEncoder", {"hidden": ()}, "1 or more whole numbers above 0"),
         ("AutoEncoder", {"loss": "mse"}, "'multinomial' or 'bce'"),
-        ("AutoEncoder", {"stop_on": "rmse"}, "'ndcg' or 'loss'"),
         ("AutoEncoder", {"threshold": 9.0}, "lower the threshold"),
         ("TwoTower", {"n_factors": 0}, "n_factors"),
         ("TwoTower", {"width": 0}, "width"),

@@ -13,6 +13,10 @@ from recsys_lib.models import training
 ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
 
 
+def read_log(folder):
+    return pd.read_json(folder / training.LOG, lines=True)
+
+
 class Interrupted(Exception):
     pass
 
@@ -45,7 +49,7 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(
         small(name).fit(train, valid, callback=interrupt_after(2), **fit)
     again = small(name).fit(train, valid, resume=True, **fit)
     assert_same_state(again, whole)
-    logs = [training.read_log(tmp_path / run).drop(columns="seconds") for run in ("whole", "parts")]
+    logs = [read_log(tmp_path / run).drop(columns="seconds") for run in ("whole", "parts")]
     pd.testing.assert_frame_equal(*logs)
     pd.testing.assert_frame_equal(logs[0], whole.training_log_.drop(columns="seconds"))
 
@@ -70,7 +74,7 @@ def test_a_run_on_another_split_is_refused(begun, data, parts):
 def test_a_log_that_was_cut_stops_no_run(begun, parts):
     (begun / "log.jsonl").write_text('{"epoch": 1, "lo')
     model = models.ALS(n_factors=4, n_epochs=5).fit(*parts[:2], run_dir=begun, resume=True)
-    assert training.read_log(begun)["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert read_log(begun)["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert len(model.training_log_) == 5
 
 
