@@ -1,13 +1,12 @@
 """BPR: the kernels against float64 twins and calculus, the blocks, and what a fit promises."""
 
-import numba
 import numpy as np
 import pytest
 from scipy import special, stats
 from sklearn.metrics import roc_auc_score
 
 from recsys_lib import datasets, models, splits
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import DataError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.models import bpr as module
 from recsys_lib.ratings import CSR, Ratings
@@ -327,44 +326,6 @@ def test_without_a_pair_to_order_there_is_no_auc():
     ratings = ratings_of(pairs, 3, 9)
     model = models.BPR(n_factors=2, n_epochs=2).fit(ratings, ratings_of([(0, 0)], 3, 9))
     assert model.training_log_["auc_valid"].isna().all()
-
-
-def test_the_same_bits_with_one_thread_and_with_two(parts, small_blocks):
-    if numba.config.NUMBA_NUM_THREADS < 2:
-        pytest.skip("this machine has one thread")
-    before, found = numba.get_num_threads(), []
-    for n in (1, 2, 2):
-        numba.set_num_threads(n)
-        found.append(models.BPR(n_factors=9, n_epochs=6, seed=7).fit(parts[0], parts[1]))
-    numba.set_num_threads(before)
-    for other in found[1:]:
-        np.testing.assert_array_equal(found[0].user_factors_, other.user_factors_)
-        np.testing.assert_array_equal(found[0].item_rows_, other.item_rows_)
-        for column in ("loss", "auc_train", "auc_valid"):
-            assert found[0].training_log_[column].tolist() == other.training_log_[column].tolist()
-    another = models.BPR(n_factors=9, n_epochs=6, seed=8).fit(parts[0])
-    assert (found[0].item_rows_ != another.item_rows_).mean() > 0.9
-
-
-def test_a_longer_run_begins_with_the_shorter_one(parts):
-    short, long = (models.BPR(n_factors=4, n_epochs=n).fit(parts[0]) for n in (3, 6))
-    assert long.training_log_["loss"].tolist()[:3] == short.training_log_["loss"].tolist()
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"n_factors": 0}, "n_factors is 0"),
-        ({"n_epochs": 0}, "n_epochs is 0"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
-        ({"reg": -0.1}, "reg is -0.1"),
-        ({"reg": float("nan")}, "reg is nan"),
-        ({"learning_rate": 1e4}, "learning_rate 10000.0 is too large"),
-    ],
-)
-def test_parameters_without_sense_are_refused(params, message, parts):
-    with pytest.raises(RecsysError, match=message):
-        models.BPR(**params).fit(parts[0])
 
 
 # ---- strangers

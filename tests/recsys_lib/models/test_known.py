@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import datasets, io, models, splits
-from recsys_lib.errors import DataError, NotFittedError, RecsysError, UnknownIdError
+from recsys_lib import datasets, models, splits
+from recsys_lib.errors import DataError, RecsysError, UnknownIdError
 from recsys_lib.evaluation import evaluate
-from recsys_lib.models.known import IdIndex, KnownRatings, merged
+from recsys_lib.models.known import IdIndex, KnownRatings
 from recsys_lib.ratings import CSR, Ratings
 
 ALS_FAMILY = {
@@ -20,18 +20,6 @@ ALS_FAMILY = {
     "GenreALS": lambda: models.GenreALS(n_factors=6, n_epochs=4),
     "GenreALS with popularity": lambda: models.GenreALS(n_factors=6, n_epochs=4, popularity=30.0),
 }
-OTHERS = {
-    "BPR": lambda: models.BPR(n_factors=6, n_epochs=4),
-    "Popularity": models.Popularity,
-    "PureSVD": lambda: models.PureSVD(n_factors=6),
-    "EASE": lambda: models.EASE(lam=20.0),
-    "AutoEncoder": lambda: models.AutoEncoder((16, 8), n_epochs=2),
-    "TwoTower": lambda: models.TwoTower(6, 6, (8,), n_epochs=2),
-    "TwoTowerRegressor": lambda: models.TwoTowerRegressor(6, 6, (8,), n_epochs=2),
-    "ImplicitALS": lambda: models.ImplicitALS(n_factors=6, n_epochs=4),
-    "BayesianALS": lambda: models.BayesianALS(n_factors=4, n_samples=4, n_burn=2),
-}
-ALL = ALS_FAMILY | OTHERS
 NEW_USER, NEW_ITEM = 10**6, 10**7
 
 
@@ -81,19 +69,6 @@ def assert_same_state(one, two):
 
 
 # ---- users
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_an_updated_user_is_a_folded_in_one_to_the_bit(name, data, parts):
-    train, later = parts
-    model = ALL[name]().fit(train, items=data.items)
-    whole = splits.merge(train, later)
-    everyone = np.arange(train.n_users)
-    expected = model.user_vectors(whole.by_user.take(everyone))  # all at once, on all threads
-    for user in everyone:
-        model.partial_fit_users(train.user_ids[user], given_by(later, user))
-    np.testing.assert_array_equal(model.vectors(everyone), expected)
-    assert_rated(model, whole)
 
 
 def assert_rated(model, ratings):
@@ -248,30 +223,7 @@ def test_the_popularity_level_follows_the_count(data, parts):
     )
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_models_that_cannot_update_an_item_say_so(name, data, parts):
-    model = OTHERS[name]().fit(parts[0], items=data.items)
-    before = state(model)
-    for item in (parts[0].item_ids[0], NEW_ITEM):
-        with pytest.raises(RecsysError, match=f"{name} cannot take in the ratings of one item"):
-            model.partial_fit_items(item, {parts[0].user_ids[0]: 4.0})
-    assert_same_state(state(model), before)
-
-
 # ---- both
-
-
-def test_the_two_sides_see_the_same_ratings(model, parts):
-    train = parts[0]
-    user, item = 5, 9
-    u, i = train.user_ids[user].item(), train.item_ids[item].item()
-    model.partial_fit_users(u, {i: 1.0})
-    users, values = model._known.of_item(item)
-    assert values[users == user].tolist() == [1.0]
-    model.partial_fit_items(i, {u: 5.0})
-    items, values = model._known.of_user(user)
-    assert values[items == item].tolist() == [5.0]
-    assert (np.diff(items) > 0).all()
 
 
 def test_the_order_of_updates_does_not_matter_to_the_same_final_data(data, parts):
@@ -287,16 +239,6 @@ def test_the_order_of_updates_does_not_matter_to_the_same_final_data(data, parts
             model.partial_fit_items(item, {})
         states.append(state(model))
     assert_same_state(*states)
-
-
-def test_of_a_pair_rated_again_the_last_rating_counts(model, parts):
-    train = parts[0]
-    user = train.user_ids[0].item()
-    item = next(iter(given_by(train, 0)))
-    for value in (1.0, 5.0, 2.5):
-        model.partial_fit_users(user, {item: value})
-    expected = model.user_vectors(model.as_ratings({**given_by(train, 0), item: 2.5}))[0]
-    np.testing.assert_array_equal(model.user_rows_[0], expected)
 
 
 BAD = {
@@ -333,49 +275,6 @@ def test_a_fold_in_that_fails_leaves_no_trace(model, parts, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             model.partial_fit_users(NEW_USER, {parts[0].item_ids[0]: 3.0})
     assert_same_state(state(model), before)
-
-
-def test_updates_before_fit_and_of_nothing(model):
-    for call in (
-        models.ALS().partial_fit_users,
-        models.ALS().partial_fit_items,
-        models.GenreALS().partial_fit_items,
-    ):
-        with pytest.raises(NotFittedError):
-            call(1, {})
-    with pytest.raises(NotFittedError):
-        models.ALS().copy()
-    n_users, n_items = len(model.user_ids_), len(model.item_ids_)
-    model.partial_fit_users(NEW_USER, {}).partial_fit_items(NEW_ITEM, {})
-    assert len(model.user_rows_) == n_users + 1 and len(model.item_rows_) == n_items + 1
-    assert (model.user_rows_[-1] == 0).all()
-    assert model.predict(NEW_USER, NEW_ITEM).shape == (1,)
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_copy_goes_its_own_way(name, data, parts):
-    model = ALL[name]().fit(parts[0], items=data.items)
-    model.partial_fit_users(NEW_USER, {parts[0].item_ids[0]: 3.0})
-    before = state(model)
-    twin = model.copy()
-    twin.partial_fit_users(NEW_USER + 1, {parts[0].item_ids[0]: 1.0})
-    twin.partial_fit_users(NEW_USER, {parts[0].item_ids[1]: 1.0})
-    twin.partial_fit_users(parts[0].user_ids[0], {parts[0].item_ids[0]: 1.0})
-    if name in ALS_FAMILY:
-        twin.partial_fit_items(NEW_ITEM, {NEW_USER: 2.0})
-    assert_same_state(state(model), before)
-    model.partial_fit_users(NEW_USER + 2, {parts[0].item_ids[0]: 5.0})
-    assert twin.user_ids_[-1] == NEW_USER + 1 and model.user_ids_[-1] == NEW_USER + 2
-
-
-def test_fitting_again_forgets_the_updates(data, parts):
-    model = ALS_FAMILY["ALS"]().fit(parts[0])
-    fresh = state(model)
-    model.partial_fit_users(NEW_USER, {}).partial_fit_items(NEW_ITEM, {NEW_USER: 4.0})
-    model.fit(parts[0])
-    assert_same_state(state(model), fresh)
-    model.partial_fit_users(NEW_USER, {})
-    assert len(model.user_ids_) == len(model.user_rows_) == parts[0].n_users + 1
 
 
 def test_an_evaluation_goes_on_after_new_users(data, parts):
@@ -445,19 +344,6 @@ def test_ids_find_the_first_and_the_later():
     assert ids.find([7]) == -1
 
 
-def test_merged_rows_against_a_dictionary():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        rows = []
-        for size in rng.integers(0, 6, 2):
-            columns = np.sort(rng.choice(8, size, replace=False)).astype(np.int32)
-            rows.append((columns, rng.random(size).astype(np.float32)))
-        expected = {**dict(zip(*rows[0], strict=True)), **dict(zip(*rows[1], strict=True))}
-        columns, values = merged(*rows)
-        assert columns.tolist() == sorted(expected)
-        assert values.tolist() == [expected[c] for c in sorted(expected)]
-
-
 def test_known_ratings_against_a_dictionary():
     """Random adds, in any order, and every way to read."""
     rng = np.random.default_rng(1)
@@ -484,12 +370,3 @@ def test_known_ratings_against_a_dictionary():
             expected = sorted((u, r) for (u, j), r in table.items() if j == i)
             assert list(zip(*map(list, known.of_item(i)), strict=True)) == expected
     assert known.everything(9).indptr[-1] == len(table)
-
-
-def test_saved_parts_are_arrays_of_a_file(model, parts, tmp_path):
-    """After updates a file holds every rating once, in the form of a fresh fit."""
-    model.partial_fit_users(NEW_USER, {parts[0].item_ids[3]: 4.0})
-    model.save(tmp_path / "m")
-    arrays, _ = io.load_arrays(tmp_path / "m")
-    assert arrays["known.indptr"][-1] == len(parts[0]) + 1 == len(arrays["known.values"])
-    assert arrays["known.indices"][-1] == 3
