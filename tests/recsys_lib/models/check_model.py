@@ -211,7 +211,11 @@ def check_read_only_arrays(make):
     expected = fit(make, ratings, items)
     for array in (*ratings.by_user, *ratings.by_item, ratings.user_ids, ratings.item_ids):
         array.flags.writeable = False
-    assert_same(fit(make, ratings, items), expected, ratings)
+    model = fit(make, ratings, items)
+    assert_same(model, expected, ratings)
+    model.partial_fit_users(0, {1: 2.0}).partial_fit_users(STRANGE, {1: 2.0})
+    if not cannot_take_in_items(model):
+        model.partial_fit_items(1, {0: 3.0}).partial_fit_items(STRANGE, {0: 3.0})
 
 
 def check_ids_are_only_names(make):

@@ -8,6 +8,7 @@ from recsys_lib.errors import DataError
 from recsys_lib.kernels import als
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.ratings import CSR, Ratings
+from tests.recsys_lib.models.check_model import check_threads_change_no_bit
 
 PENALTY = 1.3
 
@@ -71,28 +72,6 @@ def test_half_step_equals_a_dense_solver_over_every_pair(n_factors, dtype, toler
         assert losses[u] == pytest.approx(loss, rel=10 * tolerance)
 
 
-def test_the_gradient_vanishes_at_a_half_step():
-    """The derivative of the written-out objective, by every number of the rows just solved."""
-    pairs = small()
-    items, item_penalties = random_rows(31, 4, 1), np.full(31, PENALTY)
-    user_penalties = PENALTY * pairs.by_user.counts**0.5
-    users, losses = half_step(pairs.by_user, items, user_penalties)
-    whole = objective(pairs, users, items, user_penalties, item_penalties)
-    own = user_penalties @ (users**2).sum(1) + item_penalties @ (items**2).sum(1)
-    assert 0.5 * (losses.sum() + own) == pytest.approx(whole, rel=1e-12)
-    target, confidence = dense(pairs)
-    gradient = (confidence * (users @ items.T - target)) @ items + user_penalties[:, None] * users
-    np.testing.assert_allclose(gradient, 0, atol=1e-10)
-    step = 1e-6  # the gradient as written is that of the objective as written
-    moved = [users.copy(), users.copy()]
-    moved[0][5, 2] += 0.1 + step
-    moved[1][5, 2] += 0.1 - step
-    up, down = (objective(pairs, side, items, user_penalties, item_penalties) for side in moved)
-    users[5, 2] += 0.1
-    gradient = (confidence * (users @ items.T - target)) @ items + user_penalties[:, None] * users
-    assert (up - down) / (2 * step) == pytest.approx(gradient[5, 2], rel=1e-5)
-
-
 def test_conjugate_gradient_of_k_steps_is_exact():
     """In exact arithmetic K steps solve K unknowns; fewer leave a residual, told by the loss."""
     pairs, size = small(), 6
@@ -131,6 +110,10 @@ def test_the_gram_matrix(n):
     rows = random_rows(n, 19, n, np.float32)
     expected = rows.astype(float).T @ rows.astype(float)
     np.testing.assert_allclose(kernels.gram_of(rows), expected, rtol=2e-5, atol=2e-5 * n**0.5)
+
+
+def test_the_same_bits_at_any_thread_count_by_conjugate_gradient(small):
+    check_threads_change_no_bit(lambda **params: small("ImplicitALS", solver="cg", **params))
 
 
 # ---- the model

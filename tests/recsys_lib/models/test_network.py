@@ -11,7 +11,6 @@ from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import network
 from recsys_lib.models.base import some_of
-from recsys_lib.ratings import CSR
 
 NETWORKS = ["AutoEncoder", "TwoTower", "TwoTowerRegressor"]
 
@@ -104,31 +103,3 @@ except Exception as error:
     assert lists == expected
     told = "RecsysError TwoTowerRegressor is trained by PyTorch, which is not installed"
     assert error.startswith(told)
-
-
-def test_a_product_of_rows_has_the_same_bits_alone_and_among_others():
-    rng = np.random.default_rng(1)
-    rows, weights = (rng.normal(size=s).astype(np.float32) for s in ((40, 9), (9, 5)))
-    rows[rng.random(rows.shape) < 0.5] = 0
-    found = network.product(rows, weights)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, rows.astype(float) @ weights, atol=1e-5)
-    indptr = np.concatenate([[0], np.cumsum((rows != 0).sum(1))])
-    sparse = CSR(indptr, np.nonzero(rows)[1].astype(np.int32), rows[rows != 0])
-    np.testing.assert_array_equal(network.product(sparse, weights), found)
-    np.testing.assert_array_equal(network.product(rows[7:8], weights)[0], found[7])
-
-
-def test_layers_and_their_twin():
-    sizes = [5, 4, 3, 6]
-    net = network.layers(sizes)
-    with torch.no_grad():  # biases begin at zero, where a mistake would not show
-        for layer in net[::2]:
-            layer.bias.uniform_(-1, 1)
-    rows = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
-    found = rows.numpy()
-    for n, (weights, biases) in enumerate(
-        network.unflattened(network.flattened(net.parameters()), sizes)
-    ):
-        found = network.product(np.tanh(found) if n else found, weights) + biases
-    np.testing.assert_allclose(found, net(rows).detach(), atol=1e-5)
