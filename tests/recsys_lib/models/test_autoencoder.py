@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from recsys_lib import datasets, evaluation, models, splits
+from recsys_lib import datasets, models, splits
 from recsys_lib.models.autoencoder import LOSSES, popularity_scores
 
 
@@ -106,24 +106,3 @@ def test_what_serves_is_what_was_trained(hidden, parts):
         np.testing.assert_allclose(
             own[:, :-1], np.tanh(dense @ model.input_rows_ + model.inner_), atol=1e-5
         )
-
-
-@pytest.mark.parametrize("kind", LOSSES)
-def test_the_loss_falls_and_the_lists_beat_popularity(kind):
-    data = datasets.load("synthetic", n_users=1200, n_items=400, n_ratings=60_000, seed=5)
-    train, _, test, known = splits.strong_generalisation(data.ratings, seed=0)
-    parts = train, None, None
-    model = fit(parts, loss=kind, hidden=(64, 32), n_epochs=20, learning_rate=3e-3)
-    assert model.training_log_["loss"].iloc[-1] < 0.95 * model.training_log_["loss"].iloc[0]
-    scores = {
-        type(one).__name__: evaluation.evaluate(one, train, test, ["ndcg@10"], test_input=known)
-        for one in (model, models.Popularity().fit(train))
-    }
-    assert scores["AutoEncoder"]["ndcg@10"] > 1.4 * scores["Popularity"]["ndcg@10"]
-
-
-def test_what_was_measured_is_what_is_kept(parts):
-    train, valid, _ = parts
-    model = fit(parts, hidden=(64, 32), n_epochs=60, learning_rate=1e-2, patience=2)
-    report = evaluation.evaluate(model, train, valid, ["ndcg@10"])
-    assert report["ndcg@10"] == pytest.approx(model.training_log_["ndcg_valid"].max(), rel=1e-6)

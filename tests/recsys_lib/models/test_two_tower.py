@@ -31,11 +31,6 @@ def make_regressor(**params):
     return models.TwoTowerRegressor(**{**defaults, **params})
 
 
-def fit(parts, data, model=None, **options):
-    train, valid, _ = parts
-    return (model or make()).fit(train, valid, items=data.items, **options)
-
-
 def tastes(n_users=200, n_items=120, seed=0):
     """Return ratings in which group and genre decide, and tables of users and of items that tell.
 
@@ -183,16 +178,6 @@ def test_what_serves_is_what_was_trained():
     assert model.feature_names_ == [f"group: {name}" for name in "wxyz"]
 
 
-def test_it_beats_popularity(data, parts):
-    train, _, test = parts
-    model = fit(parts, data, make(n_factors=16, width=16, n_epochs=40, learning_rate=0.01))
-    scores = {
-        type(one).__name__: evaluation.evaluate(one, train, test, ["ndcg@10"])
-        for one in (model, models.Popularity().fit(train))
-    }
-    assert scores["TwoTower"]["ndcg@10"] > scores["Popularity"]["ndcg@10"]
-
-
 def test_cold_items_are_found_by_their_content():
     """Items that nobody rated: their genre tells whom they are for, an id alone does not."""
     ratings, items, _, group, genre = tastes()
@@ -224,30 +209,11 @@ def test_features_speak_for_a_user_without_history():
 # ---- values
 
 
-def test_the_regressor_predicts_and_knows_its_error(data):
-    train, valid, test = splits.random(data.ratings, seed=0)
-    model = make_regressor(n_epochs=15, learning_rate=3e-3).fit(train, valid, items=data.items)
-    report = evaluation.evaluate(model, train, test, ["rmse", "mae", "r2"])
-    assert report["r2"] > 0.1  # 0: the mean for all
-    frame = valid.to_frame()
-    guess = model.predict(frame["user_id"], frame["item_id"])
-    assert guess.dtype == np.float32
-    error = np.sqrt(((guess - frame["rating"]) ** 2).mean())
-    assert error == pytest.approx(model.training_log_["rmse_valid"].min(), rel=1e-5)
-    best = model.recommend(frame["user_id"][0], n=1)
-    predicted = model.predict(frame["user_id"][0], best["item_id"])
-    assert predicted[0] == pytest.approx(min(best["score"][0], 5.0), abs=1e-4)
-
-
-def test_the_regressor_predicts_for_strangers_and_is_saved(data, tmp_path):
+def test_the_regressor_predicts_for_strangers(data):
     train, _, test, known = splits.strong_generalisation(data.ratings, seed=0)
     model = make_regressor(n_epochs=10, learning_rate=3e-3).fit(train, items=data.items)
-    report = evaluation.evaluate(model, train, test, ["rmse", "r2"], test_input=known)
-    assert report["r2"] > 0.05
-    model.save(tmp_path / "m")
-    again = models.load(tmp_path / "m")
-    users, items = train.user_ids[:40], train.item_ids[:40]
-    np.testing.assert_array_equal(again.predict(users, items), model.predict(users, items))
+    report = evaluation.evaluate(model, train, test, ["r2"], test_input=known)
+    assert report["r2"] > 0.05  # 0: the mean for all
 
 
 def test_an_odd_value_does_not_drown_a_history():
