@@ -122,11 +122,11 @@ class GenreALS(ALS):
             level", each genre, and "the film itself"; they add up to the (unclipped) prediction.
         """
         self.check_fitted()
-        if isinstance(user, Mapping):
+        if isinstance(user, Mapping | pd.Series):
             row = self.user_vectors(self.as_ratings(user))[0]
         else:
-            row = self.user_rows_[self.user_index.positions(user)[0]]
-        item = self.item_index.positions(item_id)[0]
+            row = self.user_rows_[self.user_index.position(user)]
+        item = self.item_index.position(item_id)
         mine = slice(self.feature_indptr_[item], self.feature_indptr_[item + 1])
         features, shares = self.feature_indices_[mine], self.feature_values_[mine]
         taste = np.append(row[:-1], np.float32(1)).astype(np.float64)
