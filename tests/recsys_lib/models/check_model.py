@@ -291,7 +291,7 @@ def check_a_resumed_run_is_one_that_was_never_stopped(make, tmp_path):
         make().fit(train, valid, callback=interrupt_after(2), **how)
     again = make(**longer).fit(train, valid, resume=True, **how)
     assert_same(again, whole, ratings)
-    logs = [training.read_log(tmp_path / name) for name in ("whole", "run")]
+    logs = [pd.read_json(tmp_path / name / training.LOG, lines=True) for name in ("whole", "run")]
     for log in (*logs[1:], again.training_log_):
         pd.testing.assert_frame_equal(*(x.drop(columns="seconds") for x in (log, logs[0])))
 
