@@ -15,11 +15,13 @@ if not find_spec("pyspark"):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs the built site, a browser or a kernel, before any are left out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as slow what needs the built site, a browser or a kernel; leave out what is long."""
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in SLOW):
             item.add_marker("slow")
+    if "long" not in config.option.markexpr:
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture(scope="session")
