@@ -13,7 +13,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.parameters import above, at_least
+from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.models.sampler import NOISE_RATINGS, Noise, Side
 from recsys_lib.ratings import CSR, Ratings
 
@@ -65,33 +65,21 @@ class BayesianALS(RatingModel):
     (noise by user).
     """
 
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_draws_": ("n_users", "S", "K + 1"),
-        "item_draws_": ("n_items", "S", "K + 1"),
-        "item_means_": ("n_items", "S", "K + 1"),
-        "user_variances_": ("n_users",),
-        "prior_means_": ("S", "K + 1"),
-        "prior_precisions_": ("S", "K + 1", "K + 1"),
-        "noise_variances_": ("S",),
-    }
     ends_in_bias: ClassVar[bool] = True
-    _derived: ClassVar[tuple[str, ...]] = (
-        "prior_means_", "prior_precisions_", "noise_variances_",
-    )  # fmt: skip
 
     n_factors: int = at_least(0, 32)
     n_samples: int = above(0, 60)
     n_burn: int = at_least(0, 20)
     seed: int = at_least(0, 0)
 
-    user_draws_: np.ndarray = field(init=False)
-    item_draws_: np.ndarray = field(init=False)
-    item_means_: np.ndarray = field(init=False)
-    user_variances_: np.ndarray = field(init=False)
+    user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
+    item_draws_: np.ndarray = learnt("n_items", "S", "K + 1")
+    item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
+    user_variances_: np.ndarray = learnt("n_users")
     feature_names_: list[str] = field(init=False)
-    prior_means_: np.ndarray = field(init=False)
-    prior_precisions_: np.ndarray = field(init=False)
-    noise_variances_: np.ndarray = field(init=False)
+    prior_means_: np.ndarray = learnt("S", "K + 1", derived=True)
+    prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
+    noise_variances_: np.ndarray = learnt("S", derived=True)
 
     @property
     def n_epochs(self) -> int:  # type: ignore[override]

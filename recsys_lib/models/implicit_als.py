@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.models.base import ImplicitFeedbackModel
 from recsys_lib.models.known import by_length
-from recsys_lib.models.parameters import above, at_least, number, one_of
+from recsys_lib.models.parameters import above, at_least, learnt, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
@@ -63,13 +63,7 @@ class ImplicitALS(ImplicitFeedbackModel):
         "alpha": FloatDistribution(1.0, 40.0, log=True),
         "tau": FloatDistribution(1.0, 100.0, log=True),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_factors_": ("n_users", "K"),
-        "item_factors_": ("n_items", "K"),
-        "gram_": ("K", "K"),
-    }
     _stored: ClassVar[str | None] = "user_factors_"
-    _derived: ClassVar[tuple[str, ...]] = ("gram_",)
 
     n_factors: int = above(0, 64)
     alpha: float = at_least(0, 10.0)
@@ -80,9 +74,9 @@ class ImplicitALS(ImplicitFeedbackModel):
     n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)
-    user_factors_: np.ndarray = field(init=False)
-    item_factors_: np.ndarray = field(init=False)
-    gram_: np.ndarray = field(init=False)
+    user_factors_: np.ndarray = learnt("n_users", "K")
+    item_factors_: np.ndarray = learnt("n_items", "K")
+    gram_: np.ndarray = learnt("K", "K", derived=True)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         likes = Ratings(train.user_ids, train.item_ids, self._weighted(self.likes_of(train)))
