@@ -64,7 +64,7 @@ class EASE(ImplicitFeedbackModel):
                 f"EASE holds items x items, and {train.n_items:,} items would take "
                 f"{16 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
             )
-        self.item_weights_ = np.zeros((train.n_items, train.n_items), np.float32)
+        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         likes = self.likes_of(train)

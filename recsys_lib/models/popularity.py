@@ -37,7 +37,7 @@ class Popularity(ImplicitFeedbackModel):
     item_scores_: np.ndarray = learnt("n_items")
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        self.item_scores_ = np.zeros(train.n_items, np.float32)
+        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         if self.by == "count":

@@ -58,8 +58,7 @@ class PureSVD(ImplicitFeedbackModel):
                 f"n_factors is {self.n_factors!r}; of {train.n_users} users and {train.n_items} "
                 f"items it is 1 to {most}"
             )
-        self.item_factors_ = np.zeros((train.n_items, self.n_factors), np.float32)
-        self.singular_values_ = np.zeros(self.n_factors, np.float32)
+        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         likes = as_scipy(self.likes_of(train), train.n_items)
