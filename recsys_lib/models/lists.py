@@ -82,7 +82,7 @@ class Lists(Fitted):
         if exclude is not None:
             exclude.check("exclude", m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
-        catalogue = self.item_vectors()
+        catalogue = self._catalogue()
         for start in range(0, m, self._users_at_a_time):
             part = np.arange(start, min(start + self._users_at_a_time, m))
             some = who.take(part) if isinstance(who, CSR) else who[part]
@@ -92,6 +92,10 @@ class Lists(Fitted):
                 skip = some if isinstance(some, CSR) else self._known.take(some)
             items[part], scores[part] = self._top(self.vectors(some), catalogue, n, skip)
         return items, scores
+
+    def _catalogue(self) -> Any:
+        """Return what `_top` multiplies users' vectors by: a row an item."""
+        return self.item_vectors()
 
     def _top(
         self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
