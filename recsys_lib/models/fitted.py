@@ -82,7 +82,7 @@ class Fitted(Parameters):
                 f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
                 "to rating, such as {1: 4.5}"
             )
-        low, high = np.float32(self.scale_)  # as ratings are stored
+        low, high = map(np.float32, self.scale_)  # as ratings are stored
         for one, rating in ratings.items():
             fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
             if not (fits and low <= np.float32(rating) <= high):
