@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -114,6 +115,17 @@ class ItemKNN(ImplicitFeedbackModel):
                 "ItemKNN for lists, and leave out auc and candidates='test'"
             )
         return self._catalogue().toarray()
+
+    def similar_items(
+        self, item_id: Hashable, n: int = 10, *, candidates: Any = None, exclude: Any = None
+    ) -> pd.DataFrame:
+        """Return the items that have this one among their nearest, by their s_ij; see `Lists`."""
+        self.check_fitted()
+        liked = {self.item_ids_[self.item_index.position(item_id)]: self.scale_[1]}
+        listed = self.recommend_for(liked, n, candidates=candidates, exclude=exclude)
+        if not (listed["score"] > 0).any():
+            raise RecsysError(f"nothing is known of item {item_id!r}: no item is near it")
+        return listed[listed["score"] > 0]
 
     def _catalogue(self) -> csr_matrix:
         n = len(self.item_ids_)

@@ -54,3 +54,13 @@ def test_lists_need_no_dense_square_and_auc_says_that_it_does(parts, monkeypatch
     assert found["ndcg@10"] == expected["ndcg@10"]
     with pytest.raises(RecsysError, match="leave out auc"):
         evaluation.evaluate(model, train, test, metrics=["auc"])
+
+
+def test_similar_items_are_those_that_have_it_among_their_nearest(parts):
+    model = models.ItemKNN(20, threshold=LIKED).fit(parts[0])
+    square = model.item_vectors()
+    for item in (0, 5, 17):
+        alike = model.similar_items(model.item_ids_[item], n=10_000)
+        found = dict(zip(model.item_index.positions(alike["item_id"]), alike["score"], strict=True))
+        assert found == {i: s for i, s in enumerate(square[:, item]) if s > 0}
+        assert alike["score"].is_monotonic_decreasing
