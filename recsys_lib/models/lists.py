@@ -280,7 +280,7 @@ def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:
     listed = np.arange(len(index), dtype=np.int32)
     if candidates is not None and len(listed := np.unique(places(candidates))) == 0:
         raise DataError("candidates holds no item; leave it out to rank the whole catalogue")
-    return listed if exclude is None else np.setdiff1d(listed, places(exclude))
+    return listed if exclude is None else listed[~np.isin(listed, places(exclude))]
 
 
 def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
