@@ -13,8 +13,6 @@ WIDE = 18  # functions of more parameters than that: fewer is better, more is no
 PUBLIC = {"_asdict", "_replace", "_fields", "_jsc", "_jvm"}
 # Tests of what is no module of its own: a contract, or what several modules do together.
 TOGETHER = {
-    "recsys_lib/test_protocols.py",
-    "recsys_lib/test_reproduce.py",
     "recsys_lib/models/test_check_model.py",
     "recsys_lib/models/test_linear_models.py",
     "recsys_lib/spark/test_checkpoints.py",

@@ -66,14 +66,6 @@ class GenreALS(ALS):
         """The genres' biases, (n_genres,)."""
         return self.genre_rows_[:, -1]
 
-    @property
-    def item_genres_(self) -> np.ndarray:
-        """Which item has which genre, (n_items, n_genres) bool."""
-        flags = np.zeros((len(self.item_ids_), len(self.feature_names_)), bool)
-        rows = np.repeat(np.arange(len(flags)), np.diff(self.feature_indptr_))
-        flags[rows, self.feature_indices_] = True
-        return flags[:, : len(self.genre_names_)]
-
     def _item_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
     ) -> tuple[Features, np.ndarray]:
