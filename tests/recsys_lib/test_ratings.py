@@ -219,6 +219,8 @@ def test_a_sparse_matrix_of_scipy_becomes_ratings(form):
         pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame())
     assert Ratings.from_scipy(matrix).scale == (1.25, 3.5)
     assert Ratings.from_scipy(matrix > 0).to_frame()["rating"].eq(1).all()
+    zero = Ratings.from_scipy(coo([1, 0]), scale=(0, 1))
+    assert zero.to_frame()["rating"].tolist() == [1, 0]
 
 
 def coo(values, users=(0, 1), items=(2, 0)):
@@ -245,10 +247,6 @@ def coo(values, users=(0, 1), items=(2, 0)):
 def test_a_matrix_that_cannot_be_ratings_is_refused(matrix, more, says):
     with pytest.raises(DataError, match=says):
         Ratings.from_scipy(matrix, **more)
-
-
-def test_zeros_are_ratings_where_the_scale_has_them():
-    assert Ratings.from_scipy(coo([1, 0]), scale=(0, 1)).to_frame()["rating"].tolist() == [1, 0]
 
 
 def test_a_table_without_ratings_says_who_has_what():

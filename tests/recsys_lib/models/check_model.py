@@ -339,11 +339,6 @@ def check_wrong_containers_are_refused(make):
         for call in (model.recommend_for, lambda rated: model.partial_fit_users(0, rated)):
             with pytest.raises(DataError, match=f"{stars}"):
                 call({1: stars})
-
-
-def check_one_id_is_asked_for(make):
-    ratings, items = table()
-    model = fit(make, ratings, items)
     for call in (model.similar_items, model.similar_users):
         for ids in ([1, 2], []):
             with pytest.raises(RecsysError, match=r"one (user|item) id is asked for"):
