@@ -271,7 +271,10 @@ def _check_parts(
     model: Recommender, train: Ratings, test: Ratings, test_input: Ratings | None
 ) -> None:
     model.check_fitted()
-    for name, part in (("test", test), ("test_input", test_input)):
+    for name, part in (("train", train), ("test", test), ("test_input", test_input)):
+        if part is not None and not isinstance(part, Ratings):
+            told = f"{name} is {type(part).__name__}, not Ratings"
+            raise RecsysError(f"{told}; build one with Ratings.from_frame")
         if part is not None and not train.same_universe(part):
             raise RecsysError(
                 f"train and {name} number other users or items; take both from one split"

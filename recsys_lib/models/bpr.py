@@ -136,7 +136,7 @@ class BPR(ImplicitFeedbackModel):
         """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps with fixed items."""
         liked = self.liked(ratings)
         rows = np.zeros((len(ratings.indptr) - 1, self.n_factors), np.float32)
-        seeds = np.full(len(rows), self.seed, np.uint64)
+        seeds = np.full(len(rows), self.seed % 2**64, np.uint64)
         kernels.fold_in(
             ratings.indptr, ratings.indices, liked.indptr, liked.indices,
             self.item_rows_, np.float32(self.learning_rate), np.float32(self.reg),
