@@ -42,7 +42,9 @@ class GivenLists(Recommender):
                 told = f"{says} item {train.item_ids[item]} ({np.sum(wrong)} such rows)"
                 raise DataError(f"the list of user {train.user_ids[user]}: {told}")
 
-    def rank(self, who: Any, n: int, exclude: CSR | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def rank(
+        self, who: Any, n: int, exclude: Any = None, candidates: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the first `n` items (m, n) int32 of users' lists, by index; scores are all 0."""
         if isinstance(who, CSR):
             raise RecsysError("lists are of users by id: pass what is known of them as train")

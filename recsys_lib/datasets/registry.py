@@ -99,16 +99,6 @@ RATINGS: dict[str, dict[str, int]] = {
 NAMES = frozenset(("auto", *RELEASES, *RATINGS, *WATCHES))
 
 
-def sizes() -> list[dict[str, int]]:
-    """Return how many ratings each data set has, by name; each dict holds data of one kind."""
-    watches = {name: asked["n_watches"] for name, asked in WATCHES.items()}
-    return [
-        {name: RELEASES[name].n_ratings for name in _MOVIELENS},
-        {name: asked["n_ratings"] for name, asked in RATINGS.items()},
-        {"kuairec": RELEASES["kuairec"].n_ratings, **watches},
-    ]
-
-
 def check(name: str) -> str:
     """Return `name` if there is such a data set.
 

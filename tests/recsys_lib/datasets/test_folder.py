@@ -142,7 +142,7 @@ PAIR = {"ratings": "user,item\n1,1\n"}
         ({**PAIR, "items": "id\n2\n"}, "no item is rated.*'2'.*'1'"),
         ({**PAIR, "items": "id,a\n1,x\n2,y\n1,z"}, "items.csv, row 4: id is '1'"),
         ({"items": "id\n1\n"}, "no ratings.csv and no ratings.parquet; it holds items.csv"),
-        ({"ratings": "user,item,stars\n1,1,6\n", "toml": "scale = [1, 5]"}, "'6', no number"),
+        ({"ratings": "user,item,stars\n1,1,6\n", "toml": "scale = [1, 5]"}, "no number from 1"),
         ({**PAIR, "toml": "scale = [5, 1]"}, r"scale = \[5, 1\] has no mean"),
         ({**PAIR, "toml": "colums = 3"}, "colums = 3 has no meaning.*scale ="),
         ({**PAIR, "toml": "name = 'ml-1m'"}, "'ml-1m' is what a published"),
