@@ -65,32 +65,33 @@ def read(path: Path) -> Dataset:
     """Read a folder; a `DataError` names the file and, of a bad row, its number and column.
 
     Ids that are whole numbers throughout become integers, all others are text. Without a column of
-    ratings each row is a 1, on a scale from 0 to 1. Times are seconds since 1970 (or milli-, micro-
-    or nanoseconds: their size tells), ISO dates or datetimes. Rated items that the table of items
-    lacks are added to it; an item without a title has its id.
+    ratings each row is a 1. Times are seconds since 1970 (or milli-, micro- or nanoseconds: their
+    size tells), ISO dates or datetimes. Rated items that the table of items lacks are added to it;
+    an item without a title has its id.
     """
     if not path.is_dir():
         what = "is a file: name its folder" if path.exists() else "is not there"
         raise DataError(f"{path} {what}")
     about = _about(path)
-    name, given, scale = about["name"], about["columns"], about.get("scale")
+    name, given = about["name"], about["columns"]
     for one in (path.name, name):
         if one in registry.NAMES or one.startswith("synthetic"):
-            what = (
-                f"{path}: {one!r} is what a published or simulated data set is called; rename the"
+            raise DataError(
+                f"{path}: {one!r} is what a published or simulated data set is called; rename the "
+                "folder, or load that data set by its name alone"
             )
-            raise DataError(f"{what} folder, or load that data set by its name alone")
     table, described = (_open(path, stem, about.get("separator")) for stem in ("ratings", "items"))
     if table is None:
         here = ", ".join(sorted(one.name for one in path.iterdir())) or "nothing"
         raise DataError(f"{path} holds no ratings.csv and no ratings.parquet; it holds {here}")
     names = table.columns(_OF_RATINGS, given)
-    frame = pd.DataFrame({"user_id": _typed(table.ids(names["user"]))[0], "rating": 1.0})
-    if "rating" in names:
-        frame["rating"] = table.numbers(names["rating"], scale)
+    frame = pd.DataFrame({"user_id": _typed(table.ids(names["user"]))[0]})
+    rating, scale = ("rating", about.get("scale")) if "rating" in names else (None, None)
+    if rating:
+        frame[rating] = table.numbers(names[rating], scale)
     if "timestamp" in names:
         frame["timestamp"] = table.times(names["timestamp"])
-    scale, ids = scale if "rating" in names else (0, 1), [table.ids(names["item"])]
+    ids = [table.ids(names["item"])]
     if described:
         if given.get("item") not in described.texts:  # this column, too, may have another name
             given = {role: column for role, column in given.items() if role != "item"}
@@ -101,16 +102,18 @@ def read(path: Path) -> Dataset:
             told = f"no item is rated: they have ids like {ids[1][0]!r}, the ratings {ids[0][0]!r}"
             refuse(described.where, None, told)
     frame["item_id"], *known = _typed(*ids)
-    ratings = Ratings.from_frame(frame, scale=scale, item_ids=known[0] if known else None)
+    catalogue = known[0] if known else None
+    ratings = Ratings.from_frame(frame, rating=rating, scale=scale, item_ids=catalogue)
     texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
-    info = {key: about.get(key, "") for key in ("licence", "citation", "url")}
-    info |= {"name": name, "source": "folder", "path": str(path)}
+    info = {key: about[key] for key in ("name", "licence", "citation", "url")}
+    info |= {"source": "folder", "path": str(path)}
     return Dataset(name, ratings, _items(texts, names, ratings.item_ids), info=info)
 
 
 def _about(path: Path) -> dict[str, Any]:
-    """Return what ``dataset.toml`` says; a name and a table of columns are there in any case."""
+    """Return what ``dataset.toml`` says; what is always there has a value that says little."""
     about: dict[str, Any] = {"name": path.name, "columns": {}}
+    about |= {"licence": "not told in dataset.toml", "citation": "", "url": ""}
     file = path / "dataset.toml"
     try:
         about |= tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
