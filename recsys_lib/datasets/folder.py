@@ -47,7 +47,13 @@ _VALID: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("name", "licence", "citation", "url"), lambda value: isinstance(value, str)),
     "separator": lambda value: isinstance(value, str) and len(value) == 1,
     "scale": lambda pair: re.fullmatch(r"\[[-.\d]+, [-.\d]+\]", repr(pair)) and pair[0] < pair[1],
-    "columns": lambda value: isinstance(value, dict) and {*value} <= {*_OF_RATINGS, *_OF_ITEMS},
+    "columns": lambda table: (
+        isinstance(table, dict)
+        and all(
+            role in {**_OF_RATINGS, **_OF_ITEMS} and isinstance(name, str)
+            for role, name in table.items()
+        )
+    ),
 }
 _WHOLE = re.compile("0|-?[1-9][0-9]{0,17}|-?[1-8][0-9]{18}")  # fits 64 bits
 _LATEST = 1e11  # seconds since 1970: the year 5138
@@ -142,9 +148,8 @@ class _Table(NamedTuple):
                 able = [given[role]] if given[role] else []
             if (not able and role in ("user", "item")) or len(able) > 1 or not {*able} <= {*there}:
                 guess = " or ".join(map(repr, able)) or "none of the usual names"
-                told = (
-                    f"which column is the {role}? ({guess}) There are {', '.join(map(repr, there))}"
-                )
+                all_of_them = ", ".join(map(repr, there))
+                told = f"which column is the {role}? ({guess}) There are {all_of_them}"
                 refuse(self.where, None, f"{told}; dataset.toml can say {SAYS}")
             if able:
                 found[role] = able[0]
@@ -242,7 +247,7 @@ def _items(texts: pd.DataFrame, names: Mapping[str, str], item_ids: Any) -> pd.D
     for role in ("title", "year", "genres"):
         items[role] = texts[names[role]] if role in names else pd.Series("", ids, dtype="str")
     items["title"] = items["title"].where(items["title"] != "", ids.astype("str"))
-    items["year"] = pd.to_numeric(items["year"].str.extract(r"^(\d{4})")[0]).astype("Int64")
+    items["year"] = pd.to_numeric(items["year"].str.extract("^([0-9]{4})")[0]).astype("Int64")
     for name in texts.columns.difference([*names.values(), *items.columns, "item_id"], sort=False):
         there = texts[name] != ""
         values = pd.to_numeric(texts[name].where(there), errors="coerce")
