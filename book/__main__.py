@@ -77,15 +77,17 @@ def do(args: argparse.Namespace) -> int:
             raise Stop("another `make book` is at work in this folder: wait for its end") from None
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
-    if args.command == "lint":
-        return checks.lint()
-    if args.command == "outputs":
-        return checks.outputs(args.only)
+    if args.command in {"lint", "outputs"}:
+        return checks.lint() if args.command == "lint" else checks.outputs(args.only)
     return checks.spark(args.rest) if args.command == "spark" else checks.test(args.rest)
 
 
 def main(argv: list[str]) -> int:
     """Set up what the command needs, then do it in the project's own environment."""
+    if "--dataset" in argv[:-1]:  # a folder is named as it is from here, and commands run elsewhere
+        at = argv.index("--dataset") + 1
+        if {"/", os.sep} & {*argv[at]}:
+            argv = [*argv[:at], str(Path(argv[at]).expanduser().resolve()), *argv[at + 1 :]]
     args = parse(argv)
     try:
         if args.command == "clean":

@@ -1,6 +1,7 @@
 """From executed chapters to a site: stage the sources, let Jupyter Book build them."""
 
 import shutil
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     options = ["--path-output", str(sources), "-q", *strict]
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    program = BIN / "jupyter-book"
-    quietly([program, "build", sources, *options], "Building the site", "site", env=env)
+    quietly(
+        [BIN / "jupyter-book", "build", sources, *options], "Building the site", "site", env=env
+    )
     stamp.path.unlink(missing_ok=True)
     shutil.rmtree(html, ignore_errors=True)
     (sources / "_build" / "html").rename(html)
@@ -80,11 +82,12 @@ def configuration(results: Results) -> dict[str, Any]:
     settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
     html = settings["html"]
-    used = f"the <code>{results.profile}</code> profile on <code>{results.dataset}</code>"
+    name = escape(Path(results.dataset).name)
+    used = f"the <code>{results.profile}</code> profile on <code>{name}</code>"
     html["extra_footer"] = f"<p>Every number and figure was computed with {used}.</p>"
-    if results.dataset.startswith("synthetic"):
-        html["announcement"] = (
-            "This copy was built on <strong>synthetic data</strong>: "
-            "the films are invented and the ratings simulated."
-        )
+    told = "<strong>synthetic data</strong>: the films are invented and the ratings simulated."
+    if own := Path(results.dataset).is_absolute():
+        told = f"<strong>{name}</strong>, ratings of a reader's own: read its items for the films."
+    if own or results.dataset.startswith("synthetic"):
+        html["announcement"] = f"This copy was built on {told}"
     return settings
