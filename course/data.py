@@ -45,10 +45,10 @@ def having(data: datasets.Dataset, *needs: str) -> datasets.Dataset:
         "genres": bool((data.items["genres"] != "").any()),
         "times": data.ratings.timestamps is not None,
     }
-    lacking = [need for need in needs if not has[need]]
-    if not lacking:
+    lack = " and no ".join(need for need in needs if not has[need])
+    if not lack:
         return data
-    print(f"{data.name} has no {' and no '.join(lacking)}: here they are simulated.")
+    print(f"{data.name} has no {lack}: what follows is computed on simulated data.")
     return datasets.load(SIMULATED)
 
 
