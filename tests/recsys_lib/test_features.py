@@ -139,6 +139,10 @@ def test_of_many_labels_the_most_frequent_are_kept(table, monkeypatch):
 def test_nothing_is_known():
     matrix, names = attributes(None, "user_id", np.arange(3))
     assert matrix.shape == (3, 0) and names == []
+    years = pd.array([None] * 10, "Int64"), pd.array([1994] * 5 + [None] * 5, "Int64")
+    for year, known in zip(years, ([], ["year: 1994"]), strict=True):
+        table = pd.DataFrame({"item_id": np.arange(10), "year": year})
+        assert attributes(table, "item_id", np.arange(10))[1] == known
 
 
 def test_tables_that_are_refused(table):
