@@ -16,7 +16,6 @@ import pandas as pd
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import evaluate
-from recsys_lib.kernels import ranking
 from recsys_lib.models.base import RatingModel, Recommender
 from recsys_lib.ratings import CSR, Ratings
 
@@ -114,15 +113,7 @@ class _Shelf:
         return getattr(self._model, name)
 
     def rank(self, who: np.ndarray, n: int, exclude: CSR) -> tuple[np.ndarray, np.ndarray]:
-        users = self._model.multipliers(self._model.vectors(who))
-        items = self._model.item_vectors()
-        place = np.full(len(items), -1, np.int32)
-        place[self._shelf] = np.arange(len(self._shelf))
-        skip = exclude.select(place[exclude.indices] >= 0)
-        found, scores = ranking.top_n(
-            users, items[self._shelf], skip.indptr, place[skip.indices], n
-        )
-        return np.where(found >= 0, self._shelf[found], np.int32(-1)), scores
+        return self._model.rank(who, n, exclude, self._shelf)
 
 
 def take_in(model: RatingModel, new: Ratings, side: str = "both") -> None:
