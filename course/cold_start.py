@@ -19,8 +19,6 @@ from recsys_lib.evaluation import evaluate
 from recsys_lib.models.base import RatingModel, Recommender
 from recsys_lib.ratings import CSR, Ratings
 
-RELEVANT = 4.0  # the lowest test rating that makes an item relevant
-
 
 def _side(ratings: Ratings, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the items' (or users') ids, how many ratings each has, and whose each rating is."""
@@ -99,7 +97,7 @@ def learning_curve(
         take_in(latest, part.select(np.isin(ids, new.ids)[whose]), new.side)
         if candidates == "newcomers":
             latest = _Shelf(latest, part.item_index(new.ids))
-        rows[n] = evaluate(latest, part, new.test, metrics, relevant=RELEVANT).values
+        rows[n] = evaluate(latest, part, new.test, metrics).values
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("shown")
 
 
