@@ -91,7 +91,7 @@ class Lists(Fitted):
         if exclude is not None:
             exclude.check("exclude", m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
-        catalogue = self.item_vectors()
+        catalogue = self._catalogue()
         few = None if candidates is None or len(candidates) == n_items else candidates
         if few is not None:
             one_row((few, np.zeros(len(few), np.float32))).check("candidates", 1, n_items)
@@ -107,6 +107,10 @@ class Lists(Fitted):
                 skip = among(skip, few)
             items[part], scores[part] = self._top(self.vectors(some), catalogue, n, skip)
         return items if few is None else np.append(few, np.int32(-1))[items], scores
+
+    def _catalogue(self) -> Any:
+        """Return what `_top` multiplies users' vectors by: a row an item."""
+        return self.item_vectors()
 
     def _top(
         self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
