@@ -81,7 +81,7 @@ def configuration(results: Results) -> dict[str, Any]:
     settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
     html = settings["html"]
     used = f"the <code>{results.profile}</code> profile on <code>{results.dataset}</code>"
-    html["extra_footer"] = f"<p>Every number and figure was computed with {used}.</p>"
+    html["extra_footer"] = f"<p>Computed with {used}, unless a page says otherwise.</p>"
     if results.dataset.startswith("synthetic"):
         html["announcement"] = (
             "This copy was built on <strong>synthetic data</strong>: "

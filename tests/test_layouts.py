@@ -12,14 +12,21 @@ from recsys_lib import datasets
 from recsys_lib.datasets import registry
 from tests.recsys_lib.datasets import published
 
-LAYOUTS = ["ml-100k", "ml-1m", "ml-10m", "ml-latest-small"]
+SHORT = "ml-100k"  # of whole stars, and genres as flags; the others take `make test-long`
+LAYOUTS = [SHORT, "ml-1m", "ml-10m", "ml-latest-small"]
 OWN = ["books", "plays"]
 # The chapters, less the one that always simulates its users.
 CHAPTERS = [path.stem for path in runner.chapters() if path.stem != "10-ab-test"]
-# What takes long and does not depend on the data's form.
-LIGHTER = {
+LIGHTER = {  # what takes long in the quick profile and does not depend on the data's form
+    "03-als": {"LONG": [3, 6, 12], "KS": [2, 20], "SGD_EPOCHS": 5},
+    "03b-tuning": {"N_TRIALS": 4, "N_RUNS": 2, "N_SPLITS": 2},
+    "04-genres": {"N_TRIALS": 1, "N_EPOCHS": 5},
+    "05-bpr": {"EPOCHS": [1, 2, 4], "N_TRIALS": 1, "MAX_EPOCHS": 10, "TWIN_STEPS": 1000},
     "06-networks": {"MAX_EPOCHS": 2, "BPR_EPOCHS": 3, "ERROR_EPOCHS": 1, "MOST_WATCHERS": 300},
-    "11-leaderboard": {"CURVE_SHAPE": [300, 200], "SIZES": [10, 40], "CURVE_FACTORS": [4]},
+    "08-newcomers": {"N_DRAWS": 2, "POINTS": 2},
+    "11-leaderboard": {"SPLITS": [0], "CURVE_SHAPE": [300, 200], "SIZES": [10, 40]},
+    "12-how-fast": {"SLOW_ROWS": 20},
+    "a2-metrics": {"N_SEEDS": 2, "N_SPLITS": 2},
 }
 RARE = {"Children": "Children's"}  # a genre that the whole-star releases call otherwise
 
@@ -77,7 +84,10 @@ def table(folder, name):
     return str(folder / name)
 
 
-@pytest.fixture(scope="module", params=[*LAYOUTS, *OWN])
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in (*LAYOUTS[1:], *OWN)]
+
+
+@pytest.fixture(scope="module", params=[SHORT, *LONG])
 def data(request, tmp_path_factory):
     """Return the data set's name, for the chapters, and a folder for what they become."""
     folder = tmp_path_factory.mktemp("layout")
