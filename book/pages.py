@@ -84,7 +84,7 @@ def configuration(results: Results) -> dict[str, Any]:
     html = settings["html"]
     name = escape(Path(results.dataset).name)
     used = f"the <code>{results.profile}</code> profile on <code>{name}</code>"
-    html["extra_footer"] = f"<p>Every number and figure was computed with {used}.</p>"
+    html["extra_footer"] = f"<p>Computed with {used}, unless a page says otherwise.</p>"
     told = "<strong>synthetic data</strong>: the films are invented and the ratings simulated."
     if own := Path(results.dataset).is_absolute():
         told = f"<strong>{name}</strong>, ratings of a reader's own: read its items for the films."

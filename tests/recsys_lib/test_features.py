@@ -146,6 +146,10 @@ def test_few_years_and_unknown_ones_are_labels():
 def test_nothing_is_known():
     matrix, names = attributes(None, "user_id", np.arange(3))
     assert matrix.shape == (3, 0) and names == []
+    years = pd.array([None] * 10, "Int64"), pd.array([1994] * 5 + [None] * 5, "Int64")
+    for year, known in zip(years, ([], ["year: 1994"]), strict=True):
+        table = pd.DataFrame({"item_id": np.arange(10), "year": year})
+        assert attributes(table, "item_id", np.arange(10))[1] == known
 
 
 def test_tables_that_are_refused(table):

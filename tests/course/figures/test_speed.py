@@ -141,21 +141,3 @@ def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor(read):
     starts = [text.xy[0] for text in axes.texts]
     np.testing.assert_allclose(starts, [0.7, 1.8])  # right of the marker and of the bar
     assert len(figure.legends[0].get_texts()) == 5
-
-
-@pytest.mark.parametrize(("last", "side"), [(0.5, "bottom"), (2.0, "top")])
-def test_scaling_has_a_line_of_slope_one_named_where_there_is_room(last, side):
-    ratings, seconds = pd.Series([100_000, 1_000_000, 10_000_000]), pd.Series([0.01, 0.1, last])
-    figure = speed.scaling(ratings, seconds)
-    (axes,) = figure.axes
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    assert "ratings" in axes.get_xlabel()
-    assert "seconds" in axes.get_ylabel()
-    line, measured = axes.lines
-    np.testing.assert_array_equal(measured.get_xydata(), np.c_[ratings, seconds])
-    np.testing.assert_allclose(line.get_ydata(), [0.01, 0.1, 1.0])
-    figure.canvas.draw()
-    (name,) = axes.texts
-    (x0, y0), *_, (x1, y1) = axes.transData.transform(line.get_xydata())
-    assert np.degrees(np.arctan2(y1 - y0, x1 - x0)) == pytest.approx(name.get_rotation())
-    assert name.get_va() == side
