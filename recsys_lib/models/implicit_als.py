@@ -132,6 +132,7 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows p_u, (m, K) float32, solved exactly for them alone."""
+        self.check_who(ratings)
         side = _Side(self._weighted(self.liked(ratings)))
         rows = np.empty((len(side.order), self.n_factors), np.float32)
         kernels.half_step(

@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pytest
 
+from recsys_lib import io
+
 # What a hand, a broken disk or a spreadsheet puts into a file.
 PIECES = [
     b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\n", b"\r", b"\r\n", b'"', b'""', b"'", b",", b"::", b":",
@@ -81,3 +83,14 @@ def mutated_json(value, rng):
             here[key] = new
         break
     return value
+
+
+def mutated_file(path, arrays, meta, rng):
+    """Write a file whose checksum is right, with a change in an array or in the header."""
+    arrays = dict(arrays)
+    if rng.random() < 0.5:
+        key = one_of(list(arrays), rng)
+        arrays[key] = mutated_array(arrays[key], rng)
+    else:
+        meta = mutated_json(meta, rng)
+    io.save_arrays(path, arrays, meta)
