@@ -167,12 +167,8 @@ class ALS(RatingModel):
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""
-        n = len(self.item_ids_)
-        return {
-            **super().sizes(),
-            "n_priors": n if self.feature_names_ else 1,
-            "n_items + 1": n + 1,
-        }
+        sizes = super().sizes()
+        return {**sizes, "n_priors": sizes["n_items"] if self.feature_names_ else 1}
 
     # ---- fitting
 

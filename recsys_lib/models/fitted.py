@@ -82,13 +82,12 @@ class Fitted(Parameters):
                 f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
                 "to rating, such as {1: 4.5}"
             )
-        low, high = self.scale_
+        low, high = map(np.float32, self.scale_)  # as ratings are stored
         for one, rating in ratings.items():
-            if not (isinstance(rating, numbers.Real) and low <= rating <= high):
-                raise DataError(
-                    f"{index.what} {one!r} has the rating {rating!r}; the scale is {low:g} to "
-                    f"{high:g}"
-                )
+            fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
+            if not (fits and low <= np.float32(rating) <= high):
+                told = f"{index.what} {one!r} has the rating {rating!r}"
+                raise DataError(f"{told}; the scale is {low:g} to {high:g}")
         places = index.positions_of_keys(ratings.keys())
         order = np.argsort(places)
         return places[order], np.array([one for _, one in ratings.items()], np.float32)[order]
@@ -99,7 +98,8 @@ class Fitted(Parameters):
         """Return what the symbols in `shapes` stand for."""
         return {
             "n_users": len(self.user_ids_),
-            "n_items": len(self.item_ids_),
+            "n_items": (n := len(self.item_ids_)),
+            "n_items + 1": n + 1,
             "n_features": len(getattr(self, "feature_names_", ())),
             "K": (k := getattr(self, "n_factors", 0)),
             "K + 1": k + 1,

@@ -26,12 +26,6 @@ def saved(model, tmp_path):
     return load
 
 
-def test_what_is_whole_is_taken(saved, model):
-    again = saved(lambda arrays, meta: None)
-    users = np.arange(5)
-    np.testing.assert_array_equal(again.rank(users, 4)[0], model.rank(users, 4)[0])
-
-
 def test_every_array_is_held_to_its_shape_type_and_numbers(saved, model):
     assert model.state()[0].keys() == model.shapes.keys()
 
