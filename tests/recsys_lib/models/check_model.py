@@ -573,14 +573,31 @@ def check_indices_out_of_range_are_refused(make):
     """What is handed over by index is checked before a kernel sees it."""
     ratings, items = table()
     model = fit(make, ratings, items)
-    one = np.ones(1, np.float32)
-    for item in (-1, 25, 2**31 - 1):
-        stranger = CSR(np.array([0, 1]), np.array([item], np.int32), one)
-        with pytest.raises(DataError, match="from 0 to below 25"):
-            model.rank(stranger, 3)
+    one, two = np.ones(1, np.float32), np.ones(2, np.float32)
+    strangers = [
+        CSR(np.array([0, 1]), np.array([item], np.int32), one) for item in (-1, 25, 2**31 - 1)
+    ]
+    strangers += [
+        CSR(np.array([0, 2]), np.array([3], np.int32), one),
+        CSR(np.array([0, 2]), np.array([3, 3], np.int32), two),
+        CSR(np.array([0, 1]), np.array([3], np.int64), one),
+    ]
+    who, pair = np.arange(2), np.zeros(1, np.int32)
+    for stranger in strangers:
+        for ask in (model.user_vectors, lambda some: model.rank(some, 3, candidates=pair)):
+            with pytest.raises(DataError, match="the ratings"):
+                ask(stranger)
+        if model.predicts_ratings:
+            with pytest.raises(DataError, match="the ratings"):
+                model.predict_pairs(stranger, pair, pair)
     for user in (-1, 40):
         with pytest.raises(DataError, match="from 0 to below 40"):
             model.rank(np.array([user]), 3)
+    for bad in (-1, 25, 2**31 - 1) if model.predicts_ratings else ():
+        wrong = np.array([bad], np.int32)
+        for asked in ((who, wrong, pair), (who, pair, wrong), (wrong.astype(int) - 40, pair, pair)):
+            with pytest.raises(DataError, match="from 0 to below"):
+                model.predict_pairs(*asked)
 
 
 CHECKS = {name: check for name, check in list(globals().items()) if name.startswith("check_")}
