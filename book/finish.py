@@ -80,20 +80,20 @@ def sized(text: str, folder: Path) -> str:
 def guarded(text: str, name: str) -> str:
     """Give a page a Content-Security-Policy: no code runs but the site's files and what we know.
 
-    Inline scripts and handlers in attributes are allowed by their hash, if it stands in `KNOWN`;
-    `Stop` is raised for any other. Styles may be inline: MathJax and drawings write them. The
-    policy travels with the page, whatever serves it.
+    Inline scripts and handlers in attributes are allowed by the hashes in `KNOWN`, whatever stands
+    in the page; `Stop` is raised where it has another. Styles may be inline: MathJax and drawings
+    write them. The policy travels with the page, whatever serves it.
     """
+    known = set(re.findall(r"^sha256-\S+", KNOWN.read_text("utf-8"), re.MULTILINE))
+    known.add(hashed(f"DOCUMENTATION_OPTIONS.pagename = '{name}';"))
     code = [found[1] for found in _INLINE.finditer(text)]
     code += [html.unescape(found[1]) for found in _HANDLER.finditer(text)]
-    known = {
-        *KNOWN.read_text("utf-8").split(),
-        hashed(f"DOCUMENTATION_OPTIONS.pagename = '{name}';"),
-    }
-    used = {hashed(part): part for part in code if part}
-    for key in used.keys() - known:
-        raise Stop(f"{name}.html has a script that is not in {KNOWN.name}: {used[key]!r}, {key}")
-    hashes = [f"'{key}'" for key in sorted(used)]
+    for part in filter(None, code):
+        if hashed(part) not in known:
+            raise Stop(
+                f"{name}.html has a script that {KNOWN.name} has not: {part!r}, {hashed(part)}"
+            )
+    hashes = [f"'{key}'" for key in sorted(known)]
     policy = [
         "default-src 'none'",
         " ".join(["script-src 'self' 'unsafe-hashes'", *hashes]),

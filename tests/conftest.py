@@ -24,11 +24,13 @@ if not find_spec("pyspark"):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs the built site, a browser or a kernel, before any are left out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as slow what needs the built site, a browser or a kernel; leave out what is long."""
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in SLOW):
             item.add_marker("slow")
+    if "long" not in config.option.markexpr:
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +84,11 @@ def clone(root: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def build(root: Path) -> Callable[..., subprocess.Popen[str]]:
-    """A function that starts `make book` in a clone, in the quick profile; the rest is its environment."""
+    """A function that starts `make book` in a clone, in the quick profile."""
 
-    def start(folder: Path, *options: str, **env: str) -> subprocess.Popen[str]:
+    def start(
+        folder: Path, *options: str, before: Callable[[], object] | None = None, **env: str
+    ) -> subprocess.Popen[str]:
         import supplies
 
         supplies.scripts()
@@ -95,6 +99,7 @@ def build(root: Path) -> Callable[..., subprocess.Popen[str]]:
             [sys.executable, "book", "build", "--profile", "quick", *options],
             cwd=folder,
             env={**os.environ, "RECSYS_ENV": "current", "PYTHONPATH": str(folder), **env},
+            preexec_fn=before,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
