@@ -75,7 +75,7 @@ def test_two_builds_do_not_meet(root):
     with FileLock(root / "_build" / "build.lock", timeout=0):
         done = call(root, "build", "--profile", "quick", "--dataset", "synthetic")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: another `make book` is at work")
+    assert done.stderr.startswith("error: another `make book` (process ")
 
 
 def test_a_second_call_installs_nothing(capsys):
