@@ -110,22 +110,6 @@ def test_every_published_number_has_its_protocol_and_its_source(root):
     assert keys <= set(re.findall(r"@\w+\{(.+?),", bibliography))
 
 
-@pytest.mark.parametrize(
-    ("dataset", "protocol", "model", "metric", "value"),
-    [
-        ("ml-100k", "5-fold", "SVD", "rmse", 0.934),
-        ("ml-1m", "5-fold", "SVD++", "rmse", 0.862),
-        ("ml-10m", "90-10", "Bayesian MF", "rmse", 0.7633),
-        ("ml-20m", "strong generalisation (Mult-VAE)", "Mult-VAE", "recall@50", 0.537),
-        ("kuairec", "top 10, not stated", "two towers", "map@10", 0.38),
-    ],
-)
-def test_published_numbers_are_found_by_data_set(dataset, protocol, model, metric, value):
-    rows = leaderboard.published(dataset).set_index(["protocol", "model", "metric"])
-    assert rows.loc[(protocol, model, metric), "value"] == value
-    assert set(rows["dataset"]) == {dataset}
-
-
 def test_only_the_same_data_and_protocol_stand_beside():
     ours = pd.DataFrame({"rmse": [0.86, 0.92]}, index=["ALS", "BiasALS"])
     beside = leaderboard.beside(ours, "ml-100k", "5-fold")

@@ -56,12 +56,6 @@ def test_levels_double(items):
     assert found.indices.tolist() == [0, 0, 1, 1, 2, 2, 3]
 
 
-def test_no_kind_is_no_column():
-    found = item_features([], np.arange(3), np.zeros(3, int))
-    assert found.names == []
-    assert found.indptr.tolist() == [0, 0, 0, 0]
-
-
 def test_what_is_refused(items):
     ids, counts = items["item_id"].to_numpy(), np.zeros(4, int)
     with pytest.raises(RecsysError, match="no feature 'actors'; there are genres"):
@@ -134,11 +128,6 @@ def test_of_many_labels_the_most_frequent_are_kept(table, monkeypatch):
     monkeypatch.setattr(features, "LABELS_A_COLUMN", 2)
     _, names = attributes(table[["item_id", "genres"]], "item_id", np.arange(120))
     assert names == ["genres: A", "genres: B"]
-
-
-def test_nothing_is_known():
-    matrix, names = attributes(None, "user_id", np.arange(3))
-    assert matrix.shape == (3, 0) and names == []
 
 
 def test_tables_that_are_refused(table):

@@ -240,10 +240,10 @@ def test_items_are_dealt_anew_each_epoch(small_blocks):
 
 def test_a_negative_is_never_a_rated_item():
     """Of what a user rated, only the likes move: neither up nor down goes what was merely seen."""
-    pairs = [(0, i) for i in range(0, 200, 2)]
-    values = [5.0] + [1.0] * 99  # item 0 is a like; the other even items are rated and no likes
-    ratings = ratings_of(pairs, 1, 200, values)
-    model = models.BPR(n_factors=3, reg=0.0, threshold=4.0, n_epochs=2000, seed=4).fit(ratings)
+    pairs = [(u, i) for u in range(50) for i in range(0, 200, 2)]
+    # Item 0 is a like of all; the other even items are rated and no likes.
+    ratings = ratings_of(pairs, 50, 200, ([5.0] + [1.0] * 99) * 50)
+    model = models.BPR(n_factors=3, reg=0.0, threshold=4.0, n_epochs=40, seed=4).fit(ratings)
     moved = model.item_biases_ != 0
     assert moved[0]
     assert not moved[2::2].any()
