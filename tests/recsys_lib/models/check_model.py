@@ -291,7 +291,7 @@ def check_a_resumed_run_is_one_that_was_never_stopped(make, tmp_path):
         make().fit(train, valid, callback=interrupt_after(2), **how)
     again = make(**longer).fit(train, valid, resume=True, **how)
     assert_same(again, whole, ratings)
-    logs = [training.read_log(tmp_path / name) for name in ("whole", "run")]
+    logs = [pd.read_json(tmp_path / name / training.LOG, lines=True) for name in ("whole", "run")]
     for log in (*logs[1:], again.training_log_):
         pd.testing.assert_frame_equal(*(x.drop(columns="seconds") for x in (log, logs[0])))
 
@@ -440,6 +440,22 @@ def check_lists(make):
     assert set(stranger["item_id"]) == set(ratings.item_ids) - set(liked)
     assert len(model.recommend_for({}, n=3)) == 3
     pd.testing.assert_frame_equal(model.recommend(3), model.recommend([3]))
+
+
+def check_the_ends_of_the_scale(make):
+    """Ratings are kept in 32 bits, where 0.3 is a little more than 0.3: still on the scale."""
+    ratings, items = table()
+    stars = ratings.to_frame().assign(rating=lambda frame: frame["rating"] / 10)
+    likes = {"threshold": 0.4} if "threshold" in make().get_params() else {}
+    for scale in (None, (0.1, 0.5)):
+        tenths = Ratings.from_frame(stars, scale=scale, item_ids=ratings.item_ids)
+        model = fit(make, tenths, items, **likes)
+        low, high = np.float32([0.1, 0.5])
+        for ends in ({0: 0.1, 1: 0.5}, {0: low, 1: high}, {0: float(low), 1: float(high)}):
+            assert len(model.recommend_for(ends, n=3)) == 3
+        for off in (0.09, 0.51, -(10**400), float("nan")):
+            with pytest.raises(DataError, match=r"the scale is 0\.1 to 0\.5"):
+                model.recommend_for({0: off})
 
 
 def check_memory_is_bounded_by_the_catalogue(make):

@@ -108,7 +108,6 @@ def test_nothing_is_like_a_film_of_which_nothing_is_known(parts):
         ("ALS", {"tau": "1"}, "tau is '1'; it must be a number, above 0"),
         ("ALS", {"tau": np.inf}, "tau is inf; it must be above 0"),
         ("ALS", {"patience": 0}, "patience is 0; it must be above 0, or None"),
-        ("ImplicitALS", {"by_value": 1}, "by_value is 1; it must be True or False"),
         ("AutoEncoder", {"hidden": (8, 2.5)}, "sequence of 1 or more whole numbers"),
         ("AutoEncoder", {"hidden": ()}, "sequence of 1 or more whole numbers"),
         ("AutoEncoder", {"stop_on": "rmse"}, "stop_on is 'rmse'; it must be 'ndcg' or 'loss'"),

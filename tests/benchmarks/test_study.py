@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from recsys_lib import __main__ as command
-from recsys_lib import datasets, models, protocols, tuned, tuning
-from recsys_lib.benchmark import benchmark
+from benchmarks import protocols, tuned
+from benchmarks import study as command
+from benchmarks.comparison import benchmark
+from recsys_lib import datasets, models, tuning
 
 
 @pytest.fixture(autouse=True)
