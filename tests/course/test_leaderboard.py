@@ -282,22 +282,6 @@ def test_the_curve_s_numbers_are_evaluation_s(rich):
     assert (parts["to learn"] > 0).all()
 
 
-def test_with_enough_ratings_models_come_within_two_percent_of_their_best():
-    sizes = [20, 300]
-    data = datasets.load(
-        "synthetic", n_users=500, n_items=400, n_ratings=500 * 340, min_ratings=340, seed=0,
-        n_factors=2,
-    )  # fmt: skip
-    candidates = {
-        "BiasALS": [models.BiasALS()],
-        "ALS": [models.ALS(n_factors=2, tau=tau, gamma=1.0) for tau in (0.3, 0.6, 1.2)],
-    }
-    curve = leaderboard.learning_curve(data, candidates, sizes, n_test=40)
-    assert curve.enough(0.02)["ALS"] == 300
-    assert (curve.table.loc[curve.table["n"] == 300, "above"] < 0.02).all()
-    assert (curve.table["above"] > 0).all()
-
-
 def test_enough_is_from_where_on_a_model_stays():
     table = pd.DataFrame(
         {

@@ -32,8 +32,8 @@ STRANGE = 10**6  # an id that the table does not have
 REFUSED = {
     "n_factors": [-1, 2.5], "n_epochs": [0], "n_samples": [0], "n_burn": [-1], "seed": [-1],
     "lam": [0.0], "tau": [0.0], "gamma": [0.0], "beta": [0.0], "nu": [-0.1], "popularity": [0.0],
-    "alpha": [-1.0], "reg": [-0.1], "by_value": [1], "solver": ["lu"], "cg_steps": [0],
-    "by": ["stars"], "damping": [-1.0], "threshold": [9.0], "loss": ["mse"], "stop_on": ["rmse"],
+    "alpha": [-1.0], "reg": [-0.1], "solver": ["lu"],
+    "by": ["stars"], "damping": [-1.0], "threshold": [9.0], "loss": ["mse"],
     "hidden": [(8, 0), (8, 2.5), 8], "width": [0], "temperature": [0.0], "history_size": [0],
     "learning_rate": [0.0], "weight_decay": [-0.1], "dropout": [1.0], "batch_size": [0],
     "patience": [0], "device": ["abacus"],

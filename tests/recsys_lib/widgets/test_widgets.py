@@ -76,12 +76,6 @@ def test_the_spread_is_that_of_tastes_drawn_from_the_posterior(model):
     np.testing.assert_allclose(scores.std(axis=0), taste.spread(noise), rtol=0.06)
 
 
-def test_each_rating_makes_surer(model):
-    ratings = some_ratings(model, np.random.default_rng(3), 40)
-    few = dict(list(ratings.items())[:5])
-    assert (taste_of(model, ratings).spread(1.0) < taste_of(model, few).spread(1.0)).all()
-
-
 def test_the_measured_noise_is_near_what_was_simulated(model, data):
     _, hidden, _, shown = splits.strong_generalisation(data.ratings, valid=0.5, test=0, seed=0)
     assert measured_noise(model, shown, hidden) == pytest.approx(data.truth.noise_floor(), rel=0.15)
@@ -219,14 +213,6 @@ def test_the_best_films_of_the_explorer_are_the_best_of_all(data):
             assert best["title"][0].startswith(first)
     with pytest.raises(DataError, match="one of"):
         explorer.gamma = 3.0
-
-
-def test_a_fair_estimate_is_a_half_step_of_the_model(data):
-    model = models.BiasALS(gamma=2.0, n_epochs=30).fit(data.ratings)  # as good as converged
-    explorer = BiasExplorer(model, data.items, [2.0])
-    explorer.fair = True
-    best = np.sort(model.mu_ + model.item_biases_[data.ratings.by_item.counts > 0])[::-1][:8]
-    np.testing.assert_allclose(explorer.best()["estimate"], best, atol=1e-4)
 
 
 def histories(values=(1, 2), epochs=3):
