@@ -100,14 +100,6 @@ def test_graded_ndcg_is_ndcg_where_gains_are_ones_and_undefined_without_any():
     assert np.isnan(found).tolist() == [False, False, True]
 
 
-def test_reciprocal_rank_of_one_item_is_scikit_learns():
-    rng = np.random.default_rng(2)
-    for _ in range(30):
-        labels, scores, best_first = ranked(rng, share=0)
-        expected = sk.label_ranking_average_precision_score(labels[None], scores[None])
-        assert metrics.mrr_at_k(best_first[None], np.array([1]))[0] == pytest.approx(expected)
-
-
 def plain(hits, n_relevant, k):
     """All six for one user, as one would explain them at a blackboard."""
     precision_at = [sum(hits[: j + 1]) / (j + 1) for j in range(k)]
