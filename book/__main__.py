@@ -22,8 +22,8 @@ from console import ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
     "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
-    "tune": ("recsys_lib", "tune"),
-    "reproduce": ("recsys_lib", "reproduce"),
+    "tune": ("benchmarks.study", "tune"),
+    "reproduce": ("benchmarks.study", "reproduce"),
     "bench": ("benchmarks",),
 }
 OWN = ("build", "outputs", "lint", "peers", "lock", "clean")  # `make help` says what each does

@@ -57,8 +57,7 @@ class AutoEncoder(NetworkModel):
     output_rows_ : (n_items, hidden[0] + 1) float32
         V, then b.
     training_log_ : DataFrame
-        loss is the mean over users, while learning and with dropout, loss_valid that of the likes
-        held out, among what was not shown.
+        loss is the mean over users, while learning and with dropout.
 
     References
     ----------
@@ -124,11 +123,26 @@ class AutoEncoder(NetworkModel):
         return net
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
+        from torch.nn import functional
+
         likes = _of_length_1(self._likes.take(examples))
         kept = self._rng.random(len(likes.values), np.float32) >= self.dropout
         values = likes.values * (kept / np.float32(1 - self.dropout))
-        scores = self._scores(likes._replace(values=values))
-        return self._sum_of_losses(scores, self._target(likes)) / len(examples)
+        scores, target = self._scores(likes._replace(values=values)), self._target(likes)
+        if self.loss == "bce":
+            total = functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
+        else:
+            total = functional.cross_entropy(scores, target, reduction="sum")
+        return total / len(examples)
+
+    def _target(self, likes: CSR) -> torch.Tensor:
+        """Return the rows (m, n_items) with a 1 for each like."""
+        import torch
+
+        rows = np.repeat(np.arange(len(likes.counts)), likes.counts)
+        target = torch.zeros(len(likes.counts), len(self.item_ids_), device=self._device)
+        target[self._tensor(rows), self._tensor(likes.indices.astype(np.int64))] = 1
+        return target
 
     def _scores(self, likes: CSR) -> torch.Tensor:
         """Return the scores (m, n_items) of rows of likes: the network, as it is trained."""
@@ -136,16 +150,6 @@ class AutoEncoder(NetworkModel):
 
         rows = self._sums(self._net.rows, likes) + self._net.biases
         return self._net.layers(torch.tanh(rows))
-
-    def _sum_of_losses(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        from torch.nn import functional
-
-        if self.loss == "bce":
-            return functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
-        return functional.cross_entropy(scores, target, reduction="sum")
-
-    def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
-        return self._sum_of_losses(scores, target), len(scores)
 
     def _export(self) -> None:
         *inner, weights, biases = self._net.layers.parameters()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -211,13 +212,25 @@ class RatingModel(Recommender):
         Raises
         ------
         UnknownIdError
-            An id is not in the training data.
+            An id is not in the training data. Such an id says nothing of a user: what there is to
+            say of somebody unknown is ``predict_for({}, item_ids)``, and a mean in its place would
+            hide a mistyped id.
         """
         users, items = self.pairs(user_ids, item_ids)
         if len(users) > len(self.user_ids_):
             return self.predict_pairs(np.arange(len(self.user_ids_)), users, items)
         who, rows = np.unique(users, return_inverse=True)
         return self.predict_pairs(who, rows.astype(np.int32), items)
+
+    def predict_for(self, ratings: Mapping[Any, float], item_ids: Any) -> np.ndarray:
+        """Return a stranger's predicted ratings (n,) float32 of items, clipped to the scale.
+
+        `ratings`, a mapping of item id to rating, are what is known of the user, as for
+        `recommend_for`; `item_ids` (an id or array-like) may hold some of these as well.
+        """
+        self.check_fitted()
+        items = self.item_index.positions(item_ids)
+        return self.predict_pairs(self.as_ratings(ratings), np.zeros(len(items), np.int32), items)
 
     def predict_pairs(
         self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray

@@ -90,7 +90,7 @@ class EASE(ImplicitFeedbackModel):
         self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
     ) -> tuple[np.ndarray, np.ndarray]:
         """As for other linear models, but with a product that knows how few likes a row has."""
-        scores = csr_matrix(vectors) @ self.item_weights_
+        scores = csr_matrix(vectors) @ catalogue.T
         return ranking.top_of_scores(scores, skip.indptr, skip.indices, n)
 
 

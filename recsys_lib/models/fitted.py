@@ -82,13 +82,12 @@ class Fitted(Parameters):
                 f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
                 "to rating, such as {1: 4.5}"
             )
-        low, high = self.scale_
+        low, high = map(np.float32, self.scale_)  # as ratings are stored
         for one, rating in ratings.items():
-            if not (isinstance(rating, numbers.Real) and low <= rating <= high):
-                raise DataError(
-                    f"{index.what} {one!r} has the rating {rating!r}; the scale is {low:g} to "
-                    f"{high:g}"
-                )
+            fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
+            if not (fits and low <= np.float32(rating) <= high):
+                told = f"{index.what} {one!r} has the rating {rating!r}"
+                raise DataError(f"{told}; the scale is {low:g} to {high:g}")
         places = index.positions_of_keys(ratings.keys())
         order = np.argsort(places)
         return places[order], np.array([one for _, one in ratings.items()], np.float32)[order]

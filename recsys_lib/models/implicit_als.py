@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.models.base import ImplicitFeedbackModel
 from recsys_lib.models.known import by_length
@@ -17,6 +17,7 @@ from recsys_lib.models.parameters import above, at_least, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
+CG_STEPS = 3
 
 
 @dataclass(eq=False, repr=False)
@@ -27,9 +28,8 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     L = ½ Σ c_ui (l_ui - ŝ_ui)² + τ/2 (Σ n_u^ν ‖p_u‖² + Σ n_i^ν ‖q_i‖²),
 
-    l_ui = 1 and c_ui = 1 + α for a like, l_ui = 0 and c_ui = 1 for any other pair. With `by_value`,
-    a like's confidence grows with its rating: c_ui = 1 + α r_ui. Each exact half step solves one
-    side's rows, so L never rises. n_u and n_i count likes.
+    l_ui = 1 and c_ui = 1 + α for a like, l_ui = 0 and c_ui = 1 for any other pair. Each exact half
+    step solves one side's rows, so L never rises. n_u and n_i count likes.
 
     Parameters
     ----------
@@ -42,13 +42,9 @@ class ImplicitALS(ImplicitFeedbackModel):
     nu : float
         ν, how the weight grows with a row's number of likes: 0 is the textbook's objective, 1 is
         ALS-WR.
-    by_value : bool
-        Whether ratings, which must not be negative then, scale α.
     solver : {"cholesky", "cg"}
-        Exact; or a few steps of conjugate gradient from where the row was, which pays where K is
+        Exact; or `CG_STEPS` of conjugate gradient from where the row was, which pays where K is
         large. Strangers are always folded in exactly.
-    cg_steps : int
-        How many.
 
     Attributes
     ----------
@@ -79,10 +75,8 @@ class ImplicitALS(ImplicitFeedbackModel):
     alpha: float = at_least(0, 10.0)
     tau: float = above(0, 3.0)
     nu: float = at_least(0, 0.5)
-    by_value: bool = False
     threshold: float | None = number(None)
     solver: str = one_of(("cholesky", "cg"), "cholesky")
-    cg_steps: int = above(0, 3)
     n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)
@@ -110,14 +104,7 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     def _weighted(self, likes: CSR) -> CSR:
         """Return the likes with c - 1, how much more they count than no like, for values."""
-        if not self.by_value:
-            return likes._replace(values=np.full(len(likes.values), self.alpha, np.float32))
-        if len(likes.values) and likes.values.min() < 0:
-            raise DataError(
-                f"a like has the value {likes.values.min():g}: with by_value=True values are "
-                "confidences, and those are not negative"
-            )
-        return likes._replace(values=np.float32(self.alpha) * likes.values)
+        return likes._replace(values=np.full(len(likes.values), self.alpha, np.float32))
 
     def _solve(self, side: _Side, fixed: np.ndarray, rows: np.ndarray) -> float:
         """Solve one side's rows, the other fixed; return Σ c (l - ŝ)² over all pairs."""
@@ -125,7 +112,7 @@ class ImplicitALS(ImplicitFeedbackModel):
         losses = np.empty(len(rows))
         task = *side.pairs, side.order, fixed, gram, side.penalties(self.tau, self.nu)
         if self.solver == "cg":
-            kernels.half_step_cg(*task, self.cg_steps, rows, losses)
+            kernels.half_step_cg(*task, CG_STEPS, rows, losses)
         else:
             kernels.half_step(*task, rows, losses)
         return float(losses.sum())

@@ -125,7 +125,6 @@ def _plain(value: Any) -> Any:
 _KINDS: dict[str, tuple[str, Any]] = {
     "int": ("a whole number", int),
     "float": ("a number", int | float),
-    "bool": ("True or False", bool),
     "str": ("", str),
     "tuple[int, ...]": ("", tuple),
 }

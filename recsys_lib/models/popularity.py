@@ -67,5 +67,5 @@ class Popularity(ImplicitFeedbackModel):
         """Return the items' scores, (n_items, 1) float32."""
         return self.item_scores_[:, None]
 
-    def _similarity_vectors(self) -> np.ndarray:
-        return np.empty((len(self.item_scores_), 0), np.float32)
+    def _directions(self, vectors: np.ndarray) -> np.ndarray:
+        return vectors[:, :0]

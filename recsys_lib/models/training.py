@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
@@ -131,14 +130,6 @@ class Run:
         io.save_arrays(self.folder / CHECKPOINT, flat, header)
         with io.replacing(self.folder / LOG) as temporary:
             temporary.write_text("".join(map(_line, self.log)), encoding="utf-8")
-
-
-def read_log(folder: PathLike) -> pd.DataFrame:
-    """Return the log of a run, a row an epoch."""
-    path = Path(folder) / LOG
-    if not path.is_file():
-        raise DataError(f"there is no training log {os.fspath(path)!r}")
-    return pd.DataFrame([json.loads(line) for line in path.read_text("utf-8").splitlines()])
 
 
 def fingerprint(part: Ratings | None) -> str:

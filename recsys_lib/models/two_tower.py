@@ -67,8 +67,7 @@ class TwoTower(NetworkModel):
     content_names_, feature_names_ : list of str
         What the towers read of items and of users: see `recsys_lib.features.attributes`.
     training_log_ : DataFrame
-        loss is the mean over likes in the batches' contests, loss_valid that over the likes held
-        out, among all items that were not shown.
+        loss is the mean over likes in the batches' contests.
 
     Notes
     -----
@@ -201,11 +200,6 @@ class TwoTower(NetworkModel):
         """Return (n, 1): 0 for the share that is left out, 1 for the rest."""
         return self._tensor(self._rng.random((n, 1), np.float32) >= self.dropout).float()
 
-    def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
-        from torch.nn import functional
-
-        return functional.cross_entropy(scores, target, reduction="sum"), target.sum().item()
-
     def _export(self) -> None:
         import torch
 
@@ -278,7 +272,6 @@ class TwoTowerRegressor(TwoTower, RatingModel):
     # Not its parameters: every rating is a value to learn from.
     threshold: ClassVar[float | None] = None  # type: ignore[misc]
     temperature: ClassVar[float] = 1.0  # type: ignore[misc]
-    stop_on: ClassVar[str] = "rmse"  # type: ignore[misc]
 
     sigma_: float = field(init=False)
 

@@ -184,7 +184,7 @@ def test_times_and_indices_that_do_not_fit_are_refused():
         (lambda: Ratings.from_frame(pd.concat([frame(), frame()], axis=1)), "two columns"),
         (lambda: Ratings.from_frame(frame(), item_ids=["x"]), "integers, the further ids are text"),
         (lambda: Ratings.from_frame(frame(), user_ids=[1]), "text, the further ids are integers"),
-        (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "takes one id; 2 were given"),
+        (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "one user id is asked for; 2 were given"),
         (
             lambda: Ratings.from_frame(frame()).select(pd.Series([True] * 4)),
             "the mask of booleans must be .*a Series",

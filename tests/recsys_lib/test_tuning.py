@@ -7,10 +7,11 @@ from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Float
 from optuna.samplers import GridSampler, RandomSampler, TPESampler
 
-from recsys_lib import datasets, models, protocols, tuning
+from benchmarks import protocols
+from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
-from recsys_lib.protocols import Development
 from recsys_lib.ratings import Ratings
+from recsys_lib.tuning import Development
 
 PLANE = {"x": Float(-4.0, 4.0), "k": Choice((1, 2, 3))}
 BEST = {"x": 1.5, "k": 2}

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import datasets, protocols
+from benchmarks import protocols
+from recsys_lib import datasets
 from recsys_lib.datasets import kuairec, registry
 from recsys_lib.errors import DataError, DownloadError
 from recsys_lib.features import genre_matrix

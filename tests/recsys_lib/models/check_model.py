@@ -17,14 +17,27 @@ import numba
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 
-from recsys_lib import models, splits
-from recsys_lib.errors import DataError, NotFittedError, RecsysError
+from recsys_lib import evaluation, models, splits
+from recsys_lib.errors import DataError, NotFittedError, RecsysError, UnknownIdError
+from recsys_lib.models import training
 from recsys_lib.ratings import CSR, Ratings
 
 ROOT = Path(__file__).resolve().parents[3]
 HUGE = 2**40  # more than 32 bits hold
+STRANGE = 10**6  # an id that the table does not have
+# Values of parameters that no model takes, but for those of another type.
+REFUSED = {
+    "n_factors": [-1, 2.5], "n_epochs": [0], "n_samples": [0], "n_burn": [-1], "seed": [-1],
+    "lam": [0.0], "tau": [0.0], "gamma": [0.0], "beta": [0.0], "nu": [-0.1], "popularity": [0.0],
+    "alpha": [-1.0], "reg": [-0.1], "by_value": [1], "solver": ["lu"], "cg_steps": [0],
+    "by": ["stars"], "damping": [-1.0], "threshold": [9.0], "loss": ["mse"], "stop_on": ["rmse"],
+    "hidden": [(8, 0), (8, 2.5), 8], "width": [0], "temperature": [0.0], "history_size": [0],
+    "learning_rate": [0.0], "weight_decay": [-0.1], "dropout": [1.0], "batch_size": [0],
+    "patience": [0], "device": ["abacus"],
+}  # fmt: skip
 # Fits every model where Numba compiles nothing, and tells what it lists for everyone.
 SCRIPT = """
 import sys, pickle
@@ -85,7 +98,11 @@ def check_parameters_go_in_and_out(make):
 
 def check_before_fit(make):
     model = make()
-    for call in (model.recommend, lambda: model.recommend_for({}), lambda: model.save("x")):
+    for call in (
+        *(model.recommend, model.copy, lambda: model.recommend_for({}), lambda: model.save("x")),
+        *(lambda: model.similar_items(1), lambda: model.n_parameters_),
+        *(lambda: model.partial_fit_users(1, {}), lambda: model.partial_fit_items(1, {})),
+    ):
         with pytest.raises(NotFittedError, match="call fit first"):
             call()
 
@@ -93,10 +110,53 @@ def check_before_fit(make):
 def check_copies_are_the_model(make):
     ratings, items = table()
     model = fit(make, ratings, items)
-    for other in (copy.deepcopy(model), model.copy(), pickle.loads(pickle.dumps(model))):
+    model.partial_fit_users(STRANGE, {0: 3.0})
+    before = pickle.loads(pickle.dumps(model))
+    for other in (copy.deepcopy(model), model.copy()):
         assert_same(model, other, ratings)
-    other.partial_fit_users(10**6, {ratings.item_ids[0]: 4.0})
-    assert len(model.user_ids_) == 40  # the copy is apart
+        other.partial_fit_users(STRANGE + 1, {0: 1.0}).partial_fit_users(STRANGE, {1: 1.0})
+        other.partial_fit_users(0, {0: 1.0})
+        if not cannot_take_in_items(other):
+            other.partial_fit_items(STRANGE, {STRANGE + 1: 2.0})
+        assert_same(model, before, ratings)
+        model.partial_fit_users(STRANGE + 2, {0: 5.0})
+        assert other.user_ids_[-1] == STRANGE + 1
+        model = before.copy()
+
+
+def cannot_take_in_items(model):
+    """Whether a model has no way to; it says so, and is as it was."""
+    if isinstance(model, models.ALS):
+        return False
+    before = model.copy()
+    for item in (0, STRANGE):
+        with pytest.raises(RecsysError, match="cannot take in the ratings of one item"):
+            model.partial_fit_items(item, {0: 4.0})
+    np.testing.assert_array_equal(model.item_ids_, before.item_ids_)
+    return True
+
+
+def check_new_ratings_are_taken_in(make, tmp_path):
+    """Each user's in turn: as if all had been folded in at once, to the bit."""
+    ratings, items = table(n_ratings=500)
+    train, _, later = splits.random(ratings, valid=0, test=0.3, seed=1)
+    model = fit(make, train, items)
+    whole, everyone = splits.merge(train, later), np.arange(40)
+    expected = model.user_vectors(whole.by_user.take(everyone))
+    for user in everyone:
+        items_of, values = later.by_user.row(user)
+        model.partial_fit_users(user, dict(zip(items_of.tolist(), values.tolist(), strict=True)))
+    np.testing.assert_array_equal(model.vectors(everyone), expected)
+    model.partial_fit_users(STRANGE, {2: 5.0}).partial_fit_users(STRANGE, {2: 4.0})
+    lists = model.recommend([*everyone, STRANGE], n=25)
+    stranger = lists.query("user_id == @STRANGE").reset_index(drop=True).drop(columns="user_id")
+    pd.testing.assert_frame_equal(stranger, model.recommend_for({2: 4.0}, n=25))
+    for user in everyone:
+        seen = set(whole.of_user(user)["item_id"])
+        assert set(lists.loc[lists["user_id"] == user, "item_id"]) == set(range(25)) - seen
+    model.save(tmp_path / "m")
+    again = models.load(tmp_path / "m").recommend([*everyone, STRANGE], n=25)
+    pd.testing.assert_frame_equal(again, lists)
 
 
 def check_numpy_scalars_are_parameters(make, tmp_path):
@@ -109,34 +169,40 @@ def check_numpy_scalars_are_parameters(make, tmp_path):
     model = fit(make, ratings, items, **as_numpy)
     assert_same(model, fit(make, ratings, items), ratings)
     model.save(tmp_path / "m")
-    assert models.load(tmp_path / "m").get_params() == make().get_params()
+    for found in (model, models.load(tmp_path / "m")):
+        assert repr(found) == repr(make())  # in Python's own numbers
 
 
 def check_parameters_without_sense_are_refused(make):
     ratings, items = table()
-    numbers = {k: v for k, v in make().get_params().items() if type(v) in (int, float)}
-    for key in numbers:
-        for value in (None, float("nan"), "3", [1], np.random.default_rng(0), -1e9):
+    for key, usual in make().get_params().items():
+        wrong = list(REFUSED[key])
+        if type(usual) in (int, float):
             optional = "None" in str(type(make()).__dataclass_fields__[key].type)
-            if (value is None and optional) or (value == -1e9 and key == "threshold"):
-                continue
+            wrong += [float("nan"), "3", [1], np.random.default_rng(0)]
+            wrong += [None] * (not optional) + [-1e9] * (key != "threshold")
+        if key == "n_factors" and not isinstance(make(), models.ALS | models.BayesianALS):
+            wrong.append(0)  # those two have biases left
+        for value in wrong:
             with pytest.raises(RecsysError, match=key):
                 fit(make, ratings, items, **{key: value})
 
 
-def check_huge_seeds(make):
+def check_seeds(make):
     if "seed" not in make().get_params():
         return
     ratings, items = table()
     one, other = (fit(make, ratings, items, seed=HUGE) for _ in range(2))
     assert_same(one, other, ratings)
+    if make().n_epochs > 1:  # what is solved at once needs the seed for no more than its start
+        assert not np.array_equal(one.item_vectors(), fit(make, ratings, items).item_vectors())
 
 
 def check_fitting_again_is_fitting_anew(make):
     ratings, items = table()
     other, _ = table(seed=1, n_users=30, n_items=20, n_ratings=200)
     model = make()
-    model.fit(other, items=items)
+    model.fit(other, items=items).partial_fit_users(STRANGE, {})
     assert_same(model.fit(ratings, items=items), fit(make, ratings, items), ratings)
 
 
@@ -145,7 +211,11 @@ def check_read_only_arrays(make):
     expected = fit(make, ratings, items)
     for array in (*ratings.by_user, *ratings.by_item, ratings.user_ids, ratings.item_ids):
         array.flags.writeable = False
-    assert_same(fit(make, ratings, items), expected, ratings)
+    model = fit(make, ratings, items)
+    assert_same(model, expected, ratings)
+    model.partial_fit_users(0, {1: 2.0}).partial_fit_users(STRANGE, {1: 2.0})
+    if not cannot_take_in_items(model):
+        model.partial_fit_items(1, {0: 3.0}).partial_fit_items(STRANGE, {0: 3.0})
 
 
 def check_ids_are_only_names(make):
@@ -174,7 +244,56 @@ def check_validation_parts(make):
         with pytest.raises(DataError, match="valid number"):
             fit(make, ratings, items, other)
     train, empty, _ = splits.random(ratings, valid=0, seed=0)
-    assert_same(fit(make, train, items, empty), fit(make, train, items), ratings)
+    model = fit(make, train, items)
+    assert_same(fit(make, train, items, empty), model, ratings)
+    if model.monitor[0] in model.training_log_:
+        assert model.training_log_[model.monitor[0]].isna().all()
+
+
+def check_the_log_says_what_evaluation_finds(make):
+    """A row an epoch, as the callback saw it; the last, or the best where it stops early."""
+    ratings, items = table(n_ratings=600)
+    train, valid, _ = splits.random(ratings, valid=0.2, test=0, seed=0)
+    rows, model = [], make()
+    model.fit(train, valid, items=items, callback=rows.append)
+    pd.testing.assert_frame_equal(model.training_log_, pd.DataFrame(rows))
+    assert model.training_log_["epoch"].tolist() == list(range(1, len(rows) + 1))
+    column, best = model.monitor
+    if column in model.training_log_:
+        values = model.training_log_[column]
+        logged = values.iloc[-1] if model.patience is None else getattr(values, best)()
+        metric = {"rmse_valid": "rmse", "ndcg_valid": "ndcg@10"}[column]
+        found = evaluation.evaluate(model, train, valid, [metric])[metric]
+        assert logged == pytest.approx(found, rel=1e-4)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(epoch):
+    def callback(row):
+        if row["epoch"] == epoch:
+            raise Interrupted
+
+    return callback
+
+
+def check_a_resumed_run_is_one_that_was_never_stopped(make, tmp_path):
+    if make().n_epochs == 1:
+        return
+    ratings, items = table()
+    train, valid, _ = splits.random(ratings, valid=0.2, test=0, seed=0)
+    how = {"items": items, "run_dir": tmp_path / "run"}
+    longer = {"n_epochs": 6} if "n_epochs" in make().get_params() else {}  # than at first
+    whole = make(**longer).fit(train, valid, items=items, run_dir=tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        make().fit(train, valid, callback=interrupt_after(2), **how)
+    again = make(**longer).fit(train, valid, resume=True, **how)
+    assert_same(again, whole, ratings)
+    logs = [pd.read_json(tmp_path / name / training.LOG, lines=True) for name in ("whole", "run")]
+    for log in (*logs[1:], again.training_log_):
+        pd.testing.assert_frame_equal(*(x.drop(columns="seconds") for x in (log, logs[0])))
 
 
 def check_an_empty_training_part_is_refused(make):
@@ -199,6 +318,13 @@ def check_wrong_containers_are_refused(make):
     for n in (0, 5.0, None, "3"):
         with pytest.raises(RecsysError, match="n is"):
             model.recommend(1, n=n)
+    for call in (lambda: model.recommend(STRANGE), lambda: model.recommend_for({STRANGE: 3.0})):
+        with pytest.raises(UnknownIdError, match=f"no (user|item) {STRANGE}"):
+            call()
+    for stars in (6.0, float("nan"), "four"):
+        for call in (model.recommend_for, lambda rated: model.partial_fit_users(0, rated)):
+            with pytest.raises(DataError, match=f"{stars}"):
+                call({1: stars})
 
 
 def check_one_id_is_asked_for(make):
@@ -248,13 +374,20 @@ def check_more_factors_than_ratings(make):
 
 
 def check_threads_change_no_bit(make):
-    ratings, items = table()
-    threads, found = numba.get_num_threads(), []
+    """Nor does a fit draw from others' random numbers, or leave others' settings changed."""
+    ratings, items = table(n_users=600, n_items=200, n_ratings=8_000)
+    threads, torchs, found = numba.get_num_threads(), torch.get_num_threads(), []
+    drawn = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
     for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
         numba.set_num_threads(n)
+        torch.set_num_threads(n)
         found.append(fit(make, ratings, items))
+        assert torch.get_num_threads() == n and not torch.are_deterministic_algorithms_enabled()
     numba.set_num_threads(threads)
+    torch.set_num_threads(torchs)
     assert_same(*found, ratings)
+    np.testing.assert_array_equal(np.random.get_state()[1], drawn[0])  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), drawn[1])
 
 
 def check_without_the_compiler(make):
@@ -271,14 +404,19 @@ def check_without_the_compiler(make):
     np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-3, atol=1e-4)
 
 
-def check_saving_twice_gives_the_same_bytes(make, tmp_path):
+def check_saving_keeps_all_and_gives_the_same_bytes(make, tmp_path):
     ratings, items = table()
-    model = fit(make, ratings, items)
-    model.save(tmp_path / "one")
-    again = models.load(tmp_path / "one")
-    again.save(tmp_path / "two")
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    model, folder = fit(make, ratings, items), tmp_path / "deep" / "down"
+    model.save(folder / "one")
+    again = models.load(folder / "one")
+    again.save(folder / "two")
+    assert (folder / "one").read_bytes() == (folder / "two").read_bytes()
+    assert {path.name for path in folder.iterdir()} == {"one", "two"}
     assert_same(model, again, ratings)
+    assert repr(again) == repr(model)
+    pd.testing.assert_frame_equal(again.recommend(), model.recommend())
+    log = model.training_log_
+    pd.testing.assert_frame_equal(again.training_log_, log, check_dtype=False)
 
 
 def check_lists(make):
@@ -292,7 +430,32 @@ def check_lists(make):
         assert mine["rank"].tolist() == list(range(1, 26 - len(seen)))
         assert mine["score"].is_monotonic_decreasing
         assert set(mine["item_id"]) == set(ratings.item_ids) - seen
+        if model.predicts_ratings:
+            guess = model.predict(user_id, mine["item_id"])
+            assert guess.dtype == np.float32
+            np.testing.assert_allclose(guess, mine["score"].clip(1, 5), atol=1e-4)
+    liked = {ratings.item_ids[1]: 5.0, ratings.item_ids[2]: 1.0}
+    stranger = model.recommend_for(liked, n=25)
+    assert stranger.columns.tolist() == ["rank", "item_id", "score"]
+    assert set(stranger["item_id"]) == set(ratings.item_ids) - set(liked)
+    assert len(model.recommend_for({}, n=3)) == 3
     pd.testing.assert_frame_equal(model.recommend(3), model.recommend([3]))
+
+
+def check_the_ends_of_the_scale(make):
+    """Ratings are kept in 32 bits, where 0.3 is a little more than 0.3: still on the scale."""
+    ratings, items = table()
+    stars = ratings.to_frame().assign(rating=lambda frame: frame["rating"] / 10)
+    likes = {"threshold": 0.4} if "threshold" in make().get_params() else {}
+    for scale in (None, (0.1, 0.5)):
+        tenths = Ratings.from_frame(stars, scale=scale, item_ids=ratings.item_ids)
+        model = fit(make, tenths, items, **likes)
+        low, high = np.float32([0.1, 0.5])
+        for ends in ({0: 0.1, 1: 0.5}, {0: low, 1: high}, {0: float(low), 1: float(high)}):
+            assert len(model.recommend_for(ends, n=3)) == 3
+        for off in (0.09, 0.51, -(10**400), float("nan")):
+            with pytest.raises(DataError, match=r"the scale is 0\.1 to 0\.5"):
+                model.recommend_for({0: off})
 
 
 def check_memory_is_bounded_by_the_catalogue(make):

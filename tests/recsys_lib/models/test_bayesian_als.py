@@ -264,20 +264,6 @@ def test_similar_items_are_those_of_like_factors(world):
     np.testing.assert_array_equal(table["item_id"], np.argsort(-cosine)[:6])
 
 
-def test_the_history_follows_the_mean_of_the_draws():
-    data = datasets.load("synthetic", n_users=200, n_items=200, n_ratings=9_000, seed=0)
-    train, valid, _ = splits.random(data.ratings, valid=0.2, test=0)
-    rows = []
-    model = models.BayesianALS(n_factors=3, n_samples=12, n_burn=3)
-    model.fit(train, valid, items=data.items, callback=rows.append)
-    pd.testing.assert_frame_equal(model.training_log_, pd.DataFrame(rows))
-    table = valid.to_frame()
-    error = model.predict(table["user_id"], table["item_id"]) - table["rating"]
-    last = model.training_log_["rmse_valid"].iloc[-1]
-    assert last == pytest.approx(np.sqrt((error**2).mean()), rel=1e-4)
-    assert last < model.training_log_["rmse_valid"].iloc[2]
-
-
 def test_features_speak_for_films_nobody_has_rated():
     """With the items' table, films hidden from training are predicted better than without."""
     data = datasets.load("synthetic", n_users=500, n_items=400, n_ratings=30_000, seed=3)
@@ -291,19 +277,6 @@ def test_features_speak_for_films_nobody_has_rated():
         errors.append(float((error**2).mean()))
         assert any("genre" in name for name in model.feature_names_) == (items is not None)
     assert errors[0] < errors[1]
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"n_factors": -1}, "n_factors is -1"),
-        ({"n_samples": 0}, "n_samples is 0"),
-        ({"n_burn": -1}, "n_burn is -1"),
-    ],
-)
-def test_parameters_without_sense_are_refused(params, message):
-    with pytest.raises(RecsysError, match=message):
-        models.BayesianALS(**params).fit(small())
 
 
 @pytest.mark.parametrize("level", [0, 1, 80])

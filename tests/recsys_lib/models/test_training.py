@@ -9,20 +9,7 @@ import pytest
 from recsys_lib import io, models, splits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import training
-
-ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
-
-
-class Interrupted(Exception):
-    pass
-
-
-def interrupt_after(epoch):
-    def callback(row):
-        if row["epoch"] == epoch:
-            raise Interrupted
-
-    return callback
+from tests.recsys_lib.models.check_model import Interrupted, interrupt_after
 
 
 @pytest.fixture
@@ -32,22 +19,6 @@ def begun(parts, tmp_path):
     with pytest.raises(Interrupted):
         model.fit(*parts[:2], run_dir=tmp_path, callback=interrupt_after(2))
     return tmp_path
-
-
-@pytest.mark.parametrize("name", ITERATIVE)
-def test_a_resumed_run_equals_one_that_was_never_stopped(
-    name, data, parts, tmp_path, small, assert_same_state
-):
-    train, valid, _ = parts
-    fit = {"items": data.items, "run_dir": tmp_path / "parts"}
-    whole = small(name).fit(train, valid, items=data.items, run_dir=tmp_path / "whole")
-    with pytest.raises(Interrupted):
-        small(name).fit(train, valid, callback=interrupt_after(2), **fit)
-    again = small(name).fit(train, valid, resume=True, **fit)
-    assert_same_state(again, whole)
-    logs = [training.read_log(tmp_path / run).drop(columns="seconds") for run in ("whole", "parts")]
-    pd.testing.assert_frame_equal(*logs)
-    pd.testing.assert_frame_equal(logs[0], whole.training_log_.drop(columns="seconds"))
 
 
 def test_more_epochs_go_on_and_other_parameters_do_not(begun, parts, assert_same_state):
@@ -70,7 +41,8 @@ def test_a_run_on_another_split_is_refused(begun, data, parts):
 def test_a_log_that_was_cut_stops_no_run(begun, parts):
     (begun / "log.jsonl").write_text('{"epoch": 1, "lo')
     model = models.ALS(n_factors=4, n_epochs=5).fit(*parts[:2], run_dir=begun, resume=True)
-    assert training.read_log(begun)["epoch"].tolist() == [1, 2, 3, 4, 5]
+    log = pd.read_json(begun / training.LOG, lines=True)
+    assert log["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert len(model.training_log_) == 5
 
 
@@ -120,11 +92,3 @@ def test_patience_keeps_the_best_epoch(parts, tmp_path, assert_same_state):
 def test_without_a_validation_part_patience_waits_for_nothing(parts):
     model = models.ALS(n_factors=4, n_epochs=6, patience=1).fit(parts[0])
     assert len(model.training_log_) == 6
-
-
-def test_parts_of_another_split_are_refused(data, parts):
-    mask = np.arange(len(data.ratings)) % 2 == 0
-    frame = data.ratings.select(mask).to_frame()
-    other = type(data.ratings).from_frame(frame[frame["user_id"] != frame["user_id"][0]])
-    with pytest.raises(DataError, match="train and valid number other users or items"):
-        models.ALS(n_factors=2, n_epochs=1).fit(parts[0], other)

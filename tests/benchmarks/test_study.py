@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from recsys_lib import __main__ as command
-from recsys_lib import datasets, models, protocols, tuned, tuning
-from recsys_lib.benchmark import benchmark
+from benchmarks import protocols, tuned
+from benchmarks import study as command
+from benchmarks.comparison import benchmark
+from recsys_lib import datasets, models, tuning
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def numbers_of(lines):
 
 def test_a_line_a_model_with_the_mean_over_folds(root):
     args = ["--dataset", "synthetic", "--protocol", "2-fold", "--trials", "0", "--seed", "3"]
-    lines, told = call(root, "-m", "recsys_lib", "reproduce", *args, "--model", "als,BIASALS")
+    lines, told = call(root, "-m", "benchmarks.study", "reproduce", *args, "--model", "als,BIASALS")
     found = numbers_of(lines)
     assert [*found] == ["ALS", "BiasALS"]
     assert len({len(line) for line in lines}) == 1  # the columns are straight

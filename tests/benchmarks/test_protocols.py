@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import datasets, evaluation, protocols, splits, tuning
-from recsys_lib.benchmark import benchmark
+from benchmarks import protocols
+from benchmarks.comparison import benchmark
+from recsys_lib import datasets, evaluation, splits, tuning
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models import ALS, BPR, BiasALS, Popularity
 from recsys_lib.ratings import CSR, Ratings

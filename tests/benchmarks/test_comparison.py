@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import comparison as bench
+from benchmarks import protocols
+from benchmarks.comparison import benchmark, leads, pool, summary
 from course.leaderboard import baselines
-from recsys_lib import benchmark as bench
-from recsys_lib import datasets, evaluation, protocols, tuning
-from recsys_lib.benchmark import benchmark, leads, pool, summary
+from recsys_lib import datasets, evaluation, tuning
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import ALS, BPR, EASE, BiasALS, Popularity
-from recsys_lib.protocols import Development
+from recsys_lib.tuning import Development
 
 OF_LIKES = ["ndcg@10", "precision@10", "coverage@10"]
 METRICS = ["rmse", "mae", "ndcg@5", "coverage@5"]
