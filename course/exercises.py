@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import orthogonal_procrustes
 from scipy.stats import hypergeom
 
 from recsys_lib.metrics import auc as user_auc
@@ -169,6 +170,39 @@ def check_draw_ratio(train: Ratings, threshold: float, ratio: float) -> None:
     liked = np.unique(train.user_of_rating()[train.by_user.values >= threshold])
     left = train.n_items - train.by_user.counts[liked]
     _right((ratio, left.max() / left.min(), "count all ratings of a user, not the likes", 1e-6))
+
+
+def check_turn(turn: Callable[..., np.ndarray]) -> None:
+    """Check the orthogonal matrix T (K, K) that brings b T closest to a, of two (n, K) matrices."""
+    rng = np.random.default_rng(7)
+    a, noise = rng.normal(size=(2, 60, 4))
+    b = a @ np.linalg.qr(rng.normal(size=(4, 4)))[0] + 0.3 * noise
+    found, right = turn(a, b), orthogonal_procrustes(b, a)[0]
+    assert np.allclose(found.T @ found, np.eye(4)), "it is not orthogonal"
+    _right((found, right, "another orthogonal matrix is closer", 1e-6))
+
+
+def check_damped(damped: Callable[..., np.ndarray], q: np.ndarray, counts: np.ndarray) -> None:
+    """Check the items with the largest cosines with one item's vector, times n / (n + k)."""
+    item, length = int(np.argmax(counts)), np.maximum(np.linalg.norm(q, axis=1), 1e-12)
+    allowed = (counts > 0) & (np.arange(len(q)) != item)
+    for k in (0, 5, 50):
+        scores = q @ q[item] / length / length[item] * counts / np.maximum(counts + k, 1)
+        scores[~allowed] = -np.inf
+        best, found = np.sort(scores)[::-1][:10], scores[np.asarray(damped(item, 10, k))]
+        assert np.allclose(found, best, atol=1e-5), f"k = {k}: other films belong there"
+    print("Right.")
+
+
+def check_taste(taste_cosine: Callable[..., float], p: np.ndarray, q: np.ndarray) -> None:
+    """Check the cosine of two items' p·q over all users, with vectors (n, K) of both sides."""
+    i, j = np.argsort(-np.linalg.norm(q, axis=1))[:2]
+    one, other = p @ q[i], p @ q[j]
+    right = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    _right(
+        (taste_cosine(p, q, i, i), 1, "a film is as similar to itself as can be", 1e-4),
+        (taste_cosine(p, q, i, j), right, "not the cosine over all users", 1e-4),
+    )
 
 
 def check_als_gradient(
