@@ -140,12 +140,8 @@ class ALS(RatingModel):
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""
-        n = len(self.item_ids_)
-        return {
-            **super().sizes(),
-            "n_priors": n if self.feature_names_ else 1,
-            "n_items + 1": n + 1,
-        }
+        sizes = super().sizes()
+        return {**sizes, "n_priors": sizes["n_items"] if self.feature_names_ else 1}
 
     # ---- fitting
 
@@ -255,6 +251,7 @@ class ALS(RatingModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows [p_u; b_u] (m, K + 1) float32: the update of training, so exact."""
+        self.check_who(ratings)
         rows = np.empty((len(ratings.indptr) - 1, self.n_factors + 1), np.float32)
         self.half_step(ratings, self.item_rows_, np.zeros((1, rows.shape[1]), np.float32), rows)
         return rows

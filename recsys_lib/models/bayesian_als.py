@@ -158,6 +158,7 @@ class BayesianALS(RatingModel):
         self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray
     ) -> np.ndarray:
         """Return the predicted ratings (n,) float32 of pairs; see `RatingModel.predict_pairs`."""
+        self.check_pairs(who, rows, items)
         if isinstance(who, CSR):
             draws, users = self.draw_users(who), rows
         else:
@@ -225,6 +226,7 @@ class BayesianALS(RatingModel):
         the typical user's. Draw s has the same ε for every stranger, so that a stranger's rows do
         not depend on who else is asked for.
         """
+        self.check_who(ratings)
         n, size = len(ratings.indptr) - 1, self.n_factors + 1
         draws = np.empty((n, self.n_samples, size), np.float32)
         rng = np.random.default_rng(self.seed)

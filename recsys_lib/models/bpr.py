@@ -122,6 +122,7 @@ class BPR(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps with fixed items."""
+        self.check_who(ratings)
         liked = self.liked(ratings)
         rows = np.zeros((len(ratings.indptr) - 1, self.n_factors), np.float32)
         seeds = np.full(len(rows), self.seed % 2**64, np.uint64)

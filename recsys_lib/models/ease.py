@@ -77,6 +77,7 @@ class EASE(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return the likes, (m, n_items) float32."""
+        self.check_who(ratings)
         return as_scipy(self.liked(ratings), len(self.item_weights_)).toarray()
 
     def item_vectors(self) -> np.ndarray:

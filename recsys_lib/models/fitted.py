@@ -100,7 +100,8 @@ class Fitted(Parameters):
         """Return what the symbols in `shapes` stand for."""
         return {
             "n_users": len(self.user_ids_),
-            "n_items": len(self.item_ids_),
+            "n_items": (n := len(self.item_ids_)),
+            "n_items + 1": n + 1,
             "n_features": len(getattr(self, "feature_names_", ())),
             "K": (k := getattr(self, "n_factors", 0)),
             "K + 1": k + 1,

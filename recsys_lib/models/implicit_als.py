@@ -122,6 +122,7 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows p_u, (m, K) float32, solved exactly for them alone."""
+        self.check_who(ratings)
         pairs = self._weighted(self.liked(ratings))
         rows = np.empty((len(pairs.counts), self.n_factors), np.float32)
         self._solve(pairs, by_length(pairs), self.item_factors_, self.gram_, rows)

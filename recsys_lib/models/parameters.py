@@ -6,7 +6,6 @@ outside before anything is learnt. The rest follows scikit-learn.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -14,6 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from recsys_lib.errors import RecsysError
+
+HUGE = 2**63  # from here on, numbers fit neither generators of random numbers nor kernels
 
 
 def above(low: float, default: Any) -> Any:
@@ -28,7 +29,7 @@ def at_least(low: float, default: Any) -> Any:
 
 def number(default: Any) -> Any:
     """Declare any finite number."""
-    return _limited(default, "finite", math.isfinite)
+    return _limited(default, "finite", lambda value: abs(value) < float("inf"))
 
 
 def share(default: float) -> Any:
@@ -122,7 +123,9 @@ class Parameters:
             ):
                 wanted = f"{what}, {wanted}" if what and wanted else what or wanted
             elif "fits" not in one.metadata or one.metadata["fits"](value):
-                continue
+                if not isinstance(value, int | float) or abs(value) < HUGE:
+                    continue
+                wanted = f"below {HUGE}"
             also = ", or None" if optional else ""
             raise RecsysError(f"{one.name} is {value!r}; it must be {wanted}{also}")
 

@@ -51,6 +51,7 @@ class Popularity(ImplicitFeedbackModel):
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return a vector of length 1 for each user: what they rated changes no score."""
+        self.check_who(who)
         n_users = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
         return np.ones((n_users, 1), np.float32)
 
