@@ -161,9 +161,8 @@ def few_ratings(counts: np.ndarray, lengths: np.ndarray, shares: pd.DataFrame) -
     left.plot(middles["ratings"], middles["length"], "o-", ms=4, color=BLUE, label="median")
     left.set_ylim(bottom=0)
     left.set_ylabel("length of its vector, ‖q‖")
-    right.errorbar(
-        "ratings", "share", 2 * shares["error"], data=shares, label="its 10 neighbours", **_BARS
-    )
+    bars: Options = {"label": "its 10 neighbours", **_BARS}
+    right.errorbar(shares["ratings"], shares["share"], 2 * shares["error"], **bars)
     right.plot(shares["ratings"], shares["chance"], "s--", ms=4, color=ORANGE, label="chance")
     right.set_ylabel("share a genre with the film")
     right.yaxis.set_major_formatter(PERCENT)
@@ -186,7 +185,7 @@ def recovered(factors: pd.DataFrame, films: pd.DataFrame) -> Figure:
     left.set(xlabel="strength of the true factor (stars)", ylabel="correlation with the truth")
     left.set(ylim=(-0.15, 1.05), xlim=(0, None))
     left.legend()
-    right.errorbar("ratings", "cosine", 2 * films["error"], data=films, **_BARS)
+    right.errorbar(films["ratings"], films["cosine"], 2 * films["error"], **_BARS)
     style.log_axis(right, form=COUNTS)
     right.set(xlabel="ratings of the film", ylabel="cosine with the true vector")
     right.set_ylim(top=1.05)
