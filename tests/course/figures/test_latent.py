@@ -22,13 +22,6 @@ def test_map_colours_groups_and_writes_titles_that_do_not_overlap(read):
     np.testing.assert_allclose(rings, points[[titles.index(name) for name in written]])
 
 
-def test_crowded_titles_are_left_out(read):
-    points = np.array([[0.0, 0], [0.001, 0], [1, 1]])
-    titles = ["first", "hidden by the first", "third"]
-    figure = latent.film_map(points, np.arange(3) - 1, ["A", "B"], titles)
-    assert read.words(figure.axes[0]) == ["first", "third"]
-
-
 def test_variants_are_named_and_noted():
     points = np.random.default_rng(0).standard_normal((20, 2))
     groups = np.arange(20) % 2
@@ -46,7 +39,6 @@ def test_agreement_draws_sizes_on_one_scale():
     np.testing.assert_array_equal(first.get_array(), [[1, 0.5], [0, 0.25]])
     assert first.get_clim() == second.get_clim() == (0, 1)
     assert tuple(first.get_extent()) == (0.5, 2.5, 2.5, 0.5)  # axes count from 1
-    assert [axes.get_xlabel() for axes in figure.axes[:2]] == ["one", "two"]
 
 
 def test_direction_marks_the_median_of_each_band(read):
@@ -60,7 +52,6 @@ def test_direction_marks_the_median_of_each_band(read):
     medians = [line.get_xdata()[0] for line in axes.lines if line.get_linewidth() == 1.8]
     assert medians == [0.4, -0.4]
     assert set(read.words(axes)) == set("abcdef")
-    assert axes.get_xlabel().startswith("← L") and axes.get_xlabel().endswith("R →")
 
 
 def test_few_ratings_draws_medians_and_chance():
@@ -76,7 +67,6 @@ def test_few_ratings_draws_medians_and_chance():
     np.testing.assert_allclose(bars.get_segments()[0][:, 1], [0.2, 0.6])  # two standard errors
     chance = next(line for line in right.lines if line.get_label() == "chance")
     np.testing.assert_allclose(chance.get_ydata(), [0.4, 0.5])
-    assert right.yaxis.get_major_formatter()(0.4) == "40%"
 
 
 def test_recovered_draws_the_factors_and_the_films():
