@@ -70,7 +70,8 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
         if name.endswith("_indptr_"):
             stem = name.removesuffix("indptr_")
             rows = CSR(*(arrays[f"{stem}{part}_"] for part in CSR._fields))
-            rows.check(stem.rstrip("_"), len(rows.indptr) - 1, sizes["n_features"])
+            columns = sizes["n_features" if stem == "feature_" else "n_items"]
+            rows.check(stem.rstrip("_"), len(rows.indptr) - 1, columns)
 
 
 def check_own(own: Arrays, fresh: Arrays) -> None:

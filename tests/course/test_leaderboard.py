@@ -170,7 +170,7 @@ def test_the_best_biases_are_those_of_least_squares():
     dummies[np.arange(len(e)), users] = 1
     dummies[np.arange(len(e)), n_users + items] = 1
     slow = dummies @ np.linalg.lstsq(dummies, e, rcond=None)[0]
-    best = leaderboard.best_of_form(data, data.ratings, 0)
+    best = curve_module.best_of_form(data, data.ratings, 0)
     fast = best.predict(data.ratings.user_ids[users], data.ratings.item_ids[items])
     np.testing.assert_allclose(fast, slow.clip(*data.ratings.scale), atol=2e-3)
 
@@ -186,7 +186,7 @@ def test_the_best_factors_of_a_full_table_are_its_singular_vectors(n_factors):
     biases = table.mean(1, keepdims=True) + table.mean(0) - table.mean()
     left, sizes, right = np.linalg.svd(table - biases)
     exact = biases + (left[:, :n_factors] * sizes[:n_factors]) @ right[:n_factors]
-    best = leaderboard.best_of_form(data, data.ratings, n_factors)
+    best = curve_module.best_of_form(data, data.ratings, n_factors)
     found = best.predict(data.ratings.user_ids[users], data.ratings.item_ids[items])
     missed = np.sqrt(np.mean((found - e) ** 2))
     least = np.sqrt(np.mean((exact - table) ** 2))
@@ -197,7 +197,7 @@ def test_the_best_factors_of_a_full_table_are_its_singular_vectors(n_factors):
 def test_only_simulated_data_have_a_best(data):
     real = datasets.Dataset("mine", data.ratings, data.items)
     with pytest.raises(DataError, match="of mine nobody knows the truth"):
-        leaderboard.best_of_form(real, data.ratings, 0)
+        curve_module.best_of_form(real, data.ratings, 0)
     with pytest.raises(DataError, match="nobody knows"):
         leaderboard.learning_curve(real, {"BiasALS": [models.BiasALS()]}, [5])
 
@@ -241,7 +241,7 @@ def test_no_size_sees_the_test_part_and_each_holds_the_ones_before(rich):
         assert [one[0], two[0]] == [1, 2]
     parts = [_pairs(final[1]) for _, _, final in fits]
     assert parts[0] < parts[1] < parts[2]
-    widest = leaderboard.best_of_form(rich, test, 2)  # not that of the candidate with one factor
+    widest = curve_module.best_of_form(rich, test, 2)  # not that of the candidate with one factor
     nothing = rich.ratings.select(place < 0)
     assert curve.bands["W"] == evaluation.evaluate(widest, nothing, test, ["rmse"])["rmse"]
 
@@ -270,7 +270,7 @@ def test_the_curve_s_numbers_are_evaluation_s(rich):
         assert row.rmse == evaluation.evaluate(model, learning, test, ["rmse"])["rmse"]
         assert row.above == pytest.approx(row.rmse / curve.bands[row.model] - 1)
     for name, n_factors in (("BiasALS", 0), ("ALS", 2)):
-        best = leaderboard.best_of_form(rich, test, n_factors)
+        best = curve_module.best_of_form(rich, test, n_factors)
         nothing = rich.ratings.select(place < 0)
         assert curve.bands[name] == evaluation.evaluate(best, nothing, test, ["rmse"])["rmse"]
     assert curve.floor == rich.truth.rmse(test)
@@ -290,7 +290,7 @@ def test_enough_is_from_where_on_a_model_stays():
             "above": [0.01, 0.03, 0.01, 0.02, 0.01, 0.0, 0.0, 0.0, 0.05],
         }
     )
-    curve = leaderboard.Curve(table, pd.Series(dtype=float), 0.7, 10)
+    curve = curve_module.Curve(table, pd.Series(dtype=float), 0.7, 10)
     assert curve.enough(0.02)[["A", "B"]].tolist() == [4, 1]
     assert np.isnan(curve.enough(0.02)["C"])
 

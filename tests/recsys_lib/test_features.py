@@ -118,6 +118,13 @@ def test_of_many_labels_the_most_frequent_are_kept(table, monkeypatch):
     assert names == ["genres: A", "genres: B"]
 
 
+def test_few_years_and_unknown_ones_are_labels():
+    years = pd.array([1999] * 6 + [None] * 3 + [2001] * 6, dtype="Int64")
+    matrix, names = attributes(pd.DataFrame({"id": range(15), "year": years}), "id", np.arange(15))
+    assert names == ["year: 1999", "year: 2001"]
+    np.testing.assert_array_equal(matrix, np.eye(3)[np.repeat([0, 1, 2], [6, 3, 6])][:, [0, 2]])
+
+
 def test_tables_that_are_refused(table):
     with pytest.raises(DataError, match="no column 'user_id'"):
         attributes(table, "user_id", np.arange(3))

@@ -41,18 +41,14 @@ def test_matrix_shows_every_rating_once(ratings: Ratings, table: np.ndarray):
     assert whole.get_ylim() == (30, 0)  # the most active user is on top
 
 
-def test_cumulative_share_of_a_known_table():
-    x, y = eda.cumulative_share(np.array([1, 0, 6, 3]))
-    np.testing.assert_allclose(x, [0, 0.25, 0.5, 0.75, 1])
-    np.testing.assert_allclose(y, [0, 0.6, 0.9, 1, 1])
-
-
 def test_tails_marks_the_share_of_the_first(ratings: Ratings):
     films, users = ratings.by_item.counts, ratings.by_user.counts
     ranks, lorenz = eda.tails(films, users, marked=0.25).axes
     drawn = ranks.lines[0].get_ydata()
     np.testing.assert_array_equal(drawn, np.sort(films[films > 0])[::-1])
     top = np.sort(films)[::-1][:10].sum() / films.sum()  # 10 of 40 films
+    held = np.append(0, np.sort(films)[::-1].cumsum()) / films.sum()
+    np.testing.assert_allclose(lorenz.lines[0].get_xydata(), np.c_[np.linspace(0, 1, 41), held])
     assert {text.get_text() for text in lorenz.texts} >= {f"films {top:.0%}"}
     assert [top] in [list(line.get_ydata()) for line in lorenz.lines]
 

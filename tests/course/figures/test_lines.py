@@ -222,3 +222,7 @@ def test_false_alarms_and_shares_of_lists_are_lines_too(read):
     x, y = read.lines(axes)["BPR"].get_data()
     assert len(x) <= 400  # a large catalogue is not drawn film by film
     np.testing.assert_allclose(y, x / 100_000)
+
+    curve = pd.DataFrame({"ratings": [1e5, 1e6, 1e7], "seconds": [0.01, 0.1, 2.0]})
+    lines = read.lines(cluster.scaling({"one": curve}).axes[0])
+    np.testing.assert_allclose(lines["in proportion"].get_ydata(), [0.01, 0.1, 1.0])

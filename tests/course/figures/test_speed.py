@@ -89,11 +89,3 @@ def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor(read):
     np.testing.assert_array_equal(floor.get_xdata(), table["arithmetic"])
     assert read.ticks(axes.yaxis) == ["K = 16", "K = 64"]
     assert read.words(axes) == ["0.70 s, 7.0 × the arithmetic", "1.5 s, 2.5 × the arithmetic"]
-
-
-def test_scaling_has_a_line_of_slope_one():
-    ratings, seconds = pd.Series([100_000, 1_000_000, 10_000_000]), pd.Series([0.01, 0.1, 0.5])
-    (axes,) = speed.scaling(ratings, seconds).axes
-    line, measured = axes.lines
-    np.testing.assert_array_equal(measured.get_xydata(), np.c_[ratings, seconds])
-    np.testing.assert_allclose(line.get_ydata(), [0.01, 0.1, 1.0])

@@ -108,6 +108,8 @@ def test_nothing_is_like_a_film_of_which_nothing_is_known(parts):
         ("ALS", {"tau": "1"}, "tau is '1'; it must be a number, above 0"),
         ("ALS", {"tau": np.inf}, "tau is inf; it must be above 0"),
         ("ALS", {"patience": 0}, "patience is 0; it must be above 0, or None"),
+        ("BPR", {"seed": 2**70}, "seed is 1180591620717411303424; it must be below 9223372036854"),
+        ("EASE", {"threshold": 10**400}, "it must be below 9223372036854775808, or None"),
         ("AutoEncoder", {"hidden": (8, 2.5)}, "sequence of 1 or more whole numbers"),
         ("AutoEncoder", {"hidden": ()}, "sequence of 1 or more whole numbers"),
         ("AutoEncoder", {"loss": "mse"}, "loss is 'mse'; it must be 'multinomial' or 'bce'"),

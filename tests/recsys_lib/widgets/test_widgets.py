@@ -155,11 +155,14 @@ def test_wrong_ratings_and_lists_are_refused_and_leave_no_trace(demo):
     assert len(demo.recommendations) == 10
 
 
-def test_ready_made_tastes_are_of_films_in_the_demo(demo):
+def test_ready_made_tastes_are_of_films_in_the_demo(demo, model, data):
     assert len(demo.tastes) == 5
     for ratings in demo.tastes.values():
         assert set(ratings) <= set(demo.catalogue["ids"])
         assert len(set(ratings.values())) == 2
+    plain = RatingDemo(model, data.items.assign(genres=""))
+    most = data.ratings.item_ids[np.argsort(-data.ratings.by_item.counts, kind="stable")[:4]]
+    assert plain.tastes == {"Popular": dict.fromkeys(most.tolist(), 5.0)}
 
 
 def test_bundles_have_no_import_left_and_each_part_once():
