@@ -395,17 +395,6 @@ def test_a_film_of_the_list_is_rated_by_keys_in_one_change(opened):
     assert yours(page).count() == 0
 
 
-def test_each_click_is_a_change_of_its_own(opened):
-    page = opened
-    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
-    value = yours(page).first.get_by_role("slider").input_value()
-    for stars in (4, 3):
-        click_stars(page, yours(page).first, stars)
-    for expected in ("4", value):
-        page.get_by_role("button", name="Undo").click()
-        assert yours(page).first.get_by_role("slider").input_value() == expected
-
-
 def test_rating_closes_no_reasons_and_removing_keeps_the_focus(opened):
     page = opened
     page.get_by_role("combobox", name="Ready-made").select_option(index=1)
