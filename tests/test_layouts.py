@@ -25,7 +25,6 @@ LIGHTER = {  # what takes long in the quick profile and does not depend on the d
     "06-networks": {"MAX_EPOCHS": 2, "BPR_EPOCHS": 3, "ERROR_EPOCHS": 1, "MOST_WATCHERS": 300},
     "08-newcomers": {"N_DRAWS": 2, "POINTS": 2},
     "11-leaderboard": {"SPLITS": [0], "CURVE_SHAPE": [300, 200], "SIZES": [10, 40]},
-    "12-how-fast": {"SLOW_ROWS": 20},
     "a2-metrics": {"N_SEEDS": 2, "N_SPLITS": 2},
 }
 RARE = {"Children": "Children's"}  # a genre that the whole-star releases call otherwise
