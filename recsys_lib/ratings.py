@@ -46,12 +46,10 @@ class CSR(NamedTuple):
         """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
         (indptr, indices, values), n = self, len(self.indices)
         check_array(f"{name}.indptr", indptr, np.int64, (n_rows + 1,))
-        check_array(f"{name}.indices", indices, np.int32, (n,))
+        check_index(f"{name}.indices", indices, n, n_columns)
         check_array(f"{name}.values", values, np.float32, (n,))
         if indptr[0] != 0 or indptr[-1] != n or (indptr[1:] < indptr[:-1]).any():
             raise DataError(f"{name}.indptr must ascend from 0 to the number of ratings, {n}")
-        if n and indices.view(np.uint32).max() >= n_columns:  # those below 0 are the largest
-            raise DataError(f"{name}.indices must be from 0 to below {n_columns}")
         ascends = indices[1:] > indices[:-1]
         ascends[indptr[(indptr > 0) & (indptr < n)] - 1] = True  # where a row begins
         if not ascends.all():
@@ -198,9 +196,7 @@ class Ratings:
         """
         n = len(values)
         for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
-            check_array(f"{name}_index", index, np.int32, (n,))
-            if n and (index.min() < 0 or index.max() >= len(ids)):
-                raise DataError(f"{name}_index must be from 0 to below {len(ids)}")
+            check_index(f"{name}_index", index, n, len(ids))
         sizes = len(user_ids), len(item_ids)
         order, indptr, indices = sparse.ordered(user_index, item_index, *sizes, timestamps)
         times = None if timestamps is None else timestamps[order]
@@ -310,3 +306,10 @@ def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]
         kind = f"of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
         told = f"{name} must be {np.dtype(dtype)} {wanted}".replace("'", "")
         raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())
+
+
+def check_index(name: str, index: Any, n: int, size: int) -> None:
+    """Raise `DataError` unless an array (n,) int32 holds positions, from 0 to below `size`."""
+    check_array(name, index, np.int32, (n,))
+    if n and index.view(np.uint32).max() >= size:  # those below 0 are the largest
+        raise DataError(f"{name} must be from 0 to below {size}")

@@ -43,7 +43,8 @@ def steps(table: pd.DataFrame) -> Figure:
     for row, value in enumerate(ns):
         gain = f", {_short(ns[row - 1] / value)} × as fast as above" if row else ""
         _beside(axes, f"{_short(value)} ns{gain}", value, row)
-    axes.set(xscale="log", xlim=edges, xlabel="nanoseconds a rating (logarithmic)")
+    style.log_axis(axes)
+    axes.set(xlim=edges, xlabel="nanoseconds a rating (logarithmic)")
     style.name_rows(axes, table.index)
     axes.invert_yaxis()
     return figure

@@ -99,6 +99,7 @@ class ItemKNN(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return the likes, (m, n_items) float32."""
+        self.check_who(ratings)
         return as_scipy(self.liked(ratings), len(self.item_ids_)).toarray()
 
     def item_vectors(self) -> np.ndarray:

@@ -45,6 +45,14 @@ class Lists(Fitted):
             return self.user_vectors(self._known.take(who))
         return getattr(self, self._stored)[who]
 
+    def check_who(self, who: np.ndarray | CSR) -> None:
+        """Raise `DataError` unless `who` is as `vectors` takes it: kernels trust every index."""
+        if isinstance(who, CSR):
+            who.check("the ratings", len(who.indptr) - 1, len(self.item_ids_))
+        elif len(who) and not (who.min() >= 0 and who.max() < len(self.user_ids_)):
+            told = f"from 0 to below {len(self.user_ids_)}"
+            raise DataError(f"who must hold users' indices, {told}")
+
     def multipliers(self, vectors: np.ndarray) -> np.ndarray:
         """Return what multiplies the items' vectors so that plain products put items in order.
 
@@ -81,13 +89,10 @@ class Lists(Fitted):
         Ties go to the lower index; rows are padded by -1 and -inf.
         """
         m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
-        n_users, n_items = len(self.user_ids_), len(self.item_ids_)
-        # Behind this place kernels trust every index.
+        once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
         n = _length(n, n)
-        if isinstance(who, CSR):
-            who.check("who", m, n_items)
-        elif m and not (who.min() >= 0 and who.max() < n_users):
-            raise DataError(f"who must hold users' indices, from 0 to below {n_users}")
+        if not (once and isinstance(who, CSR)):  # which `user_vectors` checks
+            self.check_who(who)
         if exclude is not None:
             exclude.check("exclude", m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
@@ -98,14 +103,15 @@ class Lists(Fitted):
             catalogue = catalogue[few]
         for start in range(0, m, self._users_at_a_time):
             part = np.arange(start, min(start + self._users_at_a_time, m))
-            some = who.take(part) if isinstance(who, CSR) else who[part]
+            some = who if once else who.take(part) if isinstance(who, CSR) else who[part]
+            vectors = self.vectors(some)
             if exclude is not None:
                 skip = exclude.take(part)
             else:
                 skip = some if isinstance(some, CSR) else self._known.take(some)
             if few is not None:
                 skip = among(skip, few)
-            items[part], scores[part] = self._top(self.vectors(some), catalogue, n, skip)
+            items[part], scores[part] = self._top(vectors, catalogue, n, skip)
         return items if few is None else np.append(few, np.int32(-1))[items], scores
 
     def _catalogue(self) -> Any:
@@ -259,7 +265,7 @@ class Lists(Fitted):
             raise RecsysError(f"{told}: to it no {index.what}s are alike")
         if not vector.any():
             raise RecsysError(f"nothing is known of {index.what} {one!r}: no rating to learn from")
-        vector /= np.linalg.norm(vector)
+        vector = vector / np.linalg.norm(vector, axis=1)
         scores = np.full((1, len(rows)), -np.inf, np.float32)  # those left so are not listed
         for start in range(0, len(rows), self._users_at_a_time):
             part = np.arange(start, min(start + self._users_at_a_time, len(rows)))
@@ -277,14 +283,11 @@ class Lists(Fitted):
 
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:
     """Return what may be listed, (c,) int32 ascending, by the ids of what may and what may not."""
-
-    def places(ids: Any) -> np.ndarray:
-        return index.positions(list(ids) if isinstance(ids, Set) else ids)
-
+    some, out = (list(ids) if isinstance(ids, Set) else ids for ids in (candidates, exclude))
     listed = np.arange(len(index), dtype=np.int32)
-    if candidates is not None and len(listed := np.unique(places(candidates))) == 0:
+    if some is not None and len(listed := np.unique(index.positions(some))) == 0:
         raise DataError("candidates holds no item; leave it out to rank the whole catalogue")
-    return listed if exclude is None else np.setdiff1d(listed, places(exclude))
+    return listed if out is None else listed[~np.isin(listed, index.positions(out))]
 
 
 def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray) -> pd.DataFrame:

@@ -151,7 +151,7 @@ class RatingDemo(PageWidget, page="demo"):
     # ---- what stands ready
 
     def _genre_tastes(self, n_genres: int = 5, n_loved: int = 4) -> dict[str, dict[Any, float]]:
-        """Return tastes of well-known items: those of one genre loved, or where none has one, all."""
+        """Return tastes of well-known items: those of one genre loved, or without genres, all."""
         items = self._catalogue.packed
         order = np.argsort(-np.array(items["counts"]), kind="stable").tolist()
         weight = np.zeros(len(items["genreNames"]))

@@ -110,22 +110,6 @@ def test_every_published_number_has_its_protocol_and_its_source(root):
     assert keys <= set(re.findall(r"@\w+\{(.+?),", bibliography))
 
 
-@pytest.mark.parametrize(
-    ("dataset", "protocol", "model", "metric", "value"),
-    [
-        ("ml-100k", "5-fold", "SVD", "rmse", 0.934),
-        ("ml-1m", "5-fold", "SVD++", "rmse", 0.862),
-        ("ml-10m", "90-10", "Bayesian MF", "rmse", 0.7633),
-        ("ml-20m", "strong generalisation (Mult-VAE)", "Mult-VAE", "recall@50", 0.537),
-        ("kuairec", "top 10, not stated", "two towers", "map@10", 0.38),
-    ],
-)
-def test_published_numbers_are_found_by_data_set(dataset, protocol, model, metric, value):
-    rows = leaderboard.published(dataset).set_index(["protocol", "model", "metric"])
-    assert rows.loc[(protocol, model, metric), "value"] == value
-    assert set(rows["dataset"]) == {dataset}
-
-
 def test_only_the_same_data_and_protocol_stand_beside():
     ours = pd.DataFrame({"rmse": [0.86, 0.92]}, index=["ALS", "BiasALS"])
     beside = leaderboard.beside(ours, "ml-100k", "5-fold")
@@ -296,22 +280,6 @@ def test_the_curve_s_numbers_are_evaluation_s(rich):
         parts[["chance", "form", "to learn"]].sum(axis=1), curve.table["rmse"] ** 2
     )
     assert (parts["to learn"] > 0).all()
-
-
-def test_with_enough_ratings_models_come_within_two_percent_of_their_best():
-    sizes = [20, 300]
-    data = datasets.load(
-        "synthetic", n_users=500, n_items=400, n_ratings=500 * 340, min_ratings=340, seed=0,
-        n_factors=2,
-    )  # fmt: skip
-    candidates = {
-        "BiasALS": [models.BiasALS()],
-        "ALS": [models.ALS(n_factors=2, tau=tau, gamma=1.0) for tau in (0.3, 0.6, 1.2)],
-    }
-    curve = leaderboard.learning_curve(data, candidates, sizes, n_test=40)
-    assert curve.enough(0.02)["ALS"] == 300
-    assert (curve.table.loc[curve.table["n"] == 300, "above"] < 0.02).all()
-    assert (curve.table["above"] > 0).all()
 
 
 def test_enough_is_from_where_on_a_model_stays():

@@ -5,30 +5,19 @@ import copy
 import numpy as np
 import pytest
 
+from recsys_lib import io
+
 # What a hand, a broken disk or a spreadsheet puts into a file.
 PIECES = [
-    b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\n", b"\r", b"\r\n", b'"', b'""', b"'", b",", b"::", b":",
-    b"\t", b"|", b" ", b"-", b"+", b".", b"e5", b"E-400", b"1e1", b"0x13", b"1_9", b"nan", b"NaN",
+    b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\n", b"\r", b"\r\n", b'"', b'""', b"'", b",", b"::",
+    b":", b"\t", b"|", b"-", b"+", b".", b"e5", b"E-400", b"1e1", b"0x13", b"1_9", b"nan", b"NaN",
     b"inf", b"-0", b"00", b"007", b"null", b"NA", b"None", b"true", b"2147483648", b"4294967297",
     b"9223372036854775808", b"-9223372036854775809", b"0.30000000000000004", b"4.50", b"5.0000001",
-    b"1e-50", b"\xc2\xa0", b"\xe2\x80\xa8", b"\xd9\xa3", b"\\", b"#", b";", b"=1+1", b"\x1a", b"\x0c",
+    b"\xc2\xa0", b"\xe2\x80\xa8", b"\xd9\xa3", b"\\", b"#", b";", b"=1+1", b"\x1a", b"\x0c",
 ]  # fmt: skip
 NUMBERS = [
-    0,
-    -1,
-    1,
-    2,
-    7,
-    2**30,
-    -(2**30),
-    2**31 - 1,
-    -(2**31),
-    np.nan,
-    np.inf,
-    -np.inf,
-    1e-40,
-    3e38,
-]
+    0, -1, 1, 2, 7, 2**30, -(2**30), 2**31 - 1, -(2**31), np.nan, np.inf, -np.inf, 1e-40, 3e38,
+]  # fmt: skip
 VALUES = [
     None, True, False, -5, -1, 0, 1, 99, 2**31, 2**70, -0.5, 1e308, float("nan"), float("inf"),
     "", "x", "3", "\0", [], [1], ["x"], {}, {"x": 1}, [[]], [None], "float32", "Popularity",
@@ -96,3 +85,14 @@ def mutated_json(value, rng):
             here[key] = new
         break
     return value
+
+
+def mutated_file(path, arrays, meta, rng):
+    """Write a file whose checksum is right, with a change in an array or in the header."""
+    arrays = dict(arrays)
+    if rng.random() < 0.5:
+        key = one_of(list(arrays), rng)
+        arrays[key] = mutated_array(arrays[key], rng)
+    else:
+        meta = mutated_json(meta, rng)
+    io.save_arrays(path, arrays, meta)

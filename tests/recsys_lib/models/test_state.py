@@ -6,7 +6,7 @@ import pytest
 from recsys_lib import io, models
 from recsys_lib.errors import DataError, RecsysError
 from tests.recsys_lib.models.check_model import table
-from tests.recsys_lib.mutations import mutated_array, mutated_json, one_of, short_and_long
+from tests.recsys_lib.mutations import mutated_file, short_and_long
 
 ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
 
@@ -129,17 +129,6 @@ def test_a_checkpoint_is_held_to_the_same(name, small, parts, data, tmp_path):
             small(name).fit(*parts[:2], items=data.items, run_dir=tmp_path, resume=True)
 
 
-def damage(path, arrays, meta, rng):
-    """Write a file whose checksum is right, with a change in an array or in the header."""
-    arrays = dict(arrays)
-    if rng.random() < 0.5:
-        key = one_of(list(arrays), rng)
-        arrays[key] = mutated_array(arrays[key], rng)
-    else:
-        meta = mutated_json(meta, rng)
-    io.save_arrays(path, arrays, meta)
-
-
 @short_and_long(40, 2_000)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # finite numbers whose sums are not
 def test_a_damaged_file_is_refused_or_holds_a_model_that_works(name, n, small, tmp_path):
@@ -148,7 +137,7 @@ def test_a_damaged_file_is_refused_or_holds_a_model_that_works(name, n, small, t
     whole, about = io.load_arrays(tmp_path / "whole")
     rng, taken = np.random.default_rng(n), 0
     for _ in range(n):
-        damage(tmp_path / "damaged", whole, about, rng)
+        mutated_file(tmp_path / "damaged", whole, about, rng)
         try:
             model = models.load(tmp_path / "damaged")
         except RecsysError:
@@ -174,7 +163,7 @@ def test_a_damaged_checkpoint_is_refused_or_goes_on(name, n, small, tmp_path):
     path, rng = tmp_path / "checkpoint.safetensors", np.random.default_rng(n)
     whole, about = io.load_arrays(path)
     for _ in range(n):
-        damage(path, whole, about, rng)
+        mutated_file(path, whole, about, rng)
         try:
             model = small(name, **patience).set_params(n_epochs=7)
             model.fit(ratings, resume=True, **fit)
