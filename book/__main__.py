@@ -23,8 +23,8 @@ from console import BUILD, ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
     "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
-    "tune": ("recsys_lib", "tune"),
-    "reproduce": ("recsys_lib", "reproduce"),
+    "tune": ("benchmarks.study", "tune"),
+    "reproduce": ("benchmarks.study", "reproduce"),
     "bench": ("benchmarks",),
 }
 OWN = ("build", "outputs", "lint", "peers", "lock", "clean")  # `make help` says what each does
@@ -77,15 +77,17 @@ def do(args: argparse.Namespace) -> int:
             page = None if args.only else pages.build(results, folder)
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
-    if args.command == "lint":
-        return checks.lint()
-    if args.command == "outputs":
-        return checks.outputs(args.only)
+    if args.command in {"lint", "outputs"}:
+        return checks.lint() if args.command == "lint" else checks.outputs(args.only)
     return checks.spark(args.rest) if args.command == "spark" else checks.test(args.rest)
 
 
 def main(argv: list[str]) -> int:
     """Set up what the command needs, then do it in the project's own environment."""
+    if "--dataset" in argv[:-1]:  # a folder is named as it is from here, and commands run elsewhere
+        at = argv.index("--dataset") + 1
+        if {"/", os.sep} & {*argv[at]}:
+            argv = [*argv[:at], str(Path(argv[at]).expanduser().resolve()), *argv[at + 1 :]]
     args = parse(argv)
     try:
         if args.command == "clean":

@@ -51,8 +51,7 @@ def page(chapters: list[Path], template: str) -> str:
     claims = pd.concat([read(run / path.name) for run in order for path in chapters])
     if "key" not in claims:
         return template
-    shown = claims.loc[claims["run"] == here.name, "key"]
-    claims = claims[claims["key"].isin(shown)]
+    claims = claims[claims["key"].isin(claims.loc[claims["run"] == here.name, "key"])]
     differ = claims.groupby("key")["verdict"].transform("nunique") > 1
     claims["found"] = claims["verdict"] + " (" + claims["evidence"] + ")"
     place = "../../notebooks/" + claims["chapter"] + ".html#" + claims["key"]

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,12 @@ def configuration(results: Results) -> dict[str, Any]:
     settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
     html = settings["html"]
-    used = f"the <code>{results.profile}</code> profile on <code>{results.dataset}</code>"
-    html["extra_footer"] = f"<p>Every number and figure was computed with {used}.</p>"
-    if results.dataset.startswith("synthetic"):
-        html["announcement"] = (
-            "This copy was built on <strong>synthetic data</strong>: "
-            "the films are invented and the ratings simulated."
-        )
+    name = escape(Path(results.dataset).name)
+    used = f"the <code>{results.profile}</code> profile on <code>{name}</code>"
+    html["extra_footer"] = f"<p>Computed with {used}, unless a page says otherwise.</p>"
+    told = "<strong>synthetic data</strong>: the films are invented and the ratings simulated."
+    if own := Path(results.dataset).is_absolute():
+        told = f"<strong>{name}</strong>, ratings of a reader's own: read its items for the films."
+    if own or results.dataset.startswith("synthetic"):
+        html["announcement"] = f"This copy was built on {told}"
     return settings

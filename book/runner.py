@@ -108,10 +108,7 @@ class Results:
             memory = f"{chapter.peak / 1e6:,.0f} MB"
             say(f"{chapter.name:<24}{clock(chapter.seconds):>10}{memory:>14}  {chapter.status}")
         say(f"{'this call':<24}{clock(seconds):>10}{'':>14}  {self.profile}, {self.dataset}\n")
-        if page:
-            say(f"Open {page}")
-        elif len(self.chapters) == 1:
-            say(f"Executed notebook: {self.chapters[0].path}")
+        say(f"Open {page}" if page else f"Executed notebook: {self.chapters[0].path}")
 
 
 def run(profile: str, dataset: str | None = None, only: str | None = None) -> Results:
@@ -121,7 +118,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     """
     sources = chapters(only)
     name = resolve(dataset or profiles.load(profile)["DATASET"])
-    folder = BUILD / "runs" / f"{profile}-{name}"
+    folder = BUILD / "runs" / f"{profile}-{Path(name).name}"  # of a folder, its own
     folder.mkdir(parents=True, exist_ok=True)
     common = shared_key(name)
     done = []
@@ -184,8 +181,7 @@ def resolve(dataset: str) -> str:
     from recsys_lib import datasets
     from recsys_lib.errors import RecsysError
 
-    home = os.environ.get("RECSYS_DATA_HOME")
-    if home:  # the chapters run in another folder
+    if home := os.environ.get("RECSYS_DATA_HOME"):  # the chapters run in another folder
         os.environ["RECSYS_DATA_HOME"] = str((ROOT / Path(home).expanduser()).resolve())
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     logging.getLogger("recsys_lib").setLevel(logging.INFO)
@@ -210,6 +206,7 @@ def data_key(dataset: str) -> str:
     home = os.environ.get("RECSYS_DATA_HOME")
     everything = sorted(Path(home).iterdir()) if home else []
     tops = [path for path in everything if path.name.lower().startswith(dataset)]
+    tops += [Path(dataset)] if Path(dataset).is_absolute() else []
     paths = [path for top in tops for path in (top, *sorted(top.rglob("*")))]
     facts = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
     return "\n".join([dataset, *facts])

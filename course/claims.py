@@ -99,8 +99,9 @@ class Claims:
     def share(self, key: str, statement: str, hits: Any, **claim: Any) -> Verdict:
         """Claim something of the share of True in independent `hits` (n,), by Wilson's interval."""
         x = np.asarray(hits, bool)
-        ends = proportion_confint(x.sum(), len(x), self.alpha, "wilson")
-        return self._decide(key, statement, x.mean(), ends, len(x), **{"form": ".1%", **claim})
+        ends = proportion_confint(x.sum(), max(len(x), 1), self.alpha, "wilson")
+        share = x.mean() if len(x) else math.nan
+        return self._decide(key, statement, share, ends, len(x), **{"form": ".1%", **claim})
 
     def trend(self, key: str, statement: str, x: Any, y: Any, **claim: Any) -> Verdict:
         """Claim something of a monotone trend: the rank correlation of `x` and `y`, -1 to 1.
@@ -123,6 +124,9 @@ class Claims:
     ) -> Verdict:
         """Claim something of ``function(*samples)``, by a bootstrap of the samples (n,) in step."""
         data = tuple(np.asarray(sample) for sample in samples)
+        n = len(data[0])
+        if n < 2:
+            return self._decide(key, statement, math.nan, (math.nan, math.nan), n, **claim)
         # Resamples enough that thirty lie beyond each end.
         found = stats.bootstrap(
             data, function, paired=True, vectorized=False, method="percentile", rng=0,
@@ -130,7 +134,7 @@ class Claims:
         )  # fmt: skip
         estimate = function(*data)
         ends = found.confidence_interval
-        return self._decide(key, statement, estimate, ends, len(data[0]), **claim)
+        return self._decide(key, statement, estimate, ends, n, **claim)
 
     def agree(
         self, key: str, statement: str, a: Any, b: Any, within: float, **claim: Any
@@ -172,7 +176,8 @@ class Claims:
         digits = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else 3
         form = form or f".{min(max(digits, 0), 8)}f"
         numbers = [f"{number:{form}}".replace("-", "−") for number in (found, low, high)]
-        text = "{}, 95 % {} to {}, n = ".format(*numbers) + f"{n:,}"
+        text = "{}, 95 % {} to {}, n = ".format(*numbers) if found == found else "no number, n = "
+        text += f"{n:,}"
         text += f" {over}" * (over != "users")
         return self._make(Verdict(key, statement, verdict, text, **claim))
 

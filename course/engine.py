@@ -15,7 +15,6 @@ from papermill.engines import NBClientEngine
 
 from course.inline import expressions, filled, text_of
 
-
 MOST_OUTPUT = 20_000_000  # characters that a cell may write
 
 

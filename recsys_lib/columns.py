@@ -1,13 +1,15 @@
-"""Read the columns of a table of ratings: ids, ratings and times, checked."""
+"""Read the columns of a table of ratings, checked: ids, ratings, times; find ids."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, UnknownIdError
 
 
 def need(frame: Any, *names: str) -> None:
@@ -17,7 +19,8 @@ def need(frame: Any, *names: str) -> None:
     if missing := [name for name in names if name not in frame.columns]:
         raise DataError(
             f"the table has no column {', '.join(map(repr, missing))}: its columns are "
-            f"{', '.join(map(repr, frame.columns))}; name them with user=, item= and so on"
+            f"{', '.join(map(repr, frame.columns))}; name them with user=, item= and so on "
+            "(rating=None: there is none)"
         )
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
@@ -27,10 +30,12 @@ def need(frame: Any, *names: str) -> None:
 
 
 def ratings(
-    frame: pd.DataFrame, user: str, item: str, rating: str, scale: tuple[float, float] | None
+    frame: pd.DataFrame, user: str, item: str, rating: str | None, scale: tuple[float, float] | None
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """Return the ratings (n,) float32, and the scale: by default the lowest and the highest."""
-    values = pd.to_numeric(frame[rating], errors="coerce").to_numpy(np.float32, na_value=np.nan)
+    told = pd.Series(1.0, frame.index) if rating is None else frame[rating]
+    with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+        values = pd.to_numeric(told, errors="coerce").to_numpy(np.float32, na_value=np.nan)
     finite = np.isfinite(values)
     if scale is None:
         known = values[finite]
@@ -39,12 +44,39 @@ def ratings(
     bad = ~(finite & (values >= low) & (values <= high))
     if bad.any():
         row = int(bad.argmax())
-        who, what, value = frame[[user, item, rating]].astype(object).iloc[row]
+        who, what = frame[[user, item]].astype(object).iloc[row]
+        value = told.astype(object).iloc[row]
         raise DataError(
             f"row {row} (user {who}, item {what}): the rating is {value!r}, not a number from "
             f"{low:g} to {high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
         )
     return values, scale
+
+
+def of_matrix(
+    matrix: Any, user_ids: Any, item_ids: Any, scale: Any
+) -> tuple[pd.DataFrame, list[pd.Index]]:
+    """Return what a SciPy matrix stores, a row a value, and the ids; see `Ratings.from_scipy`."""
+    if not issparse(matrix) or matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+        kind = f"{type(matrix).__name__} of {getattr(matrix, 'dtype', 'no dtype')}"
+        raise DataError(f"a SciPy sparse matrix of real numbers is wanted, not a {kind}")
+    stored, table, ids = matrix.tocoo(), {}, []
+    for what, n, given, places in (
+        ("user", matrix.shape[0], user_ids, stored.row),
+        ("item", matrix.shape[1], item_ids, stored.col),
+    ):
+        ids.append(pd.RangeIndex(n) if given is None else pd.Index(pd.Series(given)))
+        if len(ids[-1]) != n or not ids[-1].is_unique:
+            told = f"{what}_ids holds {len(ids[-1].unique())} different ids"
+            raise DataError(f"{told}, and the matrix has {n} {what}s; give one id for each")
+        table[f"{what}_id"] = ids[-1][places]
+    frame = pd.DataFrame({**table, "rating": stored.data})
+    if frame.duplicated(["user_id", "item_id"]).any():
+        raise DataError("the matrix stores a pair twice; matrix.sum_duplicates() adds them up")
+    if scale is None and not stored.data.all():
+        told = "drop them with matrix.eliminate_zeros(), or give a scale from 0 if they are ratings"
+        raise DataError(f"the matrix stores zeros: {told}")
+    return frame, ids
 
 
 def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -78,6 +110,40 @@ def _ids(column: pd.Series) -> np.ndarray:
             "ids are all integers or all text"
         )
     return text
+
+
+def positions(
+    index: pd.Index, ids: Any, what: str, later: Mapping[Any, int] | None = None, hint: str = ""
+) -> np.ndarray:
+    """Return where `ids` (one or several) stand in `index`, or in `later`, (n,) int32.
+
+    Raises
+    ------
+    UnknownIdError
+        One is not there; `what` ("user" or "item") and `hint` go into the message.
+    DataError
+        `ids` are no id and no sequence of ids.
+    """
+    try:
+        wanted = np.atleast_1d(np.asarray(ids))
+        found = index.get_indexer(pd.Index(wanted))
+    except (TypeError, ValueError) as error:
+        kind = type(ids).__name__
+        raise DataError(f"{what} ids are one id or a sequence of ids, not a {kind}") from error
+    if later and (found < 0).any():
+        found[found < 0] = [later.get(one, -1) for one in wanted[found < 0].tolist()]
+    if (found < 0).any():
+        stranger = wanted[found < 0].tolist()[0]
+        example = f"; ids look like {index[:1].tolist()[0]!r}" if len(index) else ""
+        raise UnknownIdError(f"there is no {what} {stranger!r} in this data{example}{hint}")
+    return found.astype(np.int32)
+
+
+def only(found: np.ndarray, what: str) -> int:
+    """Return the one position that was found; several are refused."""
+    if len(found) != 1:
+        raise DataError(f"one {what} id is asked for; {len(found)} were given")
+    return int(found[0])
 
 
 def seconds(column: pd.Series) -> np.ndarray:

@@ -12,10 +12,12 @@ def is_watched() -> bool:
     if os.environ.get("RECSYS_PROGRESS", "on").lower() in {"off", "0", "no"}:
         return False
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return sys.stderr.isatty() or hasattr(shell, "kernel")
+    # Services may have no standard error at all, or one that only knows how to write.
+    terminal = getattr(sys.stderr, "isatty", lambda: False)()
+    return terminal or hasattr(shell, "kernel")
 
 
 def bar(show: bool | None = None, **options: Any) -> "tqdm[Any]":
     """Return a tqdm bar; `show` None asks `is_watched`. `options` go to tqdm."""
-    disable = not (is_watched() if show is None else show)
+    disable = sys.stderr is None or not (is_watched() if show is None else show)
     return tqdm(disable=disable, dynamic_ncols=True, leave=False, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import columns
-from recsys_lib.errors import DataError, UnknownIdError
+from recsys_lib.errors import DataError
 from recsys_lib.kernels import sparse
 
 
@@ -46,12 +46,10 @@ class CSR(NamedTuple):
         """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
         (indptr, indices, values), n = self, len(self.indices)
         check_array(f"{name}.indptr", indptr, np.int64, (n_rows + 1,))
-        check_array(f"{name}.indices", indices, np.int32, (n,))
+        check_index(f"{name}.indices", indices, n, n_columns)
         check_array(f"{name}.values", values, np.float32, (n,))
         if indptr[0] != 0 or indptr[-1] != n or (indptr[1:] < indptr[:-1]).any():
             raise DataError(f"{name}.indptr must ascend from 0 to the number of ratings, {n}")
-        if n and indices.view(np.uint32).max() >= n_columns:  # those below 0 are the largest
-            raise DataError(f"{name}.indices must be from 0 to below {n_columns}")
         ascends = indices[1:] > indices[:-1]
         ascends[indptr[(indptr > 0) & (indptr < n)] - 1] = True  # where a row begins
         if not ascends.all():
@@ -68,9 +66,10 @@ class CSR(NamedTuple):
 class Ratings:
     """A users x items matrix of ratings of which only the observed pairs are stored.
 
-    Build it with `from_frame`, or with `from_arrays` where users and items are numbered already. A
-    user's *index* is the position of its id in `user_ids`, an item's that of its id in `item_ids`.
-    Users and items may have no rating at all: the parts of a split keep the numbering of the whole.
+    Build it with `from_frame` or `from_scipy`, or with `from_arrays` where users and items are
+    numbered already. A user's *index* is the position of its id in `user_ids`, an item's that of
+    its id in `item_ids`. Users and items may have no rating at all: the parts of a split keep the
+    numbering of the whole.
 
     Parameters
     ----------
@@ -125,7 +124,7 @@ class Ratings:
         frame: pd.DataFrame,
         user: str = "user_id",
         item: str = "item_id",
-        rating: str = "rating",
+        rating: str | None = "rating",
         timestamp: str = "timestamp",
         scale: tuple[float, float] | None = None,
         user_ids: Any = None,
@@ -138,7 +137,8 @@ class Ratings:
         frame : DataFrame
             Ids are integers or text, times seconds since 1970 or datetimes.
         user, item, rating, timestamp : str
-            Names of its columns; "timestamp" may be missing.
+            Names of its columns; "timestamp" may be missing. ``rating=None``: every row is a
+            1, from which models of likes learn; to a model of ratings all rows are alike.
         scale : (low, high), optional
             Ratings outside are refused. Without it, the lowest and highest rating present are the
             scale and only NaN and infinities are refused.
@@ -155,12 +155,27 @@ class Ratings:
         Of several ratings of one item by one user, the last counts: the latest by timestamp, and
         among equals the one furthest down. `n_duplicates` says how many were dropped.
         """
-        columns.need(frame, user, item, rating, *[timestamp] * (timestamp != "timestamp"))
+        more = [] if rating is None else [rating]
+        columns.need(frame, user, item, *more, *[timestamp] * (timestamp != "timestamp"))
         users, all_users = columns.number(frame[user], user_ids)
         items, all_items = columns.number(frame[item], item_ids)
         values, scale = columns.ratings(frame, user, item, rating, scale)
         times = columns.seconds(frame[timestamp]) if timestamp in frame.columns else None
         return cls.from_arrays(users, items, values, times, all_users, all_items, scale)
+
+    @classmethod
+    def from_scipy(
+        cls, matrix: Any, user_ids: Any = None, item_ids: Any = None, scale: Any = None
+    ) -> Self:
+        """Build from a SciPy sparse matrix (n_users, n_items): what is stored is a rating.
+
+        `matrix` is of any format, of booleans or real numbers. `user_ids` and `item_ids` name its
+        rows and columns, in any order; by default they are 0, 1, 2 and so on. `scale` is as for
+        `from_frame`. Raises `DataError` as that does; and where a pair is stored twice, which SciPy
+        would add up, or a zero without a `scale` from 0: it may stand for no rating.
+        """
+        frame, ids = columns.of_matrix(matrix, user_ids, item_ids, scale)
+        return cls.from_frame(frame, scale=scale, user_ids=ids[0], item_ids=ids[1])
 
     @classmethod
     def from_arrays(
@@ -181,28 +196,12 @@ class Ratings:
         """
         n = len(values)
         for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
-            check_array(f"{name}_index", index, np.int32, (n,))
-            if n and (index.min() < 0 or index.max() >= len(ids)):
-                raise DataError(f"{name}_index must be from 0 to below {len(ids)}")
-        # The order itself is the largest temporary: four bytes a rating suffice for two billion.
-        position = np.int32 if n < 2**31 else np.int64
-        by_item, order = np.empty(n, position), np.empty(n, position)
-        sparse.stable_order(item_index, sparse.row_starts(item_index, len(item_ids)), None, by_item)
-        indptr = sparse.row_starts(user_index, len(user_ids))
-        sparse.stable_order(user_index, indptr, by_item, order)
-        del by_item
-        indices = item_index[order]
-        users = user_index[order]
-        repeated = (indices[1:] == indices[:-1]) & (users[1:] == users[:-1])
-        n_duplicates = int(repeated.sum())
-        if n_duplicates:
-            keep = _last_of_each(repeated, None if timestamps is None else timestamps[order])
-            order, indices, users = order[keep], indices[keep], users[keep]
-            indptr = sparse.row_starts(users, len(user_ids))
-        del users
-        by_user = CSR(indptr, indices.astype(np.int32, copy=False), values[order])
+            check_index(f"{name}_index", index, n, len(ids))
+        sizes = len(user_ids), len(item_ids)
+        order, indptr, indices = sparse.ordered(user_index, item_index, *sizes, timestamps)
         times = None if timestamps is None else timestamps[order]
-        return cls(user_ids, item_ids, by_user, None, times, scale, n_duplicates)
+        by_user = CSR(indptr, indices, values[order])
+        return cls(user_ids, item_ids, by_user, None, times, scale, n - len(order))
 
     @cached_property
     def by_item(self) -> CSR:
@@ -249,12 +248,12 @@ class Ratings:
         return pd.Index(self.user_ids), pd.Index(self.item_ids)
 
     def user_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of user ids, as `positions`."""
-        return positions(self._indexes[0], ids, "user")
+        """Return the indices (n,) int32 of user ids, as `columns.positions`."""
+        return columns.positions(self._indexes[0], ids, "user")
 
     def item_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of item ids, as `positions`."""
-        return positions(self._indexes[1], ids, "item")
+        """Return the indices (n,) int32 of item ids, as `columns.positions`."""
+        return columns.positions(self._indexes[1], ids, "item")
 
     def user_of_rating(self) -> np.ndarray:
         """Return the user index (nnz,) int32 of each rating, aligned with `by_user`."""
@@ -262,10 +261,7 @@ class Ratings:
 
     def of_user(self, user_id: Hashable) -> pd.DataFrame:
         """Return one user's ratings: item_id, rating[, timestamp], a row a rating."""
-        found = self.user_index(user_id)
-        if len(found) != 1:
-            raise DataError(f"of_user takes one id; {len(found)} were given")
-        u = int(found[0])
+        u = columns.only(self.user_index(user_id), "user")
         return self._table(slice(self.by_user.indptr[u], self.by_user.indptr[u + 1]))
 
     def to_frame(self) -> pd.DataFrame:
@@ -301,27 +297,6 @@ class Ratings:
         )
 
 
-def positions(
-    index: pd.Index, ids: Any, what: str, later: Mapping[Any, int] | None = None
-) -> np.ndarray:
-    """Return where `ids` (one or several) stand in `index`, or in `later`, (n,) int32.
-
-    Raises
-    ------
-    UnknownIdError
-        One is not there; `what` ("user" or "item") goes into the message.
-    """
-    wanted = np.atleast_1d(np.asarray(ids))
-    found = index.get_indexer(pd.Index(wanted))
-    if later and (found < 0).any():
-        found[found < 0] = [later.get(one, -1) for one in wanted[found < 0].tolist()]
-    if (found < 0).any():
-        stranger = wanted[found < 0].tolist()[0]
-        example = f"; ids look like {index[:1].tolist()[0]!r}" if len(index) else ""
-        raise UnknownIdError(f"there is no {what} {stranger!r} in this data{example}")
-    return found.astype(np.int32)
-
-
 def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]) -> None:
     """Raise `DataError` unless an array has this dtype and shape; a word is any length."""
     known = isinstance(array, np.ndarray) and array.ndim == len(wanted) and array.dtype == dtype
@@ -333,18 +308,8 @@ def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]
         raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())
 
 
-def _last_of_each(repeated: np.ndarray, times: np.ndarray | None) -> np.ndarray:
-    """Return the positions to keep: of each run of the same pair, the latest.
-
-    `repeated[k]` says that position k + 1 is the same pair as k; a run keeps the order of the file.
-    """
-    n = len(repeated) + 1
-    first = np.flatnonzero(np.concatenate([[True], ~repeated]))
-    last = np.append(first[1:], n) - 1
-    if times is None:
-        return last
-    keep = last.copy()
-    for run in np.flatnonzero(last > first):  # few: only the runs that do repeat
-        span = times[first[run] : last[run] + 1]
-        keep[run] = last[run] - int(np.argmax(span[::-1]))
-    return keep
+def check_index(name: str, index: Any, n: int, size: int) -> None:
+    """Raise `DataError` unless an array (n,) int32 holds positions, from 0 to below `size`."""
+    check_array(name, index, np.int32, (n,))
+    if n and index.view(np.uint32).max() >= size:  # those below 0 are the largest
+        raise DataError(f"{name} must be from 0 to below {size}")

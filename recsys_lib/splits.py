@@ -2,7 +2,7 @@
 
 Each way asks another question, and the numbers of two ways do not compare. All parts share the
 users and items of the whole, so that an index means the same in each; together they hold every
-rating once. The same arguments give the same parts. `recsys_lib.protocols` gives them names.
+rating once. The same arguments give the same parts.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 A search is handed a `Development` and so has no way to a test part. Where to look is the model's
 `search_space`: Optuna's own distributions. What comes back is Optuna's own study.
 
->>> study = tuning.tune(models.ALS(), split.development, n_trials=30)  # doctest: +SKIP
+>>> development = tuning.Development(train, valid)                     # doctest: +SKIP
+>>> study = tuning.tune(models.ALS(), development, n_trials=30)        # doctest: +SKIP
 >>> model = models.ALS(**study.best_params)                            # doctest: +SKIP
 """
 
@@ -11,8 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import optuna
@@ -25,16 +26,47 @@ from optuna.trial import Trial, TrialState
 
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
-from recsys_lib.evaluation import possible
+from recsys_lib.evaluation import Report, evaluate, possible
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar, is_watched
-from recsys_lib.protocols import Development
+from recsys_lib.ratings import Ratings
 from recsys_lib.report import SMALLER_IS_BETTER
 
 logger = logging.getLogger("recsys_lib")
 
 WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
 ENOUGH = 2_000_000  # ratings that tell good parameters from bad ones
+M = TypeVar("M", bound=Recommender)
+
+
+@dataclass(frozen=True, eq=False)
+class Development:
+    """All that choosing a model gets to see: copies, without any reference to the test ratings.
+
+    A model learns from `train` and is chosen by `valid`, with all that is known of `items` and
+    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`.
+    """
+
+    train: Ratings
+    valid: Ratings
+    items: pd.DataFrame | None = None
+    users: pd.DataFrame | None = None
+    relevant: float = 4.0
+    candidates: str = "all"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How lists are measured on `valid`: options of `evaluation.evaluate`."""
+        return {"relevant": self.relevant, "candidates": self.candidates}
+
+    def fit(self, model: M, **options: Any) -> M:
+        """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
+        options = {"items": self.items, "users": self.users, **options}
+        return model.fit(self.train, self.valid, **options)
+
+    def measure(self, model: Recommender, metrics: Any = None) -> Report:
+        """Measure a model fitted on `train` by the validation part."""
+        return evaluate(model, self.train, self.valid, metrics, **self.options)
 
 
 def tune(
@@ -77,8 +109,8 @@ def tune(
     """
     if not isinstance(development, Development):
         raise RecsysError(
-            f"a search takes a Development, and this is a {type(development).__name__}; take that "
-            "of a split of protocols.folds(...): split.development has no test part"
+            f"a search takes a Development, and this is a {type(development).__name__}; make one "
+            "of the training and the validation part, without the test part"
         )
     if n_trials < 1 or seed < 0:
         raise RecsysError(

@@ -88,14 +88,14 @@ def use_style() -> None:
 
 def _escaped(table: Styler) -> str:
     """Return a table's HTML with its texts escaped, which pandas does for frames alone."""
-    frame = table.data
+    frame = table.data  # type: ignore[attr-defined]
     table.format(
         escape="html", subset=frame.columns[[not is_numeric_dtype(kind) for kind in frame.dtypes]]
     )
     for axis, names in enumerate((frame.index, frame.columns)):
         for level in range(names.nlevels):
             if not is_numeric_dtype(names.get_level_values(level)):
-                table.format_index(escape="html", axis=axis, level=level)
+                table.format_index(escape="html", axis=axis, level=level)  # type: ignore[arg-type]
     return table.to_html()
 
 

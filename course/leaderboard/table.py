@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_lib import models, splits, tuned
+from benchmarks import tuned
+from benchmarks.protocols import Split
+from recsys_lib import models, splits
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import Popularity, Recommender
-from recsys_lib.protocols import Split
 from recsys_lib.ratings import Ratings
 from recsys_lib.report import SMALLER_IS_BETTER
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +26,10 @@ from recsys_lib.ratings import Ratings
 MAX_ID = 50_000_000
 _BLOCK = 1 << 24  # bytes of text parsed at a time
 _PART = 1 << 20  # ratings renumbered at a time
+_MOST = 100  # bytes of a file for each of its archive: tables of numbers have four or five
+# What reading an archive raises that is damaged, encrypted, or written in another way.
+_DAMAGE = zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError
+_UNKNOWN = RuntimeError, UnicodeDecodeError  # NotImplementedError is of the first kind
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # Marks that turn the direction of text, and of the page around it.
 _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -60,19 +67,24 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
             f"{path} holds no file {member}, but {release.name} has one: unpack {release.url} again"
         )
     else:
-        name = f"{release.folder}/{member}"
-        with zipfile.ZipFile(path) as archive:
-            if name not in archive.namelist():
-                raise DataError(f"{path} holds no file {name}: fetch {release.url} again")
-            with archive.open(name) as stream:
-                yield stream, f"{path}:{name}"
+        name, again = f"{release.folder}/{member}", f"fetch {release.url} again"
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if name not in archive.namelist():
+                    raise DataError(f"{path} holds no file {name}: {again}")
+                if archive.getinfo(name).file_size > _MOST * path.stat().st_size:
+                    raise DataError(f"{path}: {name} unpacks to far more than it can hold: {again}")
+                with archive.open(name) as stream:
+                    yield stream, f"{path}:{name}"
+        except (*_DAMAGE, *_UNKNOWN) as error:
+            raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
 
 
 class Plain(io.RawIOBase):
     """A stream of decimal numbers between one-byte separators.
 
-    Each ``::`` is read as a tab, for Arrow's separators have one byte; and ``0x13``, which Arrow
-    takes for 19, is refused.
+    Each ``::`` is read as a tab, for Arrow's separators have one byte. What Arrow would take for
+    another's is refused: a tab beside ``::``, and ``0x13``, which is its 19.
     """
 
     def __init__(self, stream: IO[bytes], where: str, double: bool) -> None:
@@ -87,11 +99,12 @@ class Plain(io.RawIOBase):
         """Return at most `size` bytes, none only at the end."""
         while True:
             chunk = new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
-            found = max(new.find(b"x"), new.find(b"X"))
-            if found >= 0:  # only now are rows counted: to count them all would take a while
+            odd = [k for one in b"xX\t"[: 2 + self.double] if (k := new.find(one)) >= 0]
+            if odd:  # only now are rows counted: to count them all would take a while
                 self.stream.seek(0)
-                row = 1 + self.stream.read(self.passed + found).count(b"\n")
-                refuse(self.where, row, "it holds an x, and numbers are written in decimals")
+                row = 1 + self.stream.read(self.passed + min(odd)).count(b"\n")
+                found = "a tab" if new[min(odd)] == ord("\t") else "an x"
+                refuse(self.where, row, f"it holds {found}, and numbers are written in decimals")
             self.passed += len(new)
             if self.double:
                 chunk = (self.rest + new).replace(b"::", b"\t")

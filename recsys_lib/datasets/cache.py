@@ -23,6 +23,8 @@ logger = logging.getLogger("recsys_lib")
 
 LAYOUT = 5  # raise it whenever what is read from a release changes, its titles for instance
 _SIDES = ("by_user", "by_item")
+# What is said of an entry that is missing or of another kind, and of a table that is none.
+_FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
 def read(name: str, source: dict[str, Any]) -> Parts | None:
@@ -39,16 +41,20 @@ def read(name: str, source: dict[str, Any]) -> Parts | None:
         if about["layout"] != LAYOUT or about["source"] != source:
             return None
         parts: dict[str, Any] = {}
+        ids = arrays["user_ids"], arrays["item_ids"]
         for key, facts in about["matrices"].items():
             rows, columns = (
                 CSR(*(arrays[f"{key}_{side}_{field}"] for field in CSR._fields)) for side in _SIDES
             )
-            ids, times = (arrays["user_ids"], arrays["item_ids"]), arrays.get(f"{key}_timestamps")
+            times = arrays.get(f"{key}_timestamps")
             parts[key] = Ratings(*ids, rows, columns, times, **facts)
         for key in about["tables"]:
             parts[key] = pd.read_parquet(io.BytesIO(arrays[key].tobytes()))
+        ascend = all((some[1:] > some[:-1]).all() for some in ids)
+        if not ascend or not np.array_equal(parts["items"]["item_id"], ids[1]):
+            raise ValueError("its ids are not those of a release")
         return Parts(**parts)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _FOREIGN as error:
         logger.info("the parsed copy cannot be read (%s): it is made again", error)
         return None
 

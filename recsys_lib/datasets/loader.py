@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import cache as _once
 from typing import Any
 
-from recsys_lib.datasets import archive, cache, fetch, kuairec, movielens, registry, simulator
+from recsys_lib.datasets import archive, cache, fetch, folder, kuairec, movielens, registry
 from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.datasets.simulator import simulate_ratings, simulate_watches
 from recsys_lib.errors import DataError, DownloadError
 
 logger = logging.getLogger("recsys_lib")
@@ -17,12 +19,12 @@ _PLACES = fetch.local, fetch.cached  # where a release may be on this machine
 _AUTO = ("ml-latest-small", "ml-100k", "ml-1m")
 
 
-def load(name: str = "auto", **options: Any) -> Dataset:
+def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
     """Load a data set.
 
     Parameters
     ----------
-    name : str
+    name : str or path
         * A MovieLens release (`available` lists them), or ``"kuairec"``. It is looked for in the
           folder that RECSYS_DATA_HOME names (archive or unpacked), then in the user's cache
           (RECSYS_CACHE), and then downloaded, unless RECSYS_OFFLINE is set.
@@ -33,6 +35,8 @@ def load(name: str = "auto", **options: Any) -> Dataset:
           ``"synthetic"``.
         * ``"auto:NAME"``: NAME if it can be had, else simulated data of its size (for KuaiRec,
           ``"synthetic-watch"``). A folder in RECSYS_DATA_HOME that lacks files is passed over.
+        * The path of a folder of your own ratings, as `recsys_lib.datasets.folder` describes it. It
+          is read at each load.
     **options
         For simulated data: what `simulate_ratings` or `simulate_watches` takes, such as ``seed`` or
         ``n_ratings``.
@@ -49,32 +53,40 @@ def load(name: str = "auto", **options: Any) -> Dataset:
     DownloadError
         It is not on this machine and could not be fetched.
     DataError
-        A file is damaged or not in the published form, or a release was given options.
+        A file is damaged or not in the published form, a folder cannot be read, or one of these
+        was given options.
     """
-    name, source = _find(name)
-    if source is not None:
-        if options:
-            raise DataError(
-                f"{name} takes no option {', '.join(options)}: only synthetic data can be varied"
-            )
+    path = folder.path_of(name)
+    name, source = (str(path), None) if path else _find(str(name))
+    if options and (path or source):
+        raise DataError(
+            f"{name} takes no option {', '.join(options)}: only synthetic data can be varied"
+        )
+    if path:
+        return folder.read(path)
+    if source:
         return _load_release(registry.RELEASES[name], source)
     if name in registry.WATCHES:
-        data = simulator.simulate_watches(**{**registry.WATCHES[name], **options})
+        data = simulate_watches(**{**registry.WATCHES[name], **options})
     else:
-        data = simulator.simulate_ratings(**{**registry.RATINGS[name], **options})
+        data = simulate_ratings(**{**registry.RATINGS[name], **options})
     data.name = data.info["name"] = name
     return data
 
 
-def resolve(name: str = "auto") -> str:
+def resolve(name: str | os.PathLike[str] = "auto") -> str:
     """Return the concrete name that `load` would use now, having downloaded it if it must be.
+
+    That of a folder is its absolute path; it has been read, so that what is wrong is told now.
 
     Raises
     ------
-    UnknownDatasetError, DownloadError
+    UnknownDatasetError, DownloadError, DataError
         As `load` does.
     """
-    return _find(name)[0]
+    if path := folder.path_of(name):
+        return folder.read(path).info["path"]
+    return _find(str(name))[0]
 
 
 def on_this_machine() -> list[str]:

@@ -137,7 +137,8 @@ def _read_items(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
             genres = "|".join(name for name, flag in flags if name and flag == "1")
         if item in films:
             refuse(where, row, f"movie {item} stands in the file twice")
-        films[item] = (*tidy_title(title), "" if genres == "(no genres listed)" else one_line(genres))
+        listed = "" if genres == "(no genres listed)" else one_line(genres)
+        films[item] = (*tidy_title(title), listed)
     if not films:
         refuse(where, None, "it holds no movie")
     titles, years, genre_texts = zip(*films.values(), strict=True)

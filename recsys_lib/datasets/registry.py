@@ -96,16 +96,7 @@ RATINGS: dict[str, dict[str, int]] = {
     }
     for name in _MOVIELENS
 } | _TABLES["ratings"]
-
-
-def sizes() -> list[dict[str, int]]:
-    """Return how many ratings each data set has, by name; each dict holds data of one kind."""
-    watches = {name: asked["n_watches"] for name, asked in WATCHES.items()}
-    return [
-        {name: RELEASES[name].n_ratings for name in _MOVIELENS},
-        {name: asked["n_ratings"] for name, asked in RATINGS.items()},
-        {"kuairec": RELEASES["kuairec"].n_ratings, **watches},
-    ]
+NAMES = frozenset(("auto", *RELEASES, *RATINGS, *WATCHES))
 
 
 def check(name: str) -> str:
@@ -116,14 +107,15 @@ def check(name: str) -> str:
     UnknownDatasetError
         There is none; the message lists the names and the nearest one.
     """
-    names = ["auto", *RELEASES, *RATINGS, *WATCHES]
-    if name in names:
+    if name in NAMES:
         return name
+    names = ["auto", *RELEASES, *RATINGS, *WATCHES]
     near = difflib.get_close_matches(str(name).lower(), names, n=1)
     hint = f"did you mean {near[0]!r}? The" if near else "the"
     raise UnknownDatasetError(
         f"there is no data set {name!r}: {hint} names are {', '.join(names)}, "
-        "and auto:NAME (NAME if it can be had, else its synthetic twin)"
+        "and auto:NAME (NAME if it can be had, else its synthetic twin); a folder of your own "
+        "ratings is named by its path, such as ./ratings"
     )
 
 

@@ -40,3 +40,42 @@ def transpose(indptr, indices, values, t_indptr, t_indices, t_values):
             t_indices[cursor[column]] = row
             t_values[cursor[column]] = values[k]
             cursor[column] += 1
+
+
+def ordered(users, items, n_users, n_items, times):
+    """Return the order of ratings by user and then by item, less those of a pair rated again.
+
+    Of a pair's ratings the latest by `times` (n,) int64 is kept, and among equals the last. Returns
+    positions (m,) int, and of those where each user begins (n_users + 1,) int64 and the items.
+    """
+    # The order itself is the largest temporary: four bytes a rating suffice for two billion.
+    position = np.int32 if len(users) < 2**31 else np.int64
+    by_item, order = np.empty(len(users), position), np.empty(len(users), position)
+    stable_order(items, row_starts(items, n_items), None, by_item)
+    indptr = row_starts(users, n_users)
+    stable_order(users, indptr, by_item, order)
+    del by_item
+    indices, rows = items[order], users[order]
+    repeated = (indices[1:] == indices[:-1]) & (rows[1:] == rows[:-1])
+    if repeated.any():
+        keep = _last_of_each(repeated, None if times is None else times[order])
+        order, indices, rows = order[keep], indices[keep], rows[keep]
+        indptr = row_starts(rows, n_users)
+    return order, indptr, indices
+
+
+def _last_of_each(repeated, times):
+    """Return the positions to keep: of each run of the same pair, the latest.
+
+    `repeated[k]` says that position k + 1 is the same pair as k; a run keeps the order of the file.
+    """
+    n = len(repeated) + 1
+    first = np.flatnonzero(np.concatenate([[True], ~repeated]))
+    last = np.append(first[1:], n) - 1
+    if times is None:
+        return last
+    keep = last.copy()
+    for run in np.flatnonzero(last > first):  # few: only the runs that do repeat
+        span = times[first[run] : last[run] + 1]
+        keep[run] = last[run] - int(np.argmax(span[::-1]))
+    return keep

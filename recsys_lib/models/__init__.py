@@ -15,6 +15,7 @@ from recsys_lib.models.bpr import BPR
 from recsys_lib.models.ease import EASE
 from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
+from recsys_lib.models.item_knn import ItemKNN
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
 from recsys_lib.models.state import check_state, reading
@@ -29,6 +30,7 @@ __all__ = [
     "BiasALS",
     "GenreALS",
     "ImplicitALS",
+    "ItemKNN",
     "Popularity",
     "PureSVD",
     "TwoTower",

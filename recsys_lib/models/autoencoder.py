@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from recsys_lib.models import network
 from recsys_lib.models.network import NetworkModel, as_array, product
-from recsys_lib.models.parameters import one_of, widths
+from recsys_lib.models.parameters import learnt, one_of, widths
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ class AutoEncoder(NetworkModel):
     output_rows_ : (n_items, hidden[0] + 1) float32
         V, then b.
     training_log_ : DataFrame
-        loss is the mean over users, while learning and with dropout, loss_valid that of the likes
-        held out, among what was not shown.
+        loss is the mean over users, while learning and with dropout.
 
     References
     ----------
@@ -73,18 +72,13 @@ class AutoEncoder(NetworkModel):
         "weight_decay": FloatDistribution(0.01, 1.0, log=True),
         "batch_size": CategoricalDistribution((32, 64, 128)),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "input_rows_": ("n_items", "W"),
-        "inner_": ("n_inner",),
-        "output_rows_": ("n_items", "W + 1"),
-    }
     ends_in_bias: ClassVar[bool] = True
 
     hidden: tuple[int, ...] = widths((256, 128), least=1)
     loss: str = one_of(LOSSES, "multinomial")
-    input_rows_: np.ndarray = field(init=False)
-    inner_: np.ndarray = field(init=False)
-    output_rows_: np.ndarray = field(init=False)
+    input_rows_: np.ndarray = learnt("n_items", "W")
+    inner_: np.ndarray = learnt("n_inner")
+    output_rows_: np.ndarray = learnt("n_items", "W + 1")
 
     @property
     def _sizes(self) -> list[int]:
@@ -124,11 +118,26 @@ class AutoEncoder(NetworkModel):
         return net
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
+        from torch.nn import functional
+
         likes = _of_length_1(self._likes.take(examples))
         kept = self._rng.random(len(likes.values), np.float32) >= self.dropout
         values = likes.values * (kept / np.float32(1 - self.dropout))
-        scores = self._scores(likes._replace(values=values))
-        return self._sum_of_losses(scores, self._target(likes)) / len(examples)
+        scores, target = self._scores(likes._replace(values=values)), self._target(likes)
+        if self.loss == "bce":
+            total = functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
+        else:
+            total = functional.cross_entropy(scores, target, reduction="sum")
+        return total / len(examples)
+
+    def _target(self, likes: CSR) -> torch.Tensor:
+        """Return the rows (m, n_items) with a 1 for each like."""
+        import torch
+
+        rows = np.repeat(np.arange(len(likes.counts)), likes.counts)
+        target = torch.zeros(len(likes.counts), len(self.item_ids_), device=self._device)
+        target[self._tensor(rows), self._tensor(likes.indices.astype(np.int64))] = 1
+        return target
 
     def _scores(self, likes: CSR) -> torch.Tensor:
         """Return the scores (m, n_items) of rows of likes: the network, as it is trained."""
@@ -136,16 +145,6 @@ class AutoEncoder(NetworkModel):
 
         rows = self._sums(self._net.rows, likes) + self._net.biases
         return self._net.layers(torch.tanh(rows))
-
-    def _sum_of_losses(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        from torch.nn import functional
-
-        if self.loss == "bce":
-            return functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
-        return functional.cross_entropy(scores, target, reduction="sum")
-
-    def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
-        return self._sum_of_losses(scores, target), len(scores)
 
     def _export(self) -> None:
         *inner, weights, biases = self._net.layers.parameters()
@@ -157,6 +156,7 @@ class AutoEncoder(NetworkModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return the last layer before the scores, h, and a zero; see `Recommender`."""
+        self.check_who(ratings)
         likes, sizes = _of_length_1(self.liked(ratings)), self._sizes
         biases, rest = np.split(self.inner_, sizes[:1])
         rows = np.tanh(product(likes, self.input_rows_) + biases)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -23,7 +24,7 @@ from recsys_lib.models.lists import Lists
 from recsys_lib.models.state import check_own, check_state, reading
 from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR, Ratings, check_index
 
 VALID_N = 10  # length of the lists that are measured after each epoch
 VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
@@ -211,13 +212,24 @@ class RatingModel(Recommender):
         Raises
         ------
         UnknownIdError
-            An id is not in the training data.
+            An id is not in the training data. Of such a user there is no more to say than
+            ``predict_for({}, item_ids)``; to say it unasked would hide a mistyped id.
         """
         users, items = self.pairs(user_ids, item_ids)
         if len(users) > len(self.user_ids_):
             return self.predict_pairs(np.arange(len(self.user_ids_)), users, items)
         who, rows = np.unique(users, return_inverse=True)
         return self.predict_pairs(who, rows.astype(np.int32), items)
+
+    def predict_for(self, ratings: Mapping[Any, float], item_ids: Any) -> np.ndarray:
+        """Return a stranger's predicted ratings (n,) float32 of items, clipped to the scale.
+
+        `ratings`, a mapping of item id to rating, are what is known of the user, as for
+        `recommend_for`; `item_ids` (an id or array-like) may hold some of these as well.
+        """
+        self.check_fitted()
+        items = self.item_index.positions(item_ids)
+        return self.predict_pairs(self.as_ratings(ratings), np.zeros(len(items), np.int32), items)
 
     def predict_pairs(
         self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray
@@ -231,11 +243,20 @@ class RatingModel(Recommender):
         rows, items : (n,) int32
             Pair k is of the user in row ``rows[k]`` of `who` and of item ``items[k]``.
         """
+        self.check_pairs(who, rows, items)
         vectors = self.vectors(who)
         out = ranking.score_pairs(self.multipliers(vectors), self.item_vectors(), rows, items)
         own = vectors[:, -1] if self.ends_in_bias else np.zeros(len(vectors), np.float32)
         out += (own + np.float32(self.mu_))[rows]
         return out.clip(*self.scale_, out=out)
+
+    def check_pairs(self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray) -> None:
+        """Raise `DataError` unless `predict_pairs` takes these; of strangers, `vectors` checks."""
+        if not isinstance(who, CSR):
+            self.check_who(who)
+        m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
+        check_index("rows", rows, len(rows), m)
+        check_index("items", items, len(rows), len(self.item_ids_))
 
     def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the users and items of pairs, by index (n,) int32."""

@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.features import Features, item_features
 from recsys_lib.models.als import ALS
-from recsys_lib.models.parameters import above
+from recsys_lib.models.parameters import above, factors_and_biases
 
 PREFIX = "genre: "  # marks the genres among the features' names
 
@@ -56,23 +56,7 @@ class GenreALS(ALS):
         """The genres' rows f_g, (n_genres, K + 1): factors, then the bias."""
         return self.feature_rows_[: len(self.genre_names_)]
 
-    @property
-    def genre_factors_(self) -> np.ndarray:
-        """The genres' factors, (n_genres, K)."""
-        return self.genre_rows_[:, :-1]
-
-    @property
-    def genre_biases_(self) -> np.ndarray:
-        """The genres' biases, (n_genres,)."""
-        return self.genre_rows_[:, -1]
-
-    @property
-    def item_genres_(self) -> np.ndarray:
-        """Which item has which genre, (n_items, n_genres) bool."""
-        flags = np.zeros((len(self.item_ids_), len(self.feature_names_)), bool)
-        rows = np.repeat(np.arange(len(flags)), np.diff(self.feature_indptr_))
-        flags[rows, self.feature_indices_] = True
-        return flags[:, : len(self.genre_names_)]
+    genre_factors_, genre_biases_ = factors_and_biases("genre_rows_")
 
     def _item_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
@@ -130,11 +114,11 @@ class GenreALS(ALS):
             level", each genre, and "the film itself"; they add up to the (unclipped) prediction.
         """
         self.check_fitted()
-        if isinstance(user, Mapping):
+        if isinstance(user, Mapping | pd.Series):
             row = self.user_vectors(self.as_ratings(user))[0]
         else:
-            row = self.user_rows_[self.user_index.positions(user)[0]]
-        item = self.item_index.positions(item_id)[0]
+            row = self.user_rows_[self.user_index.position(user)]
+        item = self.item_index.position(item_id)
         mine = slice(self.feature_indptr_[item], self.feature_indptr_[item + 1])
         features, shares = self.feature_indices_[mine], self.feature_values_[mine]
         taste = np.append(row[:-1], np.float32(1)).astype(np.float64)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from pandas.errors import InvalidIndexError
 
+from recsys_lib.columns import only, positions
 from recsys_lib.errors import DataError
 from recsys_lib.metrics import damped_mean
-from recsys_lib.ratings import CSR, Ratings, positions
+from recsys_lib.ratings import CSR, Ratings
 
 USERS_AT_A_TIME = 8192  # whatever goes over all users streams: nothing grows with users x items
 Row = tuple[np.ndarray, np.ndarray]  # columns, ascending, int32; and the ratings, float32
@@ -39,14 +40,21 @@ class IdIndex:
         return len(self._index) + len(self._later)
 
     def positions(self, ids: Any) -> np.ndarray:
-        """Return where ids (one or several) stand, (n,) int32; see `ratings.positions`."""
-        return positions(self._index, ids, self.what, self._later)
+        """Return where ids (one or several) stand, (n,) int32; see `columns.positions`."""
+        hint = "; recommend_for and predict_for take a stranger's ratings" * (self.what == "user")
+        return positions(self._index, ids, self.what, self._later, hint)
+
+    def position(self, one: Any) -> int:
+        """Return where an id stands; several are refused."""
+        return only(self.positions(one), self.what)
 
     def positions_of_keys(self, ids: Iterable[Any]) -> np.ndarray:
         """As `positions`, for a few ids: many times as fast for one, and slower for thousands."""
         found = np.array([self.find(one) for one in ids], np.int32)
         if (found < 0).any():
             self.positions([one for one, place in zip(ids, found, strict=True) if place < 0])
+        if len(set(found.tolist())) < len(found):  # a Series can name one twice
+            raise DataError(f"the ratings name one {self.what} twice; give one rating for each")
         return found
 
     def find(self, one: Any) -> int:
@@ -69,7 +77,8 @@ class IdIndex:
             return place
         kind, fits = "text", isinstance(one, str)
         if self._index.dtype.kind in "iu":
-            kind, fits = "integers", isinstance(one, numbers.Integral) and not isinstance(one, bool)
+            whole = isinstance(one, numbers.Integral) and not isinstance(one, bool)
+            kind, fits = "integers of 64 bits", whole and -(2**63) <= one < 2**63
         if not fits:
             raise DataError(
                 f"{one!r} cannot be a new {self.what}: the {self.what}s' ids are {kind}"
@@ -158,6 +167,12 @@ def merged(old: Row, new: Row) -> Row:
     last = np.ones(len(columns), bool)
     np.not_equal(columns[1:], columns[:-1], out=last[:-1])
     return columns[last], np.concatenate([old[1], new[1]])[order[last]]
+
+
+def among(ratings: CSR, columns: np.ndarray) -> CSR:
+    """Return the ratings in some of the columns (ascending), which are numbered anew."""
+    kept = ratings.select(np.isin(ratings.indices, columns))
+    return kept._replace(indices=np.searchsorted(columns, kept.indices).astype(np.int32))
 
 
 def one_row(row: Row) -> CSR:

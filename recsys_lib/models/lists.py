@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,8 +13,10 @@ import pandas as pd
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
-from recsys_lib.models.known import USERS_AT_A_TIME
+from recsys_lib.models.known import USERS_AT_A_TIME, IdIndex, among, one_row
 from recsys_lib.ratings import CSR
+
+Vectors = Callable[[np.ndarray], np.ndarray]  # from rows by index to their vectors
 
 
 @dataclass(eq=False, repr=False)
@@ -43,6 +45,14 @@ class Lists(Fitted):
             return self.user_vectors(self._known.take(who))
         return getattr(self, self._stored)[who]
 
+    def check_who(self, who: np.ndarray | CSR) -> None:
+        """Raise `DataError` unless `who` is as `vectors` takes it: kernels trust every index."""
+        if isinstance(who, CSR):
+            who.check("the ratings", len(who.indptr) - 1, len(self.item_ids_))
+        elif len(who) and not (who.min() >= 0 and who.max() < len(self.user_ids_)):
+            told = f"from 0 to below {len(self.user_ids_)}"
+            raise DataError(f"who must hold users' indices, {told}")
+
     def multipliers(self, vectors: np.ndarray) -> np.ndarray:
         """Return what multiplies the items' vectors so that plain products put items in order.
 
@@ -55,7 +65,11 @@ class Lists(Fitted):
         return vectors
 
     def rank(
-        self, who: np.ndarray | CSR, n: int, exclude: CSR | None = None
+        self,
+        who: np.ndarray | CSR,
+        n: int,
+        exclude: CSR | None = None,
+        candidates: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return each user's best `n` items and their scores, (m, n) int32 and float32.
 
@@ -67,31 +81,42 @@ class Lists(Fitted):
             Length of the lists.
         exclude : CSR (m, n_items), optional
             Items to leave out. None: what is known of the users.
+        candidates : (c,) int32, optional
+            The only items to list, ascending: no other is scored. None: all.
 
         Notes
         -----
         Ties go to the lower index; rows are padded by -1 and -inf.
         """
         m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
-        n_users, n_items = len(self.user_ids_), len(self.item_ids_)
-        # Behind this place kernels trust every index.
-        if isinstance(who, CSR):
-            who.check("who", m, n_items)
-        elif m and not (who.min() >= 0 and who.max() < n_users):
-            raise DataError(f"who must hold users' indices, from 0 to below {n_users}")
+        once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
+        n = _length(n, n)
+        if not (once and isinstance(who, CSR)):  # which `user_vectors` checks
+            self.check_who(who)
         if exclude is not None:
             exclude.check("exclude", m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
-        catalogue = self.item_vectors()
+        catalogue = self._catalogue()
+        few = None if candidates is None or len(candidates) == n_items else candidates
+        if few is not None:
+            one_row((few, np.zeros(len(few), np.float32))).check("candidates", 1, n_items)
+            catalogue = catalogue[few]
         for start in range(0, m, self._users_at_a_time):
             part = np.arange(start, min(start + self._users_at_a_time, m))
-            some = who.take(part) if isinstance(who, CSR) else who[part]
+            some = who if once else who.take(part) if isinstance(who, CSR) else who[part]
+            vectors = self.vectors(some)
             if exclude is not None:
                 skip = exclude.take(part)
             else:
                 skip = some if isinstance(some, CSR) else self._known.take(some)
-            items[part], scores[part] = self._top(self.vectors(some), catalogue, n, skip)
-        return items, scores
+            if few is not None:
+                skip = among(skip, few)
+            items[part], scores[part] = self._top(vectors, catalogue, n, skip)
+        return items if few is None else np.append(few, np.int32(-1))[items], scores
+
+    def _catalogue(self) -> Any:
+        """Return what `_top` multiplies users' vectors by: a row an item."""
+        return self.item_vectors()
 
     def _top(
         self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
@@ -105,7 +130,15 @@ class Lists(Fitted):
 
     # ---- by the data's own ids
 
-    def recommend(self, user_ids: Any = None, n: int = 10) -> pd.DataFrame:
+    def recommend(
+        self,
+        user_ids: Any = None,
+        n: int = 10,
+        *,
+        candidates: Any = None,
+        exclude: Any = None,
+        seen: bool = False,
+    ) -> pd.DataFrame:
         """Return the best `n` items that a user has not rated yet.
 
         Parameters
@@ -114,7 +147,13 @@ class Lists(Fitted):
             For whom. None: for nobody in particular, the items with the best damped mean
             rating (see `recsys_lib.metrics.damped_mean`).
         n : int
-            How many.
+            How many, at most: a list is as long as there are items to list.
+        candidates : id, array-like or set of ids, optional
+            The only items that may be listed; few of them cost little. None: the whole catalogue.
+        exclude : id, array-like or set of ids, optional
+            Items to leave out.
+        seen : bool
+            Whether to list what the user has rated as well.
 
         Returns
         -------
@@ -126,28 +165,38 @@ class Lists(Fitted):
         Raises
         ------
         UnknownIdError
-            A user is not in the training data; `recommend_for` serves strangers.
+            A user or an item is not in the training data; `recommend_for` serves strangers.
         """
         self.check_fitted()
+        rows = _listed(self.item_index, candidates, exclude)
+        n = _length(n, len(rows))
         if user_ids is None:
             scores = self._known.damped_means(len(self.user_ids_), len(self.item_ids_), self.mu_)
-            order = np.argsort(-scores, kind="stable")[None, : self._length(n)]
-            return self._as_table(order, scores[order])
+            order = rows[np.argsort(-scores[rows], kind="stable")[None, :n]]
+            return _as_table("item", self.item_ids_, order, scores[order])
         users = self.user_index.positions(user_ids)
-        items, scores = self.rank(users, self._length(n))
-        table = self._as_table(items, scores)
+        items, scores = self.rank(users, n, _nothing(len(users)) if seen else None, rows)
+        table = _as_table("item", self.item_ids_, items, scores)
         table.insert(0, "user_id", np.repeat(self.user_ids_[users], (items >= 0).sum(axis=1)))
         return table
 
-    def recommend_for(self, ratings: Mapping[Any, float], n: int = 10) -> pd.DataFrame:
+    def recommend_for(
+        self,
+        ratings: Mapping[Any, float],
+        n: int = 10,
+        *,
+        candidates: Any = None,
+        exclude: Any = None,
+        seen: bool = False,
+    ) -> pd.DataFrame:
         """Return the best `n` items for a stranger, from a few ratings and without training.
+
+        `n`, `candidates`, `exclude` and `seen` are as for `recommend`.
 
         Parameters
         ----------
         ratings : mapping of item id to rating
             What is known of the user; may be empty.
-        n : int
-            How many.
 
         Returns
         -------
@@ -155,10 +204,17 @@ class Lists(Fitted):
             rank (from 1), item_id, score.
         """
         self.check_fitted()
-        return self._as_table(*self.rank(self.as_ratings(ratings), self._length(n)))
+        rows = _listed(self.item_index, candidates, exclude)
+        n, who = _length(n, len(rows)), self.as_ratings(ratings)
+        listed = self.rank(who, n, _nothing(1) if seen else None, rows)
+        return _as_table("item", self.item_ids_, *listed)
 
-    def similar_items(self, item_id: Hashable, n: int = 10) -> pd.DataFrame:
+    def similar_items(
+        self, item_id: Hashable, n: int = 10, *, candidates: Any = None, exclude: Any = None
+    ) -> pd.DataFrame:
         """Return the `n` items whose factors point most nearly the same way (cosine).
+
+        `n`, `candidates` and `exclude` are as for `recommend`.
 
         Returns
         -------
@@ -167,34 +223,87 @@ class Lists(Fitted):
             and so are items of which nothing is known.
         """
         self.check_fitted()
-        factors = self._similarity_vectors()
-        if factors.shape[1] == 0:
-            raise RecsysError(f"{type(self).__name__} has no factors: to it no items are alike")
-        found = self.item_index.positions(item_id)
-        if len(found) != 1:
-            raise RecsysError(f"item_id holds {len(found)} items; ask for those like one")
-        item = found[0]
-        length = np.linalg.norm(factors, axis=1)
-        if length[item] == 0:
-            raise RecsysError(f"nothing is known of item {item_id!r}: nobody has rated it")
-        unit = factors / np.where(length > 0, length, 1)[:, None]
-        skip = np.union1d(np.flatnonzero(length == 0), [item]).astype(np.int32)
-        indptr = np.array([0, len(skip)])
-        listed = ranking.top_n(unit[item][None], unit, indptr, skip, self._length(n))
-        return self._as_table(*listed)
+        rows, vectors = _listed(self.item_index, candidates, exclude), self._similarity_vectors()
+        return self._alike(self.item_index, item_id, n, rows, lambda some: vectors[some])
 
-    def _similarity_vectors(self) -> np.ndarray:
-        vectors = self.item_vectors()
+    def similar_users(self, user_id: Hashable, n: int = 10) -> pd.DataFrame:
+        """Return the `n` users whose vectors point most nearly the same way (cosine).
+
+        Returns
+        -------
+        DataFrame
+            rank (from 1), user_id, score (the cosine, from -1 to 1); the user is left out, and so
+            are users without a rating, or a like, that the model could learn from.
+        """
+        self.check_fitted()
+
+        def vectors(some: np.ndarray) -> np.ndarray:
+            known = self.liked(self._known.take(some)).counts > 0
+            return self._directions(self.vectors(some)) * known[:, None]
+
+        everyone = np.arange(len(self.user_ids_), dtype=np.int32)
+        return self._alike(self.user_index, user_id, n, everyone, vectors)
+
+    def liked(self, ratings: CSR) -> CSR:
+        """Return what a model learns from: all ratings, if it is not a model of likes."""
+        return ratings
+
+    def _directions(self, vectors: np.ndarray) -> np.ndarray:
         return vectors[:, :-1] if self.ends_in_bias else vectors
 
-    def _length(self, n: int) -> int:
-        """Return how long lists need to be: no longer than the catalogue."""
-        if not isinstance(n, numbers.Integral) or n < 1:
-            raise RecsysError(f"n is {n!r}; ask for at least one item")
-        return min(int(n), len(self.item_ids_))
+    def _similarity_vectors(self) -> np.ndarray:
+        return self._directions(self.item_vectors())
 
-    def _as_table(self, items: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-        """Return ranked lists (m, n) as a table; the padding is left out."""
-        row, column = np.nonzero(items >= 0)
-        ids, listed = self.item_ids_[items[row, column]], scores[row, column]
-        return pd.DataFrame({"rank": column + 1, "item_id": ids, "score": listed})
+    def _alike(
+        self, index: IdIndex, one: Hashable, n: int, rows: np.ndarray, vectors: Vectors
+    ) -> pd.DataFrame:
+        """Return the `n` of some `rows` (c,) int32 whose vectors are most like that of `one`."""
+        n, own = _length(n, len(rows)), index.position(one)
+        vector = vectors(np.array([own]))
+        if vector.shape[1] == 0:
+            told = f"{type(self).__name__} has no factors"
+            raise RecsysError(f"{told}: to it no {index.what}s are alike")
+        if not vector.any():
+            raise RecsysError(f"nothing is known of {index.what} {one!r}: no rating to learn from")
+        vector = vector / np.linalg.norm(vector, axis=1)
+        scores = np.full((1, len(rows)), -np.inf, np.float32)  # those left so are not listed
+        for start in range(0, len(rows), self._users_at_a_time):
+            part = np.arange(start, min(start + self._users_at_a_time, len(rows)))
+            some = vectors(rows[part])
+            length = np.linalg.norm(some, axis=1)
+            there = (length > 0) & (rows[part] != own)
+            some, part = some[there] / length[there, None], part[there].astype(np.int32)
+            pairs = np.zeros_like(part), np.arange(len(part), dtype=np.int32)
+            scores[0, part] = ranking.score_pairs(vector, some, *pairs)
+        nobody = _nothing(1)
+        best, scores = ranking.top_of_scores(scores, nobody.indptr, nobody.indices, n)
+        ids = getattr(self, f"{index.what}_ids_")
+        return _as_table(index.what, ids[rows], best, scores)
+
+
+def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:
+    """Return what may be listed, (c,) int32 ascending, by the ids of what may and what may not."""
+    some, out = (list(ids) if isinstance(ids, Set) else ids for ids in (candidates, exclude))
+    listed = np.arange(len(index), dtype=np.int32)
+    if some is not None and len(listed := np.unique(index.positions(some))) == 0:
+        raise DataError("candidates holds no item; leave it out to rank the whole catalogue")
+    return listed if out is None else listed[~np.isin(listed, index.positions(out))]
+
+
+def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """Return ranked lists (m, n) of users or items as a table; the padding is left out."""
+    row, column = np.nonzero(listed >= 0)
+    found, scores = ids[listed[row, column]], scores[row, column]
+    return pd.DataFrame({"rank": column + 1, f"{what}_id": found, "score": scores})
+
+
+def _length(n: int, most: int) -> int:
+    """Return how long lists need to be: no longer than what there is to list, but 1."""
+    if not isinstance(n, numbers.Integral) or isinstance(n, bool) or n < 1:
+        raise RecsysError(f"n is {n!r}; it must be a whole number, at least one")
+    return max(1, min(int(n), most))
+
+
+def _nothing(n_rows: int) -> CSR:
+    """Return a matrix without a rating."""
+    return CSR(np.zeros(n_rows + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))

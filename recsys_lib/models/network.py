@@ -17,15 +17,13 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.base import ImplicitFeedbackModel, some_of
-from recsys_lib.models.parameters import above, at_least, number, one_of, share
+from recsys_lib.models.base import ImplicitFeedbackModel
+from recsys_lib.models.parameters import above, at_least, number, share
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
     import torch
 
-VALID_AT_A_TIME = 256  # users of the validation part, each with a score for every item
-NEVER = -1e9  # score of what is no candidate: finite, because 0 times infinity is no number
 # Multiplications in a batch's largest product. With fewer, a second thread gains next to nothing,
 # and all threads wait whenever another program takes the core of one.
 WORTH_THREADS = 1e8
@@ -35,8 +33,8 @@ WORTH_THREADS = 1e8
 class NetworkModel(ImplicitFeedbackModel):
     """Base class of the networks, which AdamW trains on batches of examples.
 
-    A network's `_init` ends with `_start`. It also writes `_batch_loss`, `_valid_loss` and
-    `_export`, and the methods that every model writes.
+    A network's `_init` ends with `_start`. It also writes `_batch_loss` and `_export`, and what
+    every model writes.
 
     Parameters
     ----------
@@ -46,8 +44,6 @@ class NetworkModel(ImplicitFeedbackModel):
         Share of what goes in that each batch leaves out; each network says of what.
     batch_size : int
         Examples; each network says of what.
-    stop_on : {"ndcg", "loss"}
-        What makes an epoch better: NDCG@10 or the loss on the validation part.
     device : str
         "cpu", "cuda", or "auto": CUDA where there is one.
     """
@@ -61,7 +57,6 @@ class NetworkModel(ImplicitFeedbackModel):
     batch_size: int = above(0, 64)
     n_epochs: int = above(0, 50)
     patience: int | None = above(0, 5)
-    stop_on: str = one_of(("ndcg", "loss"), "ndcg")
     seed: int = at_least(0, 0)
     device: str = "auto"
 
@@ -75,22 +70,7 @@ class NetworkModel(ImplicitFeedbackModel):
         """Set the arrays that serve from the weights."""
         raise NotImplementedError
 
-    def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
-        """Return a sum of losses of users, and what it is to be divided by.
-
-        Parameters
-        ----------
-        scores, target : (m, n_items)
-            Of all items, and 1 where there is a like that was held out.
-        """
-        raise NotImplementedError
-
     # ---- training
-
-    @property
-    def monitor(self) -> tuple[str, str]:  # type: ignore[override]
-        """What early stopping watches: a column of the log, "min" or "max"."""
-        return ("ndcg_valid", "max") if self.stop_on == "ndcg" else ("loss_valid", "min")
 
     def _start(
         self, examples: np.ndarray, network: Callable[[], torch.nn.Module], per_example: float
@@ -143,27 +123,6 @@ class NetworkModel(ImplicitFeedbackModel):
             )
         return {"loss": total / n_seen}
 
-    def _validate(self) -> dict[str, float]:
-        return {"loss_valid": self._mean_valid_loss(), **super()._validate()}
-
-    def _mean_valid_loss(self) -> float:
-        """Return the mean loss of what was held out, among all items that were not shown."""
-        import torch
-
-        if self._valid is None or len(self._valid) == 0:
-            return float("nan")
-        asked = self.likes_of(self._valid, "validation")
-        users = some_of(np.flatnonzero(asked.counts > 0))
-        items, sums = self._tensor(self.item_vectors()), np.zeros(2)
-        with repeatable(0), torch.no_grad():
-            for start in range(0, len(users), VALID_AT_A_TIME):
-                some = users[start : start + VALID_AT_A_TIME]
-                scores = self._tensor(self.multipliers(self.vectors(some))) @ items.T
-                scores[self._pairs_of(self.liked(self._known.take(some)))] = NEVER
-                loss, n = self._valid_loss(scores, self._target(asked.take(some)))
-                sums += loss.item(), n
-        return float(sums[0] / sums[1])
-
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         import torch
 
@@ -192,19 +151,6 @@ class NetworkModel(ImplicitFeedbackModel):
         """Return the product (m, width) of sparse rows and the weights of `bag`."""
         items, starts = self._tensor(rows.indices.astype(np.int64)), self._tensor(rows.indptr[:-1])
         return bag(items, starts, per_sample_weights=self._tensor(rows.values))
-
-    def _pairs_of(self, rows: CSR) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the row and the column of each stored value."""
-        numbers = np.repeat(np.arange(len(rows.counts)), rows.counts)
-        return self._tensor(numbers), self._tensor(rows.indices.astype(np.int64))
-
-    def _target(self, likes: CSR) -> torch.Tensor:
-        """Return the rows (m, n_items) with a 1 for each like."""
-        import torch
-
-        target = torch.zeros(len(likes.counts), len(self.item_ids_), device=self._device)
-        target[self._pairs_of(likes)] = 1
-        return target
 
 
 def pick_device(name: str) -> torch.device:

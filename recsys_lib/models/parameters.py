@@ -6,7 +6,6 @@ outside before anything is learnt. The rest follows scikit-learn.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -14,6 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from recsys_lib.errors import RecsysError
+
+HUGE = 2**63  # from here on, numbers fit neither generators of random numbers nor kernels
 
 
 def above(low: float, default: Any) -> Any:
@@ -28,7 +29,7 @@ def at_least(low: float, default: Any) -> Any:
 
 def number(default: Any) -> Any:
     """Declare any finite number."""
-    return _limited(default, "finite", math.isfinite)
+    return _limited(default, "finite", lambda value: abs(value) < float("inf"))
 
 
 def share(default: float) -> Any:
@@ -49,6 +50,19 @@ def widths(default: tuple[int, ...], least: int) -> Any:
 def one_of(options: tuple[str, ...], default: str) -> Any:
     """Declare one of a few words."""
     return _limited(default, " or ".join(map(repr, options)), lambda value: value in options)
+
+
+def learnt(*shape: str, derived: bool = False) -> Any:
+    """Declare an array of the state: its `Fitted.shapes`; `derived` if it follows from others."""
+    return field(init=False, metadata={"shape": shape, "derived": derived})
+
+
+def factors_and_biases(rows: str) -> tuple[Any, Any]:
+    """Return properties: all columns but the last of the array of this name, and the last one."""
+    return (
+        property(lambda model: getattr(model, rows)[:, :-1]),
+        property(lambda model: getattr(model, rows)[:, -1]),
+    )
 
 
 def _limited(default: Any, wanted: str, fits: Callable[[Any], bool]) -> Any:
@@ -109,7 +123,9 @@ class Parameters:
             ):
                 wanted = f"{what}, {wanted}" if what and wanted else what or wanted
             elif "fits" not in one.metadata or one.metadata["fits"](value):
-                continue
+                if not isinstance(value, int | float) or abs(value) < HUGE:
+                    continue
+                wanted = f"below {HUGE}"
             also = ", or None" if optional else ""
             raise RecsysError(f"{one.name} is {value!r}; it must be {wanted}{also}")
 
@@ -125,7 +141,6 @@ def _plain(value: Any) -> Any:
 _KINDS: dict[str, tuple[str, Any]] = {
     "int": ("a whole number", int),
     "float": ("a number", int | float),
-    "bool": ("True or False", bool),
     "str": ("", str),
     "tuple[int, ...]": ("", tuple),
 }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.metrics import damped_mean
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import at_least, number, one_of
+from recsys_lib.models.parameters import at_least, learnt, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -32,17 +31,13 @@ class Popularity(ImplicitFeedbackModel):
     item_scores_ : (n_items,) float32
     """
 
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_scores_": ("n_items",),
-    }
-
     by: str = one_of(("count", "mean"), "count")
     damping: float = at_least(0, 10.0)
     threshold: float | None = number(None)
-    item_scores_: np.ndarray = field(init=False)
+    item_scores_: np.ndarray = learnt("n_items")
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        self.item_scores_ = np.zeros(train.n_items, np.float32)
+        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         if self.by == "count":
@@ -56,6 +51,7 @@ class Popularity(ImplicitFeedbackModel):
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return a vector of length 1 for each user: what they rated changes no score."""
+        self.check_who(who)
         n_users = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
         return np.ones((n_users, 1), np.float32)
 
@@ -67,5 +63,5 @@ class Popularity(ImplicitFeedbackModel):
         """Return the items' scores, (n_items, 1) float32."""
         return self.item_scores_[:, None]
 
-    def _similarity_vectors(self) -> np.ndarray:
-        return np.empty((len(self.item_scores_), 0), np.float32)
+    def _directions(self, vectors: np.ndarray) -> np.ndarray:
+        return vectors[:, :0]

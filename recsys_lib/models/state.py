@@ -5,7 +5,6 @@ Kernels trust every index and every shape, so nothing that was read may reach on
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 _DTYPES: dict[str, Any] = {"indptr_": np.int64, "indices_": np.int32}  # all else is float32
+LARGEST = float(np.finfo(np.float32).max)
 # What Python says of an entry that is missing or of another kind.
 _FOREIGN = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
 
@@ -70,7 +70,8 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
         if name.endswith("_indptr_"):
             stem = name.removesuffix("indptr_")
             rows = CSR(*(arrays[f"{stem}{part}_"] for part in CSR._fields))
-            rows.check(stem.rstrip("_"), len(rows.indptr) - 1, sizes["n_features"])
+            columns = sizes["n_features" if stem == "feature_" else "n_items"]
+            rows.check(stem.rstrip("_"), len(rows.indptr) - 1, columns)
 
 
 def check_own(own: Arrays, fresh: Arrays) -> None:
@@ -101,7 +102,8 @@ def _check_ids(name: str, ids: Any) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Return whether it is a number, and one in float32 as well."""
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < LARGEST
 
 
 _IS = {

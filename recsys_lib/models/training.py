@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
@@ -56,6 +55,9 @@ class Run:
         self.best_arrays: Arrays = {}
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
+            for name in (CHECKPOINT, LOG):
+                for cut in self.folder.glob(f".{name}.*"):  # a killed run was writing it
+                    cut.unlink()
             # `n_epochs` may be raised when a run goes on; nothing else may change.
             params = json.loads(json.dumps({**params, "n_epochs": None}, default=io.number))
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}
@@ -95,23 +97,27 @@ class Run:
         arrays, meta = io.load_arrays(self.folder / CHECKPOINT)
         told = repr(os.fspath(self.folder))
         try:
-            its = {"class": meta["class"], **meta["params"]}
-            data, log, best, own = meta["data"], meta["log"], meta["best"], meta["own"]
-            epochs = [row["epoch"] for row in log]
-        except (KeyError, TypeError) as error:
+            its, mine = ({"class": one["class"], **one["params"]} for one in (meta, self.facts))
+            data, known = dict(meta["data"]), self.facts["data"]
+            log, best, own = list(meta["log"]), meta["best"], meta["own"]
+            follow = [row["epoch"] for row in log] == [*range(1, len(log) + 1)]
+            if not follow or best["epoch"] not in range(len(log) + 1):
+                raise KeyError("its epochs do not follow one another")
+            if not isinstance(best["score"], float | None):
+                raise TypeError("its best score is no number")
+        except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"the file in {told} is no checkpoint of a run: {error}") from error
-        mine = {"class": self.facts["class"], **self.facts["params"]}
         differ = sorted(name for name in mine | its if mine.get(name) != its.get(name))
         if differ:
             raise RecsysError(
                 f"the run in {told} had other parameters ({', '.join(differ)}); "
                 "resume with the same ones or start anew"
             )
-        differ = sorted(name for name in data if data[name] != self.facts["data"].get(name))
-        if differ or epochs != list(range(1, len(log) + 1)):
+        differ = sorted(name for name in known | data if known.get(name) != data.get(name))
+        if differ:
             raise DataError(
-                f"the run in {told} was on other data ({', '.join(differ) or 'epochs are missing'})"
-                "; resume with the same split or start anew"
+                f"the run in {told} was on other data ({', '.join(differ)}); resume with the same "
+                "split or start anew"
             )
         self.log, self.best = log, best
         parts: dict[str, Arrays] = {"state": {}, "best": {}, "own": {}}
@@ -131,14 +137,6 @@ class Run:
         io.save_arrays(self.folder / CHECKPOINT, flat, header)
         with io.replacing(self.folder / LOG) as temporary:
             temporary.write_text("".join(map(_line, self.log)), encoding="utf-8")
-
-
-def read_log(folder: PathLike) -> pd.DataFrame:
-    """Return the log of a run, a row an epoch."""
-    path = Path(folder) / LOG
-    if not path.is_file():
-        raise DataError(f"there is no training log {os.fspath(path)!r}")
-    return pd.DataFrame([json.loads(line) for line in path.read_text("utf-8").splitlines()])
 
 
 def fingerprint(part: Ratings | None) -> str:

@@ -13,7 +13,7 @@ from recsys_lib.features import attributes
 from recsys_lib.models import network
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.network import NetworkModel, product
-from recsys_lib.models.parameters import above, at_least, share, widths
+from recsys_lib.models.parameters import above, at_least, learnt, share, widths
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ class TwoTower(NetworkModel):
     content_names_, feature_names_ : list of str
         What the towers read of items and of users: see `recsys_lib.features.attributes`.
     training_log_ : DataFrame
-        loss is the mean over likes in the batches' contests, loss_valid that over the likes held
-        out, among all items that were not shown.
+        loss is the mean over likes in the batches' contests.
 
     Notes
     -----
@@ -88,12 +87,6 @@ class TwoTower(NetworkModel):
         "weight_decay": FloatDistribution(0.03, 1.0, log=True),
         "dropout": FloatDistribution(0.0, 0.5),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "history_rows_": ("n_items", "width"),
-        "user_layers_": ("n_weights",),
-        "item_vectors_": ("n_items", "K"),
-        "user_features_": ("n_users", "n_features"),
-    }
     _full_batches: ClassVar[bool] = True  # a batch of few pairs has few rivals
     _unit: ClassVar[bool] = True  # whether vectors have length 1
 
@@ -108,10 +101,10 @@ class TwoTower(NetworkModel):
     dropout: float = share(0.1)
     batch_size: int = above(0, 512)
     n_epochs: int = above(0, 30)
-    history_rows_: np.ndarray = field(init=False)
-    user_layers_: np.ndarray = field(init=False)
-    item_vectors_: np.ndarray = field(init=False)
-    user_features_: np.ndarray = field(init=False)
+    history_rows_: np.ndarray = learnt("n_items", "width")
+    user_layers_: np.ndarray = learnt("n_weights")
+    item_vectors_: np.ndarray = learnt("n_items", "K")
+    user_features_: np.ndarray = learnt("n_users", "n_features")
     content_names_: list[str] = field(init=False)
     feature_names_: list[str] = field(init=False)
     n_weights_: int = field(init=False)
@@ -201,11 +194,6 @@ class TwoTower(NetworkModel):
         """Return (n, 1): 0 for the share that is left out, 1 for the rest."""
         return self._tensor(self._rng.random((n, 1), np.float32) >= self.dropout).float()
 
-    def _valid_loss(self, scores: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, float]:
-        from torch.nn import functional
-
-        return functional.cross_entropy(scores, target, reduction="sum"), target.sum().item()
-
     def _export(self) -> None:
         import torch
 
@@ -225,6 +213,7 @@ class TwoTower(NetworkModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return f(u) / T, (m, K) float32, of users without features; see `Recommender`."""
+        self.check_who(ratings)
         shape = len(ratings.counts), self.user_features_.shape[1]
         return self._forward(ratings, np.zeros(shape, np.float32))
 
@@ -278,7 +267,6 @@ class TwoTowerRegressor(TwoTower, RatingModel):
     # Not its parameters: every rating is a value to learn from.
     threshold: ClassVar[float | None] = None  # type: ignore[misc]
     temperature: ClassVar[float] = 1.0  # type: ignore[misc]
-    stop_on: ClassVar[str] = "rmse"  # type: ignore[misc]
 
     sigma_: float = field(init=False)
 

@@ -48,7 +48,8 @@ def check(
         raise DataError(f"column {columns.rating!r} is {kind.simpleString()}; ratings are numbers")
     value = F.col(columns.rating).cast("float").cast("double")  # as it will be kept
     finite = value.isNotNull() & ~F.isnan(value) & (F.abs(value) < float("inf"))
-    low, high = scale or (-np.finfo(np.float64).max, np.finfo(np.float64).max)
+    most = np.finfo(np.float32).max
+    low, high = np.array(scale or (-most, most), np.float32).tolist()
     good = finite & (value >= low) & (value <= high)
     for name in columns[:2]:
         _kind_of_ids(frame, name)

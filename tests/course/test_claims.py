@@ -52,6 +52,15 @@ def test_few_observations_decide_nothing(rng):
         assert claims.mean(f"seeds {n}", "", values, above=0, over="seeds").verdict == verdict
 
 
+def test_nothing_is_decided_by_nothing():
+    """As where no film has the genre that a claim is about."""
+    claims = many()
+    for n in (0, 1):
+        made = claims.statistic(f"{n}", "", np.mean, np.zeros(n), above=-1)
+        assert (made.verdict, made.evidence) == (OPEN, f"no number, n = {n}")
+    assert claims.share("share", "", [], above=0.5).evidence == "no number, n = 0"
+
+
 def test_what_was_looked_at_together_is_corrected_for(rng):
     x = rng.standard_normal(200)
     x += 0.2 - x.mean()  # three standard errors above 0

@@ -43,7 +43,7 @@ USERS = [
 CODES = {"writer": 20, "K-12 student": 10, "other": 0}
 
 
-def members(release, films=FILMS, rated=RATED):
+def members(release, films=FILMS, rated=RATED, people=USERS):
     """Return file name -> bytes: the release's files as GroupLens writes them."""
     half = 0.5 if release.scale[0] == 0.5 else 0  # whole stars in the old releases
     rated = [(u, i, r - half, t) for u, i, r, t in rated]
@@ -72,7 +72,7 @@ def members(release, films=FILMS, rated=RATED):
         }
         if release.name == "ml-1m":
             files["users.dat"] = "".join(
-                f"{u}::{sex}::{age}::{CODES[job]}::{code}\n" for u, sex, age, job, code in USERS
+                f"{u}::{sex}::{age}::{CODES[job]}::{code}\n" for u, sex, age, job, code in people
             ).encode()
         return files
     # As u.genre lists them.
@@ -90,7 +90,7 @@ def members(release, films=FILMS, rated=RATED):
             for i, title, genres, *_ in films
         ).encode("latin-1"),
         "u.user": "".join(
-            f"{u}|{age}|{sex}|{job}|{code}\n" for u, sex, age, job, code in USERS
+            f"{u}|{age}|{sex}|{job}|{code}\n" for u, sex, age, job, code in people
         ).encode(),
     }
 

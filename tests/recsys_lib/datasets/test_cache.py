@@ -7,9 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
-from recsys_lib import datasets, io
+from recsys_lib import datasets, io, models
 from recsys_lib.datasets import registry
 from tests.recsys_lib.datasets.published import RATED, assert_same, members, put, unpack
+from tests.recsys_lib.mutations import mutated_bytes, mutated_file, short_and_long
 
 
 def test_the_second_load_is_mapped_and_the_same(home, monkeypatch, tmp_path, log):
@@ -103,3 +104,22 @@ def test_a_source_that_changed_is_read_again(home):
     once = [*RATED[1:], (2, 318, 3, 9)]
     (folder / "ratings.dat").write_bytes(members(release, rated=once)["ratings.dat"])
     assert len(datasets.load("ml-1m").ratings) == 6
+
+
+@short_and_long(60, 3_000)
+def test_a_damaged_copy_is_made_again_or_is_a_whole_one(home, monkeypatch, tmp_path, n):
+    put(home, monkeypatch, "ml-1m")
+    path, rng = tmp_path / "cache" / "parsed" / "ml-1m.safetensors", np.random.default_rng(n)
+    datasets.load("ml-1m")
+    whole, raw = io.map_arrays(path), path.read_bytes()
+    before = datasets.load("ml-1m")
+    for k in range(n):
+        path.unlink()  # the old file is still mapped: its bytes stay
+        if k % 2:
+            path.write_bytes(mutated_bytes(raw, rng))
+            assert_same(datasets.load("ml-1m"), before)
+        else:
+            mutated_file(path, *whole, rng)
+            data = datasets.load("ml-1m")
+            data.ratings.by_user.check("ratings", data.ratings.n_users, data.ratings.n_items)
+            models.BiasALS(n_epochs=1).fit(data.ratings, items=data.items).recommend(n=3)

@@ -53,11 +53,6 @@ if __name__ == "__main__":
         assert set(pool.map(fitted, range(2))) == {MODEL.item_rows_.tobytes()}
     print("answered")
 """
-PLAIN = """
-MODEL = models.BiasALS(n_epochs=2).fit(Ratings.from_frame(pd.DataFrame(columns)[:50]))
-table = MODEL.recommend_for({3: 4.0}, n=3)
-print("answered", table["item_id"].tolist(), table["score"].round(4).tolist())
-"""
 
 
 def run(folder, text, **env):
@@ -88,12 +83,6 @@ def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
         pytest.skip(f"no {method} here")
     text = PROCESSES.replace("METHOD", method)
     assert run(tmp_path, text, NUMBA_NUM_THREADS="2") == "answered\n"
-
-
-def test_without_the_compiler_the_answer_is_the_same(tmp_path):
-    compiled = run(tmp_path, PLAIN)
-    assert compiled.startswith("answered [")
-    assert run(tmp_path, PLAIN, NUMBA_DISABLE_JIT="1") == compiled
 
 
 @pytest.mark.parametrize("most", [0, 1, 2, 7])

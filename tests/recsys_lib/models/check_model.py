@@ -17,14 +17,28 @@ import numba
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy import sparse
 from sklearn.base import clone
 
-from recsys_lib import models, splits
-from recsys_lib.errors import DataError, NotFittedError, RecsysError
+from recsys_lib import evaluation, models, splits
+from recsys_lib.errors import DataError, NotFittedError, RecsysError, UnknownIdError
+from recsys_lib.models import training
 from recsys_lib.ratings import CSR, Ratings
 
 ROOT = Path(__file__).resolve().parents[3]
 HUGE = 2**40  # more than 32 bits hold
+STRANGE = 10**6  # an id that the table does not have
+# Values of parameters that no model takes, but for those of another type.
+REFUSED = {
+    "n_factors": [-1, 2.5], "n_epochs": [0], "n_samples": [0], "n_burn": [-1], "seed": [-1],
+    "lam": [0.0], "tau": [0.0], "gamma": [0.0], "beta": [0.0], "nu": [-0.1], "popularity": [0.0],
+    "alpha": [-1.0], "reg": [-0.1], "solver": ["lu"], "n_neighbors": [0], "shrinkage": [-0.1],
+    "by": ["stars"], "damping": [-1.0], "threshold": [9.0], "loss": ["mse"],
+    "hidden": [(8, 0), (8, 2.5), 8], "width": [0], "temperature": [0.0], "history_size": [0],
+    "learning_rate": [0.0], "weight_decay": [-0.1], "dropout": [1.0], "batch_size": [0],
+    "patience": [0], "device": ["abacus"],
+}  # fmt: skip
 # Fits every model where Numba compiles nothing, and tells what it lists for everyone.
 SCRIPT = """
 import sys, pickle
@@ -85,7 +99,11 @@ def check_parameters_go_in_and_out(make):
 
 def check_before_fit(make):
     model = make()
-    for call in (model.recommend, lambda: model.recommend_for({}), lambda: model.save("x")):
+    for call in (
+        *(model.recommend, model.copy, lambda: model.recommend_for({}), lambda: model.save("x")),
+        *(lambda: model.similar_items(1), lambda: model.n_parameters_),
+        *(lambda: model.partial_fit_users(1, {}), lambda: model.partial_fit_items(1, {})),
+    ):
         with pytest.raises(NotFittedError, match="call fit first"):
             call()
 
@@ -93,10 +111,53 @@ def check_before_fit(make):
 def check_copies_are_the_model(make):
     ratings, items = table()
     model = fit(make, ratings, items)
-    for other in (copy.deepcopy(model), model.copy(), pickle.loads(pickle.dumps(model))):
+    model.partial_fit_users(STRANGE, {0: 3.0})
+    before = pickle.loads(pickle.dumps(model))
+    for other in (copy.deepcopy(model), model.copy()):
         assert_same(model, other, ratings)
-    other.partial_fit_users(10**6, {ratings.item_ids[0]: 4.0})
-    assert len(model.user_ids_) == 40  # the copy is apart
+        other.partial_fit_users(STRANGE + 1, {0: 1.0}).partial_fit_users(STRANGE, {1: 1.0})
+        other.partial_fit_users(0, {0: 1.0})
+        if not cannot_take_in_items(other):
+            other.partial_fit_items(STRANGE, {STRANGE + 1: 2.0})
+        assert_same(model, before, ratings)
+        model.partial_fit_users(STRANGE + 2, {0: 5.0})
+        assert other.user_ids_[-1] == STRANGE + 1
+        model = before.copy()
+
+
+def cannot_take_in_items(model):
+    """Whether a model has no way to; it says so, and is as it was."""
+    if isinstance(model, models.ALS):
+        return False
+    before = model.copy()
+    for item in (0, STRANGE):
+        with pytest.raises(RecsysError, match="cannot take in the ratings of one item"):
+            model.partial_fit_items(item, {0: 4.0})
+    np.testing.assert_array_equal(model.item_ids_, before.item_ids_)
+    return True
+
+
+def check_new_ratings_are_taken_in(make, tmp_path):
+    """Each user's in turn: as if all had been folded in at once, to the bit."""
+    ratings, items = table(n_ratings=500)
+    train, _, later = splits.random(ratings, valid=0, test=0.3, seed=1)
+    model = fit(make, train, items)
+    whole, everyone = splits.merge(train, later), np.arange(40)
+    expected = model.user_vectors(whole.by_user.take(everyone))
+    for user in everyone:
+        items_of, values = later.by_user.row(user)
+        model.partial_fit_users(user, dict(zip(items_of.tolist(), values.tolist(), strict=True)))
+    np.testing.assert_array_equal(model.vectors(everyone), expected)
+    model.partial_fit_users(STRANGE, {2: 5.0}).partial_fit_users(STRANGE, {2: 4.0})
+    lists = model.recommend([*everyone, STRANGE], n=25)
+    stranger = lists.query("user_id == @STRANGE").reset_index(drop=True).drop(columns="user_id")
+    pd.testing.assert_frame_equal(stranger, model.recommend_for({2: 4.0}, n=25))
+    for user in everyone:
+        seen = set(whole.of_user(user)["item_id"])
+        assert set(lists.loc[lists["user_id"] == user, "item_id"]) == set(range(25)) - seen
+    model.save(tmp_path / "m")
+    again = models.load(tmp_path / "m").recommend([*everyone, STRANGE], n=25)
+    pd.testing.assert_frame_equal(again, lists)
 
 
 def check_numpy_scalars_are_parameters(make, tmp_path):
@@ -109,34 +170,40 @@ def check_numpy_scalars_are_parameters(make, tmp_path):
     model = fit(make, ratings, items, **as_numpy)
     assert_same(model, fit(make, ratings, items), ratings)
     model.save(tmp_path / "m")
-    assert models.load(tmp_path / "m").get_params() == make().get_params()
+    for found in (model, models.load(tmp_path / "m")):
+        assert repr(found) == repr(make())  # in Python's own numbers
 
 
 def check_parameters_without_sense_are_refused(make):
     ratings, items = table()
-    numbers = {k: v for k, v in make().get_params().items() if type(v) in (int, float)}
-    for key in numbers:
-        for value in (None, float("nan"), "3", [1], np.random.default_rng(0), -1e9):
+    for key, usual in make().get_params().items():
+        wrong = list(REFUSED.get(key, ()))
+        if type(usual) in (int, float):
             optional = "None" in str(type(make()).__dataclass_fields__[key].type)
-            if (value is None and optional) or (value == -1e9 and key == "threshold"):
-                continue
+            wrong += [float("nan"), "3", [1], np.random.default_rng(0)]
+            wrong += [None] * (not optional) + [-1e9] * (key != "threshold")
+        if key == "n_factors" and not isinstance(make(), models.ALS | models.BayesianALS):
+            wrong.append(0)  # those two have biases left
+        for value in wrong:
             with pytest.raises(RecsysError, match=key):
                 fit(make, ratings, items, **{key: value})
 
 
-def check_huge_seeds(make):
+def check_seeds(make):
     if "seed" not in make().get_params():
         return
     ratings, items = table()
     one, other = (fit(make, ratings, items, seed=HUGE) for _ in range(2))
     assert_same(one, other, ratings)
+    if make().n_epochs > 1:  # what is solved at once needs the seed for no more than its start
+        assert not np.array_equal(one.item_vectors(), fit(make, ratings, items).item_vectors())
 
 
 def check_fitting_again_is_fitting_anew(make):
     ratings, items = table()
     other, _ = table(seed=1, n_users=30, n_items=20, n_ratings=200)
     model = make()
-    model.fit(other, items=items)
+    model.fit(other, items=items).partial_fit_users(STRANGE, {})
     assert_same(model.fit(ratings, items=items), fit(make, ratings, items), ratings)
 
 
@@ -145,7 +212,11 @@ def check_read_only_arrays(make):
     expected = fit(make, ratings, items)
     for array in (*ratings.by_user, *ratings.by_item, ratings.user_ids, ratings.item_ids):
         array.flags.writeable = False
-    assert_same(fit(make, ratings, items), expected, ratings)
+    model = fit(make, ratings, items)
+    assert_same(model, expected, ratings)
+    model.partial_fit_users(0, {1: 2.0}).partial_fit_users(STRANGE, {1: 2.0})
+    if not cannot_take_in_items(model):
+        model.partial_fit_items(1, {0: 3.0}).partial_fit_items(STRANGE, {0: 3.0})
 
 
 def check_ids_are_only_names(make):
@@ -174,7 +245,56 @@ def check_validation_parts(make):
         with pytest.raises(DataError, match="valid number"):
             fit(make, ratings, items, other)
     train, empty, _ = splits.random(ratings, valid=0, seed=0)
-    assert_same(fit(make, train, items, empty), fit(make, train, items), ratings)
+    model = fit(make, train, items)
+    assert_same(fit(make, train, items, empty), model, ratings)
+    if model.monitor[0] in model.training_log_:
+        assert model.training_log_[model.monitor[0]].isna().all()
+
+
+def check_the_log_says_what_evaluation_finds(make):
+    """A row an epoch, as the callback saw it; the last, or the best where it stops early."""
+    ratings, items = table(n_ratings=600)
+    train, valid, _ = splits.random(ratings, valid=0.2, test=0, seed=0)
+    rows, model = [], make()
+    model.fit(train, valid, items=items, callback=rows.append)
+    pd.testing.assert_frame_equal(model.training_log_, pd.DataFrame(rows))
+    assert model.training_log_["epoch"].tolist() == list(range(1, len(rows) + 1))
+    column, best = model.monitor
+    if column in model.training_log_:
+        values = model.training_log_[column]
+        logged = values.iloc[-1] if model.patience is None else getattr(values, best)()
+        metric = {"rmse_valid": "rmse", "ndcg_valid": "ndcg@10"}[column]
+        found = evaluation.evaluate(model, train, valid, [metric])[metric]
+        assert logged == pytest.approx(found, rel=1e-4)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(epoch):
+    def callback(row):
+        if row["epoch"] == epoch:
+            raise Interrupted
+
+    return callback
+
+
+def check_a_resumed_run_is_one_that_was_never_stopped(make, tmp_path):
+    if make().n_epochs == 1:
+        return
+    ratings, items = table()
+    train, valid, _ = splits.random(ratings, valid=0.2, test=0, seed=0)
+    how = {"items": items, "run_dir": tmp_path / "run"}
+    longer = {"n_epochs": 6} if "n_epochs" in make().get_params() else {}  # than at first
+    whole = make(**longer).fit(train, valid, items=items, run_dir=tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        make().fit(train, valid, callback=interrupt_after(2), **how)
+    again = make(**longer).fit(train, valid, resume=True, **how)
+    assert_same(again, whole, ratings)
+    logs = [pd.read_json(tmp_path / name / training.LOG, lines=True) for name in ("whole", "run")]
+    for log in (*logs[1:], again.training_log_):
+        pd.testing.assert_frame_equal(*(x.drop(columns="seconds") for x in (log, logs[0])))
 
 
 def check_an_empty_training_part_is_refused(make):
@@ -196,16 +316,33 @@ def check_wrong_containers_are_refused(make):
             model.recommend_for(wrong)
     stars = pd.Series({1: 4.0, 2: 2.0})
     pd.testing.assert_frame_equal(model.recommend_for(stars), model.recommend_for(dict(stars)))
-    for n in (0, 5.0, None, "3"):
-        with pytest.raises(RecsysError, match="n is"):
-            model.recommend(1, n=n)
-
-
-def check_one_id_is_asked_for(make):
-    ratings, items = table()
-    model = fit(make, ratings, items)
-    with pytest.raises(RecsysError):  # without factors nothing is alike, in the same words
-        model.similar_items([1, 2])
+    for wrong in (pd.Series([4.0, 2.0], [1, 1]), {1: np.array([4.0])}, {1: "4"}):
+        with pytest.raises(DataError, match=r"name one item twice|has the rating"):
+            model.recommend_for(wrong)
+    for n in (0, 5.0, None, "3", True):
+        for call in (model.recommend, model.recommend_for, model.similar_items):
+            with pytest.raises(RecsysError, match="n is"):
+                call({1: 4.0} if call == model.recommend_for else 1, n=n)
+    for wrong in ({1: 2}, ratings.to_frame(), [[1, 2]], [[1], [2, 3]]):
+        for call in (model.recommend, lambda ids: model.recommend(1, candidates=ids)):
+            with pytest.raises(DataError, match="ids are one id or a sequence of ids, not a"):
+                call(wrong)
+    for wrong in (99, [1, "2"], 1.5, None, [None], True):
+        with pytest.raises(UnknownIdError, match="there is no item"):
+            model.recommend_for({}, exclude=[wrong] if wrong is None else wrong)
+    with pytest.raises(DataError, match="holds no item"):
+        model.recommend(1, candidates=[])
+    for call in (lambda: model.recommend(STRANGE), lambda: model.recommend_for({STRANGE: 3.0})):
+        with pytest.raises(UnknownIdError, match=f"no (user|item) {STRANGE}"):
+            call()
+    for stars in (6.0, float("nan"), "four"):
+        for call in (model.recommend_for, lambda rated: model.partial_fit_users(0, rated)):
+            with pytest.raises(DataError, match=f"{stars}"):
+                call({1: stars})
+    for call in (model.similar_items, model.similar_users):
+        for ids in ([1, 2], []):
+            with pytest.raises(RecsysError, match=r"one (user|item) id is asked for"):
+                call(ids)
 
 
 def check_degenerate_tables(make):
@@ -248,13 +385,20 @@ def check_more_factors_than_ratings(make):
 
 
 def check_threads_change_no_bit(make):
-    ratings, items = table()
-    threads, found = numba.get_num_threads(), []
+    """Nor does a fit draw from others' random numbers, or leave others' settings changed."""
+    ratings, items = table(n_users=600, n_items=200, n_ratings=8_000)
+    threads, torchs, found = numba.get_num_threads(), torch.get_num_threads(), []
+    drawn = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
     for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
         numba.set_num_threads(n)
+        torch.set_num_threads(n)
         found.append(fit(make, ratings, items))
+        assert torch.get_num_threads() == n and not torch.are_deterministic_algorithms_enabled()
     numba.set_num_threads(threads)
+    torch.set_num_threads(torchs)
     assert_same(*found, ratings)
+    np.testing.assert_array_equal(np.random.get_state()[1], drawn[0])  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), drawn[1])
 
 
 def check_without_the_compiler(make):
@@ -271,14 +415,19 @@ def check_without_the_compiler(make):
     np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-3, atol=1e-4)
 
 
-def check_saving_twice_gives_the_same_bytes(make, tmp_path):
+def check_saving_keeps_all_and_gives_the_same_bytes(make, tmp_path):
     ratings, items = table()
-    model = fit(make, ratings, items)
-    model.save(tmp_path / "one")
-    again = models.load(tmp_path / "one")
-    again.save(tmp_path / "two")
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    model, folder = fit(make, ratings, items), tmp_path / "deep" / "down"
+    model.save(folder / "one")
+    again = models.load(folder / "one")
+    again.save(folder / "two")
+    assert (folder / "one").read_bytes() == (folder / "two").read_bytes()
+    assert {path.name for path in folder.iterdir()} == {"one", "two"}
     assert_same(model, again, ratings)
+    assert repr(again) == repr(model)
+    pd.testing.assert_frame_equal(again.recommend(), model.recommend())
+    log = model.training_log_
+    pd.testing.assert_frame_equal(again.training_log_, log, check_dtype=False)
 
 
 def check_lists(make):
@@ -292,7 +441,118 @@ def check_lists(make):
         assert mine["rank"].tolist() == list(range(1, 26 - len(seen)))
         assert mine["score"].is_monotonic_decreasing
         assert set(mine["item_id"]) == set(ratings.item_ids) - seen
+        if model.predicts_ratings:
+            guess = model.predict(user_id, mine["item_id"])
+            assert guess.dtype == np.float32
+            np.testing.assert_allclose(guess, mine["score"].clip(1, 5), atol=1e-4)
+    liked = {ratings.item_ids[1]: 5.0, ratings.item_ids[2]: 1.0}
+    stranger = model.recommend_for(liked, n=25)
+    assert stranger.columns.tolist() == ["rank", "item_id", "score"]
+    assert set(stranger["item_id"]) == set(ratings.item_ids) - set(liked)
+    assert len(model.recommend_for({}, n=3)) == 3
     pd.testing.assert_frame_equal(model.recommend(3), model.recommend([3]))
+
+
+def check_the_ends_of_the_scale(make):
+    """Ratings are kept in 32 bits, where 0.3 is a little more than 0.3: still on the scale."""
+    ratings, items = table()
+    stars = ratings.to_frame().assign(rating=lambda frame: frame["rating"] / 10)
+    likes = {"threshold": 0.4} if "threshold" in make().get_params() else {}
+    for scale in (None, (0.1, 0.5)):
+        tenths = Ratings.from_frame(stars, scale=scale, item_ids=ratings.item_ids)
+        model = fit(make, tenths, items, **likes)
+        low, high = np.float32([0.1, 0.5])
+        for ends in ({0: 0.1, 1: 0.5}, {0: low, 1: high}, {0: float(low), 1: float(high)}):
+            assert len(model.recommend_for(ends, n=3)) == 3
+        for off in (0.09, 0.51, -(10**400), float("nan")):
+            with pytest.raises(DataError, match=r"the scale is 0\.1 to 0\.5"):
+                model.recommend_for({0: off})
+
+
+def check_candidates_and_exclusions(make):
+    """What is left of the full list, with the same scores to the bit."""
+    ratings, items = table()
+    model = fit(make, ratings, items)
+    some, out = np.append(ratings.item_ids[2:18], ratings.item_ids[2:5]), {3, 9, 24}
+    asks = [lambda u=u, **kw: model.recommend(u, 25, **kw) for u in (ratings.user_ids, 3, None)]
+    asks.append(lambda **kw: model.recommend_for({1: 4.0, 2: 2.0}, 25, **kw))
+    for ask in asks:
+        ranks = ask(seen=True)["rank"]
+        assert len(ranks) == 25 * (ranks == 1).sum()
+        for seen in (False, True):
+            full = ask(seen=seen)
+            rest = full[full["item_id"].isin(some) & ~full["item_id"].isin(out)]
+            found = ask(candidates=some, exclude=out, seen=seen)
+            whose = "user_id" if "user_id" in rest else np.zeros(len(rest))
+            rest = rest.assign(rank=rest.groupby(whose).cumcount() + 1).reset_index(drop=True)
+            pd.testing.assert_frame_equal(found, rest, check_exact=True)
+        assert ask(candidates=3, exclude=3).empty
+    pd.testing.assert_frame_equal(ask(candidates=ratings.item_ids), ask(), check_exact=True)
+
+
+def check_users_and_items_are_alike_by_cosine(make):
+    """Against float64; who has rated nothing, or likes nothing, is like nobody."""
+    ratings, items = table()
+    value, user = ratings.by_user.values, ratings.user_of_rating()
+    ratings = ratings.select((user != 5) & ((user != 6) | (value < 3)))
+    model = fit(make, ratings, items)
+    strangers = [5, 6] if "threshold" in model.get_params() else [5]
+    try:
+        found = model.similar_users(3, n=HUGE)
+    except RecsysError as error:
+        assert str(error).endswith("has no factors: to it no users are alike")
+        with pytest.raises(RecsysError, match="no factors: to it no items are alike"):
+            model.similar_items(3)
+        return
+    x = model.vectors(np.arange(40)).astype(np.float64)
+    x = x[:, :-1] if model.ends_in_bias else x
+    x /= np.maximum(np.linalg.norm(x, axis=1), 1e-30)[:, None]
+    expected = pd.Series(x @ x[3]).drop([3, *strangers]).sort_values(ascending=False)
+    assert sorted(found["user_id"]) == sorted(expected.index)
+    assert found["rank"].tolist() == list(range(1, len(expected) + 1))
+    np.testing.assert_allclose(found["score"], expected, atol=1e-5)
+    np.testing.assert_allclose(found["score"], expected[found["user_id"]], atol=1e-5)
+    for stranger in strangers:
+        with pytest.raises(RecsysError, match=f"nothing is known of user {stranger}"):
+            model.similar_users(stranger)
+    full = model.similar_items(3, n=HUGE)
+    some = full[full["item_id"].isin(range(2, 18)) & ~full["item_id"].isin([9])]
+    found = model.similar_items(3, candidates=range(2, 18), exclude=9)
+    pd.testing.assert_series_equal(found["score"], some["score"].head(10).reset_index(drop=True))
+    assert found["item_id"].tolist() == some["item_id"].head(10).tolist()
+
+
+def check_predictions_for_strangers(make):
+    ratings, items = table()
+    model = fit(make, ratings, items)
+    if not model.predicts_ratings:
+        return
+    known = {1: 4.0, 2: 2.0}
+    expected = model.copy().partial_fit_users(10**6, known).predict(10**6, ratings.item_ids)
+    np.testing.assert_array_equal(model.predict_for(known, ratings.item_ids), expected)
+    assert model.predict_for({}, 3).shape == (1,)
+    with pytest.raises(UnknownIdError, match=r"no user 1000000.*predict_for"):
+        model.predict(10**6, 3)
+    with pytest.raises(UnknownIdError, match="no item 99"):
+        model.predict_for(known, [1, 99])
+
+
+def check_ratings_without_values(make):
+    """Who has what, from a table and from SciPy: every model fits it and can be measured on it."""
+    ratings, items = table()
+    params = {"threshold": None} if "threshold" in make().get_params() else {}
+    frame, ids = ratings.to_frame(), {"user_ids": range(40), "item_ids": range(25)}
+    pairs = frame["user_id"], frame["item_id"]
+    matrix = sparse.csr_array((np.ones(len(frame), bool), pairs), shape=(40, 25))
+    told = []
+    for whole in (Ratings.from_frame(frame, rating=None, **ids), Ratings.from_scipy(matrix)):
+        train, _, test = splits.random(whole, valid=0, test=0.2, seed=0)
+        model = fit(make, train, items, **params)
+        report = evaluation.evaluate(model, train, test, relevant=1)
+        assert 0 < report["ndcg@10"] <= 1
+        assert not model.predicts_ratings or report["rmse"] < 0.2
+        told.append(pd.concat([model.recommend([1, 2]), model.recommend_for({1: 1, 2: 1})]))
+    pd.testing.assert_frame_equal(*told, check_exact=True)
 
 
 def check_memory_is_bounded_by_the_catalogue(make):
@@ -313,14 +573,31 @@ def check_indices_out_of_range_are_refused(make):
     """What is handed over by index is checked before a kernel sees it."""
     ratings, items = table()
     model = fit(make, ratings, items)
-    one = np.ones(1, np.float32)
-    for item in (-1, 25, 2**31 - 1):
-        stranger = CSR(np.array([0, 1]), np.array([item], np.int32), one)
-        with pytest.raises(DataError, match="from 0 to below 25"):
-            model.rank(stranger, 3)
+    one, two = np.ones(1, np.float32), np.ones(2, np.float32)
+    strangers = [
+        CSR(np.array([0, 1]), np.array([item], np.int32), one) for item in (-1, 25, 2**31 - 1)
+    ]
+    strangers += [
+        CSR(np.array([0, 2]), np.array([3], np.int32), one),
+        CSR(np.array([0, 2]), np.array([3, 3], np.int32), two),
+        CSR(np.array([0, 1]), np.array([3], np.int64), one),
+    ]
+    who, pair = np.arange(2), np.zeros(1, np.int32)
+    for stranger in strangers:
+        for ask in (model.user_vectors, lambda some: model.rank(some, 3, candidates=pair)):
+            with pytest.raises(DataError, match="the ratings"):
+                ask(stranger)
+        if model.predicts_ratings:
+            with pytest.raises(DataError, match="the ratings"):
+                model.predict_pairs(stranger, pair, pair)
     for user in (-1, 40):
         with pytest.raises(DataError, match="from 0 to below 40"):
             model.rank(np.array([user]), 3)
+    for bad in (-1, 25, 2**31 - 1) if model.predicts_ratings else ():
+        wrong = np.array([bad], np.int32)
+        for asked in ((who, wrong, pair), (who, pair, wrong), (wrong.astype(int) - 40, pair, pair)):
+            with pytest.raises(DataError, match="from 0 to below"):
+                model.predict_pairs(*asked)
 
 
 CHECKS = {name: check for name, check in list(globals().items()) if name.startswith("check_")}

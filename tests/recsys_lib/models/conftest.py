@@ -7,7 +7,7 @@ from recsys_lib import datasets, models, splits
 
 # Parameters that make any model small; a model takes those that it has.
 SMALL = {
-    "n_factors": 6, "n_epochs": 5, "n_samples": 6, "n_burn": 4, "threshold": 3.5,
+    "n_factors": 6, "n_neighbors": 12, "n_epochs": 5, "n_samples": 6, "n_burn": 4, "threshold": 3.5,
     "hidden": (8,), "width": 6, "batch_size": 64, "history_size": 10,
 }  # fmt: skip
 

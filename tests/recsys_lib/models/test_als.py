@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys_lib import datasets, evaluation, models, splits
+from recsys_lib import datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import als
 from recsys_lib.ratings import Ratings
@@ -29,13 +29,9 @@ def test_predictions_follow_the_equation(fitted, name, data):
 
 @pytest.mark.parametrize("name", ["BiasALS", "ALS", "GenreALS"])
 def test_the_history_tells_the_truth(fitted, name, parts):
-    train, valid, _ = parts
+    train = parts[0]
     model, last = fitted(name), fitted(name).training_log_.iloc[-1]
     assert model.training_log_["loss"].is_monotonic_decreasing
-    assert model.training_log_["epoch"].tolist() == [1, 2, 3, 4, 5]
-    frame = valid.to_frame()
-    error = model.predict(frame["user_id"], frame["item_id"]) - frame["rating"]
-    assert last["rmse_valid"] == pytest.approx(np.sqrt((error**2).mean()), abs=1e-5)
     frame = train.to_frame()
     users, items = train.user_index(frame["user_id"]), train.item_index(frame["item_id"])
     guess = (
@@ -44,33 +40,6 @@ def test_the_history_tells_the_truth(fitted, name, parts):
     )  # fmt: skip
     rmse = np.sqrt(((guess - frame["rating"]) ** 2).mean())
     assert last["rmse_train"] == pytest.approx(rmse, abs=1e-5)
-
-
-@pytest.mark.parametrize("name", ["BiasALS", "ALS", "GenreALS"])
-def test_fold_in_equals_the_trained_row(name, data, parts, small, known_of):
-    train = parts[0]
-    model = small(name).fit(train, items=data.items)
-    # A trained row equals its fold-in when the items have not moved since: one more half step.
-    zero = np.zeros((1, model.n_factors + 1), np.float32)
-    model.half_step(train.by_user, model.item_rows_, zero, model.user_rows_)
-    for user in data.ratings.user_ids[[0, 17, 299]]:
-        row = model.user_vectors(model.as_ratings(known_of(train, user)))[0]
-        np.testing.assert_array_equal(row, model.user_rows_[train.user_index(user)[0]])
-
-
-def test_strangers_are_measured_as_if_they_had_been_there(data):
-    """Strong generalisation: the errors on folded-in users are those of their own predictions."""
-    train, _, test, history = splits.strong_generalisation(data.ratings, seed=0)
-    model = models.ALS(n_factors=4, n_epochs=5).fit(train)
-    report = evaluation.evaluate(model, train, test, test_input=history)
-    errors = []
-    for user in np.unique(test.user_of_rating()):
-        row = model.user_vectors(history.by_user.take(np.array([user])))[0]
-        items, given = test.by_user.row(user)
-        guess = model.mu_ + row[-1] + model.item_biases_[items]
-        guess += model.item_factors_[items] @ row[:-1]
-        errors.append((guess.clip(*data.ratings.scale) - given) ** 2)
-    assert report["rmse"] == pytest.approx(np.sqrt(np.concatenate(errors).mean()), abs=1e-5)
 
 
 def test_between_the_noise_floor_and_the_baseline_above():

@@ -43,11 +43,3 @@ def test_a_failed_save_leaves_the_old_file(parts, tmp_path):
         raise RuntimeError("half way")
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_parameters_of_numpy_are_saved_as_numbers(parts, tmp_path):
-    model = models.ALS(n_factors=np.int64(2), tau=np.float32(1.5), n_epochs=1).fit(parts[0])
-    model.save(tmp_path / "m")
-    params = models.load(tmp_path / "m").get_params()
-    assert (params["n_factors"], params["tau"]) == (2, 1.5)
-    assert type(params["n_factors"]) is int

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys_lib import datasets, evaluation, models, splits
+from recsys_lib import datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models import ease
@@ -12,12 +12,8 @@ THRESHOLD = 3.5
 
 
 @pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=200, n_items=150, n_ratings=8_000, seed=4)
-
-
-@pytest.fixture(scope="module")
-def parts(data):
+def parts():
+    data = datasets.load("synthetic", n_users=200, n_items=150, n_ratings=8_000, seed=4)
     return splits.strong_generalisation(data.ratings, seed=0)
 
 
@@ -91,42 +87,6 @@ def test_the_best_of_scores_that_are_there(n):
         assert items[u, : len(order)].tolist() == order.tolist()
         np.testing.assert_array_equal(best[u, : len(order)], scores[u, order])
         assert (items[u, len(order) :] == -1).all() and (best[u, len(order) :] == -np.inf).all()
-
-
-def test_both_find_what_popularity_does_not(data, parts):
-    train, _, test, history = parts
-    scores = {}
-    for model in (
-        models.Popularity(),
-        models.PureSVD(8, threshold=4.0),
-        models.EASE(lam=50.0, threshold=4.0),
-    ):
-        model.fit(train)
-        metrics = ["ndcg@10", "auc"]
-        report = evaluation.evaluate(model, train, test, metrics, test_input=history)
-        scores[type(model).__name__] = report["ndcg@10"]
-        assert report["auc"] > 0.5
-    assert scores["PureSVD"] > scores["Popularity"]
-    assert scores["EASE"] > scores["Popularity"]
-    train, valid, _ = splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
-    model.fit(train, valid)
-    watched = evaluation.evaluate(model, train, valid, ["ndcg@10"])["ndcg@10"]
-    assert model.training_log_["ndcg_valid"].tolist() == pytest.approx([watched])
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (models.PureSVD(0), "above 0"),
-        (models.PureSVD(150), "1 to 149"),
-        (models.PureSVD(3, threshold=9.0), "lower the threshold"),
-        (models.EASE(lam=0.0), "above 0"),
-        (models.EASE(threshold=9.0), "lower the threshold"),
-    ],
-)
-def test_what_they_refuse(model, message, parts):
-    with pytest.raises(RecsysError, match=message):
-        model.fit(parts[0])
 
 
 def test_too_many_items_for_ease(parts, monkeypatch):

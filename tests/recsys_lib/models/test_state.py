@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from recsys_lib import io, models
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, RecsysError
+from tests.recsys_lib.models.check_model import table
+from tests.recsys_lib.mutations import mutated_file, short_and_long
+
+ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
 
 
 @pytest.fixture
@@ -20,12 +24,6 @@ def saved(model, tmp_path):
         return models.load(tmp_path / "changed")
 
     return load
-
-
-def test_what_is_whole_is_taken(saved, model):
-    again = saved(lambda arrays, meta: None)
-    users = np.arange(5)
-    np.testing.assert_array_equal(again.rank(users, 4)[0], model.rank(users, 4)[0])
 
 
 def test_every_array_is_held_to_its_shape_type_and_numbers(saved, model):
@@ -129,3 +127,46 @@ def test_a_checkpoint_is_held_to_the_same(name, small, parts, data, tmp_path):
     if hasattr(one, "seed") and one.get_params().get("seed") is not None:
         with pytest.raises(DataError, match="checkpoint in"):
             small(name).fit(*parts[:2], items=data.items, run_dir=tmp_path, resume=True)
+
+
+@short_and_long(40, 2_000)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # finite numbers whose sums are not
+def test_a_damaged_file_is_refused_or_holds_a_model_that_works(name, n, small, tmp_path):
+    ratings, items = table(n_users=12, n_items=9, n_ratings=50)
+    small(name).fit(ratings, items=items).save(tmp_path / "whole")
+    whole, about = io.load_arrays(tmp_path / "whole")
+    rng, taken = np.random.default_rng(n), 0
+    for _ in range(n):
+        mutated_file(tmp_path / "damaged", whole, about, rng)
+        try:
+            model = models.load(tmp_path / "damaged")
+        except RecsysError:
+            continue
+        taken += 1
+        model.recommend(model.user_ids_, n=3)
+        model.recommend_for({}, n=3)
+        if model.predicts_ratings:
+            model.predict(model.user_ids_[:1], model.item_ids_)
+        model.partial_fit_users(model.user_ids_[0], {model.item_ids_[-1]: model.scale_[1]})
+        model.save(tmp_path / "again")
+    assert 0 < taken < n
+
+
+@short_and_long(20, 500)
+@pytest.mark.parametrize("name", ITERATIVE)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_damaged_checkpoint_is_refused_or_goes_on(name, n, small, tmp_path):
+    ratings, items = table(n_users=12, n_items=9, n_ratings=50)
+    patience = {"patience": 2} if "patience" in getattr(models, name).parameter_names() else {}
+    fit = {"valid": ratings, "items": items, "run_dir": tmp_path}
+    small(name, **patience).fit(ratings, **fit)
+    path, rng = tmp_path / "checkpoint.safetensors", np.random.default_rng(n)
+    whole, about = io.load_arrays(path)
+    for _ in range(n):
+        mutated_file(path, whole, about, rng)
+        try:
+            model = small(name, **patience).set_params(n_epochs=7)
+            model.fit(ratings, resume=True, **fit)
+        except RecsysError:
+            continue
+        assert model.training_log_["epoch"].tolist() == [*range(1, len(model.training_log_) + 1)]

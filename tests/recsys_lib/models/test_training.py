@@ -1,6 +1,10 @@
 """The training loop: logs, checkpoints, runs that go on, early stopping."""
 
 import json
+import os
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,20 +13,62 @@ import pytest
 from recsys_lib import io, models, splits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import training
+from tests.recsys_lib.models.check_model import Interrupted, interrupt_after
 
 ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
+# Forks a run, kills it at a random moment, forks another that goes on, and so to the end.
+KILLS = """
+import os, pickle, signal, sys, time, traceback
+from recsys_lib import io, models
+from recsys_lib.models.training import CHECKPOINT
 
+model, (train, valid, items), folder, n, rng = pickle.load(sys.stdin.buffer)
 
-class Interrupted(Exception):
-    pass
+def fit(run):
+    resume = (run / CHECKPOINT).exists()
+    fitted = model.fit(train, valid, items=items, run_dir=run, resume=resume, progress=False)
+    fitted.save(run / "model")
 
+def result(run):
+    arrays, meta = io.load_arrays(run / "model")
+    meta["state"]["training_log_"].pop("seconds")
+    return {name: array.tobytes() for name, array in arrays.items()}, meta
 
-def interrupt_after(epoch):
-    def callback(row):
-        if row["epoch"] == epoch:
-            raise Interrupted
-
-    return callback
+fit(folder / "whole")  # compiles
+began = time.perf_counter()
+fit(folder / "again")
+seconds = time.perf_counter() - began
+killed = writing = runs = done = 0
+while True:
+    run = folder / str(runs)
+    child = os.fork()
+    if not child:
+        try:
+            fit(run)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    if killed < n:
+        time.sleep(rng.uniform(0, seconds))
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    assert status in (0, signal.SIGKILL), status
+    if status:
+        killed += 1
+        writing += any(run.glob(".*"))
+        before, done = done, 0
+        if (run / CHECKPOINT).exists():
+            done = len(io.load_arrays(run / CHECKPOINT)[1]["log"])
+        assert done >= before
+    else:
+        assert result(run) == result(folder / "whole")
+        assert len([*run.iterdir()]) == 3, [*run.iterdir()]
+        runs, done = runs + 1, 0
+        if killed == n:
+            break
+print(killed, writing, runs)
+"""
 
 
 @pytest.fixture
@@ -32,22 +78,6 @@ def begun(parts, tmp_path):
     with pytest.raises(Interrupted):
         model.fit(*parts[:2], run_dir=tmp_path, callback=interrupt_after(2))
     return tmp_path
-
-
-@pytest.mark.parametrize("name", ITERATIVE)
-def test_a_resumed_run_equals_one_that_was_never_stopped(
-    name, data, parts, tmp_path, small, assert_same_state
-):
-    train, valid, _ = parts
-    fit = {"items": data.items, "run_dir": tmp_path / "parts"}
-    whole = small(name).fit(train, valid, items=data.items, run_dir=tmp_path / "whole")
-    with pytest.raises(Interrupted):
-        small(name).fit(train, valid, callback=interrupt_after(2), **fit)
-    again = small(name).fit(train, valid, resume=True, **fit)
-    assert_same_state(again, whole)
-    logs = [training.read_log(tmp_path / run).drop(columns="seconds") for run in ("whole", "parts")]
-    pd.testing.assert_frame_equal(*logs)
-    pd.testing.assert_frame_equal(logs[0], whole.training_log_.drop(columns="seconds"))
 
 
 def test_more_epochs_go_on_and_other_parameters_do_not(begun, parts, assert_same_state):
@@ -70,7 +100,8 @@ def test_a_run_on_another_split_is_refused(begun, data, parts):
 def test_a_log_that_was_cut_stops_no_run(begun, parts):
     (begun / "log.jsonl").write_text('{"epoch": 1, "lo')
     model = models.ALS(n_factors=4, n_epochs=5).fit(*parts[:2], run_dir=begun, resume=True)
-    assert training.read_log(begun)["epoch"].tolist() == [1, 2, 3, 4, 5]
+    log = pd.read_json(begun / training.LOG, lines=True)
+    assert log["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert len(model.training_log_) == 5
 
 
@@ -122,9 +153,21 @@ def test_without_a_validation_part_patience_waits_for_nothing(parts):
     assert len(model.training_log_) == 6
 
 
-def test_parts_of_another_split_are_refused(data, parts):
-    mask = np.arange(len(data.ratings)) % 2 == 0
-    frame = data.ratings.select(mask).to_frame()
-    other = type(data.ratings).from_frame(frame[frame["user_id"] != frame["user_id"][0]])
-    with pytest.raises(DataError, match="train and valid number other users or items"):
-        models.ALS(n_factors=2, n_epochs=1).fit(parts[0], other)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize(
+    ("name", "n"),
+    [("ALS", 3), ("BayesianALS", 3), ("TwoTower", 3)]
+    + [pytest.param(name, 50, marks=pytest.mark.long) for name in ITERATIVE],
+)
+def test_a_run_that_is_killed_goes_on_to_the_same_bits(name, n, data, parts, tmp_path, small):
+    model = small(name)
+    epochs = {"n_epochs": 25, "n_burn": 10, "n_samples": 20, "patience": 30}
+    known = {key: value for key, value in epochs.items() if key in model.parameter_names()}
+    parts = *parts[:2], data.items
+    task = pickle.dumps((model.set_params(**known), parts, tmp_path, n, np.random.default_rng(n)))
+    command = [sys.executable, "-W", "ignore", "-c", KILLS]
+    done = subprocess.run(command, input=task, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    killed, writing, runs = map(int, done.stdout.split())
+    print(f"{name}: {killed} kills, {writing} during a write, {runs} runs")
+    assert killed == n

@@ -31,11 +31,6 @@ def make_regressor(**params):
     return models.TwoTowerRegressor(**{**defaults, **params})
 
 
-def fit(parts, data, model=None, **options):
-    train, valid, _ = parts
-    return (model or make()).fit(train, valid, items=data.items, **options)
-
-
 def tastes(n_users=200, n_items=120, seed=0):
     """Return ratings in which group and genre decide, and tables of users and of items that tell.
 
@@ -74,28 +69,6 @@ def test_the_contest_in_a_batch_as_it_is_written():
         expected.append(-np.log(own / (own + against.sum())))
     tensors = map(torch.from_numpy, (scores, items, np.log(share)))
     assert network.in_batch_softmax(*tensors).item() == pytest.approx(np.mean(expected), rel=1e-12)
-
-
-def test_with_the_correction_popularity_is_learnt():
-    """Items drawn by popularity: the softmax that fits best is q; uncorrected, it is another."""
-    rng = np.random.default_rng(1)
-    q = np.array([0.5, 0.25, 0.15, 0.1])
-    learnt = {}
-    for name, share in (("corrected", q), ("not", np.full(4, 0.25))):
-        row = torch.zeros(4, requires_grad=True)
-        optimizer = torch.optim.Adam([row], lr=0.05)
-        with network.repeatable(multiplications=0):  # on one thread
-            for _ in range(150):
-                items = torch.from_numpy(rng.choice(4, 256, p=q))
-                log_share = torch.from_numpy(np.log(share)).float()[items]
-                scores = row[items].expand(256, 256)
-                loss = network.in_batch_softmax(scores, items, log_share)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-        learnt[name] = torch.softmax(row.detach(), 0).numpy()
-    np.testing.assert_allclose(learnt["corrected"], q, atol=0.04)
-    assert np.abs(learnt["not"] - q).max() > 0.1
 
 
 # ---- histories
@@ -144,11 +117,13 @@ def test_the_target_does_not_leak():
     )  # fmt: skip
     train, valid, _ = splits.random(ratings, valid=0.15, test=0, seed=0)
     model = make(threshold=None, n_epochs=8, learning_rate=1e-2, patience=None).fit(train, valid)
-    assert model.training_log_["loss_valid"].min() > np.log(60 - 12) - 0.1
-    leaking = model.user_vectors(train.by_user)
-    scores = leaking @ model.item_vectors_.T
+    scores = model.user_vectors(train.by_user) @ model.item_vectors_.T
     own = np.zeros((300, 60), bool)
     own[train.user_of_rating(), train.by_user.indices] = True
+    share = np.where(own, 0, np.exp(scores.astype(float)))
+    share /= share.sum(axis=1, keepdims=True)
+    held_out = share[valid.user_of_rating(), valid.by_user.indices]
+    assert -np.log(held_out).mean() > np.log(60 - 12) - 0.1
     assert abs(scores[own].mean() - scores[~own].mean()) < scores.std()
 
 
@@ -181,16 +156,6 @@ def test_what_serves_is_what_was_trained():
     assert model.feature_names_ == [f"group: {name}" for name in "wxyz"]
 
 
-def test_it_beats_popularity(data, parts):
-    train, _, test = parts
-    model = fit(parts, data, make(n_factors=16, width=16, n_epochs=40, learning_rate=0.01))
-    scores = {
-        type(one).__name__: evaluation.evaluate(one, train, test, ["ndcg@10"])
-        for one in (model, models.Popularity().fit(train))
-    }
-    assert scores["TwoTower"]["ndcg@10"] > scores["Popularity"]["ndcg@10"]
-
-
 def test_cold_items_are_found_by_their_content():
     """Items that nobody rated: their genre tells whom they are for, an id alone does not."""
     ratings, items, _, group, genre = tastes()
@@ -219,47 +184,14 @@ def test_features_speak_for_a_user_without_history():
     assert model.user_features_[-1].tolist() == [0, 0, 0, 0]
 
 
-def test_the_validation_loss_by_hand(data, parts):
-    train, valid, _ = parts
-    model, found = fit(parts, data, make(n_epochs=1)), []
-    for user in np.flatnonzero(valid.by_user.counts):
-        items, ratings = valid.by_user.row(user)
-        shown, theirs = train.by_user.row(user)
-        row = model.user_vectors(train.by_user.take(np.array([user])))
-        scores = (row @ model.item_vectors().T)[0].astype(float)
-        scores[shown[theirs >= 4]] = -np.inf
-        share = np.exp(scores) / np.exp(scores).sum()
-        found += (-np.log(share[items[ratings >= 4]])).tolist()
-    assert model.training_log_["loss_valid"][0] == pytest.approx(np.mean(found), rel=1e-5)
-
-
 # ---- values
 
 
-def test_the_regressor_predicts_and_knows_its_error(data):
-    train, valid, test = splits.random(data.ratings, seed=0)
-    model = make_regressor(n_epochs=15, learning_rate=3e-3).fit(train, valid, items=data.items)
-    report = evaluation.evaluate(model, train, test, ["rmse", "mae", "r2"])
-    assert report["r2"] > 0.1  # 0: the mean for all
-    frame = valid.to_frame()
-    guess = model.predict(frame["user_id"], frame["item_id"])
-    assert guess.dtype == np.float32
-    error = np.sqrt(((guess - frame["rating"]) ** 2).mean())
-    assert error == pytest.approx(model.training_log_["rmse_valid"].min(), rel=1e-5)
-    best = model.recommend(frame["user_id"][0], n=1)
-    predicted = model.predict(frame["user_id"][0], best["item_id"])
-    assert predicted[0] == pytest.approx(min(best["score"][0], 5.0), abs=1e-4)
-
-
-def test_the_regressor_predicts_for_strangers_and_is_saved(data, tmp_path):
+def test_the_regressor_predicts_for_strangers(data):
     train, _, test, known = splits.strong_generalisation(data.ratings, seed=0)
     model = make_regressor(n_epochs=10, learning_rate=3e-3).fit(train, items=data.items)
-    report = evaluation.evaluate(model, train, test, ["rmse", "r2"], test_input=known)
-    assert report["r2"] > 0.05
-    model.save(tmp_path / "m")
-    again = models.load(tmp_path / "m")
-    users, items = train.user_ids[:40], train.item_ids[:40]
-    np.testing.assert_array_equal(again.predict(users, items), model.predict(users, items))
+    report = evaluation.evaluate(model, train, test, ["r2"], test_input=known)
+    assert report["r2"] > 0.05  # 0: the mean for all
 
 
 def test_an_odd_value_does_not_drown_a_history():

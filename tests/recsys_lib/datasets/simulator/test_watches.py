@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import protocols
 from course.leaderboard.oracle import Oracle
-from recsys_lib import datasets, evaluation, models, protocols
+from recsys_lib import datasets, evaluation, models
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.kuairec import USER_CODES, USER_NUMBERS, USER_TEXT
 from recsys_lib.datasets.simulator import watches

@@ -1,4 +1,4 @@
-"""The command line: ``python -m recsys_lib reproduce`` and ``python -m recsys_lib tune``.
+"""The command line: ``python -m benchmarks.study reproduce``, or ``tune``.
 
 Results go to the standard output, whatever happens on the way there to the standard error. A user's
 mistake is told in one line, and the exit status is 2.
@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from recsys_lib import datasets, models, protocols, tuned, tuning
-from recsys_lib.benchmark import benchmark
+from benchmarks import protocols, tuned
+from benchmarks.comparison import benchmark
+from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
 
 logger = logging.getLogger("recsys_lib")
@@ -91,7 +92,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: list[str]) -> int:
     """Do what the command line says; return the exit status."""
-    parser = _Parser(prog="recsys_lib", description="Tune and measure the models.")
+    parser = _Parser(prog="study", description="Tune and measure the models.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     about = "; ".join(f"{name}: {what}" for name, what in protocols.PROTOCOLS.items())
     for command, trials, text in (

@@ -24,12 +24,12 @@ import pandas as pd
 from recsys_lib import splits
 from recsys_lib.datasets import Dataset, official
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.evaluation import evaluate
+from recsys_lib.evaluation import Report, evaluate
 from recsys_lib.kernels import ranking
-from recsys_lib.models.base import Recommender
+from recsys_lib.models import Recommender
 from recsys_lib.ratings import Ratings
-from recsys_lib.report import Report
 from recsys_lib.splits import TEST, TRAIN, VALID
+from recsys_lib.tuning import Development
 
 PROTOCOLS = {
     "5-fold": "random folds, each the test part once",
@@ -47,36 +47,6 @@ LAST = 0.1  # share of the ratings that "temporal" tests on
 # KuaiRec's daily counts of plays and likes are of the days that are to be predicted: a look ahead.
 BEFORE = ("item_id", "year", "genres", "author_id", "upload_type", "video_duration")
 M = TypeVar("M", bound=Recommender)
-
-
-@dataclass(frozen=True, eq=False)
-class Development:
-    """All that choosing a model gets to see: copies, without any reference to the test ratings.
-
-    A model learns from `train` and is chosen by `valid`, with all that is known of `items` and
-    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`.
-    """
-
-    train: Ratings
-    valid: Ratings
-    items: pd.DataFrame | None = None
-    users: pd.DataFrame | None = None
-    relevant: float = 4.0
-    candidates: str = "all"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """How lists are measured on `valid`: options of `evaluation.evaluate`."""
-        return {"relevant": self.relevant, "candidates": self.candidates}
-
-    def fit(self, model: M, **options: Any) -> M:
-        """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
-        options = {"items": self.items, "users": self.users, **options}
-        return model.fit(self.train, self.valid, **options)
-
-    def measure(self, model: Recommender, metrics: Any = None) -> Report:
-        """Measure a model fitted on `train` by the validation part."""
-        return evaluate(model, self.train, self.valid, metrics, **self.options)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

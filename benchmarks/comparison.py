@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_lib import protocols, tuning
+from benchmarks import protocols
+from benchmarks.protocols import Split
+from recsys_lib import tuning
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import possible
 from recsys_lib.models import Recommender
-from recsys_lib.protocols import Split
 from recsys_lib.ratings import Ratings
 from recsys_lib.report import Report, compare, paired
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from recsys_lib import models, tuned
+from benchmarks import tuned
+from recsys_lib import models
 from recsys_lib.errors import RecsysError
 
 SEARCHED = [name for name in models.__all__ if getattr(models, name).search_space]

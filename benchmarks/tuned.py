@@ -1,4 +1,4 @@
-"""The chosen values: `record` writes them to ``recsys_lib/tuned.toml``, `load_params` reads."""
+"""The chosen values: `record` writes them to ``benchmarks/tuned.toml``, `load_params` reads."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def provenance(model_name: str, dataset_name: str, path: Path = TUNED) -> dict[s
         """Return the logarithm of the ratio of two sizes; infinite if of different kinds."""
         if name == dataset_name:
             return -1.0
-        pairs = [(sizes.get(name), sizes.get(dataset_name)) for sizes in registry.sizes()]
+        pairs = [(sizes.get(name), sizes.get(dataset_name)) for sizes in _sizes()]
         return min((abs(math.log(a / b)) for a, b in pairs if a and b), default=math.inf)
 
     entries = _read(path).get(class_name(model_name), {})
@@ -82,6 +82,16 @@ def class_name(model_name: str, known: list[str] = models.__all__) -> str:
     if not found:
         raise RecsysError(f"there is no such model {model_name!r}; there are {', '.join(known)}")
     return found[0]
+
+
+def _sizes() -> list[dict[str, int]]:
+    """Return how many ratings each data set has, by name; each dict holds data of one kind."""
+    watches = {name: asked["n_watches"] for name, asked in registry.WATCHES.items()}
+    return [
+        {name: registry.RELEASES[name].n_ratings for name in registry.available()["name"]},
+        {name: asked["n_ratings"] for name, asked in registry.RATINGS.items()},
+        {"kuairec": registry.RELEASES["kuairec"].n_ratings, **watches},
+    ]
 
 
 def _read(path: Path) -> dict[str, dict[str, dict[str, Any]]]:

@@ -1,0 +1,255 @@
+"""Read a folder of one's own ratings.
+
+``ratings.csv`` or ``ratings.parquet`` has a row a rating; ``items.csv`` or ``items.parquet``, if
+there is one, a row an item. Columns are known by their usual names. ``dataset.toml``, if there is
+one, says what cannot be guessed: see `SAYS`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet
+
+from recsys_lib.datasets import registry
+from recsys_lib.datasets.archive import refuse
+from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.errors import DataError
+from recsys_lib.ratings import Ratings
+
+SAYS = (
+    'name, licence, citation, url = "..."; separator = ";"; scale = [lowest, highest rating]; and '
+    'in [columns] user, item, rating, timestamp, title, genres, year = "its name", or "" for none'
+)
+_ITEM = "(item|movie|film|book|beer|wine|product|track|song|artist|game|recipe)(id)?|isbn|asin"
+_OF_RATINGS = {  # what columns are called, in small letters and digits alone
+    "user": "(user|reviewer|reader|customer|member)(id)?",
+    "item": _ITEM,
+    "rating": "(book|user|review)?ratings?|score|stars?|overall",
+    "timestamp": "(unix|review|unixreview|rating)?(time|timestamp|date)|datetime",
+}
+_OF_ITEMS = {
+    "item": f"{_ITEM}|id",
+    "title": "(item|movie|film|book|product|beer)?(title|name)",
+    "genres": "genres?|category|categories",
+    "year": "(release|publication)?year|yearofpublication",
+}
+_VALID: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("name", "licence", "citation", "url"), lambda value: isinstance(value, str)),
+    "separator": lambda value: isinstance(value, str) and len(value) == 1,
+    "scale": lambda pair: re.fullmatch(r"\[[-.\d]+, [-.\d]+\]", repr(pair)) and pair[0] < pair[1],
+    "columns": lambda table: (
+        isinstance(table, dict)
+        and all(
+            role in {**_OF_RATINGS, **_OF_ITEMS} and isinstance(name, str)
+            for role, name in table.items()
+        )
+    ),
+}
+_WHOLE = re.compile("0|-?[1-9][0-9]{0,17}|-?[1-8][0-9]{18}")  # fits 64 bits
+_LATEST = 1e11  # seconds since 1970: the year 5138
+
+
+def path_of(name: str | os.PathLike[str]) -> Path | None:
+    """Return the folder that is meant, as an absolute path; None for the name of a data set."""
+    is_word = isinstance(name, str) and not {"/", os.sep} & {*name}
+    if is_word and (name in registry.NAMES or not name or not Path(name).exists()):
+        return None
+    return Path(name).expanduser().resolve()
+
+
+def read(path: Path) -> Dataset:
+    """Read a folder; a `DataError` names the file and, of a bad row, its number and column.
+
+    Ids that are whole numbers throughout become integers, all others are text. Without a column of
+    ratings each row is a 1. Times are seconds since 1970 (or milli-, micro- or nanoseconds: their
+    size tells), ISO dates or datetimes. Rated items that the table of items lacks are added to it;
+    an item without a title has its id.
+    """
+    if not path.is_dir():
+        what = "is a file: name its folder" if path.exists() else "is not there"
+        raise DataError(f"{path} {what}")
+    about = _about(path)
+    name, given = about["name"], about["columns"]
+    for one in (path.name, name):
+        if one in registry.NAMES or one.startswith("synthetic"):
+            raise DataError(
+                f"{path}: {one!r} is what a published or simulated data set is called; rename the "
+                "folder, or load that data set by its name alone"
+            )
+    table, described = (_open(path, stem, about.get("separator")) for stem in ("ratings", "items"))
+    if table is None:
+        here = ", ".join(sorted(one.name for one in path.iterdir())) or "nothing"
+        raise DataError(f"{path} holds no ratings.csv and no ratings.parquet; it holds {here}")
+    names = table.columns(_OF_RATINGS, given)
+    frame = pd.DataFrame({"user_id": _typed(table.ids(names["user"]))[0]})
+    rating, scale = ("rating", about.get("scale")) if "rating" in names else (None, None)
+    if rating:
+        frame[rating] = table.numbers(names[rating], scale)
+    if "timestamp" in names:
+        frame["timestamp"] = table.times(names["timestamp"])
+    ids = [table.ids(names["item"])]
+    if described:
+        if given.get("item") not in described.texts:  # this column, too, may have another name
+            given = {role: column for role, column in given.items() if role != "item"}
+        names = described.columns(_OF_ITEMS, given)
+        ids.append(described.ids(names["item"]))
+        described.check(ids[1].duplicated(), names["item"], "as in an earlier row")
+        if not ids[1].isin(ids[0]).any():
+            told = f"no item is rated: they have ids like {ids[1][0]!r}, the ratings {ids[0][0]!r}"
+            refuse(described.where, None, told)
+    frame["item_id"], *known = _typed(*ids)
+    catalogue = known[0] if known else None
+    ratings = Ratings.from_frame(frame, rating=rating, scale=scale, item_ids=catalogue)
+    texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
+    info = {key: about[key] for key in ("name", "licence", "citation", "url")}
+    info |= {"source": "folder", "path": str(path)}
+    return Dataset(name, ratings, _items(texts, names, ratings.item_ids), info=info)
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """Return what ``dataset.toml`` says; what is always there has a value that says little."""
+    about: dict[str, Any] = {"name": path.name, "columns": {}}
+    about |= {"licence": "not told in dataset.toml", "citation": "", "url": ""}
+    file = path / "dataset.toml"
+    try:
+        about |= tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+    except ValueError as error:  # no TOML, or no UTF-8
+        refuse(str(file), None, str(error))
+    for key, value in about.items():
+        if not _VALID.get(key, lambda _: False)(value):
+            refuse(str(file), None, f"{key} = {value!r} has no meaning; it may say {SAYS}")
+    return about
+
+
+class _Table(NamedTuple):
+    """A table of text, "" where nothing stands; its file, and the row of that it begins with."""
+
+    texts: pd.DataFrame
+    where: str
+    first: int
+
+    def columns(self, roles: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
+        """Return the column of each role, as `given` or by its usual name; some have none."""
+        found: dict[str, str] = {}
+        there = [*self.texts.columns]
+        for role, usual in roles.items():
+            able = [n for n in there if re.fullmatch(usual, re.sub("[^a-z0-9]", "", n.lower()))]
+            if role in given:
+                able = [given[role]] if given[role] else []
+            if (not able and role in ("user", "item")) or len(able) > 1 or not {*able} <= {*there}:
+                guess = " or ".join(map(repr, able)) or "none of the usual names"
+                all_of_them = ", ".join(map(repr, there))
+                told = f"which column is the {role}? ({guess}) There are {all_of_them}"
+                refuse(self.where, None, f"{told}; dataset.toml can say {SAYS}")
+            if able:
+                found[role] = able[0]
+        return found
+
+    def check(self, wrong: Any, name: str, says: str) -> None:
+        """Refuse the first row that is `wrong`, if any, for what stands in the column `name`."""
+        if (wrong := np.asarray(wrong, bool)).any():
+            row = int(wrong.argmax())
+            told = f"{name} is {self.texts[name][row]!r}, {says} ({wrong.sum()} such rows)"
+            refuse(self.where, row + self.first, told)
+
+    def ids(self, name: str) -> pd.Series:
+        """Return a column of ids, as they are written."""
+        ids = self.texts[name]
+        self.check(ids == "", name, "and every row needs one")
+        rounded = ids.str.fullmatch(r"-?\d(\.\d+)?[eE]\+?\d+")
+        self.check(rounded, name, "whose last digits are lost: write ids as whole numbers")
+        return ids
+
+    def numbers(self, name: str, scale: Any) -> pd.Series:
+        """Return a column of numbers, all of them on the scale, if there is one."""
+        values = pd.to_numeric(self.texts[name], errors="coerce")
+        low, high = map(np.float32, scale or (-np.inf, np.inf))  # as ratings are stored
+        with np.errstate(over="ignore"):
+            stored = values.to_numpy(np.float32)
+        wrong = ~(np.isfinite(stored) & (stored >= low) & (stored <= high))
+        self.check(wrong, name, f"no number from {low:g} to {high:g}" if scale else "no number")
+        return values
+
+    def times(self, name: str) -> pd.Series:
+        """Return a column of times as seconds since 1970, or as datetimes."""
+        values = pd.to_numeric(self.texts[name], errors="coerce")
+        if values.isna().any():
+            values = pd.to_datetime(self.texts[name], format="ISO8601", errors="coerce", utc=True)
+            wrong = values.isna()
+        else:
+            for _ in range(3):
+                values = values / (1000 if values.abs().median() > _LATEST else 1)
+            wrong = values.abs() > _LATEST
+        self.check(wrong, name, "no time: write seconds since 1970, or dates such as 2009-03-01")
+        return values
+
+
+def _open(path: Path, stem: str, separator: str | None) -> _Table | None:
+    """Read ``stem.csv`` or ``stem.parquet``; None where there is neither."""
+    files = [file for kind in ("csv", "parquet") if (file := path / f"{stem}.{kind}").is_file()]
+    if len(files) != 1:
+        if files:
+            raise DataError(f"{path} holds {' and '.join(file.name for file in files)}: keep one")
+        return None
+    where, is_csv = str(files[0]), files[0].suffix == ".csv"
+    try:
+        texts = _csv(files[0], separator) if is_csv else _parquet(files[0])
+    except (ValueError, OSError, pa.ArrowException) as error:
+        refuse(where, None, " ".join(str(error).split()))
+    if texts.empty or not texts.columns.is_unique:
+        refuse(where, None, "it holds no row" if texts.empty else "two columns have one name")
+    return _Table(texts, where, 1 + is_csv)
+
+
+def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:
+    try:
+        with file.open(encoding=encoding, newline="") as stream:
+            separator = separator or max(",;\t|", key=stream.readline().count)
+            stream.seek(0)
+            # The header as a row, so that no row may have more cells, and names stay as they are.
+            rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
+    except UnicodeDecodeError:  # as older data sets are
+        return _csv(file, separator, "latin-1")
+    return rows[1:].fillna("").set_axis(rows.iloc[0], axis=1).reset_index(drop=True)
+
+
+def _parquet(file: Path) -> pd.DataFrame:
+    table = pa.parquet.read_table(file)
+    for k, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        if pa.types.is_list(column.type):
+            column = pa.compute.binary_join(column.cast(pa.list_(pa.string())), "|")
+        table = table.set_column(k, name, column.cast(pa.string()).fill_null(""))
+    return table.to_pandas(ignore_metadata=True)
+
+
+def _typed(*columns: pd.Series) -> list[pd.Series]:
+    """Return columns of ids, as integers where all that stands in them are whole numbers."""
+    if all(map(_WHOLE.fullmatch, pd.concat(columns).unique())):
+        return [column.astype(np.int64) for column in columns]
+    return [*columns]
+
+
+def _items(texts: pd.DataFrame, names: Mapping[str, str], item_ids: Any) -> pd.DataFrame:
+    """Return the table of items from what is told of them, by id; numbers are read as such."""
+    ids = pd.Index(item_ids, name="item_id")
+    texts = texts.reindex(ids, fill_value="")
+    items = pd.DataFrame(index=ids)
+    for role in ("title", "year", "genres"):
+        items[role] = texts[names[role]] if role in names else pd.Series("", ids, dtype="str")
+    items["title"] = items["title"].where(items["title"] != "", ids.astype("str"))
+    items["year"] = pd.to_numeric(items["year"].str.extract("^([0-9]{4})")[0]).astype("Int64")
+    for name in texts.columns.difference([*names.values(), *items.columns, "item_id"], sort=False):
+        there = texts[name] != ""
+        values = pd.to_numeric(texts[name].where(there), errors="coerce")
+        items[name] = values if values.count() == there.sum() else texts[name]
+    return items.reset_index()

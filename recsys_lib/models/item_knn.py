@@ -1,0 +1,140 @@
+"""Neighbours: an item's score is how like it is to what the user likes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from scipy.sparse import csr_matrix
+
+from recsys_lib.errors import RecsysError
+from recsys_lib.kernels import ranking
+from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
+from recsys_lib.models.parameters import above, at_least, number
+from recsys_lib.ratings import CSR, Ratings
+
+AT_A_TIME = 256  # items, whose likenesses to all others are held together; users, as scores
+MAX_DENSE = 15_000  # items, as a dense square: 0.9 GB
+
+
+@dataclass(eq=False, repr=False)
+class ItemKNN(ImplicitFeedbackModel):
+    """ŝ_ui = Σ s_ij over the items j that u likes among the k nearest of i.
+
+    s_ij = n_ij / (√(n_i n_j) + shrinkage), where n_i users like item i and n_ij like both: the
+    cosine of the items' columns of likes, and less of it where few users say so.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        k.
+    shrinkage : float
+        Added to the denominator.
+
+    Attributes
+    ----------
+    neighbors_indptr_, neighbors_indices_, neighbors_values_ : arrays
+        The rows (n_items, n_items) of a `CSR`: an item's nearest and their s_ij. It holds at most
+        k n_items numbers.
+
+    Notes
+    -----
+    Of equally near items, those of lower index are kept. The fit makes 256 rows at a time, so that
+    no dense items x items is held. AUC and ``candidates="test"`` of `evaluate` need one, and are
+    refused beyond 15,000 items; lists are not.
+
+    References
+    ----------
+    Deshpande & Karypis 2004, Item-based top-N recommendation algorithms; the shrinkage as in
+    Ferrari Dacrema, Cremonesi & Jannach 2019, Are we really making much progress?
+    """
+
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        "n_neighbors": CategoricalDistribution((5, 10, 20, 40, 80, 160, 320, 640)),
+        "shrinkage": FloatDistribution(0.1, 1000.0, log=True),
+    }
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "neighbors_indptr_": ("n_items + 1",),
+        "neighbors_indices_": ("nnz",),
+        "neighbors_values_": ("nnz",),
+    }
+    _users_at_a_time: ClassVar[int] = AT_A_TIME
+
+    n_neighbors: int = above(0, 100)
+    shrinkage: float = at_least(0, 10.0)
+    threshold: float | None = number(None)
+    neighbors_indptr_: np.ndarray = field(init=False)
+    neighbors_indices_: np.ndarray = field(init=False)
+    neighbors_values_: np.ndarray = field(init=False)
+
+    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+        self.neighbors_indptr_ = np.zeros(train.n_items + 1, np.int64)
+        self.neighbors_indices_ = np.empty(0, np.int32)
+        self.neighbors_values_ = np.empty(0, np.float32)
+
+    def _epoch(self, train: Ratings) -> dict[str, float]:
+        likes = as_scipy(self.likes_of(train), train.n_items)
+        by_item = likes.T.tocsr()
+        length = np.sqrt(np.diff(by_item.indptr))
+        near: list[np.ndarray] = []
+        values: list[np.ndarray] = []
+        for start in range(0, train.n_items, AT_A_TIME):
+            both = by_item[start : start + AT_A_TIME] @ likes  # n_ij, for some of the i
+            both.sort_indices()
+            for i, (a, b) in enumerate(zip(both.indptr[:-1], both.indptr[1:], strict=True), start):
+                others = both.indices[a:b] != i
+                j, n_ij = both.indices[a:b][others], both.data[a:b][others]
+                alike = (n_ij / (length[i] * length[j] + self.shrinkage)).astype(np.float32)
+                kept = np.sort(np.argsort(-alike, kind="stable")[: self.n_neighbors])
+                near.append(j[kept])
+                values.append(alike[kept])
+        self.neighbors_indptr_ = np.cumsum([0, *map(len, near)])
+        self.neighbors_indices_ = np.concatenate(near).astype(np.int32)
+        self.neighbors_values_ = np.concatenate(values)
+        return {}
+
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return the likes, (m, n_items) float32."""
+        self.check_who(ratings)
+        return as_scipy(self.liked(ratings), len(self.item_ids_)).toarray()
+
+    def item_vectors(self) -> np.ndarray:
+        """Return the items' nearest and their s_ij as a dense square, (n_items, n_items) float32.
+
+        Raises
+        ------
+        RecsysError
+            There are more than 15,000 items.
+        """
+        if len(self.item_ids_) > MAX_DENSE:
+            raise RecsysError(
+                f"{len(self.item_ids_):,} items x items are too many for a dense array: ask "
+                "ItemKNN for lists, and leave out auc and candidates='test'"
+            )
+        return self._catalogue().toarray()
+
+    def similar_items(
+        self, item_id: Hashable, n: int = 10, *, candidates: Any = None, exclude: Any = None
+    ) -> pd.DataFrame:
+        """Return the items that have this one among their nearest, by their s_ij; see `Lists`."""
+        self.check_fitted()
+        liked = {self.item_ids_[self.item_index.position(item_id)]: self.scale_[1]}
+        listed = self.recommend_for(liked, n, candidates=candidates, exclude=exclude)
+        if not (listed["score"] > 0).any():
+            raise RecsysError(f"nothing is known of item {item_id!r}: no item is near it")
+        return listed[listed["score"] > 0]
+
+    def _catalogue(self) -> csr_matrix:
+        n = len(self.item_ids_)
+        rows = self.neighbors_values_, self.neighbors_indices_, self.neighbors_indptr_
+        return csr_matrix(rows, shape=(n, n))
+
+    def _top(
+        self, vectors: np.ndarray, catalogue: csr_matrix, n: int, skip: CSR
+    ) -> tuple[np.ndarray, np.ndarray]:
+        scores = (csr_matrix(vectors) @ catalogue.T).toarray()
+        return ranking.top_of_scores(scores, skip.indptr, skip.indices, n)

@@ -1,0 +1,153 @@
+"""Damaged files and archives: refused in our words, or read as Python's own `csv` reads them."""
+
+import csv
+import io
+import stat
+import zipfile
+
+import numpy as np
+import pytest
+
+from recsys_lib.datasets import movielens, registry
+from recsys_lib.errors import DataError, RecsysError
+from tests.recsys_lib.datasets.published import archive, members, unpack
+from tests.recsys_lib.mutations import mutated_bytes, one_of, short_and_long
+
+
+def other_reading(raw, layout):
+    """Return the ratings as Python reads them, ascending; of a pair, the last by time."""
+    text = raw.decode("utf-8-sig", "surrogateescape")
+    if layout.header:
+        head, *rows = csv.reader(io.StringIO(text, newline=""), quoting=csv.QUOTE_NONE)
+        places = [head.index(name) for name in ("userId", "movieId", "rating", "timestamp")]
+        rows = [[row[place] for place in places] for row in rows if row]
+    else:
+        rows = [line.split(layout.separator) for line in text.splitlines() if line]
+    found = {}
+    for user, item, rating, time in rows:
+        pair, new = (int(user), int(item)), (int(time), float(np.float32(float(rating))))
+        if pair not in found or found[pair][0] <= new[0]:
+            found[pair] = new
+    return sorted((*pair, rating, time) for pair, (time, rating) in found.items())
+
+
+def items_of(raw, layout):
+    """Return the ids of the items as Python reads them, ascending."""
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    if layout.header:
+        return sorted(int(row[0]) for row in [*csv.reader(io.StringIO(text, newline=""))][1:])
+    separator = layout.users_separator if layout.genres else layout.separator
+    return sorted(int(row.split(separator)[0]) for row in text.split("\n") if row.strip())
+
+
+@short_and_long(250, 15_000)
+@pytest.mark.parametrize("name", ["ml-20m", "ml-10m", "ml-1m", "ml-100k"])
+def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n):
+    release, rng, read = registry.RELEASES[name], np.random.default_rng(n), 0
+    layout, files = release.layout, members(release)
+    folder = unpack(tmp_path / "unpacked", files)
+    for _ in range(n):
+        file = one_of([layout.ratings, *layout.files], rng)
+        raw = mutated_bytes(files[file], rng)
+        (folder / file).write_bytes(raw)
+        try:
+            parts = movielens.read(release, folder)
+        except RecsysError:
+            continue
+        finally:
+            (folder / file).write_bytes(files[file])
+        read += 1
+        if file == layout.ratings:
+            rows = parts.ratings.to_frame().itertuples(index=False, name=None)
+            assert list(rows) == other_reading(raw, layout), raw
+        elif file == layout.items:
+            assert parts.items["item_id"].tolist() == items_of(raw, layout), raw
+    assert n // 20 < read < n // 2
+
+
+@short_and_long(200, 6_000)
+@pytest.mark.parametrize("name", ["ml-20m", "ml-1m"])
+def test_a_damaged_archive_is_refused_or_read_as_before(tmp_path, name, n):
+    release, path, rng = registry.RELEASES[name], tmp_path / "it.zip", np.random.default_rng(n)
+    archive(path, release, members(release))
+    raw, read = path.read_bytes(), 0
+    whole = movielens.read(release, path)
+    for _ in range(n):
+        path.write_bytes(mutated_bytes(raw, rng))
+        try:
+            parts = movielens.read(release, path)
+        except RecsysError:
+            continue
+        read += 1  # where the damage lies in a file that nobody reads
+        assert parts.ratings.to_frame().equals(whole.ratings.to_frame())
+        assert parts.items.equals(whole.items)
+    assert 0 < read < n // 2
+
+
+def hostile(path, release, kind):
+    """Write an archive as somebody might who wishes the reader ill."""
+    folder, name = release.folder, release.layout.ratings
+    files = {f"{folder}/{file}": raw for file, raw in members(release).items()}
+    ratings = files.pop(f"{folder}/{name}")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for file, raw in files.items():
+            target.writestr(file, raw)
+        if kind == "a way out":
+            target.writestr(f"../{name}", ratings)
+            target.writestr(f"/{folder}/{name}", ratings)
+            target.writestr(f"{folder}/../{folder}/{name}", ratings)
+        elif kind == "a link":
+            link = zipfile.ZipInfo(f"{folder}/{name}")
+            link.external_attr = (stat.S_IFLNK | 0o777) << 16
+            target.writestr(link, str(path.parent / "secret.csv"))
+        elif kind == "a bomb":
+            target.writestr(f"{folder}/{name}", ratings + b"\n" * 50_000_000)
+        elif kind == "an archive in it":
+            inner = io.BytesIO()
+            with zipfile.ZipFile(inner, "w") as other:
+                other.writestr(f"{folder}/{name}", ratings)
+            target.writestr(f"{folder}.zip", inner.getvalue())
+        else:
+            target.writestr(f"{folder}/{name}", ratings)
+    raw = bytearray(path.read_bytes())
+    if kind == "encrypted":  # as both of its headers say
+        place = raw.find(f"{folder}/{name}".encode())
+        raw[place - 30 + 6] |= 1
+        place = raw.rfind(f"{folder}/{name}".encode())
+        raw[place - 46 + 8] |= 1
+    path.write_bytes(raw[: -len(raw) // 2] if kind == "cut" else raw)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("a way out", "holds no file ml-20m/ratings.csv"),
+        ("a link", "ratings.csv: CSV parse error"),  # its text is a path, which is not followed
+        ("a bomb", "unpacks to far more"),
+        ("an archive in it", "holds no file"),
+        ("encrypted", "cannot be unpacked .*encrypted"),
+        ("cut", "cannot be unpacked"),
+    ],
+)
+def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path, kind, says):
+    release = registry.RELEASES["ml-20m"]
+    secret = tmp_path / "secret.csv"
+    secret.write_bytes(members(release)["ratings.csv"])
+    hostile(tmp_path / "it.zip", release, kind)
+    before = sorted(tmp_path.parent.rglob("*"))
+    with pytest.raises(DataError, match=says):
+        movielens.read(release, tmp_path / "it.zip")
+    assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def test_a_tab_is_no_part_of_a_double_colon(tmp_path):
+    """Found by the inputs above: it would be taken for another of Arrow's separators."""
+    release = registry.RELEASES["ml-10m"]
+    folder = unpack(tmp_path / "it", members(release))
+    raw = (folder / "ratings.dat").read_bytes()
+    (folder / "ratings.dat").write_bytes(raw.replace(b"::964982224", b"\t964982224"))
+    with pytest.raises(DataError, match="row 2: it holds a tab"):
+        movielens.read(release, folder)
