@@ -9,6 +9,7 @@ help:
 	@echo "make book     run the chapters and build the book at _build/html/index.html"
 	@echo "              PROFILE=quick|standard|full   how much to compute (standard)"
 	@echo "              DATASET=auto|synthetic|ml-latest-small|...|ml-32m   instead of the profile's"
+	@echo "              DATASET=path/to/folder   on ratings of your own: see README.md"
 	@echo "              ONLY=03-als   run this one chapter and build no site"
 	@echo "make test     run all tests: unit, notebooks, the built site"
 	@echo "              ARGS='tests/recsys_lib/test_splits.py -k temporal'   for pytest"

@@ -7,6 +7,7 @@ and no syntax that an old Python cannot parse, so that it can say what is wrong.
 import argparse
 import contextlib
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,9 @@ def do(args: argparse.Namespace) -> int:
     import runner
     import supplies
 
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # unless nohup has said to ignore one
+        if signal.getsignal(getattr(signal, name, signal.SIGINT)) != signal.SIG_IGN:
+            signal.signal(getattr(signal, name, signal.SIGINT), runner.end)
     if args.command == "peers":
         with contextlib.redirect_stdout(sys.stderr):
             python = supplies.peers()
@@ -66,26 +70,24 @@ def do(args: argparse.Namespace) -> int:
         return 0
     if args.command == "build":
         import pages
-        from filelock import FileLock, Timeout
 
         started, folder = time.perf_counter(), Path(args.into).resolve()
-        try:
-            with FileLock(folder / "build.lock", timeout=0):  # let go where it dies, too
-                results = runner.run(args.profile, args.dataset, args.only)
-                page = None if args.only else pages.build(results, folder)
-        except Timeout:
-            raise Stop("another `make book` is at work in this folder: wait for its end") from None
+        with runner.alone(folder):
+            results = runner.run(args.profile, args.dataset, args.only)
+            page = None if args.only else pages.build(results, folder)
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
-    if args.command == "lint":
-        return checks.lint()
-    if args.command == "outputs":
-        return checks.outputs(args.only)
+    if args.command in {"lint", "outputs"}:
+        return checks.lint() if args.command == "lint" else checks.outputs(args.only)
     return checks.spark(args.rest) if args.command == "spark" else checks.test(args.rest)
 
 
 def main(argv: list[str]) -> int:
     """Set up what the command needs, then do it in the project's own environment."""
+    if "--dataset" in argv[:-1]:  # a folder is named as it is from here, and commands run elsewhere
+        at = argv.index("--dataset") + 1
+        if {"/", os.sep} & {*argv[at]}:
+            argv = [*argv[:at], str(Path(argv[at]).expanduser().resolve()), *argv[at + 1 :]]
     args = parse(argv)
     try:
         if args.command == "clean":
@@ -102,6 +104,9 @@ def main(argv: list[str]) -> int:
         return do(args)
     except Stop as stop:
         print(f"error: {stop}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a disk that is full, or may not be written
+        print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)

@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from console import ROOT, Stop
+
 # The theme draws its icons twice: by a web font of 156 kB, and by 1.5 MB of JavaScript.
 _ICONS = re.compile(r'<script [^>]*src="[^"]*/fontawesome\.js[^"]*"></script>\n?')
 # Searching happens on its own page, which brings these itself.
@@ -21,9 +23,11 @@ _DRAWING = re.compile(r'<img (?![^>]*\swidth=)[^>]*?\ssrc="([^":]+\.svg)"')
 _SIZE = re.compile(r'<svg [^>]*\bwidth="([\d.]+)pt" height="([\d.]+)pt"')
 # Docutils lists references in links of their own, which a list by that role may not hold.
 _REFERENCES = re.compile(r'(<div) role="list"( class="citation-list")')
-_INLINE = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
-_HANDLER = re.compile(r"""<[^>]*\son\w+=(["'])(.*?)\1""", re.DOTALL)
+_DATA = 'type="(?:application/json|text/x-thebe-config)"'  # which nothing runs
+_INLINE = re.compile(rf"(?is)<script(?![^>]* (?:src=|{_DATA}))[^>]*>(.*?)</script>")
+_HANDLER = re.compile(r"""(?i)<[a-z](?:"[^"]*"|'[^']*'|[^"'>])*?\son\w+=["']?([^"'>]*)""")
 _CHARSET = re.compile(r"<meta charset=[^>]*>")
+KNOWN = ROOT / "book" / "scripts.txt"
 
 
 def pages(folder: Path) -> None:
@@ -32,8 +36,14 @@ def pages(folder: Path) -> None:
         if "_static" not in path.relative_to(folder).parts:
             text = lighter(path.read_text("utf-8"), keep_search=path.stem == "search")
             text = _REFERENCES.sub(r"\1\2", sized(text, path.parent))
-            static = "../" * (len(path.relative_to(folder).parts) - 1) + "_static"
-            path.write_text(guarded(alive(text, static)), "utf-8")
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            static = "../" * name.count("/") + "_static"
+            path.write_text(guarded(alive(text, static), name), "utf-8")
+
+
+def hashed(code: str) -> str:
+    """Return the hash by which a policy allows a script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}"
 
 
 def lighter(text: str, keep_search: bool = False) -> str:
@@ -67,16 +77,23 @@ def sized(text: str, folder: Path) -> str:
     return _DRAWING.sub(with_size, text)
 
 
-def guarded(text: str) -> str:
-    """Give a page a Content-Security-Policy: no code runs but the site's files and what it hashes.
+def guarded(text: str, name: str) -> str:
+    """Give a page a Content-Security-Policy: no code runs but the site's files and what we know.
 
-    What the page has inline, handlers in attributes too, is allowed by its hash. Styles may be
-    inline: MathJax and drawings write them. The policy travels with the page, whatever serves it.
+    Inline scripts and handlers in attributes are allowed by the hashes in `KNOWN`, whatever stands
+    in the page; `Stop` is raised where it has another. Styles may be inline: MathJax and drawings
+    write them. The policy travels with the page, whatever serves it.
     """
+    known = set(re.findall(r"^sha256-\S+", KNOWN.read_text("utf-8"), re.MULTILINE))
+    known.add(hashed(f"DOCUMENTATION_OPTIONS.pagename = '{name}';"))
     code = [found[1] for found in _INLINE.finditer(text)]
-    code += [html.unescape(found[2]) for found in _HANDLER.finditer(text)]
-    digests = [hashlib.sha256(part.encode()).digest() for part in code if part]
-    hashes = sorted({f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests})
+    code += [html.unescape(found[1]) for found in _HANDLER.finditer(text)]
+    for part in filter(None, code):
+        if hashed(part) not in known:
+            raise Stop(
+                f"{name}.html has a script that {KNOWN.name} has not: {part!r}, {hashed(part)}"
+            )
+    hashes = [f"'{key}'" for key in sorted(known)]
     policy = [
         "default-src 'none'",
         " ".join(["script-src 'self' 'unsafe-hashes'", *hashes]),

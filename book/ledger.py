@@ -1,5 +1,6 @@
 """The ledger: every claim of the course with its verdict in each run."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def path_of(notebook: Path) -> Path:
 def read(notebook: Path) -> pd.DataFrame:
     """Return an executed chapter's claims, a row each; `run` is the profile and the data set."""
     path = path_of(notebook)
-    claims = pd.DataFrame(json.loads(path.read_text("utf-8")) if path.exists() else [])
+    claims = pd.DataFrame()
+    with contextlib.suppress(OSError, ValueError):  # none were made, or a run was ended
+        claims = pd.DataFrame(json.loads(path.read_text("utf-8")))
     return claims.assign(chapter=notebook.stem, run=notebook.parent.name)
 
 
@@ -48,8 +51,7 @@ def page(chapters: list[Path], template: str) -> str:
     claims = pd.concat([read(run / path.name) for run in order for path in chapters])
     if "key" not in claims:
         return template
-    shown = claims.loc[claims["run"] == here.name, "key"]
-    claims = claims[claims["key"].isin(shown)]
+    claims = claims[claims["key"].isin(claims.loc[claims["run"] == here.name, "key"])]
     differ = claims.groupby("key")["verdict"].transform("nunique") > 1
     claims["found"] = claims["verdict"] + " (" + claims["evidence"] + ")"
     place = "../../notebooks/" + claims["chapter"] + ".html#" + claims["key"]

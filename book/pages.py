@@ -1,6 +1,8 @@
 """From executed chapters to a site: stage the sources, let Jupyter Book build them."""
 
 import shutil
+import tempfile
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +22,32 @@ from recsys_lib import widgets
 def build(results: Results, folder: Path = BUILD) -> Path:
     """Build the site from what a run gave, at `folder/html`; return its first page.
 
-    Nothing is done while the sources are what the site was built from. A run with a failed chapter
+    Nothing is done while the sources, and the site, are as they were. A run with a failed chapter
     is built too, with warnings allowed: a reference to a figure that was never drawn is one.
     """
     scripts = supplies.scripts()
     progress = Progress("site")
     sources, html = folder / "stage", folder / "html"
     stage(results, sources)
-    stamp = Stamp(folder / "html.stamp", sources, scripts)
-    if stamp.holds():
+    stamp = folder / "html.stamp"
+    if Stamp(stamp, sources, scripts, html).holds():
         progress.done("unchanged")
         return html / "index.html"
     progress.tick("building")
     strict = ["-W", "--keep-going"] if results.passed else []
-    options = ["--path-output", str(sources), "-q", *strict]
+    for old in folder.glob("site-*"):  # of a build that was ended, where it may write still
+        shutil.rmtree(old, ignore_errors=True)
+    place = tempfile.mkdtemp(prefix="site-", dir=folder)
+    built = Path(place) / "_build" / "html"
+    options = ["--path-output", place, "-q", *strict]
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
     program = BIN / "jupyter-book"
     quietly([program, "build", sources, *options], "Building the site", "site", env=env)
-    stamp.path.unlink(missing_ok=True)
+    finish.pages(built)
     shutil.rmtree(html, ignore_errors=True)
-    (sources / "_build" / "html").rename(html)
-    finish.pages(html)
-    stamp.set()
+    built.rename(html)
+    Stamp(stamp, sources, scripts, html).set()
     progress.done(f"built in {clock(progress.seconds)}")
     return html / "index.html"
 
@@ -80,11 +85,12 @@ def configuration(results: Results) -> dict[str, Any]:
     settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
     html = settings["html"]
-    used = f"the <code>{results.profile}</code> profile on <code>{results.dataset}</code>"
-    html["extra_footer"] = f"<p>Every number and figure was computed with {used}.</p>"
-    if results.dataset.startswith("synthetic"):
-        html["announcement"] = (
-            "This copy was built on <strong>synthetic data</strong>: "
-            "the films are invented and the ratings simulated."
-        )
+    name = escape(Path(results.dataset).name)
+    used = f"the <code>{results.profile}</code> profile on <code>{name}</code>"
+    html["extra_footer"] = f"<p>Computed with {used}, unless a page says otherwise.</p>"
+    told = "<strong>synthetic data</strong>: the films are invented and the ratings simulated."
+    if own := Path(results.dataset).is_absolute():
+        told = f"<strong>{name}</strong>, ratings of a reader's own: read its items for the films."
+    if own or results.dataset.startswith("synthetic"):
+        html["announcement"] = f"This copy was built on {told}"
     return settings

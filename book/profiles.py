@@ -5,13 +5,12 @@ from typing import Any
 
 from console import ROOT, Stop
 
-LIMIT = 2 * 3600  # seconds that a chapter may take
 TABLE = ROOT / "book" / "profiles.toml"
 Values = dict[str, Any]
 
 
 def load(profile: str) -> Values:
-    """Read one profile: values that every chapter gets, and tables named after chapters."""
+    """Read one profile: values that every chapter gets, tables named after chapters, a `limit`."""
     table = tomllib.loads(TABLE.read_text("utf-8"))
     if profile not in table:
         raise Stop(f"no profile {profile!r}: choose one of {', '.join(table)}")
@@ -21,5 +20,5 @@ def load(profile: str) -> Values:
 def parameters(profile: str, chapter: str, dataset: str) -> Values:
     """Give the values for one chapter, its data set already resolved to a concrete name."""
     values = load(profile)
-    common = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    common = {name: value for name, value in values.items() if name.isupper()}
     return {**common, **values.get(chapter, {}), "DATASET": dataset}

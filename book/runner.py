@@ -7,8 +7,8 @@ import logging
 import os
 import re
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ import profiles
 import psutil
 import yaml
 from console import BUILD, ROOT, Progress, Stop, clock, say
+from filelock import FileLock, Timeout
 from jupyter_client.kernelspec import NoSuchKernel
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError
 from once import digest
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
@@ -29,10 +30,12 @@ from papermill.parameterize import parameterize_notebook
 
 NOTEBOOKS = ROOT / "notebooks"
 FAILURES = (
-    PapermillExecutionError, CellTimeoutError, DeadKernelError, NoSuchKernel, ledger.Lost
+    PapermillExecutionError, CellTimeoutError, RuntimeError, NoSuchKernel, ledger.Lost
 )  # fmt: skip
 # What all chapters depend on; of the benchmarks' records, an own one may be shown.
 SHARED = ("requirements.lock", "recsys_lib", "course", "benchmarks", "_build/bench/results.json")
+
+WORKER = ThreadPoolExecutor(1)  # chapters run in a thread: there, nbclient takes no signals
 
 
 class Watch(Progress):
@@ -47,23 +50,13 @@ class Watch(Progress):
         super().__init__(label)
         self.limit = limit
 
-    @contextlib.contextmanager
-    def following(self) -> Iterator[None]:
-        """Follow what happens inside."""
-        over = threading.Event()
-
-        def follow() -> None:
-            while not over.wait(0.1):
-                self._look()
-                self.tick(self.state)
-
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+    def follow(self, work: Callable[..., Any], *args: Any, **options: Any) -> None:
+        """Call `work` in `WORKER` and follow it; raise what it raises."""
+        done = WORKER.submit(work, *args, **options)
+        while not wait([done], 0.1).done:
+            self._look()
+            self.tick(self.state)
+        done.result()
 
     def hooks(self, cells: int) -> dict[str, Any]:
         """Return what nbclient, for a notebook of so many cells, is to call."""
@@ -115,10 +108,7 @@ class Results:
             memory = f"{chapter.peak / 1e6:,.0f} MB"
             say(f"{chapter.name:<24}{clock(chapter.seconds):>10}{memory:>14}  {chapter.status}")
         say(f"{'this call':<24}{clock(seconds):>10}{'':>14}  {self.profile}, {self.dataset}\n")
-        if page:
-            say(f"Open {page}")
-        elif len(self.chapters) == 1:
-            say(f"Executed notebook: {self.chapters[0].path}")
+        say(f"Open {page}" if page else f"Executed notebook: {self.chapters[0].path}")
 
 
 def run(profile: str, dataset: str | None = None, only: str | None = None) -> Results:
@@ -128,15 +118,41 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     """
     sources = chapters(only)
     name = resolve(dataset or profiles.load(profile)["DATASET"])
-    folder = BUILD / "runs" / f"{profile}-{name}"
+    folder = BUILD / "runs" / f"{profile}-{Path(name).name}"  # of a folder, its own
     folder.mkdir(parents=True, exist_ok=True)
     common = shared_key(name)
     done = []
-    for number, source in enumerate(sources, 1):
-        watch = Watch(f"[{number}/{len(sources)}] {source.stem}", profiles.LIMIT)
-        values, others = settled(profiles.parameters(profile, source.stem, name))
-        done.append(run_chapter(source, values, folder, common + others, watch))
+    with alone(folder):
+        for number, source in enumerate(sources, 1):
+            label = f"[{number}/{len(sources)}] {source.stem}"
+            watch = Watch(label, profiles.load(profile)["limit"])
+            values, others = settled(profiles.parameters(profile, source.stem, name))
+            done.append(run_chapter(source, values, folder, common + others, watch))
     return Results(profile, name, done)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep others from writing to a folder; `Stop` says who does it now."""
+    holder = folder / "build.pid"
+    try:
+        with FileLock(folder / "build.lock", timeout=0):  # let go where this process dies, too
+            holder.write_text(str(os.getpid()), "utf-8")
+            yield
+    except Timeout:
+        who = holder.read_text("utf-8") if holder.exists() else "unknown"
+        raise Stop(
+            f"another `make book` (process {who}) is at work in {folder}: wait for its end"
+        ) from None
+
+
+def end(number: int, _: Any) -> None:
+    """End all that this process has started, kernels above all, and then itself: at a signal."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it may be gone
+            process.kill()
+    say("\ninterrupted")
+    os._exit(128 + number)
 
 
 def settled(values: profiles.Values) -> tuple[profiles.Values, str]:
@@ -165,8 +181,7 @@ def resolve(dataset: str) -> str:
     from recsys_lib import datasets
     from recsys_lib.errors import RecsysError
 
-    home = os.environ.get("RECSYS_DATA_HOME")
-    if home:  # the chapters run in another folder
+    if home := os.environ.get("RECSYS_DATA_HOME"):  # the chapters run in another folder
         os.environ["RECSYS_DATA_HOME"] = str((ROOT / Path(home).expanduser()).resolve())
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     logging.getLogger("recsys_lib").setLevel(logging.INFO)
@@ -191,6 +206,7 @@ def data_key(dataset: str) -> str:
     home = os.environ.get("RECSYS_DATA_HOME")
     everything = sorted(Path(home).iterdir()) if home else []
     tops = [path for path in everything if path.name.lower().startswith(dataset)]
+    tops += [Path(dataset)] if Path(dataset).is_absolute() else []
     paths = [path for top in tops for path in (top, *sorted(top.rglob("*")))]
     facts = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
     return "\n".join([dataset, *facts])
@@ -203,43 +219,44 @@ def run_chapter(
     path = folder / source.name
     record = path.with_suffix(".json")
     key = digest(source.read_text("utf-8"), json.dumps(values, sort_keys=True), common)
-    if path.exists() and record.exists():
+    claims = ledger.path_of(path)
+    if record.exists():
         with contextlib.suppress(ValueError, KeyError, TypeError):  # one that was cut is none
             kept = json.loads(record.read_text("utf-8"))
-            if kept.pop("key") == key:
+            if (kept.pop("key"), kept.pop("made")) == (key, digest(path, claims)):
                 chapter = Chapter(source.stem, path, "cached", **kept)
                 watch.done("cached")
                 return chapter
     record.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     figures = folder / "figures" / source.stem
-    claims = ledger.path_of(path)
     claims.unlink(missing_ok=True)
     os.environ.update(RECSYS_FIGURES=str(figures), RECSYS_CLAIMS=str(claims), RECSYS_PROGRESS="off")
     notebook = parameterize(source, values)
     failure = None
-    with watch.following():
-        try:
-            papermill.execute_notebook(
-                notebook,
-                path,
-                engine_name="course",
-                progress_bar=False,
-                request_save_on_cell_execute=False,
-                cwd=NOTEBOOKS,
-                # At any other level it warns of its local transport at each start, and of its end.
-                extra_arguments=["--log-level=50"],
-                **watch.hooks(len(notebook.cells)),
-            )
-            watch.state = "its claims"
-            ledger.check(path)
-        except FAILURES as error:
-            failure = error
+    try:
+        watch.follow(
+            papermill.execute_notebook,
+            notebook,
+            path,
+            engine_name="course",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            cwd=NOTEBOOKS,
+            # At any other level it warns of its local transport at each start, and of its end.
+            extra_arguments=["--log-level=50"],
+            **watch.hooks(len(notebook.cells)),
+        )
+        watch.state = "its claims"
+        ledger.check(path)
+    except FAILURES as error:
+        failure = error
     status = "failed" if failure else "ran"
     watch.done(f"{status} in {clock(watch.seconds)}")
     chapter = Chapter(source.stem, path, status, round(watch.seconds, 1), watch.peak)
     if failure is None:
-        kept = {"key": key, "seconds": chapter.seconds, "peak": chapter.peak}
+        made = {"key": key, "made": digest(path, claims)}
+        kept = made | {"seconds": chapter.seconds, "peak": chapter.peak}
         record.write_text(json.dumps(kept), "utf-8")
         return chapter
     late = isinstance(failure, CellTimeoutError)

@@ -16,11 +16,8 @@ import pandas as pd
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import evaluate
-from recsys_lib.kernels import ranking
 from recsys_lib.models.base import RatingModel, Recommender
 from recsys_lib.ratings import CSR, Ratings
-
-RELEVANT = 4.0  # the lowest test rating that makes an item relevant
 
 
 def _side(ratings: Ratings, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -100,7 +97,7 @@ def learning_curve(
         take_in(latest, part.select(np.isin(ids, new.ids)[whose]), new.side)
         if candidates == "newcomers":
             latest = _Shelf(latest, part.item_index(new.ids))
-        rows[n] = evaluate(latest, part, new.test, metrics, relevant=RELEVANT).values
+        rows[n] = evaluate(latest, part, new.test, metrics).values
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("shown")
 
 
@@ -114,15 +111,7 @@ class _Shelf:
         return getattr(self._model, name)
 
     def rank(self, who: np.ndarray, n: int, exclude: CSR) -> tuple[np.ndarray, np.ndarray]:
-        users = self._model.multipliers(self._model.vectors(who))
-        items = self._model.item_vectors()
-        place = np.full(len(items), -1, np.int32)
-        place[self._shelf] = np.arange(len(self._shelf))
-        skip = exclude.select(place[exclude.indices] >= 0)
-        found, scores = ranking.top_n(
-            users, items[self._shelf], skip.indptr, place[skip.indices], n
-        )
-        return np.where(found >= 0, self._shelf[found], np.int32(-1)), scores
+        return self._model.rank(who, n, exclude, self._shelf)
 
 
 def take_in(model: RatingModel, new: Ratings, side: str = "both") -> None:

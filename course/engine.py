@@ -5,7 +5,7 @@ Jupyter's ``user_expressions``. A value that has a Markdown form is written as t
 stands, and anything else as its ``repr``.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 from nbclient.exceptions import CellExecutionError
 from nbclient.util import ensure_async, run_hook, run_sync
@@ -15,9 +15,18 @@ from papermill.engines import NBClientEngine
 
 from course.inline import expressions, filled, text_of
 
+MOST_OUTPUT = 20_000_000  # characters that a cell may write
+
 
 class Client(PapermillNotebookClient):
     """Papermill's client, which passes over no Markdown cell with inline expressions."""
+
+    def process_message(self, msg: Any, *place: Any) -> Any:
+        """Take what a cell writes, up to a limit: the rest is counted, not kept."""
+        told = msg["content"]
+        size = sum(map(len, map(str, (told.get("text", ""), *told.get("data", {}).values()))))
+        self.written += size
+        return None if size and self.written > MOST_OUTPUT else super().process_message(msg, *place)
 
     async def async_execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
         """Execute a code cell; put the values into a Markdown cell.
@@ -27,8 +36,13 @@ class Client(PapermillNotebookClient):
         """
         asked = expressions(cell.source) if cell.cell_type == "markdown" else []
         if not asked:
+            self.written = 0
             try:
-                return await super().async_execute_cell(cell, cell_index, **options)
+                cell = await super().async_execute_cell(cell, cell_index, **options)
+                if self.written > MOST_OUTPUT:
+                    told = f"the cell wrote {self.written / 1e6:,.0f} MB: that is no page to read"
+                    self._fail(cell, "Output", told, [])
+                return cell
             finally:
                 for output in cell.get("outputs", []):
                     if output.get("ename") == "SystemExit":  # at 0, papermill calls it success
@@ -43,17 +57,22 @@ class Client(PapermillNotebookClient):
             if answer["status"] == "error":
                 name, value = answer.get("ename", "Error"), answer.get("evalue", "")
                 value = f"{value} (in {{eval}}`{expression}` of Markdown cell {cell_index + 1})"
-                trace = answer.get("traceback") or [f"{name}: {value}"]
-                error = v4.new_output("error", ename=name, evalue=value, traceback=[*trace, value])
-                failed = v4.new_code_cell(expression, outputs=[error])
+                failed = v4.new_code_cell(expression)
                 failed.metadata.papermill = {}
                 self.nb.cells.insert(cell_index, failed)
-                raise CellExecutionError.from_cell_and_msg(failed, error)
+                trace = answer.get("traceback") or [f"{name}: {value}"]
+                self._fail(failed, name, value, trace)
         values = [text_of(answers[number]["data"]) for number in known]
         cell.source = filled(cell.source, iter(values))
         return cell
 
     execute_cell = run_sync(async_execute_cell)
+
+    def _fail(self, cell: Any, name: str, value: str, trace: list[str]) -> NoReturn:
+        """Leave an error as the output of a cell, and raise it."""
+        error = v4.new_output("error", ename=name, evalue=value, traceback=[*trace, value])
+        cell.outputs = [error]
+        raise CellExecutionError.from_cell_and_msg(cell, error)
 
 
 class Engine(NBClientEngine):

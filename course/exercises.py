@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import orthogonal_procrustes
+from scipy.stats import hypergeom
 
 from recsys_lib.metrics import auc as user_auc
-from recsys_lib.metrics import damped_mean
+from recsys_lib.metrics import damped_mean, ndcg_at_k
 from recsys_lib.models import ALS, BiasALS, GenreALS
 from recsys_lib.ratings import Ratings
 
@@ -135,6 +137,26 @@ def check_listed(places: np.ndarray, rare: np.ndarray, share: float) -> None:
     _right((share, rare[places].any(axis=1).mean(), "count users, not places", 1e-6))
 
 
+def check_best_precision(n_relevant: np.ndarray, best: float) -> None:
+    """Check the mean precision at ten of the best possible lists."""
+    right = np.minimum(n_relevant, 10).mean() / 10
+    _right((best, right, "no list has more hits than places, or than relevant films", 1e-6))
+
+
+def check_ndcg(ndcg: Callable[[list[bool], int], float]) -> None:
+    """Check NDCG of one list, given its hits and the number of relevant items."""
+    for hits, n in (([True, False], 1), ([False, True, False], 1), ([False, True, True], 5)):
+        right = ndcg_at_k(np.array([hits]), np.array([n]))[0]
+        assert np.isclose(ndcg(hits, n), right), f"{hits}, {n} relevant: not {ndcg(hits, n):.3f}"
+    print("Right.")
+
+
+def check_sampled_hit(probability: float) -> None:
+    """Check how likely rank 500 of 5,000 is among the first ten of 101."""
+    right = hypergeom(4999, 499, 100).cdf(9)
+    _right((probability, right, "how many of the 499 above may be drawn, at most?", 1e-6))
+
+
 def check_auc(scores: np.ndarray, relevant: np.ndarray, auc: float) -> None:
     """Check the share of pairs of a relevant item and another in the right order."""
     _right((auc, user_auc(scores, relevant), "divide by the pairs; do ties count half?", 1e-6))
@@ -148,6 +170,39 @@ def check_draw_ratio(train: Ratings, threshold: float, ratio: float) -> None:
     liked = np.unique(train.user_of_rating()[train.by_user.values >= threshold])
     left = train.n_items - train.by_user.counts[liked]
     _right((ratio, left.max() / left.min(), "count all ratings of a user, not the likes", 1e-6))
+
+
+def check_turn(turn: Callable[..., np.ndarray]) -> None:
+    """Check the orthogonal matrix T (K, K) that brings b T closest to a, of two (n, K) matrices."""
+    rng = np.random.default_rng(7)
+    a, noise = rng.normal(size=(2, 60, 4))
+    b = a @ np.linalg.qr(rng.normal(size=(4, 4)))[0] + 0.3 * noise
+    found, right = turn(a, b), orthogonal_procrustes(b, a)[0]
+    assert np.allclose(found.T @ found, np.eye(4)), "it is not orthogonal"
+    _right((found, right, "another orthogonal matrix is closer", 1e-6))
+
+
+def check_damped(damped: Callable[..., np.ndarray], q: np.ndarray, counts: np.ndarray) -> None:
+    """Check the items with the largest cosines with one item's vector, times n / (n + k)."""
+    item, length = int(np.argmax(counts)), np.maximum(np.linalg.norm(q, axis=1), 1e-12)
+    allowed = (counts > 0) & (np.arange(len(q)) != item)
+    for k in (0, 5, 50):
+        scores = q @ q[item] / length / length[item] * counts / np.maximum(counts + k, 1)
+        scores[~allowed] = -np.inf
+        best, found = np.sort(scores)[::-1][:10], scores[np.asarray(damped(item, 10, k))]
+        assert np.allclose(found, best, atol=1e-5), f"k = {k}: other films belong there"
+    print("Right.")
+
+
+def check_taste(taste_cosine: Callable[..., float], p: np.ndarray, q: np.ndarray) -> None:
+    """Check the cosine of two items' p·q over all users, with vectors (n, K) of both sides."""
+    i, j = np.argsort(-np.linalg.norm(q, axis=1))[:2]
+    one, other = p @ q[i], p @ q[j]
+    right = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    _right(
+        (taste_cosine(p, q, i, i), 1, "a film is as similar to itself as can be", 1e-4),
+        (taste_cosine(p, q, i, j), right, "not the cosine over all users", 1e-4),
+    )
 
 
 def check_als_gradient(
@@ -196,8 +251,8 @@ def check_als_known(
     """Check a list of ten films with at least `least` ratings each, the best first."""
     ids = np.asarray(recommend_known(ratings, least, 10))
     counts = train.by_item.counts
-    ranked = model.recommend_for(ratings, n=train.n_items)
-    ranked = ranked[counts[train.item_index(ranked["item_id"])] >= least]
+    enough = train.item_ids[counts >= least]
+    ranked = model.recommend_for(ratings, n=len(enough), candidates=enough)
     assert len(ids) == min(10, len(ranked)), f"the list has {len(ids)} films"
     fewest = counts[train.item_index(ids)].min()
     assert fewest >= least, f"a film on the list has only {fewest} ratings"

@@ -1,4 +1,7 @@
-"""Inline expressions in Markdown cells: ``{eval}`expression` ``. Code is left alone."""
+"""Inline expressions in Markdown cells: ``{eval}`expression` ``. Code is left alone.
+
+A string is text, and is written so that no sign of it means anything to the page.
+"""
 
 import ast
 import re
@@ -6,6 +9,13 @@ from collections.abc import Iterator
 
 # What may hold an expression, after what may not: fenced code.
 _INLINE = re.compile(r"^```(?!\{).*?^```|\{eval\}`([^`]+)`", re.MULTILINE | re.DOTALL)
+# The signs that Markdown, MyST, Jinja or HTML might read; some only where a line begins.
+_SIGNS = re.compile(r"""[\n\r"#$&()*+\-:<=>@\[\\\]^_`{|}~]|^%|^\d+\.(?=\s)""")
+
+
+def plain(text: object) -> str:
+    """Return a text from the data as Markdown that shows just this text: titles are not markup."""
+    return _SIGNS.sub(lambda found: "".join(f"&#{ord(sign)};" for sign in found[0]), str(text))
 
 
 def expressions(source: str) -> list[str]:
@@ -17,8 +27,8 @@ def text_of(bundle: dict[str, str]) -> str:
     """Return what is written in the place of an expression with that value, a MIME bundle."""
     if "text/markdown" in bundle:
         return bundle["text/markdown"]
-    plain = bundle["text/plain"]
-    return str(ast.literal_eval(plain)) if plain[0] in "'\"" else plain
+    value = bundle["text/plain"]
+    return plain(ast.literal_eval(value) if value[0] in "'\"" else value)
 
 
 def filled(source: str, values: Iterator[str]) -> str:

@@ -34,7 +34,8 @@ def ratings(
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """Return the ratings (n,) float32, and the scale: by default the lowest and the highest."""
     told = pd.Series(1.0, frame.index) if rating is None else frame[rating]
-    values = pd.to_numeric(told, errors="coerce").to_numpy(np.float32, na_value=np.nan)
+    with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+        values = pd.to_numeric(told, errors="coerce").to_numpy(np.float32, na_value=np.nan)
     finite = np.isfinite(values)
     if scale is None:
         known = values[finite]

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from recsys_lib import metrics as m
 from recsys_lib.errors import RecsysError
+from recsys_lib.given import GivenLists
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
@@ -40,13 +42,17 @@ OF_HITS = {
     "mrr": m.mrr_at_k,
     "hit_rate": m.hit_rate_at_k,
 }
+GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "ndcg_linear": lambda ratings: ratings,
+    "ndcg_exponential": lambda ratings: np.exp2(ratings) - 1,
+}
 OF_LISTS: dict[str, Callable[..., float]] = {"coverage": m.coverage, "gini": m.gini}
 BATCH = 8192  # users measured at a time: it bounds the memory and changes no number
-WITH_K = (*OF_HITS, "novelty", *OF_LISTS)
+WITH_K = (*OF_HITS, *GAINS, "novelty", *OF_LISTS)
 
 
 def evaluate(
-    model: Recommender,
+    model: Recommender | pd.DataFrame,
     train: Ratings,
     test: Ratings,
     metrics: Sequence[str] | None = None,
@@ -59,15 +65,18 @@ def evaluate(
 
     Parameters
     ----------
-    model : Recommender
-        Fitted on `train`.
+    model : Recommender or DataFrame
+        Fitted on `train`. Or lists that were made elsewhere: user_id, item_id and rank (1, 2, 3 ...
+        of each user), as `recommend` returns them; a place that they leave empty is a miss, and a
+        user without a list has no hit. They have no metrics of ratings, and no auc.
     train, test : Ratings
         Parts of one split. Lists leave out what a user has rated in `train`; a model fitted on the
         training and validation parts goes with ``splits.merge(train, valid)``.
     metrics : sequence of str, optional
         rmse, mae, r2, auc; and for a list of length k (as in ``"ndcg@10"``) precision@k, recall@k,
-        ndcg@k, map@k, mrr@k, hit_rate@k, novelty@k, coverage@k, gini@k, which
-        `recsys_lib.metrics` defines. By default `DEFAULT_METRICS`, less what is not `possible`.
+        ndcg@k, map@k, mrr@k, hit_rate@k, novelty@k, coverage@k, gini@k, and where a high rating
+        gains more than a low one, ndcg_linear@k and ndcg_exponential@k; `recsys_lib.metrics`
+        defines them. By default `DEFAULT_METRICS`, less what is not `possible`.
     test_input : Ratings, optional
         For strong generalisation: what is known of the test part's users, who are strangers to
         `train`. Each is folded in from these ratings, and the lists leave these out.
@@ -84,7 +93,11 @@ def evaluate(
     RecsysError
         A metric is unknown, or the model cannot have it; the parts do not belong together, or leak
         (a pair in both, a list with an item that its user has rated); no test rating is relevant.
+    DataError, UnknownIdError
+        A list repeats an item, has ranks that do not go on from 1, or ids that `train` has not.
     """
+    if isinstance(model, pd.DataFrame):
+        model = GivenLists(model, train)
     _check_parts(model, train, test, test_input)
     names = list(dict.fromkeys(possible(model) if metrics is None else metrics))
     kinds = [parse_metric(name) for name in names]
@@ -118,6 +131,11 @@ def evaluate(
                 column = m.novelty(lists[:, :k], counts, n_raters)
             elif kind == "auc":
                 column = asked.auc(users, liked, candidates)
+            elif kind in GAINS:
+                indptr, indices, stars = test.by_user.take(users)
+                gains = GAINS[kind](stars.astype(np.float64)), indices, indptr
+                matrix = csr_matrix(gains, (len(users), test.n_items))
+                column = m.graded_ndcg_at_k(lists[:, :k], matrix)
             else:
                 column = OF_HITS[kind](hits[:, :k], liked.counts[users])
             columns[name] = column
@@ -271,7 +289,10 @@ def _check_parts(
     model: Recommender, train: Ratings, test: Ratings, test_input: Ratings | None
 ) -> None:
     model.check_fitted()
-    for name, part in (("test", test), ("test_input", test_input)):
+    for name, part in (("train", train), ("test", test), ("test_input", test_input)):
+        if part is not None and not isinstance(part, Ratings):
+            told = f"{name} is {type(part).__name__}, not Ratings"
+            raise RecsysError(f"{told}; build one with Ratings.from_frame")
         if part is not None and not train.same_universe(part):
             raise RecsysError(
                 f"train and {name} number other users or items; take both from one split"

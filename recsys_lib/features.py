@@ -219,7 +219,7 @@ def _column(column: pd.Series) -> tuple[np.ndarray, list[str]]:
         spread = max(int(column.notna().sum()) - 1, 1)
         return np.nan_to_num(2 * (order - 1) / spread - 1)[:, None], [""]
     known = column.map(lambda value: isinstance(value, str | bool | float | int | np.generic))
-    text = column.where(known & column.notna(), "").astype(str)
+    text = column.astype(object).where(known & column.notna(), "").astype(str)
     labels = text.str.split("|").reset_index(drop=True).explode()
     labels = labels[labels != ""]
     counts = labels.value_counts()

@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 
 from recsys_lib.errors import RecsysError
@@ -135,6 +136,31 @@ def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.cumsum(discount)[np.minimum(n_relevant, k) - 1]
     return np.asarray(hits @ discount / ideal)
+
+
+def graded_ndcg_at_k(items: np.ndarray, gains: csr_matrix) -> np.ndarray:
+    """Return NDCG of gains that differ from item to item; of gains of 1 it is `ndcg_at_k`.
+
+    Σ_{j≤k} g_j / log₂(j + 1), over the same sum of the user's k largest gains. g is the rating
+    (Järvelin & Kekäläinen 2002) or 2^rating - 1 (Burges et al. 2005), which is nearly all in the
+    best. The trap: a test item that disappointed still gains, where one that is unknown does not.
+
+    `items` (m, k) are those of `coverage`, `gains` (m, n_items) each user's, 0 or more. A user
+    without any has NaN.
+    """
+    if not np.isfinite(gains.data).all() or (gains.data < 0).any():
+        raise RecsysError(
+            "gains are 0 or more, and finite: no rating may be negative or in the 100s"
+        )
+    k, rows = items.shape[1], np.repeat(np.arange(len(items)), np.diff(gains.indptr))
+    place = np.arange(len(rows)) - gains.indptr[rows]
+    first = place < k
+    ideal = np.zeros(items.shape)
+    ideal[rows[first], place[first]] = gains.data[np.lexsort((-gains.data, rows))[first]]
+    found = np.where(items >= 0, gains[np.arange(len(items))[:, None], items].toarray(), 0)
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    best = ideal @ discount
+    return np.divide(found @ discount, best, out=np.full(len(items), np.nan), where=best > 0)
 
 
 @_of_hits

@@ -1,17 +1,23 @@
 """What all tests share: where the project stands, its builder as modules, which tests are slow."""
 
+import contextlib
 import datetime
 import json
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = (ROOT / "tests" / "site", ROOT / "_build" / "nbval")  # a browser, the notebooks
 sys.path.insert(0, str(ROOT / "book"))
+ROOMS = ("benchmarks", "course", "course.dist-info", "recsys_lib", "requirements.lock")
 
 if not find_spec("pyspark"):
     collect_ignore = ["recsys_lib/spark"]  # for `make spark`, which brings it
@@ -49,3 +55,54 @@ def trial(request: pytest.FixtureRequest, root: Path) -> Callable[[str, int, str
         part.replace(path)
 
     return tell
+
+
+@pytest.fixture(scope="session")
+def clone(root: Path) -> Callable[..., Path]:
+    """A function that lays out a project whose only chapters are these notebooks."""
+
+    def lay_out(folder: Path, *notebooks: Path) -> Path:
+        shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns("__pyc*"))
+        for name in ROOMS:
+            (folder / name).symlink_to(root / name)
+        (folder / "notebooks").mkdir()
+        for path in notebooks:
+            shutil.copy(path, folder / "notebooks")
+        chapters = [f"notebooks/{path.stem}" for path in notebooks]
+        chapters += [f"book/appendix/{path.stem}" for path in (root / "book/appendix").glob("*.md")]
+        parts = [{"caption": "all", "chapters": [{"file": file} for file in chapters]}]
+        toc = {"format": "jb-book", "root": "book/intro", "parts": parts}
+        (folder / "_toc.yml").write_text(yaml.safe_dump(toc), "utf-8")
+        settings = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+        # The other chapters, which these refer to, are not there.
+        settings["sphinx"]["config"]["suppress_warnings"] = ["ref", "myst.xref_missing"]
+        (folder / "_config.yml").write_text(yaml.safe_dump(settings), "utf-8")
+        return folder
+
+    return lay_out
+
+
+@pytest.fixture(scope="session")
+def build(root: Path) -> Callable[..., subprocess.Popen[str]]:
+    """A function that starts `make book` in a clone, in the quick profile."""
+
+    def start(
+        folder: Path, *options: str, before: Callable[[], object] | None = None, **env: str
+    ) -> subprocess.Popen[str]:
+        import supplies
+
+        supplies.scripts()
+        (folder / "_build").mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            (folder / "_build" / "web").symlink_to(supplies.STATIC.parent)
+        return subprocess.Popen(
+            [sys.executable, "book", "build", "--profile", "quick", *options],
+            cwd=folder,
+            env={**os.environ, "RECSYS_ENV": "current", "PYTHONPATH": str(folder), **env},
+            preexec_fn=before,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start

@@ -1,4 +1,7 @@
-"""The whole course on small releases in each published layout: their genres, scale, ids, titles."""
+"""The whole course on small data in each published layout, and on tables of a reader's own.
+
+Genres, scale, ids and titles are as published; the ratings are simulated.
+"""
 
 import numpy as np
 import profiles
@@ -9,9 +12,22 @@ from recsys_lib import datasets
 from recsys_lib.datasets import registry
 from tests.recsys_lib.datasets import published
 
-SHORT = "ml-100k"  # whole stars, and genres as flags; the other layouts take `make test-long`
+SHORT = "ml-100k"  # of whole stars, and genres as flags; the others take `make test-long`
 LAYOUTS = [SHORT, "ml-1m", "ml-10m", "ml-latest-small"]
-CHAPTERS = [path.stem for path in runner.chapters()]
+OWN = ["books", "plays"]
+# The chapters, less the one that always simulates its users.
+CHAPTERS = [path.stem for path in runner.chapters() if path.stem != "10-ab-test"]
+LIGHTER = {  # what takes long in the quick profile and does not depend on the data's form
+    "03-als": {"LONG": [3, 6, 12], "KS": [2, 20], "SGD_EPOCHS": 5},
+    "03b-tuning": {"N_TRIALS": 4, "N_RUNS": 2, "N_SPLITS": 2},
+    "04-genres": {"N_TRIALS": 1, "N_EPOCHS": 5},
+    "05-bpr": {"EPOCHS": [1, 2, 4], "N_TRIALS": 1, "MAX_EPOCHS": 10, "TWIN_STEPS": 1000},
+    "06-networks": {"MAX_EPOCHS": 2, "BPR_EPOCHS": 3, "ERROR_EPOCHS": 1, "MOST_WATCHERS": 300},
+    "08-newcomers": {"N_DRAWS": 2, "POINTS": 2},
+    "11-leaderboard": {"SPLITS": [0], "CURVE_SHAPE": [300, 200], "SIZES": [10, 40]},
+    "12-how-fast": {"SLOW_ROWS": 20},
+    "a2-metrics": {"N_SEEDS": 2, "N_SPLITS": 2},
+}
 RARE = {"Children": "Children's"}  # a genre that the whole-star releases call otherwise
 
 
@@ -28,38 +44,67 @@ def films(items, old):
     return rows
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
-def release(request, tmp_path_factory):
-    """Write a small release, have it read while the registry tells its size, and keep that copy."""
-    name, folder = request.param, tmp_path_factory.mktemp("layout")
+def release(folder, name):
+    """Write a small release and have it read once, while the registry tells its size."""
+    data, facts = datasets.simulate_ratings(500, 800, 40_000, seed=1), registry.RELEASES[name]
+    half = facts.scale[0] == 0.5
+    rated = data.ratings.to_frame()
+    stars = rated["rating"] + 0.5 if half else np.ceil(rated["rating"]).astype(int)
+    ids = rated["user_id"] * 3 + 1, rated["item_id"] * 7 - 3
+    rows = list(zip(*ids, stars, rated["timestamp"], strict=True))
+    people = [(user, "F", 25, "writer", "02139") for user in ids[0].unique()]
+    items = data.items.assign(item_id=data.items["item_id"] * 7 - 3)
+    titles = films(items[["item_id", "title", "year", "genres"]], not half)
+    published.unpack(folder / name, published.members(facts, titles, rows, people))
+    with pytest.MonkeyPatch.context() as sizes:
+        published.publish(sizes, name, n_users=500, n_items=800, n_ratings=len(rows))
+        datasets.load(name)
+    return name
+
+
+def table(folder, name):
+    """Write a table of another domain; ids are text, and nobody says when or of which genre.
+
+    Books have ratings from 1 to 10 and titles; of plays one knows only that they were played.
+    """
+    data = datasets.simulate_ratings(500, 800, 20_000, seed=1, min_ratings=2)
+    rated = data.ratings.to_frame()
+    rated["User-ID"] = "Zoë " + rated["user_id"].astype(str)
+    rated["ISBN"] = "0-" + rated["item_id"].astype(str) + "-X"
+    rated["Book-Rating"] = (2 * rated["rating"]).astype(int)
+    (folder / name).mkdir()
+    columns = ["User-ID", "ISBN", *["Book-Rating"] * (name == "books")]
+    rated[columns].to_csv(folder / name / "ratings.csv", index=False)
+    if name == "books":
+        items = rated[["ISBN"]].drop_duplicates()[:-20]
+        items["title"] = [
+            "$100, \"and\" <b>other</b> 'stories'" if n % 9 else "" for n in items.index
+        ]
+        items.to_csv(folder / name / "items.csv", index=False)
+    return str(folder / name)
+
+
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in (*LAYOUTS[1:], *OWN)]
+
+
+@pytest.fixture(scope="module", params=[SHORT, *LONG])
+def data(request, tmp_path_factory):
+    """Return the data set's name, for the chapters, and a folder for what they become."""
+    folder = tmp_path_factory.mktemp("layout")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECSYS_DATA_HOME", str(folder))
         patch.setenv("RECSYS_CACHE", str(folder / "cache"))
         patch.setenv("RECSYS_OFFLINE", "1")
-        patch.setattr(runner, "BUILD", folder)
-        data = datasets.simulate_ratings(500, 800, 40_000, seed=1)
-        facts = registry.RELEASES[name]
-        half = facts.scale[0] == 0.5
-        rated = data.ratings.to_frame()
-        ids = rated["user_id"] * 3 + 1, rated["item_id"] * 7 - 3
-        stars = rated["rating"] + 0.5 if half else np.ceil(rated["rating"]).astype(int)
-        rows = list(zip(*ids, stars, rated["timestamp"], strict=True))
-        items = data.items.assign(item_id=data.items["item_id"] * 7 - 3)
-        people = [(user, "F", 25, "writer", "02139") for user in rated["user_id"].unique() * 3 + 1]
-        titles = films(items[["item_id", "title", "year", "genres"]], not half)
-        files = published.members(facts, titles, rows, people)
-        published.unpack(folder / name, files)
-        with pytest.MonkeyPatch.context() as sizes:
-            published.publish(sizes, name, n_users=500, n_items=800, n_ratings=len(rows))
-            datasets.load(name)
-        yield name, folder
+        write = release if request.param in LAYOUTS else table
+        yield write(folder, request.param), folder
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_every_chapter_runs(release, chapter):
-    name, folder = release
+def test_every_chapter_runs(data, chapter):
+    name, folder = data
     (source,) = runner.chapters(chapter)
     values, _ = runner.settled(profiles.parameters("quick", chapter, name))
+    values |= LIGHTER.get(chapter, {})
     watch = runner.Watch(chapter, 600)
     assert runner.run_chapter(source, values, folder, "", watch).status == "ran"

@@ -81,9 +81,13 @@ def travel(table: pd.DataFrame, limit: float) -> Figure:
 def scaling(curves: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw seconds an epoch over the number of ratings, a line a contender.
 
-    `curves` maps at most three contenders to tables: ratings, ascending, and seconds.
+    `curves` maps at most three contenders to tables: ratings, ascending, and seconds. A dashed line
+    grows in proportion from the first point of the first.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.0))
+    n, seconds = next(iter(curves.values()))[["ratings", "seconds"]].to_numpy(float).T
+    line = n * seconds[0] / n[0]
+    axes.plot(n, line, color=GREY, ls="--", lw=1.3, zorder=1, label="in proportion")
     for (name, curve), colour, marker in zip(
         curves.items(), (BLUE, GREEN, ORANGE), "oDs", strict=False
     ):

@@ -52,8 +52,9 @@ def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1)
     figure, (ranks, lorenz) = style.panels(2, 3.4)
     labels = []
     for name, counts, colour in (("films", film_counts, BLUE), ("users", user_counts, ORANGE)):
-        x, y = cumulative_share(counts)
         ordered = np.sort(counts)[::-1]
+        y = np.concatenate([[0], np.cumsum(ordered, dtype=float)]) / counts.sum()
+        x = np.linspace(0, 1, len(y))
         rated = ordered[ordered > 0]
         ranks.plot(np.arange(1, len(rated) + 1), rated, color=colour, lw=2, label=name)
         few = np.unique(np.linspace(0, len(x) - 1, 1000).astype(int))  # enough for a smooth line
@@ -75,15 +76,6 @@ def tails(film_counts: np.ndarray, user_counts: np.ndarray, marked: float = 0.1)
     for axis in (lorenz.xaxis, lorenz.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     return figure
-
-
-def cumulative_share(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Lorenz curve, largest first: share of the members, share of the total they hold.
-
-    Both are (n + 1,) float64 and run from 0 to 1.
-    """
-    held = np.concatenate([[0], np.cumsum(np.sort(counts)[::-1], dtype=np.float64)])
-    return np.linspace(0, 1, len(held)), held / held[-1]
 
 
 def stars(

@@ -16,7 +16,8 @@ def solver_errors(errors: Mapping[str, Sequence[float]]) -> Figure:
     """Draw the distance from the solution over the sweeps of some iterative solvers."""
     figure, axes = plt.subplots()
     style.lines(axes, pd.DataFrame(errors), (RED, BLUE, GREEN))
-    axes.set(yscale="log", xlabel="sweep over all genres", ylabel="distance from the solution")
+    axes.set(xlabel="sweep over all genres", ylabel="distance from the solution")
+    style.log_axis(axes, "y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure

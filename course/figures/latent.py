@@ -1,7 +1,6 @@
 """Figures on the latent space: maps of films, axes that last, directions, and what is artefact."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,17 +27,8 @@ from course.figures.style import (
 
 # Grey is for what has no name. Each colour has a marker of its own: no group by colour alone.
 _GROUP_COLOURS = (GREEN, RED, BLUE, PINK, ORANGE, SKY)
-_BAND_COLOURS = (GREEN, RED, GREY)
+_BARS: Options = {"fmt": "o-", "ms": 4, "capsize": 3, "color": BLUE}  # of two standard errors
 _SHARP = 200  # dots per inch of what is drawn as pixels
-
-
-class Variant(NamedTuple):
-    """One of several small maps: what is said above it, where the points are, a note below."""
-
-    name: str
-    points: np.ndarray  # (n, 2)
-    groups: np.ndarray  # (n,) index of the group, -1 for none
-    note: str = ""
 
 
 def film_map(
@@ -62,7 +52,6 @@ def film_map(
     """
     figure, axes = plt.subplots(figsize=(7.0, 6.4), dpi=_SHARP)
     _scatter(axes, points, groups, names, size=13)
-    _hide_scale(axes)
     if len(names):
         style.legend_over(figure, len(names), handletextpad=0.1, markerscale=1.8)
     label_points(axes, points, titles, n_labels)
@@ -91,18 +80,17 @@ def ties(
     return figure
 
 
-def map_variants(variants: Sequence[Variant], names: Sequence[str], columns: int = 4) -> Figure:
-    """Draw small maps side by side, each named above and with a note below."""
-    rows = -(-len(variants) // columns)
+def map_variants(
+    variants: Mapping[str, tuple[np.ndarray, np.ndarray, str]], names: Sequence[str]
+) -> Figure:
+    """Draw small maps, four a row: `variants` has for each name points, groups and a note."""
+    rows = -(-len(variants) // 4)
     size = (7.0, 2.15 * rows + 0.3)
-    figure, grid = plt.subplots(rows, columns, figsize=size, dpi=_SHARP, squeeze=False)
-    for axes in grid.ravel()[len(variants) :]:
-        axes.remove()
-    for axes, variant in zip(grid.ravel(), variants, strict=False):
-        _scatter(axes, variant.points, variant.groups, names, size=3)
-        _hide_scale(axes)
-        axes.set_title(variant.name, loc="left", fontsize=9, weight="bold")
-        axes.set_xlabel(variant.note, fontsize=8.5)
+    figure, grid = plt.subplots(rows, 4, figsize=size, dpi=_SHARP, squeeze=False)
+    for axes, (name, (points, groups, said)) in zip(grid.flat, variants.items(), strict=False):
+        _scatter(axes, points, groups, names, size=3)
+        axes.set_title(name, loc="left", fontsize=9, weight="bold")
+        axes.set_xlabel(said, fontsize=8.5)
     narrow: Options = {"handletextpad": 0.1, "columnspacing": 1, "markerscale": 2.5}
     style.legend_over(figure, max(len(names), 1), fontsize=8.5, **narrow)
     return figure
@@ -128,12 +116,12 @@ def axis_agreement(panels: Mapping[str, np.ndarray]) -> Figure:
 
 
 def along_direction(
-    groups: Mapping[str, tuple[np.ndarray, Sequence[str]]], ends: tuple[str, str], n_labels: int = 5
+    groups: Mapping[str, tuple[np.ndarray, Sequence[str]]], ends: tuple[str, str]
 ) -> Figure:
     """Draw where films lie along a direction: a band a group, its median, and some titles.
 
-    `groups` maps a name to positions (n,), without unit, and titles (n,), the most important first,
-    of which at most `n_labels` are written; `ends` says what the left and the right end stand for.
+    `groups` maps a name to positions (n,), without unit, and titles (n,), the most important first;
+    `ends` says what the left and the right end stand for.
     """
     figure, axes = plt.subplots(figsize=(7.0, 1.15 * len(groups) + 0.7), dpi=_SHARP)
     labels = []
@@ -142,11 +130,11 @@ def along_direction(
         # may get a title stand above the others, so that the title covers none.
         order = np.argsort(np.argsort(x, kind="stable"))
         y = row + 0.2 + 0.18 * ((order * 0.618) % 1)
-        y[: 3 * n_labels] = row + 0.14
-        how: Options = {"color": _BAND_COLOURS[row % 3], "marker": MARKERS[row % 3]}
+        y[:15] = row + 0.14
+        how: Options = {"color": (GREEN, RED, GREY)[row % 3], "marker": MARKERS[row % 3]}
         style.dots(axes, x, y, s=11, alpha=0.65, **how)
         axes.plot([np.median(x)] * 2, [row + 0.17, row + 0.41], color="black", lw=1.8)
-        labels.append((np.column_stack([x, y])[: 3 * n_labels], titles[: 3 * n_labels]))
+        labels.append((np.column_stack([x, y])[:15], titles[:15]))
     axes.axvline(0, color=GREY, lw=0.8)
     axes.set_yticks(np.arange(len(groups)) + 0.2, [f"{n} ({len(g[0])})" for n, g in groups.items()])
     axes.set_ylim(len(groups) - 0.5, -0.3)
@@ -154,29 +142,27 @@ def along_direction(
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"← {ends[0]}          position along the direction          {ends[1]} →")
     for points, titles in labels:
-        label_points(axes, points, titles, n_labels, places=_ABOVE)
+        label_points(axes, points, titles, 5, places=_ABOVE)
     return figure
 
 
-def few_ratings(
-    counts: np.ndarray, lengths: np.ndarray, shares: pd.DataFrame, n_shown: int = 4000
-) -> Figure:
+def few_ratings(counts: np.ndarray, lengths: np.ndarray, shares: pd.DataFrame) -> Figure:
     """Draw what films with few ratings are like: short vectors, and neighbours at random.
 
-    `counts`, at least one, and `lengths` of the vectors are of each film (n,); `n_shown` of them
-    are points, the line is the median of all. `shares` has a row a class of films: "ratings" (its
-    middle), "share" of neighbours with a common genre, "error" of it (standard error), "chance".
+    `counts`, at least one, and `lengths` of the vectors are of each film (n,). `shares` has a row a
+    class of films: "ratings" (its middle), "share" of neighbours with a common genre, "error" of it
+    (standard error), "chance".
     """
     figure, (left, right) = style.panels(2, 3.6, dpi=_SHARP)
-    some = np.linspace(0, len(counts) - 1, min(n_shown, len(counts))).astype(int)
-    style.dots(left, counts[some], lengths[some], s=4, color=GREY)
+    style.dots(left, counts, lengths, s=4, color=GREY)
     edges = np.unique(np.geomspace(1, counts.max() + 1, 14).astype(int))
     table = pd.DataFrame({"ratings": counts, "length": lengths})
     middles = table.groupby(np.digitize(counts, edges)).median()
     left.plot(middles["ratings"], middles["length"], "o-", ms=4, color=BLUE, label="median")
     left.set_ylim(bottom=0)
     left.set_ylabel("length of its vector, ‖q‖")
-    _with_errors(right, shares["ratings"], shares["share"], shares["error"], "its 10 neighbours")
+    x, y, reach = shares["ratings"], shares["share"], 2 * shares["error"]
+    right.errorbar(x, y, reach, label="its 10 neighbours", **_BARS)
     right.plot(shares["ratings"], shares["chance"], "s--", ms=4, color=ORANGE, label="chance")
     right.set_ylabel("share a genre with the film")
     right.yaxis.set_major_formatter(PERCENT)
@@ -187,40 +173,23 @@ def few_ratings(
     return figure
 
 
-def recovered(factors: pd.DataFrame, films: Mapping[str, pd.DataFrame]) -> Figure:
+def recovered(factors: pd.DataFrame, films: pd.DataFrame) -> Figure:
     """Draw how much of a known truth was found, factor by factor and film by film.
 
     `factors` has a row a true factor: strength (stars), found and chance (correlations). `films`
-    maps a model to a row a class of films: ratings, cosine (mean) and error (its standard error).
+    has a row a class of films: ratings, cosine (mean) and error (its standard error).
     """
     figure, (left, right) = style.panels(2, 3.6)
-    left.plot(factors["strength"], factors["found"], "o-", color=BLUE, label="found")
-    left.plot(factors["strength"], factors["chance"], "s--", ms=4, color=GREY, label="by chance")
+    left.plot(factors["strength"], factors["found"], "o", color=BLUE, label="found")
+    left.plot(factors["strength"], factors["chance"], "s", ms=4, color=GREY, label="by chance")
     left.set(xlabel="strength of the true factor (stars)", ylabel="correlation with the truth")
     left.set(ylim=(-0.15, 1.05), xlim=(0, None))
     left.legend()
-    for (name, table), *look in zip(films.items(), (BLUE, GREEN, RED), "oD^", strict=False):
-        _with_errors(right, table["ratings"], table["cosine"], table["error"], name, *look)
-    right.axhline(0, color=GREY, lw=0.8)
+    right.errorbar(films["ratings"], films["cosine"], 2 * films["error"], **_BARS)
     style.log_axis(right, form=COUNTS)
     right.set(xlabel="ratings of the film", ylabel="cosine with the true vector")
     right.set_ylim(top=1.05)
-    right.legend(loc="lower right")
     return figure
-
-
-def _with_errors(
-    axes: Axes,
-    x: pd.Series,
-    y: pd.Series,
-    error: pd.Series,
-    label: str,
-    colour: str = BLUE,
-    marker: str = "o",
-) -> None:
-    """Draw a line with bars of two standard errors."""
-    how: Options = {"fmt": f"{marker}-", "ms": 4, "capsize": 3, "color": colour, "label": label}
-    axes.errorbar(x, y, 2 * error, **how)
 
 
 # Where a title may stand beside its point: offset in points, and which of its sides is there.
@@ -283,15 +252,12 @@ def label_points(
 def _scatter(
     axes: Axes, points: np.ndarray, groups: np.ndarray, names: Sequence[str], size: float
 ) -> None:
+    """Draw a map without a scale: no number on it means anything."""
     other = groups < 0
     style.dots(axes, *points[other].T, s=size * 0.7, color="#BBBBBB", alpha=1)
     for g, (name, colour, marker) in enumerate(zip(names, _GROUP_COLOURS, MARKERS, strict=False)):
         look: Options = {"color": colour, "marker": marker, "label": name}
         style.dots(axes, *points[groups == g].T, s=size, alpha=1, **look)
-
-
-def _hide_scale(axes: Axes) -> None:
-    """Leave out ticks and grid: on such a map no number means anything."""
     axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
     for spine in axes.spines.values():
         spine.set(visible=True, color="#BBBBBB")

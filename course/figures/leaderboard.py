@@ -147,13 +147,8 @@ def two_orders(table: pd.DataFrame, x: str, y: str, labels: tuple[str, str]) -> 
         # Neighbours may be close: the lowest is named below its line, at the left.
         x_side, ha, va = (1, "right", "bottom") if place else (0, "left", "top")
         offset = (-4, 3) if place else (4, -3)
-        how: Options = {
-            "xycoords": ("axes fraction", "data"),
-            "color": "#444444",
-            "ha": ha,
-            "va": va,
-        }
-        style.note(axes, str(name), (x_side, row[y]), offset, **how)
+        how: Options = {"xycoords": ("axes fraction", "data"), "ha": ha, "va": va}
+        style.note(axes, str(name), (x_side, row[y]), offset, color="#444444", **how)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside upper center", ncols=4)

@@ -1,6 +1,6 @@
 """Figures on speed: from a slow loop to a fast one, beside other libraries, what bounds it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, COUNTS, GREY, ORANGE, SEQUENTIAL, SKY, Options
+from course.figures.style import BLUE, COLOURS, GREY, ORANGE, SEQUENTIAL, SKY, Options
 
 OURS = "recsys_lib"
 # The looks of the others: all but the first colour, which is ours, and black as the eighth.
@@ -43,7 +43,8 @@ def steps(table: pd.DataFrame) -> Figure:
     for row, value in enumerate(ns):
         gain = f", {_short(ns[row - 1] / value)} × as fast as above" if row else ""
         _beside(axes, f"{_short(value)} ns{gain}", value, row)
-    axes.set(xscale="log", xlim=edges, xlabel="nanoseconds a rating (logarithmic)")
+    style.log_axis(axes)
+    axes.set(xlim=edges, xlabel="nanoseconds a rating (logarithmic)")
     style.name_rows(axes, table.index)
     axes.invert_yaxis()
     return figure
@@ -148,29 +149,6 @@ def roof(table: pd.DataFrame) -> Figure:
     for handle in legend.legend_handles:
         if isinstance(handle, Line2D):
             handle.set_markersize(8)  # a mark as high as a bar would reach beyond the legend
-    return figure
-
-
-def scaling(ratings: Sequence[int] | pd.Series, seconds: Sequence[float] | pd.Series) -> Figure:
-    """Draw seconds an epoch over the number of ratings, with the line of proportional growth.
-
-    Both are (n,), ascending in `ratings`; the line goes through the first point.
-    """
-    x, y = np.asarray(ratings, float), np.asarray(seconds, float)
-    line = y[0] * x / x[0]
-    # A decade is as long on one axis as on the other, so that slope 1 looks like slope 1.
-    figure, axes = plt.subplots(figsize=(4.9, 4.6), subplot_kw={"aspect": "equal"})
-    axes.plot(x, line, color=GREY, ls="--", lw=1.3)
-    axes.plot(x, y, "o-", color=BLUE, lw=1.8, ms=6)
-    middle = (np.sqrt(x[0] * x[-1]), np.sqrt(line[0] * line[-1]))
-    below = bool(np.log(y / line).mean() > 0)  # on the side where the measurements are not
-    offset, side = ((3, -3), "top") if below else ((-3, 3), "bottom")
-    aslant: Options = {"rotation": 45, "rotation_mode": "anchor", "ha": "center", "va": side}
-    text = "n times the ratings, n times the seconds"
-    style.note(axes, text, middle, offset, color=GREY, fontsize=9, **aslant)
-    style.log_axis(axes, form=COUNTS)
-    style.log_axis(axes, "y")
-    axes.set(xlabel="ratings", ylabel="seconds an epoch")
     return figure
 
 

@@ -8,9 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, GREEN, GREY, ORANGE, PERCENT, RED
-
-COLOURS = (BLUE, ORANGE, GREEN)
+from course.figures.style import BLUE, GREY, ORANGE, PERCENT, RED
 
 
 def posterior(bias: np.ndarray, densities: Mapping[str, np.ndarray]) -> Figure:
@@ -44,7 +42,7 @@ def reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
     figure, axes = plt.subplots(figsize=(5.0, 4.4))
     axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="holds what it says")
     shares = {name: table.set_index("level")["share"] for name, table in tables.items()}
-    style.lines(axes, pd.DataFrame(shares), COLOURS, ms=5)
+    style.lines(axes, pd.DataFrame(shares), ms=5)
     axes.set(xlabel="share that the interval claims", ylabel="share of test ratings inside")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.xaxis.set_major_formatter(PERCENT)
@@ -58,7 +56,7 @@ def by_group(tables: Mapping[str, pd.DataFrame], level: float, label: str) -> Fi
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     axes.axhline(level, color=GREY, lw=1, ls="--")
     shares = pd.DataFrame({name: table["share"] for name, table in tables.items()})
-    style.lines(axes, shares, COLOURS, ms=6)
+    style.lines(axes, shares, ms=6)
     widest = max(tables.values(), key=len)
     ends = zip(widest["low"], widest["high"], strict=True)
     axes.set_xticks(widest.index, [f"{low:.2f} to {high:.2f}" for low, high in ends])

@@ -1,6 +1,6 @@
 """The leaderboard: who takes part, beside published numbers, and against the truth."""
 
-from course.leaderboard.curve import Curve, best_of_form, learning_curve
+from course.leaderboard.curve import learning_curve
 from course.leaderboard.literature import beside, published, published_page
 from course.leaderboard.oracle import Oracle
 from course.leaderboard.table import (
@@ -20,12 +20,10 @@ __all__ = [
     "COSTS",
     "METRICS",
     "REACH",
-    "Curve",
     "Oracle",
     "baselines",
     "beside",
     "best",
-    "best_of_form",
     "contestants",
     "learning_curve",
     "page",

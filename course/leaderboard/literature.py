@@ -46,10 +46,7 @@ def beside(table: pd.DataFrame, dataset: str, protocol: str) -> pd.DataFrame:
 def published_page(table: pd.DataFrame) -> str:
     """Write published numbers as a Markdown table, a row for each source's numbers of one kind."""
     keys = ["dataset", "protocol", "metric", "source"]
-    lines = [
-        f"| {' | '.join(('data', 'protocol', 'metric', 'numbers', 'source'))} |",
-        "|:--" * 5 + "|",
-    ]
+    lines = ["| data | protocol | metric | numbers | source |", "|:--" * 5 + "|"]
     for (dataset, protocol, metric, source), rows in table.groupby(keys, sort=False):
         numbers = "; ".join(
             f"{model} {value:g}" for model, value in zip(rows["model"], rows["value"], strict=True)

@@ -1,8 +1,9 @@
-"""Data sets by name: MovieLens and KuaiRec from a folder, the cache or the network; simulated ones.
+"""Data sets: MovieLens and KuaiRec by name, simulated ones, and folders of your own ratings.
 
 >>> from recsys_lib import datasets
 >>> data = datasets.load("ml-latest-small")         # doctest: +SKIP
 >>> data = datasets.load("synthetic", seed=1)       # doctest: +SKIP
+>>> data = datasets.load("path/to/folder")          # doctest: +SKIP
 """
 
 from recsys_lib.datasets.dataset import Dataset

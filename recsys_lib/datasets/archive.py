@@ -30,11 +30,19 @@ _MOST = 100  # bytes of a file for each of its archive: tables of numbers have f
 # What reading an archive raises that is damaged, encrypted, or written in another way.
 _DAMAGE = zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError
 _UNKNOWN = RuntimeError, UnicodeDecodeError  # NotImplementedError is of the first kind
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Marks that turn the direction of text, and of the page around it.
+_TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def refuse(where: str, row: int | None, what: str) -> NoReturn:
     """Raise the `DataError` that names a file, its row counted from 1, and what is wrong there."""
     raise DataError(f"{where}{'' if row is None else f', row {row}'}: {what}")
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line, without what turns the direction of the text around it."""
+    return " ".join(_TURNS.sub("", _CONTROLS.sub(" ", text)).split())
 
 
 def refuse_first(wrong: np.ndarray, where: str, first: int, what: str, values: np.ndarray) -> None:

@@ -29,19 +29,19 @@ class Dataset:
     Attributes
     ----------
     name : str
-        The concrete name, such as ``"ml-latest-small"`` or ``"synthetic"``.
+        The concrete name, such as ``"ml-latest-small"``, ``"synthetic"`` or that of a folder.
     ratings : Ratings
         The ratings. Its items are all rows of `items`, those that nobody rated included.
         Of KuaiRec and its like, the big matrix: values are watch ratios, how many times its length
         a video was played.
     items : pandas.DataFrame
-        ``item_id`` int64, ``title`` str, ``year`` Int64 (nullable), ``genres`` str: the genres'
-        names joined by ``|``, empty when there are none.
+        ``item_id`` int64 (or text), ``title`` str, ``year`` Int64 (nullable), ``genres`` str: the
+        genres' names joined by ``|``, empty when there are none.
     users : pandas.DataFrame or None
         What is known about the users, where the source says anything.
     info : dict
-        ``name``, ``source`` ("local", "cache", "download" or "synthetic"), ``path``, ``licence``,
-        ``citation``, ``url`` and whatever else the loader can say.
+        ``name``, ``source`` ("local", "cache", "download", "synthetic" or "folder"), ``path``,
+        ``licence``, ``citation``, ``url`` and whatever else the loader can say.
     truth : Truth or None
         For simulated data, the model that made it; None for real data.
     full : Ratings or None

@@ -47,7 +47,13 @@ _VALID: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("name", "licence", "citation", "url"), lambda value: isinstance(value, str)),
     "separator": lambda value: isinstance(value, str) and len(value) == 1,
     "scale": lambda pair: re.fullmatch(r"\[[-.\d]+, [-.\d]+\]", repr(pair)) and pair[0] < pair[1],
-    "columns": lambda value: isinstance(value, dict) and {*value} <= {*_OF_RATINGS, *_OF_ITEMS},
+    "columns": lambda table: (
+        isinstance(table, dict)
+        and all(
+            role in {**_OF_RATINGS, **_OF_ITEMS} and isinstance(name, str)
+            for role, name in table.items()
+        )
+    ),
 }
 _WHOLE = re.compile("0|-?[1-9][0-9]{0,17}|-?[1-8][0-9]{18}")  # fits 64 bits
 _LATEST = 1e11  # seconds since 1970: the year 5138
@@ -65,32 +71,33 @@ def read(path: Path) -> Dataset:
     """Read a folder; a `DataError` names the file and, of a bad row, its number and column.
 
     Ids that are whole numbers throughout become integers, all others are text. Without a column of
-    ratings each row is a 1, on a scale from 0 to 1. Times are seconds since 1970 (or milli-, micro-
-    or nanoseconds: their size tells), ISO dates or datetimes. Rated items that the table of items
-    lacks are added to it; an item without a title has its id.
+    ratings each row is a 1. Times are seconds since 1970 (or milli-, micro- or nanoseconds: their
+    size tells), ISO dates or datetimes. Rated items that the table of items lacks are added to it;
+    an item without a title has its id.
     """
     if not path.is_dir():
         what = "is a file: name its folder" if path.exists() else "is not there"
         raise DataError(f"{path} {what}")
     about = _about(path)
-    name, given, scale = about["name"], about["columns"], about.get("scale")
+    name, given = about["name"], about["columns"]
     for one in (path.name, name):
         if one in registry.NAMES or one.startswith("synthetic"):
-            what = (
-                f"{path}: {one!r} is what a published or simulated data set is called; rename the"
+            raise DataError(
+                f"{path}: {one!r} is what a published or simulated data set is called; rename the "
+                "folder, or load that data set by its name alone"
             )
-            raise DataError(f"{what} folder, or load that data set by its name alone")
     table, described = (_open(path, stem, about.get("separator")) for stem in ("ratings", "items"))
     if table is None:
         here = ", ".join(sorted(one.name for one in path.iterdir())) or "nothing"
         raise DataError(f"{path} holds no ratings.csv and no ratings.parquet; it holds {here}")
     names = table.columns(_OF_RATINGS, given)
-    frame = pd.DataFrame({"user_id": _typed(table.ids(names["user"]))[0], "rating": 1.0})
-    if "rating" in names:
-        frame["rating"] = table.numbers(names["rating"], scale)
+    frame = pd.DataFrame({"user_id": _typed(table.ids(names["user"]))[0]})
+    rating, scale = ("rating", about.get("scale")) if "rating" in names else (None, None)
+    if rating:
+        frame[rating] = table.numbers(names[rating], scale)
     if "timestamp" in names:
         frame["timestamp"] = table.times(names["timestamp"])
-    scale, ids = scale if "rating" in names else (0, 1), [table.ids(names["item"])]
+    ids = [table.ids(names["item"])]
     if described:
         if given.get("item") not in described.texts:  # this column, too, may have another name
             given = {role: column for role, column in given.items() if role != "item"}
@@ -101,16 +108,18 @@ def read(path: Path) -> Dataset:
             told = f"no item is rated: they have ids like {ids[1][0]!r}, the ratings {ids[0][0]!r}"
             refuse(described.where, None, told)
     frame["item_id"], *known = _typed(*ids)
-    ratings = Ratings.from_frame(frame, scale=scale, item_ids=known[0] if known else None)
+    catalogue = known[0] if known else None
+    ratings = Ratings.from_frame(frame, rating=rating, scale=scale, item_ids=catalogue)
     texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
-    info = {key: about.get(key, "") for key in ("licence", "citation", "url")}
-    info |= {"name": name, "source": "folder", "path": str(path)}
+    info = {key: about[key] for key in ("name", "licence", "citation", "url")}
+    info |= {"source": "folder", "path": str(path)}
     return Dataset(name, ratings, _items(texts, names, ratings.item_ids), info=info)
 
 
 def _about(path: Path) -> dict[str, Any]:
-    """Return what ``dataset.toml`` says; a name and a table of columns are there in any case."""
+    """Return what ``dataset.toml`` says; what is always there has a value that says little."""
     about: dict[str, Any] = {"name": path.name, "columns": {}}
+    about |= {"licence": "not told in dataset.toml", "citation": "", "url": ""}
     file = path / "dataset.toml"
     try:
         about |= tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
@@ -139,9 +148,8 @@ class _Table(NamedTuple):
                 able = [given[role]] if given[role] else []
             if (not able and role in ("user", "item")) or len(able) > 1 or not {*able} <= {*there}:
                 guess = " or ".join(map(repr, able)) or "none of the usual names"
-                told = (
-                    f"which column is the {role}? ({guess}) There are {', '.join(map(repr, there))}"
-                )
+                all_of_them = ", ".join(map(repr, there))
+                told = f"which column is the {role}? ({guess}) There are {all_of_them}"
                 refuse(self.where, None, f"{told}; dataset.toml can say {SAYS}")
             if able:
                 found[role] = able[0]
@@ -239,7 +247,7 @@ def _items(texts: pd.DataFrame, names: Mapping[str, str], item_ids: Any) -> pd.D
     for role in ("title", "year", "genres"):
         items[role] = texts[names[role]] if role in names else pd.Series("", ids, dtype="str")
     items["title"] = items["title"].where(items["title"] != "", ids.astype("str"))
-    items["year"] = pd.to_numeric(items["year"].str.extract(r"^(\d{4})")[0]).astype("Int64")
+    items["year"] = pd.to_numeric(items["year"].str.extract("^([0-9]{4})")[0]).astype("Int64")
     for name in texts.columns.difference([*names.values(), *items.columns, "item_id"], sort=False):
         there = texts[name] != ""
         values = pd.to_numeric(texts[name].where(there), errors="coerce")

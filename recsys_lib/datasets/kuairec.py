@@ -21,6 +21,7 @@ import pyarrow as pa
 from recsys_lib.datasets.archive import (
     check_ids,
     index_columns,
+    one_line,
     open_member,
     read_columns,
     refuse,
@@ -57,9 +58,6 @@ USER_NUMBERS = (
 )  # fmt: skip
 USER_CODES = tuple(f"onehot_feat{k}" for k in range(18))
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-# Marks that turn the direction of text, and of the page around it.
-_TURNS = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LIST = re.compile(r"\[\s*(\d+(?:\s*,\s*\d+)*)?\s*\]")
 
 
@@ -190,9 +188,9 @@ def _over_days(daily: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tidy(text: str) -> str:
-    """Return a caption in one line, without what turns the direction of the text around it."""
-    text = _TURNS.sub("", _CONTROLS.sub(" ", text))
-    return "" if text == UNKNOWN else " ".join(text.split())
+    """Return a caption in one line."""
+    text = one_line(text)
+    return "" if text == UNKNOWN else text
 
 
 def _title(caption: str, cover: str, topics: str, item: int) -> str:

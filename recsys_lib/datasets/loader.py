@@ -7,17 +7,9 @@ import os
 from functools import cache as _once
 from typing import Any
 
-from recsys_lib.datasets import (
-    archive,
-    cache,
-    fetch,
-    folder,
-    kuairec,
-    movielens,
-    registry,
-    simulator,
-)  # fmt: skip
+from recsys_lib.datasets import archive, cache, fetch, folder, kuairec, movielens, registry
 from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.datasets.simulator import simulate_ratings, simulate_watches
 from recsys_lib.errors import DataError, DownloadError
 
 logger = logging.getLogger("recsys_lib")
@@ -75,9 +67,9 @@ def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
     if source:
         return _load_release(registry.RELEASES[name], source)
     if name in registry.WATCHES:
-        data = simulator.simulate_watches(**{**registry.WATCHES[name], **options})
+        data = simulate_watches(**{**registry.WATCHES[name], **options})
     else:
-        data = simulator.simulate_ratings(**{**registry.RATINGS[name], **options})
+        data = simulate_ratings(**{**registry.RATINGS[name], **options})
     data.name = data.info["name"] = name
     return data
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from recsys_lib.datasets.archive import (
     MAX_ID,
     index_columns,
+    one_line,
     open_member,
     read_columns,
     refuse,
@@ -107,7 +108,7 @@ def tidy_title(title: str) -> tuple[str, int | None]:
     year : int or None
         1995; of a range the first; None where the title has no year.
     """
-    title = " ".join(title.split())
+    title = one_line(title)
     year = None
     if found := _YEAR.search(title):
         year = int(found[1])
@@ -136,7 +137,8 @@ def _read_items(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
             genres = "|".join(name for name, flag in flags if name and flag == "1")
         if item in films:
             refuse(where, row, f"movie {item} stands in the file twice")
-        films[item] = (*tidy_title(title), "" if genres == "(no genres listed)" else genres)
+        listed = "" if genres == "(no genres listed)" else one_line(genres)
+        films[item] = (*tidy_title(title), listed)
     if not films:
         refuse(where, None, "it holds no movie")
     titles, years, genre_texts = zip(*films.values(), strict=True)

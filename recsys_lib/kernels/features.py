@@ -31,35 +31,18 @@ def solve_features(counts, nu, indptr, features, values, item_rows, penalty, bet
     betas : (n_features,)
         Weights of the feature vectors' own penalty.
     """
-    gram, target = feature_sums(counts, nu, indptr, features, values, item_rows, len(betas))
-    return solve_sums(gram, target, penalty, betas)
-
-
-@njit(cache=True)
-def feature_sums(counts, nu, indptr, features, values, item_rows, n_features):
-    """Return FᵀWF (n_features, n_features) and (FᵀWq)ᵀ (K + 1, n_features), float64.
-
-    They are sums over items, so that those of parts of the items add up.
-    """
-    size = item_rows.shape[1]
+    size, n_features = item_rows.shape[1], len(betas)
     gram, target = np.zeros((n_features, n_features)), np.zeros((size, n_features))
     for i in range(len(item_rows)):
         if counts[i] == 0:
             continue
         weight = float(counts[i]) ** nu
-        for a in range(indptr[i], indptr[i + 1]):
-            g, share = features[a], weight * values[a]
+        for e in range(indptr[i], indptr[i + 1]):
+            g, share = features[e], weight * values[e]
             for b in range(indptr[i], indptr[i + 1]):
                 gram[g, features[b]] += share * values[b]
             for k in range(size):
                 target[k, g] += share * item_rows[i, k]
-    return gram, target
-
-
-@njit(cache=True)
-def solve_sums(gram, target, penalty, betas):
-    """Return the feature vectors that `solve_features` describes, from what `feature_sums` gave."""
-    size, n_features = target.shape
     vectors = np.empty((n_features, size))
     a = aligned(n_features * n_features, LANES, gram).reshape(n_features, n_features, LANES)
     x = aligned(n_features, LANES, gram)

@@ -21,7 +21,7 @@ from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.known import by_length, one_row
-from recsys_lib.models.parameters import above, at_least
+from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
@@ -113,18 +113,8 @@ class ALS(RatingModel):
         "gamma": FloatDistribution(0.1, 10.0, log=True),
         "popularity": CategoricalDistribution((None, 10.0, 30.0, 100.0, 300.0)),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_rows_": ("n_users", "K + 1"),
-        "item_rows_": ("n_items", "K + 1"),
-        "item_priors_": ("n_priors", "K + 1"),
-        "feature_rows_": ("n_features", "K + 1"),
-        "feature_indptr_": ("n_items + 1",),
-        "feature_indices_": ("n",),
-        "feature_values_": ("n",),
-    }
     ends_in_bias: ClassVar[bool] = True
     _stored: ClassVar[str | None] = "user_rows_"
-    _derived: ClassVar[tuple[str, ...]] = ("item_priors_", "feature_values_")
 
     n_factors: int = at_least(0, 20)
     lam: float = above(0, 1.0)
@@ -136,34 +126,17 @@ class ALS(RatingModel):
     popularity: float | None = above(0, None)
     patience: int | None = above(0, None)
 
-    user_rows_: np.ndarray = field(init=False)
-    item_rows_: np.ndarray = field(init=False)
-    item_priors_: np.ndarray = field(init=False)
-    feature_rows_: np.ndarray = field(init=False)
+    user_rows_: np.ndarray = learnt("n_users", "K + 1")
+    item_rows_: np.ndarray = learnt("n_items", "K + 1")
+    item_priors_: np.ndarray = learnt("n_priors", "K + 1", derived=True)
+    feature_rows_: np.ndarray = learnt("n_features", "K + 1")
     feature_names_: list[str] = field(init=False)
-    feature_indptr_: np.ndarray = field(init=False)
-    feature_indices_: np.ndarray = field(init=False)
-    feature_values_: np.ndarray = field(init=False)
+    feature_indptr_: np.ndarray = learnt("n_items + 1")
+    feature_indices_: np.ndarray = learnt("n")
+    feature_values_: np.ndarray = learnt("n", derived=True)
 
-    @property
-    def user_factors_(self) -> np.ndarray:
-        """p_u, (n_users, K)."""
-        return self.user_rows_[:, :-1]
-
-    @property
-    def item_factors_(self) -> np.ndarray:
-        """q_i, (n_items, K)."""
-        return self.item_rows_[:, :-1]
-
-    @property
-    def user_biases_(self) -> np.ndarray:
-        """b_u, (n_users,)."""
-        return self.user_rows_[:, -1]
-
-    @property
-    def item_biases_(self) -> np.ndarray:
-        """b_i, (n_items,)."""
-        return self.item_rows_[:, -1]
+    user_factors_, user_biases_ = factors_and_biases("user_rows_")
+    item_factors_, item_biases_ = factors_and_biases("item_rows_")
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""

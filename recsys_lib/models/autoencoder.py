@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from recsys_lib.models import network
 from recsys_lib.models.network import NetworkModel, as_array, product
-from recsys_lib.models.parameters import one_of, widths
+from recsys_lib.models.parameters import learnt, one_of, widths
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -72,18 +72,13 @@ class AutoEncoder(NetworkModel):
         "weight_decay": FloatDistribution(0.01, 1.0, log=True),
         "batch_size": CategoricalDistribution((32, 64, 128)),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "input_rows_": ("n_items", "W"),
-        "inner_": ("n_inner",),
-        "output_rows_": ("n_items", "W + 1"),
-    }
     ends_in_bias: ClassVar[bool] = True
 
     hidden: tuple[int, ...] = widths((256, 128), least=1)
     loss: str = one_of(LOSSES, "multinomial")
-    input_rows_: np.ndarray = field(init=False)
-    inner_: np.ndarray = field(init=False)
-    output_rows_: np.ndarray = field(init=False)
+    input_rows_: np.ndarray = learnt("n_items", "W")
+    inner_: np.ndarray = learnt("n_inner")
+    output_rows_: np.ndarray = learnt("n_items", "W + 1")
 
     @property
     def _sizes(self) -> list[int]:

@@ -212,9 +212,8 @@ class RatingModel(Recommender):
         Raises
         ------
         UnknownIdError
-            An id is not in the training data. Such an id says nothing of a user: what there is to
-            say of somebody unknown is ``predict_for({}, item_ids)``, and a mean in its place would
-            hide a mistyped id.
+            An id is not in the training data. Of such a user there is no more to say than
+            ``predict_for({}, item_ids)``; to say it unasked would hide a mistyped id.
         """
         users, items = self.pairs(user_ids, item_ids)
         if len(users) > len(self.user_ids_):

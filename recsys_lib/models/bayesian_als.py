@@ -12,8 +12,9 @@ from scipy.special import ndtri
 from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
+from recsys_lib.models.als import INITIAL_SCALE
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.parameters import above, at_least
+from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.models.sampler import NOISE_RATINGS, Noise, Side
 from recsys_lib.ratings import CSR, Ratings
 
@@ -65,33 +66,21 @@ class BayesianALS(RatingModel):
     (noise by user).
     """
 
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_draws_": ("n_users", "S", "K + 1"),
-        "item_draws_": ("n_items", "S", "K + 1"),
-        "item_means_": ("n_items", "S", "K + 1"),
-        "user_variances_": ("n_users",),
-        "prior_means_": ("S", "K + 1"),
-        "prior_precisions_": ("S", "K + 1", "K + 1"),
-        "noise_variances_": ("S",),
-    }
     ends_in_bias: ClassVar[bool] = True
-    _derived: ClassVar[tuple[str, ...]] = (
-        "prior_means_", "prior_precisions_", "noise_variances_",
-    )  # fmt: skip
 
     n_factors: int = at_least(0, 32)
     n_samples: int = above(0, 60)
     n_burn: int = at_least(0, 20)
     seed: int = at_least(0, 0)
 
-    user_draws_: np.ndarray = field(init=False)
-    item_draws_: np.ndarray = field(init=False)
-    item_means_: np.ndarray = field(init=False)
-    user_variances_: np.ndarray = field(init=False)
+    user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
+    item_draws_: np.ndarray = learnt("n_items", "S", "K + 1")
+    item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
+    user_variances_: np.ndarray = learnt("n_users")
     feature_names_: list[str] = field(init=False)
-    prior_means_: np.ndarray = field(init=False)
-    prior_precisions_: np.ndarray = field(init=False)
-    noise_variances_: np.ndarray = field(init=False)
+    prior_means_: np.ndarray = learnt("S", "K + 1", derived=True)
+    prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
+    noise_variances_: np.ndarray = learnt("S", derived=True)
 
     @property
     def n_epochs(self) -> int:  # type: ignore[override]
@@ -107,19 +96,15 @@ class BayesianALS(RatingModel):
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         kinds = [] if items is None else ["genres", "years"]
         features = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        shape = self.n_samples, self.n_factors + 1
-        self.feature_names_ = features.names
-        self._users = Side.of_users(train, shape[1])
-        self._items = Side.of_items(train, shape[1], features, self._rng)
+        nothing = item_features([], train.user_ids, train.by_user.counts)
+        self.feature_names_, size = features.names, self.n_factors + 1
+        self._users = Side(train.by_user, nothing, size)
+        self._items = Side(train.by_item, features, size)
+        start = self._rng.standard_normal((train.n_items, self.n_factors), np.float32)
+        self._items.rows[:, :-1] = INITIAL_SCALE * start
         self._noise, self._draw = Noise(train), 0
         self._valid_sum = np.zeros(0 if self._valid is None else len(self._valid))
-        self.user_draws_ = np.zeros((train.n_users, *shape), np.float32)
-        self.item_draws_ = np.zeros((train.n_items, *shape), np.float32)
-        self.item_means_ = np.zeros((train.n_items, *shape), np.float32)
-        self.user_variances_ = np.zeros(train.n_users, np.float32)
-        self.prior_means_ = np.zeros(shape, np.float32)
-        self.prior_precisions_ = np.zeros((*shape, shape[1]), np.float32)
-        self.noise_variances_ = np.zeros(self.n_samples, np.float32)
+        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         users, items, noise = self._users, self._items, self._noise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.kernels.auc import user_auc
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, number
+from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt, number
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_GROUPS = 32  # of users and of items: the rows of a block stay in a core's own cache
@@ -59,10 +59,6 @@ class BPR(ImplicitFeedbackModel):
         "reg": FloatDistribution(0.001, 0.1, log=True),
         "n_epochs": CategoricalDistribution((10, 20, 40, 80)),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_factors_": ("n_users", "K"),
-        "item_rows_": ("n_items", "K + 1"),
-    }
     ends_in_bias: ClassVar[bool] = True
     _stored: ClassVar[str | None] = "user_factors_"
 
@@ -73,18 +69,10 @@ class BPR(ImplicitFeedbackModel):
     n_epochs: int = above(0, 30)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)
-    user_factors_: np.ndarray = field(init=False)
-    item_rows_: np.ndarray = field(init=False)  # (n_items, K + 1) float32: q_i, then b_i
+    user_factors_: np.ndarray = learnt("n_users", "K")
+    item_rows_: np.ndarray = learnt("n_items", "K + 1")  # (n_items, K + 1) float32: q_i, then b_i
 
-    @property
-    def item_factors_(self) -> np.ndarray:
-        """q_i, (n_items, K)."""
-        return self.item_rows_[:, :-1]
-
-    @property
-    def item_biases_(self) -> np.ndarray:
-        """b_i, (n_items,)."""
-        return self.item_rows_[:, -1]
+    item_factors_, item_biases_ = factors_and_biases("item_rows_")
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         scale = np.float32(0.1 * (1 / np.sqrt(self.n_factors)))
@@ -137,7 +125,7 @@ class BPR(ImplicitFeedbackModel):
         self.check_who(ratings)
         liked = self.liked(ratings)
         rows = np.zeros((len(ratings.indptr) - 1, self.n_factors), np.float32)
-        seeds = np.full(len(rows), self.seed, np.uint64)
+        seeds = np.full(len(rows), self.seed % 2**64, np.uint64)
         kernels.fold_in(
             ratings.indptr, ratings.indices, liked.indptr, liked.indices,
             self.item_rows_, np.float32(self.learning_rate), np.float32(self.reg),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
-from recsys_lib.models.parameters import above, number
+from recsys_lib.models.parameters import above, learnt, number
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_ITEMS = 15_000  # items x items take 1.8 GB in float64, and half as much again in float32
@@ -52,14 +52,11 @@ class EASE(ImplicitFeedbackModel):
     search_space: ClassVar[dict[str, BaseDistribution]] = {
         "lam": FloatDistribution(20.0, 5000.0, log=True),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_weights_": ("n_items", "n_items"),
-    }
     _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     lam: float = above(0, 200.0)
     threshold: float | None = number(None)
-    item_weights_: np.ndarray = field(init=False)
+    item_weights_: np.ndarray = learnt("n_items", "n_items")
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         if train.n_items > MAX_ITEMS:
@@ -67,7 +64,7 @@ class EASE(ImplicitFeedbackModel):
                 f"EASE holds items x items, and {train.n_items:,} items would take "
                 f"{16 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
             )
-        self.item_weights_ = np.zeros((train.n_items, train.n_items), np.float32)
+        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         likes = self.likes_of(train)

@@ -10,7 +10,7 @@ import copy
 import numbers
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -44,9 +44,6 @@ class Fitted(Parameters):
     """
 
     _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
-    _derived: ClassVar[tuple[str, ...]] = ()  # arrays that follow from the others
-    # The arrays of the state, and their shapes in the symbols of `sizes`; others stand for any size
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     user_ids_: np.ndarray = field(init=False)
     item_ids_: np.ndarray = field(init=False)
@@ -94,6 +91,11 @@ class Fitted(Parameters):
 
     # ---- state
 
+    @property
+    def shapes(self) -> dict[str, tuple[str, ...]]:
+        """The arrays of the state: their shapes in the symbols of `sizes`, or any other for any."""
+        return {one.name: one.metadata["shape"] for one in fields(self) if "shape" in one.metadata}
+
     def sizes(self) -> dict[str, int]:
         """Return what the symbols in `shapes` stand for."""
         return {
@@ -104,6 +106,12 @@ class Fitted(Parameters):
             "K": (k := getattr(self, "n_factors", 0)),
             "K + 1": k + 1,
         }
+
+    def _start_from_zeros(self) -> None:
+        """Set each array of the state to zeros; what `sizes` needs must be there."""
+        sizes = self.sizes()
+        for name, symbols in self.shapes.items():
+            setattr(self, name, np.zeros([sizes[one] for one in symbols], np.float32))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what was learnt, by name: arrays, and all else. The ids are not among them."""
@@ -120,8 +128,9 @@ class Fitted(Parameters):
     def n_parameters_(self) -> int:
         """How many numbers `fit` has learnt."""
         self.check_fitted()
-        arrays = {k: a for k, a in self.state()[0].items() if k not in self._derived}
-        return sum(array.size for array in arrays.values() if array.dtype == np.float32)
+        derived = [one.name for one in fields(self) if one.metadata.get("derived")]
+        arrays = [array for name, array in self.state()[0].items() if name not in derived]
+        return sum(array.size for array in arrays if array.dtype == np.float32)
 
     def copy(self) -> Self:
         """Return a model that can be updated apart from this one; it shares the training data."""

@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.features import Features, item_features
 from recsys_lib.models.als import ALS
-from recsys_lib.models.parameters import above
+from recsys_lib.models.parameters import above, factors_and_biases
 
 PREFIX = "genre: "  # marks the genres among the features' names
 
@@ -56,15 +56,7 @@ class GenreALS(ALS):
         """The genres' rows f_g, (n_genres, K + 1): factors, then the bias."""
         return self.feature_rows_[: len(self.genre_names_)]
 
-    @property
-    def genre_factors_(self) -> np.ndarray:
-        """The genres' factors, (n_genres, K)."""
-        return self.genre_rows_[:, :-1]
-
-    @property
-    def genre_biases_(self) -> np.ndarray:
-        """The genres' biases, (n_genres,)."""
-        return self.genre_rows_[:, -1]
+    genre_factors_, genre_biases_ = factors_and_biases("genre_rows_")
 
     def _item_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None

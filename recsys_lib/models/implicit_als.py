@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.models.base import ImplicitFeedbackModel
 from recsys_lib.models.known import by_length
-from recsys_lib.models.parameters import above, at_least, number, one_of
+from recsys_lib.models.parameters import above, at_least, learnt, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
@@ -63,13 +63,7 @@ class ImplicitALS(ImplicitFeedbackModel):
         "alpha": FloatDistribution(1.0, 40.0, log=True),
         "tau": FloatDistribution(1.0, 100.0, log=True),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "user_factors_": ("n_users", "K"),
-        "item_factors_": ("n_items", "K"),
-        "gram_": ("K", "K"),
-    }
     _stored: ClassVar[str | None] = "user_factors_"
-    _derived: ClassVar[tuple[str, ...]] = ("gram_",)
 
     n_factors: int = above(0, 64)
     alpha: float = at_least(0, 10.0)
@@ -80,24 +74,26 @@ class ImplicitALS(ImplicitFeedbackModel):
     n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)
-    user_factors_: np.ndarray = field(init=False)
-    item_factors_: np.ndarray = field(init=False)
-    gram_: np.ndarray = field(init=False)
+    user_factors_: np.ndarray = learnt("n_users", "K")
+    item_factors_: np.ndarray = learnt("n_items", "K")
+    gram_: np.ndarray = learnt("K", "K", derived=True)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         likes = Ratings(train.user_ids, train.item_ids, self._weighted(self.likes_of(train)))
-        self._users, self._items = _Side(likes.by_user), _Side(likes.by_item)
-        self.user_factors_ = np.zeros((train.n_users, self.n_factors), np.float32)
+        self._sides = [(side, by_length(side)) for side in (likes.by_user, likes.by_item)]
+        self._start_from_zeros()
         self.item_factors_ = first_factors(train.n_items, self.n_factors, self._rng)
-        self.gram_ = np.zeros((self.n_factors, self.n_factors), np.float32)
+        self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        self._solve(self._users, self.item_factors_, self.user_factors_)
-        squares = self._solve(self._items, self.user_factors_, self.item_factors_)
+        (users, items), cg = self._sides, self.solver == "cg"
+        task = self.item_factors_, self.gram_, self.user_factors_
+        _, of_users = self._solve(*users, *task, cg)
+        gram = kernels.gram_of(self.user_factors_).astype(np.float32)
+        task = self.user_factors_, gram, self.item_factors_
+        squares, of_items = self._solve(*items, *task, cg)
         self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
-        penalty = self._users.penalty(self.user_factors_, self.nu)
-        penalty += self._items.penalty(self.item_factors_, self.nu)
-        loss = 0.5 * (squares + self.tau * penalty)
+        loss = 0.5 * (squares + self.tau * (of_users + of_items))
         if not np.isfinite(loss):
             raise RecsysError(f"there is no solution: tau {self.tau!r} is too small for float32")
         return {"loss": loss}
@@ -106,26 +102,30 @@ class ImplicitALS(ImplicitFeedbackModel):
         """Return the likes with c - 1, how much more they count than no like, for values."""
         return likes._replace(values=np.full(len(likes.values), self.alpha, np.float32))
 
-    def _solve(self, side: _Side, fixed: np.ndarray, rows: np.ndarray) -> float:
-        """Solve one side's rows, the other fixed; return Σ c (l - ŝ)² over all pairs."""
-        gram = kernels.gram_of(fixed).astype(np.float32)
-        losses = np.empty(len(rows))
-        task = *side.pairs, side.order, fixed, gram, side.penalties(self.tau, self.nu)
-        if self.solver == "cg":
+    def _solve(
+        self,
+        pairs: CSR,
+        order: np.ndarray,
+        fixed: np.ndarray,
+        gram: np.ndarray,
+        rows: np.ndarray,
+        cg: bool = False,
+    ) -> tuple[float, float]:
+        """Solve one side's rows in place; return Σ c (l - ŝ)² over all pairs, and Σ n^ν ‖x‖²."""
+        weights, losses = pairs.counts ** float(self.nu), np.empty(len(rows))
+        task = *pairs, order, fixed, gram, (self.tau * weights).astype(np.float32)
+        if cg:
             kernels.half_step_cg(*task, CG_STEPS, rows, losses)
         else:
             kernels.half_step(*task, rows, losses)
-        return float(losses.sum())
+        return float(losses.sum()), float(weights @ np.square(rows, dtype=np.float64).sum(axis=1))
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows p_u, (m, K) float32, solved exactly for them alone."""
         self.check_who(ratings)
-        side = _Side(self._weighted(self.liked(ratings)))
-        rows = np.empty((len(side.order), self.n_factors), np.float32)
-        kernels.half_step(
-            *side.pairs, side.order, self.item_factors_, self.gram_,
-            side.penalties(self.tau, self.nu), rows, np.empty(len(rows)),
-        )  # fmt: skip
+        pairs = self._weighted(self.liked(ratings))
+        rows = np.empty((len(pairs.counts), self.n_factors), np.float32)
+        self._solve(pairs, by_length(pairs), self.item_factors_, self.gram_, rows)
         return rows
 
     def item_vectors(self) -> np.ndarray:
@@ -137,20 +137,3 @@ def first_factors(n: int, n_factors: int, rng: np.random.Generator) -> np.ndarra
     """Return the items' first vectors (n, K) float32."""
     scale = np.float32(np.sqrt(INITIAL_SCALE / np.sqrt(n_factors)))
     return scale * rng.standard_normal((n, n_factors), np.float32)
-
-
-class _Side:
-    """The rows of one side: their likes, and the order in which they are dealt out."""
-
-    def __init__(self, pairs: CSR) -> None:
-        self.pairs = pairs
-        self.counts = pairs.counts
-        self.order = by_length(pairs)
-
-    def penalties(self, tau: float, nu: float) -> np.ndarray:
-        """Return τ n^ν, (n_rows,) float32."""
-        return (tau * self.counts ** float(nu)).astype(np.float32)
-
-    def penalty(self, rows: np.ndarray, nu: float) -> float:
-        """Return Σ n^ν ‖x‖²."""
-        return float(self.counts ** float(nu) @ np.square(rows, dtype=np.float64).sum(axis=1))

@@ -77,7 +77,8 @@ class IdIndex:
             return place
         kind, fits = "text", isinstance(one, str)
         if self._index.dtype.kind in "iu":
-            kind, fits = "integers", isinstance(one, numbers.Integral) and not isinstance(one, bool)
+            whole = isinstance(one, numbers.Integral) and not isinstance(one, bool)
+            kind, fits = "integers of 64 bits", whole and -(2**63) <= one < 2**63
         if not fits:
             raise DataError(
                 f"{one!r} cannot be a new {self.what}: the {self.what}s' ids are {kind}"

@@ -265,7 +265,7 @@ class Lists(Fitted):
             raise RecsysError(f"{told}: to it no {index.what}s are alike")
         if not vector.any():
             raise RecsysError(f"nothing is known of {index.what} {one!r}: no rating to learn from")
-        vector /= np.linalg.norm(vector)
+        vector = vector / np.linalg.norm(vector, axis=1)
         scores = np.full((1, len(rows)), -np.inf, np.float32)  # those left so are not listed
         for start in range(0, len(rows), self._users_at_a_time):
             part = np.arange(start, min(start + self._users_at_a_time, len(rows)))
@@ -283,14 +283,11 @@ class Lists(Fitted):
 
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:
     """Return what may be listed, (c,) int32 ascending, by the ids of what may and what may not."""
-
-    def places(ids: Any) -> np.ndarray:
-        return index.positions(list(ids) if isinstance(ids, Set) else ids)
-
+    some, out = (list(ids) if isinstance(ids, Set) else ids for ids in (candidates, exclude))
     listed = np.arange(len(index), dtype=np.int32)
-    if candidates is not None and len(listed := np.unique(places(candidates))) == 0:
+    if some is not None and len(listed := np.unique(index.positions(some))) == 0:
         raise DataError("candidates holds no item; leave it out to rank the whole catalogue")
-    return listed if exclude is None else np.setdiff1d(listed, places(exclude))
+    return listed if out is None else listed[~np.isin(listed, index.positions(out))]
 
 
 def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray) -> pd.DataFrame:

@@ -52,6 +52,19 @@ def one_of(options: tuple[str, ...], default: str) -> Any:
     return _limited(default, " or ".join(map(repr, options)), lambda value: value in options)
 
 
+def learnt(*shape: str, derived: bool = False) -> Any:
+    """Declare an array of the state: its `Fitted.shapes`; `derived` if it follows from others."""
+    return field(init=False, metadata={"shape": shape, "derived": derived})
+
+
+def factors_and_biases(rows: str) -> tuple[Any, Any]:
+    """Return properties: all columns but the last of the array of this name, and the last one."""
+    return (
+        property(lambda model: getattr(model, rows)[:, :-1]),
+        property(lambda model: getattr(model, rows)[:, -1]),
+    )
+
+
 def _limited(default: Any, wanted: str, fits: Callable[[Any], bool]) -> Any:
     return field(default=default, metadata={"wanted": wanted, "fits": fits})
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.metrics import damped_mean
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import at_least, number, one_of
+from recsys_lib.models.parameters import at_least, learnt, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -32,17 +31,13 @@ class Popularity(ImplicitFeedbackModel):
     item_scores_ : (n_items,) float32
     """
 
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_scores_": ("n_items",),
-    }
-
     by: str = one_of(("count", "mean"), "count")
     damping: float = at_least(0, 10.0)
     threshold: float | None = number(None)
-    item_scores_: np.ndarray = field(init=False)
+    item_scores_: np.ndarray = learnt("n_items")
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        self.item_scores_ = np.zeros(train.n_items, np.float32)
+        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         if self.by == "count":

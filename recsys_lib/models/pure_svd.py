@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.sparse.linalg import svds
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
-from recsys_lib.models.parameters import above, at_least, number
+from recsys_lib.models.parameters import above, at_least, learnt, number
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -45,16 +45,11 @@ class PureSVD(ImplicitFeedbackModel):
         "n_factors": CategoricalDistribution((8, 12, 16, 24, 32, 48, 64)),
     }
 
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "item_factors_": ("n_items", "K"),
-        "singular_values_": ("K",),
-    }
-
     n_factors: int = above(0, 32)
     threshold: float | None = number(None)
     seed: int = at_least(0, 0)
-    item_factors_: np.ndarray = field(init=False)
-    singular_values_: np.ndarray = field(init=False)
+    item_factors_: np.ndarray = learnt("n_items", "K")
+    singular_values_: np.ndarray = learnt("K")
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         most = min(train.n_users, train.n_items) - 1
@@ -63,8 +58,7 @@ class PureSVD(ImplicitFeedbackModel):
                 f"n_factors is {self.n_factors!r}; of {train.n_users} users and {train.n_items} "
                 f"items it is 1 to {most}"
             )
-        self.item_factors_ = np.zeros((train.n_items, self.n_factors), np.float32)
-        self.singular_values_ = np.zeros(self.n_factors, np.float32)
+        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         likes = as_scipy(self.likes_of(train), train.n_items)

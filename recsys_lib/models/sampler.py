@@ -10,7 +10,6 @@ from scipy.stats import wishart
 from recsys_lib.features import Features
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels import gibbs as kernels
-from recsys_lib.models.als import INITIAL_SCALE
 from recsys_lib.models.known import by_length
 from recsys_lib.ratings import CSR, Ratings
 
@@ -21,12 +20,15 @@ NOISE_RATINGS = 4.0  # the prior of a user's noise is worth as much as four rati
 
 
 class Side:
-    """The rows of the users, or of the items, in the present draw, and the prior they have."""
+    """The rows of the users, or of the items, in the present draw, and the prior they have.
+
+    Its mean is built on features, and on one that all have: without others, it is alike for all.
+    """
 
     DRAWN = ("rows", "centres", "means", "Lambda")  # what a draw changes
 
     def __init__(self, ratings: CSR, features: Features, size: int) -> None:
-        n = len(ratings.indptr) - 1
+        n, features = len(ratings.indptr) - 1, _with_constant(features)
         self.ratings, self.features = ratings, features
         self.order = by_length(ratings)
         self.rows = np.zeros((n, size), np.float32)
@@ -37,21 +39,6 @@ class Side:
         self.rated = np.flatnonzero(ratings.counts)
         self.matrix = _matrix(features)[self.rated]
         self.gram = (self.matrix.T @ self.matrix).toarray()
-
-    @classmethod
-    def of_users(cls, train: Ratings, size: int) -> Side:
-        """Return the users, whose prior has one mean for all."""
-        return cls(train.by_user, _everyone(train.n_users), size)
-
-    @classmethod
-    def of_items(
-        cls, train: Ratings, size: int, features: Features, rng: np.random.Generator
-    ) -> Side:
-        """Return the items, with a prior built on features and a random start."""
-        side = cls(train.by_item, _with_constant(features), size)
-        start = rng.standard_normal((train.n_items, size - 1), np.float32)
-        side.rows[:, :-1] = INITIAL_SCALE * start
-        return side
 
     def draw(
         self,
@@ -146,12 +133,6 @@ def _matrix(features: Features) -> csr_array:
     shape = len(features.indptr) - 1, len(features.names)
     values = features.values.astype(np.float64)
     return csr_array((values, features.indices, features.indptr), shape)
-
-
-def _everyone(n: int) -> Features:
-    """Return one feature that all have: its row is the mean."""
-    zeros = np.zeros(n, np.int32)
-    return Features(np.arange(n + 1), zeros, np.ones(n, np.float32), ["all"])
 
 
 def _with_constant(features: Features) -> Features:

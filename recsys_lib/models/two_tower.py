@@ -13,7 +13,7 @@ from recsys_lib.features import attributes
 from recsys_lib.models import network
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.network import NetworkModel, product
-from recsys_lib.models.parameters import above, at_least, share, widths
+from recsys_lib.models.parameters import above, at_least, learnt, share, widths
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -87,12 +87,6 @@ class TwoTower(NetworkModel):
         "weight_decay": FloatDistribution(0.03, 1.0, log=True),
         "dropout": FloatDistribution(0.0, 0.5),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "history_rows_": ("n_items", "width"),
-        "user_layers_": ("n_weights",),
-        "item_vectors_": ("n_items", "K"),
-        "user_features_": ("n_users", "n_features"),
-    }
     _full_batches: ClassVar[bool] = True  # a batch of few pairs has few rivals
     _unit: ClassVar[bool] = True  # whether vectors have length 1
 
@@ -107,10 +101,10 @@ class TwoTower(NetworkModel):
     dropout: float = share(0.1)
     batch_size: int = above(0, 512)
     n_epochs: int = above(0, 30)
-    history_rows_: np.ndarray = field(init=False)
-    user_layers_: np.ndarray = field(init=False)
-    item_vectors_: np.ndarray = field(init=False)
-    user_features_: np.ndarray = field(init=False)
+    history_rows_: np.ndarray = learnt("n_items", "width")
+    user_layers_: np.ndarray = learnt("n_weights")
+    item_vectors_: np.ndarray = learnt("n_items", "K")
+    user_features_: np.ndarray = learnt("n_users", "n_features")
     content_names_: list[str] = field(init=False)
     feature_names_: list[str] = field(init=False)
     n_weights_: int = field(init=False)

@@ -151,7 +151,7 @@ class RatingDemo(PageWidget, page="demo"):
     # ---- what stands ready
 
     def _genre_tastes(self, n_genres: int = 5, n_loved: int = 4) -> dict[str, dict[Any, float]]:
-        """Return tastes made of well-known items: those of one genre loved, others not."""
+        """Return tastes of well-known items: those of one genre loved, or without genres, all."""
         items = self._catalogue.packed
         order = np.argsort(-np.array(items["counts"]), kind="stable").tolist()
         weight = np.zeros(len(items["genreNames"]))
@@ -165,12 +165,12 @@ class RatingDemo(PageWidget, page="demo"):
             rated = {items["ids"][place]: high for place in of_it[:n_loved]}
             rated |= {items["ids"][place]: max(low, 2.0) for place in others[: n_loved // 2]}
             tastes[items["genreNames"][genre]] = rated
-        return tastes
+        return tastes or {"Popular": {items["ids"][place]: high for place in order[:n_loved]}}
 
     def _plain(self) -> str:
         """Return a taste and its ten items as two lists; the first taste, where none is rated."""
         name, ratings = "Rated", self.ratings
-        if not ratings and self.tastes:
+        if not ratings:
             name, ratings = next(iter(self.tastes.items()))
         titles = self.catalogue["titles"]
         rated = [f"{titles[self._place[item]]}: {value:g}" for item, value in ratings.items()]

@@ -1,6 +1,5 @@
 """`make bench`: the harness, run as it stands on a few ratings, and the judge of its figures."""
 
-import json
 import os
 import subprocess
 import sys
@@ -324,13 +323,3 @@ def test_an_own_run_is_shown_once_it_is_complete(tmp_path, monkeypatch):
     assert results.load()[2] == stored
     results.add(own, record("spark", epoch_s=9.0), {"cpu": "own"})
     assert results.load()[1:] == ({"cpu": "own"}, own)
-
-
-def test_the_record_in_the_repository_can_be_read(tmp_path):
-    file = tmp_path / "results.json"
-    results.add(file, record("ours", epoch_s=2.0), {"cpu": "a"})
-    results.add(file, record("ours", epoch_s=1.0), {"cpu": "a"})
-    frame, machine, _ = results.load(file)
-    assert frame.epoch_s.tolist() == [1.0]
-    assert machine == {"cpu": "a"}
-    assert json.loads(file.read_text())["records"][0]["k"] == 32

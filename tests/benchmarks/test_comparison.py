@@ -1,6 +1,5 @@
 """Many models on the same splits: what is fitted, measured and summed up, and what it costs."""
 
-import logging
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,17 +94,6 @@ def test_splits_are_pooled_user_by_user(results):
     assert pooled["coverage@5"] == pytest.approx(np.mean([part["coverage@5"] for part in reports]))
 
 
-def test_a_single_run_is_summed_up_as_evaluation_found_it(data):
-    found = benchmark({"ALS": ALS(2, n_epochs=2)}, data, "80-20", seeds=[3], metrics=METRICS)
-    table, report = summary(found, n=50), found["report"][0]
-    for metric, value in report.values.items():
-        assert table.loc["ALS", metric] == pytest.approx(value, rel=1e-12)
-    assert table.loc["ALS", ["ndcg@5 low", "ndcg@5 high"]].tolist() == pytest.approx(
-        report.interval("ndcg@5", n=50)
-    )
-    assert np.isnan(table.loc["ALS", "rmse sd"])
-
-
 def test_the_summary_holds_spreads_and_costs(results):
     table = summary(results, n=20)
     assert table.index.tolist() == ["ALS", "flat", "lists"]
@@ -172,13 +160,6 @@ def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
     assert run.valid == 0.25
     assert 2 * 8 < run.memory_mb < 2 * 8 + 2  # both arrays, at the one moment that both exist
     assert run.fit_seconds > 0 and run.tune_seconds > 0
-
-
-def test_each_result_goes_to_the_log(data, caplog):
-    caplog.set_level(logging.INFO, "recsys_lib")
-    benchmark({"a": BiasALS()}, data, "2-fold", metrics=["rmse"])
-    lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("a, seed 0, fold")]
-    assert len(lines) == 2 and all("rmse 0." in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,9 @@ def numbers_of(lines):
 
 
 def test_a_line_a_model_with_the_mean_over_folds(root):
+    """By way of the builder, which hands everything on."""
     args = ["--dataset", "synthetic", "--protocol", "2-fold", "--trials", "0", "--seed", "3"]
-    lines, told = call(root, "-m", "benchmarks.study", "reproduce", *args, "--model", "als,BIASALS")
+    lines, told = call(root, "book", "reproduce", *args, "--model", "als,BIASALS")
     found = numbers_of(lines)
     assert [*found] == ["ALS", "BiasALS"]
     assert len({len(line) for line in lines}) == 1  # the columns are straight
@@ -53,16 +54,6 @@ def test_a_line_a_model_with_the_mean_over_folds(root):
         assert float(found[name]["seconds"]) > 0
     for text in ("ALS, seed 3, fold 1: rmse 0.", "BiasALS, seed 3, fold 2: rmse 0."):
         assert text in told  # signs of life, where no program looks for results
-
-
-def test_the_builder_hands_everything_on(root):
-    args = ["--dataset", "synthetic", "--protocol=80-20", "--trials", "3", "--model", "BiasALS"]
-    lines, told = call(root, "book", "reproduce", *args)
-    found = numbers_of(lines)
-    assert found["BiasALS"]["sd"] == "-"
-    assert "BiasALS: {'gamma': " in told
-    help_lines, _ = call(root, "book", "reproduce", "--help")
-    assert any("--protocol" in line for line in help_lines)
 
 
 def test_make_names_every_option(root):

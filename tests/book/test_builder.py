@@ -8,6 +8,7 @@ import sys
 import bootstrap
 import ledger
 import nbformat
+import pages
 import profiles
 import pytest
 import runner
@@ -53,11 +54,28 @@ def test_a_mistake_is_told_in_one_line(root, args, env, says):
     assert says in done.stderr
 
 
+def test_a_folder_of_ones_own_is_named_from_here_and_read_first(root, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "ratings.csv").write_text("user,item\n1,1\n,2\n")
+    command = [sys.executable, root / "book", "build", "--dataset", "./mine", "--profile", "quick"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"error: {tmp_path}/mine/ratings.csv, row 3: user is ''" in done.stderr
+
+
+def test_pages_name_a_folder_of_ones_own_and_not_where_it_lies():
+    settings = pages.configuration(runner.Results("quick", "/somewhere/my <b>", []))["html"]
+    for told in (settings["announcement"], settings["extra_footer"]):
+        assert "my &lt;b&gt;" in told and "somewhere" not in told
+    settings = pages.configuration(runner.Results("quick", "ml-1m", []))["html"]
+    assert "announcement" not in settings and "<code>ml-1m</code>" in settings["extra_footer"]
+
+
 def test_two_builds_do_not_meet(root):
     with FileLock(root / "_build" / "build.lock", timeout=0):
         done = call(root, "build", "--profile", "quick", "--dataset", "synthetic")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: another `make book` is at work")
+    assert done.stderr.startswith("error: another `make book` (process ")
 
 
 def test_a_second_call_installs_nothing(capsys):
@@ -234,6 +252,9 @@ def test_data_in_a_local_folder_are_part_of_the_key(tmp_path, monkeypatch):
     assert len({empty, one, runner.shared_key("ml-100k"), runner.shared_key("ml-1m")}) == 4
     (tmp_path / "KuaiRec.zip").write_bytes(b"")
     assert "KuaiRec.zip" in runner.data_key("kuairec")
+    key = runner.data_key(str(tmp_path))
+    (tmp_path / "ratings.csv").write_bytes(b"user,item")
+    assert "ratings.csv" not in key and "ratings.csv" in runner.data_key(str(tmp_path))
 
 
 def test_a_chapters_further_data_sets_are_resolved_and_part_of_its_key(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ def test_an_expression_has_its_value_right_after_the_cells_before_it(run):
         new_code_cell("x = 2"),
         new_markdown_cell("x is {eval}`x`."),
     )
-    assert cells[1].source == "1.250, 1.25, it's and [1.25]"
+    assert cells[1].source == "1.250, 1.25, it's and &#91;1.25&#93;"
     assert cells[3].source == "x is 2."
 
 

@@ -7,6 +7,11 @@ from course import exercises
 from recsys_lib import datasets, models, splits
 
 
+def refuses(hint, check, *given):
+    with pytest.raises(AssertionError, match=hint):
+        check(*given)
+
+
 @pytest.fixture(scope="module")
 def parts():
     data = datasets.load("synthetic", n_users=60, n_items=80, n_ratings=2000, seed=3)
@@ -36,10 +41,7 @@ def answers(parts):
         "check_gamma": ((), [2.0]),
         "check_one_side": ((train, 2.5), [b_u]),
         "check_auc": ((np.array([1, 3, 3, 0]), np.array([0, 1, 0, 1], bool)), [0.375]),
-        "check_draw_ratio": (
-            (train, 4.0),
-            [np.max(left := n_left(train)) / np.min(left)],
-        ),
+        "check_draw_ratio": ((train, 4.0), [max(left := n_left(train)) / min(left)]),
     }
 
 
@@ -72,10 +74,8 @@ def test_the_row_of_a_film_without_ratings(data, capsys):
     total = model.genre_rows_[flags].sum(axis=0)
     exercises.check_prior_row(model, 7, total / np.sqrt(flags.sum()))
     assert capsys.readouterr().out == "Right.\n"
-    with pytest.raises(AssertionError, match="elsewhere"):
-        exercises.check_prior_row(model, 7, total + 1)
-    with pytest.raises(AssertionError, match="expected 4 numbers"):
-        exercises.check_prior_row(model, 7, total[:-1])
+    refuses("elsewhere", exercises.check_prior_row, model, 7, total + 1)
+    refuses("expected 4 numbers", exercises.check_prior_row, model, 7, total[:-1])
 
 
 def test_a_bias_with_a_prior_mean():
@@ -85,10 +85,8 @@ def test_a_bias_with_a_prior_mean():
         return (np.sum(residuals) + weight * c) / (n + weight) if n else c
 
     exercises.check_prior_bias(bias)
-    with pytest.raises(AssertionError, match="four ratings"):
-        exercises.check_prior_bias(lambda *given: bias(*given, power=2.0))
-    with pytest.raises(AssertionError, match="without a rating"):
-        exercises.check_prior_bias(lambda e, c, gamma, nu: 0.0)
+    refuses("four ratings", exercises.check_prior_bias, lambda *given: bias(*given, power=2.0))
+    refuses("without a rating", exercises.check_prior_bias, lambda e, c, gamma, nu: 0.0)
 
 
 def test_a_split_by_films(data):
@@ -137,8 +135,7 @@ def test_lists_with_rare_films():
     rare = np.array([True, False, False])
     places = np.array([[0, 1], [1, 2], [2, 0], [0, 1]])
     exercises.check_listed(places, rare, 0.75)
-    with pytest.raises(AssertionError, match="not places"):
-        exercises.check_listed(places, rare, 3 / 8)
+    refuses("not places", exercises.check_listed, places, rare, 3 / 8)
 
 
 def test_the_gradient_is_held_against_differences():
@@ -154,8 +151,7 @@ def test_the_gradient_is_held_against_differences():
         lambda x, z, y: -gradient(x, z, y),
         lambda x, z, y: gradient(x, z, y) - price * x,
     ):
-        with pytest.raises(AssertionError, match="differences"):
-            exercises.check_als_gradient(wrong, z, y, price, 3.0, row)
+        refuses("differences", exercises.check_als_gradient, wrong, z, y, price, 3.0, row)
 
 
 def test_the_first_epoch_that_is_there_counts():
@@ -203,7 +199,31 @@ def test_luck_is_that_of_the_smallest_of_many():
         return -np.random.default_rng(1).normal(0, sd, (20_000, n)).min(axis=1).mean()
 
     exercises.check_tuning_luck(luck)
-    with pytest.raises(AssertionError, match="positive"):
-        exercises.check_tuning_luck(lambda n, sd: -luck(n, sd))
-    with pytest.raises(AssertionError, match="sd"):
-        exercises.check_tuning_luck(lambda n, sd: luck(n, 1.0))
+    refuses("positive", exercises.check_tuning_luck, lambda n, sd: -luck(n, sd))
+    refuses("sd", exercises.check_tuning_luck, lambda n, sd: luck(n, 1.0))
+
+
+def test_turns_neighbours_and_cosines_of_films():
+    p, q = np.random.default_rng(0).normal(size=(2, 50, 3))
+    counts = np.arange(50) % 20
+
+    def turn(a, b):
+        left, _, right = np.linalg.svd(b.T @ a)
+        return left @ right
+
+    def damped(item, n, k, power=1):
+        score = q @ q[item] / np.linalg.norm(q, axis=1) * (counts / (counts + k + 1e-9)) ** power
+        score[[item, *np.flatnonzero(counts == 0)]] = -9
+        return np.argsort(-score)[:n]
+
+    def taste(p, q, i, j):
+        return np.dot(p @ q[i], p @ q[j]) / np.linalg.norm(p @ q[i]) / np.linalg.norm(p @ q[j])
+
+    for check, right, wrong, hint, given in (
+        (exercises.check_turn, turn, lambda a, b: turn(b, a), "closer", ()),
+        (exercises.check_turn, turn, lambda a, b: b.T @ a, "orthogonal", ()),
+        (exercises.check_damped, damped, lambda *a: damped(*a, power=0), "k = 5", (q, counts)),
+        (exercises.check_taste, taste, lambda p, *a: taste(np.eye(3), *a), "all users", (p, q)),
+    ):
+        check(right, *given)
+        refuses(hint, check, wrong, *given)

@@ -110,22 +110,6 @@ def test_every_published_number_has_its_protocol_and_its_source(root):
     assert keys <= set(re.findall(r"@\w+\{(.+?),", bibliography))
 
 
-@pytest.mark.parametrize(
-    ("dataset", "protocol", "model", "metric", "value"),
-    [
-        ("ml-100k", "5-fold", "SVD", "rmse", 0.934),
-        ("ml-1m", "5-fold", "SVD++", "rmse", 0.862),
-        ("ml-10m", "90-10", "Bayesian MF", "rmse", 0.7633),
-        ("ml-20m", "strong generalisation (Mult-VAE)", "Mult-VAE", "recall@50", 0.537),
-        ("kuairec", "top 10, not stated", "two towers", "map@10", 0.38),
-    ],
-)
-def test_published_numbers_are_found_by_data_set(dataset, protocol, model, metric, value):
-    rows = leaderboard.published(dataset).set_index(["protocol", "model", "metric"])
-    assert rows.loc[(protocol, model, metric), "value"] == value
-    assert set(rows["dataset"]) == {dataset}
-
-
 def test_only_the_same_data_and_protocol_stand_beside():
     ours = pd.DataFrame({"rmse": [0.86, 0.92]}, index=["ALS", "BiasALS"])
     beside = leaderboard.beside(ours, "ml-100k", "5-fold")
@@ -186,7 +170,7 @@ def test_the_best_biases_are_those_of_least_squares():
     dummies[np.arange(len(e)), users] = 1
     dummies[np.arange(len(e)), n_users + items] = 1
     slow = dummies @ np.linalg.lstsq(dummies, e, rcond=None)[0]
-    best = leaderboard.best_of_form(data, data.ratings, 0)
+    best = curve_module.best_of_form(data, data.ratings, 0)
     fast = best.predict(data.ratings.user_ids[users], data.ratings.item_ids[items])
     np.testing.assert_allclose(fast, slow.clip(*data.ratings.scale), atol=2e-3)
 
@@ -202,7 +186,7 @@ def test_the_best_factors_of_a_full_table_are_its_singular_vectors(n_factors):
     biases = table.mean(1, keepdims=True) + table.mean(0) - table.mean()
     left, sizes, right = np.linalg.svd(table - biases)
     exact = biases + (left[:, :n_factors] * sizes[:n_factors]) @ right[:n_factors]
-    best = leaderboard.best_of_form(data, data.ratings, n_factors)
+    best = curve_module.best_of_form(data, data.ratings, n_factors)
     found = best.predict(data.ratings.user_ids[users], data.ratings.item_ids[items])
     missed = np.sqrt(np.mean((found - e) ** 2))
     least = np.sqrt(np.mean((exact - table) ** 2))
@@ -213,7 +197,7 @@ def test_the_best_factors_of_a_full_table_are_its_singular_vectors(n_factors):
 def test_only_simulated_data_have_a_best(data):
     real = datasets.Dataset("mine", data.ratings, data.items)
     with pytest.raises(DataError, match="of mine nobody knows the truth"):
-        leaderboard.best_of_form(real, data.ratings, 0)
+        curve_module.best_of_form(real, data.ratings, 0)
     with pytest.raises(DataError, match="nobody knows"):
         leaderboard.learning_curve(real, {"BiasALS": [models.BiasALS()]}, [5])
 
@@ -257,7 +241,7 @@ def test_no_size_sees_the_test_part_and_each_holds_the_ones_before(rich):
         assert [one[0], two[0]] == [1, 2]
     parts = [_pairs(final[1]) for _, _, final in fits]
     assert parts[0] < parts[1] < parts[2]
-    widest = leaderboard.best_of_form(rich, test, 2)  # not that of the candidate with one factor
+    widest = curve_module.best_of_form(rich, test, 2)  # not that of the candidate with one factor
     nothing = rich.ratings.select(place < 0)
     assert curve.bands["W"] == evaluation.evaluate(widest, nothing, test, ["rmse"])["rmse"]
 
@@ -286,7 +270,7 @@ def test_the_curve_s_numbers_are_evaluation_s(rich):
         assert row.rmse == evaluation.evaluate(model, learning, test, ["rmse"])["rmse"]
         assert row.above == pytest.approx(row.rmse / curve.bands[row.model] - 1)
     for name, n_factors in (("BiasALS", 0), ("ALS", 2)):
-        best = leaderboard.best_of_form(rich, test, n_factors)
+        best = curve_module.best_of_form(rich, test, n_factors)
         nothing = rich.ratings.select(place < 0)
         assert curve.bands[name] == evaluation.evaluate(best, nothing, test, ["rmse"])["rmse"]
     assert curve.floor == rich.truth.rmse(test)
@@ -298,22 +282,6 @@ def test_the_curve_s_numbers_are_evaluation_s(rich):
     assert (parts["to learn"] > 0).all()
 
 
-def test_with_enough_ratings_models_come_within_two_percent_of_their_best():
-    sizes = [20, 300]
-    data = datasets.load(
-        "synthetic", n_users=500, n_items=400, n_ratings=500 * 340, min_ratings=340, seed=0,
-        n_factors=2,
-    )  # fmt: skip
-    candidates = {
-        "BiasALS": [models.BiasALS()],
-        "ALS": [models.ALS(n_factors=2, tau=tau, gamma=1.0) for tau in (0.3, 0.6, 1.2)],
-    }
-    curve = leaderboard.learning_curve(data, candidates, sizes, n_test=40)
-    assert curve.enough(0.02)["ALS"] == 300
-    assert (curve.table.loc[curve.table["n"] == 300, "above"] < 0.02).all()
-    assert (curve.table["above"] > 0).all()
-
-
 def test_enough_is_from_where_on_a_model_stays():
     table = pd.DataFrame(
         {
@@ -322,7 +290,7 @@ def test_enough_is_from_where_on_a_model_stays():
             "above": [0.01, 0.03, 0.01, 0.02, 0.01, 0.0, 0.0, 0.0, 0.05],
         }
     )
-    curve = leaderboard.Curve(table, pd.Series(dtype=float), 0.7, 10)
+    curve = curve_module.Curve(table, pd.Series(dtype=float), 0.7, 10)
     assert curve.enough(0.02)[["A", "B"]].tolist() == [4, 1]
     assert np.isnan(curve.enough(0.02)["C"])
 

@@ -56,12 +56,6 @@ def test_levels_double(items):
     assert found.indices.tolist() == [0, 0, 1, 1, 2, 2, 3]
 
 
-def test_no_kind_is_no_column():
-    found = item_features([], np.arange(3), np.zeros(3, int))
-    assert found.names == []
-    assert found.indptr.tolist() == [0, 0, 0, 0]
-
-
 def test_what_is_refused(items):
     ids, counts = items["item_id"].to_numpy(), np.zeros(4, int)
     with pytest.raises(RecsysError, match="no feature 'actors'; there are genres"):
@@ -136,9 +130,11 @@ def test_of_many_labels_the_most_frequent_are_kept(table, monkeypatch):
     assert names == ["genres: A", "genres: B"]
 
 
-def test_nothing_is_known():
-    matrix, names = attributes(None, "user_id", np.arange(3))
-    assert matrix.shape == (3, 0) and names == []
+def test_few_years_and_unknown_ones_are_labels():
+    years = pd.array([1999] * 6 + [None] * 3 + [2001] * 6, dtype="Int64")
+    matrix, names = attributes(pd.DataFrame({"id": range(15), "year": years}), "id", np.arange(15))
+    assert names == ["year: 1999", "year: 2001"]
+    np.testing.assert_array_equal(matrix, np.eye(3)[np.repeat([0, 1, 2], [6, 3, 6])][:, [0, 2]])
 
 
 def test_tables_that_are_refused(table):

@@ -7,6 +7,7 @@ import pytest
 import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from recsys_lib import metrics
 from recsys_lib.errors import RecsysError
@@ -90,12 +91,13 @@ def test_ranking_metrics_are_scikit_learns(k):
             assert got == pytest.approx(value, rel=1e-12)
 
 
-def test_reciprocal_rank_of_one_item_is_scikit_learns():
-    rng = np.random.default_rng(2)
-    for _ in range(30):
-        labels, scores, best_first = ranked(rng, share=0)
-        expected = sk.label_ranking_average_precision_score(labels[None], scores[None])
-        assert metrics.mrr_at_k(best_first[None], np.array([1]))[0] == pytest.approx(expected)
+def test_graded_ndcg_is_ndcg_where_gains_are_ones_and_undefined_without_any():
+    items = np.array([[2, 0, -1], [1, 3, 0], [0, 1, 2]])
+    gains = np.array([[1.0, 1, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0]])
+    hits = np.array([[False, True, False], [True, False, False], [False] * 3])
+    found = metrics.graded_ndcg_at_k(items, csr_matrix(gains))
+    np.testing.assert_allclose(found, metrics.ndcg_at_k(hits, gains.sum(axis=1).astype(int)))
+    assert np.isnan(found).tolist() == [False, False, True]
 
 
 def plain(hits, n_relevant, k):
@@ -212,6 +214,8 @@ def test_gini_at_its_ends():
 
 # ---- bad input
 
+ONE = np.zeros((1, 1), np.int32)
+
 
 @pytest.mark.parametrize(
     ("call", "words"),
@@ -220,6 +224,8 @@ def test_gini_at_its_ends():
         (lambda: metrics.mae([], []), "the part is empty"),
         (lambda: metrics.r2([[1.0]], [[1.0]]), "one prediction for each rating"),
         (lambda: metrics.damped_mean([1.0], [1], 3.0, damping=-1), "damping is -1"),
+        (lambda: metrics.graded_ndcg_at_k(ONE, csr_matrix([[-1.0]])), "gains are 0 or more"),
+        (lambda: metrics.graded_ndcg_at_k(ONE, csr_matrix([[np.inf]])), "gains are 0 or more"),
         (lambda: metrics.auc([1.0, 2.0], [True]), "a score and a label for each item"),
         (lambda: metrics.auc([1.0, math.nan], [True, False]), "score 1 is NaN"),
     ],

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from recsys_lib.errors import DataError, UnknownIdError
 from recsys_lib.ratings import CSR, Ratings
@@ -193,10 +194,9 @@ def test_times_and_indices_that_do_not_fit_are_refused():
         (lambda: Ratings.from_frame(pd.concat([frame(), frame()], axis=1)), "two columns"),
         (lambda: Ratings.from_frame(frame(), item_ids=["x"]), "integers, the further ids are text"),
         (lambda: Ratings.from_frame(frame(), user_ids=[1]), "text, the further ids are integers"),
-        (
-            lambda: Ratings.from_frame(frame()).of_user(["a", "b"]),
-            "one user id is asked for; 2 were given",
-        ),
+        (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "one user id is asked for; 2"),
+        (lambda: Ratings.from_frame(frame().drop(columns="rating")), "rating=None: there is none"),
+        (lambda: Ratings.from_frame(frame(), rating=None, scale=(2, 5)), "rating is 1.0, not"),
         (
             lambda: Ratings.from_frame(frame()).select(pd.Series([True] * 4)),
             "the mask of booleans must be .*a Series",
@@ -206,3 +206,63 @@ def test_times_and_indices_that_do_not_fit_are_refused():
 def test_what_is_of_another_kind_is_refused_in_our_words(build, says):
     with pytest.raises(DataError, match=says):
         build()
+
+
+FORMATS = ["csr_array", "csc_array", "coo_array", "lil_array", "dok_array", "csr_matrix"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_sparse_matrix_of_scipy_becomes_ratings(form):
+    """The same as the table of its pairs, whatever its format; ids in any order."""
+    dense = np.where(np.random.default_rng(0).random((5, 7)) < 0.4, 3.5, 0)
+    dense[2], dense[:, 4], dense[0, 0] = 0, 0, 1.25  # a user and an item without a rating
+    matrix = getattr(sparse, form)(dense)
+    names, numbers = ["d", "a", "c", "b", "e"], pd.Index([7, 3, 9, 1, 2, 8, 6])
+    for ids in ((range(5), range(7)), (names, numbers)):
+        found = Ratings.from_scipy(matrix, *(ids if ids[0] is names else ()), scale=(0, 5))
+        users, items = np.nonzero(dense)
+        columns = {"user_id": np.array(ids[0])[users], "item_id": np.array(ids[1])[items]}
+        pairs = pd.DataFrame({**columns, "rating": dense[users, items]})
+        expected = Ratings.from_frame(pairs, scale=(0, 5), user_ids=ids[0], item_ids=ids[1])
+        assert found.same_universe(expected) and found.scale == (0, 5)
+        pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame())
+    assert Ratings.from_scipy(matrix).scale == (1.25, 3.5)
+    assert Ratings.from_scipy(matrix > 0).to_frame()["rating"].eq(1).all()
+    zero = Ratings.from_scipy(coo([1, 0]), scale=(0, 1))
+    assert zero.to_frame()["rating"].tolist() == [1, 0]
+
+
+def coo(values, users=(0, 1), items=(2, 0)):
+    return sparse.coo_array((values, (users, items)), shape=(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "more", "says"),
+    [
+        (np.eye(3), {}, "not a ndarray of float64"),
+        (frame(), {}, "not a DataFrame"),
+        (coo([1j, 2]), {}, "not a coo_array of complex128"),
+        (coo([1, np.nan]), {}, r"row 1 \(user 1, item 0\): the rating is nan"),
+        (coo([1, 1e300]), {}, "the rating is 1e.300"),
+        (coo([1, 6]), {"scale": (1, 5)}, "not a number from 1 to 5"),
+        (coo([1, 0]), {}, "stores zeros.*eliminate_zeros.*scale from 0"),
+        (coo([1, 2], (0, 0), (1, 1)), {}, "a pair twice.*sum_duplicates"),
+        (coo([], [], []), {}, "at least one"),
+        (coo([1, 2]), {"user_ids": [1, 2, 3]}, "3 different ids, and .* 2 users"),
+        (coo([1, 2]), {"item_ids": [1, 2, 1]}, "2 different ids, and .* 3 items"),
+        (coo([1, 2]), {"user_ids": [1, "b"]}, "ids are all integers or all text"),
+    ],
+)
+def test_a_matrix_that_cannot_be_ratings_is_refused(matrix, more, says):
+    with pytest.raises(DataError, match=says):
+        Ratings.from_scipy(matrix, **more)
+
+
+def test_a_table_without_ratings_says_who_has_what():
+    table = pd.concat([frame(), frame([("a", 10, 2.0, 3)])])
+    found = Ratings.from_frame(table.drop(columns="rating"), rating=None)
+    assert found.to_frame().to_numpy().tolist() == [
+        ["a", 10, 1, 3], ["a", 20, 1, 9], ["b", 10, 1, 2], ["b", 30, 1, 5]
+    ]  # fmt: skip
+    assert (found.scale, found.n_duplicates) == ((1, 1), 1)
+    assert Ratings.from_frame(frame(), rating=None, scale=(0, 1)).scale == (0, 1)

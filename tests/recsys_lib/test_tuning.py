@@ -169,19 +169,6 @@ def test_the_value_is_that_of_a_fit_with_these_parameters(part):
     assert again.training_log_["rmse_valid"].iloc[-1] == search.best_value
 
 
-def test_none_is_a_value_like_any_other(part):
-    space = {"popularity": Choice((None, 50.0))}
-    search = tuning.tune(
-        models.ALS(n_factors=2, n_epochs=3), part, 2, space=space, start=False,
-        sampler=GridSampler({"popularity": (None, 50.0)}),
-    )  # fmt: skip
-    assert sorted(str(trial.params) for trial in search.trials) == [
-        "{'popularity': 50.0}",
-        "{'popularity': None}",
-    ]
-    assert search.best_params["popularity"] in (None, 50.0)
-
-
 @pytest.mark.parametrize("name", SEARCHED)
 def test_every_space_names_parameters_of_its_model_and_can_be_searched(name, part):
     kind = getattr(models, name)
@@ -190,20 +177,6 @@ def test_every_space_names_parameters_of_its_model_and_can_be_searched(name, par
     space = {key: where for key, where in kind.search_space.items() if key != "n_epochs"}
     search = tuning.tune(model, part, 2, space=space)
     assert set(tuning.table(search)["state"]) == {"complete"}
-
-
-def test_a_stopped_trial_is_not_the_best_even_if_its_last_value_is_the_lowest(tiny):
-    class Rising(Bowl):
-        """Its error rises with the epochs, and the more so the further from the best."""
-
-        def _validate(self):
-            return {"rmse_valid": 0.5 + (self.x - BEST["x"]) ** 2 * self.epochs}
-
-    search = tuning.tune(Rising(n_epochs=200), tiny, 40, sampler=RandomSampler(0), space=PLANE)
-    table = tuning.table(search)
-    done, stopped = (table[table["state"] == s] for s in ("complete", "pruned"))
-    assert stopped["value"].min() < done["value"].max()
-    assert search.best_value == done["value"].min()
 
 
 # ---- what it may look at: see test_protocols.py, too

@@ -2,9 +2,6 @@
 
 import json
 import re
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -346,23 +343,14 @@ def test_it_works_from_a_disk(html, browser, films):
     page.close()
 
 
-def test_it_works_below_any_path(html, browser):
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = partial(Quiet, directory=html.parent)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+def test_it_works_below_any_path(html, browser, served):
+    with served(html.parent) as address:
         page = browser.new_page()
         missing = []
         page.on("response", lambda r: missing.append(r.url) if r.status >= 400 else None)
-        page.goto(f"http://127.0.0.1:{server.server_port}/{html.name}/{PAGE}")
+        page.goto(f"{address}/{html.name}/{PAGE}")
         page.locator(".recsys-list > li").first.wait_for()
         page.close()
-        server.shutdown()
-        thread.join()
     assert missing == []
 
 

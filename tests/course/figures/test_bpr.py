@@ -28,10 +28,6 @@ def test_both_rulers_ring_their_own_best(read):
         ring = next(line for line in axes.lines if line.get_markersize() == 12)
         assert ring.get_xdata().tolist() == [best]
         assert ring.get_ydata().tolist() == [curve[column][best]]
-        low, high = axes.get_ylim()
-        assert low < min(curve[column].min(), mark) < curve[column].max() < high
-        assert axes.get_xscale() == "log"
-    assert (auc.get_ylabel(), ndcg.get_ylabel()) == ("AUC", "NDCG@10")
     assert read.lines(auc)["triples of training"].get_ydata().tolist() == [0.7, 0.8, 0.9, 0.95]
 
 
@@ -56,10 +52,9 @@ def test_the_area_is_the_auc_and_the_height_is_recall(read):
     by_place = dict(zip(*read.lines(right)["ALS"].get_data(), strict=True))
     for place, share in ((1, 0.25), (10, 0.25), (12, 0.5), (50, 0.5), (51, 1.0)):
         assert by_place[place] == pytest.approx(share)
-    assert right.get_xscale() == "log"
 
 
-def test_models_with_stars_are_points_and_those_without_are_lines():
+def test_models_with_stars_are_points_and_those_without_are_lines(read):
     table = pd.DataFrame(
         {
             "rmse": [np.nan, 0.9, 0.8],
@@ -76,9 +71,5 @@ def test_models_with_stars_are_points_and_those_without_are_lines():
     np.testing.assert_allclose(bars, [[0.09, 0.12], [0.04, 0.06]])
     across = [line for line in axes.lines if list(line.get_xdata()) == [0, 1]]
     assert [list(line.get_ydata()) for line in across] == [[0.2, 0.2]]
-    assert {text.get_text() for text in axes.texts} == {
-        "Popularity (predicts no stars)", "ALS", "GenreALS"
-    }  # fmt: skip
-    left, right = axes.get_xlim()
-    assert left > 0.9 > 0.8 > right
-    assert axes.get_ylim()[1] > 0.25
+    assert set(read.words(axes)) == {"Popularity (predicts no stars)", "ALS", "GenreALS"}
+    assert axes.xaxis_inverted()

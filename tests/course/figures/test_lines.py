@@ -6,6 +6,7 @@ import pytest
 
 from course.figures import (
     ab_test,
+    als,
     bias,
     bpr,
     cluster,
@@ -67,7 +68,6 @@ def test_a_line_a_column_over_the_index(read, draw, x, y, scales):
     ("draw", "y"),
     [
         (lambda: networks.by_likes({"films": CLASSES}), "NDCG"),
-        (lambda: newcomers.learning_curves({"film": CLASSES.set_axis([0, 1, 3])}, "RMSE"), "RMSE"),
         (lambda: genres.solver_errors({name: list(TABLE[name]) for name in TABLE}), "distance"),
         (
             lambda: uncertainty.by_group(
@@ -84,6 +84,46 @@ def test_a_line_a_column_over_classes(read, draw, y):
     for name in TABLE:
         assert found[name] == list(TABLE[name])
     assert y in axes.get_ylabel()
+
+
+HISTORY = pd.DataFrame({"epoch": [1, 2], "rmse_train": [0.8, 0.7], "rmse_valid": [0.95, 0.9]})
+STEPS = pd.DataFrame({"schedule": ["constant"] * 2 + ["falling"] * 2, "rate": [0.1, 0.1, 1, 1]})
+STEPS = STEPS.assign(epoch=[1, 2, 1, 2], rmse=[0.95, 0.92, 0.91, 0.9])
+
+
+@pytest.mark.parametrize(
+    ("draw", "panels"),
+    [
+        (
+            lambda: als.progress([4.0, 3.0, 2.5, 2.4], HISTORY.assign(seconds=1), {"floor": 0.75}),
+            [
+                {"users solved": [4.0, 2.5], "films solved": [3.0, 2.4]},
+                {"validation": [0.95, 0.9], "floor": [0.75, 0.75]},
+            ],
+        ),
+        (
+            lambda: als.descent(HISTORY, STEPS),
+            [
+                {"ALS": [0.95, 0.9], "SGD, step 0.1": [0.95, 0.92]},
+                {"ALS": [0.95, 0.9], "SGD, step 1": [0.91, 0.9]},
+            ],
+        ),
+        (
+            lambda: als.ends(
+                [np.array([2, 8]), np.ones(3)], ("K", "τ"), np.eye(2, 3), np.eye(2, 3)
+            ),
+            [{"K = 2": [1, 0, 0], "K = 8": [0, 1, 0]}] * 2,
+        ),
+        (
+            lambda: newcomers.learning_curves({"film": TABLE, "user": TABLE[["ALS"]]}, "RMSE"),
+            [{name: list(TABLE[name]) for name in TABLE}, {"ALS": list(TABLE["ALS"])}],
+        ),
+    ],
+)
+def test_each_panel_has_its_lines(read, draw, panels):
+    for axes, lines in zip(draw().axes, panels, strict=True):
+        found = read.values(axes)
+        assert {name: found[name] for name in lines} == lines
 
 
 def test_classes_are_named_in_order(read):
@@ -182,3 +222,7 @@ def test_false_alarms_and_shares_of_lists_are_lines_too(read):
     x, y = read.lines(axes)["BPR"].get_data()
     assert len(x) <= 400  # a large catalogue is not drawn film by film
     np.testing.assert_allclose(y, x / 100_000)
+
+    curve = pd.DataFrame({"ratings": [1e5, 1e6, 1e7], "seconds": [0.01, 0.1, 2.0]})
+    lines = read.lines(cluster.scaling({"one": curve}).axes[0])
+    np.testing.assert_allclose(lines["in proportion"].get_ydata(), [0.01, 0.1, 1.0])

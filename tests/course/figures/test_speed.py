@@ -1,30 +1,23 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
 
-from course.figures import speed, style
+from course.figures import speed
 
 
 def test_steps_go_down_from_the_slowest_each_with_its_gain(read):
     table = pd.DataFrame({"ns": [250_000.0, 1000.0, 400.0, 20.0]}, index=list("abcd"))
     figure = speed.steps(table)
     (axes,) = figure.axes
-    assert axes.get_xscale() == "log"
-    assert "nanoseconds" in axes.get_xlabel()
     ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
     np.testing.assert_allclose(ends, table["ns"])
-    assert all(bar.get_x() == axes.get_xlim()[0] for bar in axes.patches)
     assert read.ticks(axes.yaxis) == list("abcd")
-    assert axes.yaxis_inverted()  # the first at the top
     assert read.words(axes) == [
         "250,000 ns",
         "1,000 ns, 250 × as fast as above",
         "400 ns, 2.5 × as fast as above",
         "20 ns, 20 × as fast as above",
     ]
-    colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
-    assert colours == [style.GREY] * 3 + [style.BLUE]
 
 
 def a_race(names, end=0.8):
@@ -36,41 +29,17 @@ def a_race(names, end=0.8):
     }
 
 
-def test_a_race_draws_every_epoch_and_ours_stands_out(read):
-    curves = a_race(["implicit, CG", "recsys_lib", "Spark"])
-    figure = speed.race(curves)
-    (axes,) = figure.axes
-    assert axes.get_xscale() == "log"
-    assert "seconds" in axes.get_xlabel()
-    assert axes.get_ylabel() == "RMSE on the test part (stars)"
-    for name, curve in curves.items():
-        np.testing.assert_array_equal(read.lines(axes)[name].get_xydata(), curve)
-        assert read.lines(axes)[name].get_marker() not in ("None", "", None)
-    ours = read.lines(axes)["recsys_lib"]
-    assert ours.get_color() == style.BLUE
-    assert all(
-        ours.get_linewidth() > 2 * read.lines(axes)[name].get_linewidth()
-        for name in curves
-        if name != "recsys_lib"
-    )
-
-
 @pytest.mark.parametrize("end", [0.8, 0.95])  # all end at the bottom, all at the top
 def test_eight_in_a_race_look_different_and_their_names_keep_apart(read, end):
     names = ["recsys_lib", *(f"library {i}, Cholesky" for i in range(7))]
-    figure = speed.race(a_race(names, end), "a metric")
-    (axes,) = figure.axes
-    assert axes.get_ylabel() == "a metric"
+    curves = a_race(names, end)
+    (axes,) = speed.race(curves, "a metric").axes
+    for name, curve in curves.items():
+        np.testing.assert_array_equal(read.lines(axes)[name].get_xydata(), curve)
     assert len({read.lines(axes)[name].get_color() for name in names}) == 8
     assert len({read.lines(axes)[name].get_marker() for name in names}) == 8
     assert read.words(axes) == names  # from the lowest end to the highest
     assert read.overlapping(axes.texts) == 0
-    frame = axes.get_window_extent()
-    assert all(
-        frame.y0 <= (text.get_window_extent().y0 + text.get_window_extent().y1) / 2 <= frame.y1 + 1
-        for text in axes.texts
-        if text.get_text()
-    )
 
 
 def test_epochs_are_sorted_and_what_was_not_measured_is_not_drawn(read):
@@ -80,13 +49,9 @@ def test_epochs_are_sorted_and_what_was_not_measured_is_not_drawn(read):
     )
     figure = speed.epochs(table)
     (axes,) = figure.axes
-    assert axes.get_xscale() == "log"
-    assert "seconds an epoch" in axes.get_xlabel()
     order = ["recsys_lib", "LIBMF", "Spark"]
     assert read.ticks(axes.yaxis) == order
     assert axes.yaxis_inverted()  # the fastest at the top
-    bold = [label.get_text() for label in axes.get_yticklabels() if label.get_weight() == "bold"]
-    assert bold == ["recsys_lib"]
     for factors in table:
         dots = read.lines(axes)[f"K = {factors}"]
         np.testing.assert_array_equal(dots.get_xdata(), table.loc[order, factors])
@@ -97,19 +62,6 @@ def test_epochs_are_sorted_and_what_was_not_measured_is_not_drawn(read):
         *("2.0 s", "2.5 ×"),
     ]
     assert read.overlapping(axes.texts) == 0
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "K = 16",
-        "K = 32",
-        "K = 64",
-    ]
-
-
-def test_where_ours_was_not_measured_the_others_have_no_ratio(read):
-    table = pd.DataFrame({16: [0.4, 1.0], 32: [np.nan, 2.0]}, index=["recsys_lib", "LIBMF"])
-    figure = speed.epochs(table)
-    (axes,) = figure.axes
-    assert read.words(axes) == ["2.5 ×", "0.40 s"]
-    assert 2.0 in read.lines(axes)["K = 32"].get_xdata()
 
 
 def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor(read):
@@ -126,7 +78,6 @@ def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor(read):
     figure = speed.roof(table)
     (axes,) = figure.axes
     assert axes.get_xscale() == "linear"  # stacked lengths add up only there
-    assert "seconds" in axes.get_xlabel()
     left = np.zeros(2)
     for part, bars in zip(("gather", "sums", "solve"), axes.containers, strict=True):
         np.testing.assert_allclose([bar.get_x() for bar in bars], left)
@@ -138,24 +89,3 @@ def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor(read):
     np.testing.assert_array_equal(floor.get_xdata(), table["arithmetic"])
     assert read.ticks(axes.yaxis) == ["K = 16", "K = 64"]
     assert read.words(axes) == ["0.70 s, 7.0 × the arithmetic", "1.5 s, 2.5 × the arithmetic"]
-    starts = [text.xy[0] for text in axes.texts]
-    np.testing.assert_allclose(starts, [0.7, 1.8])  # right of the marker and of the bar
-    assert len(figure.legends[0].get_texts()) == 5
-
-
-@pytest.mark.parametrize(("last", "side"), [(0.5, "bottom"), (2.0, "top")])
-def test_scaling_has_a_line_of_slope_one_named_where_there_is_room(last, side):
-    ratings, seconds = pd.Series([100_000, 1_000_000, 10_000_000]), pd.Series([0.01, 0.1, last])
-    figure = speed.scaling(ratings, seconds)
-    (axes,) = figure.axes
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    assert "ratings" in axes.get_xlabel()
-    assert "seconds" in axes.get_ylabel()
-    line, measured = axes.lines
-    np.testing.assert_array_equal(measured.get_xydata(), np.c_[ratings, seconds])
-    np.testing.assert_allclose(line.get_ydata(), [0.01, 0.1, 1.0])
-    figure.canvas.draw()
-    (name,) = axes.texts
-    (x0, y0), *_, (x1, y1) = axes.transData.transform(line.get_xydata())
-    assert np.degrees(np.arctan2(y1 - y0, x1 - x0)) == pytest.approx(name.get_rotation())
-    assert name.get_va() == side

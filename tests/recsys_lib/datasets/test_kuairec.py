@@ -17,7 +17,7 @@ from recsys_lib.datasets import kuairec, registry
 from recsys_lib.errors import DataError, DownloadError
 from recsys_lib.features import genre_matrix
 from recsys_lib.ratings import Ratings
-from tests.recsys_lib.datasets.published import publish
+from tests.recsys_lib.datasets.published import publish, unpack
 
 WATCHED = (
     "user_id", "video_id", "play_duration", "video_duration", "time", "date", "timestamp",
@@ -107,22 +107,9 @@ def files(**changed):
     return content | changed
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    monkeypatch.setenv("RECSYS_DATA_HOME", str(folder))
-    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("RECSYS_OFFLINE", "1")
+@pytest.fixture(autouse=True)
+def release(home, monkeypatch):
     publish(monkeypatch, "kuairec", n_users=4, n_items=5, n_ratings=len(BIG), n_full=len(SMALL))
-    return folder
-
-
-def unpacked(folder, content):
-    folder.mkdir(parents=True)
-    for name, raw in content.items():
-        (folder / name).write_bytes(raw)
-    return folder
 
 
 def zipped(path, monkeypatch):
@@ -137,7 +124,7 @@ def zipped(path, monkeypatch):
 
 @pytest.fixture
 def data(home):
-    unpacked(home / "kuairec", files())
+    unpack(home / "kuairec", files())
     return datasets.load("kuairec")
 
 
@@ -165,7 +152,7 @@ def test_the_small_matrix_has_the_same_universe_and_no_times(data):
 
 def test_without_times_the_row_furthest_down_counts(home):
     rows = [(u, v, played, length, None) for u, v, played, length, _ in BIG]
-    unpacked(home / "kuairec", files(**{"big_matrix.csv": watches(rows)}))
+    unpack(home / "kuairec", files(**{"big_matrix.csv": watches(rows)}))
     ratings = datasets.load("kuairec").ratings
     assert ratings.timestamps is None
     assert ratings.of_user(0)["rating"].tolist() == [float(np.float32(1000 / 10867))]
@@ -218,7 +205,7 @@ def test_an_archive_is_read_like_a_folder_and_the_copy_like_both(home, monkeypat
     assert first.name == second.name == "kuairec"
     assert "CIKM" in first.info["citation"]
     (home / "KuaiRec.zip").unlink()
-    unpacked(home / "KuaiRec" / "KuaiRec 2.0" / "data", files())
+    unpack(home / "KuaiRec" / "KuaiRec 2.0" / "data", files())
     third = datasets.load("kuairec")
     for other in (second, third):
         for name in ("ratings", "full"):
@@ -238,7 +225,7 @@ def test_another_archive_is_refused_by_its_md5(home):
 
 def test_a_folder_of_side_tables_is_told_what_it_lacks(home, caplog):
     side = {name: raw for name, raw in files().items() if "matrix" not in name}
-    folder = unpacked(home / "kuairec", side)
+    folder = unpack(home / "kuairec", side)
     with pytest.raises(DataError, match=r"lacks big_matrix.csv, small_matrix.csv; fetch http\S+"):
         datasets.load("kuairec")
     assert datasets.resolve("auto:kuairec") == "synthetic-watch"
@@ -285,7 +272,7 @@ def test_a_row_that_is_not_as_published_is_named(home, file, old, new, says):
     content = files()
     assert old in content[file]
     content[file] = content[file].replace(old, new, 1)
-    unpacked(home / "kuairec", content)
+    unpack(home / "kuairec", content)
     with pytest.raises(DataError, match=says):
         datasets.load("kuairec")
 
@@ -294,14 +281,14 @@ def test_a_row_that_is_not_as_published_is_named(home, file, old, new, says):
 def test_a_matrix_that_was_cut_off_is_refused(home, file):
     content = files()
     content[file] = b"".join(content[file].splitlines(keepends=True)[:-1])
-    unpacked(home / "kuairec", content)
+    unpack(home / "kuairec", content)
     with pytest.raises(DataError, match=rf"{file}: it holds \d ratings, .*it was cut off"):
         datasets.load("kuairec")
 
 
 def test_a_pair_in_both_matrices_is_found_out(home, monkeypatch):
     publish(monkeypatch, "kuairec", n_full=4)
-    unpacked(home / "kuairec", files(**{"small_matrix.csv": watches(SMALL + BIG[-1:])}))
+    unpack(home / "kuairec", files(**{"small_matrix.csv": watches(SMALL + BIG[-1:])}))
     with pytest.raises(DataError, match=r"1 pairs are in the big matrix .* user 3's"):
         protocols.fully_observed(datasets.load("kuairec"))
 

@@ -122,6 +122,7 @@ def test_ml_latest_small_as_pandas_reads_it(home, monkeypatch):
         ("2012 (2009)", "2012", 2009),
         ("Babylon 5", "Babylon 5", None),
         ("(1984)", "(1984)", None),
+        ("\u202eleft\x07 to\u2028right\u202c (2000)", "left to right", 2000),
     ],
 )  # fmt: skip
 def test_titles_are_tidied(raw, title, year):

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from sklearn.base import clone
 
 from recsys_lib import evaluation, models, splits
@@ -315,9 +316,22 @@ def check_wrong_containers_are_refused(make):
             model.recommend_for(wrong)
     stars = pd.Series({1: 4.0, 2: 2.0})
     pd.testing.assert_frame_equal(model.recommend_for(stars), model.recommend_for(dict(stars)))
-    for n in (0, 5.0, None, "3"):
-        with pytest.raises(RecsysError, match="n is"):
-            model.recommend(1, n=n)
+    for wrong in (pd.Series([4.0, 2.0], [1, 1]), {1: np.array([4.0])}, {1: "4"}):
+        with pytest.raises(DataError, match=r"name one item twice|has the rating"):
+            model.recommend_for(wrong)
+    for n in (0, 5.0, None, "3", True):
+        for call in (model.recommend, model.recommend_for, model.similar_items):
+            with pytest.raises(RecsysError, match="n is"):
+                call({1: 4.0} if call == model.recommend_for else 1, n=n)
+    for wrong in ({1: 2}, ratings.to_frame(), [[1, 2]], [[1], [2, 3]]):
+        for call in (model.recommend, lambda ids: model.recommend(1, candidates=ids)):
+            with pytest.raises(DataError, match="ids are one id or a sequence of ids, not a"):
+                call(wrong)
+    for wrong in (99, [1, "2"], 1.5, None, [None], True):
+        with pytest.raises(UnknownIdError, match="there is no item"):
+            model.recommend_for({}, exclude=[wrong] if wrong is None else wrong)
+    with pytest.raises(DataError, match="holds no item"):
+        model.recommend(1, candidates=[])
     for call in (lambda: model.recommend(STRANGE), lambda: model.recommend_for({STRANGE: 3.0})):
         with pytest.raises(UnknownIdError, match=f"no (user|item) {STRANGE}"):
             call()
@@ -325,13 +339,10 @@ def check_wrong_containers_are_refused(make):
         for call in (model.recommend_for, lambda rated: model.partial_fit_users(0, rated)):
             with pytest.raises(DataError, match=f"{stars}"):
                 call({1: stars})
-
-
-def check_one_id_is_asked_for(make):
-    ratings, items = table()
-    model = fit(make, ratings, items)
-    with pytest.raises(RecsysError):  # without factors nothing is alike, in the same words
-        model.similar_items([1, 2])
+    for call in (model.similar_items, model.similar_users):
+        for ids in ([1, 2], []):
+            with pytest.raises(RecsysError, match=r"one (user|item) id is asked for"):
+                call(ids)
 
 
 def check_degenerate_tables(make):
@@ -456,6 +467,92 @@ def check_the_ends_of_the_scale(make):
         for off in (0.09, 0.51, -(10**400), float("nan")):
             with pytest.raises(DataError, match=r"the scale is 0\.1 to 0\.5"):
                 model.recommend_for({0: off})
+
+
+def check_candidates_and_exclusions(make):
+    """What is left of the full list, with the same scores to the bit."""
+    ratings, items = table()
+    model = fit(make, ratings, items)
+    some, out = np.append(ratings.item_ids[2:18], ratings.item_ids[2:5]), {3, 9, 24}
+    asks = [lambda u=u, **kw: model.recommend(u, 25, **kw) for u in (ratings.user_ids, 3, None)]
+    asks.append(lambda **kw: model.recommend_for({1: 4.0, 2: 2.0}, 25, **kw))
+    for ask in asks:
+        ranks = ask(seen=True)["rank"]
+        assert len(ranks) == 25 * (ranks == 1).sum()
+        for seen in (False, True):
+            full = ask(seen=seen)
+            rest = full[full["item_id"].isin(some) & ~full["item_id"].isin(out)]
+            found = ask(candidates=some, exclude=out, seen=seen)
+            whose = "user_id" if "user_id" in rest else np.zeros(len(rest))
+            rest = rest.assign(rank=rest.groupby(whose).cumcount() + 1).reset_index(drop=True)
+            pd.testing.assert_frame_equal(found, rest, check_exact=True)
+        assert ask(candidates=3, exclude=3).empty
+    pd.testing.assert_frame_equal(ask(candidates=ratings.item_ids), ask(), check_exact=True)
+
+
+def check_users_and_items_are_alike_by_cosine(make):
+    """Against float64; who has rated nothing, or likes nothing, is like nobody."""
+    ratings, items = table()
+    value, user = ratings.by_user.values, ratings.user_of_rating()
+    ratings = ratings.select((user != 5) & ((user != 6) | (value < 3)))
+    model = fit(make, ratings, items)
+    strangers = [5, 6] if "threshold" in model.get_params() else [5]
+    try:
+        found = model.similar_users(3, n=HUGE)
+    except RecsysError as error:
+        assert str(error).endswith("has no factors: to it no users are alike")
+        with pytest.raises(RecsysError, match="no factors: to it no items are alike"):
+            model.similar_items(3)
+        return
+    x = model.vectors(np.arange(40)).astype(np.float64)
+    x = x[:, :-1] if model.ends_in_bias else x
+    x /= np.maximum(np.linalg.norm(x, axis=1), 1e-30)[:, None]
+    expected = pd.Series(x @ x[3]).drop([3, *strangers]).sort_values(ascending=False)
+    assert sorted(found["user_id"]) == sorted(expected.index)
+    assert found["rank"].tolist() == list(range(1, len(expected) + 1))
+    np.testing.assert_allclose(found["score"], expected, atol=1e-5)
+    np.testing.assert_allclose(found["score"], expected[found["user_id"]], atol=1e-5)
+    for stranger in strangers:
+        with pytest.raises(RecsysError, match=f"nothing is known of user {stranger}"):
+            model.similar_users(stranger)
+    full = model.similar_items(3, n=HUGE)
+    some = full[full["item_id"].isin(range(2, 18)) & ~full["item_id"].isin([9])]
+    found = model.similar_items(3, candidates=range(2, 18), exclude=9)
+    pd.testing.assert_series_equal(found["score"], some["score"].head(10).reset_index(drop=True))
+    assert found["item_id"].tolist() == some["item_id"].head(10).tolist()
+
+
+def check_predictions_for_strangers(make):
+    ratings, items = table()
+    model = fit(make, ratings, items)
+    if not model.predicts_ratings:
+        return
+    known = {1: 4.0, 2: 2.0}
+    expected = model.copy().partial_fit_users(10**6, known).predict(10**6, ratings.item_ids)
+    np.testing.assert_array_equal(model.predict_for(known, ratings.item_ids), expected)
+    assert model.predict_for({}, 3).shape == (1,)
+    with pytest.raises(UnknownIdError, match=r"no user 1000000.*predict_for"):
+        model.predict(10**6, 3)
+    with pytest.raises(UnknownIdError, match="no item 99"):
+        model.predict_for(known, [1, 99])
+
+
+def check_ratings_without_values(make):
+    """Who has what, from a table and from SciPy: every model fits it and can be measured on it."""
+    ratings, items = table()
+    params = {"threshold": None} if "threshold" in make().get_params() else {}
+    frame, ids = ratings.to_frame(), {"user_ids": range(40), "item_ids": range(25)}
+    pairs = frame["user_id"], frame["item_id"]
+    matrix = sparse.csr_array((np.ones(len(frame), bool), pairs), shape=(40, 25))
+    told = []
+    for whole in (Ratings.from_frame(frame, rating=None, **ids), Ratings.from_scipy(matrix)):
+        train, _, test = splits.random(whole, valid=0, test=0.2, seed=0)
+        model = fit(make, train, items, **params)
+        report = evaluation.evaluate(model, train, test, relevant=1)
+        assert 0 < report["ndcg@10"] <= 1
+        assert not model.predicts_ratings or report["rmse"] < 0.2
+        told.append(pd.concat([model.recommend([1, 2]), model.recommend_for({1: 1, 2: 1})]))
+    pd.testing.assert_frame_equal(*told, check_exact=True)
 
 
 def check_memory_is_bounded_by_the_catalogue(make):

@@ -112,7 +112,7 @@ def test_nothing_is_like_a_film_of_which_nothing_is_known(parts):
         ("EASE", {"threshold": 10**400}, "it must be below 9223372036854775808, or None"),
         ("AutoEncoder", {"hidden": (8, 2.5)}, "sequence of 1 or more whole numbers"),
         ("AutoEncoder", {"hidden": ()}, "sequence of 1 or more whole numbers"),
-        ("AutoEncoder", {"stop_on": "rmse"}, "stop_on is 'rmse'; it must be 'ndcg' or 'loss'"),
+        ("AutoEncoder", {"loss": "mse"}, "loss is 'mse'; it must be 'multinomial' or 'bce'"),
         ("AutoEncoder", {"dropout": 1.0}, "dropout is 1.0; it must be from 0 to below 1"),
         ("TwoTower", {"device": "abacus"}, "it must be 'auto', 'cpu' or 'cuda'"),
         ("BPR", {"threshold": 9.0}, "the training part is a like; lower the threshold"),

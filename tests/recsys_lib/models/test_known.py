@@ -224,6 +224,7 @@ BAD = {
     "an unknown key": (7, {"known": 3.0, 424242: 3.0}, UnknownIdError, "424242"),
     "text for a number": ("seven", {"known": 3.0}, DataError, "(users|items)' ids are integers"),
     "a fraction": (7.5, {"known": 3.0}, DataError, "cannot be a new"),
+    "a number too large": (2**70, {"known": 3.0}, DataError, "integers of 64 bits"),
     "a truth value": (True, {"known": 3.0}, DataError, "True cannot be a new"),
     "a list": ([7], {"known": 3.0}, DataError, "cannot be a new"),
 }

@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import network
 from recsys_lib.models.base import some_of
 
 NETWORKS = ["AutoEncoder", "TwoTower", "TwoTowerRegressor"]
-
-
-@pytest.fixture(scope="module")
-def parts(data):
-    return splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
 
 
 @pytest.fixture

@@ -71,28 +71,6 @@ def test_the_contest_in_a_batch_as_it_is_written():
     assert network.in_batch_softmax(*tensors).item() == pytest.approx(np.mean(expected), rel=1e-12)
 
 
-def test_with_the_correction_popularity_is_learnt():
-    """Items drawn by popularity: the softmax that fits best is q; uncorrected, it is another."""
-    rng = np.random.default_rng(1)
-    q = np.array([0.5, 0.25, 0.15, 0.1])
-    learnt = {}
-    for name, share in (("corrected", q), ("not", np.full(4, 0.25))):
-        row = torch.zeros(4, requires_grad=True)
-        optimizer = torch.optim.Adam([row], lr=0.05)
-        with network.repeatable(multiplications=0):  # on one thread
-            for _ in range(150):
-                items = torch.from_numpy(rng.choice(4, 256, p=q))
-                log_share = torch.from_numpy(np.log(share)).float()[items]
-                scores = row[items].expand(256, 256)
-                loss = network.in_batch_softmax(scores, items, log_share)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-        learnt[name] = torch.softmax(row.detach(), 0).numpy()
-    np.testing.assert_allclose(learnt["corrected"], q, atol=0.04)
-    assert np.abs(learnt["not"] - q).max() > 0.1
-
-
 # ---- histories
 
 

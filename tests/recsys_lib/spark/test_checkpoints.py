@@ -6,18 +6,7 @@ import pytest
 
 from recsys_lib import models, spark
 from recsys_lib.errors import RecsysError
-
-
-class Interrupted(Exception):
-    pass
-
-
-def interrupt_at(epoch):
-    def look(row):
-        if row["epoch"] == epoch:
-            raise Interrupted
-
-    return look
+from tests.recsys_lib.models.check_model import Interrupted, interrupt_after
 
 
 def test_a_resumed_run_is_as_if_never_interrupted(to_blocks, parts, data, tmp_path):
@@ -26,7 +15,7 @@ def test_a_resumed_run_is_as_if_never_interrupted(to_blocks, parts, data, tmp_pa
     with pytest.raises(Interrupted):
         spark.fit(
             model, to_blocks(train, 3), data.items, checkpoint=folder, every=2,
-            callback=interrupt_at(2), broadcast_limit=0,
+            callback=interrupt_after(2), broadcast_limit=0,
         )  # fmt: skip
     again = spark.fit(
         model, to_blocks(train, 3), data.items, checkpoint=folder, every=2, resume=True

@@ -41,12 +41,6 @@ def test_the_model_is_that_of_the_fit_in_memory(assert_same, name, way, blocks, 
     np.testing.assert_allclose(got.item_priors_, twin.item_priors_, atol=1e-5)
 
 
-def test_one_block_is_as_good_as_many(assert_same, to_blocks, parts):
-    model = models.ALS(n_factors=3, n_epochs=1)
-    dealt = to_blocks(parts[0], 1)
-    assert_same(spark.fit(model, dealt).model(), model.fit(parts[0]), tolerance=0)
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_blocks_may_be_empty(assert_same, way, to_spark):
     """Five blocks for three items: two blocks have no row, and further ones no rating."""
@@ -64,25 +58,6 @@ def test_one_side_may_be_broadcast_and_the_other_sent(assert_same, blocks, parts
     limit = 4 * 4 * (train.n_users - 1)  # the users are a row too many
     assert train.n_items < train.n_users
     assert_same(spark.fit(model, blocks, broadcast_limit=limit).model(), model.fit(train), 0)
-
-
-def test_the_model_that_comes_home_is_an_ordinary_one(assert_same, blocks, parts, data, tmp_path):
-    train, _ = parts
-    model = models.GenreALS(n_factors=4, n_epochs=1)
-    got = spark.fit(model, blocks, data.items).model()
-    twin = model.fit(train, items=data.items)
-    got.save(tmp_path / "model")
-    got = models.load(tmp_path / "model")
-    some = train.user_ids[:20]
-    pd.testing.assert_frame_equal(got.recommend(some), twin.recommend(some), check_exact=False)
-    rated = dict(zip(train.item_ids[:5].tolist(), [5.0, 4.0, 1.0, 3.0, 2.0], strict=True))
-    assert (
-        got.recommend_for(rated)["item_id"].tolist()
-        == twin.recommend_for(rated)["item_id"].tolist()
-    )
-    got.partial_fit_users(train.user_ids[0], rated)
-    twin.partial_fit_users(train.user_ids[0], rated)
-    assert_same(got, twin)
 
 
 def test_factors_are_tables_that_any_engine_can_read(blocks, parts, tmp_path):

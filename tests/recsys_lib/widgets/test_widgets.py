@@ -1,7 +1,6 @@
 """The widgets' Python half: tastes, packed films, traits, and the form that lives in a page."""
 
 import base64
-import json
 import re
 
 import numpy as np
@@ -75,12 +74,6 @@ def test_the_spread_is_that_of_tastes_drawn_from_the_posterior(model):
     rows = np.linalg.solve(system, (model.lam * said @ z + prior * penalty).T).T
     scores = rows @ taste.vectors.T + noise * rng.standard_normal((draws, 300))
     np.testing.assert_allclose(scores.std(axis=0), taste.spread(noise), rtol=0.06)
-
-
-def test_each_rating_makes_surer(model):
-    ratings = some_ratings(model, np.random.default_rng(3), 40)
-    few = dict(list(ratings.items())[:5])
-    assert (taste_of(model, ratings).spread(1.0) < taste_of(model, few).spread(1.0)).all()
 
 
 def test_the_measured_noise_is_near_what_was_simulated(model, data):
@@ -162,23 +155,14 @@ def test_wrong_ratings_and_lists_are_refused_and_leave_no_trace(demo):
     assert len(demo.recommendations) == 10
 
 
-def test_ready_made_tastes_are_of_films_in_the_demo(demo):
+def test_ready_made_tastes_are_of_films_in_the_demo(demo, model, data):
     assert len(demo.tastes) == 5
     for ratings in demo.tastes.values():
         assert set(ratings) <= set(demo.catalogue["ids"])
         assert len(set(ratings.values())) == 2
-
-
-HOSTILE = ["</script><script>alert(1)</script>", "<!-- <b>", "\u202egnirts", '"&\u2028', "😀"]
-
-
-def test_a_page_state_survives_html_with_any_title(model, data):
-    items = data.items.copy()
-    items.loc[items.index[: len(HOSTILE)], "title"] = HOSTILE
-    text = RatingDemo(model, items).to_html()
-    assert text.count("<script") == 1
-    state = json.loads(re.search(r"<script[^>]*>(.*?)</script>", text, re.DOTALL)[1])
-    assert state["catalogue"]["titles"][: len(HOSTILE)] == HOSTILE
+    plain = RatingDemo(model, data.items.assign(genres=""))
+    most = data.ratings.item_ids[np.argsort(-data.ratings.by_item.counts, kind="stable")[:4]]
+    assert plain.tastes == {"Popular": dict.fromkeys(most.tolist(), 5.0)}
 
 
 def test_bundles_have_no_import_left_and_each_part_once():
@@ -232,14 +216,6 @@ def test_the_best_films_of_the_explorer_are_the_best_of_all(data):
             assert best["title"][0].startswith(first)
     with pytest.raises(DataError, match="one of"):
         explorer.gamma = 3.0
-
-
-def test_a_fair_estimate_is_a_half_step_of_the_model(data):
-    model = models.BiasALS(gamma=2.0, n_epochs=30).fit(data.ratings)  # as good as converged
-    explorer = BiasExplorer(model, data.items, [2.0])
-    explorer.fair = True
-    best = np.sort(model.mu_ + model.item_biases_[data.ratings.by_item.counts > 0])[::-1][:8]
-    np.testing.assert_allclose(explorer.best()["estimate"], best, atol=1e-4)
 
 
 def histories(values=(1, 2), epochs=3):

@@ -156,20 +156,6 @@ def test_new_films_draw_more_ratings_than_old_ones(small):
     assert np.quantile(age, 0.9) == pytest.approx(31, abs=6)  # real: 31
 
 
-def test_films_of_the_same_genres_are_alike(small):
-    factors = small.truth.item_factors
-    flags = small.items.genres.str.get_dummies("|")[GENRES].to_numpy()
-    told = flags @ np.linalg.lstsq(flags, factors, rcond=None)[0]
-    assert 0.25 < told.var() / factors.var() < 0.5
-
-
-def test_genres_shift_the_rating(small):
-    flags = small.items.genres.str.get_dummies("|")[GENRES].to_numpy(bool)
-    biases = small.truth.item_biases
-    mean = dict(zip(GENRES, [biases[flags[:, g]].mean() for g in range(19)], strict=True))
-    assert mean["Film-Noir"] > mean["Drama"] > mean["Comedy"] > mean["Horror"]
-
-
 # --- chance
 
 

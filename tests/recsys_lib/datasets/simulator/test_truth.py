@@ -81,29 +81,6 @@ def test_noise_floor_is_the_rmse_of_the_expected_rating():
         assert (np.abs(z) < 4).all(), z
 
 
-def test_no_oracle_beats_the_expected_rating(rated):
-    truth, pairs = rated.truth, rated.ratings.to_frame()
-    ids = pairs.user_id, pairs.item_id, pairs.timestamp
-    expected = truth.expected(*ids)
-    enjoyment = truth.enjoyment(*ids)
-    rivals = {
-        "enjoyment": enjoyment,
-        "enjoyment, clipped": enjoyment.clip(0.5, 5),
-        "rounded": np.round(2 * expected) / 2,
-        "without taste": expected
-        - (
-            truth.user_factors[pairs.user_id - 1]
-            * truth.item_factors[rated.ratings.item_index(pairs.item_id)]
-        ).sum(1),
-        "bolder": 3.5 + 1.1 * (expected - 3.5),
-        "shyer": 3.5 + 0.9 * (expected - 3.5),
-    }
-    error = (pairs.rating - expected) ** 2
-    for name, rival in rivals.items():
-        loss = (pairs.rating - rival) ** 2 - error
-        assert loss.mean() > 2 * loss.std() / np.sqrt(len(loss)), name
-
-
 def test_signal_is_as_strong_as_on_movielens(rated):
     truth, pairs = rated.truth, rated.ratings.to_frame()
     floor = truth.noise_floor()

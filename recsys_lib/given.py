@@ -1,0 +1,53 @@
+"""Lists that were made elsewhere, in the place of a model that is asked for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.kernels import ranking
+from recsys_lib.models.base import Recommender
+from recsys_lib.ratings import CSR, Ratings
+
+
+class GivenLists(Recommender):
+    """A table of lists, checked: user_id, item_id, rank. A user who is not in it has an empty one.
+
+    `train` numbers users and items; no list may hold what its user has rated there.
+    """
+
+    def __init__(self, table: pd.DataFrame, train: Ratings) -> None:
+        if not {"user_id", "item_id", "rank"} <= {*table.columns} or table.empty:
+            there = ", ".join(map(str, table.columns))
+            told = f"this one has {len(table)} rows of {there}"
+            raise DataError(f"lists are a table of user_id, item_id and rank; {told}")
+        self._remember(train)
+        users, items = train.user_index(table["user_id"]), train.item_index(table["item_id"])
+        rank = pd.to_numeric(table["rank"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        order = np.lexsort((rank, users))  # what is no number comes last
+        users, items, rank = users[order], items[order], rank[order]
+        place = np.arange(len(users)) - np.searchsorted(users, users)
+        self._listed = np.full((train.n_users, place.max() + 1), -1, np.int32)
+        self._listed[users, place] = items
+        for wrong, says in (
+            (rank != place + 1, "ranks go 1, 2, 3 ... from the first; not so at"),
+            (pd.DataFrame([users, items]).T.duplicated(), "an item stands in a list once; not so"),
+            (ranking.find_hits(self._listed, *train.by_user[:2])[users, place], "in train stands"),
+        ):
+            if np.any(wrong):
+                user, item = users[np.argmax(wrong)], items[np.argmax(wrong)]
+                told = f"{says} item {train.item_ids[item]} ({np.sum(wrong)} such rows)"
+                raise DataError(f"the list of user {train.user_ids[user]}: {told}")
+
+    def rank(
+        self, who: Any, n: int, exclude: Any = None, candidates: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first `n` items (m, n) int32 of users' lists, by index; scores are all 0."""
+        if isinstance(who, CSR):
+            raise RecsysError("lists are of users by id: pass what is known of them as train")
+        lists = self._listed[who, :n]
+        lists = np.pad(lists, [(0, 0), (0, n - lists.shape[1])], constant_values=-1)
+        return lists, np.zeros(lists.shape, np.float32)

@@ -1,0 +1,78 @@
+"""Titles and genres that are no titles: a book built on them shows them as text, and runs none."""
+
+import csv
+
+import pytest
+
+from recsys_lib.datasets import simulator
+
+HOSTILE = [
+    "<script>document.title=1</script>", '"><img src=x onerror="document.title=2">',
+    "' onmouseover='document.title=3", "[x](javascript:document.title=4)", "</script></div>",
+    "$$x$$", r"$\alpha$", r"\(y\)", r"\begin{align}1\end{align}", "{math}`x`", "{eval}`1/0`",
+    "{{ 1 }}", "`code`", "*star* _under_", "# heading", "1. item", "- dash", "% comment",
+    "<!-- c -->", "&lt;b&gt; &amp;", "::: danger", "~~s~~ <b>", "a | b", "^sup^", "千と千尋",
+    "\u202ereversed", "bell\x07",
+]  # fmt: skip
+GENRES = [r"$\sum_{$", '<img src=x onerror="document.title=5">', "*x* `y`"]
+CHAPTERS = ["01-eda", "02-bias", "13-rating-demo"]
+MORE = ["03-als", "04-genres", "05-bpr", "07-latent-space", "08-newcomers", "09-how-sure"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Simulated ratings in the form and of the size of a release, whose titles are hostile."""
+    home = tmp_path_factory.mktemp("data")
+    made = simulator.simulate_ratings(n_users=610, n_items=9_742, n_ratings=100_836)
+    folder = home / "ml-latest-small"
+    folder.mkdir()
+    with (folder / "movies.csv").open("w", encoding="utf-8", newline="") as file:
+        write = csv.writer(file).writerow
+        write(["movieId", "title", "genres"])
+        for k, (item, _, year, genres) in enumerate(made.items.itertuples(index=False)):
+            title = f"{HOSTILE[k % len(HOSTILE)]} {k} ({year})"
+            write([item, title, f"{genres}|{GENRES[k % len(GENRES)]}".strip("|")])
+    table = made.ratings.to_frame()
+    table.columns = ["userId", "movieId", "rating", "timestamp"]
+    table.to_csv(folder / "ratings.csv", index=False)
+    return home
+
+
+@pytest.fixture(
+    scope="module", params=[CHAPTERS, pytest.param(CHAPTERS + MORE, marks=pytest.mark.long)]
+)
+def site(request, root, clone, build, data, tmp_path_factory):
+    """A site of these chapters; Sphinx's warnings, and whatever a cell says on stderr, fail it."""
+    notebooks = [root / "notebooks" / f"{name}.ipynb" for name in request.param]
+    folder = clone(tmp_path_factory.mktemp("hostile") / "clone", *notebooks)
+    env = {"RECSYS_DATA_HOME": str(data), "RECSYS_CACHE": str(data / "cache")}
+    process = build(folder, "--dataset", "ml-latest-small", **env)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def address(site, served):
+    with served(site) as address:
+        yield address
+
+
+def test_titles_and_genres_are_text(site, visit, complaints, trial):
+    names = [path.relative_to(site).as_posix() for path in (site / "notebooks").glob("*.html")]
+    texts = ""
+    for page in visit([*names, "search.html?q=onerror"]):
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        title = page.title()
+        page.wait_for_load_state("networkidle")
+        for hovered in page.locator("svg, .recsys-list > li").all()[:20]:
+            hovered.hover(force=True, timeout=1_000)
+        assert page.title() == title and not title.isdigit()
+        made = "img[src=x], a[href^='javascript:'], [onmouseover], td :is(mjx-container, b, .math)"
+        assert page.locator(f"{made}, .recsys mjx-container").count() == 0, page.url
+        texts += page.locator("body").inner_text()
+    assert complaints == []
+    shown = [title for title in HOSTILE if f"{title} " in texts]
+    assert len(shown) > 15, shown
+    assert "\u202e" not in texts and "\x07" not in texts
+    trial("titles and genres that are code, in pages", len(names) * len(HOSTILE), "shown as text")
