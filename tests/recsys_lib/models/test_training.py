@@ -170,7 +170,9 @@ def test_without_a_validation_part_patience_waits_for_nothing(parts):
     [("ALS", 3), ("BayesianALS", 3), ("TwoTower", 3)]
     + [pytest.param(name, 50, marks=pytest.mark.long) for name in ITERATIVE],
 )
-def test_a_run_that_is_killed_goes_on_to_the_same_bits(name, n, data, parts, tmp_path, small, trial):
+def test_a_run_that_is_killed_goes_on_to_the_same_bits(
+    name, n, data, parts, tmp_path, small, trial
+):
     model = small(name)
     epochs = {"n_epochs": 25, "n_burn": 10, "n_samples": 20, "patience": 30}
     known = {key: value for key, value in epochs.items() if key in model.parameter_names()}
