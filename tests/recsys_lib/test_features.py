@@ -44,18 +44,6 @@ def test_each_kind_has_weight_one_in_all(items):
     assert table.iloc[:, 6:].to_numpy().tolist() == [[1, 0], [1, 0], [1, 0], [0, 1]]
 
 
-def test_levels_double(items):
-    counts = np.array([1, 2, 3, 6, 7, 14, 15])
-    found, names = item_features(["popularity"], np.arange(7), counts)
-    assert names == [
-        "raters: 0 to 2",
-        "raters: 3 to 6",
-        "raters: 7 to 14",
-        "raters: 15 to 30",
-    ]
-    assert found.indices.tolist() == [0, 0, 1, 1, 2, 2, 3]
-
-
 def test_what_is_refused(items):
     ids, counts = items["item_id"].to_numpy(), np.zeros(4, int)
     with pytest.raises(RecsysError, match="no feature 'actors'; there are genres"):

@@ -16,7 +16,15 @@ HOSTILE = [
 ]  # fmt: skip
 GENRES = [r"$\sum_{$", '<img src=x onerror="document.title=5">', "*x* `y`"]
 CHAPTERS = ["01-eda", "02-bias", "13-rating-demo"]
-MORE = ["03-als", "04-genres", "05-bpr", "07-latent-space", "08-newcomers", "09-how-sure"]
+MORE = [
+    "03-als",
+    "04-genres",
+    "04b-lists",
+    "05-bpr",
+    "07-latent-space",
+    "08-newcomers",
+    "09-how-sure",
+]
 
 
 @pytest.fixture(scope="module")
