@@ -11,7 +11,7 @@ from recsys_lib import datasets, models
 from recsys_lib.widgets import RatingDemo, assets
 from recsys_lib.widgets.taste import taste_of
 
-PAGE = "notebooks/13-rating-demo.html"
+PAGE = "notebooks/15-rating-demo.html"
 N_RANDOM = 300
 TOLERANCE = 1e-3  # stars
 
