@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -110,9 +111,9 @@ class Claims:
         user: the mean of the curves' coefficients.
         """
         if np.ndim(y) == 2:
-            curves = [stats.spearmanr(x, curve).statistic for curve in y]
+            curves = [_rank_correlation(x, curve) for curve in y]
             return self.mean(key, statement, curves, **claim)
-        n, r = len(y), float(stats.spearmanr(x, y).statistic)
+        n, r = len(y), _rank_correlation(x, y)
         reach = stats.norm.ppf(1 - self.alpha / 2) * math.sqrt((1 + r**2 / 2) / max(n - 3, 1))
         z = math.atanh(min(max(r, -1 + 1e-12), 1 - 1e-12))
         ends = math.tanh(z - reach), math.tanh(z + reach)
@@ -199,6 +200,11 @@ class Claims:
 def _finite(values: Any) -> np.ndarray:
     x = np.asarray(values, float).ravel()
     return x[np.isfinite(x)]
+
+
+def _rank_correlation(x: Any, y: Any) -> float:
+    with warnings.catch_warnings(action="ignore"):  # NaN for too few values, or all alike
+        return float(stats.spearmanr(x, y).statistic)
 
 
 def _mean(x: np.ndarray) -> float:

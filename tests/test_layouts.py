@@ -3,6 +3,7 @@
 Genres, scale, ids and titles are as published; the ratings are simulated.
 """
 
+import nbformat
 import numpy as np
 import profiles
 import pytest
@@ -129,5 +130,8 @@ def test_every_chapter_runs(data, chapter):
     (source,) = runner.chapters(chapter)
     values, _ = runner.settled(profiles.parameters("quick", chapter, name))
     values |= LIGHTER.get(chapter, {}) | ({"WATCH": name} if name == "kuairec" else {})
-    watch = runner.Watch(chapter, 600)
-    assert runner.run_chapter(source, values, folder, "", watch).status == "ran"
+    done = runner.run_chapter(source, values, folder, "", runner.Watch(chapter, 600))
+    assert done.status == "ran"
+    outputs = [one for cell in nbformat.read(done.path, 4).cells for one in cell.get("outputs", [])]
+    warnings = [one.text for one in outputs if one.get("name") == "stderr"]
+    assert warnings == [], "the site is not built with these"
