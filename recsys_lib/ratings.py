@@ -154,11 +154,11 @@ class Ratings:
         users, all_users = columns.number(frame[user], user_ids)
         items, all_items = columns.number(frame[item], item_ids)
         values, scale = columns.ratings(frame, user, item, rating, scale)
-        times, order = None, None
+        times = None
         if timestamp in frame.columns:
             times, order = columns.seconds(frame[timestamp])
-        if order is not None:  # of several ratings in one second, too, the last counts
-            users, items, values, times = (a[order] for a in (users, items, values, times))
+            if order is not None:  # of several ratings in one second, too, the last counts
+                users, items, values, times = (a[order] for a in (users, items, values, times))
         return cls.from_arrays(users, items, values, times, all_users, all_items, scale)
 
     @classmethod

@@ -250,22 +250,13 @@ def test_without_a_network_the_error_says_where_to_put_the_file(home, tmp_path):
             b"8,0,0,9800",
             "row 3: its user does not stand in user_f",
         ),
-        (
-            "big_matrix.csv",
-            b"1,7,9000",
-            b"1,8,9000",
-            "row 5: its video does not stand in kuairec_c",
-        ),
         ("big_matrix.csv", b"1,7,9000", b"1,,9000", "row 5: video_id is empty"),
-        ("big_matrix.csv", b",3.0\n", b",\n", "row 5: watch_ratio is empty"),
         ("big_matrix.csv", b",3.0\n", b",-3.0\n", "row 5: -3 is not a watch ratio"),
         ("small_matrix.csv", b"0,1,33000", b"0,x,33000", "small_matrix.csv, row 3: "),
         ("small_matrix.csv", b"watch_ratio", b"ratio", "small_matrix.csv: .*watch_ratio"),
         ("item_categories.csv", b"[8]", b"8", "'8' is not a list of numbers"),
-        ("item_categories.csv", b"0,[8]", b"zero,[8]", "row 2: 'zero' is not an id"),
         ("item_categories.csv", b"2,[]", b"1,[]", "video_id 1 stands in the file twice"),
         ("kuairec_caption_category.csv", b"topic_tag", b"tag", "lacks topic_tag"),
-        ("user_features.csv", b"register_days,", b"days,", "lacks register_days"),
         ("user_features.csv", b"\n0,0,0", b"\n0,yes,0", "user 0: 'yes' is no is_low"),
         ("item_daily_features.csv", b"play_progress", b"progress", "lacks play_progress"),
     ],
@@ -304,7 +295,7 @@ def test_what_has_no_small_matrix_has_no_such_protocol():
 @short_and_long(100, 4_000)
 def test_a_damaged_file_is_refused_or_read(tmp_path, n, trial):
     release, rng, whole, read = registry.RELEASES["kuairec"], np.random.default_rng(n), files(), 0
-    folder = unpacked(tmp_path / "kuairec", whole)
+    folder = unpack(tmp_path / "kuairec", whole)
     for _ in range(n):
         file = one_of(release.layout.files, rng)
         (folder / file).write_bytes(mutated_bytes(whole[file], rng))
