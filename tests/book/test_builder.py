@@ -218,7 +218,15 @@ def test_the_ledger_shows_the_verdict_of_each_run_where_its_place_is(tmp_path, m
     assert ledger.page([tmp_path / "runs" / "quick-a" / "02-y.ipynb"], "# Ledger") == "# Ledger"
 
 
-@pytest.mark.parametrize("end", ["import os; os._exit(9)", "import sys; sys.exit(0)"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "import os; os._exit(9)",
+        "import sys; sys.exit(0)",
+        "import os; os.kill(os.getpid(), 9)",  # as a system without memory does
+        "x = bytearray(1 << 60)",
+    ],
+)
 def test_a_cell_that_ends_its_kernel_is_told_too(run, chapter, capsys, end):
     done = run(chapter("1", end), {"DATASET": "synthetic"})
     assert done.status == "failed"

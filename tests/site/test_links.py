@@ -1,7 +1,10 @@
 """The built files alone: no link without a target, no picture without words, no third party."""
 
+import json
 import re
+import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -87,3 +90,19 @@ def test_every_page_says_what_it_was_computed_on(html, pages):
             text = (html / name).read_text("utf-8")
             assert "profile on <code>synthetic</code>" in text, name
             assert "<strong>synthetic data</strong>" in text, name
+
+
+def test_every_part_has_a_licence(root, html):
+    carried = tomllib.loads((root / "book" / "carried.toml").read_text("utf-8"))["carried"]
+    assert all(part["licence"] for part in carried)
+    patterns = [pattern for part in carried for pattern in part["files"]]
+    static = html / "_static"
+    files = [p.relative_to(static).as_posix() for p in static.rglob("*") if p.is_file()]
+    strays = [file for file in files if not any(fnmatch(file, pattern) for pattern in patterns)]
+    assert strays == [], "of whom are these? say so in book/carried.toml"
+    bill = json.loads((static / "sbom.json").read_text("utf-8"))["components"]
+    assert {"numpy", "mathjax", "Sphinx", "torch"} <= {part["name"] for part in bill}
+    nameless = [part["name"] for part in bill if not part["licenses"][0]["license"]["name"]]
+    assert nameless == []
+    page = (html / "book/appendix/licences.html").read_text("utf-8")
+    assert page.count("<tr") == len(carried) + len(bill) + 2
