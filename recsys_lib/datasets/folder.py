@@ -113,7 +113,9 @@ def read(path: Path) -> Dataset:
     texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
     info = {key: about[key] for key in ("name", "licence", "citation", "url")}
     info |= {"source": "folder", "path": str(path)}
-    shown = re.sub(r"[^\w ().,-]", "_", name)  # it stands in texts, where other signs mean something
+    shown = re.sub(
+        r"[^\w ().,-]", "_", name
+    )  # it stands in texts, where other signs mean something
     return Dataset(shown, ratings, _items(texts, names, ratings.item_ids), info=info)
 
 

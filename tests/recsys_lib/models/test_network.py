@@ -1,4 +1,4 @@
-"""What the networks share: runs that repeat, early stopping, and serving without PyTorch."""
+"""What the networks share: what training refuses, and serving without PyTorch."""
 
 import subprocess
 import sys
@@ -23,23 +23,6 @@ def fit(small, parts):
     return fit
 
 
-@pytest.mark.parametrize(
-    ("name", "params", "column"),
-    [
-        ("AutoEncoder", {}, "ndcg_valid"),
-        ("TwoTower", {}, "ndcg_valid"),
-        ("TwoTowerRegressor", {}, "rmse_valid"),
-    ],
-)
-def test_patience_ends_it_and_the_best_epoch_is_kept(name, params, column, fit, assert_same_state):
-    params = {"n_epochs": 60, "learning_rate": 3e-2, "patience": 2, **params}
-    model = fit(name, **params)
-    curve = model.training_log_[column]
-    best = curve.argmax() if column == "ndcg_valid" else curve.argmin()
-    assert len(curve) == best + 1 + 2 < 60
-    assert_same_state(model, fit(name, **{**params, "n_epochs": int(best) + 1}))
-
-
 def test_of_many_users_some_are_watched_always_the_same():
     users = np.arange(0, 200, 2)
     np.testing.assert_array_equal(some_of(users, 100), users)
@@ -51,8 +34,8 @@ def test_of_many_users_some_are_watched_always_the_same():
 
 @pytest.mark.parametrize("name", ["AutoEncoder", "TwoTowerRegressor", "BPR"])
 def test_steps_that_grow_without_bound_are_told(name, fit):
-    with pytest.raises(RecsysError, match="learning_rate 1e\\+30 is too large"):
-        fit(name, learning_rate=1e30, n_epochs=20, patience=None)
+    with pytest.raises(RecsysError, match="learning_rate 1e\\+18 is too large"):
+        fit(name, learning_rate=1e18, n_epochs=20, patience=None)
 
 
 def test_a_device_that_is_not_there_is_told(fit):
