@@ -157,6 +157,30 @@ def check_sampled_hit(probability: float) -> None:
     _right((probability, right, "how many of the 499 above may be drawn, at most?", 1e-6))
 
 
+def check_ridge_column(column: Callable[..., np.ndarray]) -> None:
+    """Check a column of EASE's matrix, given the likes (n_users, n_items), its number and λ."""
+    likes = np.random.default_rng(3).random((40, 6)) < 0.4
+    inverse = np.linalg.inv(likes.T.astype(float) @ likes + 5 * np.eye(6))
+    for j in (0, 4):
+        right = np.where(np.arange(6) == j, 0, -inverse[:, j] / inverse[j, j])
+        found = column(likes.astype(float), j, 5.0)
+        assert np.shape(found) == (6,), "a number for each film, and 0 for the film itself"
+        assert np.allclose(found, right), "is lam added to the diagonal of the others alone?"
+    print("Right.")
+
+
+def check_implicit_loss(loss: Callable[..., float]) -> None:
+    """Check a user's part of implicit ALS's objective, given p, liked rows, the Gram matrix, α."""
+    rng = np.random.default_rng(4)
+    p, items = rng.standard_normal(3), rng.standard_normal((9, 3))
+    for n in (0, 4):
+        x, weight = items @ p, np.where(np.arange(9) < n, 3.0, 1.0)
+        right = 0.5 * weight @ ((np.arange(9) < n) - x) ** 2
+        found = loss(p, items[:n], items.T @ items, 2.0)
+        assert np.isclose(found, right), f"{n} likes: {found:.3f}, and not {right:.3f}"
+    print("Right.")
+
+
 def check_auc(scores: np.ndarray, relevant: np.ndarray, auc: float) -> None:
     """Check the share of pairs of a relevant item and another in the right order."""
     _right((auc, user_auc(scores, relevant), "divide by the pairs; do ties count half?", 1e-6))
@@ -251,8 +275,7 @@ def check_als_known(
     """Check a list of ten films with at least `least` ratings each, the best first."""
     ids = np.asarray(recommend_known(ratings, least, 10))
     counts = train.by_item.counts
-    enough = train.item_ids[counts >= least]
-    ranked = model.recommend_for(ratings, n=len(enough), candidates=enough)
+    ranked = model.recommend_for(ratings, train.n_items, candidates=train.item_ids[counts >= least])
     assert len(ids) == min(10, len(ranked)), f"the list has {len(ids)} films"
     fewest = counts[train.item_index(ids)].min()
     assert fewest >= least, f"a film on the list has only {fewest} ratings"

@@ -117,7 +117,7 @@ def test_a_checkpoint_is_held_to_the_same(name, small, parts, data, tmp_path):
 
 @short_and_long(40, 2_000)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # finite numbers whose sums are not
-def test_a_damaged_file_is_refused_or_holds_a_model_that_works(name, n, small, tmp_path):
+def test_a_damaged_file_is_refused_or_holds_a_model_that_works(name, n, small, tmp_path, trial):
     ratings, items = table(n_users=12, n_items=9, n_ratings=50)
     small(name).fit(ratings, items=items).save(tmp_path / "whole")
     whole, about = io.load_arrays(tmp_path / "whole")
@@ -136,18 +136,20 @@ def test_a_damaged_file_is_refused_or_holds_a_model_that_works(name, n, small, t
         model.partial_fit_users(model.user_ids_[0], {model.item_ids_[-1]: model.scale_[1]})
         model.save(tmp_path / "again")
     assert 0 < taken < n
+    trial(f"damaged models, {name}", n, f"{n - taken} refused, {taken} taken and at work")
 
 
 @short_and_long(20, 500)
 @pytest.mark.parametrize("name", ITERATIVE)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_damaged_checkpoint_is_refused_or_goes_on(name, n, small, tmp_path):
+def test_a_damaged_checkpoint_is_refused_or_goes_on(name, n, small, tmp_path, trial):
     ratings, items = table(n_users=12, n_items=9, n_ratings=50)
     patience = {"patience": 2} if "patience" in getattr(models, name).parameter_names() else {}
     fit = {"valid": ratings, "items": items, "run_dir": tmp_path}
     small(name, **patience).fit(ratings, **fit)
     path, rng = tmp_path / "checkpoint.safetensors", np.random.default_rng(n)
     whole, about = io.load_arrays(path)
+    gone_on = 0
     for _ in range(n):
         mutated_file(path, whole, about, rng)
         try:
@@ -155,4 +157,6 @@ def test_a_damaged_checkpoint_is_refused_or_goes_on(name, n, small, tmp_path):
             model.fit(ratings, resume=True, **fit)
         except RecsysError:
             continue
+        gone_on += 1
         assert model.training_log_["epoch"].tolist() == [*range(1, len(model.training_log_) + 1)]
+    trial(f"damaged checkpoints, {name}", n, f"{n - gone_on} refused, {gone_on} gone on from")

@@ -169,7 +169,9 @@ def test_without_a_validation_part_patience_waits_for_nothing(parts):
     [("ALS", 3), ("BayesianALS", 3), ("TwoTower", 3)]
     + [pytest.param(name, 50, marks=pytest.mark.long) for name in ITERATIVE],
 )
-def test_a_run_that_is_killed_goes_on_to_the_same_bits(name, n, data, parts, tmp_path, small):
+def test_a_run_that_is_killed_goes_on_to_the_same_bits(
+    name, n, data, parts, tmp_path, small, trial
+):
     model = small(name)
     epochs = {"n_epochs": 25, "n_burn": 10, "n_samples": 20, "patience": 30}
     known = {key: value for key, value in epochs.items() if key in model.parameter_names()}
@@ -179,5 +181,5 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(name, n, data, parts, tmp
     done = subprocess.run(command, input=task, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     killed, writing, runs = map(int, done.stdout.split())
-    print(f"{name}: {killed} kills, {writing} during a write, {runs} runs")
     assert killed == n
+    trial(f"kills, {name}", n, f"{writing} while writing; {runs} runs ended with the same bits")
