@@ -44,5 +44,5 @@ def bill() -> str:
         | {"licenses": [{"license": {"name": licence}}]}
         for url, (name, licence) in sorted(found.items())
     ]
-    about = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": parts}
-    return json.dumps(about, indent=1)
+    kind = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
+    return json.dumps(kind | {"components": parts}, indent=1)
