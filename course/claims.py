@@ -81,7 +81,7 @@ class Claims:
         with ``over="seeds"``. NaN is left out.
         """
         x = _finite(values)
-        return self._decide(key, statement, x.mean(), self._t(x, 1), len(x), **claim)
+        return self._decide(key, statement, _mean(x), self._t(x, 1), len(x), **claim)
 
     def splits(
         self, key: str, statement: str, values: Any, test_to_train: float, **claim: Any
@@ -94,14 +94,13 @@ class Claims:
         """
         x = _finite(values)
         ends = self._t(x, 1 + len(x) * test_to_train)
-        return self._decide(key, statement, x.mean(), ends, len(x), **{"over": "splits", **claim})
+        return self._decide(key, statement, _mean(x), ends, len(x), **{"over": "splits", **claim})
 
     def share(self, key: str, statement: str, hits: Any, **claim: Any) -> Verdict:
         """Claim something of the share of True in independent `hits` (n,), by Wilson's interval."""
         x = np.asarray(hits, bool)
         ends = proportion_confint(x.sum(), max(len(x), 1), self.alpha, "wilson")
-        share = x.mean() if len(x) else math.nan
-        return self._decide(key, statement, share, ends, len(x), **{"form": ".1%", **claim})
+        return self._decide(key, statement, _mean(x), ends, len(x), **{"form": ".1%", **claim})
 
     def trend(self, key: str, statement: str, x: Any, y: Any, **claim: Any) -> Verdict:
         """Claim something of a monotone trend: the rank correlation of `x` and `y`, -1 to 1.
@@ -200,3 +199,7 @@ class Claims:
 def _finite(values: Any) -> np.ndarray:
     x = np.asarray(values, float).ravel()
     return x[np.isfinite(x)]
+
+
+def _mean(x: np.ndarray) -> float:
+    return float(x.mean()) if len(x) else math.nan
