@@ -1,5 +1,6 @@
 """KuaiRec's reader, on files in the published form, quirks included."""
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -14,10 +15,11 @@ import pytest
 from benchmarks import protocols
 from recsys_lib import datasets
 from recsys_lib.datasets import kuairec, registry
-from recsys_lib.errors import DataError, DownloadError
+from recsys_lib.errors import DataError, DownloadError, RecsysError
 from recsys_lib.features import genre_matrix
 from recsys_lib.ratings import Ratings
 from tests.recsys_lib.datasets.published import publish, unpack
+from tests.recsys_lib.mutations import mutated_bytes, one_of, short_and_long
 
 WATCHED = (
     "user_id", "video_id", "play_duration", "video_duration", "time", "date", "timestamp",
@@ -288,3 +290,19 @@ def test_what_has_no_small_matrix_has_no_such_protocol():
     ratings = Ratings.from_frame(pd.DataFrame({"user_id": [1], "item_id": [2], "rating": [3.0]}))
     with pytest.raises(DataError, match="mine has no fully observed matrix; take kuairec"):
         protocols.fully_observed(datasets.Dataset("mine", ratings, pd.DataFrame()))
+
+
+@short_and_long(100, 4_000)
+def test_a_damaged_file_is_refused_or_read(tmp_path, n, trial):
+    release, rng, whole, read = registry.RELEASES["kuairec"], np.random.default_rng(n), files(), 0
+    folder = unpack(tmp_path / "kuairec", whole)
+    for _ in range(n):
+        file = one_of(release.layout.files, rng)
+        (folder / file).write_bytes(mutated_bytes(whole[file], rng))
+        with contextlib.suppress(RecsysError):
+            parts = kuairec.read(release, folder)
+            read += 1
+            np.testing.assert_array_equal(parts.items["item_id"], parts.ratings.item_ids)
+        (folder / file).write_bytes(whole[file])
+    assert 0 < read < n
+    trial("damaged files, kuairec", n, f"{n - read} refused, {read} read")
