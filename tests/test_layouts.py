@@ -14,8 +14,10 @@ from recsys_lib.datasets import registry
 from tests.recsys_lib.datasets import published
 from tests.recsys_lib.datasets import test_kuairec as kuairec
 
-SHORT = "ml-100k"  # of whole stars, and genres as flags; the others take `make test-long`
-LAYOUTS = [SHORT, "ml-1m", "ml-10m", "ml-latest-small"]
+# What every run of the tests looks at: whole stars, genres as flags, and what reads them. All else
+# takes `make test-long`.
+SHORT = {("ml-100k", name) for name in ("01-eda", "05-genres", "10-latent-space", "14-newcomers")}
+LAYOUTS = ["ml-100k", "ml-1m", "ml-10m", "ml-latest-small"]
 OWN = ["books", "plays"]
 # The chapters, less the one that always simulates its users.
 CHAPTERS = [path.stem for path in runner.chapters() if path.stem != "13-ab-test"]
@@ -109,10 +111,14 @@ def table(folder, name):
 
 
 WRITE = {**dict.fromkeys(LAYOUTS, release), "kuairec": watches, **dict.fromkeys(OWN, table)}
-LONG = [pytest.param(name, marks=pytest.mark.long) for name in WRITE if name != SHORT]
+PAIRS = [
+    pytest.param(name, chapter, marks=() if (name, chapter) in SHORT else pytest.mark.long)
+    for name in WRITE
+    for chapter in CHAPTERS
+]
 
 
-@pytest.fixture(scope="module", params=[SHORT, *LONG])
+@pytest.fixture(scope="module")
 def data(request, tmp_path_factory):
     """Return the data set's name, for the chapters, and a folder for what they become."""
     folder = tmp_path_factory.mktemp("layout")
@@ -124,7 +130,7 @@ def data(request, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize(("data", "chapter"), PAIRS, indirect=["data"])
 def test_every_chapter_runs(data, chapter):
     name, folder = data
     (source,) = runner.chapters(chapter)
