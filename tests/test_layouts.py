@@ -22,7 +22,7 @@ LIGHTER = {  # what takes long in the quick profile and does not depend on the d
     "03b-tuning": {"N_TRIALS": 4, "N_RUNS": 2, "N_SPLITS": 2},
     "04-genres": {"N_TRIALS": 1, "N_EPOCHS": 5},
     "05-bpr": {"EPOCHS": [1, 2, 4], "N_TRIALS": 1, "MAX_EPOCHS": 10, "TWIN_STEPS": 1000},
-    "06-networks": {"MAX_EPOCHS": 2, "BPR_EPOCHS": 3, "ERROR_EPOCHS": 1, "MOST_WATCHERS": 300},
+    "06-networks": {"MAX_EPOCHS": 2, "N_TRIALS": 1, "MOST_WATCHERS": 300},
     "08-newcomers": {"N_DRAWS": 2, "POINTS": 2},
     "11-leaderboard": {"SPLITS": [0], "CURVE_SHAPE": [300, 200], "SIZES": [10, 40]},
     "12-how-fast": {"SLOW_ROWS": 20},
