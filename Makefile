@@ -3,7 +3,7 @@ PYTHON ?= python3
 PROFILE ?= standard
 
 .DEFAULT_GOAL := help
-.PHONY: help book test spark outputs lab tune reproduce bench lint lock clean
+.PHONY: help book test test-long spark outputs lab tune reproduce bench lint lock clean
 
 help:
 	@echo "make book     run the chapters and build the book at _build/html/index.html"
@@ -14,6 +14,7 @@ help:
 	@echo "make test     run all tests: unit, notebooks, the built site"
 	@echo "              ARGS='tests/recsys_lib/test_splits.py -k temporal'   for pytest"
 	@echo "              ARGS='-m \"not slow\"'   without notebooks, browser and benchmarks"
+	@echo "make test-long  run what takes an hour: kills, damaged files, every index checked"
 	@echo "make spark    run the tests and the chapter that need Spark, and bring it; needs Java 17"
 	@echo "make lab      open JupyterLab in notebooks/"
 	@echo "make reproduce  measure the rating models by a published protocol, a line each"
@@ -34,6 +35,9 @@ help:
 
 book:
 	@$(PYTHON) book build --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONLY),--only "$(ONLY)")
+
+test-long:
+	@$(PYTHON) book test -- -m long tests $(ARGS)
 
 outputs:
 	@$(PYTHON) book outputs $(if $(ONLY),--only "$(ONLY)")

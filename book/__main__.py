@@ -19,7 +19,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
 
 import bootstrap
 import profiles
-from console import ROOT, Stop
+from console import BUILD, ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
     "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
@@ -60,9 +60,9 @@ def do(args: argparse.Namespace) -> int:
     import runner
     import supplies
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # unless nohup has said to ignore one
-        if signal.getsignal(getattr(signal, name, signal.SIGINT)) != signal.SIG_IGN:
-            signal.signal(getattr(signal, name, signal.SIGINT), runner.end)
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) != signal.SIG_IGN:  # which nohup has asked for
+            signal.signal(number, runner.end)
     if args.command == "peers":
         with contextlib.redirect_stdout(sys.stderr):
             python = supplies.peers()
@@ -106,7 +106,7 @@ def main(argv: list[str]) -> int:
         print(f"error: {stop}", file=sys.stderr)
         return 2
     except OSError as error:  # a disk that is full, or may not be written
-        print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or BUILD}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)

@@ -25,7 +25,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = Path(sys.executable) if OWN else BIN / ("python.exe" if os.name == "nt" else "python")
 LOCKS = ROOT / "book" / "locks"
 REQUIREMENTS = ROOT / "requirements.lock"
-TORCH = LOCKS / "torch.txt"
+TORCH, TORCH_CPU = LOCKS / "torch.txt", LOCKS / "torch-cpu.txt"
 PARTS = ("benchmarks", "book", "course", "recsys_lib", "tests")  # with Python's, Numba's caches
 
 
@@ -48,7 +48,7 @@ def environment() -> None:
     """Make `.venv` hold what the lock file says, if it does not already."""
     if OWN:
         return
-    files = [REQUIREMENTS, TORCH, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
+    files = [REQUIREMENTS, TORCH, TORCH_CPU, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
     stamp = Stamp(VENV / "course.stamp", sys.version, str(VENV), *files)
     if PYTHON.exists() and stamp.holds():
         return
@@ -79,20 +79,20 @@ def environment() -> None:
 def torch(into: Path = PYTHON) -> bool:
     """Install PyTorch, if it can be in a build for processors alone; return whether it is there.
 
-    Its usual build for Linux brings gigabytes for a graphics card, and is the one whose hashes are
-    locked. The other comes from pip's own files or PyTorch's index: only the version is held.
+    Its usual build for Linux brings gigabytes for a graphics card. The other comes from pip's own
+    files or from PyTorch's index. Each is held to the hashes of its lock.
     """
-    pin = TORCH.with_suffix(".in").read_text("utf-8").split()[-1]
-    ways: list[list[str | Path]] = []
+    held, small = ("pip", "install", "--require-hashes", "-r"), (TORCH_CPU, "--no-deps")
+    ways: list[tuple[str | Path, ...]] = []
     if "find-links" in pip_settings():
-        ways.append(["--no-deps", "--no-index", "--only-binary", ":all:", pin])
+        ways.append((*small, "--no-index", "--only-binary", ":all:"))
     if sys.platform == "linux":  # elsewhere the usual build is the one for processors
-        ways.append(["--no-deps", "--torch-backend", "cpu", pin])
+        ways.append((*small, "--torch-backend", "cpu"))
     if into == PYTHON:
-        ways.append(["--require-hashes", "-r", TORCH])
+        ways.append((TORCH,))
     for way in ways:
         with contextlib.suppress(Stop):
-            uv(f"Installing {pin}", "pip", "install", *way, into=into, log="torch", show=False)
+            uv("Installing PyTorch", *held, *way, into=into, log="torch", show=False)
             return True
     return False
 
@@ -151,6 +151,7 @@ def lock() -> int:
         " --constraints book/locks/torch.in --no-emit-package torch"
         " --excludes book/locks/torch-without.txt",
         "book/locks/torch.txt": "book/locks/torch.in --constraints requirements.lock",
+        "book/locks/torch-cpu.txt": "book/locks/torch.in --no-deps --torch-backend cpu",
         "book/locks/peers.txt": "--group peers --excludes book/locks/peers-without.txt",
         **{f"book/locks/{name}.txt": f"book/locks/{name}.in" for name in ("uv", "node", "spark")},
     }

@@ -28,7 +28,7 @@ def spark(options: list[str]) -> int:
     supplies.java()
     path = [str(supplies.apart("spark", "Spark (450 MB)")), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "14-spark.ipynb")
+    return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "17-spark.ipynb")
 
 
 def pytest(options: list[str], *everything: str | Path) -> int:

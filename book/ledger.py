@@ -4,10 +4,10 @@ import contextlib
 import json
 from pathlib import Path
 
+import appendices
 import pandas as pd
 from console import BUILD
 
-PAGE = Path("book") / "appendix" / "claims.md"
 # The runs in which a claim has to hold that says so: elsewhere the page tells that it does not.
 REFERENCES = {"quick-synthetic": "synthetic", "standard-ml-latest-small": "ml-latest-small"}
 
@@ -60,5 +60,4 @@ def page(chapters: list[Path], template: str) -> str:
     first = claims.drop_duplicates("key").set_index("key")[["claim"]]
     found = claims.pivot_table(index="key", columns="run", values="found", aggfunc="first")
     table = first.join(found).fillna("not run")
-    rows = table.to_csv(index=False)
-    return f"{template}\n```{{csv-table}}\n:header-rows: 1\n\n{rows}```\n"
+    return appendices.table(template, table)

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import appendices
 import finish
 import ledger
 import nbformat
@@ -47,6 +48,7 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     finish.pages(built)
     shutil.rmtree(html, ignore_errors=True)
     built.rename(html)
+    shutil.rmtree(place)
     Stamp(stamp, sources, scripts, html).set()
     progress.done(f"built in {clock(progress.seconds)}")
     return html / "index.html"
@@ -65,9 +67,14 @@ def stage(results: Results, folder: Path) -> None:
     shutil.copy(ROOT / "_toc.yml", folder)
     settings = yaml.safe_dump(configuration(results), allow_unicode=True)
     (folder / "_config.yml").write_text(settings, "utf-8")
-    claims = folder / ledger.PAGE
     done = [chapter.path for chapter in results.chapters]
-    claims.write_text(ledger.page(done, claims.read_text("utf-8")), "utf-8")
+    for name, finished in {
+        "claims": lambda text: ledger.page(done, text),
+        "trials": appendices.trials,
+        "licences": lambda text: appendices.licences(text, web),
+    }.items():
+        page = folder / "book" / "appendix" / f"{name}.md"
+        page.write_text(finished(page.read_text("utf-8")), "utf-8")
     (folder / "notebooks").mkdir()
     for chapter in results.chapters:
         notebook = nbformat.read(chapter.path, as_version=4)

@@ -275,8 +275,7 @@ def check_als_known(
     """Check a list of ten films with at least `least` ratings each, the best first."""
     ids = np.asarray(recommend_known(ratings, least, 10))
     counts = train.by_item.counts
-    enough = train.item_ids[counts >= least]
-    ranked = model.recommend_for(ratings, n=len(enough), candidates=enough)
+    ranked = model.recommend_for(ratings, train.n_items, candidates=train.item_ids[counts >= least])
     assert len(ids) == min(10, len(ranked)), f"the list has {len(ids)} films"
     fewest = counts[train.item_index(ids)].min()
     assert fewest >= least, f"a film on the list has only {fewest} ratings"

@@ -146,19 +146,29 @@ def only(found: np.ndarray, what: str) -> int:
     return int(found[0])
 
 
-def seconds(column: pd.Series) -> np.ndarray:
-    """Return times as whole seconds since 1970, (n,) int64."""
+def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return times as whole seconds since 1970, (n,) int64, and the rows' order where they differ.
+
+    The order (n,) int is by the times as they were given; None where they were whole seconds.
+    """
     says = "that is not a time; use seconds since 1970 or datetimes"
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):
         number = pd.to_numeric(column, errors="coerce")
-        whole = pd.api.types.is_integer_dtype(number.dtype)
-        return _whole(number if whole else pd.Series(np.trunc(number.astype("Float64"))), says)
-    if column.dt.tz is not None:
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    if column.isna().any():
-        row = int(column.isna().to_numpy().argmax())
-        raise DataError(f"row {row}: column {column.name!r} is empty; {says}")
-    return column.to_numpy("datetime64[s]").astype(np.int64)
+        if pd.api.types.is_integer_dtype(number.dtype):
+            return _whole(number, says), None
+        exact = number.to_numpy(np.float64, na_value=np.nan)
+        cut = np.trunc(exact)
+        whole = _whole(pd.Series(cut, name=column.name), says)
+    else:
+        if column.dt.tz is not None:
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        if column.isna().any():
+            row = int(column.isna().to_numpy().argmax())
+            raise DataError(f"row {row}: column {column.name!r} is empty; {says}")
+        exact = column.to_numpy()
+        cut = exact.astype("datetime64[s]")
+        whole = cut.astype(np.int64)
+    return whole, np.argsort(exact, kind="stable") if (exact != cut).any() else None
 
 
 def _whole(column: pd.Series, says: str) -> np.ndarray:

@@ -8,12 +8,13 @@ numbers for a network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.ratings import CSR
 
 YEARS_A_BIN = 5
 FEW_VALUES = 50  # numbers of at most so many different values are labels
@@ -51,25 +52,8 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
     return flags.to_numpy(bool), list(flags.columns)
 
 
-class Features(NamedTuple):
-    """A matrix F (n_items, n_features) by its rows, and the features' names.
-
-    Attributes
-    ----------
-    indptr : (n_items + 1,) int64
-    indices : (nnz,) int32
-    values : (nnz,) float32
-    names : list of str
-        A name a column, such as "genre: Drama", "year: 1995 to 1999" or "raters: 16 to 31".
-    """
-
-    indptr: np.ndarray
-    indices: np.ndarray
-    values: np.ndarray
-    names: list[str]
-
-
-_KINDS = {"genres": "genre", "years": "year", "popularity": "raters"}  # and how names begin
+# How names begin, such as "genre: Drama", "year: 1995 to 1999" or "raters: 16 to 31".
+_KINDS = {"genres": "genre", "years": "year", "popularity": "raters", "constant": "all"}
 
 
 def item_features(
@@ -77,7 +61,7 @@ def item_features(
     item_ids: np.ndarray,
     counts: np.ndarray,
     items: pd.DataFrame | None = None,
-) -> Features:
+) -> tuple[CSR, list[str]]:
     """Return the features of items, a row each.
 
     Each kind has the same weight in total, so that its share of a prior's variance does not depend
@@ -85,18 +69,24 @@ def item_features(
 
     Parameters
     ----------
-    kinds : sequence of {"genres", "years", "popularity"}
+    kinds : sequence of {"genres", "years", "popularity", "constant"}
         What to read; the columns come in this order. Years are five together. Popularity is
         floor(log2(1 + number of ratings)): how many have rated an item says something before a
         single rating is read. Items without a rating go with those of one or two: in a table dealt
         out at random, they are the rarest of all. Items that are new, and not rare, are done an
-        injustice.
+        injustice. The constant is a 1 for every item.
     item_ids : (n_items,) array
         The items, in the order of the rows.
     counts : (n_items,) int
         Their numbers of ratings in the training part.
     items : DataFrame, optional
         Columns ``item_id`` and ``genres`` or ``year``, for the kinds that read them.
+
+    Returns
+    -------
+    features : CSR (n_items, n_features)
+    names : list of str
+        A name a column.
 
     Raises
     ------
@@ -111,6 +101,8 @@ def item_features(
             raise RecsysError(f"there is no feature {kind!r}; there are {', '.join(_KINDS)}")
         if kind == "popularity":
             flags, columns = _levels(counts)
+        elif kind == "constant":
+            flags, columns = np.ones((len(item_ids), 1), bool), ["the same"]
         elif items is None:
             raise RecsysError(f"the items' {kind} are read from a table: pass items=data.items")
         else:
@@ -121,13 +113,13 @@ def item_features(
     dense = np.hstack(blocks).astype(np.float32)
     indptr = np.concatenate([[0], np.cumsum((dense != 0).sum(axis=1))])
     rows, indices = np.nonzero(dense)
-    return Features(indptr, indices.astype(np.int32), dense[rows, indices], names)
+    return CSR(indptr, indices.astype(np.int32), dense[rows, indices]), names
 
 
 def popularity_column(names: Sequence[str], count: int) -> int:
     """Return the column of the popularity level of an item with `count` ratings.
 
-    `names` are those of `Features`. A level that no item had gives way to the next one below.
+    `names` are those of `item_features`. A level that no item had gives way to the next one below.
     """
     label = f"{_KINDS['popularity']}: "
     # A name begins with the least number of ratings: "raters: 15 to 30".

@@ -46,16 +46,10 @@ class CSR(NamedTuple):
         """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
         (indptr, indices, values), n = self, len(self.indices)
         check_array(f"{name}.indptr", indptr, np.int64, (n_rows + 1,))
-        check_index(f"{name}.indices", indices, n, n_columns)
+        check_array(f"{name}.indices", indices, np.int32, (n,))
         check_array(f"{name}.values", values, np.float32, (n,))
-        if indptr[0] != 0 or indptr[-1] != n or (indptr[1:] < indptr[:-1]).any():
-            raise DataError(f"{name}.indptr must ascend from 0 to the number of ratings, {n}")
-        ascends = indices[1:] > indices[:-1]
-        ascends[indptr[(indptr > 0) & (indptr < n)] - 1] = True  # where a row begins
-        if not ascends.all():
-            raise DataError(f"{name}.indices must ascend within each row, and none may repeat")
-        if n and not np.isfinite([values.min(), values.max()]).all():
-            raise DataError(f"{name}.values holds what is no finite number")
+        if found := sparse.flaw(indptr, indices, values, n_columns):
+            raise DataError(f"{name}.{sparse.FLAWS[found].format(n=n, n_columns=n_columns)}")
 
     def select(self, mask: np.ndarray) -> CSR:
         """Return the matrix of the stored values where `mask` (nnz,) bool is true."""
@@ -160,7 +154,11 @@ class Ratings:
         users, all_users = columns.number(frame[user], user_ids)
         items, all_items = columns.number(frame[item], item_ids)
         values, scale = columns.ratings(frame, user, item, rating, scale)
-        times = columns.seconds(frame[timestamp]) if timestamp in frame.columns else None
+        times = None
+        if timestamp in frame.columns:
+            times, order = columns.seconds(frame[timestamp])
+            if order is not None:  # of several ratings in one second, too, the last counts
+                users, items, values, times = (a[order] for a in (users, items, values, times))
         return cls.from_arrays(users, items, values, times, all_users, all_items, scale)
 
     @classmethod
@@ -311,5 +309,5 @@ def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]
 def check_index(name: str, index: Any, n: int, size: int) -> None:
     """Raise `DataError` unless an array (n,) int32 holds positions, from 0 to below `size`."""
     check_array(name, index, np.int32, (n,))
-    if n and index.view(np.uint32).max() >= size:  # those below 0 are the largest
+    if n and sparse.largest(index) >= size:
         raise DataError(f"{name} must be from 0 to below {size}")

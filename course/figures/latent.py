@@ -161,8 +161,8 @@ def few_ratings(counts: np.ndarray, lengths: np.ndarray, shares: pd.DataFrame) -
     left.plot(middles["ratings"], middles["length"], "o-", ms=4, color=BLUE, label="median")
     left.set_ylim(bottom=0)
     left.set_ylabel("length of its vector, ‖q‖")
-    x, y, reach = shares["ratings"], shares["share"], 2 * shares["error"]
-    right.errorbar(x, y, reach, label="its 10 neighbours", **_BARS)
+    bars: Options = {"label": "its 10 neighbours", **_BARS}
+    right.errorbar(shares["ratings"], shares["share"], 2 * shares["error"], **bars)
     right.plot(shares["ratings"], shares["chance"], "s--", ms=4, color=ORANGE, label="chance")
     right.set_ylabel("share a genre with the film")
     right.yaxis.set_major_formatter(PERCENT)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COUNTS, GREEN, GREY, ORANGE, Options
+from course.figures.style import BLUE, COUNTS, GREEN, GREY, ORANGE, PERCENT, Options
 
 
 def stream(table: pd.DataFrame) -> Figure:
@@ -55,7 +55,9 @@ def gains(panels: Mapping[str, pd.DataFrame]) -> Figure:
         reach = [table["gain"] - table["low"], table["high"] - table["gain"]]
         axes.axhline(0, color=GREY, lw=1)
         axes.errorbar(range(len(table)), table["gain"], reach, fmt="o", color=BLUE, capsize=3)
-        style.shares_below(below, table, label)
+        below.bar([str(name) for name in table.index], table["share"], color=GREY, width=0.5)
+        below.yaxis.set_major_formatter(PERCENT)
+        below.set_xlabel(label)
     grid[0, 0].set_ylabel("RMSE lower by (stars)")
     grid[1, 0].set_ylabel("of the test\nratings")
     return figure

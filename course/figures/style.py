@@ -142,11 +142,6 @@ def dots(axes: Axes, x: np.ndarray, y: np.ndarray, **options: Any) -> None:
     axes.scatter(x, y, **how)
 
 
-def jittered(counts: np.ndarray) -> np.ndarray:
-    """Return whole numbers moved a little, by factors: equal ones would lie on each other."""
-    return counts * np.random.default_rng(0).uniform(0.94, 1.06, len(counts))
-
-
 def ring(axes: Axes, x: Any, y: Any, size: float = 12, colour: str = RED) -> None:
     """Mark points by a ring."""
     axes.plot(x, y, "o", ms=size, mfc="none", mec=colour, mew=1.8)
@@ -163,14 +158,6 @@ def intervals(axes: Axes, table: pd.DataFrame, rows: Any, colour: str = BLUE) ->
     """Draw value, low and high as a dot on a line, one at each of the `rows`."""
     axes.hlines(rows, table["low"], table["high"], color=colour, lw=2.5, alpha=0.6)
     axes.plot(table["value"], rows, "o", ms=6, color=colour)
-
-
-def shares_below(axes: Axes, table: pd.DataFrame, label: str) -> None:
-    """Draw a column "share" as bars over the index: what part of the test ratings is in a class."""
-    axes.bar(range(len(table)), table["share"], color=GREY, width=0.5)
-    axes.set_xticks(range(len(table)), [str(name) for name in table.index])
-    axes.yaxis.set_major_formatter(PERCENT)
-    axes.set_xlabel(label)
 
 
 def name_rows(axes: Axes, names: Iterable[Any], bold: str | None = None) -> None:

@@ -21,7 +21,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from recsys_lib.datasets import registry
-from recsys_lib.datasets.archive import refuse
+from recsys_lib.datasets.archive import one_line, refuse
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -113,7 +113,10 @@ def read(path: Path) -> Dataset:
     texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
     info = {key: about[key] for key in ("name", "licence", "citation", "url")}
     info |= {"source": "folder", "path": str(path)}
-    return Dataset(name, ratings, _items(texts, names, ratings.item_ids), info=info)
+    shown = re.sub(
+        r"[^\w ().,-]", "_", name
+    )  # it stands in texts, where other signs mean something
+    return Dataset(shown, ratings, _items(texts, names, ratings.item_ids), info=info)
 
 
 def _about(path: Path) -> dict[str, Any]:
@@ -245,8 +248,9 @@ def _items(texts: pd.DataFrame, names: Mapping[str, str], item_ids: Any) -> pd.D
     texts = texts.reindex(ids, fill_value="")
     items = pd.DataFrame(index=ids)
     for role in ("title", "year", "genres"):
-        items[role] = texts[names[role]] if role in names else pd.Series("", ids, dtype="str")
-    items["title"] = items["title"].where(items["title"] != "", ids.astype("str"))
+        told = texts[names[role]].map(one_line) if role in names else pd.Series("", ids)
+        items[role] = told.astype("str")
+    items["title"] = items["title"].where(items["title"] != "", ids.astype("str").map(one_line))
     items["year"] = pd.to_numeric(items["year"].str.extract("^([0-9]{4})")[0]).astype("Int64")
     for name in texts.columns.difference([*names.values(), *items.columns, "item_id"], sort=False):
         there = texts[name] != ""

@@ -22,8 +22,8 @@ UA_AND_UB = ("ua", "ub")
 _HAS_THEM = "ml-100k"
 
 
-def parts(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[tuple[Ratings, Ratings]]:
-    """Return the published (train, test) of each named split, in the data's own universe.
+def test_masks(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[np.ndarray]:
+    """Return which ratings the test part of each named split holds, (nnz,) bool.
 
     Parameters
     ----------
@@ -37,12 +37,6 @@ def parts(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[tuple[Ratings,
     DataError
         Other data were given, or a file is missing or does not go with ``u.data``.
     """
-    masks = test_masks(data, names)
-    return [(data.ratings.select(~test), data.ratings.select(test)) for test in masks]
-
-
-def test_masks(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[np.ndarray]:
-    """Return for each named split which ratings its test part holds, (nnz,) bool; see `parts`."""
     path = data.info.get("path")
     if data.name != _HAS_THEM or not path:
         raise DataError(

@@ -20,13 +20,18 @@ GOLDEN = uint64(0x9E3779B97F4A7C15)
 
 
 @njit(cache=True, inline="always")
-def next_random(state):
-    """Return the next 64 random bits of SplitMix64 (Steele et al. 2014); `state` moves on."""
-    state[0] += GOLDEN
-    z = state[0]
+def scramble(z):
+    """Return 64 bits that look random: the finaliser of SplitMix64 (Steele et al. 2014)."""
     z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
     return z ^ (z >> uint64(31))
+
+
+@njit(cache=True, inline="always")
+def next_random(state):
+    """Return the next 64 random bits of SplitMix64; `state` moves on."""
+    state[0] += GOLDEN
+    return scramble(state[0])
 
 
 @njit(cache=True, inline="always")

@@ -16,7 +16,7 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.features import Features, item_features, popularity_column
+from recsys_lib.features import item_features, popularity_column
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.models.base import RatingModel
@@ -157,19 +157,19 @@ class ALS(RatingModel):
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
     ) -> None:
         """Set the items' features, of items rated `counts` times; their rows begin at zero."""
-        features, self._betas = self._item_features(item_ids, counts, items)
-        self.feature_indptr_, self.feature_indices_, self.feature_values_ = features[:3]
-        self.feature_names_ = features.names
-        self.feature_rows_ = np.zeros((len(features.names), self.n_factors + 1), np.float32)
+        features, names, self._betas = self._item_features(item_ids, counts, items)
+        self.feature_indptr_, self.feature_indices_, self.feature_values_ = features
+        self.feature_names_ = names
+        self.feature_rows_ = np.zeros((len(names), self.n_factors + 1), np.float32)
         self.item_priors_ = self.prior_means(self.feature_rows_)
 
     def _item_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
-    ) -> tuple[Features, np.ndarray]:
-        """Return the features of items rated `counts` times, and the weight of each one's row."""
+    ) -> tuple[CSR, list[str], np.ndarray]:
+        """Return the features of items rated `counts` times: names, and the rows' weights."""
         kinds = [] if self.popularity is None else ["popularity"]
-        found = item_features(kinds, item_ids, counts)
-        return found, np.full(len(found.names), self.popularity or 0.0)
+        features, names = item_features(kinds, item_ids, counts)
+        return features, names, np.full(len(names), self.popularity or 0.0)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         (of_users, of_items), prior = self._orders, self.item_priors_

@@ -94,12 +94,12 @@ class BayesianALS(RatingModel):
     # ---- fitting
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        kinds = [] if items is None else ["genres", "years"]
-        features = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        nothing = item_features([], train.user_ids, train.by_user.counts)
-        self.feature_names_, size = features.names, self.n_factors + 1
-        self._users = Side(train.by_user, nothing, size)
-        self._items = Side(train.by_item, features, size)
+        kinds = ["constant"] if items is None else ["genres", "years", "constant"]
+        features, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        alike, _ = item_features(["constant"], train.user_ids, train.by_user.counts)
+        self.feature_names_, size = names[:-1], self.n_factors + 1
+        self._users = Side(train.by_user, alike, 1, size)
+        self._items = Side(train.by_item, features, len(names), size)
         start = self._rng.standard_normal((train.n_items, self.n_factors), np.float32)
         self._items.rows[:, :-1] = INITIAL_SCALE * start
         self._noise, self._draw = Noise(train), 0

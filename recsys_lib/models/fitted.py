@@ -7,7 +7,6 @@ copies it; nothing is listed by hand.
 from __future__ import annotations
 
 import copy
-import numbers
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -18,7 +17,7 @@ import pandas as pd
 
 from recsys_lib import io
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
-from recsys_lib.models.known import IdIndex, KnownRatings, Row, merged, one_row
+from recsys_lib.models.known import IdIndex, KnownRatings, as_row, merged, one_row
 from recsys_lib.models.parameters import Parameters
 from recsys_lib.ratings import CSR, Ratings
 
@@ -70,24 +69,7 @@ class Fitted(Parameters):
 
     def as_ratings(self, ratings: Mapping[Any, float]) -> CSR:
         """Return a stranger's ratings, a mapping of item id to rating, as a matrix of one row."""
-        return one_row(self._as_row(ratings, self.item_index))
-
-    def _as_row(self, ratings: Mapping[Any, float], index: IdIndex) -> Row:
-        """Return ratings by index, ascending; refuse what is not on the scale."""
-        if not isinstance(ratings, Mapping | pd.Series):
-            raise DataError(
-                f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
-                "to rating, such as {1: 4.5}"
-            )
-        low, high = map(np.float32, self.scale_)  # as ratings are stored
-        for one, rating in ratings.items():
-            fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
-            if not (fits and low <= np.float32(rating) <= high):
-                told = f"{index.what} {one!r} has the rating {rating!r}"
-                raise DataError(f"{told}; the scale is {low:g} to {high:g}")
-        places = index.positions_of_keys(ratings.keys())
-        order = np.argsort(places)
-        return places[order], np.array([one for _, one in ratings.items()], np.float32)[order]
+        return one_row(as_row(ratings, self.item_index, self.scale_))
 
     # ---- state
 
@@ -202,7 +184,7 @@ class Fitted(Parameters):
             A rating is off the scale, or the id of another kind. What is refused leaves no trace.
         """
         self.check_fitted()
-        items, values = self._as_row(ratings, self.item_index)
+        items, values = as_row(ratings, self.item_index, self.scale_)
         user = self.user_index.find_or_next(user_id)
         known = one_row(merged(self._known.of_user(user), (items, values)))
         self._set_user(user, known)
@@ -262,7 +244,7 @@ class Fitted(Parameters):
                 f"{type(self).__name__} cannot take in the ratings of one item alone: fit it anew, "
                 "or use ALS, BiasALS or GenreALS"
             )
-        users, values = self._as_row(ratings, self.user_index)
+        users, values = as_row(ratings, self.user_index, self.scale_)
         item = self.item_index.find_or_next(item_id)
         if item == len(self.item_ids_):
             self._add_item(features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
-from recsys_lib.models.parameters import above, at_least, number
+from recsys_lib.models.parameters import above, at_least, learnt, number
 from recsys_lib.ratings import CSR, Ratings
 
 AT_A_TIME = 256  # items, whose likenesses to all others are held together; users, as scores
@@ -57,19 +57,14 @@ class ItemKNN(ImplicitFeedbackModel):
         "n_neighbors": CategoricalDistribution((5, 10, 20, 40, 80, 160, 320, 640)),
         "shrinkage": FloatDistribution(0.1, 1000.0, log=True),
     }
-    shapes: ClassVar[dict[str, tuple[str, ...]]] = {
-        "neighbors_indptr_": ("n_items + 1",),
-        "neighbors_indices_": ("nnz",),
-        "neighbors_values_": ("nnz",),
-    }
     _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     n_neighbors: int = above(0, 100)
     shrinkage: float = at_least(0, 10.0)
     threshold: float | None = number(None)
-    neighbors_indptr_: np.ndarray = field(init=False)
-    neighbors_indices_: np.ndarray = field(init=False)
-    neighbors_values_: np.ndarray = field(init=False)
+    neighbors_indptr_: np.ndarray = learnt("n_items + 1")
+    neighbors_indices_: np.ndarray = learnt("nnz")
+    neighbors_values_: np.ndarray = learnt("nnz")
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         self.neighbors_indptr_ = np.zeros(train.n_items + 1, np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,24 @@ class IdIndex:
     def add(self, one: Any) -> None:
         """Put a new id at the end."""
         self._later[one] = len(self)
+
+
+def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> Row:
+    """Return ratings by index, ascending; refuse what is not on the scale."""
+    if not isinstance(ratings, Mapping | pd.Series):
+        raise DataError(
+            f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
+            "to rating, such as {1: 4.5}"
+        )
+    low, high = map(np.float32, scale)  # as ratings are stored
+    for one, rating in ratings.items():
+        fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
+        if not (fits and low <= np.float32(rating) <= high):
+            told = f"{index.what} {one!r} has the rating {rating!r}"
+            raise DataError(f"{told}; the scale is {low:g} to {high:g}")
+    places = index.positions_of_keys(ratings.keys())
+    order = np.argsort(places)
+    return places[order], np.array([one for _, one in ratings.items()], np.float32)[order]
 
 
 class KnownRatings:

@@ -97,10 +97,11 @@ class Lists(Fitted):
             exclude.check("exclude", m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
         catalogue = self._catalogue()
+        if candidates is not None:
+            row = candidates, np.zeros(len(candidates), np.float32)
+            one_row(row).check("candidates", 1, n_items)
         few = None if candidates is None or len(candidates) == n_items else candidates
-        if few is not None:
-            one_row((few, np.zeros(len(few), np.float32))).check("candidates", 1, n_items)
-            catalogue = catalogue[few]
+        catalogue = catalogue if few is None else catalogue[few]
         for start in range(0, m, self._users_at_a_time):
             part = np.arange(start, min(start + self._users_at_a_time, m))
             some = who if once else who.take(part) if isinstance(who, CSR) else who[part]
@@ -265,20 +266,23 @@ class Lists(Fitted):
             raise RecsysError(f"{told}: to it no {index.what}s are alike")
         if not vector.any():
             raise RecsysError(f"nothing is known of {index.what} {one!r}: no rating to learn from")
-        vector = vector / np.linalg.norm(vector, axis=1)
-        scores = np.full((1, len(rows)), -np.inf, np.float32)  # those left so are not listed
-        for start in range(0, len(rows), self._users_at_a_time):
-            part = np.arange(start, min(start + self._users_at_a_time, len(rows)))
-            some = vectors(rows[part])
-            length = np.linalg.norm(some, axis=1)
-            there = (length > 0) & (rows[part] != own)
-            some, part = some[there] / length[there, None], part[there].astype(np.int32)
-            pairs = np.zeros_like(part), np.arange(len(part), dtype=np.int32)
-            scores[0, part] = ranking.score_pairs(vector, some, *pairs)
-        nobody = _nothing(1)
-        best, scores = ranking.top_of_scores(scores, nobody.indptr, nobody.indices, n)
-        ids = getattr(self, f"{index.what}_ids_")
-        return _as_table(index.what, ids[rows], best, scores)
+        scores = _cosines(vector, rows, vectors, self._users_at_a_time)
+        scores[0, rows == own] = -np.inf
+        best, scores = ranking.top_of_scores(scores, *_nothing(1)[:2], n)
+        return _as_table(index.what, getattr(self, f"{index.what}_ids_")[rows], best, scores)
+
+
+def _cosines(vector: np.ndarray, rows: np.ndarray, vectors: Vectors, step: int) -> np.ndarray:
+    """Return the cosines (1, c) float32 of `vector` (1, D) and those of `rows`; -inf at zeros."""
+    cosines = np.full((1, len(rows)), -np.inf, np.float32)
+    for start in range(0, len(rows), step):
+        some = vectors(rows[start : start + step])
+        length = np.linalg.norm(some, axis=1)
+        there = np.flatnonzero(length > 0)
+        pairs = np.zeros(len(there), np.int32), np.arange(len(there), dtype=np.int32)
+        both = vector / np.linalg.norm(vector, axis=1), some[there] / length[there, None]
+        cosines[0, start + there] = ranking.score_pairs(*both, *pairs)
+    return cosines
 
 
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, number, share
+from recsys_lib.models.parameters import above, at_least, number, one_of, share
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class NetworkModel(ImplicitFeedbackModel):
     n_epochs: int = above(0, 50)
     patience: int | None = above(0, 5)
     seed: int = at_least(0, 0)
-    device: str = "auto"
+    device: str = one_of(("auto", "cpu", "cuda"), "auto")
 
     # ---- what a network writes
 
@@ -159,19 +159,14 @@ def pick_device(name: str) -> torch.device:
     Raises
     ------
     RecsysError
-        There is no such device here.
+        CUDA is asked for, and PyTorch sees none here.
     """
     import torch
 
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise RecsysError(f"device is {name!r}; it must be 'auto', 'cpu' or 'cuda'") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
         raise RecsysError(f"device is {name!r}, and PyTorch sees no CUDA device on this machine")
-    return device
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ from scipy.linalg import solve_triangular
 from scipy.sparse import csr_array
 from scipy.stats import wishart
 
-from recsys_lib.features import Features
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models.known import by_length
@@ -22,22 +21,24 @@ NOISE_RATINGS = 4.0  # the prior of a user's noise is worth as much as four rati
 class Side:
     """The rows of the users, or of the items, in the present draw, and the prior they have.
 
-    Its mean is built on features, and on one that all have: without others, it is alike for all.
+    Its mean is built on features (n, n_features), the last of which is the constant.
     """
 
     DRAWN = ("rows", "centres", "means", "Lambda")  # what a draw changes
 
-    def __init__(self, ratings: CSR, features: Features, size: int) -> None:
-        n, features = len(ratings.indptr) - 1, _with_constant(features)
+    def __init__(self, ratings: CSR, features: CSR, n_features: int, size: int) -> None:
+        n = len(ratings.indptr) - 1
         self.ratings, self.features = ratings, features
         self.order = by_length(ratings)
         self.rows = np.zeros((n, size), np.float32)
         self.centres = np.zeros((n, size), np.float32)  # what the rows' draws scatter about
-        self.means = np.zeros((n if len(features.names) > 1 else 1, size), np.float32)
+        self.means = np.zeros((n if n_features > 1 else 1, size), np.float32)
         self.Lambda = np.eye(size, dtype=np.float32) / np.float32(FIRST_SPREAD)
         # Rows without a rating know nothing of the prior: it is drawn given the others alone.
         self.rated = np.flatnonzero(ratings.counts)
-        self.matrix = _matrix(features)[self.rated]
+        values = features.values.astype(np.float64)
+        matrix = csr_array((values, features.indices, features.indptr), (n, n_features))
+        self.matrix = matrix[self.rated]
         self.gram = (self.matrix.T @ self.matrix).toarray()
 
     def draw(
@@ -56,10 +57,10 @@ class Side:
         )  # fmt: skip
         f, Lambda = draw_prior(self.rows[self.rated], self.matrix, self.gram, self.Lambda, rng)
         self.Lambda = Lambda.astype(np.float32)
-        if len(self.features.names) == 1:  # the mean of all
+        if self.matrix.shape[1] == 1:  # the mean of all
             self.means = f.astype(np.float32)
         else:
-            feature_kernels.prior_means(*self.features[:3], f, self.means)
+            feature_kernels.prior_means(*self.features, f, self.means)
 
 
 class Noise:
@@ -126,22 +127,3 @@ def draw_prior(
     scatter = ROW_SPREAD * size * np.eye(size) + apart.T @ apart + FEATURE_SHARE * f.T @ f
     drawn = wishart.rvs(size + n + n_features, np.linalg.inv(scatter), random_state=rng)
     return f, np.reshape(drawn, (size, size))
-
-
-def _matrix(features: Features) -> csr_array:
-    """Return F, (n, L) float64, as SciPy's sparse array."""
-    shape = len(features.indptr) - 1, len(features.names)
-    values = features.values.astype(np.float64)
-    return csr_array((values, features.indices, features.indptr), shape)
-
-
-def _with_constant(features: Features) -> Features:
-    """Return the features and, as the last, one that all have."""
-    n = len(features.indptr) - 1
-    ends = features.indptr[1:]
-    return Features(
-        features.indptr + np.arange(n + 1),
-        np.insert(features.indices, ends, len(features.names)).astype(np.int32),
-        np.insert(features.values, ends, 1).astype(np.float32),
-        [*features.names, "all"],
-    )

@@ -6,7 +6,6 @@ measured is the library's own work, as if there were no other users.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark import Broadcast
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_lib import evaluation
@@ -23,11 +22,11 @@ from recsys_lib.evaluation import Report
 from recsys_lib.models import ALS
 from recsys_lib.ratings import CSR, Ratings
 from recsys_lib.spark import tables
-from recsys_lib.spark.blocks import Batches, collect, mapped, matrix, pack, read
+from recsys_lib.spark.blocks import Batches, mapped, matrix, pack, read
 from recsys_lib.spark.fitting import Fitted
 from recsys_lib.spark.rows import assembled, bare
 
-LISTS = "user int, item int, score float"
+LISTS = "user int, rank int, item int, score float"
 SUMS = "name string, n bigint, total double"
 MEASURED = ("rmse", "mae", "precision", "recall", "ndcg", "map", "mrr", "hit_rate")
 
@@ -35,8 +34,7 @@ MEASURED = ("rmse", "mae", "precision", "recall", "ndcg", "map", "mrr", "hit_rat
 def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
     """Return the best `n` items that each user has not rated: all users of the model.
 
-    Where the items' rows are too many to be broadcast, they are ranked a part at a time, and the
-    parts' lists merged.
+    All items' rows are broadcast.
 
     Returns
     -------
@@ -46,36 +44,12 @@ def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
     if n < 1:
         raise RecsysError(f"n is {n}; ask for at least one item")
     users, items = fitted.blocks.users, fitted.blocks.items
-    held = fitted.rows["users"].with_ratings()
-    broadcast = users.session.sparkContext.broadcast
-    lists = functools.reduce(
-        DataFrame.union,
-        (mapped(held, _list(fitted, broadcast(part), n), LISTS) for part in _parts(fitted)),
-    )
-    best = Window.partitionBy("user").orderBy(F.desc("score"), "item")
-    ranked = lists.withColumn("rank", F.row_number().over(best)).where(F.col("rank") <= n)
+    rows = users.session.sparkContext.broadcast(fitted.rows["items"].collect())
+    lists = mapped(fitted.rows["users"].with_ratings(), _list(fitted, rows, n), LISTS)
     for name, side in (("user", users), ("item", items)):
         named = side.ids.withColumnsRenamed({"id": f"{name}_id", "number": name})
-        ranked = ranked.join(named, name)
-    return ranked.select("user_id", "rank", "item_id", "score")
-
-
-def _parts(fitted: Fitted) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the items a part at a time: their numbers, and their rows."""
-    items, size, held = fitted.blocks.items, fitted.rows["items"].size, fitted.rows["items"].held
-    if isinstance(held, np.ndarray):
-        yield np.arange(items.n), held
-        return
-    at_a_time = max(1, fitted.limit * items.n_blocks // (4 * items.n * size))
-    for first in range(0, items.n_blocks, at_a_time):
-        some = F.col("block").between(first, first + at_a_time - 1)
-        found = [
-            (np.arange(one["block"], items.n, items.n_blocks), one["rows"].reshape(-1, size))
-            for one in collect(held.where(some), "rows")
-        ]
-        numbers, part = map(np.concatenate, zip(*found, strict=True))
-        order = np.argsort(numbers)
-        yield numbers[order], part[order]
+        lists = lists.join(named, name)
+    return lists.select("user_id", "rank", "item_id", "score")
 
 
 def evaluate(
@@ -155,27 +129,23 @@ def evaluate(
 
 
 def _list(
-    fitted: Fitted, part: Broadcast[Any], n: int
+    fitted: Fitted, rows: Broadcast[Any], n: int
 ) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
-    """Return the function that lists the best of a part of the items for a block of users."""
+    """Return the function that lists the best items for a block of users."""
     params, n_blocks, scale = bare(fitted.params), fitted.blocks.users.n_blocks, fitted.blocks.scale
 
     def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        numbers, rows = part.value
         for block in read(batches):
-            known = matrix(block)
-            inside = np.isin(known.indices, numbers)
-            known = known.select(inside)
-            known = known._replace(indices=np.searchsorted(numbers, known.indices).astype(np.int32))
-            model = _small(params, block, numbers, known, scale, rows)
-            items, scores = model.rank(np.arange(len(known.counts)), n)
+            model = _small(params, block, rows.value, scale)
+            items, scores = model.rank(np.arange(len(model.user_ids_)), n)
             user, place = np.nonzero(items >= 0)
             columns = [
                 pa.array((user * n_blocks + block["block"]).astype(np.int32)),
-                pa.array(numbers[items[user, place]].astype(np.int32)),
+                pa.array((place + 1).astype(np.int32)),
+                pa.array(items[user, place]),
                 pa.array(scores[user, place]),
             ]
-            yield pa.record_batch(columns, ["user", "item", "score"])
+            yield pa.record_batch(columns, ["user", "rank", "item", "score"])
 
     return work
 
@@ -191,14 +161,13 @@ def _measure(
         for block in read(batches):
             if len(block["test_values"]) == 0:
                 continue
-            items, known = np.arange(len(rows.value)), matrix(block)
-            model = _small(params, block, items, known, scale, rows.value)
+            model = _small(params, block, rows.value, scale)
             train, test = (
-                Ratings(model.user_ids_, items, matrix, scale=scale)
-                for matrix in (known, matrix(block, "test_"))
+                Ratings(model.user_ids_, model.item_ids_, some, scale=scale)
+                for some in (model.known_ratings(), matrix(block, "test_"))
             )
-            some = ranked if (test.by_user.values >= np.float32(relevant)).any() else []
-            report = evaluation.evaluate(model, train, test, ["rmse", *some], relevant=relevant)
+            asked = ranked if (test.by_user.values >= np.float32(relevant)).any() else []
+            report = evaluation.evaluate(model, train, test, ["rmse", *asked], relevant=relevant)
             yield _sums(report)
 
     return work
@@ -220,15 +189,8 @@ def _sums(report: Report) -> pa.RecordBatch:
     return pa.record_batch(columns, ["name", "n", "total"])
 
 
-def _small(
-    params: ALS,
-    block: dict[str, Any],
-    items: np.ndarray,
-    known: CSR,
-    scale: tuple[float, float],
-    rows: np.ndarray,
-) -> ALS:
-    """Return the model of a block of users, who are numbered from 0, and of these items."""
-    users = np.arange(len(known.counts))
-    mine = block["rows"].reshape(-1, rows.shape[1])
-    return assembled(params, (users, items), (mine, rows), known, scale, [])
+def _small(params: ALS, block: dict[str, Any], rows: np.ndarray, scale: tuple[float, float]) -> ALS:
+    """Return the model of a block of users and of all items, both numbered from 0."""
+    known, mine = matrix(block), block["rows"].reshape(-1, rows.shape[1])
+    ids = np.arange(len(known.counts)), np.arange(len(rows))
+    return assembled(params, ids, (mine, rows), known, scale, [])

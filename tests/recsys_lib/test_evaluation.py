@@ -445,16 +445,6 @@ def test_numbers_of_different_grounds_are_not_compared(parts, model):
         evaluation.compare({})
 
 
-def test_bootstrap_interval_has_the_width_that_theory_gives():
-    values = np.random.default_rng(0).normal(2, 3, 2000)
-    low, high = evaluation.bootstrap_interval(values, seed=1, n=4000)
-    half = 1.96 * values.std() / np.sqrt(2000)
-    assert low == pytest.approx(values.mean() - half, abs=half / 10)
-    assert high == pytest.approx(values.mean() + half, abs=half / 10)
-    assert (low, high) == evaluation.bootstrap_interval(values, seed=1, n=4000)
-    assert (low, high) != evaluation.bootstrap_interval(values, seed=2, n=4000)
-
-
 def test_bootstrap_passes_over_users_without_a_value():
     values = np.array([1.0, np.nan, 3.0, 2.0])
     assert evaluation.bootstrap_interval(values) == evaluation.bootstrap_interval(values[[0, 2, 3]])

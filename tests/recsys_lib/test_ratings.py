@@ -123,6 +123,15 @@ def test_datetimes_become_seconds():
     assert Ratings.from_frame(table).timestamps.tolist() == [1, 9, 2, 5]
 
 
+def test_within_a_second_too_the_last_rating_of_a_pair_counts():
+    rows = [(1, 1, 3.0, 10.75), (1, 1, 4.0, 10.25), (1, 2, 5.0, 9.5), (2, 1, 2.0, 11.0)]
+    table = frame(rows)
+    for times in (table["timestamp"], pd.to_datetime(table["timestamp"], unit="s")):
+        found = Ratings.from_frame(table.assign(timestamp=times))
+        assert found.by_user.values.tolist() == [3, 5, 2]
+        assert found.timestamps.tolist() == [10, 9, 11]
+
+
 def test_a_column_of_times_is_named_or_refused():
     table = frame().rename(columns={"timestamp": "when"})
     assert Ratings.from_frame(table).timestamps is None

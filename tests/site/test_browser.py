@@ -35,7 +35,7 @@ def test_pages_open_without_an_error_and_ask_nobody_else(visit, names, complaint
 
 
 def test_a_script_that_is_not_the_sites_is_refused(visit, complaints):
-    page = next(visit(["notebooks/13-rating-demo.html"]))
+    page = next(visit(["notebooks/15-rating-demo.html"]))
     page.evaluate("""() => {
         const script = document.createElement("script");
         script.textContent = "window.ran = true";

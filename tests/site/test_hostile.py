@@ -15,8 +15,16 @@ HOSTILE = [
     "\u202ereversed", "bell\x07",
 ]  # fmt: skip
 GENRES = [r"$\sum_{$", '<img src=x onerror="document.title=5">', "*x* `y`"]
-CHAPTERS = ["01-eda", "02-bias", "13-rating-demo"]
-MORE = ["03-als", "04-genres", "05-bpr", "07-latent-space", "08-newcomers", "09-how-sure"]
+CHAPTERS = ["01-eda", "02-bias", "15-rating-demo"]
+MORE = [
+    "03-als",
+    "05-genres",
+    "06-lists",
+    "07-bpr",
+    "10-latent-space",
+    "14-newcomers",
+    "12-how-sure",
+]
 
 
 @pytest.fixture(scope="module")

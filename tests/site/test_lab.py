@@ -15,7 +15,7 @@ import profiles
 import pytest
 import runner
 
-NAME = "13-rating-demo"
+NAME = "15-rating-demo"
 TOKEN = "for-this-test"
 # What a reader might add: every change is written down, and five stars get a list from Python.
 OBSERVER = """

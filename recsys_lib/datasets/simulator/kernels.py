@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from recsys_lib.kernels.threads import share
+from recsys_lib.kernels.bpr import next_random, scramble
 
 DAY = 86_400.0
 YEAR = 365.2425 * DAY
 START = 26 * YEAR  # 1996: nobody rates before
 END = 48 * YEAR  # 2018: nobody rates after
-_BLOCK = 64  # users, or ratings, that are worth a thread
+BLOCK = 64  # users that are worth a thread
 
 
 class Users(NamedTuple):
@@ -45,18 +45,9 @@ class Films(NamedTuple):
 
 
 @njit(cache=True)
-def _mix(z: np.uint64) -> np.uint64:
-    """Scramble 64 bits (the finaliser of SplitMix64: Steele, Lea and Flood 2014)."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@njit(cache=True)
 def _uniform(state: np.ndarray) -> float:
-    """Return a number in (0, 1): SplitMix64, a counter and the scrambler."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    return (float(_mix(state[0]) >> np.uint64(12)) + 0.5) * 2.0**-52
+    """Return a number in (0, 1)."""
+    return (float(next_random(state) >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
 @njit(cache=True)
@@ -151,23 +142,8 @@ def to_stars(x: float, h: float) -> float:
     return min(max(whole, 0.5 if h > 0 else 1.0), 5.0)
 
 
-def live(
-    key: np.uint64,
-    mu: float,
-    drift: float,
-    users: Users,
-    films: Films,
-    indices: np.ndarray,
-    values: np.ndarray,
-    times: np.ndarray,
-) -> None:
-    """Simulate everybody's visits, choices and ratings; ends sorted by item within each user."""
-    most = -(-len(users.bias) // _BLOCK)
-    share(most, _live, key, mu, drift, users, films, (indices, values, times))
-
-
 @njit(nogil=True, cache=True)
-def _live(
+def live(
     part: int,
     parts: int,
     key: np.uint64,
@@ -177,11 +153,12 @@ def _live(
     films: Films,
     rated: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
+    """Fill in every `parts`-th user's items, ascending, ratings and times."""
     indices, values, times = rated
     seen = np.full(len(films.weight), -1, np.int32)
     state = np.empty(1, np.uint64)
     for u in range(part, len(users.bias), parts):
-        state[0] = _mix(key ^ _mix(np.uint64(u + 1)))
+        state[0] = scramble(key ^ scramble(np.uint64(u + 1)))
         first = users.indptr[u]
         when = np.empty(users.indptr[u + 1] - first, np.int64)
         chosen = np.empty(len(when), np.int32)

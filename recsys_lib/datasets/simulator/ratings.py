@@ -10,9 +10,10 @@ import pandas as pd
 
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.simulator import catalogue
-from recsys_lib.datasets.simulator.kernels import DAY, END, START, YEAR, Films, Users, live
+from recsys_lib.datasets.simulator.kernels import BLOCK, DAY, END, START, YEAR, Films, Users, live
 from recsys_lib.datasets.simulator.truth import RatingTruth
 from recsys_lib.errors import DataError
+from recsys_lib.kernels.threads import share
 from recsys_lib.ratings import CSR, Ratings
 
 TASTE = 0.45  # standard deviation of p_u·q_i over all pairs, in stars
@@ -73,10 +74,10 @@ def simulate_ratings(
     items, films = _make_films(n_items, n_ratings, n_factors, rng)
     users = _make_users(options, films.released, rng)
     mu, drift = 3.6, 0.1  # what is observed has a mean of about 3.5, as MovieLens has
-    indices, values = np.empty(n_ratings, np.int32), np.empty(n_ratings, np.float32)
-    times = np.empty(n_ratings, np.int64)
+    rated = tuple(np.empty(n_ratings, kind) for kind in (np.int32, np.float32, np.int64))
+    indices, values, times = rated
     key = rng.integers(2**64, dtype=np.uint64)
-    live(key, mu, drift, users, films, indices, values, times)
+    share(-(-n_users // BLOCK), live, key, mu, drift, users, films, rated)
     ids = items["item_id"].to_numpy()
     ratings = Ratings(
         np.arange(1, n_users + 1), ids, CSR(users.indptr, indices, values), timestamps=times

@@ -1,6 +1,7 @@
 // Ratings in the part of an address that no server ever sees: #rated=ID:STARS,ID:STARS
 
 const KEY = "#rated=";
+const MOST = 500; // ratings that a link may hold: a page with a row for every film stands still
 
 /** Write ratings, a list of [id, stars], as a fragment. */
 export function toFragment(pairs) {
@@ -18,6 +19,7 @@ export function fromFragment(fragment, films) {
     const film = ids.get(decoded(id));
     const value = Number(stars);
     if (film !== undefined && value >= low && value <= high) rated.set(film, value);
+    if (rated.size === MOST) break;
   }
   return [...rated];
 }

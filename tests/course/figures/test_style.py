@@ -38,12 +38,6 @@ def test_long_titles_end_at_a_word():
     assert len(style.shorten("N" * 60, 30)) == 30
 
 
-def test_every_model_has_a_look():
-    assert style.look("mine") == style.look("mine")
-    assert style.look("mine")[0] in style.COLOURS
-    assert style.look("EASE") == style.LOOKS["EASE"]
-
-
 @pytest.mark.parametrize(
     ("ends", "marks"), [((1, 4), ["1", "2"]), ((1, 10_000), ["1", "10", "100", "1,000", "10,000"])]
 )

@@ -45,7 +45,7 @@ def items_of(raw, layout):
 
 @short_and_long(250, 15_000)
 @pytest.mark.parametrize("name", ["ml-20m", "ml-10m", "ml-1m", "ml-100k"])
-def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n):
+def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n, trial):
     release, rng, read = registry.RELEASES[name], np.random.default_rng(n), 0
     layout, files = release.layout, members(release)
     folder = unpack(tmp_path / "unpacked", files)
@@ -66,11 +66,12 @@ def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n)
         elif file == layout.items:
             assert parts.items["item_id"].tolist() == items_of(raw, layout), raw
     assert n // 20 < read < n // 2
+    trial(f"damaged files, {name}", n, f"{n - read} refused, {read} read as by csv")
 
 
 @short_and_long(200, 6_000)
 @pytest.mark.parametrize("name", ["ml-20m", "ml-1m"])
-def test_a_damaged_archive_is_refused_or_read_as_before(tmp_path, name, n):
+def test_a_damaged_archive_is_refused_or_read_as_before(tmp_path, name, n, trial):
     release, path, rng = registry.RELEASES[name], tmp_path / "it.zip", np.random.default_rng(n)
     archive(path, release, members(release))
     raw, read = path.read_bytes(), 0
@@ -85,6 +86,7 @@ def test_a_damaged_archive_is_refused_or_read_as_before(tmp_path, name, n):
         assert parts.ratings.to_frame().equals(whole.ratings.to_frame())
         assert parts.items.equals(whole.items)
     assert 0 < read < n // 2
+    trial(f"damaged archives, {name}", n, f"{n - read} refused, {read} read as the whole one")
 
 
 def hostile(path, release, kind):

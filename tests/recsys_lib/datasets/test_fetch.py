@@ -1,17 +1,15 @@
 """Downloads: a host of our own, its failures, and what is said of them."""
 
 import shutil
-import socket
 import ssl
 import subprocess
-import threading
 
 import pytest
 
 from recsys_lib import datasets
 from recsys_lib.datasets import fetch, registry
 from recsys_lib.errors import DataError, DownloadError
-from tests.recsys_lib.datasets.published import archive, assert_same, host, members, publish
+from tests.recsys_lib.datasets.published import archive, assert_same, host, members
 
 
 def test_a_release_is_downloaded_once(server, home, tmp_path, monkeypatch, log):
@@ -47,6 +45,9 @@ def assert_fails(name, reason, tmp_path):
         ("", {"hash": f"sha256:{64 * '0'}"}, "what came is not the published file"),
         ("/503", {}, "the server answered 503 Service Unavailable"),
         ("/short", {}, "the transfer broke off"),
+        ("", {"scheme": "https"}, "no secure connection"),
+        ("", {"host": "http://127.0.0.1:9"}, "it could not be reached"),  # a port that is closed
+        ("", {"host": "https://files.invalid"}, "its name could not be resolved"),
     ],
 )
 def test_a_failed_download_says_why_and_what_to_do(
@@ -54,34 +55,6 @@ def test_a_failed_download_says_why_and_what_to_do(
 ):
     host(server, monkeypatch, "ml-25m", path, **changes)
     assert_fails("ml-25m", reason, tmp_path)
-
-
-def test_a_host_that_is_down(server, tmp_path, monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        dead = f"http://127.0.0.1:{free.getsockname()[1]}"
-    publish(monkeypatch, "ml-25m", host=dead)
-    assert_fails("ml-25m", "it could not be reached", tmp_path)
-
-
-def test_a_host_whose_name_is_unknown(server, tmp_path, monkeypatch):
-    publish(monkeypatch, "ml-25m", host="https://files.invalid")
-    assert_fails("ml-25m", "its name could not be resolved", tmp_path)
-
-
-def test_a_host_that_speaks_no_tls(server, tmp_path, monkeypatch):
-    def babble():
-        connection, _ = listening.accept()
-        with connection:
-            connection.sendall(b"HTTP/1.0 400 this is not TLS\r\n\r\n")
-            connection.recv(1 << 16)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=babble)
-        thread.start()
-        publish(monkeypatch, "ml-25m", host=f"https://127.0.0.1:{listening.getsockname()[1]}")
-        assert_fails("ml-25m", "no secure connection", tmp_path)
-        thread.join()
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")

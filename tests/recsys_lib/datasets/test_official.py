@@ -42,24 +42,20 @@ def test_the_official_splits_are_read_as_published(home, monkeypatch, packed):
     data = datasets.load("ml-100k")
     columns = ["user_id", "item_id", "rating", "timestamp"]
     for names in (official.U1_TO_U5, official.UA_AND_UB):
-        parts = official.parts(data, names)
-        assert len(parts) == len(names)
-        for name, (train, test) in zip(names, parts, strict=True):
-            for part, mask in ((train, ~tests[name]), (test, tests[name])):
-                expected = pd.DataFrame(PAIRS, columns=columns)[mask]
-                expected = expected.sort_values(columns[:2], ignore_index=True)
-                expected["rating"] = expected["rating"].astype(np.float32)
-                pd.testing.assert_frame_equal(part.to_frame(), expected)
-                np.testing.assert_array_equal(part.item_ids, data.ratings.item_ids)
-                np.testing.assert_array_equal(part.user_ids, data.ratings.user_ids)
-                assert part.scale == (1.0, 5.0)
+        masks = official.test_masks(data, names)
+        for name, mask in zip(names, masks, strict=True):
+            expected = pd.DataFrame(PAIRS, columns=columns)[tests[name]]
+            expected = expected.sort_values(columns[:2], ignore_index=True)
+            expected["rating"] = expected["rating"].astype(np.float32)
+            pd.testing.assert_frame_equal(data.ratings.select(mask).to_frame(), expected)
     for protocol, names in (("u1-u5", official.U1_TO_U5), ("ua-ub", official.UA_AND_UB)):
         folds = [*protocols.folds(data, protocol, seed=3)]
         assert [fold.name for fold in folds] == [*names]
-        for fold, (train, test) in zip(folds, official.parts(data, names), strict=True):
-            pd.testing.assert_frame_equal(fold.learning.to_frame(), train.to_frame())
-            assert repr(fold).endswith(f"test {len(test):,})")
-            assert len(fold.development.valid) == round(0.1 * len(train))
+        for fold, mask in zip(folds, official.test_masks(data, names), strict=True):
+            rest = data.ratings.select(~mask)
+            pd.testing.assert_frame_equal(fold.learning.to_frame(), rest.to_frame())
+            assert repr(fold).endswith(f"test {mask.sum():,})")
+            assert len(fold.development.valid) == round(0.1 * len(rest))
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +89,7 @@ def test_official_splits_that_do_not_fit_are_refused(home, file, change, says):
     files[file] = other
     unpack(home / "ml-100k", files)
     with pytest.raises(DataError, match=says) as caught:
-        official.parts(datasets.load("ml-100k"))
+        official.test_masks(datasets.load("ml-100k"))
     assert "\n" not in str(caught.value)
 
 
@@ -101,11 +97,11 @@ def test_an_archive_without_the_official_splits_is_named(home, monkeypatch):
     publish(monkeypatch, "ml-100k", n_ratings=6)
     put(home, monkeypatch, "ml-100k")
     with pytest.raises(DataError, match=r"ml-100k\.zip holds no file ml-100k/u1\.base"):
-        official.parts(datasets.load("ml-100k"))
+        official.test_masks(datasets.load("ml-100k"))
 
 
 def test_other_data_have_no_official_splits(home, monkeypatch):
     put(home, monkeypatch, "ml-1m")
     for name in ("ml-1m", "synthetic"):
         with pytest.raises(DataError, match=f"{name} comes without the splits ua, ub"):
-            official.parts(datasets.load(name), official.UA_AND_UB)
+            official.test_masks(datasets.load(name), official.UA_AND_UB)

@@ -84,22 +84,6 @@ def test_half_step_equals_the_dense_solver(nu, n_factors, dtype, tolerance):
     np.testing.assert_allclose(sse, expected_sse, rtol=20 * tolerance, atol=1e-9)
 
 
-def test_the_gradient_vanishes_at_the_solution():
-    ratings, nu = small(), 0.5
-    items, prior = rows(31, 4, 1), np.zeros((1, 4))
-    users, _ = half_step(ratings.by_user, items, prior, nu, 23)
-    step = 1e-5
-    for u in range(23):
-        for k in range(4):
-            moved = [users.copy(), users.copy()]
-            moved[0][u, k] += step
-            moved[1][u, k] -= step
-            up, down = (objective(ratings, side, items, prior, nu) for side in moved)
-            assert abs(up - down) / (2 * step) < 1e-5
-    away = objective(ratings, users + 0.01, items, prior, nu)
-    assert away > objective(ratings, users, items, prior, nu)
-
-
 def genre_shares():
     """31 items of 0 to 4 genres, in equal parts of a row of length 1."""
     flags = np.random.default_rng(5).random((31, 4)) < 0.4

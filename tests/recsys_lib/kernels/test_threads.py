@@ -12,7 +12,7 @@ import pytest
 
 from recsys_lib.kernels import threads
 
-SECONDS = 240  # to compile, where nothing is cached; a hang is longer
+SECONDS = 600  # to compile, where nothing is cached; a hang is longer
 
 MODEL = """
 import multiprocessing, os
@@ -53,6 +53,13 @@ if __name__ == "__main__":
         assert set(pool.map(fitted, range(2))) == {MODEL.item_rows_.tobytes()}
     print("answered")
 """
+JOBLIB = """
+MODEL = fit()
+if __name__ == "__main__":
+    from joblib import Parallel, delayed
+    assert Parallel(2)(delayed(ask)(k) for k in range(20)) == [ask(k) for k in range(20)]
+    print("answered")
+"""
 
 
 def run(folder, text, **env):
@@ -83,6 +90,25 @@ def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
         pytest.skip(f"no {method} here")
     text = PROCESSES.replace("METHOD", method)
     assert run(tmp_path, text, NUMBA_NUM_THREADS="2") == "answered\n"
+
+
+def test_joblib_has_answers_from_its_processes(tmp_path):
+    assert run(tmp_path, JOBLIB, NUMBA_NUM_THREADS="2") == "answered\n"
+
+
+@pytest.mark.long
+def test_two_processes_may_compile_at_once(tmp_path):
+    def compile_it(k):
+        (tmp_path / str(k)).mkdir()
+        found[k] = run(tmp_path / str(k), ASK, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+
+    found = {}
+    both = [threading.Thread(target=compile_it, args=(k,)) for k in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert found == {0: "answered\n", 1: "answered\n"}
 
 
 @pytest.mark.parametrize("most", [0, 1, 2, 7])

@@ -114,7 +114,7 @@ def test_nothing_is_like_a_film_of_which_nothing_is_known(parts):
         ("AutoEncoder", {"hidden": ()}, "sequence of 1 or more whole numbers"),
         ("AutoEncoder", {"loss": "mse"}, "loss is 'mse'; it must be 'multinomial' or 'bce'"),
         ("AutoEncoder", {"dropout": 1.0}, "dropout is 1.0; it must be from 0 to below 1"),
-        ("TwoTower", {"device": "abacus"}, "it must be 'auto', 'cpu' or 'cuda'"),
+        ("TwoTower", {"device": "abacus"}, "it must be 'auto' or 'cpu' or 'cuda'"),
         ("BPR", {"threshold": 9.0}, "the training part is a like; lower the threshold"),
         ("PureSVD", {"n_factors": 300}, "1 to 299"),
     ],

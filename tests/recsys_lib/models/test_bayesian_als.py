@@ -64,19 +64,6 @@ def test_rows_are_drawn_as_the_equation_says(size):
         np.testing.assert_allclose(drawn, expected, rtol=1e-8, atol=1e-10)
 
 
-def test_single_values_hold_for_all_rows():
-    ratings, rng = small(), np.random.default_rng(1)
-    other, Lambda = rng.normal(size=(11, 3)), spd(3, 2)
-    prior, noise = rng.normal(size=(2, 1, 3))
-    (rows, means), order = np.empty((2, 17, 3)), np.arange(17)
-    own, same = np.array([1.7]), np.ones(1)
-    args = own, same, Lambda, prior, noise, rows, means
-    gibbs.draw_rows(*ratings.by_user, order, other, MU, *args)
-    everyone = np.repeat(prior, 17, 0), np.repeat(noise, 17, 0)
-    expected = twin(ratings.by_user, other, np.full(17, 1.7), np.ones(11), Lambda, *everyone)
-    np.testing.assert_allclose(rows, expected, rtol=1e-8)
-
-
 def test_the_draws_scatter_about_the_least_squares_solution():
     ratings, rng = small(), np.random.default_rng(1)
     other, zero = rng.normal(size=(11, 4)), np.zeros((1, 4))

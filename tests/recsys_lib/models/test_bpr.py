@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import special
 from sklearn.metrics import roc_auc_score
 
 from recsys_lib import models
@@ -41,19 +41,6 @@ def fitted(parts):
 
 
 # ---- random numbers and the search
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 1000])
-def test_random_below_is_uniform(n):
-    state = np.array([3], np.uint64)
-    drawn = np.array([kernels.random_below(state, n) for _ in range(50_000)])
-    assert drawn.min() == 0
-    assert drawn.max() == n - 1
-    if n > 1:
-        assert stats.chisquare(np.bincount(drawn, minlength=n)).pvalue > 0.01
-        neighbours = np.histogram2d(drawn[:-1], drawn[1:], bins=min(n, 7))[0].ravel()
-        if n <= 7:
-            assert stats.chisquare(neighbours).pvalue > 0.01
 
 
 # ---- one step

@@ -1,4 +1,4 @@
-"""What the networks share: runs that repeat, early stopping, and serving without PyTorch."""
+"""What the networks share: what training refuses, and serving without PyTorch."""
 
 import subprocess
 import sys
@@ -21,23 +21,6 @@ def fit(small, parts):
         return small(name, **params).fit(train, valid, callback=callback)
 
     return fit
-
-
-@pytest.mark.parametrize(
-    ("name", "params", "column"),
-    [
-        ("AutoEncoder", {}, "ndcg_valid"),
-        ("TwoTower", {}, "ndcg_valid"),
-        ("TwoTowerRegressor", {}, "rmse_valid"),
-    ],
-)
-def test_patience_ends_it_and_the_best_epoch_is_kept(name, params, column, fit, assert_same_state):
-    params = {"n_epochs": 60, "learning_rate": 3e-2, "patience": 2, **params}
-    model = fit(name, **params)
-    curve = model.training_log_[column]
-    best = curve.argmax() if column == "ndcg_valid" else curve.argmin()
-    assert len(curve) == best + 1 + 2 < 60
-    assert_same_state(model, fit(name, **{**params, "n_epochs": int(best) + 1}))
 
 
 def test_of_many_users_some_are_watched_always_the_same():

@@ -135,14 +135,25 @@ def test_the_log_stands_beside_the_checkpoint(parts, tmp_path):
     assert json.loads(line)["rmse_valid"] is None
 
 
-def test_patience_keeps_the_best_epoch(parts, tmp_path, assert_same_state):
+OVERFIT = {"n_epochs": 60, "learning_rate": 3e-2, "patience": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("ALS", {"n_factors": 16, "tau": 0.05, "nu": 0.0, "n_epochs": 30, "patience": 2}),
+        *(("AutoEncoder", OVERFIT), ("TwoTower", OVERFIT), ("TwoTowerRegressor", OVERFIT)),
+    ],
+)
+def test_patience_keeps_the_best_epoch(name, params, small, parts, tmp_path, assert_same_state):
     """Too weak a penalty overfits: the best epoch comes early, and is the one that is kept."""
     train, valid, _ = parts
-    model = models.ALS(n_factors=16, tau=0.05, nu=0.0, n_epochs=30, patience=2).fit(train, valid)
-    curve = model.training_log_["rmse_valid"]
-    assert len(curve) == curve.idxmin() + 1 + 2 < 30
-    short = models.ALS(n_factors=16, tau=0.05, nu=0.0, n_epochs=int(curve.idxmin()) + 1)
-    np.testing.assert_array_equal(short.fit(train, valid).item_rows_, model.item_rows_)
+    model = small(name, **params).fit(train, valid)
+    curve = model.training_log_[model.monitor[0]]
+    best = int(curve.argmin() if model.monitor[1] == "min" else curve.argmax())
+    assert len(curve) == best + 1 + 2 < params["n_epochs"]
+    short = small(name, **{**params, "n_epochs": best + 1}).fit(train, valid)
+    assert_same_state(model, short)
     with pytest.raises(Interrupted):
         model.fit(train, valid, run_dir=tmp_path, callback=interrupt_after(len(curve) - 1))
     assert_same_state(model.fit(train, valid, run_dir=tmp_path, resume=True), short)
@@ -159,7 +170,9 @@ def test_without_a_validation_part_patience_waits_for_nothing(parts):
     [("ALS", 3), ("BayesianALS", 3), ("TwoTower", 3)]
     + [pytest.param(name, 50, marks=pytest.mark.long) for name in ITERATIVE],
 )
-def test_a_run_that_is_killed_goes_on_to_the_same_bits(name, n, data, parts, tmp_path, small):
+def test_a_run_that_is_killed_goes_on_to_the_same_bits(
+    name, n, data, parts, tmp_path, small, trial
+):
     model = small(name)
     epochs = {"n_epochs": 25, "n_burn": 10, "n_samples": 20, "patience": 30}
     known = {key: value for key, value in epochs.items() if key in model.parameter_names()}
@@ -169,5 +182,5 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(name, n, data, parts, tmp
     done = subprocess.run(command, input=task, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     killed, writing, runs = map(int, done.stdout.split())
-    print(f"{name}: {killed} kills, {writing} during a write, {runs} runs")
     assert killed == n
+    trial(f"kills, {name}", n, f"{writing} while writing; {runs} runs ended with the same bits")

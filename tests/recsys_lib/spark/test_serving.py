@@ -27,7 +27,6 @@ def fitted(way, twin, to_blocks, parts, data):
 
 
 def test_the_lists_of_all_users_are_the_models(assert_same, fitted, twin):
-    """Of all items at once, and of a block of items at a time."""
     lists = spark.recommend(fitted, 7).toArrow().to_pandas()
     lists = lists.sort_values(["user_id", "rank"]).reset_index(drop=True)
     expected = fitted.model().recommend(twin.user_ids_, 7)
@@ -48,7 +47,8 @@ def test_what_a_test_part_says_is_the_same(fitted, twin, parts, to_spark):
     assert got.values == pytest.approx(expected.values, abs=1e-6)
     assert list(got.values) == METRICS
     assert got.summary == expected.summary
-    assert not got.has_interval("rmse")
+    with pytest.raises(RecsysError, match="no interval over users"):
+        got.interval("rmse")
 
 
 def test_users_without_a_relevant_item_still_count_for_the_error(fitted, twin, parts, to_spark):

@@ -1,0 +1,160 @@
+"""A build that is ended in any way: nothing is left running, it is said why, the next goes on."""
+
+import contextlib
+import ctypes
+import os
+import random
+import signal
+import time
+
+import nbformat
+import psutil
+import pytest
+
+resource = pytest.importorskip("resource", reason="signals and limits are those of Unix")
+pytestmark = pytest.mark.slow
+QUIET = {"RECSYS_DATA_HOME": ""}
+SLEEP = "from pathlib import Path\nPath('started').touch()\nimport time\ntime.sleep({})"
+WAIT = "from pathlib import Path\nPath('started').touch()\nwhile not Path('go').exists(): pass"
+
+
+@pytest.fixture
+def course(clone, tmp_path):
+    """A function that lays out a project of small chapters, each one cell after its parameters."""
+
+    def make(*cells):
+        v4 = nbformat.v4
+        paths = []
+        for number, source in enumerate(cells, 1):
+            parameters = v4.new_code_cell("DATASET = ''", metadata={"tags": ["parameters"]})
+            notebook = v4.new_notebook(
+                cells=[
+                    v4.new_markdown_cell(f"# Chapter {number}"),
+                    parameters,
+                    v4.new_code_cell(source),
+                ]
+            )
+            notebook.metadata.kernelspec = {
+                "name": "python3",
+                "display_name": "",
+                "language": "python",
+            }
+            paths.append(tmp_path / f"{number:02}-small.ipynb")
+            nbformat.write(notebook, paths[-1])
+        return clone(tmp_path / "clone", *paths)
+
+    return make
+
+
+@pytest.fixture
+def finish(build):
+    """Build to the end; return the exit status and what was said."""
+
+    def run(folder, *options, **more):
+        process = build(folder, *options, **QUIET, **more)
+        said = process.communicate(timeout=300)[0]
+        return process.returncode, said
+
+    return run
+
+
+def at_work(folder):
+    """The processes that work in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cwd().startswith(str(folder)) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.05)
+    return true()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_a_signal_ends_the_build_and_its_kernel(course, build, finish, name):
+    folder = course(SLEEP.format(600))
+    process = build(folder, "--only", "01", **QUIET)
+    assert until((folder / "notebooks" / "started").exists), process.communicate()
+    assert len(at_work(folder)) >= 2
+    process.send_signal(getattr(signal, name))
+    process.communicate(timeout=30)
+    assert process.returncode in (128 + getattr(signal, name), -signal.SIGKILL)
+    assert until(lambda: not at_work(folder), 30), at_work(folder)
+    source = folder / "notebooks" / "01-small.ipynb"
+    source.write_text(source.read_text("utf-8").replace("600", "0"), "utf-8")
+    assert finish(folder, "--only", "01")[0] == 0
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.long)])
+def test_a_build_that_is_killed_anywhere_goes_on(course, build, finish, trial, kills):
+    folder = course("1", SLEEP.format(1), "2")
+    page = folder / "_build" / "html" / "notebooks" / "02-small.html"
+    moments = random.Random(kills)
+    for _ in range(kills):
+        process = build(folder, **QUIET)
+        with contextlib.suppress(Exception):
+            process.wait(moments.uniform(2, 25))
+        process.kill()
+        process.communicate()
+        if moments.random() < 0.3:  # what had been done is done again
+            (folder / "_build" / "runs").exists() and page.unlink(missing_ok=True)
+    status, said = finish(folder)
+    assert status == 0 and page.exists(), said
+    assert "site  unchanged" in finish(folder)[1]
+    page.unlink()
+    status, said = finish(folder)
+    assert status == 0 and "built in" in said and page.exists()
+    assert [path.name for path in (folder / "_build").glob("site-*")] == []
+    trial("SIGKILL to a build at random moments", kills, "the next call went on to the same site")
+
+
+def test_two_at_once_do_not_meet_and_the_second_is_told_by_whom(course, build, finish):
+    folder = course(WAIT)
+    first = build(folder, "--only", "01", **QUIET)
+    assert until((folder / "notebooks" / "started").exists)
+    for options in ([], ["--into", "elsewhere"]):
+        status, said = finish(folder, *options)
+        assert status == 2 and f"(process {first.pid}) is at work" in said
+    (folder / "notebooks" / "go").touch()
+    first.communicate()
+    assert first.returncode == 0
+
+
+def test_a_profile_sets_the_limit_that_a_chapter_meets(course, finish):
+    folder = course("import time\ntime.sleep(600)")
+    table = folder / "book" / "profiles.toml"
+    table.write_text(table.read_text("utf-8").replace("limit = 1800", "limit = 8"), "utf-8")
+    status, said = finish(folder, "--only", "01")
+    assert status == 1 and "passed its limit of 8.0 s at cell 4/4" in said
+    assert at_work(folder) == []
+
+
+def test_a_full_disk_is_named_and_the_next_build_succeeds(course, finish):
+    folder = course("print('x' * 1_000_000)")
+    most = (100_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    options = {"before": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, most)}
+    status, said = finish(folder, "--only", "01", **options)
+    assert status == 2 and said.splitlines()[-1].startswith("error: ")
+    assert "_build: File too large" in said
+    assert finish(folder, "--only", "01")[0] == 0
+
+
+def test_a_folder_that_may_not_be_written_is_named(course, finish):
+    folder = course("1")
+    (folder / "_build").mkdir()
+    (folder / "_build").chmod(0o555)
+    # As root, too: without the right to pass over what a file allows.
+    status, said = finish(
+        folder,
+        "--only",
+        "01",
+        before=lambda: os.geteuid() or ctypes.CDLL(None).prctl(24, 1, 0, 0, 0),
+    )
+    (folder / "_build").chmod(0o755)
+    assert status == 2 and "_build" in said and "Permission denied" in said
+    assert finish(folder, "--only", "01")[0] == 0

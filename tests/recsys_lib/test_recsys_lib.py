@@ -1,0 +1,62 @@
+"""The library as a whole: it asks for no network, and its tests pass with every index checked."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+# Whoever looks up a name or connects to a machine ends the process; it may only talk to itself.
+OFFLINE = """
+import os, pkgutil, sys, warnings
+
+def refuse(event, args):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "socket.sendto"):
+        print(event, args, file=sys.stderr, flush=True)
+        os._exit(9)
+
+sys.addaudithook(refuse)
+warnings.simplefilter("ignore")
+import papermill, course, recsys_lib  # papermill imports a part of the course
+for package in (recsys_lib, course):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".", onerror=str):
+        if ".spark" not in module.name and not module.name.endswith("__main__"):
+            __import__(module.name)
+from recsys_lib import datasets, evaluation, models, splits
+data = datasets.load("auto:ml-1m" if len(sys.argv) > 1 else "synthetic")
+train, valid, test = splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
+model = models.ALS(n_factors=4, n_epochs=2).fit(train, valid, items=data.items)
+evaluation.evaluate(model, train, test)
+print("no network was asked for")
+"""
+
+
+def python(*args, **env):
+    """Run Python from the project's root; return the finished process."""
+    command, env = [sys.executable, *args], {**os.environ, **env}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_nothing_asks_for_the_network_unless_a_download_is_asked_for(tmp_path):
+    folders = {"RECSYS_DATA_HOME": "", "RECSYS_CACHE": str(tmp_path)}
+    done = python("-c", OFFLINE, **folders)
+    assert done.stdout == "no network was asked for\n", done.stderr
+    done = python("-c", OFFLINE, "asked", RECSYS_OFFLINE="", **folders)
+    assert done.returncode == 9, done.stderr  # the hook sees what a download asks for
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("variable", "options"),
+    [
+        ("NUMBA_BOUNDSCHECK", ["tests/recsys_lib", "--ignore", "tests/recsys_lib/spark"]),
+        ("NUMBA_DISABLE_JIT", ["-W", "ignore", "tests/recsys_lib/kernels", "-k", "not threads"]),
+    ],
+)
+def test_the_tests_pass_with_every_index_checked(variable, options, tmp_path, trial):
+    env = {variable: "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *options, **env)
+    assert done.returncode == 0, done.stdout[-5000:]
+    passed = int(re.search(r"(\d+) passed", done.stdout)[1])
+    trial(f"tests with {variable}=1", passed, "all pass")
