@@ -1,15 +1,12 @@
-"""Two pages of the appendix: what was tried against the software, and whose work it stands on."""
+"""For the appendix: what was tried against the software, and whose work it stands on."""
 
 import json
-import tomllib
 from importlib import metadata
-from pathlib import Path
 
 import pandas as pd
-from console import BUILD, ROOT
+from console import BUILD
 from supplies import WEB
 
-CARRIED = ROOT / "book" / "carried.toml"  # what the site's _static holds of others
 NOT_RUN = "\nThe long tests have not been run on this machine: `make test-long` runs them.\n"
 
 
@@ -28,34 +25,24 @@ def trials(template: str) -> str:
     return table(template + lacking, rows.rename(columns=names)) if told else template + lacking
 
 
-def materials() -> list[dict[str, str]]:
-    """Name every package that is installed here, and npm's: name, version, licence, kind."""
+def bill() -> str:
+    """Name every package that is installed here, and npm's, in CycloneDX's form."""
     found = {}
     for package in metadata.distributions():
         about = package.metadata
         classes = [text for text in about.get_all("Classifier") or () if "License ::" in text]
         said = [about.get("License-Expression"), ", ".join(c.split(" :: ")[-1] for c in classes)]
         licence = next(filter(None, [*said, (about.get("License") or "").split("\n")[0]]), "")
-        found[about["Name"]] = (about["Name"], package.version, licence, "pypi")
-    for place, fact in json.loads((WEB / "package-lock.json").read_text())["packages"].items():
-        if place:
-            name = place.removeprefix("node_modules/")
-            found[place] = (name, fact["version"], fact.get("license", ""), "npm")
-    keys = ("name", "version", "licence", "kind")
-    return [dict(zip(keys, found[key], strict=True)) for key in sorted(found, key=str.lower)]
-
-
-def licences(template: str, folder: Path) -> str:
-    """Put the two lists at the end of their page; write ``sbom.json`` (CycloneDX) to a folder."""
-    used = materials()
+        found[f"pkg:pypi/{about['Name'].lower()}@{package.version}"] = about["Name"], licence
+    npm = json.loads((WEB / "package-lock.json").read_text("utf-8"))["packages"]
+    for name, about in npm.items():
+        name = name.removeprefix("node_modules/")
+        if name:
+            found[f"pkg:npm/{name}@{about['version']}"] = name, about.get("license", "")
     parts = [
-        {"type": "library", "name": one["name"], "version": one["version"]}
-        | {"licenses": [{"license": {"name": one["licence"]}}]}
-        | {"purl": f"pkg:{one['kind']}/{one['name'].lower()}@{one['version']}"}
-        for one in used
+        {"type": "library", "name": name, "version": url.rpartition("@")[2], "purl": url}
+        | {"licenses": [{"license": {"name": licence}}]}
+        for url, (name, licence) in sorted(found.items())
     ]
-    bill = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": parts}
-    (folder / "sbom.json").write_text(json.dumps(bill, indent=1), "utf-8")
-    carried = pd.DataFrame(tomllib.loads(CARRIED.read_text("utf-8"))["carried"])
-    text = table(template + "\n## On the pages\n", carried[["name", "licence", "from"]])
-    return table(text + "\n## Installed\n", pd.DataFrame(used)[["name", "version", "licence"]])
+    kind = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
+    return json.dumps(kind | {"components": parts}, indent=1)

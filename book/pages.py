@@ -68,13 +68,10 @@ def stage(results: Results, folder: Path) -> None:
     settings = yaml.safe_dump(configuration(results), allow_unicode=True)
     (folder / "_config.yml").write_text(settings, "utf-8")
     done = [chapter.path for chapter in results.chapters]
-    for name, finished in {
-        "claims": lambda text: ledger.page(done, text),
-        "trials": appendices.trials,
-        "licences": lambda text: appendices.licences(text, web),
-    }.items():
-        page = folder / "book" / "appendix" / f"{name}.md"
-        page.write_text(finished(page.read_text("utf-8")), "utf-8")
+    (web / "sbom.json").write_text(appendices.bill(), "utf-8")
+    claims, trials = (folder / "book" / "appendix" / f"{name}.md" for name in ("claims", "trials"))
+    claims.write_text(ledger.page(done, claims.read_text("utf-8")), "utf-8")
+    trials.write_text(appendices.trials(trials.read_text("utf-8")), "utf-8")
     (folder / "notebooks").mkdir()
     for chapter in results.chapters:
         notebook = nbformat.read(chapter.path, as_version=4)

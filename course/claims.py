@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ class Claims:
         with ``over="seeds"``. NaN is left out.
         """
         x = _finite(values)
-        return self._decide(key, statement, x.mean(), self._t(x, 1), len(x), **claim)
+        return self._decide(key, statement, _mean(x), self._t(x, 1), len(x), **claim)
 
     def splits(
         self, key: str, statement: str, values: Any, test_to_train: float, **claim: Any
@@ -94,14 +95,13 @@ class Claims:
         """
         x = _finite(values)
         ends = self._t(x, 1 + len(x) * test_to_train)
-        return self._decide(key, statement, x.mean(), ends, len(x), **{"over": "splits", **claim})
+        return self._decide(key, statement, _mean(x), ends, len(x), **{"over": "splits", **claim})
 
     def share(self, key: str, statement: str, hits: Any, **claim: Any) -> Verdict:
         """Claim something of the share of True in independent `hits` (n,), by Wilson's interval."""
         x = np.asarray(hits, bool)
         ends = proportion_confint(x.sum(), max(len(x), 1), self.alpha, "wilson")
-        share = x.mean() if len(x) else math.nan
-        return self._decide(key, statement, share, ends, len(x), **{"form": ".1%", **claim})
+        return self._decide(key, statement, _mean(x), ends, len(x), **{"form": ".1%", **claim})
 
     def trend(self, key: str, statement: str, x: Any, y: Any, **claim: Any) -> Verdict:
         """Claim something of a monotone trend: the rank correlation of `x` and `y`, -1 to 1.
@@ -111,9 +111,9 @@ class Claims:
         user: the mean of the curves' coefficients.
         """
         if np.ndim(y) == 2:
-            curves = [stats.spearmanr(x, curve).statistic for curve in y]
+            curves = [_rank_correlation(x, curve) for curve in y]
             return self.mean(key, statement, curves, **claim)
-        n, r = len(y), float(stats.spearmanr(x, y).statistic)
+        n, r = len(y), _rank_correlation(x, y)
         reach = stats.norm.ppf(1 - self.alpha / 2) * math.sqrt((1 + r**2 / 2) / max(n - 3, 1))
         z = math.atanh(min(max(r, -1 + 1e-12), 1 - 1e-12))
         ends = math.tanh(z - reach), math.tanh(z + reach)
@@ -200,3 +200,12 @@ class Claims:
 def _finite(values: Any) -> np.ndarray:
     x = np.asarray(values, float).ravel()
     return x[np.isfinite(x)]
+
+
+def _rank_correlation(x: Any, y: Any) -> float:
+    with warnings.catch_warnings(action="ignore"):  # NaN for too few values, or all alike
+        return float(stats.spearmanr(x, y).statistic)
+
+
+def _mean(x: np.ndarray) -> float:
+    return float(x.mean()) if len(x) else math.nan

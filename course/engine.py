@@ -1,8 +1,8 @@
 """The papermill engine "course", which also evaluates the inline expressions in Markdown cells.
 
 An expression is replaced by its value in the kernel's state right after the cells before it, by
-Jupyter's ``user_expressions``. A value that has a Markdown form is written as that, a string as it
-stands, and anything else as its ``repr``.
+Jupyter's ``user_expressions``. A value that has a Markdown form is written as that, a string as
+text that no sign of means anything, and anything else as its ``repr``, alike.
 """
 
 from typing import Any, NoReturn

@@ -15,7 +15,9 @@ _SIGNS = re.compile(r"""[\n\r"#$&()*+\-:<=>@\[\\\]^_`{|}~]|^%|^\d+\.(?=\s)""")
 
 def plain(text: object) -> str:
     """Return a text from the data as Markdown that shows just this text: titles are not markup."""
-    return _SIGNS.sub(lambda found: "".join(f"&#{ord(sign)};" for sign in found[0]), str(text))
+    return _SIGNS.sub(
+        lambda found: "".join(f"&#{ord(sign)};" for sign in found[0]), str(text).strip()
+    )
 
 
 def expressions(source: str) -> list[str]:

@@ -3,6 +3,7 @@
 Genres, scale, ids and titles are as published; the ratings are simulated.
 """
 
+import nbformat
 import numpy as np
 import profiles
 import pytest
@@ -23,10 +24,11 @@ LIGHTER = {  # what takes long in the quick profile and does not depend on the d
     "04-tuning": {"N_TRIALS": 4, "N_RUNS": 2, "N_SPLITS": 2},
     "05-genres": {"N_TRIALS": 1, "N_EPOCHS": 5},
     "07-bpr": {"EPOCHS": [1, 2, 4], "N_TRIALS": 1, "MAX_EPOCHS": 10, "TWIN_STEPS": 1000},
-    "09-networks": {"MAX_EPOCHS": 2, "N_TRIALS": 1, "MOST_WATCHERS": 300},
+    "09-networks": {"MAX_EPOCHS": 2, "N_STARTS": 2, "N_TRIALS": 1, "MOST_WATCHERS": 300},
+    "10-latent-space": {"N_EPOCHS": 8, "N_PAIRS": 2, "N_SPLITS": 2, "MAP_FILMS": 200},
     "14-newcomers": {"N_DRAWS": 2, "POINTS": 2},
     "11-leaderboard": {"SPLITS": [0], "CURVE_SHAPE": [300, 200], "SIZES": [10, 40]},
-    "a2-metrics": {"N_SEEDS": 2, "N_SPLITS": 2},
+    "08-linear": {"KS": [4, 8], "LAMBDAS": [30.0, 200.0], "NEIGHBOURS": [10, 40], "N_EPOCHS": 2},
 }
 RARE = {"Children": "Children's"}  # a genre that the whole-star releases call otherwise
 
@@ -128,5 +130,8 @@ def test_every_chapter_runs(data, chapter):
     (source,) = runner.chapters(chapter)
     values, _ = runner.settled(profiles.parameters("quick", chapter, name))
     values |= LIGHTER.get(chapter, {}) | ({"WATCH": name} if name == "kuairec" else {})
-    watch = runner.Watch(chapter, 600)
-    assert runner.run_chapter(source, values, folder, "", watch).status == "ran"
+    done = runner.run_chapter(source, values, folder, "", runner.Watch(chapter, 600))
+    assert done.status == "ran"
+    outputs = [one for cell in nbformat.read(done.path, 4).cells for one in cell.get("outputs", [])]
+    warnings = [one.text for one in outputs if one.get("name") == "stderr"]
+    assert warnings == [], "the site is not built with these"

@@ -135,7 +135,8 @@ def _read_users(release: Release, path: Path) -> pd.DataFrame:
     users = _read(release, path, release.layout.users, columns)
     for name in (*USER_NUMBERS, *USER_CODES):
         numbers = pd.to_numeric(users[name], errors="coerce")
-        bad = numbers.isna() & ((users[name] != "") | (name in USER_NUMBERS))
+        whole = (numbers == np.floor(numbers)) & (numbers.abs() < 2**53)
+        bad = ~whole & ((users[name] != "") | (name in USER_NUMBERS))
         if bad.any():
             row = int(bad.argmax())
             what = f"user {users['user_id'].iloc[row]}: {users[name].iloc[row]!r} is no {name}"
@@ -148,11 +149,12 @@ def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> pd.
     """Return a table as text, ``video_id`` or ``user_id`` (the first needed column) as int64."""
     key = needed[0]
     with open_member(release, path, file) as (stream, where):
-        # Four captions hold a bare CR, which csv readers take for the end of a row.
-        text = stream.read().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
+        raw = stream.read()
     try:
+        # Four captions hold a bare CR, which csv readers take for the end of a row.
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
         table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except ValueError as error:  # of the decoder, or of the parser
         refuse(where, None, " ".join(str(error).split()))
     lacking = [name for name in needed if name not in table.columns]
     if lacking:
@@ -161,7 +163,8 @@ def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> pd.
         refuse(where, None, "it holds no row")
     texts = table[key].to_numpy()
     number = pd.to_numeric(table[key], errors="coerce").to_numpy(np.float64)
-    refuse_first(~(number == np.floor(number)), where, 2, "{!r} is not an id", texts)
+    wrong = ~((number == np.floor(number)) & (np.abs(number) < 2**53))
+    refuse_first(wrong, where, 2, "{!r} is not an id", texts)
     table[key] = number.astype(np.int64)
     check_ids(table[key].to_numpy(), key.removesuffix("_id"), where, 2)
     if "date" not in needed:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import bootstrap
+import finish
 import ledger
 import nbformat
 import pages
@@ -210,6 +211,9 @@ def test_the_ledger_shows_the_verdict_of_each_run_where_its_place_is(tmp_path, m
         path = tmp_path / "runs" / name / "01-x.ipynb"
         path.parent.mkdir(parents=True)
         ledger.path_of(path).write_text(json.dumps([{**claim, "verdict": verdict, "must": []}]))
+    cut = tmp_path / "runs" / "full-c" / "01-x.claims.json"  # by a kill, while it was written
+    cut.parent.mkdir()
+    cut.write_text('[{"key": "o')
     page = ledger.page([tmp_path / "runs" / "quick-a" / "01-x.ipynb"], "# Ledger")
     head, row = page.splitlines()[-3:-1]
     assert head == "claim,full-b,quick-a"
@@ -218,7 +222,29 @@ def test_the_ledger_shows_the_verdict_of_each_run_where_its_place_is(tmp_path, m
     assert ledger.page([tmp_path / "runs" / "quick-a" / "02-y.ipynb"], "# Ledger") == "# Ledger"
 
 
-@pytest.mark.parametrize("end", ["import os; os._exit(9)", "import sys; sys.exit(0)"])
+@pytest.mark.parametrize(
+    "code",
+    ["<script>x()</script>", "<SCRIPT type=module>x()</SCRIPT>", '<img src=x onerror="x()">',
+     "<img onerror=x() src=y>", "<a title='>' onclick='x()'>"],
+)  # fmt: skip
+def test_a_script_that_is_not_ours_fails_the_build_and_names_the_page(code):
+    page = "<meta charset='utf-8'><p title=\"' onclick='x()\">onclick='x()' &lt;script&gt;x()</p>"
+    policy = finish.guarded(page, "notebooks/01-eda")
+    assert "script-src" in policy and finish.hashed("x()") not in policy
+    assert finish.hashed("window.print()") in policy  # of the list, whatever stands in the page
+    with pytest.raises(Stop, match=r"notebooks/01-eda.html has a script .*x\(\)"):
+        finish.guarded(page + code, "notebooks/01-eda")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "import os; os._exit(9)",
+        "import sys; sys.exit(0)",
+        "import os; os.kill(os.getpid(), 9)",  # as a system without memory does
+        "x = bytearray(1 << 60)",
+    ],
+)
 def test_a_cell_that_ends_its_kernel_is_told_too(run, chapter, capsys, end):
     done = run(chapter("1", end), {"DATASET": "synthetic"})
     assert done.status == "failed"

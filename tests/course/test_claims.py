@@ -58,7 +58,9 @@ def test_nothing_is_decided_by_nothing():
     for n in (0, 1):
         made = claims.statistic(f"{n}", "", np.mean, np.zeros(n), above=-1)
         assert (made.verdict, made.evidence) == (OPEN, f"no number, n = {n}")
-    assert claims.share("share", "", [], above=0.5).evidence == "no number, n = 0"
+    found = claims.share("share", "", [], above=0), claims.mean("mean", "", [], above=0)
+    for one in (*found, claims.trend("trend", "", [], [], above=0)):
+        assert (one.verdict, one.evidence) == (OPEN, "no number, n = 0")
 
 
 def test_what_was_looked_at_together_is_corrected_for(rng):

@@ -25,12 +25,18 @@ def write(folder, ratings, scale):
 )
 def test_ratings_are_in_stars(tmp_path, capsys, ratings, scale, stars, ends):
     name = write(tmp_path, ratings, scale)
-    data = load(name, "likes", "ratings")
+    data = load(name, "likes")
     assert data.ratings.by_user.values.tolist() == pytest.approx(2 * stars)
     assert data.ratings.scale == pytest.approx(ends)
     low, high = scale
     said = f"books: {low} to {high} are shown as {ends[0]:g} to 5 stars.\n"
     assert capsys.readouterr().out == ("" if high == 5 else said)
+
+
+def test_what_was_taken_is_liked(tmp_path):
+    (tmp_path / "ratings.csv").write_text("user,item\na,x\na,y\nb,x\n")
+    ratings = load(str(tmp_path), "likes").ratings
+    assert (ratings.by_user.values.tolist(), ratings.scale) == ([5, 5, 5], (0, 5))
 
 
 def test_what_is_lacking_is_simulated_and_said(tmp_path, capsys):

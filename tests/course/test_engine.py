@@ -1,10 +1,20 @@
 """The engine: expressions in Markdown cells become text, and their errors failures."""
 
+from pathlib import Path
+
 import nbformat
 import papermill
 import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it.renderer import RendererHTML
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from papermill.exceptions import PapermillExecutionError
+
+from course.inline import plain
 
 
 @pytest.fixture
@@ -43,6 +53,30 @@ def test_a_markdown_form_is_preferred_and_code_left_alone(run):
     fenced = "```python\n{eval}`a`\n```"
     cells = run(new_code_cell(shown), new_markdown_cell(f"{{eval}}`a`\n\n{fenced}\n\n{{eval}}`1`"))
     assert cells[1].source == f"*a*\n\n{fenced}\n\n1"
+
+
+def test_a_cell_that_writes_without_end_is_ended_with_what_it_wrote(run):
+    with pytest.raises(PapermillExecutionError, match="the cell wrote 100 MB"):
+        run(new_code_cell("1"), new_code_cell("for _ in range(100): print('x' * 999_999)"))
+    assert len(str(run.cells)) < 10_000
+
+
+SITE = yaml.safe_load((Path(__file__).parents[2] / "_config.yml").read_text("utf-8"))["parse"][
+    "myst_enable_extensions"
+]
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"]) | st.just(" ")))
+@example("*a* $b$ {math}`x` {{ 1 }} <b> [x](y) `c` _d_ | ~~e~~ &amp; ::: \\(f\\)")
+@example("1. one")
+@example("% comment")
+@example("    code")
+def test_text_means_nothing_to_the_pages_markdown(text):
+    parser = create_md_parser(MdParserConfig(enable_extensions=SITE), RendererHTML)
+    _, inline, _ = parser.parse(plain(text)) or (None, None, None)
+    pieces = inline.children if inline else []
+    assert {piece.type for piece in pieces} <= {"text"}
+    assert "".join(piece.content for piece in pieces) == text.strip()
 
 
 def test_an_error_names_the_cell_and_the_expression_and_ends_the_run(run):

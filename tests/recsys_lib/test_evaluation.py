@@ -562,28 +562,6 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert naive < LEVEL - 2 * NEAR  # what drawing single ratings would claim
 
 
-def test_a_paired_comparison_sees_what_two_intervals_do_not():
-    rng = np.random.default_rng(1)
-    n = rng.integers(5, 40, 300)
-    hard = np.exp(rng.standard_normal(300))  # what a user is like matters more than the model
-    a, b = (
-        reported({"ndcg@10": share * hard / hard.max()}, n=n, squared=n * hard * by, absolute=n)
-        for share, by in ((0.51, 0.98), (0.50, 1.0))
-    )
-    for metric, sign in (("rmse", -1), ("ndcg@10", 1)):
-        ours, theirs = a.interval(metric), b.interval(metric)
-        assert max(ours[0], theirs[0]) < min(ours[1], theirs[1])  # they overlap
-        found = evaluation.paired(a, b, metric)
-        assert found.low < found.difference < found.high
-        assert found.low * found.high > 0 and np.sign(found.difference) == sign
-        assert (found.better, found.worse, found.n_users) == (1.0, 0.0, 300)
-        back = evaluation.paired(b, a, metric)
-        assert (back.low, back.high) == pytest.approx((-found.high, -found.low))
-        assert (back.better, back.worse) == (0.0, 1.0)
-    tie = evaluation.paired(a, b, "mae")
-    assert tie == ("mae", 0, 0, 0, 0, 0, 300)
-
-
 def test_a_paired_difference_is_that_of_the_reports(parts, model):
     train, _, test = parts
     names = ["rmse", "mae", "ndcg@10", "novelty@5"]

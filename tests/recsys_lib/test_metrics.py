@@ -139,19 +139,6 @@ def test_ranking_metrics_are_what_the_blackboard_says(users):
             assert ((values >= 0) & (values <= 1 + 1e-12)).all()
 
 
-def test_the_conventions_that_libraries_differ_in():
-    one_found = np.array([[True] + [False] * 9])
-    all_found = np.ones((1, 10), bool)
-    # A user with one relevant item, found at once: only precision is held down by the length.
-    assert metrics.precision_at_k(one_found, np.array([1]))[0] == 0.1
-    for metric in PER_USER[1:]:
-        assert metric(one_found, np.array([1]))[0] == 1
-    # A user with 25, ten of them found: only recall is held down by what does not fit.
-    assert metrics.recall_at_k(all_found, np.array([25]))[0] == 0.4
-    for metric in (metrics.precision_at_k, metrics.ndcg_at_k, metrics.map_at_k):
-        assert metric(all_found, np.array([25]))[0] == pytest.approx(1)
-
-
 @pytest.mark.parametrize("metric", PER_USER)
 @pytest.mark.parametrize(
     ("hits", "n_relevant", "words"),

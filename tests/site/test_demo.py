@@ -343,22 +343,18 @@ def test_it_works_from_a_disk(html, browser, films):
     page.close()
 
 
-LINKS = [
-    "rated=", "rated=1", "rated=:", "rated=,,:,", "rated=%", "rated=%E0%A4%A:5", "rated={}:NaN",
-    "rated={}:-5", "rated={}:1e999", "rated={}:6", "rated=-{}:5", "rated=1e999:5",
-    "rated=__proto__:5",
-    "rated=" + "9" * 5_000 + ":5", "rated=<script>alert(1)</script>:5", "%00", ":has(",
-    "'\"><img src=x onerror=alert(1)>", "javascript:alert(1)",
+ENTRIES = [
+    "{}:NaN", "{}:-5", "{}:1e999", "{}:6", "-{}:5", "1e999:5", "__proto__:5", "{}", ":5:", "%:5",
+    "%E0%A4%A:5", "9" * 5_000 + ":5", "<script>alert(1)</script>:5", "{}:'\"><img src=x>",
 ]  # fmt: skip
 
 
 def test_a_link_with_garbage_leaves_the_demo_at_work(visit, films, complaints, trial):
     known = films["ids"]
-    links = [link.replace("{}", str(known[0])) for link in LINKS]
+    links = ["rated=" + ",".join(ENTRIES).replace("{}", str(known[0])), "rated=", "%00", ":has("]
     links.append("rated=" + ",".join(f"{item}:5" for item in known))  # a row for every film
     pages = visit([f"{PAGE}?{k}#{link}" for k, link in enumerate(links)])
     for page, link in zip(pages, links, strict=True):
-        page.evaluate("localStorage.clear()")
         row = page.locator(".recsys-list > li").first
         row.wait_for()
         before = yours(page).count()
@@ -366,8 +362,10 @@ def test_a_link_with_garbage_leaves_the_demo_at_work(visit, films, complaints, t
         if before < len(known):
             click_stars(page, row, 4)
             assert yours(page).count() == before + 1
+        page.evaluate("localStorage.clear()")
     assert complaints == []
-    trial("garbage after the # of the rating demo's address", len(links), "passed over; it works")
+    tried = len(ENTRIES) + len(links)
+    trial("garbage after the # of the rating demo's address", tried, "passed over; it works")
 
 
 def test_it_works_below_any_path(html, browser, served):

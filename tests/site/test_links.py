@@ -1,7 +1,9 @@
 """The built files alone: no link without a target, no picture without words, no third party."""
 
+import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -87,3 +89,17 @@ def test_every_page_says_what_it_was_computed_on(html, pages):
             text = (html / name).read_text("utf-8")
             assert "profile on <code>synthetic</code>" in text, name
             assert "<strong>synthetic data</strong>" in text, name
+
+
+def test_every_part_has_a_licence(root, html):
+    page = (root / "book" / "appendix" / "licences.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()[-15:]]
+    assert all(what and licence for what, licence, _, _ in rows)
+    patterns = re.findall("`(.+?)`", " ".join(row[3] for row in rows))
+    static = html / "_static"
+    files = [p.relative_to(static).as_posix() for p in static.rglob("*") if p.is_file()]
+    strays = [file for file in files if not any(fnmatch(file, pattern) for pattern in patterns)]
+    assert strays == [], "of whom are these? say so in book/appendix/licences.md"
+    bill = json.loads((static / "sbom.json").read_text("utf-8"))["components"]
+    assert {"numpy", "mathjax", "Sphinx", "torch"} <= {part["name"] for part in bill}
+    assert [part for part in bill if not part["licenses"][0]["license"]["name"]] == []

@@ -18,9 +18,10 @@ def other_reading(raw, layout):
     """Return the ratings as Python reads them, ascending; of a pair, the last by time."""
     text = raw.decode("utf-8-sig", "surrogateescape")
     if layout.header:
-        head, *rows = csv.reader(io.StringIO(text, newline=""), quoting=csv.QUOTE_NONE)
+        lines = csv.reader(io.StringIO(text, newline=""), quoting=csv.QUOTE_NONE)
+        head, *rows = filter(None, lines)
         places = [head.index(name) for name in ("userId", "movieId", "rating", "timestamp")]
-        rows = [[row[place] for place in places] for row in rows if row]
+        rows = [[row[place] for place in places] for row in rows]
     else:
         rows = [line.split(layout.separator) for line in text.splitlines() if line]
     found = {}

@@ -102,16 +102,10 @@ def test_terms_are_shown_once(home, monkeypatch, log):
 def test_the_table_of_releases():
     table = datasets.available().set_index("name")
     assert table.index.tolist() == list(registry.RELEASES)[:-1]  # all but KuaiRec
-    assert {"ratings", "size", "licence", "citation", "url"} <= {*table.columns}
     shareable = table.index[table["licence"].str.contains("redistribution under the same")]
     assert shareable.tolist() == ["ml-latest-small", "ml-32m"]
-    assert table.loc["ml-32m", "size"] == 239.0
     assert table["url"].is_unique
-    digests = {release.hash.partition(":") for release in registry.RELEASES.values()}
-    assert {(kind, len(bytes.fromhex(digest))) for kind, _, digest in digests} == {
-        ("sha256", 32), ("md5", 16)
-    }  # fmt: skip
-    assert len(digests) == 8
+    assert len({release.hash for release in registry.RELEASES.values()}) == 8
 
 
 def test_only_what_is_on_this_machine_is_found(home, tmp_path):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from recsys_lib.kernels import als, features, linalg
-from recsys_lib.kernels.vectors import LANES
 from recsys_lib.ratings import Ratings
 
 LAM, TAU, GAMMA, BETA, MU = 1.7, 2.3, 0.9, 1.4, 3.2
@@ -74,12 +73,12 @@ def objective(ratings, users, items, prior, nu, genre_rows=None):
 @pytest.mark.parametrize("n_factors", [0, 1, 5, 20, 33])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 2e-4)])
 def test_half_step_equals_the_dense_solver(nu, n_factors, dtype, tolerance):
-    ratings = small(n_users=4, n_ratings=2500, n_items=2000)  # rows of several panels
+    ratings = small(n_users=20, n_ratings=18_000, n_items=2000)  # rows of several panels
     other = rows(2000, n_factors + 1, 1, dtype)
-    prior = rows(4, n_factors + 1, 2, dtype)
+    prior = rows(20, n_factors + 1, 2, dtype)
     assert ratings.by_user.counts.max() > 5 * als.PANEL
-    got, sse = half_step(ratings.by_user, other, prior, nu, 4)
-    expected, expected_sse = twin_half_step(ratings.by_user, other, prior, nu, 4)
+    got, sse = half_step(ratings.by_user, other, prior, nu, 20)
+    expected, expected_sse = twin_half_step(ratings.by_user, other, prior, nu, 20)
     np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(sse, expected_sse, rtol=20 * tolerance, atol=1e-9)
 
@@ -141,33 +140,6 @@ def test_the_features_update_solves_its_equation():
     prior = np.full((31, 3), np.nan)
     features.prior_means(*as_csr(share), got, prior)
     np.testing.assert_allclose(prior, share @ got, rtol=1e-12)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 34])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_solve_solves_a_different_system_in_each_lane(n, dtype):
-    rng = np.random.default_rng(n)
-    half = rng.normal(size=(LANES, n, n + 3))
-    a, b = half @ half.swapaxes(1, 2) + np.eye(n), rng.normal(size=(LANES, n))
-    lanes = linalg.aligned(n * n, LANES, np.empty(0, dtype)).reshape(n, n, LANES)
-    lanes[:] = np.tril(a).transpose(1, 2, 0)  # only the lower triangle may be read
-    x = b.T.astype(dtype, order="C")
-    linalg.solve(lanes, n, x)
-    tolerance = 1e-10 if dtype == np.float64 else 2e-3
-    expected = np.linalg.solve(a, b[..., None])[..., 0]
-    np.testing.assert_allclose(x.T, expected, rtol=tolerance, atol=tolerance)
-
-
-@pytest.mark.parametrize("depth", [0, 1, 2, 63])
-def test_a_tile_of_products_is_added(depth):
-    rng = np.random.default_rng(depth)
-    left, right = rng.normal(size=(64, 24)), rng.normal(size=(64, 3 * LANES))
-    out = rng.normal(size=(24, 3 * LANES))
-    expected = out.copy()
-    tile = slice(8, 8 + linalg.HEIGHT), slice(LANES, 2 * LANES)
-    expected[tile] += left[:depth, tile[0]].T @ right[:depth, tile[1]]
-    linalg.add_products(left, tile[0].start, right, tile[1].start, depth, out)
-    np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

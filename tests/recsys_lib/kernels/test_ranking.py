@@ -56,19 +56,6 @@ def twin_auc(user_vectors, item_vectors, seen, relevant):
     return np.array(out)
 
 
-def at_each_thread_count(function):
-    """Return the results with one thread and with two."""
-    threads = numba.get_num_threads()
-    results = []
-    try:
-        for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
-            numba.set_num_threads(n)
-            results.append(function())
-    finally:
-        numba.set_num_threads(threads)
-    return results
-
-
 # Sizes on both sides of every edge: a tile of items, a block of users, a step of factors.
 SIZES = [
     (1, 1, 1),
@@ -207,8 +194,12 @@ def test_the_same_bits_at_any_thread_count():
         lambda: ranking.score_pairs(u, v, *pairs),
         lambda: ranking.find_hits(ranking.top_n(u, v, *seen, 20)[0], *relevant),
     ):
-        one, two = at_each_thread_count(function)
-        np.testing.assert_array_equal(one, two)
+        found = []
+        for n in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+            numba.set_num_threads(n)
+            found.append(function())
+        np.testing.assert_array_equal(*found)
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 
 
 def test_find_hits_is_membership():

@@ -451,6 +451,9 @@ def check_lists(make):
     assert set(stranger["item_id"]) == set(ratings.item_ids) - set(liked)
     assert len(model.recommend_for({}, n=3)) == 3
     pd.testing.assert_frame_equal(model.recommend(3), model.recommend([3]))
+    if model.predicts_ratings:
+        model.mu_ = 99.0
+        assert (model.predict(3, ratings.item_ids) == 5).all()  # never off the scale
 
 
 def check_the_ends_of_the_scale(make):

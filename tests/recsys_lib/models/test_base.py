@@ -84,12 +84,6 @@ def test_similar_items_are_the_nearest_by_cosine(fitted, name, data):
     np.testing.assert_allclose(table["score"], np.sort(cosine)[::-1][:6], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["Popularity", "BiasALS"])
-def test_without_factors_no_items_are_alike(fitted, name, data):
-    with pytest.raises(RecsysError, match="no factors"):
-        fitted(name).similar_items(data.ratings.item_ids[0])
-
-
 def test_nothing_is_like_a_film_of_which_nothing_is_known(parts):
     train = parts[0]
     cold = train.item_ids[train.by_item.counts == 0]

@@ -84,16 +84,6 @@ def test_the_pull_at_any_margin(dtype):
     np.testing.assert_allclose(losses, expected, rtol=tolerance, atol=1e-37)
 
 
-def test_a_huge_margin_leaves_the_vectors_finite():
-    for sign in (1, -1):
-        p, q = np.full(3, 1e9, np.float32), np.full((2, 4), 1e9, np.float32)
-        q[1] *= -1
-        loss, x = kernels.step(p, q[0] * sign, q[1] * sign, np.float32(0.05), np.float32(0))
-        assert x * sign > 1e18
-        assert loss == max(-x, 0)
-        assert np.isfinite(p).all()
-
-
 # ---- an epoch
 
 
@@ -318,16 +308,6 @@ def test_who_likes_nothing_gets_the_items_by_their_bias(two_tastes):
         bias = two_tastes.item_biases_.copy()
         bias[list(history)] = -np.inf
         assert table["item_id"].tolist() == np.argsort(-bias, kind="stable")[:5].tolist()
-
-
-def test_a_trained_user_without_a_like_is_ranked_like_such_a_stranger():
-    rng = np.random.default_rng(1)
-    pairs = [(u, i) for u in range(40) for i in rng.choice(30, 8, replace=False)]
-    ratings = ratings_of(pairs, 41, 30)  # user 40 has no rating at all
-    model = models.BPR(n_factors=4, threshold=4.0, n_epochs=5).fit(ratings)
-    assert not model.user_factors_[40].any()
-    expected = model.recommend_for({}, n=30)["item_id"].tolist()
-    assert model.recommend(40, n=30)["item_id"].tolist() == expected
 
 
 def test_fold_in_goes_to_the_minimum_of_its_objective():

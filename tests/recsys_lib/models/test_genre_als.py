@@ -43,29 +43,22 @@ def test_genres_help_where_ratings_lack(data, bayesian):
     assert errors[0] < errors[1]
 
 
-def test_an_explanation_names_the_popularity_level(data, parts):
-    model = models.GenreALS(n_factors=4, n_epochs=5, popularity=10.0)
+@pytest.mark.parametrize("popularity", [None, 10.0])
+def test_an_explanation_adds_up(data, parts, known_of, popularity):
+    model = models.GenreALS(n_factors=4, n_epochs=8, popularity=popularity)
     model.fit(parts[0], items=data.items)
-    user, item = data.ratings.user_ids[8], data.ratings.item_ids[30]
-    table = model.explain(user, item)
-    assert table["part"].str.startswith("raters: ").sum() == 1
-    row_u, row_i = model.user_rows_[8], model.item_rows_[30]
-    score = model.mu_ + row_u[-1] + row_i[-1] + row_u[:-1] @ row_i[:-1]
-    assert table["contribution"].sum() == pytest.approx(score, abs=1e-5)
-
-
-def test_an_explanation_adds_up(cold_start, data, known_of):
-    _, train, model = cold_start
     user, item = data.ratings.user_ids[8], data.ratings.item_ids[30]
     table = model.explain(user, item)
     row_u, row_i = model.user_rows_[8], model.item_rows_[30]
     score = model.mu_ + row_u[-1] + row_i[-1] + row_u[:-1] @ row_i[:-1]
     assert table["contribution"].sum() == pytest.approx(score, abs=1e-5)
     genres = set(data.items.set_index("item_id").loc[item, "genres"].split("|")) - {""}
-    assert set(table["part"]) == {
+    raters = table["part"].str.startswith("raters: ")
+    assert raters.sum() == (popularity is not None)
+    assert set(table["part"][~raters]) == {
         "average rating", "this user's level", "the film itself", *genres
     }  # fmt: skip
-    stranger = model.explain(known_of(train, user), item)
+    stranger = model.explain(known_of(parts[0], user), item)
     assert stranger["part"].tolist() == table["part"].tolist()
 
 

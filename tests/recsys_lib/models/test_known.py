@@ -132,15 +132,6 @@ def test_an_updated_item_is_solved_for_as_in_training(model, data, parts):
     assert_rated(model, whole)
 
 
-def test_updating_an_item_with_nothing_changes_plain_als_in_no_bit(data, parts):
-    for make in (ALS_FAMILY["ALS"], ALS_FAMILY["BiasALS"]):
-        model = make().fit(parts[0], items=data.items)
-        before = model.item_rows_.copy()
-        for item in parts[0].item_ids:
-            model.partial_fit_items(item, {})
-        np.testing.assert_array_equal(model.item_rows_, before)
-
-
 def test_a_new_item_is_listed_predicted_and_saved(model, parts, tmp_path):
     train = parts[0]
     trained_ids = train.item_ids.copy()

@@ -34,8 +34,8 @@ def test_of_many_users_some_are_watched_always_the_same():
 
 @pytest.mark.parametrize("name", ["AutoEncoder", "TwoTowerRegressor", "BPR"])
 def test_steps_that_grow_without_bound_are_told(name, fit):
-    with pytest.raises(RecsysError, match="learning_rate 1e\\+30 is too large"):
-        fit(name, learning_rate=1e30, n_epochs=20, patience=None)
+    with pytest.raises(RecsysError, match="learning_rate 1e\\+18 is too large"):
+        fit(name, learning_rate=1e18, n_epochs=20, patience=None)
 
 
 def test_a_device_that_is_not_there_is_told(fit):

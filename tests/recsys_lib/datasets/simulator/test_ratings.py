@@ -107,14 +107,6 @@ def test_stars_are_given_as_on_movielens(rated, small):
         assert values.std() == pytest.approx(1.04, abs=0.04)
 
 
-def test_whole_star_users_give_no_half_stars(rated):
-    ratings = rated.ratings
-    half = np.bincount(ratings.user_of_rating(), ratings.by_user.values % 1 > 0)
-    assert (half[rated.truth.user_halves == 0] == 0).all()
-    assert (half[rated.truth.user_halves > 0] > 0).mean() > 0.99
-    assert 0.3 < np.mean(half == 0) < 0.6  # real: 0.40 give none at all
-
-
 def test_popular_films_are_better(small):
     ratings = small.ratings.by_item
     counts = ratings.counts

@@ -105,17 +105,6 @@ def test_floor_of_a_part_is_that_of_its_pairs(rated):
     assert np.isnan(rated.truth.noise_floor(nothing))
 
 
-def test_every_pair_has_an_expected_rating(rated):
-    truth, ratings = rated.truth, rated.ratings
-    assert len(truth.cold_items) > 0
-    for item in truth.cold_items[:3]:
-        expected = truth.expected(ratings.user_ids, item)
-        assert expected.shape == (ratings.n_users,)
-        lowest = np.where(truth.user_halves > 0, 0.5, 1.0)
-        assert ((expected > lowest) & (expected < 5)).all()
-    assert truth.expected(1, ratings.item_ids).shape == (ratings.n_items,)
-
-
 def test_mean_drifts_with_time(rated):
     truth, ids = rated.truth, (rated.ratings.user_ids[:5], rated.ratings.item_ids[:5])
     first, last = (np.int64(pd.Timestamp(f"{year}-01-01").timestamp()) for year in (1996, 2018))
