@@ -312,3 +312,31 @@ def check_tuning_luck(luck: Callable[[int, float], float]) -> None:
         assert abs(found - value) < 0.05, f"with {n} trials it is not {found:.3f}"
     assert abs(luck(3, 0.1) / luck(3, 1.0) - 0.1) < 0.01, "it is in proportion to sd"
     print("Right.")
+
+
+def check_multinomial_gradient(gradient: Callable[..., np.ndarray]) -> None:
+    """Check the gradient of -Σ r ln softmax(z) by z, (n,), by differences of the loss."""
+    rng = np.random.default_rng(0)
+    z, r = rng.normal(size=30), (rng.random(30) < 0.2).astype(float)
+
+    def loss(z: np.ndarray) -> float:
+        return float(r.sum() * np.log(np.exp(z).sum()) - r @ z)
+
+    slopes = [(loss(z + step) - loss(z - step)) / 2e-5 for step in 1e-5 * np.eye(30)]
+    one = np.eye(30)[0]
+    huge = gradient(np.full(30, 1e3), one)
+    _right(
+        (gradient(z, r), slopes, "differences disagree: how many likes are there?", 1e-6),
+        (huge, 1 / 30 - one, "subtract the largest score first", 1e-9),
+    )
+
+
+def check_histories(histories: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Check, for each row of H (n, K), the mean of the other rows; of a single row, zeros."""
+    for n in (1, 2, 30):
+        H = np.random.default_rng(n).normal(size=(n, 4))
+        means = [np.delete(H, i, 0).mean(axis=0) if n > 1 else np.zeros(4) for i in range(n)]
+        found = np.asarray(histories(H))
+        right = found.shape == H.shape and np.allclose(found, means)
+        assert right, f"of {n} likes: a row each, the mean of the others without the own"
+    print("Right.")

@@ -12,7 +12,6 @@ from course.figures import (
     cluster,
     genres,
     leaderboard,
-    networks,
     newcomers,
     protocol,
     uncertainty,
@@ -32,7 +31,6 @@ CLAIMED = {name: TABLE[[name]].set_axis(["share"], axis=1) for name in TABLE}
         (lambda: protocol.worth(TABLE), "rank", "value", ("linear", "linear")),
         (lambda: protocol.negatives(TABLE), "films", "NDCG@10", ("log", "log")),
         (lambda: newcomers.stream(TABLE), "ratings", "stars", ("linear", "linear")),
-        (lambda: networks.thresholds(TABLE, 2.0, 0.75), "ratio", "precision", ("linear", "linear")),
         (lambda: cluster.travel(1e6 * TABLE, 8e6), "blocks", "megabytes", ("log", "log")),
         (
             lambda: leaderboard.learning(LONG, {"ALS": 0.1}, 0.09),
@@ -67,7 +65,6 @@ def test_a_line_a_column_over_the_index(read, draw, x, y, scales):
 @pytest.mark.parametrize(
     ("draw", "y"),
     [
-        (lambda: networks.by_likes({"films": CLASSES}), "NDCG"),
         (lambda: genres.solver_errors({name: list(TABLE[name]) for name in TABLE}), "distance"),
         (
             lambda: uncertainty.by_group(
@@ -127,8 +124,6 @@ def test_each_panel_has_its_lines(read, draw, panels):
 
 
 def test_classes_are_named_in_order(read):
-    (axes,) = networks.by_likes({"films": CLASSES}).axes
-    assert read.ticks(axes.xaxis) == ["0", "1–9", "> 9"]
     gained = CLASSES.assign(gain=0.1, low=0.0, high=0.2).join(SHARES)
     _, below = newcomers.gains({"ratings": gained}).axes
     assert read.ticks(below.xaxis) == ["0", "1–9", "> 9"]
