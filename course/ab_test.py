@@ -40,7 +40,10 @@ def assign(user_ids: Any, experiment: str, shares: Sequence[float] = (0.5, 0.5))
     ids = np.atleast_1d(user_ids)
     if ids.dtype.kind not in "iu":
         raise RecsysError(f"user ids are {ids.dtype}; to be dealt arms they must be whole numbers")
-    _check_shares(shares)
+    if len(shares) < 2 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+        raise RecsysError(
+            f"shares are {tuple(shares)}; give each of two arms or more one above 0, adding up to 1"
+        )
     key = int.from_bytes(blake2b(experiment.encode(), digest_size=8).digest(), "little")
     # Scrambled once before the key comes in: ids in a row must not meet the key in a row.
     mixed = _mix(_mix(ids.astype(np.uint64)) ^ np.uint64(key))
@@ -56,26 +59,15 @@ def _mix(z: np.ndarray) -> np.ndarray:
     return z ^ (z >> np.uint64(31))
 
 
-def _check_shares(shares: Sequence[float]) -> None:
-    if len(shares) < 2 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
-        raise RecsysError(
-            f"shares are {tuple(shares)}; give each of two arms or more one above 0, adding up to 1"
-        )
-
-
-def srm_test(users: Sequence[int], shares: Sequence[float] = (0.5, 0.5)) -> float:
-    """Return the p-value of the arms' numbers of users, were they dealt by `shares` (χ² test).
+def srm_test(users: Sequence[int]) -> float:
+    """Return the p-value of the arms' numbers of users, were they dealt evenly (χ² test).
 
     A small one (below 0.001, say) is a sample ratio mismatch: somewhere users got lost, seldom at
     random, and no other number of the experiment can be trusted.
     """
-    _check_shares(shares)
-    counts = np.asarray(users, float)
-    if len(counts) != len(shares) or counts.min() < 0 or not counts.sum():
-        raise RecsysError(
-            f"users are {list(users)}; give each of the {len(shares)} arms' number of users"
-        )
-    return float(chisquare(counts, counts.sum() * np.asarray(shares)).pvalue)
+    if len(users) < 2 or min(users) < 0 or not sum(users):
+        raise RecsysError(f"users are {list(users)}; give the number of users in each arm")
+    return float(chisquare(users).pvalue)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -276,8 +268,6 @@ def replay(
     simulator can know. Without one it is an A/A test: every difference is chance, and any service's
     past visits will do. `looks` are times in days; draw k is the experiment ``"{name}-{k}"``.
     """
-    if n < 1:
-        raise RecsysError(f"n is {n!r}; ask for at least one replay")
     sums, ids, _ = _sums(control, looks)
     others = sums
     if treatment is not None:

@@ -49,18 +49,15 @@ class SimulatedUsers:
             if not 0 <= value < below:
                 raise RecsysError(f"{name} is {value!r}; it must be 0 or more, and below {below:g}")
 
-    def arrive(
-        self, days: float, rng: np.random.Generator, user_ids: np.ndarray | None = None
-    ) -> pd.DataFrame:
+    def arrive(self, days: float, rng: np.random.Generator) -> pd.DataFrame:
         """Draw who comes when: user_id and time in days, a row a visit, in the order of time.
 
-        First visits are spread evenly over the period of `days`; later ones that fall outside are
-        cut off. `user_ids` are those who might come (by default every user of the data), each at
-        least once.
+        Every user of the data comes at least once. First visits are spread evenly over the period
+        of `days`; later ones that fall outside are cut off.
         """
         if not days > 0:
             raise RecsysError(f"days is {days!r}; the period must have a length")
-        ids = self.truth.ratings.user_ids if user_ids is None else np.unique(user_ids)
+        ids = self.truth.ratings.user_ids
         counts = rng.geometric(1 - self.returns, len(ids))
         first = np.cumsum(counts) - counts
         gaps = self.pause * rng.standard_exponential(counts.sum())

@@ -42,7 +42,6 @@ LOOKS: dict[str, tuple[str, Any, str]] = {
     "autoencoder, BCE": (SKY, (0, (3, 1, 1, 1, 1, 1)), "X"),
     "autoencoder, multinomial": (BLUE, "-", "*"),
     "two towers": (RED, "-", "d"),
-    "oracle": ("black", "-", "|"),
 }
 
 _SETTINGS: dict[Any, Any] = {

@@ -100,13 +100,10 @@ def learning_curve(
     sizes = list(sizes)
     if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 2:
         raise RecsysError(f"sizes are {sizes}; give whole numbers from 2 on, ascending")
-    if not candidates or not all(candidates.values()):
-        raise RecsysError("every name needs at least one candidate model")
     place = _deal(data.ratings, sizes[-1] + n_test, seed)
     test = data.ratings.select(place < n_test)
-    rows = []
-    bar = progress.bar(show, total=len(sizes) * len(candidates), desc="learning curve")
-    with bar:
+    rows, total = [], len(sizes) * len(candidates)
+    with progress.bar(show, total=total, desc="learning curve") as bar:
         for n in sizes:
             learning = data.ratings.select((place >= n_test) & (place < n_test + n))
             for name, models_ in candidates.items():
@@ -115,8 +112,7 @@ def learning_curve(
                 rmse = evaluation.evaluate(model, learning, test, ["rmse"])["rmse"]
                 rows.append({"model": name, "n": n, "rmse": rmse, "chosen": repr(model)})
                 bar.update()
-    bands = _bands(data, test, candidates)
-    table = pd.DataFrame(rows)
+    bands, table = _bands(data, test, candidates), pd.DataFrame(rows)
     table["above"] = table["rmse"] / table["model"].map(bands) - 1
     return Curve(table, bands, truth.rmse(test), len(test))
 

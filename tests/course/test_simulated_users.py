@@ -23,8 +23,6 @@ def test_who_comes_when(data, users, arrivals, tolerance):
     long = users.arrive(100_000, np.random.default_rng(0)).groupby("user_id").size()
     assert long.mean() == pytest.approx(4, abs=3.5 * np.sqrt(12 / len(long)))
     assert (long == 1).mean() == pytest.approx(0.25, abs=tolerance(0.25, len(long)))
-    some = users.arrive(5, np.random.default_rng(0), user_ids=[3, 9, 3])
-    assert set(some["user_id"]) == {3, 9}
 
 
 def slow_visits(users, arrivals, lists, rng):
