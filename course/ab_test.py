@@ -268,6 +268,8 @@ def replay(
     simulator can know. Without one it is an A/A test: every difference is chance, and any service's
     past visits will do. `looks` are times in days; draw k is the experiment ``"{name}-{k}"``.
     """
+    if n < 1:
+        raise RecsysError(f"n is {n!r}; ask for at least one replay")
     sums, ids, _ = _sums(control, looks)
     others = sums
     if treatment is not None:

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from course.figures import style
 from course.figures.style import BLUE, GREEN, GREY, ORANGE, RED, SEQUENTIAL, Options
 
+LETTERS = {"tau": "τ", "gamma": "γ", "nu": "ν", "beta": "β"}  # of parameters named after them
+
 
 def valleys(target: float, tau: float, alternating: np.ndarray, descent: np.ndarray) -> Figure:
     """Draw the loss ½ (y - p q)² + τ/2 (p² + q²) of one rating, two ways down, and two cuts.
@@ -115,10 +117,10 @@ def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -
         for which, parameter in zip("xy", axes, strict=True):
             style.log_axis(panel, which)
             panel.set(**{f"{which}lim": _around(everything[parameter])})
-        panel.set_xlabel(_letter(axes[0]))
+        panel.set_xlabel(LETTERS.get(axes[0], axes[0]))
         panel.set_title(name, fontsize=10)
     above = [panels[name] for name in runs]
-    above[0].set_ylabel(_letter(axes[1]))
+    above[0].set_ylabel(LETTERS.get(axes[1], axes[1]))
     for panel in above[1:]:
         panel.tick_params(labelleft=False)
     figure.colorbar(points, ax=above, label="RMSE (stars)", extend="max", pad=0.02)
@@ -188,11 +190,6 @@ def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
 def _shades(n: int) -> np.ndarray:
     """Return colours of a scale, without its last fifth, which is too faint for a line on white."""
     return mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.8, n))
-
-
-def _letter(name: str) -> str:
-    """Return a parameter's Greek letter, if it is named after one."""
-    return {"tau": "τ", "gamma": "γ", "nu": "ν", "beta": "β"}.get(name, name)
 
 
 def _around(values: pd.Series) -> tuple[float, float]:

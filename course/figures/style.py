@@ -88,9 +88,8 @@ def use_style() -> None:
 def _escaped(table: Styler) -> str:
     """Return a table's HTML with its texts escaped, which pandas does for frames alone."""
     frame = table.data  # type: ignore[attr-defined]
-    table.format(
-        escape="html", subset=frame.columns[[not is_numeric_dtype(kind) for kind in frame.dtypes]]
-    )
+    texts = frame.columns[[not is_numeric_dtype(kind) for kind in frame.dtypes]]
+    table.format(escape="html", subset=texts)
     for axis, names in enumerate((frame.index, frame.columns)):
         for level in range(names.nlevels):
             if not is_numeric_dtype(names.get_level_values(level)):

@@ -100,6 +100,8 @@ def learning_curve(
     sizes = list(sizes)
     if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 2:
         raise RecsysError(f"sizes are {sizes}; give whole numbers from 2 on, ascending")
+    if not candidates or not all(candidates.values()):
+        raise RecsysError("every name needs at least one candidate model")
     place = _deal(data.ratings, sizes[-1] + n_test, seed)
     test = data.ratings.select(place < n_test)
     rows, total = [], len(sizes) * len(candidates)

@@ -237,6 +237,7 @@ def test_what_makes_no_sense(log):
             (lambda at=at: ab.replay(log, looks=at), "looks are")
             for at in ([], [3, 2], [0], [1, 1])
         ),
+        (lambda: ab.replay(log, looks=[1], n=0), "n is 0"),
         (lambda: ab.replay(log, log.assign(time=log["time"] + 1), looks=[1]), "same visits"),
         *((lambda s=s: ab.always_valid_p([0.1], [0.1], s), "scale") for s in (0, -1, np.inf)),
         (lambda: ab.confidence_sequence([0.1], 0.1, level=1), "level"),

@@ -298,6 +298,8 @@ def test_enough_is_from_where_on_a_model_stays():
 @pytest.mark.parametrize(
     ("candidates", "sizes", "message"),
     [
+        ({}, [5], "at least one candidate"),
+        ({"ALS": []}, [5], "at least one candidate"),
         ({"ALS": [models.ALS()]}, [], "ascending"),
         ({"ALS": [models.ALS()]}, [10, 5], "ascending"),
         ({"ALS": [models.ALS()]}, [100], r"has 60 ratings, and 150 are to be dealt"),
