@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 
 from recsys_lib import metrics
 from recsys_lib.errors import DataError, RecsysError
@@ -310,6 +310,24 @@ class ImplicitFeedbackModel(Recommender):
         wanted = liked.take(users)
         hits = ranking.find_hits(self.rank(users, VALID_N)[0], wanted.indptr, wanted.indices)
         return {"ndcg_valid": float(metrics.ndcg_at_k(hits, wanted.counts).mean())}
+
+
+@dataclass(eq=False, repr=False)
+class ItemToItem(ImplicitFeedbackModel):
+    """Base class of the models whose scores are a user's likes times a matrix of items by items."""
+
+    def user_vectors(self, ratings: CSR) -> np.ndarray:
+        """Return the likes, (m, n_items) float32."""
+        self.check_who(ratings)
+        return as_scipy(self.liked(ratings), len(self.item_ids_)).toarray()
+
+    def _top(
+        self, vectors: np.ndarray, catalogue: Any, n: int, skip: CSR
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As for other linear models, but with a product that knows how few likes a row has."""
+        scores = csr_matrix(vectors) @ catalogue.T
+        dense = scores.toarray() if issparse(scores) else scores
+        return ranking.top_of_scores(dense, skip.indptr, skip.indices, n)
 
 
 def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:

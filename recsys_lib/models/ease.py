@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 from scipy.linalg import lapack
-from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels import ranking
-from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
+from recsys_lib.models.base import ItemToItem, as_scipy
 from recsys_lib.models.parameters import above, learnt, number
 from recsys_lib.ratings import CSR, Ratings
 
@@ -22,7 +20,7 @@ AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 
 @dataclass(eq=False, repr=False)
-class EASE(ImplicitFeedbackModel):
+class EASE(ItemToItem):
     """ŝ_u = r_u B: a user's likes times a dense matrix of items by items with a zero diagonal.
 
     B minimises ‖R - R B‖² + λ ‖B‖², R having a 1 for each like; the diagonal is held at zero, or
@@ -75,21 +73,9 @@ class EASE(ImplicitFeedbackModel):
         self.item_weights_[np.ix_(liked, liked)] = _weights(gram)
         return {}
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return the likes, (m, n_items) float32."""
-        self.check_who(ratings)
-        return as_scipy(self.liked(ratings), len(self.item_weights_)).toarray()
-
     def item_vectors(self) -> np.ndarray:
         """Return Bᵀ, (n_items, n_items) float32."""
         return self.item_weights_.T
-
-    def _top(
-        self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """As for other linear models, but with a product that knows how few likes a row has."""
-        scores = csr_matrix(vectors) @ catalogue.T
-        return ranking.top_of_scores(scores, skip.indptr, skip.indices, n)
 
 
 def _gram(likes: CSR, n_items: int, liked: np.ndarray) -> np.ndarray:

@@ -12,17 +12,16 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels import ranking
-from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
+from recsys_lib.models.base import ItemToItem, as_scipy
 from recsys_lib.models.parameters import above, at_least, learnt, number
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import Ratings
 
 AT_A_TIME = 256  # items, whose likenesses to all others are held together; users, as scores
 MAX_DENSE = 15_000  # items, as a dense square: 0.9 GB
 
 
 @dataclass(eq=False, repr=False)
-class ItemKNN(ImplicitFeedbackModel):
+class ItemKNN(ItemToItem):
     """ŝ_ui = Σ s_ij over the items j that u likes among the k nearest of i.
 
     s_ij = n_ij / (√(n_i n_j) + shrinkage), where n_i users like item i and n_ij like both: the
@@ -92,11 +91,6 @@ class ItemKNN(ImplicitFeedbackModel):
         self.neighbors_values_ = np.concatenate(values)
         return {}
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return the likes, (m, n_items) float32."""
-        self.check_who(ratings)
-        return as_scipy(self.liked(ratings), len(self.item_ids_)).toarray()
-
     def item_vectors(self) -> np.ndarray:
         """Return the items' nearest and their s_ij as a dense square, (n_items, n_items) float32.
 
@@ -127,9 +121,3 @@ class ItemKNN(ImplicitFeedbackModel):
         n = len(self.item_ids_)
         rows = self.neighbors_values_, self.neighbors_indices_, self.neighbors_indptr_
         return csr_matrix(rows, shape=(n, n))
-
-    def _top(
-        self, vectors: np.ndarray, catalogue: csr_matrix, n: int, skip: CSR
-    ) -> tuple[np.ndarray, np.ndarray]:
-        scores = (csr_matrix(vectors) @ catalogue.T).toarray()
-        return ranking.top_of_scores(scores, skip.indptr, skip.indices, n)
