@@ -159,6 +159,6 @@ def measured_noise(
     return {n: float(np.quantile(np.concatenate(e), WITHIN_ONE)) for n, e in errors.items() if e}
 
 
-def noise_at(noise: Mapping[int, float], n: int) -> float:
+def noise_at(noise: Mapping[Any, float], n: int) -> float:
     """Return σ for `n` known ratings: that of the largest number in `noise` not above `n`."""
     return noise[max(known for known in noise if known <= n)]
