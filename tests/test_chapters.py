@@ -15,6 +15,7 @@ CONVERTED = (
 )  # fmt: skip
 CELLS, WORDS = 60, 3000
 OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**")
+MINUTES = {30: "Half an hour", 15: "A quarter of an hour"}
 SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
 # Numbers that are no results: what a question assumes, a level by convention, a name.
 ALLOWED = {
@@ -71,6 +72,25 @@ def prose_of(source):
 @pytest.fixture(params=CONVERTED)
 def chapter(root, request):
     return Chapter(root / "notebooks" / f"{request.param}.ipynb")
+
+
+def test_the_map_of_the_course_is_right_and_its_times_add_up(root):
+    """The first page lists each chapter by its title, with the time that the chapter says."""
+    text = (root / "book" / "intro.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| \d+ \| \[(.+)\]\(\.\./notebooks/(.+)\) \|.+\| (\d+) \|$", text, re.MULTILINE
+    )
+    chapters = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    assert [name for _, name, _ in rows] == [path.stem for path in chapters]
+    for (title, name, minutes), path in zip(rows, chapters, strict=True):
+        found = Chapter(path)
+        assert found.markdown[0].startswith(f"# {title}\n")
+        if name in CONVERTED:
+            assert re.search(
+                rf"\*\*Time\.\*\* {MINUTES[int(minutes)]}\b", "\n".join(found.markdown)
+            )
+    total = sum(int(minutes) for _, _, minutes in rows)
+    assert f"| | | Together | {total} |" in text
 
 
 def test_no_code_writes_prose(chapter):
