@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import protocols
+from benchmarks import choosing, protocols
 from benchmarks.protocols import Split
-from recsys_lib import tuning
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import possible
@@ -31,7 +30,7 @@ from recsys_lib.report import Report, compare, paired
 logger = logging.getLogger("recsys_lib")
 
 WARM_UP = 2000  # ratings that do to have everything compiled that a model's fit needs
-FINALISTS, DEALS = 2, 3  # of the search within a split: see `tuning.choose`
+FINALISTS, DEALS = 2, 3  # of the search within a split: see `choosing.choose`
 COSTS = ["tune_seconds", "fit_seconds", "memory_mb", "n_parameters"]
 
 
@@ -187,7 +186,7 @@ def _fit(model: Recommender, split: Split, trials: int, seed: int, metric: str) 
     """Tune and fit a model; return what that cost, and by which value it was chosen."""
     began, valid = time.perf_counter(), np.nan
     if trials and model.search_space:
-        found = tuning.choose(
+        found = choosing.choose(
             model, split.development, trials, seed, metric=metric, finalists=FINALISTS, deals=DEALS
         )
         model.set_params(**found.params)

@@ -16,10 +16,10 @@ from recsys_lib.models.ease import EASE
 from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.item_knn import ItemKNN
+from recsys_lib.models.parameters import check_state, reading
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
-from recsys_lib.models.state import check_state, reading
-from recsys_lib.models.two_tower import TwoTower, TwoTowerRegressor
+from recsys_lib.models.two_tower import TwoTower
 
 __all__ = [
     "ALS",
@@ -34,7 +34,6 @@ __all__ = [
     "Popularity",
     "PureSVD",
     "TwoTower",
-    "TwoTowerRegressor",
 ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from recsys_lib.metrics import damped_mean
 from recsys_lib.models.base import ImplicitFeedbackModel
@@ -35,9 +34,6 @@ class Popularity(ImplicitFeedbackModel):
     damping: float = at_least(0, 10.0)
     threshold: float | None = number(None)
     item_scores_: np.ndarray = learnt("n_items")
-
-    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         if self.by == "count":

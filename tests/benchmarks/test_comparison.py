@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import choosing, protocols
 from benchmarks import comparison as bench
-from benchmarks import protocols
 from benchmarks.comparison import benchmark, leads, pool, summary
 from course.leaderboard import baselines
-from recsys_lib import datasets, evaluation, tuning
+from recsys_lib import datasets, evaluation
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import ALS, BPR, EASE, BiasALS, Popularity
 from recsys_lib.tuning import Development
@@ -142,9 +142,9 @@ def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
         assert type(development) is Development
         sizes = len(development.train), len(development.valid)
         told.append((type(model), model.size, n_trials, seed, metric, *sizes))
-        return tuning.Decision({"size": 10**6}, 0.25, None, None)
+        return choosing.Decision({"size": 10**6}, 0.25, None, None)
 
-    monkeypatch.setattr(tuning, "choose", choose)
+    monkeypatch.setattr(choosing, "choose", choose)
     found = benchmark({"spy": Spy(fits=fits, seed=3)}, data, "80-20", seeds=[2], trials=7)
     assert told == [(Spy, 1, 7, 2, "precision@10", 2880, 320)]
     # First a few ratings, so that what follows holds no compilation; then all there is to learn.
