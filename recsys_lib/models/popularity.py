@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys_lib.metrics import damped_mean
 from recsys_lib.models.base import ImplicitFeedbackModel
+from recsys_lib.models.known import damped_means
 from recsys_lib.models.parameters import at_least, learnt, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
@@ -40,8 +40,7 @@ class Popularity(ImplicitFeedbackModel):
             liked = self.likes_of(train)
             scores = np.bincount(liked.indices, minlength=train.n_items)
         else:
-            sums = np.bincount(train.by_user.indices, train.by_user.values, train.n_items)
-            scores = damped_mean(sums, train.by_item.counts, self.mu_, self.damping)
+            scores = damped_means(train.by_user, train.n_items, self.mu_, self.damping)
         self.item_scores_ = scores.astype(np.float32)
         return {}
 
