@@ -44,15 +44,10 @@ class Popularity(ImplicitFeedbackModel):
         self.item_scores_ = scores.astype(np.float32)
         return {}
 
-    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """Return a vector of length 1 for each user: what they rated changes no score."""
-        self.check_who(who)
-        n_users = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
-        return np.ones((n_users, 1), np.float32)
-
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return the same vector for each user."""
-        return self.vectors(ratings)
+        """Return a vector of length 1 for each user: what they rated changes no score."""
+        self.check_who(ratings)
+        return np.ones((len(ratings.counts), 1), np.float32)
 
     def item_vectors(self) -> np.ndarray:
         """Return the items' scores, (n_items, 1) float32."""
