@@ -40,10 +40,7 @@ __all__ = [
 def load(path: str | os.PathLike[str]) -> Recommender:
     """Return the model that `Recommender.save` wrote to `path`.
 
-    Raises
-    ------
-    DataError
-        There is no such file, or it does not hold a model of this library.
+    If there is no such file, or it holds no model of this library, this is a `DataError`.
     """
     arrays, meta = io.load_arrays(path)
     if meta.get("class") not in __all__ or "known.indptr" not in arrays:

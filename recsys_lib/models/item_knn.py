@@ -88,10 +88,7 @@ class ItemKNN(ItemToItem):
     def item_vectors(self) -> np.ndarray:
         """Return the items' nearest and their s_ij as a dense square, (n_items, n_items) float32.
 
-        Raises
-        ------
-        RecsysError
-            There are more than 15,000 items.
+        More than 15,000 items are a `RecsysError`.
         """
         if len(self.item_ids_) > MAX_ITEMS:
             raise RecsysError(

@@ -12,6 +12,7 @@ from pandas.errors import InvalidIndexError
 
 from recsys_lib.columns import only, positions
 from recsys_lib.errors import DataError
+from recsys_lib.metrics import damped_mean
 from recsys_lib.ratings import CSR, Ratings
 
 USERS_AT_A_TIME = 8192  # whatever goes over all users streams: nothing grows with users x items
@@ -21,14 +22,8 @@ Row = tuple[np.ndarray, np.ndarray]  # columns, ascending, int32; and the rating
 class IdIndex:
     """Where the data's own ids stand; ids that come later go to the end.
 
-    The table of the first ids is built once; the later ones are kept in a dictionary beside it.
-
-    Parameters
-    ----------
-    ids : (n,) array
-        Integers or text, without repeats.
-    what : str
-        "user" or "item", for messages.
+    The table of the first `ids` (n,), integers or text without repeats, is built once; the later
+    ones are kept in a dictionary beside it. `what`, "user" or "item", is for messages.
     """
 
     def __init__(self, ids: np.ndarray, what: str) -> None:
@@ -66,10 +61,7 @@ class IdIndex:
     def find_or_next(self, one: Any) -> int:
         """Return where an id stands, or will stand once it is added.
 
-        Raises
-        ------
-        DataError
-            It is new and of another kind than those that are here already.
+        One that is new and of another kind than those that are here is a `DataError`.
         """
         place = self.find(one)
         if place >= 0:
@@ -150,6 +142,13 @@ class KnownRatings:
         if not self._later and n_users == self._train.n_users:
             return self._train.by_user
         return self.take(np.arange(n_users))
+
+
+def damped_means(ratings: CSR, n_items: int, mu: float, damping: float = 10.0) -> np.ndarray:
+    """Return the items' damped mean ratings, (n_items,) float64; see `metrics.damped_mean`."""
+    sums = np.bincount(ratings.indices, ratings.values, n_items)
+    counts = np.bincount(ratings.indices, minlength=n_items)
+    return damped_mean(sums, counts, mu, damping)
 
 
 def merged(old: Row, new: Row) -> Row:

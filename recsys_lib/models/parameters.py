@@ -117,10 +117,7 @@ class Parameters:
     def check_parameters(self) -> None:
         """Refuse parameters of another type, or outside the limits declared with them.
 
-        Raises
-        ------
-        RecsysError
-            Names the parameter, its value and what it must be.
+        The `RecsysError` names the parameter, its value and what it must be.
         """
         for one in (one for one in fields(self) if one.init):
             name = getattr(one.type, "__name__", one.type)  # a class where annotations are not text
@@ -174,17 +171,8 @@ def reading(what: str) -> Iterator[None]:
 def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     """Refuse state that is not the class's own: see `Fitted.shapes`.
 
-    Parameters
-    ----------
-    model : Fitted
-        With ids, and all state but the arrays.
-    arrays : dict, optional
-        Of `Fitted.state`; by default the model's own.
-
-    Raises
-    ------
-    DataError
-        Names the entry and what it must be.
+    The model has ids, and all state but the `arrays`, those of `Fitted.state`; by default they are
+    its own. The `DataError` names the entry and what it must be.
     """
     mine, rest = model.state()
     arrays = mine if arrays is None else arrays

@@ -231,16 +231,9 @@ def history_without(
 ) -> CSR:
     """Return each pair's history: its user's likes without the pair's own item, (B, n_items).
 
-    Values are 1 over the length of the row.
-
-    Parameters
-    ----------
-    likes : CSR
-        A row a user; its values do not matter.
-    users, pairs : (B,) int
-        The users of the pairs, and where the pairs stand among the values of `likes`.
-    most : int
-        Items in a history; of a longer one, as many are drawn, with repeats.
+    `pairs` (B,) int says where they stand among the values of `likes`, `users` (B,) int whose they
+    are. Of a history of more than `most` items, as many are drawn, with repeats. The values are 1
+    over the length of the row.
     """
     start = likes.indptr[users]
     own, others = pairs - start, likes.indptr[users + 1] - start - 1
