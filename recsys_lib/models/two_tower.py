@@ -261,7 +261,9 @@ class TwoTowerRegressor(TwoTower, RatingModel):
         σ. The loss in `training_log_` is the mean squared error over σ², with dropout.
     """
 
-    search_space: ClassVar[dict[str, BaseDistribution]] = {}
+    search_space: ClassVar[dict[str, BaseDistribution]] = {
+        name: TwoTower.search_space[name] for name in ("learning_rate", "weight_decay", "dropout")
+    }
     monitor: ClassVar[tuple[str, str]] = ("rmse_valid", "min")
     _unit: ClassVar[bool] = False
     # Not its parameters: every rating is a value to learn from.
