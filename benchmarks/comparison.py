@@ -220,10 +220,10 @@ def _fit(model: Recommender, split: Split, trials: int, seed: int, metric: str) 
     if trials:
         valid = _choose(model, split, trials, seed, metric)
     if split.refit and model.patience is not None:  # no part is left to say when to stop
-        log = split.development.fit(model.unfitted(), progress=False).training_log_
         column, direction = model.monitor
-        best = log[column].idxmin() if direction == "min" else log[column].idxmax()
-        model.set_params(n_epochs=int(log["epoch"][best]), patience=None)
+        log = split.development.fit(model.unfitted(), progress=False).training_log_
+        values = log[column].to_numpy() * (1 if direction == "max" else -1)
+        model.set_params(n_epochs=int(np.nanargmax(values)) + 1, patience=None)
     tuned = time.perf_counter() - began
     split.learning.by_item  # noqa: B018 - built at first use, and no model's own cost
     tracemalloc.start()

@@ -76,12 +76,15 @@ class Board:
         the winner and its interval; 0 for itself), and `COSTS`.
         """
         rows = {
-            name: {**entry["values"], **{key: entry[key] for key in ("valid", *COSTS)}}
-            | dict(zip(("low", "high"), entry["interval"], strict=True))
-            | dict(zip(("gap", "gap low", "gap high"), entry["to_winner"], strict=True))
+            name: {
+                **entry["values"],
+                **{key: entry[key] for key in ("valid", *COSTS)},
+                **dict(zip(("low", "high"), entry["interval"], strict=True)),
+                **dict(zip(("gap", "gap low", "gap high"), entry["to_winner"], strict=True)),
+            }
             for name, entry in self.content["questions"][question]["models"].items()
         }
-        table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+        table = pd.DataFrame(rows).T.rename_axis("model")
         return table.sort_values("valid", ascending=question in SMALLER_IS_BETTER)
 
     def winner(self, question: str) -> str:
@@ -89,11 +92,15 @@ class Board:
         return str(self.content["questions"][question]["winner"])
 
     def model(self, question: str, name: str) -> Recommender:
-        """Return a model, unfitted, with the parameters that were chosen for a question."""
+        """Return a model, unfitted, with the parameters that were chosen for a question.
+
+        `comparison.benchmark` with this record's protocol and seed fits it as it was fitted here.
+        """
         params = self.content["questions"][question]["models"][name]["params"]
-        made: Recommender = getattr(models, name)(
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in params.items()}
-        )
+        params = {key: tuple(v) if isinstance(v, list) else v for key, v in params.items()}
+        if "seed" in params:  # to which a benchmark adds its own
+            params["seed"] -= self.content["seed"]
+        made: Recommender = getattr(models, name)(**params)
         return made
 
 
@@ -153,10 +160,15 @@ def measure(
                 part["left_out"][name] = str(error)
                 yield f"{name}: left out, for {error}"
             else:
-                (run,) = found.itertuples()
+                (run,) = found.to_dict("records")
                 _enter(part, question, run, commit)
-                yield f"{name}: {question} {run.report[question]:.4f}, {run.tune_seconds:.0f} s"
+                yield f"{name}: {question} {run[question]:.4f}, {run['tune_seconds']:.0f} s"
             _store(earlier, content)
+
+
+def stored(folder: Path = RECORDS) -> list[str]:
+    """Return the names of the data sets that have a record."""
+    return sorted(path.stem for path in folder.glob("*.json"))
 
 
 def load(dataset: str, ratings: Ratings | None = None, folder: Path = RECORDS) -> Board:
@@ -221,9 +233,9 @@ def _describe(data: Dataset, trials: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _enter(part: dict[str, Any], question: str, run: Any, commit: str | None) -> None:
+def _enter(part: dict[str, Any], question: str, run: dict[Any, Any], commit: str | None) -> None:
     """Add a run to what a record has by a question, and name the winner again."""
-    report = run.report
+    report = run["report"]
     part |= {
         key: getattr(report, key)
         for key in ("test_part", "n_users", "n_left_out", "n_cold", "n_ratings", "relevant")
@@ -231,14 +243,14 @@ def _enter(part: dict[str, Any], question: str, run: Any, commit: str | None) ->
     values = report.per_user[question] if question in report.per_user else report.errors["squared"]
     if question not in report.per_user:
         part["ratings_by_user"] = _text(report.errors["n"])
-    part["models"][run.model] = {
+    part["models"][run["model"]] = {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit,
-        "params": run.params,
-        "valid": run.valid,
+        "params": run["params"],
+        "valid": run["valid"],
         "values": report.values,
         "interval": report.interval(question),
-        **{key: getattr(run, key) for key in COSTS},
+        **{key: run[key] for key in COSTS},
         "by_user": _text(values),
     }
     entries = part["models"]
@@ -255,12 +267,14 @@ def _report(question: str, part: dict[str, Any], entry: dict[str, Any]) -> Repor
     values = np.array(entry["by_user"].split(), np.float64)
     of_ratings = question == "rmse"
     errors = {} if not of_ratings else {"n": part["ratings_by_user"].split(), "squared": values}
+    counts = {key: part[key] for key in ("n_users", "n_left_out", "n_cold", "n_ratings")}
     return Report(
-        entry["values"],
-        pd.DataFrame({} if of_ratings else {question: values}),
-        *(part[key] for key in ("n_users", "n_left_out", "n_cold", "n_ratings", "relevant")),
+        values=entry["values"],
+        per_user=pd.DataFrame({} if of_ratings else {question: values}),
         errors=pd.DataFrame(errors, dtype=np.float64),
         test_part=part["test_part"],
+        relevant=part["relevant"],
+        **counts,
     )
 
 

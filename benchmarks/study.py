@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks import leaderboard, protocols, tuned
+from benchmarks import leaderboard, literature, protocols, tuned
 from benchmarks.comparison import benchmark
 from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
@@ -29,7 +29,8 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
 
     Each fold is a study of its own: parameters are searched within its `Development` by that many
     `trials` (0: the defaults), the model is fitted on all of the fold's learning part, and the test
-    part is read once. `model` holds class names, with commas between them.
+    part is read once. `model` holds class names, with commas between them. Below stand the numbers
+    that were published for the same data and protocol.
     """
     able = [name for name in models.__all__ if getattr(models, name).predicts_ratings]
     wanted = [tuned.class_name(name, able) for name in model.split(",")]
@@ -47,6 +48,8 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
         spread = "-" if len(found) == 1 else f"{found['rmse'].std():.4f}"
         seconds = f"{found['fit_seconds'].mean():.2f}"
         print(LINE.format(name, f"{found['rmse'].mean():.4f}", spread, seconds), flush=True)
+    for row in literature.published(data.name, protocol).itertuples():
+        print(f"published: {row.model} {row.metric} {row.value:.4f} ({row.source})")
 
 
 def tune(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from course import exercises
+from course.exercises import trust
 from recsys_lib import datasets, models, splits
 
 
@@ -227,3 +228,14 @@ def test_turns_neighbours_and_cosines_of_films():
     ):
         check(right, *given)
         refuses(hint, check, wrong, *given)
+
+
+def test_the_cheapest_model_and_the_users_that_a_difference_needs():
+    def cheapest(table, column="gap high"):
+        return table["fit_seconds"][table[column] >= 0].idxmin()
+
+    trust.check_cheapest(cheapest)
+    refuses("faster model", trust.check_cheapest, lambda table: cheapest(table, "gap"))
+    refuses("decided", trust.check_cheapest, lambda table: table["fit_seconds"].idxmin())
+    trust.check_users_needed(lambda x, d: (1.96 * np.std(x) / d) ** 2)
+    refuses("d = 0.01", trust.check_users_needed, lambda x, d: 1.96 * np.std(x) / d)
