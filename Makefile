@@ -21,7 +21,7 @@ help:
 	@echo "              DATASET=auto|ml-100k|...   PROTOCOL=5-fold|80-20|u1-u5|...   SEED=0"
 	@echo "              MODEL=ALS,BayesianALS   TRIALS=20 of each fold's search (0: the defaults)"
 	@echo "make leaderboard  tune and test every model, and store the record that chapter 11 reads"
-	@echo "              DATASET=auto|ml-latest-small|...   TRIALS=10   SEED=0"
+	@echo "              DATASET=auto|ml-latest-small|...   TRIALS=8   SEED=0"
 	@echo "              MODEL=ALS,BPR   measure these anew and keep the others"
 	@echo "make tune MODEL=als   search its parameters, and write them where the chapters read"
 	@echo "              DATASET=auto|ml-latest-small|...   TRIALS=30   SEED=0"

@@ -115,7 +115,7 @@ def contestants(question: str) -> list[str]:
 
 def measure(
     data: Dataset,
-    trials: int = 10,
+    trials: int = 8,
     seed: int = 0,
     names: Sequence[str] = (),
     folder: Path = RECORDS,

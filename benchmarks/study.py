@@ -117,7 +117,7 @@ def main(argv: list[str]) -> int:
     for command, trials, text in (
         ("reproduce", 20, "Measure rating models by a published protocol, one line each."),
         ("tune", 30, "Search a model's parameters; write them where the chapters read."),
-        ("leaderboard", 10, "Tune and test every model; store the results in the repository."),
+        ("leaderboard", 8, "Tune and test every model; store the results in the repository."),
     ):
         add = commands.add_parser(command, help=text, description=text).add_argument
         add("--dataset", default="auto", help="ml-100k, synthetic, auto, ...")
