@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks.study reproduce``, or ``tune``.
+"""The command line: ``python -m benchmarks.study reproduce``, ``tune`` or ``leaderboard``.
 
 Results go to the standard output, whatever happens on the way there to the standard error. A user's
 mistake is told in one line, and the exit status is 2.
@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks import choosing, protocols, tuned
+from benchmarks import choosing, leaderboard, literature, protocols, tuned
 from benchmarks.comparison import benchmark
 from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
 
 logger = logging.getLogger("recsys_lib")
 
-REPRODUCED = "BiasALS,ALS,GenreALS,BayesianALS"
+REPRODUCED = ",".join(name for name in models.__all__ if getattr(models, name).predicts_ratings)
 DEALS = 5  # other validation parts that `tune` measures the best trials on
 LINE = "{:<12} {:>7} {:>7} {:>9}"
 
@@ -29,7 +29,8 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
 
     Each fold is a study of its own: parameters are searched within its `Development` by that many
     `trials` (0: the defaults), the model is fitted on all of the fold's learning part, and the test
-    part is read once. `model` holds class names, with commas between them.
+    part is read once. `model` holds class names, with commas between them. Below stand the numbers
+    that were published for the same data and protocol.
     """
     able = [name for name in models.__all__ if getattr(models, name).predicts_ratings]
     wanted = [tuned.class_name(name, able) for name in model.split(",")]
@@ -47,6 +48,8 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
         spread = "-" if len(found) == 1 else f"{found['rmse'].std():.4f}"
         seconds = f"{found['fit_seconds'].mean():.2f}"
         print(LINE.format(name, f"{found['rmse'].mean():.4f}", spread, seconds), flush=True)
+    for row in literature.published(data.name, protocol).itertuples():
+        print(f"published: {row.model} {row.metric} {row.value:.4f} ({row.source})")
 
 
 def tune(
@@ -84,6 +87,22 @@ def tune(
     print(f"written to {path}")
 
 
+def rank(
+    dataset: str, model: str, seed: int, trials: int, folder: Path = leaderboard.RECORDS
+) -> None:
+    """Tune and test all models, or some, and store what was found in `folder`; print a line each.
+
+    `model` holds class names, with commas between them, or nothing.
+    """
+    names = [tuned.class_name(name) for name in model.split(",") if name]
+    if trials < 1:
+        raise RecsysError(f"trials is {trials}; every model is tuned, so it must be 1 or more")
+    data = datasets.load(dataset)
+    logger.info("%s, %s: %d trials, seed %d", data.name, data.ratings, trials, seed)
+    for line in leaderboard.measure(data, trials, seed, names, folder):
+        print(line, flush=True)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(f"error: {message} ({self.prog} --help)", file=sys.stderr)
@@ -98,6 +117,7 @@ def main(argv: list[str]) -> int:
     for command, trials, text in (
         ("reproduce", 20, "Measure rating models by a published protocol, one line each."),
         ("tune", 30, "Search a model's parameters; write them where the chapters read."),
+        ("leaderboard", 8, "Tune and test every model; store the results in the repository."),
     ):
         add = commands.add_parser(command, help=text, description=text).add_argument
         add("--dataset", default="auto", help="ml-100k, synthetic, auto, ...")
@@ -105,6 +125,8 @@ def main(argv: list[str]) -> int:
         add("--trials", default=trials, type=int, help="how many sets of parameters a search tries")
         if command == "tune":
             add("--model", required=True, help="a name")
+        elif command == "leaderboard":
+            add("--model", default="", help="names: measure these anew, keep the others")
         else:
             add("--model", default=REPRODUCED, help="names, with commas between them")
             add("--protocol", default="5-fold", help=about)
@@ -114,6 +136,8 @@ def main(argv: list[str]) -> int:
     try:
         if args.command == "tune":
             tune(args.model, args.dataset, args.trials, args.seed)
+        elif args.command == "leaderboard":
+            rank(args.dataset, args.model, args.seed, args.trials)
         else:
             reproduce(args.dataset, args.protocol, args.model, args.seed, args.trials)
     except (RecsysError, OSError) as error:
