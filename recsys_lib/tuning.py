@@ -44,7 +44,8 @@ class Development:
     """All that choosing a model gets to see: copies, without any reference to the test ratings.
 
     A model learns from `train` and is chosen by `valid`, with all that is known of `items` and
-    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`.
+    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`. Where the
+    users of `valid` are strangers to `train`, `valid_input` is what is known of them.
     """
 
     train: Ratings
@@ -53,6 +54,7 @@ class Development:
     users: pd.DataFrame | None = None
     relevant: float = 4.0
     candidates: str = "all"
+    valid_input: Ratings | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -61,12 +63,20 @@ class Development:
 
     def fit(self, model: M, **options: Any) -> M:
         """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
-        options = {"items": self.items, "users": self.users, **options}
-        return model.fit(self.train, self.valid, **options)
+        known = {"items": self.items, "users": self.users, "valid_input": self.valid_input}
+        return model.fit(self.train, self.valid, **{**known, **options})
 
     def measure(self, model: Recommender, metrics: Any = None) -> Report:
         """Measure a model fitted on `train` by the validation part."""
-        return evaluate(model, self.train, self.valid, metrics, **self.options)
+        known = self.valid_input
+        return evaluate(model, self.train, self.valid, metrics, test_input=known, **self.options)
+
+    def redealt(self, rng: np.random.Generator) -> Development:
+        """Return the same ratings in other parts, drawn at random, each as large as before."""
+        whole = splits.merge(self.train, self.valid)
+        share = len(self.valid) / len(whole)
+        train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
+        return replace(self, train=train, valid=valid)
 
 
 def tune(
@@ -132,7 +142,7 @@ def tune(
 
     def measured(trial: Trial) -> float:
         def report(row: dict[str, Any]) -> None:
-            value = row.get(f"{metric}_valid")
+            value = row.get(f"{metric}_valid") if development.valid_input is None else None
             value = development.measure(fresh, [metric])[metric] if value is None else value
             trial.report(float(value), int(row["epoch"]))
             if row["epoch"] != fresh.n_epochs and trial.should_prune():
@@ -245,19 +255,15 @@ def confirm(
 ) -> pd.DataFrame:
     """Measure candidates, each some of the model's parameters, on other divisions of the ratings.
 
-    The training and validation parts are put together and dealt anew at random, `deals` times, each
-    part as large as before. Returns a row a candidate, in the order given, and a column a deal.
+    The training and validation parts are put together and `Development.redealt`, `deals` times.
+    Returns a row a candidate, in the order given, and a column a deal.
     """
     if deals < 2:
         raise RecsysError(f"deals is {deals}; without two of them there is no standard error")
-    whole = splits.merge(development.train, development.valid)
-    share = len(development.valid) / len(whole)
     found = np.empty((len(candidates), deals))
     with bar(total=found.size, desc=f"confirm {type(model).__name__}") as steps:
         for deal in range(deals):
-            rng = np.random.default_rng([seed, deal])
-            train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
-            part = replace(development, train=train, valid=valid)
+            part = development.redealt(np.random.default_rng([seed, deal]))
             for row, params in enumerate(candidates):
                 fresh = part.fit(model.unfitted(**params), progress=False)
                 found[row, deal] = _measure(fresh, part, metric)
@@ -275,16 +281,16 @@ def some_users(development: Development, limit: int = ENOUGH, seed: int = 0) -> 
     if counts.sum() <= limit:
         return development
     drawn = splits.draw_users(counts, limit, seed)
-    train, valid = (
-        part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
-    )
-    return replace(development, train=train, valid=valid)
+    parts = {name: getattr(development, name) for name in ("train", "valid", "valid_input")}
+    kept = {name: p.select(drawn[p.user_of_rating()]) for name, p in parts.items() if p is not None}
+    return replace(development, **kept)
 
 
 def _measure(model: Recommender, development: Development, metric: str) -> float:
     """Return a fitted model's metric on the validation part; the log has some of the last epoch."""
     log = model.training_log_
-    if f"{metric}_valid" in log and model.patience is None:
+    logged = f"{metric}_valid" in log and development.valid_input is None
+    if logged and model.patience is None:
         return float(log[f"{metric}_valid"].iloc[-1])
     return development.measure(model, [metric])[metric]
 
