@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from recsys_lib import columns
 from recsys_lib.errors import DataError
@@ -205,13 +206,9 @@ class Ratings:
     def by_item(self) -> CSR:
         """The ratings by item: a row an item, columns are user indices, ascending."""
         indptr, indices, values = self.by_user
-        t = CSR(
-            sparse.row_starts(indices, self.n_items),
-            np.empty(len(indices), np.int32),
-            np.empty(len(indices), np.float32),
-        )
-        sparse.transpose(indptr, indices, values, *t)
-        return t
+        shape = self.n_users, self.n_items
+        t = csr_matrix((values, indices, indptr), shape=shape).tocsc()
+        return CSR(t.indptr.astype(np.int64), t.indices.astype(np.int32), t.data)
 
     @property
     def n_users(self) -> int:
