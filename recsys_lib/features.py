@@ -111,8 +111,7 @@ def item_features(
             flags, columns = read(items, item_ids)
         blocks.append(flags / np.sqrt(np.maximum(flags.sum(axis=1, keepdims=True), 1)))
         names += [f"{_KINDS[kind]}: {column}" for column in columns]
-    found = csr_matrix(np.hstack(blocks).astype(np.float32))
-    return CSR(found.indptr.astype(np.int64), found.indices.astype(np.int32), found.data), names
+    return CSR.from_scipy(csr_matrix(np.hstack(blocks).astype(np.float32))), names
 
 
 def popularity_column(names: Sequence[str], count: int) -> int:

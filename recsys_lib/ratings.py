@@ -43,6 +43,16 @@ class CSR(NamedTuple):
         where = np.arange(indptr[-1]) + shift
         return CSR(indptr, self.indices[where], self.values[where])
 
+    @classmethod
+    def from_scipy(cls, matrix: Any) -> Self:
+        """Return a SciPy matrix by rows, whose columns ascend, as kernels take it."""
+        return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data)
+
+    def to_scipy(self, n_columns: int) -> csr_matrix:
+        """Return SciPy's matrix (n_rows, n_columns) of the same arrays."""
+        shape = len(self.indptr) - 1, n_columns
+        return csr_matrix((self.values, self.indices, self.indptr), shape=shape)
+
     def check(self, name: str, n_rows: int, n_columns: int) -> None:
         """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
         (indptr, indices, values), n = self, len(self.indices)
@@ -205,10 +215,7 @@ class Ratings:
     @cached_property
     def by_item(self) -> CSR:
         """The ratings by item: a row an item, columns are user indices, ascending."""
-        indptr, indices, values = self.by_user
-        shape = self.n_users, self.n_items
-        t = csr_matrix((values, indices, indptr), shape=shape).tocsc()
-        return CSR(t.indptr.astype(np.int64), t.indices.astype(np.int32), t.data)
+        return CSR.from_scipy(self.by_user.to_scipy(self.n_items).T.tocsr())
 
     @property
     def n_users(self) -> int:
