@@ -2,7 +2,7 @@
 
 A record has ``task, contender, size, k, threads`` (its key), ``time`` (UTC), ``commit``, ``status``
 (ok, failed, not measured), ``message`` (why) and ``versions``, those of the packages that its
-process imported. What else it has depends on the task:
+process imported; with Spark, ``java`` is Java's. What else it has depends on the task:
 
 * ``seconds`` and ``quality``, an entry an epoch (a quality may be None), ``metric`` (rmse, auc,
   ndcg or None), ``epochs``, ``epoch_s`` (the median), ``ratings_per_s``, and ``rule``, the
@@ -53,7 +53,7 @@ def _done(path: Path) -> set[tuple[str, ...]]:
     return {
         tuple(str(record[name]) for name in KEY[:4])
         for record in records
-        if record["size"] != REAL and record["status"] == "ok"
+        if record["size"] != REAL and record["status"] == "ok" and "versions" in record
     }
 
 
