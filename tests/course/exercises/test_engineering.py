@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from course import exercises_engineering as checkers
+from course.exercises import engineering as checkers
 
 # A checker, a right answer, a wrong one, and the hint that it gets.
 ANSWERS = [
