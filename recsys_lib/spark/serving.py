@@ -109,19 +109,19 @@ def evaluate(
     )
     both = fitted.rows["users"].with_ratings().join(asked.hint("merge"), "block")
     work = _measure(fitted, rows, metrics, relevant)
-    found = mapped(both, work, SUMS).groupBy("name").agg(F.sum("n"), F.sum("total")).collect()
+    found = mapped(both, work, SUMS).toArrow().to_pandas().groupby("name").sum()
     tested.unpersist()
     rows.unpersist()
-    sums = {name: (count, total / count if count else np.nan) for name, count, total in found}
-    if sums["users"][0] == 0 and any("@" in name for name in metrics):
+    n, means = found["n"], found["total"] / found["n"].where(found["n"] > 0)
+    if n["users"] == 0 and any("@" in name for name in metrics):
         raise RecsysError(
             f"no test rating is {relevant:g} or more, so no item is relevant to anyone; lower "
             "relevant="
         )
-    values = {name: sums.get(name, (0, np.nan))[1] for name in metrics}
+    values = {name: float(means.get(name, np.nan)) for name in metrics}
     if "rmse" in values:
         values["rmse"] **= 0.5
-    counts = {f"n_{name}": sums[name][0] for name in ("users", "left_out", "cold", "ratings")}
+    counts: Any = {f"n_{name}": int(n[name]) for name in ("users", "left_out", "cold", "ratings")}
     return Report(values, pd.DataFrame(), **counts, relevant=relevant)
 
 
