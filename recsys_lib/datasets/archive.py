@@ -80,12 +80,19 @@ class Table(NamedTuple):
         return ids
 
 
-def read_csv(stream: IO[str], separator: str, where: str) -> Table:
-    """Read CSV as a table; of a file that is none, the parser's ValueError is raised."""
+def tabled(texts: pd.DataFrame, where: str) -> Table:
+    """Return a table of texts; refuse one that has no row, or a name twice."""
+    if texts.empty or not texts.columns.is_unique:
+        refuse(where, None, "it holds no row" if texts.empty else "two columns have one name")
+    return Table(texts, where)
+
+
+def read_csv(stream: IO[str], separator: str) -> pd.DataFrame:
+    """Read CSV as the texts of a `Table`; of a file that is none, the parser raises ValueError."""
     # The header as a row, so that no row may have more cells, and names stay as they are.
     rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
     texts = rows[1:].fillna("").set_axis(list(rows.iloc[0]), axis=1)
-    return Table(texts.set_axis(texts.index + 1), where)
+    return texts.set_axis(texts.index + 1)
 
 
 @contextmanager
@@ -120,20 +127,20 @@ def _read_columns(
 
     An empty cell is an error, but in a column of float64 a NaN.
     """
-    row, kinds = 1, dict(columns)
+    row, kinds, strange = 1, dict(columns), b"xX"
     if layout.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
-        kinds = {}
+        kinds, strange = {}, b"xX\t"
         for name, kind in columns.items():
             kinds |= {f"before {name}": pa.null(), name: kind}
         del kinds[next(iter(kinds))]
 
     def in_decimals(chunk: pa.Buffer) -> bytes:
-        """Refuse an x: Arrow would read 0x13 as 19."""
+        """Refuse what Arrow would read otherwise: 0x13 as 19, and a tab as nothing."""
         nonlocal row
         text = bytes(chunk)
-        if odd := [k for one in b"xX" if (k := text.find(one)) >= 0]:
+        if odd := [k for one in strange if (k := text.find(one)) >= 0]:
             row += text[: min(odd)].count(b"\n")
-            refuse(where, row, "it holds an x, and numbers are written in decimals")
+            refuse(where, row, f"it holds {chr(text[min(odd)])!r}, and numbers are in decimals")
         row += text.count(b"\n")
         return text
 

@@ -17,7 +17,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import Table, one_line, open_member, read_csv, read_ratings, refuse
+from recsys_lib.datasets.archive import (
+    Table,
+    one_line,
+    open_member,
+    read_csv,
+    read_ratings,
+    refuse,
+    tabled,
+)
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 
@@ -145,12 +153,12 @@ def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> Tab
     try:
         # Four captions hold a bare CR, which csv readers take for the end of a row.
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
-        table = read_csv(io.StringIO(text), ",", where)
+        texts = read_csv(io.StringIO(text), ",")
     except ValueError as error:  # of the decoder, or of the parser
         refuse(where, None, " ".join(str(error).split()))
-    if lacking := [name for name in needed if name not in table.texts]:
+    if lacking := [name for name in needed if name not in texts]:
         refuse(where, 1, f"the header lacks {', '.join(lacking)}")
-    return table
+    return tabled(texts, where)
 
 
 def _over_days(daily: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys_lib.datasets import archive
-from recsys_lib.datasets.archive import Table, one_line, open_member, refuse
+from recsys_lib.datasets.archive import Table, one_line, open_member, refuse, tabled
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 from recsys_lib.ratings import Ratings
@@ -177,6 +177,4 @@ def _read(release: Release, path: Path, file: str, names: Sequence[str]) -> Tabl
             found[row] = fields
     except csv.Error as error:  # a quote that never ends, for instance
         refuse(where, reader.line_num, str(error))
-    if not found:
-        refuse(where, None, f"it holds no {names[0].removesuffix('Id').removesuffix('_id')}")
-    return Table(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)
+    return tabled(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)
