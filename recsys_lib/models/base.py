@@ -21,11 +21,12 @@ from recsys_lib import metrics
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists
-from recsys_lib.models.state import check_own, check_state, reading
+from recsys_lib.models.parameters import check_own, check_state, reading
 from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
-from recsys_lib.ratings import CSR, Ratings, check_index
+from recsys_lib.ratings import CSR, Ratings, check_index, check_parts
 
+MAX_ITEMS = 15_000  # whose dense square is held: 0.9 GB in float32, 1.8 in float64
 VALID_N = 10  # length of the lists that are measured after each epoch
 VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
@@ -65,11 +66,10 @@ class Recommender(Lists):
     # ---- what a model writes
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        """Set what fitting starts from. `_rng`, if there is a seed, and `_valid` are there.
+        """Set what fitting starts from, if anything; `_rng`, if there is a seed, and `_valid` are.
 
         Attributes that begin with an underscore last as long as the fit.
         """
-        raise NotImplementedError
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         """Run one epoch; return what the log shows of it."""
@@ -98,6 +98,7 @@ class Recommender(Lists):
         *,
         items: pd.DataFrame | None = None,
         users: pd.DataFrame | None = None,
+        valid_input: Ratings | None = None,
         callback: Callback | None = None,
         run_dir: str | os.PathLike[str] | None = None,
         resume: bool = False,
@@ -113,6 +114,9 @@ class Recommender(Lists):
         items, users : DataFrame, optional
             What is known of items (``item_id``, ``genres``, ...) and of users (``user_id``, ...),
             for models that read it.
+        valid_input : Ratings, optional
+            What is known of the users of `valid`, where they are strangers to `train`, to fold them
+            in. Then a model without `patience` does not measure `valid`.
         callback : callable, optional
             Called after each epoch with its row of `training_log_`; what it raises ends the fit.
         run_dir : path, optional
@@ -131,25 +135,17 @@ class Recommender(Lists):
             A part is empty or numbers other users or items than `train`.
         """
         self.check_parameters()
-        parts = {"train": train, "valid": valid}
-        for name, part in parts.items():
-            if not isinstance(part, Ratings) and (part is not None or name == "train"):
-                raise DataError(
-                    f"{name} is {type(part).__name__}, not Ratings; build one with "
-                    "Ratings.from_frame"
-                )
-            if part is not None and not train.same_universe(part):
-                raise DataError(
-                    f"train and {name} number other users or items; take both from one split"
-                )
+        check_parts(train, valid=valid, valid_input=valid_input)
         if len(train) == 0:
             raise DataError("the training part holds no rating; take a larger share for training")
         if hasattr(self, "seed"):
             self._rng = np.random.default_rng(self.seed)
-        self._valid = valid
+        self._strangers = None if valid_input is None else valid_input.by_user
+        self._valid = valid if valid_input is None or self.patience else None
         self._remember(train)
         self._init(train, items, users)
-        run = Run(run_dir, type(self).__name__, self.get_params(), parts)
+        data = {"train": train, "valid": valid, "valid_input": valid_input}
+        run = Run(run_dir, type(self).__name__, self.get_params(), data)
         if resume:
             state, own, meta = run.resume()
             with reading(f"the checkpoint in {os.fspath(run_dir or '')!r}"):
@@ -272,8 +268,8 @@ class RatingModel(Recommender):
         valid = self._valid
         if valid is None or len(valid) == 0:
             return {"rmse_valid": float("nan")}
-        everyone = np.arange(valid.n_users)
-        error = self.predict_pairs(everyone, valid.user_of_rating(), valid.by_user.indices)
+        who = np.arange(valid.n_users) if self._strangers is None else self._strangers
+        error = self.predict_pairs(who, valid.user_of_rating(), valid.by_user.indices)
         error -= valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
@@ -307,8 +303,9 @@ class ImplicitFeedbackModel(Recommender):
             return {"ndcg_valid": float("nan")}
         liked = self.likes_of(self._valid, "validation")
         users = some_of(np.flatnonzero(liked.counts > 0).astype(np.int32))
+        who = users if self._strangers is None else self._strangers.take(users)
         wanted = liked.take(users)
-        hits = ranking.find_hits(self.rank(users, VALID_N)[0], wanted.indptr, wanted.indices)
+        hits = ranking.find_hits(self.rank(who, VALID_N)[0], wanted.indptr, wanted.indices)
         return {"ndcg_valid": float(metrics.ndcg_at_k(hits, wanted.counts).mean())}
 
 

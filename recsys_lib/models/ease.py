@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 from scipy.linalg import lapack, solve_triangular
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.base import ItemToItem, as_scipy
+from recsys_lib.models.base import MAX_ITEMS, ItemToItem, as_scipy
 from recsys_lib.models.parameters import above, learnt, number
 from recsys_lib.ratings import CSR, Ratings
 
-MAX_ITEMS = 15_000  # items x items take 1.8 GB in float64, and half as much again in float32
 AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 
@@ -56,15 +54,12 @@ class EASE(ItemToItem):
     threshold: float | None = number(None)
     item_weights_: np.ndarray = learnt("n_items", "n_items")
 
-    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+    def _epoch(self, train: Ratings) -> dict[str, float]:
         if train.n_items > MAX_ITEMS:
             raise RecsysError(
                 f"EASE holds items x items, and {train.n_items:,} items would take "
                 f"{16 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
             )
-        self._start_from_zeros()
-
-    def _epoch(self, train: Ratings) -> dict[str, float]:
         likes = self.likes_of(train)
         # An item without a like says nothing of others, and nothing is said of it: B is zero there.
         liked, users = np.unique(likes.indices), np.flatnonzero(np.diff(likes.indptr))
@@ -75,6 +70,7 @@ class EASE(ItemToItem):
             gram = _gram(likes, train.n_items, liked)
             gram[np.diag_indices_from(gram)] += self.lam
             weights = _weights(gram)
+        self.item_weights_ = np.zeros((train.n_items, train.n_items), np.float32)
         self.item_weights_[np.ix_(liked, liked)] = weights
         return {}
 

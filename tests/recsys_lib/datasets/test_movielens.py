@@ -141,7 +141,7 @@ def test_titles_are_tidied(raw, title, year):
         ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0x5", "row 2: it holds 'x'"),
         ("ml-20m", "movies.csv", b"movieId", b"movie", "row 1: the header"),
         ("ml-20m", "movies.csv", b"1200,Aliens,", b"1200,Aliens,1986,", "row 5: 3 fields expected"),
-        ("ml-20m", "movies.csv", b"1200,Aliens", b"1,Aliens", "row 5: movieId is '1', as"),
+        ("ml-20m", "movies.csv", b"1200,Aliens", b"1,Aliens", "row 5: movieId is '1', as in an"),
         ("ml-1m", "ratings.dat", b"2::30::1::", b"2::30::1:", "row 3"),
         ("ml-1m", "movies.dat", b"1200::Aliens", b"12x::Aliens", "row 4: movieId is '12x', no"),
         ("ml-1m", "users.dat", b"::20::", b"::21::", "row 1: occupation is '21', no whole"),
