@@ -12,14 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import (
-    Table,
-    index_columns,
-    one_line,
-    open_member,
-    read_columns,
-    refuse,
-)
+from recsys_lib.datasets import archive
+from recsys_lib.datasets.archive import Table, one_line, open_member, refuse, tabled
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 from recsys_lib.ratings import Ratings
@@ -80,9 +74,7 @@ def read(release: Release, path: Path) -> Dataset:
 
 def read_ratings(release: Release, path: Path, file: str, item_ids: np.ndarray) -> Ratings:
     """Read one file of ratings, of the users who stand in it and of the items in `item_ids`."""
-    with open_member(release, path, file) as (stream, where):
-        columns = read_columns(stream, release.layout, where, _COLUMNS)
-    return index_columns(columns, release, where, item_ids)
+    return archive.read_ratings(release, path, file, _COLUMNS, item_ids)
 
 
 def tidy_title(title: str) -> tuple[str, int | None]:
@@ -185,6 +177,4 @@ def _read(release: Release, path: Path, file: str, names: Sequence[str]) -> Tabl
             found[row] = fields
     except csv.Error as error:  # a quote that never ends, for instance
         refuse(where, reader.line_num, str(error))
-    if not found:
-        refuse(where, None, f"it holds no {names[0].removesuffix('Id').removesuffix('_id')}")
-    return Table(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)
+    return tabled(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)
