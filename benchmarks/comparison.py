@@ -21,9 +21,8 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from benchmarks import protocols
+from benchmarks import choosing, protocols
 from benchmarks.protocols import Split
-from recsys_lib import tuning
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import possible
@@ -34,7 +33,7 @@ from recsys_lib.report import SMALLER_IS_BETTER, Report, compare, paired
 logger = logging.getLogger("recsys_lib")
 
 WARM_UP = 2000  # ratings that do to have everything compiled that a model's fit needs
-FINALISTS, DEALS = 1, 3  # of the search within a split: see `tuning.choose`
+FINALISTS, DEALS = 1, 3  # of the search within a split: see `choosing.choose`
 PACKAGES = ("numpy", "scipy", "numba", "torch", "optuna")  # whose versions may change a result
 COSTS = ["tune_seconds", "fit_seconds", "memory_mb", "n_parameters"]
 
@@ -243,9 +242,9 @@ def _choose(model: Recommender, split: Split, trials: int, seed: int, metric: st
     if "threshold" in model.get_params():
         space["threshold"] = CategoricalDistribution((None, split.relevant))
     if not space:
-        own = tuning.confirm(model, split.development, [{}], metric, DEALS, seed)
+        own = choosing.confirm(model, split.development, [{}], metric, DEALS, seed)
         return float(own.to_numpy().mean())
-    found = tuning.choose(
+    found = choosing.choose(
         model, split.development, trials, seed, metric=metric, space=space,
         finalists=FINALISTS, deals=DEALS,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks import leaderboard, literature, protocols, tuned
+from benchmarks import choosing, leaderboard, literature, protocols, tuned
 from benchmarks.comparison import benchmark
 from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
@@ -72,7 +72,7 @@ def tune(
         model.set_params(threshold=split.relevant)
     metric = tuning.metric_of(model)
     print(f"{name} on {data.name}: {metric} on the validation part of {protocol}, seed {seed}")
-    decision = tuning.choose(model, split.development, n_trials, seed, deals=DEALS)
+    decision = choosing.choose(model, split.development, n_trials, seed, deals=DEALS)
     trials = tuning.table(decision.study)
     print(decision.finals.round(4).to_string(index=False, na_rep="-"))
     pruned, epochs = int((trials["state"] == "pruned").sum()), int(trials["epochs"].sum())

@@ -117,12 +117,8 @@ def positions(
 ) -> np.ndarray:
     """Return where `ids` (one or several) stand in `index`, or in `later`, (n,) int32.
 
-    Raises
-    ------
-    UnknownIdError
-        One is not there; `what` ("user" or "item") and `hint` go into the message.
-    DataError
-        `ids` are no id and no sequence of ids.
+    One that is not there is an `UnknownIdError`, whose message holds `what` ("user" or "item") and
+    `hint`; what is no id and no sequence of ids is a `DataError`.
     """
     try:
         wanted = np.atleast_1d(np.asarray(ids))

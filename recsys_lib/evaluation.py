@@ -24,7 +24,7 @@ from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.models.training import fingerprint
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR, Ratings, check_parts
 from recsys_lib.report import Report, bootstrap_interval, compare, paired
 
 __all__ = [
@@ -289,14 +289,7 @@ def _check_parts(
     model: Recommender, train: Ratings, test: Ratings, test_input: Ratings | None
 ) -> None:
     model.check_fitted()
-    for name, part in (("train", train), ("test", test), ("test_input", test_input)):
-        if part is not None and not isinstance(part, Ratings):
-            told = f"{name} is {type(part).__name__}, not Ratings"
-            raise RecsysError(f"{told}; build one with Ratings.from_frame")
-        if part is not None and not train.same_universe(part):
-            raise RecsysError(
-                f"train and {name} number other users or items; take both from one split"
-            )
+    check_parts(train, test=test, test_input=test_input)
     # Users that `partial_fit_users` added stand behind those of the training part.
     if not (
         np.array_equal(train.user_ids, model.user_ids_[: train.n_users])

@@ -295,6 +295,18 @@ class Ratings:
         )
 
 
+def check_parts(train: Ratings, **others: Ratings | None) -> None:
+    """Raise `DataError` unless all (None: none is given) rate the same users and items."""
+    for name, part in {"train": train, **others}.items():
+        if not isinstance(part, Ratings) and (part is not None or name == "train"):
+            told = f"{name} is {type(part).__name__}, not Ratings"
+            raise DataError(f"{told}; build one with Ratings.from_frame")
+        if part is not None and not train.same_universe(part):
+            raise DataError(
+                f"train and {name} number other users or items; take both from one split"
+            )
+
+
 def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]) -> None:
     """Raise `DataError` unless an array has this dtype and shape; a word is any length."""
     known = isinstance(array, np.ndarray) and array.ndim == len(wanted) and array.dtype == dtype

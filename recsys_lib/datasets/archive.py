@@ -1,8 +1,7 @@
-"""Read files of a release, packed or unpacked, and say where one is not as it was published."""
+"""Read files of data sets, packed or unpacked, and say which row of one is not as it should be."""
 
 from __future__ import annotations
 
-import io
 import lzma
 import re
 import struct
@@ -11,13 +10,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from recsys_lib.datasets.dataset import Parts
+from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Layout, Release
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -55,6 +55,42 @@ def refuse_first(wrong: np.ndarray, where: str, first: int, what: str, values: n
         refuse(where, row + first, what.format(values[row]))
 
 
+class Table(NamedTuple):
+    """A table of text, "" where nothing stands; its index has the rows of the file `where`."""
+
+    texts: pd.DataFrame
+    where: str
+
+    def check(self, wrong: Any, name: str, says: str) -> None:
+        """Refuse the first row that is `wrong`, if any, for what stands in the column `name`."""
+        if (wrong := np.asarray(wrong, bool)).any():
+            row = int(wrong.argmax())
+            told = f"{name} is {self.texts[name].iloc[row]!r}, {says} ({wrong.sum()} such rows)"
+            refuse(self.where, self.texts.index[row], told)
+
+    def whole(self, name: str, most: int = MAX_ID) -> np.ndarray:
+        """Return a column of whole numbers from 0 to `most`, (n,) int64."""
+        texts = self.texts[name]
+        written = texts.str.fullmatch("[0-9]{1,18}").to_numpy(bool)
+        numbers = texts.where(written, "0").astype(np.int64).to_numpy()
+        self.check(~written | (numbers > most), name, f"no whole number from 0 to {most}")
+        return numbers
+
+    def keys(self, name: str) -> np.ndarray:
+        """Return a column of ids, (n,) int64, each of which stands in one row."""
+        ids = self.whole(name)
+        self.check(pd.Series(ids).duplicated(), name, "as in an earlier row")
+        return ids
+
+
+def read_csv(stream: IO[str], separator: str, where: str) -> Table:
+    """Read CSV as a table; of a file that is none, the parser's ValueError is raised."""
+    # The header as a row, so that no row may have more cells, and names stay as they are.
+    rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
+    texts = rows[1:].fillna("").set_axis(list(rows.iloc[0]), axis=1)
+    return Table(texts.set_axis(texts.index + 1), where)
+
+
 @contextmanager
 def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes], str]]:
     """Open one file of the release; yield it and the name by which errors call it."""
@@ -80,74 +116,51 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
             raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
 
 
-class Plain(io.RawIOBase):
-    """A stream of decimal numbers between one-byte separators.
-
-    Each ``::`` is read as a tab, for Arrow's separators have one byte. What Arrow would take for
-    another's is refused: a tab beside ``::``, and ``0x13``, which is its 19.
-    """
-
-    def __init__(self, stream: IO[bytes], where: str, double: bool) -> None:
-        self.stream, self.where, self.double = stream, where, double
-        self.rest, self.passed = b"", 0
-
-    def readable(self) -> bool:
-        """Return True: Arrow asks."""
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Return at most `size` bytes, none only at the end."""
-        while True:
-            chunk = new = self.stream.read(max(1, size - len(self.rest)) if size > 0 else size)
-            odd = [k for one in b"xX\t"[: 2 + self.double] if (k := new.find(one)) >= 0]
-            if odd:  # only now are rows counted: to count them all would take a while
-                self.stream.seek(0)
-                row = 1 + self.stream.read(self.passed + min(odd)).count(b"\n")
-                found = "a tab" if new[min(odd)] == ord("\t") else "an x"
-                refuse(self.where, row, f"it holds {found}, and numbers are written in decimals")
-            self.passed += len(new)
-            if self.double:
-                chunk = (self.rest + new).replace(b"::", b"\t")
-                # A colon at the end may be half a separator: keep it for the next read.
-                self.rest = b":" if new and chunk.endswith(b":") else b""
-                chunk = chunk.removesuffix(self.rest)
-            if chunk or not new:  # nothing at all would mean the end
-                return chunk
-
-
 def read_columns(
-    stream: IO[bytes],
-    layout: Layout,
-    where: str,
-    columns: Mapping[str, pa.DataType],
-    may_be_empty: bool = False,
+    stream: IO[bytes], layout: Layout, where: str, columns: Mapping[str, pa.DataType]
 ) -> list[np.ndarray]:
-    """Return columns of a file of ratings, in file order.
+    """Return columns of numbers of a file of ratings, in file order.
 
-    An empty cell is an error, or where that is allowed a NaN (in a column of float64).
+    An empty cell is an error, but in a column of float64 a NaN.
     """
-    double = layout.separator == "::"
+    row, kinds = 1, dict(columns)
+    if layout.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
+        kinds = {}
+        for name, kind in columns.items():
+            kinds |= {f"before {name}": pa.null(), name: kind}
+        del kinds[next(iter(kinds))]
+
+    def in_decimals(chunk: pa.Buffer) -> bytes:
+        """Refuse an x: Arrow would read 0x13 as 19."""
+        nonlocal row
+        text = bytes(chunk)
+        if odd := [k for one in b"xX" if (k := text.find(one)) >= 0]:
+            row += text[: min(odd)].count(b"\n")
+            refuse(where, row, "it holds an x, and numbers are written in decimals")
+        row += text.count(b"\n")
+        return text
+
     try:
         reader = pa.csv.open_csv(
-            Plain(stream, where, double),
+            pa.TransformInputStream(pa.PythonFile(stream, "r"), in_decimals),
             # One thread: with more, Arrow is no faster here and its errors do not name the row.
             pa.csv.ReadOptions(
                 use_threads=False,
                 block_size=_BLOCK,
-                column_names=None if layout.header else list(columns),
+                column_names=None if layout.header else list(kinds),
             ),
-            pa.csv.ParseOptions(delimiter="\t" if double else layout.separator, quote_char=False),
+            pa.csv.ParseOptions(delimiter=layout.separator[0], quote_char=False),
             pa.csv.ConvertOptions(
-                column_types=columns,
-                include_columns=list(columns),
-                null_values=[""] if may_be_empty else [],
+                column_types=kinds, include_columns=list(kinds), null_values=[""]
             ),
         )
-        table = pa.Table.from_batches(reader, reader.schema)
+        table = pa.Table.from_batches(reader, reader.schema).select(list(columns))
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         text = " ".join(str(error.args[0]).split())
-        row = re.search(r"Row #(\d+): ", text)
-        refuse(where, int(row[1]) if row else None, text.replace(row[0], "") if row else text)
+        found = re.search(r"Row #(\d+): ", text)
+        refuse(
+            where, int(found[1]) if found else None, text.replace(found[0], "") if found else text
+        )
     if not table.num_rows:
         refuse(where, None, "it holds no rating")
     arrays = []
@@ -161,9 +174,9 @@ def read_columns(
     return arrays
 
 
-def check_counts(release: Release, path: Path, parts: Parts) -> None:
+def check_counts(release: Release, path: Path, data: Dataset) -> None:
     """Refuse files that hold fewer or more ratings, items or users than the published ones."""
-    layout, ratings, full = release.layout, parts.ratings, parts.full
+    layout, ratings, full = release.layout, data.ratings, data.full
     found = [
         (layout.ratings, "ratings", len(ratings) + ratings.n_duplicates, release.n_ratings),
         (layout.items, "items", ratings.n_items, release.n_items),

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution
 
+from benchmarks import choosing, protocols
 from benchmarks import comparison as bench
-from benchmarks import protocols
 from benchmarks.comparison import benchmark, leads, pool, summary, winner
 from course.leaderboard import baselines
-from recsys_lib import datasets, evaluation, tuning
+from recsys_lib import datasets, evaluation
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import ALS, BPR, EASE, BayesianALS, BiasALS, Popularity
 from recsys_lib.tuning import Development
@@ -144,9 +144,9 @@ def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
         assert space == {"size": None, "threshold": CategoricalDistribution((None, 4.0))}
         sizes = len(development.train), len(development.valid)
         told.append((type(model), model.size, n_trials, seed, metric, *sizes))
-        return tuning.Decision({"size": 10**6}, 0.25, None, None)
+        return choosing.Decision({"size": 10**6}, 0.25, None, None)
 
-    monkeypatch.setattr(tuning, "choose", choose)
+    monkeypatch.setattr(choosing, "choose", choose)
     found = benchmark({"spy": Spy(fits=fits, seed=3)}, data, "80-20", seeds=[2], trials=7)
     assert told == [(Spy, 1, 7, 2, "precision@10", 2880, 320)]
     # First a few ratings, so that what follows holds no compilation; then all there is to learn.
@@ -239,11 +239,11 @@ def test_all_models_are_measured_on_the_same_divisions_with_their_own_threshold(
     lists = {"crowd": Popularity(), "fixed": BayesianALS(4, n_samples=4, n_burn=2)}
     found = benchmark(lists, data, "80-20", trials=4, metrics=["ndcg@10"]).set_index("model")
     options = [{"threshold": None}, {"threshold": 4.0}]
-    again = tuning.confirm(Popularity(), split.development, options, "ndcg@10", bench.DEALS)
+    again = choosing.confirm(Popularity(), split.development, options, "ndcg@10", bench.DEALS)
     means = again.mean(axis=1).tolist()
     chosen = options.index({"threshold": found.loc["crowd", "params"]["threshold"]})
     assert found.loc["crowd", "valid"] == pytest.approx(means[chosen])
-    alone = tuning.confirm(lists["fixed"], split.development, [{}], "ndcg@10", bench.DEALS)
+    alone = choosing.confirm(lists["fixed"], split.development, [{}], "ndcg@10", bench.DEALS)
     assert found.loc["fixed", "valid"] == pytest.approx(alone.to_numpy().mean())
 
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import protocols, tuned
+from benchmarks import choosing, protocols, tuned
 from benchmarks import study as command
 from benchmarks.comparison import benchmark
-from recsys_lib import datasets, models, tuning
+from recsys_lib import datasets, models
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +163,7 @@ def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
     assert f"{protocol}, seed 0" in capsys.readouterr().out
     # The value is that of lists of likes, in the candidates that the protocol ranks.
     development = getattr(protocols, protocol)(data).development
-    again = tuning.confirm(
+    again = choosing.confirm(
         models.PureSVD(threshold=liked), development, [entry["params"]], "ndcg@10", command.DEALS
     )
     assert entry["value"] == round(again.to_numpy().mean(), 4)
