@@ -21,35 +21,54 @@ logger = logging.getLogger("recsys_lib")
 
 REPRODUCED = ",".join(name for name in models.__all__ if getattr(models, name).predicts_ratings)
 DEALS = 5  # other validation parts that `tune` measures the best trials on
-LINE = "{:<12} {:>7} {:>7} {:>9}"
 
 
 def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -> None:
-    """Print a line a rating model: class name, mean test RMSE, its spread, seconds of a fit.
+    """Print a line a model: class name, the test part's metrics, seconds of a fit.
 
+    Rating models have the mean RMSE and its standard deviation (sd) over the folds. By a protocol
+    in `protocols.OF_LISTS` it is models of likes that are measured; each metric goes with half of
+    its 95 % interval over users (±).
     Each fold is a study of its own: parameters are searched within its `Development` by that many
     `trials` (0: the defaults), the model is fitted on all of the fold's learning part, and the test
-    part is read once. `model` holds class names, with commas between them. Below stand the numbers
-    that were published for the same data and protocol.
+    part is read once. `model` holds class names, with commas between them; by default
+    `REPRODUCED`, or all models of likes. Below stand the numbers that were published for the same
+    data and protocol.
     """
-    able = [name for name in models.__all__ if getattr(models, name).predicts_ratings]
-    wanted = [tuned.class_name(name, able) for name in model.split(",")]
+    lists = protocol in protocols.OF_LISTS
+    able = [name for name in models.__all__ if getattr(models, name).predicts_ratings != lists]
+    default = ",".join(able) if lists else REPRODUCED
+    wanted = [tuned.class_name(name, able) for name in (model or default).split(",")]
     if trials < 0:
         raise RecsysError(f"trials is {trials}; it must be 0 (the defaults) or more")
     data = datasets.load(dataset)
     logger.info("%s, %s: %s, seed %d", data.name, data.ratings, protocol, seed)
     protocols.folds(data, protocol, seed)  # refuses before anything is printed
-    print(LINE.format("model", "rmse", "sd", "seconds"), flush=True)
+    metrics = protocols.OF_LISTS.get(protocol, ["rmse"])
+    spread = "±" if lists else "sd"
+    _print("model", *(cell for metric in metrics for cell in (metric, spread)), "seconds")
     for name in dict.fromkeys(wanted):
         found = benchmark(
             {name: getattr(models, name)()}, data, protocol, seeds=[seed], trials=trials,
-            metrics=["rmse"],
+            metrics=metrics,
         )  # fmt: skip
-        spread = "-" if len(found) == 1 else f"{found['rmse'].std():.4f}"
-        seconds = f"{found['fit_seconds'].mean():.2f}"
-        print(LINE.format(name, f"{found['rmse'].mean():.4f}", spread, seconds), flush=True)
+        cells = [name]
+        for metric in metrics:
+            spread = "-" if len(found) == 1 else f"{found[metric].std():.4f}"
+            if lists:
+                low, high = found["report"].iloc[0].interval(metric)
+                spread = f"{(high - low) / 2:.4f}"
+            cells += [f"{found[metric].mean():.4f}", spread]
+        _print(*cells, f"{found['fit_seconds'].mean():.2f}")
     for row in literature.published(data.name, protocol).itertuples():
         print(f"published: {row.model} {row.metric} {row.value:.4f} ({row.source})")
+
+
+def _print(name: str, *cells: str) -> None:
+    """Print a line of a table: a name, pairs of a metric and its spread, and seconds."""
+    widths = [7 if len(cells) == 3 else 16 - 9 * (k % 2) for k in range(len(cells) - 1)]
+    line = [f"{cell:>{width}}" for cell, width in zip(cells, [*widths, 9], strict=True)]
+    print(" ".join([f"{name:<12}", *line]), flush=True)
 
 
 def tune(
@@ -115,7 +134,7 @@ def main(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     about = "; ".join(f"{name}: {what}" for name, what in protocols.PROTOCOLS.items())
     for command, trials, text in (
-        ("reproduce", 20, "Measure rating models by a published protocol, one line each."),
+        ("reproduce", 20, "Measure the models by a published protocol, one line each."),
         ("tune", 30, "Search a model's parameters; write them where the chapters read."),
         ("leaderboard", 8, "Tune and test every model; store the results in the repository."),
     ):
@@ -128,7 +147,7 @@ def main(argv: list[str]) -> int:
         elif command == "leaderboard":
             add("--model", default="", help="names: measure these anew, keep the others")
         else:
-            add("--model", default=REPRODUCED, help="names, with commas between them")
+            add("--model", default="", help="names, with commas between them")
             add("--protocol", default="5-fold", help=about)
     args = parser.parse_args(argv)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)

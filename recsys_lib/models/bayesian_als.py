@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import gammaincinv
 
+from recsys_lib import convergence
 from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
-from recsys_lib.models.als import INITIAL_SCALE
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import above, at_least, learnt
-from recsys_lib.models.sampler import NOISE_RATINGS, Noise, Side
+from recsys_lib.models.sampler import NOISE_RATINGS, Chain
 from recsys_lib.ratings import CSR, Ratings
+
+logger = logging.getLogger("recsys_lib")
+
+WATCHED = 200  # pairs whose predictions say whether the chains agree
+LARGEST_RATIO = 1.1  # R-hat that is still agreement; 4 / n more is chance with n draws a chain
+ROUNDS = 3  # of a stranger's row and noise: from the typical noise, a few are enough
 
 
 @dataclass(eq=False, repr=False)
@@ -71,12 +78,13 @@ class BayesianALS(RatingModel):
     n_factors: int = at_least(0, 32)
     n_samples: int = above(0, 60)
     n_burn: int = at_least(0, 20)
+    n_chains: int = above(0, 2)
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
     item_draws_: np.ndarray = learnt("n_items", "S", "K + 1")
     item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
-    user_variances_: np.ndarray = learnt("n_users")
+    user_variances_: np.ndarray = learnt("n_users", "S")
     feature_names_: list[str] = field(init=False)
     prior_means_: np.ndarray = learnt("S", "K + 1", derived=True)
     prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
@@ -84,73 +92,110 @@ class BayesianALS(RatingModel):
 
     @property
     def n_epochs(self) -> int:  # type: ignore[override]
-        """Number of draws, the first `n_burn` included."""
-        return self.n_burn + self.n_samples
+        """Number of draws of each chain, the first `n_burn` included."""
+        return self.n_burn - (-self.n_samples // self.n_chains)
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""
-        return {**super().sizes(), "S": self.n_samples}
+        return {**super().sizes(), "S": self.n_chains * (self.n_epochs - self.n_burn)}
 
     # ---- fitting
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         kinds = ["constant"] if items is None else ["genres", "years", "constant"]
         features, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        alike, _ = item_features(["constant"], train.user_ids, train.by_user.counts)
-        self.feature_names_, size = names[:-1], self.n_factors + 1
-        self._users = Side(train.by_user, alike, 1, size)
-        self._items = Side(train.by_item, features, len(names), size)
-        start = self._rng.standard_normal((train.n_items, self.n_factors), np.float32)
-        self._items.rows[:, :-1] = INITIAL_SCALE * start
-        self._noise, self._draw = Noise(train), 0
+        self.feature_names_, sizes = names[:-1], (len(names), self.n_factors)
+        rngs = self._rng.spawn(self.n_chains)
+        self._chains = [Chain(train, features, *sizes, rng) for rng in rngs]
+        part = train if self._valid is None or len(self._valid) == 0 else self._valid
+        watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
+        self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
         self._valid_sum = np.zeros(0 if self._valid is None else len(self._valid))
+        self._draw = 0
         self._start_from_zeros()
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        users, items, noise = self._users, self._items, self._noise
-        users.draw(items.rows, self.mu_, noise.precisions, noise.same, self._rng)
-        items.draw(users.rows, self.mu_, noise.same, noise.precisions, self._rng)
-        sse = noise.draw(users.rows, items.rows, self.mu_, self._rng)
-        s = self._draw - self.n_burn
+        sse = sum(chain.draw() for chain in self._chains) / self.n_chains
+        kept = max(self._draw - self.n_burn, 0)
         self._draw += 1
-        if s >= 0:
-            self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
-            self.item_means_[:, s] = items.centres
-            self.user_variances_ += (1 / noise.precisions - self.user_variances_) / (s + 1)
-            self.prior_means_[s], self.prior_precisions_[s] = users.means[0], users.Lambda
-            self.noise_variances_[s] = noise.variance
-        return {
-            "rmse_train": float(np.sqrt(sse / len(train))),
-            "noise": float(np.sqrt(noise.variance)),
-        }
+        if self._draw > self.n_burn:
+            for s, chain in enumerate(self._chains, kept * self.n_chains):
+                self._keep(s, chain)
+            kept += 1
+        noise = [np.sqrt(chain.noise.variance) for chain in self._chains]
+        row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
+        return {**row, **self._agreement(kept)}
+
+    def _keep(self, s: int, chain: Chain) -> None:
+        users, items = chain.users, chain.items
+        self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
+        self.item_means_[:, s] = items.centres
+        self.user_variances_[:, s] = 1 / chain.noise.precisions
+        self.prior_means_[s], self.prior_precisions_[s] = users.means[0], users.Lambda
+        self.noise_variances_[s] = chain.noise.variance
+
+    def _agreement(self, kept: int) -> dict[str, float]:
+        """Return what the log says of the chains' agreement, and warn at the end if there is none.
+
+        Of the predictions of many pairs, some R-hats are large by chance: their 90 % quantile is
+        not.
+        """
+        draws, noise = self._by_chain(*self._watched, kept), self.noise_by_chain()[:, :kept]
+        ratios, sizes = convergence.r_hat(draws), convergence.effective_size(draws)
+        row = {
+            "rhat": float(np.quantile(ratios, 0.9)), "ess": float(np.median(sizes)),
+            "rhat_noise": float(convergence.r_hat(noise)),
+            "ess_noise": float(convergence.effective_size(noise)),
+        }  # fmt: skip
+        worst = max(row["rhat"], row["rhat_noise"])
+        if self._draw == self.n_epochs and worst > LARGEST_RATIO + 4 / kept:
+            logger.warning(
+                "the %d chains of this BayesianALS do not agree yet (R-hat %.2f, where 1 is "
+                "agreement): what it says of its certainty is not to be trusted; raise n_burn",
+                self.n_chains, worst,
+            )  # fmt: skip
+        return row
+
+    def _by_chain(self, users: np.ndarray, items: np.ndarray, kept: int) -> np.ndarray:
+        p = self.user_draws_[users, : kept * self.n_chains]
+        q = self.item_draws_[items, : kept * self.n_chains]
+        drawn = (
+            self.mu_ + np.einsum("nsk,nsk->ns", p[..., :-1], q[..., :-1]) + p[..., -1] + q[..., -1]
+        )
+        return drawn.reshape(len(users), kept, self.n_chains).transpose(2, 1, 0)
 
     def _validate(self) -> dict[str, float]:
-        """Return the RMSE of the mean of the kept draws; before them, of this draw alone."""
+        """Return the RMSE of the mean of the kept draws; before them, of these draws alone."""
         valid, kept = self._valid, self._draw - self.n_burn
         if valid is None or len(valid) == 0:
             return {"rmse_valid": float("nan")}
-        draws = self._users.rows[:, None], self._items.centres[:, None]
-        mean = self._moments(*draws, valid.user_of_rating(), valid.by_user.indices)[0]
+        mean = np.zeros(len(valid))
+        for chain in self._chains:
+            draws = chain.users.rows[:, None], chain.items.centres[:, None]
+            mean += self._moments(*draws, valid.user_of_rating(), valid.by_user.indices)[0]
+        mean /= self.n_chains
         if kept > 0:
             self._valid_sum += mean
-            mean = (self._valid_sum / kept).astype(np.float32)
-        error = mean.clip(*self.scale_) - valid.by_user.values
+            mean = self._valid_sum / kept
+        error = mean.astype(np.float32).clip(*self.scale_) - valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, meta = super()._checkpoint()
-        arrays |= {"valid_sum": self._valid_sum, "precisions": self._noise.precisions}
-        for name, side in (("users", self._users), ("items", self._items)):
-            arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
-        return arrays, {**meta, "draw": self._draw, "variance": self._noise.variance}
+        arrays["valid_sum"], meta["draw"], meta["chains"] = self._valid_sum, self._draw, []
+        for c, chain in enumerate(self._chains):
+            own, plain = chain.state()
+            arrays |= {f"{c}.{name}": array for name, array in own.items()}
+            meta["chains"].append(plain)
+        return arrays, meta
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         super()._resume(arrays, meta)
-        self._valid_sum, self._noise.precisions = arrays["valid_sum"], arrays["precisions"]
-        for name, side in (("users", self._users), ("items", self._items)):
-            for key in Side.DRAWN:
-                setattr(side, key, arrays[f"{name}.{key}"])
-        self._draw, self._noise.variance = meta["draw"], meta["variance"]
+        self._valid_sum, self._draw = arrays["valid_sum"], meta["draw"]
+        for c, (chain, plain) in enumerate(zip(self._chains, meta["chains"], strict=True)):
+            mine = f"{c}."
+            own = {k.removeprefix(mine): v for k, v in arrays.items() if k.startswith(mine)}
+            chain.resume(own, plain)
 
     # ---- predicting
 
@@ -160,7 +205,7 @@ class BayesianALS(RatingModel):
         """Return the predicted ratings (n,) float32 of pairs; see `RatingModel.predict_pairs`."""
         self.check_pairs(who, rows, items)
         if isinstance(who, CSR):
-            draws, users = self.draw_users(who), rows
+            draws, users = self.draw_users(who)[0], rows
         else:
             draws, users = self.user_draws_, np.asarray(who)[rows]
         return self._moments(draws, self.item_means_, users, items)[0].clip(*self.scale_)
@@ -174,6 +219,19 @@ class BayesianALS(RatingModel):
         kernels.predict_draws(*draws, users, items, mean, variance)
         return mean, variance
 
+    def draws(self, user_ids: Any, item_ids: Any) -> np.ndarray:
+        """Return what each draw predicts, not clipped: (n_chains, S / n_chains, n) float32.
+
+        As `recsys_lib.convergence` takes them; their spread is that of `predict_std` without noise.
+        """
+        pairs = self.pairs(user_ids, item_ids)
+        return self._by_chain(*pairs, self.n_epochs - self.n_burn)
+
+    def noise_by_chain(self) -> np.ndarray:
+        """Return the typical user's noise in each draw, (n_chains, S / n_chains) float32, stars."""
+        self.check_fitted()
+        return np.sqrt(self.noise_variances_).reshape(-1, self.n_chains).T
+
     def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
         """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
 
@@ -183,7 +241,7 @@ class BayesianALS(RatingModel):
         users, items = self.pairs(user_ids, item_ids)
         variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
         if noise:
-            variance += self.user_variances_[users]
+            variance += self.user_variances_.mean(axis=1)[users]
         return np.sqrt(variance)
 
     def interval(
@@ -191,24 +249,27 @@ class BayesianALS(RatingModel):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the interval's ends, (n,) float32: it holds a rating with probability `level`.
 
-        The distribution is taken to be normal, with the draws' mean and `predict_std`; the ends are
-        clipped to the scale.
+        Each draw says N(r̂, 1/α_u) of a rating; what lies off the scale counts for its end. The
+        interval is between two quantiles of the mixture of all draws, with as much outside on
+        either side, but where an end of the scale is inside: there all is outside on the other.
         """
         if not 0 < level < 1:
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
         users, items = self.pairs(user_ids, item_ids)
-        mean = self._moments(self.user_draws_, self.item_means_, users, items)[0]
-        variance = np.square(self.predict_std(user_ids, item_ids))
-        reach = np.float32(ndtri((1 + level) / 2)) * np.sqrt(variance)
-        return (mean - reach).clip(*self.scale_), (mean + reach).clip(*self.scale_)
+        low, high = np.empty((2, len(users)), np.float32)
+        kernels.intervals(
+            self.user_draws_, self.item_draws_, np.float32(self.mu_), self.user_variances_, users,
+            items, level, *self.scale_, low, high,
+        )  # fmt: skip
+        return low, high
 
     # ---- vectors
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return vectors (m, S K + 1): their products with the items' are means over the draws."""
-        draws = self.draw_users(who) if isinstance(who, CSR) else self.user_draws_[who]
+        draws = self.draw_users(who)[0] if isinstance(who, CSR) else self.user_draws_[who]
         vectors = _flat(draws)
-        vectors[:, :-1] *= np.float32(1 / self.n_samples)
+        vectors[:, :-1] *= np.float32(1 / len(self.noise_variances_))
         return vectors
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
@@ -219,40 +280,47 @@ class BayesianALS(RatingModel):
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""
         return _flat(self.item_means_)
 
-    def draw_users(self, ratings: CSR) -> np.ndarray:
+    def draw_users(self, ratings: CSR) -> tuple[np.ndarray, np.ndarray]:
         """Draw strangers' rows, one for each draw of the items: (m, S, K + 1) float32.
 
-        A stranger's noise is not drawn but set to its expectation, given the row that follows from
-        the typical user's. Draw s has the same ε for every stranger, so that a stranger's rows do
-        not depend on who else is asked for.
+        Also return the variances of their noise, (m, S) float32. Rows and noise depend on one
+        another: they are drawn in turns. Draw s has the same random numbers for every stranger, so
+        that a stranger's rows do not depend on who else is asked for.
         """
         self.check_who(ratings)
         n, size = len(ratings.indptr) - 1, self.n_factors + 1
-        draws = np.empty((n, self.n_samples, size), np.float32)
+        n_draws = len(self.noise_variances_)
+        draws, variances = (
+            np.empty((n, n_draws, size), np.float32),
+            np.empty((n, n_draws), np.float32),
+        )
         rng = np.random.default_rng(self.seed)
-        noise = rng.standard_normal((self.n_samples, 1, size), np.float32)
+        noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
+        chance = rng.random((n_draws, ROUNDS))
         rated, indices = np.unique(ratings.indices, return_inverse=True)
         csr = ratings.indptr, indices.astype(np.int32), ratings.values
         known = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
         order, mu, same = np.arange(n), np.float32(self.mu_), np.ones(1, np.float32)
         (rows, means), sse = np.empty((2, n, size), np.float32), np.empty(n)
+        shapes = (NOISE_RATINGS + np.diff(ratings.indptr)) / 2
         for s, (items, mean) in enumerate(zip(known, self.prior_means_, strict=True)):
             others = same, self.prior_precisions_[s], mean[None]
-            typical = 1 / self.noise_variances_[s : s + 1]
-            kernels.draw_rows(*csr, order, items, mu, typical, *others, noise[s], rows, means)
-            kernels.squared_residuals(*csr, means, items, mu, sse)
-            own = NOISE_RATINGS + np.diff(ratings.indptr)
-            own = (own / (NOISE_RATINGS / typical + sse)).astype(np.float32)
-            kernels.draw_rows(*csr, order, items, mu, own, *others, noise[s], rows, means)
-            draws[:, s] = rows
-        return draws
+            own = 1 / self.noise_variances_[s : s + 1]
+            for t in range(ROUNDS):
+                kernels.draw_rows(*csr, order, items, mu, own, *others, noise[s, t], rows, means)
+                if t < ROUNDS - 1:
+                    kernels.squared_residuals(*csr, rows, items, mu, sse)
+                    rates = (NOISE_RATINGS * self.noise_variances_[s] + sse) / 2
+                    own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
+            draws[:, s], variances[:, s] = rows, 1 / own
+        return draws, variances
 
     def _set_user(self, user: int, ratings: CSR) -> None:
-        draws = self.draw_users(ratings)[0]
+        draws, variances = (one[0] for one in self.draw_users(ratings))
         if user == len(self.user_draws_):
             self._append("user_draws_", draws)
-            self._append("user_variances_", self.noise_variances_.mean())
-        self.user_draws_[user] = draws
+            self._append("user_variances_", variances)
+        self.user_draws_[user], self.user_variances_[user] = draws, variances
 
 
 def _flat(draws: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""The unknowns of `BayesianALS`, drawn in turn: rows, their prior, the users' noise."""
+"""The unknowns of `BayesianALS`, drawn in turn: rows, their prior, the users' noise; a chain."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -12,6 +14,7 @@ from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models.known import by_length
 from recsys_lib.ratings import CSR, Ratings
 
+INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
 FIRST_SPREAD = 0.2  # the rows' variance before the first draw: a narrow start takes long to widen
 FEATURE_SHARE = 1.0  # prior precision of a feature's row, in units of that of an item's
@@ -85,6 +88,51 @@ class Noise:
         self.variance = float(rng.gamma(1 + NOISE_RATINGS * len(precisions) / 2, 2 / total))
         self.precisions = precisions.astype(np.float32)
         return float(self.sse.sum())
+
+
+class Chain:
+    """Draws of all unknowns, one after another, from a random start of its own.
+
+    `items` are their features, CSR (n_items, n_features); the users have none but the constant.
+    """
+
+    def __init__(
+        self,
+        train: Ratings,
+        items: CSR,
+        n_features: int,
+        n_factors: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.mu, self.rng, self.noise = train.mean, rng, Noise(train)
+        n = train.n_users
+        alike = CSR(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.float32))
+        self.users = Side(train.by_user, alike, 1, n_factors + 1)
+        self.items = Side(train.by_item, items, n_features, n_factors + 1)
+        start = rng.standard_normal((train.n_items, n_factors), np.float32)
+        self.items.rows[:, :-1] = INITIAL_SCALE * start
+
+    def draw(self) -> float:
+        """Draw everything once; return the sum of squared residuals of the training part."""
+        users, items, noise = self.users, self.items, self.noise
+        users.draw(items.rows, self.mu, noise.precisions, noise.same, self.rng)
+        items.draw(users.rows, self.mu, noise.same, noise.precisions, self.rng)
+        return noise.draw(users.rows, items.rows, self.mu, self.rng)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return what it takes to go on: arrays, and what JSON knows."""
+        arrays = {"precisions": self.noise.precisions}
+        for name, side in (("users", self.users), ("items", self.items)):
+            arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
+        return arrays, {"variance": self.noise.variance, "rng": self.rng.bit_generator.state}
+
+    def resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+        """Take up what `state` returned."""
+        for name, side in (("users", self.users), ("items", self.items)):
+            for key in Side.DRAWN:
+                setattr(side, key, arrays[f"{name}.{key}"])
+        self.noise.precisions, self.noise.variance = arrays["precisions"], meta["variance"]
+        self.rng.bit_generator.state = meta["rng"]
 
 
 def draw_prior(

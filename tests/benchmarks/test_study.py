@@ -74,11 +74,27 @@ def test_make_names_every_option(root):
         assert sorted(zip(words[3::2], words[4::2], strict=True)) == sorted(expected)
 
 
+def test_protocols_of_lists_are_of_the_models_of_likes(capsys):
+    args = ["--dataset", "synthetic", "--protocol", "mult-vae", "--trials", "0"]
+    assert command.main(["reproduce", *args, "--model", "EASE,popularity"]) == 0
+    header, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+    metrics = protocols.OF_LISTS["mult-vae"]
+    assert header == ["model", *(cell for m in metrics for cell in (m, "±")), "seconds"]
+    split = next(protocols.folds(datasets.load("synthetic"), "mult-vae"))
+    for name, *cells in rows:
+        report = split.test(name, split.fit(getattr(models, name)()), metrics)
+        assert cells[:-1:2] == [f"{report[metric]:.4f}" for metric in metrics]
+        low, high = report.interval(metrics[0])
+        assert cells[1] == f"{(high - low) / 2:.4f}"
+    assert [row[0] for row in rows] == ["EASE", "Popularity"]
+
+
 MISTAKES = {
     "no protocol '5fold'": ["--protocol", "5fold"],
     "u1, u2, u3, u4, u5: they are a part of ml-100k": ["--protocol", "u1-u5"],
     "no such model 'SVD'; there are ALS, BayesianALS, BiasALS, GenreALS": ["--model", "ALS,SVD"],
     "no such model 'popularity'": ["--model", "popularity"],
+    "no such model 'ALS'; there are BPR": ["--protocol", "mult-vae", "--model", "ALS"],
     "no such model ' '": ["--model", " ,"],
     "no data set 'ml-99'": ["--dataset", "ml-99"],
     "trials is -1": ["--trials", "-1"],

@@ -232,17 +232,6 @@ def test_turns_neighbours_and_cosines_of_films():
         refuses(hint, check, wrong, *given)
 
 
-def test_the_cheapest_model_and_the_users_that_a_difference_needs():
-    def cheapest(table, column="gap high"):
-        return table["fit_seconds"][table[column] >= 0].idxmin()
-
-    trust.check_cheapest(cheapest)
-    refuses("faster model", trust.check_cheapest, lambda table: cheapest(table, "gap"))
-    refuses("decided", trust.check_cheapest, lambda table: table["fit_seconds"].idxmin())
-    trust.check_users_needed(lambda x, d: (1.96 * np.std(x) / d) ** 2)
-    refuses("d = 0.01", trust.check_users_needed, lambda x, d: 1.96 * np.std(x) / d)
-
-
 @pytest.fixture(scope="module")
 def folded(parts):
     """A model, a reader's ratings and the taste that follows from them."""
@@ -279,3 +268,14 @@ def test_a_rating_taken_back_is_not_its_part_in_the_score(folded):
         "fold in", service.check_taken_back,
         lambda model, ratings, film, listed: -taste.pushes(9)[place[film]], model, ratings, listed,
     )  # fmt: skip
+
+
+def test_the_cheapest_model_and_the_users_that_a_difference_needs():
+    def cheapest(table, column="gap high"):
+        return table["fit_seconds"][table[column] >= 0].idxmin()
+
+    trust.check_cheapest(cheapest)
+    refuses("faster model", trust.check_cheapest, lambda table: cheapest(table, "gap"))
+    refuses("decided", trust.check_cheapest, lambda table: table["fit_seconds"].idxmin())
+    trust.check_users_needed(lambda x, d: (1.96 * np.std(x) / d) ** 2)
+    refuses("d = 0.01", trust.check_users_needed, lambda x, d: 1.96 * np.std(x) / d)
