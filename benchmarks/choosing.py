@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from recsys_lib import splits, tuning
+from recsys_lib import tuning
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
@@ -93,19 +92,15 @@ def confirm(
 ) -> pd.DataFrame:
     """Measure candidates, each some of the model's parameters, on other divisions of the ratings.
 
-    The training and validation parts are put together and dealt anew at random, `deals` times, each
-    part as large as before. Returns a row a candidate, in the order given, and a column a deal.
+    The training and validation parts are put together and `Development.redealt`, `deals` times.
+    Returns a row a candidate, in the order given, and a column a deal.
     """
     if deals < 2:
         raise RecsysError(f"deals is {deals}; without two of them there is no standard error")
-    whole = splits.merge(development.train, development.valid)
-    share = len(development.valid) / len(whole)
     found = np.empty((len(candidates), deals))
     with bar(total=found.size, desc=f"confirm {type(model).__name__}") as steps:
         for deal in range(deals):
-            rng = np.random.default_rng([seed, deal])
-            train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
-            part = replace(development, train=train, valid=valid)
+            part = development.redealt(np.random.default_rng([seed, deal]))
             for row, params in enumerate(candidates):
                 fresh = part.fit(model.unfitted(**params), progress=False)
                 found[row, deal] = part.value(fresh, metric)

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import held_out, official
 from recsys_lib import splits
-from recsys_lib.datasets import Dataset, official
+from recsys_lib.datasets import Dataset
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.evaluation import Report, evaluate
 from recsys_lib.kernels import ranking
@@ -39,11 +40,22 @@ PROTOCOLS = {
     "ua-ub": "the two splits that come with ml-100k, ten test ratings of every user",
     "temporal": "the last tenth of all ratings is the test part",
     "leave-last": "the last rating of every user is the test part",
+    "cold-items": "all ratings of a random fifth of the items are the test part",
+    "cold-users": "all ratings of a random fifth of the users (cold-users-5: but for five, shown)",
+    "mult-vae": "likes of a tenth of the users, at most 10,000, from four fifths of their likes",
+    "leave-one-out": "each user's last rating, of whatever value, in lists of the whole catalogue",
+}
+# What the protocols of lists are measured by; models are chosen by the first.
+OF_LISTS = {
+    "mult-vae": ["ndcg@100", "capped_recall@20", "capped_recall@50"],
+    "leave-one-out": ["ndcg@10", "hit_rate@10"],
 }
 PUBLISHED = {"u1-u5": official.U1_TO_U5, "ua-ub": official.UA_AND_UB}
 FOLDS = r"([1-9]\d*)-fold"
 SHARES = r"([1-9]\d?)-([1-9]\d?)"  # in per cent, of learning and of the test part
 LAST = 0.1  # share of the ratings that "temporal" tests on
+COLD_USERS = r"cold-users(?:-([1-9]\d*))?"  # and how many ratings of each are shown
+COLD = 0.2  # share of the items, or users, that are the test part
 # KuaiRec's daily counts of plays and likes are of the days that are to be predicted: a look ahead.
 BEFORE = ("item_id", "year", "genres", "author_id", "upload_type", "video_duration")
 M = TypeVar("M", bound=Recommender)
@@ -133,8 +145,10 @@ def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> It
     seed : int
         Decides what is dealt out at random.
     valid : float
-        Share of what is not the test part that goes to validation. It changes no test part.
-        "leave-last" has its own rule: each user's last rating but one.
+        Share of what is not the test part that goes to validation: of the ratings, or of the items
+        or users where those are held out. It changes no test part. "leave-last", "leave-one-out"
+        and "mult-vae" have rules of their own: each user's last rating but one, and as many users
+        as are tested.
 
     Raises
     ------
@@ -146,6 +160,14 @@ def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> It
     if not 0 < valid < 1:
         raise RecsysError(f"valid is {valid}; it is a share, between 0 and 1 (0.1: a tenth)")
     ratings = data.ratings
+    if protocol == "mult-vae":
+        return iter([_mult_vae(data, int(seed))])
+    if protocol == "leave-one-out":
+        return iter([_leave_one_out(data)])
+    if protocol == "cold-items":
+        return iter([_cold_items(data, int(seed), valid)])
+    if match := re.fullmatch(COLD_USERS, protocol):
+        return iter([_cold_users(data, int(match[1] or 0), int(seed), valid)])
     if protocol == "temporal":
         labels = {"the last": splits.temporal_labels(ratings, valid * (1 - LAST), LAST)}
     elif protocol == "leave-last":
@@ -194,6 +216,41 @@ def _hold_back(test: np.ndarray, share: float, rng: np.random.Generator) -> np.n
         raise RecsysError(f"{len(test)} ratings are too few to be parted in three")
     labels[rng.choice(rest, n_valid, replace=False)] = VALID
     return labels
+
+
+# --- cold start: whole items or users are held out ---
+
+
+def _cold_items(data: Dataset, seed: int, valid: float) -> Split:
+    """Hold out a share `COLD` of the items that have ratings, and of the others a share `valid`.
+
+    Lists are of the items without a rating in the training part. An interval over users says
+    nothing of which items were drawn: other seeds do.
+    """
+    rng = np.random.default_rng(seed)
+    rated = int((data.ratings.by_item.counts > 0).sum())
+    n_test = round(COLD * rated)
+    known, test = held_out.hold_out_items(data.ratings, n_test, rng)
+    train, held_back = held_out.hold_out_items(known, round(valid * (rated - n_test)), rng)
+    development = held_out.ColdItems(train, held_back, _before(data), data.users, candidates="new")
+    return Split("cold items", development, test)
+
+
+def _cold_users(data: Dataset, n_shown: int, seed: int, valid: float) -> Split:
+    """Hold out a share `COLD` of the users, and of the others a share `valid` to choose by.
+
+    Of each, `n_shown` ratings are shown; users without any more than these are not held out.
+    """
+    rng = np.random.default_rng(seed)
+    users = int((data.ratings.by_user.counts > 0).sum())
+    n_test = round(COLD * users)
+    known, test, shown = held_out.hold_out_users(data.ratings, n_test, n_shown, rng)
+    n_valid = round(valid * (users - n_test))
+    train, held_back, valid_input = held_out.hold_out_users(known, n_valid, n_shown, rng)
+    development = held_out.ColdUsers(
+        train, held_back, data.items, data.users, valid_input=valid_input
+    )
+    return Split("cold users", development, test, shown, refit=False)
 
 
 # --- protocols of likes ---------------------------------------------------------------------------
@@ -256,6 +313,26 @@ def user_holdout(
     train, held_back, _ = splits.random(known, valid=valid, test=0.0, seed=seed)
     development = Development(train, held_back, _before(data), relevant=liked)
     return Split("user holdout", development, target, shown, refit=False)
+
+
+def _mult_vae(data: Dataset, seed: int) -> Split:
+    items = _before(data)
+    development, test, shown = held_out.likers(data.ratings, seed)
+    known = items[items["item_id"].isin(development.train.item_ids)]
+    return Split("mult-vae", replace(development, items=known), test, shown, refit=False)
+
+
+def _leave_one_out(data: Dataset) -> Split:
+    """Test on each user's last rating, choose by the last but one, as He et al. 2017.
+
+    Their lists are of that item and 99 others; these are of the whole catalogue, without what the
+    user has rated in the training part.
+    """
+    labels = splits.leave_last_labels(data.ratings)
+    train, valid, test = (data.ratings.select(labels == part) for part in (TRAIN, VALID, TEST))
+    every = float(data.ratings.by_user.values.min())
+    development = Development(train, valid, _before(data), data.users, relevant=every)
+    return Split("the last", development, test, refit=False)
 
 
 def _before(data: Dataset) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks.study reproduce``, or ``tune``.
+"""The command line: ``python -m benchmarks.study reproduce``, ``tune`` or ``leaderboard``.
 
 Results go to the standard output, whatever happens on the way there to the standard error. A user's
 mistake is told in one line, and the exit status is 2.
@@ -12,41 +12,63 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks import choosing, protocols, tuned
+from benchmarks import choosing, leaderboard, literature, protocols, tuned
 from benchmarks.comparison import benchmark
 from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
 
 logger = logging.getLogger("recsys_lib")
 
-REPRODUCED = "BiasALS,ALS,GenreALS,BayesianALS"
+REPRODUCED = ",".join(name for name in models.__all__ if getattr(models, name).predicts_ratings)
 DEALS = 5  # other validation parts that `tune` measures the best trials on
-LINE = "{:<12} {:>7} {:>7} {:>9}"
 
 
 def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -> None:
-    """Print a line a rating model: class name, mean test RMSE, its spread, seconds of a fit.
+    """Print a line a model: class name, the test part's metrics, seconds of a fit.
 
+    Rating models have the mean RMSE and its standard deviation (sd) over the folds. By a protocol
+    in `protocols.OF_LISTS` it is models of likes that are measured; each metric goes with half of
+    its 95 % interval over users (±).
     Each fold is a study of its own: parameters are searched within its `Development` by that many
     `trials` (0: the defaults), the model is fitted on all of the fold's learning part, and the test
-    part is read once. `model` holds class names, with commas between them.
+    part is read once. `model` holds class names, with commas between them; by default
+    `REPRODUCED`, or all models of likes. Below stand the numbers that were published for the same
+    data and protocol.
     """
-    able = [name for name in models.__all__ if getattr(models, name).predicts_ratings]
-    wanted = [tuned.class_name(name, able) for name in model.split(",")]
+    lists = protocol in protocols.OF_LISTS
+    able = [name for name in models.__all__ if getattr(models, name).predicts_ratings != lists]
+    default = ",".join(able) if lists else REPRODUCED
+    wanted = [tuned.class_name(name, able) for name in (model or default).split(",")]
     if trials < 0:
         raise RecsysError(f"trials is {trials}; it must be 0 (the defaults) or more")
     data = datasets.load(dataset)
     logger.info("%s, %s: %s, seed %d", data.name, data.ratings, protocol, seed)
     protocols.folds(data, protocol, seed)  # refuses before anything is printed
-    print(LINE.format("model", "rmse", "sd", "seconds"), flush=True)
+    metrics = protocols.OF_LISTS.get(protocol, ["rmse"])
+    spread = "±" if lists else "sd"
+    _print("model", *(cell for metric in metrics for cell in (metric, spread)), "seconds")
     for name in dict.fromkeys(wanted):
         found = benchmark(
             {name: getattr(models, name)()}, data, protocol, seeds=[seed], trials=trials,
-            metrics=["rmse"],
+            metrics=metrics,
         )  # fmt: skip
-        spread = "-" if len(found) == 1 else f"{found['rmse'].std():.4f}"
-        seconds = f"{found['fit_seconds'].mean():.2f}"
-        print(LINE.format(name, f"{found['rmse'].mean():.4f}", spread, seconds), flush=True)
+        cells = [name]
+        for metric in metrics:
+            spread = "-" if len(found) == 1 else f"{found[metric].std():.4f}"
+            if lists:
+                low, high = found["report"].iloc[0].interval(metric)
+                spread = f"{(high - low) / 2:.4f}"
+            cells += [f"{found[metric].mean():.4f}", spread]
+        _print(*cells, f"{found['fit_seconds'].mean():.2f}")
+    for row in literature.published(data.name, protocol).itertuples():
+        print(f"published: {row.model} {row.metric} {row.value:.4f} ({row.source})")
+
+
+def _print(name: str, *cells: str) -> None:
+    """Print a line of a table: a name, pairs of a metric and its spread, and seconds."""
+    widths = [7 if len(cells) == 3 else 16 - 9 * (k % 2) for k in range(len(cells) - 1)]
+    line = [f"{cell:>{width}}" for cell, width in zip(cells, [*widths, 9], strict=True)]
+    print(" ".join([f"{name:<12}", *line]), flush=True)
 
 
 def tune(
@@ -84,6 +106,22 @@ def tune(
     print(f"written to {path}")
 
 
+def rank(
+    dataset: str, model: str, seed: int, trials: int, folder: Path = leaderboard.RECORDS
+) -> None:
+    """Tune and test all models, or some, and store what was found in `folder`; print a line each.
+
+    `model` holds class names, with commas between them, or nothing.
+    """
+    names = [tuned.class_name(name) for name in model.split(",") if name]
+    if trials < 1:
+        raise RecsysError(f"trials is {trials}; every model is tuned, so it must be 1 or more")
+    data = datasets.load(dataset)
+    logger.info("%s, %s: %d trials, seed %d", data.name, data.ratings, trials, seed)
+    for line in leaderboard.measure(data, trials, seed, names, folder):
+        print(line, flush=True)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(f"error: {message} ({self.prog} --help)", file=sys.stderr)
@@ -96,8 +134,9 @@ def main(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     about = "; ".join(f"{name}: {what}" for name, what in protocols.PROTOCOLS.items())
     for command, trials, text in (
-        ("reproduce", 20, "Measure rating models by a published protocol, one line each."),
+        ("reproduce", 20, "Measure the models by a published protocol, one line each."),
         ("tune", 30, "Search a model's parameters; write them where the chapters read."),
+        ("leaderboard", 8, "Tune and test every model; store the results in the repository."),
     ):
         add = commands.add_parser(command, help=text, description=text).add_argument
         add("--dataset", default="auto", help="ml-100k, synthetic, auto, ...")
@@ -105,8 +144,10 @@ def main(argv: list[str]) -> int:
         add("--trials", default=trials, type=int, help="how many sets of parameters a search tries")
         if command == "tune":
             add("--model", required=True, help="a name")
+        elif command == "leaderboard":
+            add("--model", default="", help="names: measure these anew, keep the others")
         else:
-            add("--model", default=REPRODUCED, help="names, with commas between them")
+            add("--model", default="", help="names, with commas between them")
             add("--protocol", default="5-fold", help=about)
     args = parser.parse_args(argv)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
@@ -114,6 +155,8 @@ def main(argv: list[str]) -> int:
     try:
         if args.command == "tune":
             tune(args.model, args.dataset, args.trials, args.seed)
+        elif args.command == "leaderboard":
+            rank(args.dataset, args.model, args.seed, args.trials)
         else:
             reproduce(args.dataset, args.protocol, args.model, args.seed, args.trials)
     except (RecsysError, OSError) as error:

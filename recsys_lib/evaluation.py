@@ -36,6 +36,7 @@ OF_RATINGS: dict[str, Callable[..., float]] = {"rmse": m.rmse, "mae": m.mae, "r2
 OF_HITS = {
     "precision": m.precision_at_k,
     "recall": m.recall_at_k,
+    "capped_recall": m.capped_recall_at_k,
     "ndcg": m.ndcg_at_k,
     "map": m.map_at_k,
     "mrr": m.mrr_at_k,
@@ -73,19 +74,20 @@ def evaluate(
         training and validation parts goes with ``splits.merge(train, valid)``.
     metrics : sequence of str, optional
         rmse, mae, r2, auc; and for a list of length k (as in ``"ndcg@10"``) precision@k, recall@k,
-        ndcg@k, map@k, mrr@k, hit_rate@k, novelty@k, coverage@k, gini@k, and where a high rating
-        gains more than a low one, ndcg_linear@k and ndcg_exponential@k; `recsys_lib.metrics`
-        defines them. By default `DEFAULT_METRICS`, less what is not `possible`.
+        capped_recall@k, ndcg@k, map@k, mrr@k, hit_rate@k, novelty@k, coverage@k, gini@k, and where
+        a high rating gains more than a low one, ndcg_linear@k and ndcg_exponential@k: see
+        `recsys_lib.metrics`. By default `DEFAULT_METRICS`, less what is not `possible`.
     test_input : Ratings, optional
         For strong generalisation: what is known of the test part's users, who are strangers to
         `train`. Each is folded in from these ratings, and the lists leave these out.
     relevant : float
         The lowest test rating that makes an item relevant.
-    candidates : {"all", "test"}
-        "all" ranks the catalogue less what the user has rated, "test" only the items of the user's
-        own test ratings. Where users chose what they rated, that is a common mistake: it asks which
-        of the items that they were going to rate anyway will please. Where every pair of the test
-        part is known (KuaiRec's small matrix) it is the right question.
+    candidates : {"all", "test", "new"}
+        "all" ranks the catalogue less what the user has rated, "new" those items that have no
+        rating in `train`, "test" only the items of the user's own test ratings. Where users chose
+        what they rated, that is a common mistake: it asks which of the items that they were going
+        to rate anyway will please. Where every pair of the test part is known (KuaiRec's small
+        matrix) it is the right question.
 
     Raises
     ------
@@ -100,8 +102,8 @@ def evaluate(
     _check_parts(model, train, test, test_input)
     names = list(dict.fromkeys(possible(model) if metrics is None else metrics))
     kinds = [parse_metric(name) for name in names]
-    if candidates not in ("all", "test"):
-        raise RecsysError(f"candidates is {candidates!r}; it must be 'all' or 'test'")
+    if candidates not in ("all", "test", "new"):
+        raise RecsysError(f"candidates is {candidates!r}; it must be 'all', 'test' or 'new'")
 
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
@@ -114,7 +116,9 @@ def evaluate(
     if any(kind not in OF_RATINGS for kind, _ in kinds):
         _check_rankable(asked.seen, test, users, relevant)
         own = test.by_user if candidates == "test" else None
-        lists, hits = asked.rank(users, liked, max(k for _, k in kinds), own)
+        new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
+        shelf = {"candidates": new} if candidates == "new" else {}
+        lists, hits = asked.rank(users, liked, max(k for _, k in kinds), own, shelf)
 
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
@@ -212,7 +216,7 @@ class _Asked:
         return out
 
     def rank(
-        self, users: np.ndarray, liked: CSR, n: int, own: CSR | None
+        self, users: np.ndarray, liked: CSR, n: int, own: CSR | None, shelf: dict[str, Any]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the users' lists (m, n) int32 and which items are relevant (m, n) bool."""
         lists = np.empty((len(users), n), np.int32)
@@ -220,7 +224,7 @@ class _Asked:
         for part, some in _batches(users) if n else ():
             seen, wanted = self.seen.take(some), liked.take(some)
             if own is None:
-                lists[part] = self.model.rank(self.who(some), n, exclude=seen)[0]
+                lists[part] = self.model.rank(self.who(some), n, exclude=seen, **shelf)[0]
             else:
                 lists[part] = self._rank_own(some, own.take(some), n)
             leaks = ranking.find_hits(lists[part], seen.indptr, seen.indices)

@@ -119,10 +119,20 @@ def precision_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 def recall_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the share of the relevant items that the list holds, Σ_{j≤k} rel_j / R.
 
-    The trap: with R > k it cannot reach 1. Papers after Liang et al. 2018 (arXiv 1802.05814) divide
-    by min(k, R) and still call it recall.
+    The trap: with R > k it cannot reach 1, so papers after Liang et al. 2018 mean another number by
+    the name: `capped_recall_at_k`.
     """
     return np.asarray(hits.sum(axis=1) / n_relevant)
+
+
+@_of_hits
+def capped_recall_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
+    """Return the share of what a list of k items can hold that it holds, Σ_{j≤k} rel_j / min(k, R).
+
+    Called Recall@k by Liang et al. 2018 (arXiv 1802.05814). The trap: for R > k it is precision, so
+    it is never below recall, and the two do not compare.
+    """
+    return np.asarray(hits.sum(axis=1) / np.minimum(n_relevant, hits.shape[1]))
 
 
 @_of_hits

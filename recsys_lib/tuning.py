@@ -40,7 +40,8 @@ class Development:
     """All that choosing a model gets to see: copies, without any reference to the test ratings.
 
     A model learns from `train` and is chosen by `valid`, with all that is known of `items` and
-    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`.
+    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`. Where the
+    users of `valid` are strangers to `train`, `valid_input` is what is known of them.
     """
 
     train: Ratings
@@ -49,6 +50,7 @@ class Development:
     users: pd.DataFrame | None = None
     relevant: float = 4.0
     candidates: str = "all"
+    valid_input: Ratings | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -57,17 +59,26 @@ class Development:
 
     def fit(self, model: M, **options: Any) -> M:
         """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
-        options = {"items": self.items, "users": self.users, **options}
-        return model.fit(self.train, self.valid, **options)
+        known = {"items": self.items, "users": self.users, "valid_input": self.valid_input}
+        return model.fit(self.train, self.valid, **{**known, **options})
 
     def measure(self, model: Recommender, metrics: Any = None) -> Report:
         """Measure a model fitted on `train` by the validation part."""
-        return evaluate(model, self.train, self.valid, metrics, **self.options)
+        known = self.valid_input
+        return evaluate(model, self.train, self.valid, metrics, test_input=known, **self.options)
+
+    def redealt(self, rng: np.random.Generator) -> Development:
+        """Return the same ratings in other parts, drawn at random, each as large as before."""
+        whole = splits.merge(self.train, self.valid)
+        share = len(self.valid) / len(whole)
+        train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
+        return replace(self, train=train, valid=valid)
 
     def value(self, model: Recommender, metric: str) -> float:
         """Return one metric of a model fitted here; where its log has it, of the last epoch."""
         log = model.training_log_
-        if f"{metric}_valid" in log and model.patience is None:
+        logged = f"{metric}_valid" in log and self.valid_input is None
+        if logged and model.patience is None:
             return float(log[f"{metric}_valid"].iloc[-1])
         return self.measure(model, [metric])[metric]
 
@@ -135,7 +146,7 @@ def tune(
 
     def measured(trial: Trial) -> float:
         def report(row: dict[str, Any]) -> None:
-            value = row.get(f"{metric}_valid")
+            value = row.get(f"{metric}_valid") if development.valid_input is None else None
             value = development.measure(fresh, [metric])[metric] if value is None else value
             trial.report(float(value), int(row["epoch"]))
             if row["epoch"] != fresh.n_epochs and trial.should_prune():
@@ -190,10 +201,9 @@ def some_users(development: Development, limit: int, seed: int = 0) -> Developme
     if counts.sum() <= limit:
         return development
     drawn = splits.draw_users(counts, limit, seed)
-    train, valid = (
-        part.select(drawn[part.user_of_rating()]) for part in (development.train, development.valid)
-    )
-    return replace(development, train=train, valid=valid)
+    parts = {name: getattr(development, name) for name in ("train", "valid", "valid_input")}
+    kept = {name: p.select(drawn[p.user_of_rating()]) for name, p in parts.items() if p is not None}
+    return replace(development, **kept)
 
 
 def _suggest(trial: Trial, name: str, where: Any) -> Any:

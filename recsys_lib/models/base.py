@@ -98,6 +98,7 @@ class Recommender(Lists):
         *,
         items: pd.DataFrame | None = None,
         users: pd.DataFrame | None = None,
+        valid_input: Ratings | None = None,
         callback: Callback | None = None,
         run_dir: str | os.PathLike[str] | None = None,
         resume: bool = False,
@@ -113,6 +114,9 @@ class Recommender(Lists):
         items, users : DataFrame, optional
             What is known of items (``item_id``, ``genres``, ...) and of users (``user_id``, ...),
             for models that read it.
+        valid_input : Ratings, optional
+            What is known of the users of `valid`, where they are strangers to `train`, to fold them
+            in. Then a model without `patience` does not measure `valid`.
         callback : callable, optional
             Called after each epoch with its row of `training_log_`; what it raises ends the fit.
         run_dir : path, optional
@@ -131,15 +135,16 @@ class Recommender(Lists):
             A part is empty or numbers other users or items than `train`.
         """
         self.check_parameters()
-        check_parts(train, valid=valid)
+        check_parts(train, valid=valid, valid_input=valid_input)
         if len(train) == 0:
             raise DataError("the training part holds no rating; take a larger share for training")
         if hasattr(self, "seed"):
             self._rng = np.random.default_rng(self.seed)
-        self._valid = valid
+        self._strangers = None if valid_input is None else valid_input.by_user
+        self._valid = valid if valid_input is None or self.patience else None
         self._remember(train)
         self._init(train, items, users)
-        data = {"train": train, "valid": valid}
+        data = {"train": train, "valid": valid, "valid_input": valid_input}
         run = Run(run_dir, type(self).__name__, self.get_params(), data)
         if resume:
             state, own, meta = run.resume()
@@ -263,8 +268,8 @@ class RatingModel(Recommender):
         valid = self._valid
         if valid is None or len(valid) == 0:
             return {"rmse_valid": float("nan")}
-        everyone = np.arange(valid.n_users)
-        error = self.predict_pairs(everyone, valid.user_of_rating(), valid.by_user.indices)
+        who = np.arange(valid.n_users) if self._strangers is None else self._strangers
+        error = self.predict_pairs(who, valid.user_of_rating(), valid.by_user.indices)
         error -= valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
@@ -298,8 +303,9 @@ class ImplicitFeedbackModel(Recommender):
             return {"ndcg_valid": float("nan")}
         liked = self.likes_of(self._valid, "validation")
         users = some_of(np.flatnonzero(liked.counts > 0).astype(np.int32))
+        who = users if self._strangers is None else self._strangers.take(users)
         wanted = liked.take(users)
-        hits = ranking.find_hits(self.rank(users, VALID_N)[0], wanted.indptr, wanted.indices)
+        hits = ranking.find_hits(self.rank(who, VALID_N)[0], wanted.indptr, wanted.indices)
         return {"ndcg_valid": float(metrics.ndcg_at_k(hits, wanted.counts).mean())}
 
 

@@ -107,8 +107,9 @@ class BPR(ImplicitFeedbackModel):
             return {"ndcg_valid": float("nan"), "auc_valid": float("nan")}
         liked = self.liked(self._valid.by_user)
         users = np.flatnonzero(liked.counts > 0)
-        vectors = self.multipliers(self.vectors(users))
-        known, wanted = self._known.take(users), liked.take(users)
+        strangers, wanted = self._strangers, liked.take(users)
+        known = self._known.take(users) if strangers is None else strangers.take(users)
+        vectors = self.multipliers(self.vectors(users if strangers is None else known))
         areas = user_auc(
             vectors, self.item_rows_,
             known.indptr, known.indices, wanted.indptr, wanted.indices,

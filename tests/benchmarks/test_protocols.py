@@ -5,17 +5,19 @@ import types
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks import protocols
+from benchmarks import choosing, protocols
 from benchmarks.comparison import benchmark
-from recsys_lib import datasets, evaluation, splits, tuning
+from recsys_lib import datasets, evaluation, splits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
-from recsys_lib.models import BPR, BiasALS, Popularity
+from recsys_lib.models import BPR, EASE, BiasALS, GenreALS, Popularity
 from recsys_lib.ratings import CSR, Ratings
 
 RANDOM = ["3-fold", "80-20", "75-25"]
 NAMES = [*RANDOM, "temporal", "leave-last"]
+HELD_OUT = ["cold-items", "cold-users-3", "mult-vae"]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_sizes_are_what_the_name_says(data):
     assert (sealed(fold).by_user.counts == 1).all()
 
 
-@pytest.mark.parametrize("protocol", NAMES)
+@pytest.mark.parametrize("protocol", [*NAMES, *HELD_OUT])
 def test_data_name_and_seed_decide_a_fold(data, protocol):
     def drawn(seed, **options):
         return [
@@ -89,7 +91,7 @@ def test_data_name_and_seed_decide_a_fold(data, protocol):
         np.testing.assert_array_equal(train, same_train)
         np.testing.assert_array_equal(test, same_test)
     changed = [not np.array_equal(a[1], b[1]) for a, b in zip(one, other, strict=True)]
-    assert all(changed) if protocol in RANDOM else not any(changed)
+    assert all(changed) if protocol in RANDOM + HELD_OUT else not any(changed)
     # How much is held back to choose by moves no rating into or out of the test part.
     for (_, test), (_, same_test) in zip(one, drawn(4, valid=0.3), strict=True):
         np.testing.assert_array_equal(test, same_test)
@@ -128,6 +130,53 @@ def test_times_are_needed_where_time_decides(data):
     for protocol in ("temporal", "leave-last"):
         with pytest.raises(DataError, match="timestamps"):
             protocols.folds(bare, protocol)
+
+
+@pytest.mark.parametrize("protocol", HELD_OUT)
+def test_other_items_or_users_are_held_out_where_a_search_confirms(data, protocol):
+    """What is new in the validation part is new in other draws of it, too; and nothing is lost."""
+    development = next(protocols.folds(data, protocol)).development
+    again = development.redealt(np.random.default_rng(1))
+    parts = [[p for p in (d.train, d.valid, d.valid_input) if p] for d in (development, again)]
+    both = [np.sort(np.concatenate([pairs(part) for part in some])) for some in parts]
+    if protocol == "mult-vae":  # the shown likes of those with too few are left out
+        assert len(np.setdiff1d(*both[::-1])) == 0
+    else:
+        np.testing.assert_array_equal(*both)
+    side = "by_item" if protocol == "cold-items" else "by_user"
+    held_out = [getattr(d.valid, side).counts > 0 for d in (development, again)]
+    assert not np.array_equal(*held_out)
+    assert held_out[0].sum() == pytest.approx(held_out[1].sum(), abs=1)
+    for d, new in zip((development, again), held_out, strict=True):
+        assert not getattr(d.train, side).counts[new].any()
+        if protocol == "cold-users-3":
+            assert (d.valid_input.by_user.counts[new] == 3).all()
+
+
+def test_cold_items_and_users_have_all_their_ratings_held_out(data):
+    fold = next(protocols.folds(data, "cold-items"))
+    new, shelf = sealed(fold).by_item.counts > 0, fold.learning.by_item.counts == 0
+    assert new.sum() == round(0.2 * (data.ratings.by_item.counts > 0).sum())
+    np.testing.assert_array_equal(sealed(fold).by_item.counts, data.ratings.by_item.counts * new)
+    assert not fold.learning.by_item.counts[new].any() and shelf[new].all()
+    found = benchmark({"genres": GenreALS(n_epochs=5)}, data, "cold-items", trials=2).iloc[0]
+    assert found["report"].candidates == "new" and 0.4 < found["rmse"] < 1.5
+    fold = next(protocols.folds(data, "cold-users-3"))
+    users, shown = sealed(fold).by_user.counts > 0, fold.test_input.by_user.counts
+    np.testing.assert_array_equal(shown, 3 * users)
+    assert users.sum() == 16 and not fold.learning.by_user.counts[users].any()
+    (none,) = protocols.folds(data, "cold-users")
+    assert len(none.test_input) == 0 and len(sealed(none)) > len(sealed(fold)) - 3 * 16
+
+
+def test_leave_one_out_ranks_the_catalogue_for_the_last_of_all_ratings(data):
+    fold = next(protocols.folds(data, "leave-one-out"))
+    model = Popularity().fit(fold.learning)
+    report, frame = fold.test("popularity", model, ["hit_rate@10"]), data.ratings.to_frame()
+    last = frame.sort_values(["timestamp", "item_id"]).drop_duplicates("user_id", keep="last")
+    top = model.recommend(last["user_id"], n=10)
+    hits = last.merge(top, on=["user_id", "item_id"])
+    assert report["hit_rate@10"] == len(hits) / len(last) > 0
 
 
 # ---- the leak test, by what can be reached
@@ -183,7 +232,7 @@ def unique(data):
     return marked
 
 
-@pytest.mark.parametrize("protocol", NAMES)
+@pytest.mark.parametrize("protocol", [*NAMES, *HELD_OUT, "leave-one-out"])
 def test_no_way_leads_from_a_development_to_the_test_part(unique, protocol):
     for fold in protocols.folds(unique, protocol):
         development = fold.development
@@ -234,7 +283,7 @@ def poisoned(data, protocol, number, part):
 
 def test_other_test_ratings_change_no_bit_of_a_choice(data, monkeypatch):
     """The whole way, as `reproduce` goes it: sample, search, finals."""
-    monkeypatch.setattr(tuning, "ENOUGH", 1500)
+    monkeypatch.setattr(choosing, "ENOUGH", 1500)
     clean, dirty = (
         benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).iloc[0]
         for some in (data, poisoned(data, "80-20", 0, sealed))
@@ -349,6 +398,51 @@ def test_strangers_are_strangers_and_validation_is_of_the_trained(starred):
     report = split.test("BPR", model)
     assert report.n_users <= 40
     assert report["ndcg@10"] > 0
+
+
+def test_mult_vae_is_the_papers_protocol(starred):
+    """Written anew from Liang et al. 2018, section 4, with data frames and dense matrices."""
+    split = next(protocols.folds(starred, "mult-vae", seed=2))
+    likes = starred.ratings.to_frame().query("rating >= 4")
+    likes = likes[likes.groupby("user_id")["rating"].transform("size") >= 5]
+    train, test, shown, valid, valid_shown = (
+        part.to_frame()
+        for part in (split.train, sealed(split), split.test_input, split.valid,
+                     split.development.valid_input)
+    )  # fmt: skip
+    everyone, learners = {*likes["user_id"]}, {*train["user_id"]}
+    n = round(0.1 * len(everyone))
+    assert len(learners) == len(everyone) - 2 * n and n > 10
+    assert not {*test["user_id"]} & {*valid["user_id"]} and split.relevant == 4
+    known = likes[likes["user_id"].isin(learners)]
+    catalogue = sorted({*known["item_id"]})
+    key = ["user_id", "item_id"]
+    assert len(train) == len(known) == len(train[key].merge(known[key]))
+    assert split.train.item_ids.tolist() == catalogue
+    theirs = likes[likes["item_id"].isin(catalogue) & ~likes["user_id"].isin(learners)]
+    sizes = theirs.groupby("user_id").size()
+    sizes = sizes[sizes >= 5]
+    for find, given in ((test, shown), (valid, valid_shown)):
+        found = find.groupby("user_id").size()
+        np.testing.assert_array_equal(found, np.floor(0.2 * sizes[found.index]))
+        total = pd.concat([find, given])[key].merge(theirs[key]).groupby("user_id").size()
+        np.testing.assert_array_equal(total, sizes[total.index])
+    # EASE in closed form, and the metrics of the authors' code.
+    x = pd.crosstab(train["user_id"], train["item_id"]).to_numpy(float)
+    inverse = np.linalg.inv(x.T @ x + 50 * np.eye(len(catalogue)))
+    b = np.where(np.eye(len(catalogue)), 0, -inverse / np.diag(inverse))
+    ndcg, recall = [], []
+    for user, wanted in test.groupby("user_id")["item_id"]:
+        seen = np.isin(catalogue, shown.loc[shown["user_id"] == user, "item_id"])
+        order = np.argsort(-np.where(seen, -np.inf, seen @ b))[:100]
+        hits = np.isin(np.array(catalogue)[order], wanted)
+        weights = 1 / np.log2(np.arange(2, 102))
+        ndcg.append(hits @ weights / weights[: min(len(wanted), 100)].sum())
+        recall.append(hits[:20].sum() / min(20, len(wanted)))
+    report = split.test("EASE", split.fit(EASE(lam=50.0)), protocols.OF_LISTS["mult-vae"])
+    assert report["ndcg@100"] == pytest.approx(np.mean(ndcg), abs=1e-6)
+    assert report["capped_recall@20"] == pytest.approx(np.mean(recall), abs=1e-6)
+    assert benchmark({"EASE": EASE()}, starred, "mult-vae", trials=2)["valid"].notna().all()
 
 
 def test_models_may_read_what_was_known_before_and_nothing_else(watched, starred):

@@ -62,7 +62,8 @@ def test_make_names_every_option(root):
     # `make test` hands its own options on, in the environment.
     outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     options = ["DATASET=ml-100k", "PROTOCOL=u1-u5", "MODEL=ALS,BayesianALS", "SEED=1", "TRIALS=0"]
-    for target, given in (("reproduce", options), ("tune", options[2:]), ("reproduce", [])):
+    targets = [("reproduce", options), ("tune", options[2:]), ("reproduce", [])]
+    for target, given in [*targets, ("leaderboard", options[2:])]:
         command_line = ["make", "-n", target, *given]
         done = subprocess.run(
             command_line, cwd=root, env=outside, capture_output=True, text=True, check=True
@@ -73,11 +74,27 @@ def test_make_names_every_option(root):
         assert sorted(zip(words[3::2], words[4::2], strict=True)) == sorted(expected)
 
 
+def test_protocols_of_lists_are_of_the_models_of_likes(capsys):
+    args = ["--dataset", "synthetic", "--protocol", "mult-vae", "--trials", "0"]
+    assert command.main(["reproduce", *args, "--model", "EASE,popularity"]) == 0
+    header, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+    metrics = protocols.OF_LISTS["mult-vae"]
+    assert header == ["model", *(cell for m in metrics for cell in (m, "±")), "seconds"]
+    split = next(protocols.folds(datasets.load("synthetic"), "mult-vae"))
+    for name, *cells in rows:
+        report = split.test(name, split.fit(getattr(models, name)()), metrics)
+        assert cells[:-1:2] == [f"{report[metric]:.4f}" for metric in metrics]
+        low, high = report.interval(metrics[0])
+        assert cells[1] == f"{(high - low) / 2:.4f}"
+    assert [row[0] for row in rows] == ["EASE", "Popularity"]
+
+
 MISTAKES = {
     "no protocol '5fold'": ["--protocol", "5fold"],
     "u1, u2, u3, u4, u5: they are a part of ml-100k": ["--protocol", "u1-u5"],
     "no such model 'SVD'; there are ALS, BayesianALS, BiasALS, GenreALS": ["--model", "ALS,SVD"],
     "no such model 'popularity'": ["--model", "popularity"],
+    "no such model 'ALS'; there are BPR": ["--protocol", "mult-vae", "--model", "ALS"],
     "no such model ' '": ["--model", " ,"],
     "no data set 'ml-99'": ["--dataset", "ml-99"],
     "trials is -1": ["--trials", "-1"],
@@ -110,6 +127,16 @@ def test_tune_without_a_model_or_with_a_wrong_one(capsys):
     for args, says in (([], "--model"), (["--model", "popularity"], no_space)):
         told = refusal(capsys, ["tune", *args])
         assert told.startswith("error: ") and told.count("\n") == 1 and says in told
+
+
+def test_a_leaderboard_without_trials_or_of_no_model(capsys):
+    for option, says in (("--trials=0", "must be 1 or more"), ("--model=SVD", "no such model")):
+        assert says in refusal(capsys, ["leaderboard", "--dataset", "synthetic", option])
+
+
+def test_every_model_of_ratings_is_reproduced():
+    able = [name for name in models.__all__ if getattr(models, name).predicts_ratings]
+    assert command.REPRODUCED.split(",") == able
 
 
 # ---- tune

@@ -115,7 +115,8 @@ def plain_lists(scores, seen, test, k, relevant=4.0, candidates="all"):
         if not good:
             continue
         shown = set(seen.by_user.row(u)[0].tolist())
-        pool = own if candidates == "test" else range(N_ITEMS)
+        new = (N_ITEMS - 1, *np.flatnonzero(seen.by_item.counts[:-1] == 0))
+        pool = {"test": own, "new": new, "all": range(N_ITEMS)}[candidates]
         best = sorted((i for i in pool if i not in shown), key=lambda i, u=u: (-scores[u, i], i))
         best = best[:k]
         hits = [i in good for i in best] + [False] * (k - len(best))
@@ -133,10 +134,12 @@ BY_NAME = {
 }
 
 
-@pytest.mark.parametrize("candidates", ["all", "test"])
+@pytest.mark.parametrize("candidates", ["all", "test", "new"])
 @pytest.mark.parametrize("relevant", [4.0, 5.0])
 def test_ranking_metrics_are_the_plain_loops(parts, ranked, relevant, candidates):
     (train, _, test), (model, scores) = parts, ranked
+    if candidates == "new":  # a third of the items
+        train, test = (p.select((p.by_user.indices % 3 > 0) == (p is train)) for p in (train, test))
     report = evaluation.evaluate(
         model, train, test, [*BY_NAME], relevant=relevant, candidates=candidates
     )

@@ -15,6 +15,7 @@ from recsys_lib.errors import RecsysError
 PER_USER = [
     metrics.precision_at_k,
     metrics.recall_at_k,
+    metrics.capped_recall_at_k,
     metrics.ndcg_at_k,
     metrics.map_at_k,
     metrics.mrr_at_k,
@@ -101,7 +102,7 @@ def test_graded_ndcg_is_ndcg_where_gains_are_ones_and_undefined_without_any():
 
 
 def plain(hits, n_relevant, k):
-    """All six for one user, as one would explain them at a blackboard."""
+    """All of them for one user, as one would explain them at a blackboard."""
     precision_at = [sum(hits[: j + 1]) / (j + 1) for j in range(k)]
     gain = sum(hit / math.log2(j + 2) for j, hit in enumerate(hits))
     ideal = sum(1 / math.log2(j + 2) for j in range(min(k, n_relevant)))
@@ -109,6 +110,7 @@ def plain(hits, n_relevant, k):
     return [
         sum(hits) / k,
         sum(hits) / n_relevant,
+        sum(hits) / min(k, n_relevant),
         gain / ideal,
         sum(p for p, hit in zip(precision_at, hits, strict=True) if hit) / min(k, n_relevant),
         1 / first if first else 0,

@@ -254,18 +254,20 @@ def check_validation_parts(make):
 def check_the_log_says_what_evaluation_finds(make):
     """A row an epoch, as the callback saw it; the last, or the best where it stops early."""
     ratings, items = table(n_ratings=600)
-    train, valid, _ = splits.random(ratings, valid=0.2, test=0, seed=0)
-    rows, model = [], make()
-    model.fit(train, valid, items=items, callback=rows.append)
-    pd.testing.assert_frame_equal(model.training_log_, pd.DataFrame(rows))
-    assert model.training_log_["epoch"].tolist() == list(range(1, len(rows) + 1))
-    column, best = model.monitor
-    if column in model.training_log_:
-        values = model.training_log_[column]
-        logged = values.iloc[-1] if model.patience is None else getattr(values, best)()
-        metric = {"rmse_valid": "rmse", "ndcg_valid": "ndcg@10"}[column]
-        found = evaluation.evaluate(model, train, valid, [metric])[metric]
-        assert logged == pytest.approx(found, rel=1e-4)
+    known = splits.random(ratings, valid=0.2, test=0, seed=0)[:2]
+    strangers = splits.strong_generalisation(ratings, valid=0.3, test=0, held_out=0.5)
+    for train, valid, valid_input in ((*known, None), (*strangers[:2], strangers[3])):
+        rows, model = [], make()
+        model.fit(train, valid, items=items, callback=rows.append, valid_input=valid_input)
+        pd.testing.assert_frame_equal(model.training_log_, pd.DataFrame(rows))
+        assert model.training_log_["epoch"].tolist() == list(range(1, len(rows) + 1))
+        column, best = model.monitor
+        if column in model.training_log_ and (model.patience or valid_input is None):
+            values = model.training_log_[column]
+            logged = values.iloc[-1] if model.patience is None else getattr(values, best)()
+            metric = {"rmse_valid": "rmse", "ndcg_valid": "ndcg@10"}[column]
+            found = evaluation.evaluate(model, train, valid, [metric], test_input=valid_input)
+            assert logged == pytest.approx(found[metric], rel=1e-4)
 
 
 class Interrupted(Exception):
