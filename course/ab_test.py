@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
-from scipy.stats import chisquare
 
 from recsys_lib.errors import RecsysError
 
@@ -57,17 +56,6 @@ def _mix(z: np.ndarray) -> np.ndarray:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
-
-
-def srm_test(users: Sequence[int]) -> float:
-    """Return the p-value of the arms' numbers of users, were they dealt evenly (χ² test).
-
-    A small one (below 0.001, say) is a sample ratio mismatch: somewhere users got lost, seldom at
-    random, and no other number of the experiment can be trusted.
-    """
-    if len(users) < 2 or min(users) < 0 or not sum(users):
-        raise RecsysError(f"users are {list(users)}; give the number of users in each arm")
-    return float(chisquare(users).pvalue)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,6 +135,57 @@ def compare_users(visits: pd.DataFrame, looks: Sequence[float] | None = None) ->
             f"the arms have {n[0]} and {n[1]} users: it takes two in each to see how they differ"
         )
     return _compare(sums[~treated].sum(axis=0), sums[treated].sum(axis=0))
+
+
+def residuals(visits: pd.DataFrame, column: str = "converted") -> pd.Series:
+    """Return each user's (c - R v) / v̄, by user_id: the linear metric of the delta method.
+
+    c is the sum of a column of `visits` over a user's v visits, R the mean over all visits and v̄
+    that of v. The mean over the users of an arm is the arm's rate less R, to first order.
+    """
+    sums = visits.groupby("user_id")[column].agg(["sum", "size"])
+    rate = sums["sum"].sum() / sums["size"].sum()
+    return (sums["sum"] - rate * sums["size"]) / sums["size"].mean()
+
+
+def off_policy(
+    rewards: np.ndarray, weights: np.ndarray, normalise: bool = False
+) -> tuple[float, float]:
+    """Return the mean reward of a policy that was not in use, and the standard error.
+
+    `rewards` (n,) were logged of independent users, and `weights` (n,) are the probabilities of
+    what was shown under the policy asked about over those under the policy in use. The estimate is
+    Σ w r / n (IPS, Horvitz & Thompson 1952), or with `normalise` Σ w r / Σ w (SNIPS, Swaminathan &
+    Joachims 2015), a ratio whose error is that of the delta method.
+    """
+    r, w = np.asarray(rewards, float), np.asarray(weights, float)
+    value = (w * r).sum() / (w.sum() if normalise else len(w))
+    parts = w * (r - value) / w.mean() if normalise else w * r
+    return float(value), float(parts.std(ddof=1) / np.sqrt(len(w)))
+
+
+def team_draft(one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Interleave two recommenders' lists by team draft (Radlinski, Kurup & Joachims 2008).
+
+    In each round a coin decides who goes first; then either puts its best item in that is not there
+    yet. Lists are those of ``model.recommend``, equally long for all users. Returns such lists with
+    the column team: 0 for what `one` put in, 1 for `other`.
+    """
+    tables = [lists.sort_values(["user_id", "rank"]) for lists in (one, other)]
+    ids, n = np.unique(one["user_id"]), int(one["rank"].max())
+    if not all(np.array_equal(table["user_id"], np.repeat(ids, n)) for table in tables):
+        raise RecsysError("the lists are of other users, or not equally long for all")
+    lists = np.stack([table["item_id"].to_numpy().reshape(-1, n) for table in tables])
+    m = len(ids)
+    rows, taken = np.arange(m), np.zeros(lists.shape, bool)
+    first = rng.integers(2, size=(m, (n + 1) // 2))
+    items, team = np.empty((m, n), lists.dtype), np.empty((m, n), np.int8)
+    for k in range(n):
+        team[:, k] = side = first[:, k // 2] ^ (k % 2)
+        items[:, k] = lists[side, rows, taken[side, rows].argmin(axis=1)]
+        taken |= lists == items[:, k, None]
+    columns = {"user_id": np.repeat(ids, n), "rank": np.tile(np.arange(1, n + 1), m)}
+    return pd.DataFrame({**columns, "item_id": items.ravel(), "team": team.ravel()})
 
 
 def deviation(visits: pd.DataFrame) -> float:
@@ -233,24 +272,6 @@ def always_valid_p(
     odds = np.where(np.isfinite(v), d, 0) ** 2 * scale**2 / (2 * v * (v + scale**2))
     p = np.exp(np.minimum(0.5 * np.log1p(scale**2 / v) - odds, 0))
     return np.minimum.accumulate(p, axis=-1)
-
-
-def confidence_sequence(
-    error: np.ndarray | Sequence[float], scale: float, level: float = 0.95
-) -> np.ndarray:
-    """Return the half width of a confidence sequence: at all looks together it holds the truth.
-
-    With probability `level` or more, no interval d_k ± margin_k misses the true difference; it
-    leaves out 0 just where a single look's always-valid p-value is below 1 - `level`. `error` (...,
-    looks) are the estimates' standard errors √V (unknown ones, NaN, have an infinite margin),
-    `scale` is that of `always_valid_p`.
-    """
-    _check("scale", scale, np.inf)
-    _check("level", level)
-    v = np.square(np.asarray(error, float))
-    v = np.where(v > 0, v, np.inf)
-    width = v * (v + scale**2) / scale**2 * (np.log1p(scale**2 / v) - 2 * np.log(1 - level))
-    return np.sqrt(width)
 
 
 def replay(

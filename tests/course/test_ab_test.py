@@ -64,17 +64,6 @@ def test_shares_that_are_none(shares):
         ab.assign([1, 2], "x", shares)
 
 
-def test_the_sample_ratio(tolerance):
-    # By hand: (5000 - 5050)² / 5050, twice.
-    assert ab.srm_test((5000, 5100)) == pytest.approx(stats.chi2.sf(2 * 2500 / 5050, 1))
-    assert ab.srm_test([10_000, 9_400]) < 1e-4
-    p = [ab.srm_test(np.bincount(ab.assign(range(5000), f"x{k}"))) for k in range(400)]
-    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=tolerance(0.05, 400))
-    for users in ([1], [0, 0], [-1, 5]):
-        with pytest.raises(RecsysError, match="users are"):
-            ab.srm_test(users)
-
-
 # --- one look
 
 
@@ -96,6 +85,21 @@ def test_the_delta_method_agrees_with_drawing_users_anew(users, arrivals, lists)
     assert (low + high) / 2 == pytest.approx(found.difference)
     assert (high - low) / 2 == pytest.approx(1.959964 * found.error, rel=1e-6)
     assert f"{found.difference:+.4f}" in repr(found)
+
+
+def test_the_residuals_arms_differ_as_the_rates_do_with_the_same_error(log):
+    arm = ab.assign(log["user_id"], "residuals")
+    rates, y = ab.compare_users(log.assign(arm=arm)), ab.residuals(log)
+    treated = ab.assign(y.index.to_numpy(), "residuals") == 1
+    both = stats.ttest_ind(y[treated], y[~treated], equal_var=False)
+    low, high = both.confidence_interval()
+    assert (low + high) / 2 == pytest.approx(rates.difference, abs=0.03 * rates.error)
+    assert (high - low) / 3.92 == pytest.approx(rates.error, rel=0.02)
+    assert ab.deviation(log) == pytest.approx(y.std())
+    watched = ab.residuals(log.assign(watched=log["position"] > 0), "watched")
+    rate, v = (log["position"] > 0).mean(), log.groupby("user_id").size()
+    by_hand = (log["position"] > 0).groupby(log["user_id"]).sum() - rate * v
+    np.testing.assert_allclose(watched, by_hand / v.mean())
 
 
 def test_visits_taken_as_users_are_the_test_of_two_proportions(log):
@@ -139,6 +143,48 @@ def test_power_is_what_comes_about(log, other):
     assert (replays.p_value < 0.05).mean() == pytest.approx(promised, abs=0.04)
 
 
+# --- logs and interleaved lists
+
+
+def test_a_policy_is_judged_from_anothers_log():
+    rng = np.random.default_rng(3)
+    logging, asked = rng.dirichlet(np.ones(5), (2, 40_000))
+    chance = np.linspace(0.1, 0.7, 5)
+    actions = (logging.cumsum(axis=1) < rng.random((40_000, 1))).sum(axis=1)
+    rewards = (rng.random(40_000) < chance[actions]).astype(float)
+    rows = np.arange(40_000)
+    truth, w = (asked @ chance).mean(), asked[rows, actions] / logging[rows, actions]
+    few = w < 50  # a weight of thousands makes no normal distribution
+    for normalise in (False, True):
+        found, error = ab.off_policy(rewards, w, normalise)
+        assert abs(found - truth) < 3.5 * error and error < 0.1
+        draws = rng.integers(few.sum(), size=(1000, few.sum() // 20))
+        again = [ab.off_policy(rewards[few][d], w[few][d], normalise)[0] for d in draws]
+        assert ab.off_policy(rewards[few], w[few], normalise)[1] * 20**0.5 == pytest.approx(
+            np.std(again), rel=0.1
+        )
+    same = ab.off_policy(rewards, np.ones(40_000), True)
+    assert same == pytest.approx((rewards.mean(), stats.sem(rewards)))
+
+
+def test_team_draft_is_that_of_two_captains(lists):
+    few = {name: table[table["user_id"] <= 200] for name, table in lists.items()}
+    mixed = ab.team_draft(few["loved"], few["seen"], np.random.default_rng(0))
+    coins = np.random.default_rng(0).integers(2, size=(200, 15))
+    for user, rows in mixed.groupby("user_id"):
+        wants = [list(few[name].loc[few[name]["user_id"] == user, "item_id"]) for name in lists]
+        expected = []
+        for coin in coins[user - 1]:
+            for team in (coin, 1 - coin):
+                item = next(i for i in wants[team] if i not in [one for one, _ in expected])
+                expected.append((item, team))
+        assert [*zip(rows["item_id"], rows["team"], strict=True)] == expected[:30]
+    assert list(mixed["rank"]) == 200 * [*range(1, 31)]
+    for other in (few["seen"][1:], lists["seen"]):
+        with pytest.raises(RecsysError, match="not equally long"):
+            ab.team_draft(few["loved"], other, np.random.default_rng(0))
+
+
 # --- many looks
 
 
@@ -174,7 +220,6 @@ def test_before_anybody_comes_nothing_is_proven(log):
     assert not np.add(*early.users)[:, 0].any()
     for p in (early.p_value, early.naive_p_value, early.always_valid(0.02)):
         assert (p[:, 0] == 1).all()
-    assert np.isinf(ab.confidence_sequence(early.error, 0.02)[:, 0]).all()
 
 
 def test_users_keep_the_level_and_visits_do_not(aa, tolerance):
@@ -217,19 +262,6 @@ def test_the_likelihood_ratio_is_that_of_the_two_densities():
     )
 
 
-def test_the_confidence_sequence_is_the_test_turned_about(aa):
-    p = ab.always_valid_p(aa.difference[:, -1:], aa.error[:, -1:], 0.02)
-    for level in (0.3, 0.8):
-        margin = ab.confidence_sequence(aa.error[:, -1], 0.02, level)
-        outside = np.abs(aa.difference[:, -1]) > margin
-        np.testing.assert_array_equal(outside, p[:, 0] < 1 - level)
-        assert 0 < outside.sum() < len(outside)
-    # And it misses the truth, ever, in at most one experiment of twenty.
-    misses = np.abs(aa.difference) > ab.confidence_sequence(aa.error, 0.02)
-    assert misses.any(axis=1).mean() <= 0.05
-    assert (ab.confidence_sequence(aa.error, 0.02) > 1.96 * aa.error).all()
-
-
 def test_what_makes_no_sense(log):
     for call, match in (
         (lambda: ab.assign([1.5], "x"), "whole numbers"),
@@ -240,7 +272,6 @@ def test_what_makes_no_sense(log):
         (lambda: ab.replay(log, looks=[1], n=0), "n is 0"),
         (lambda: ab.replay(log, log.assign(time=log["time"] + 1), looks=[1]), "same visits"),
         *((lambda s=s: ab.always_valid_p([0.1], [0.1], s), "scale") for s in (0, -1, np.inf)),
-        (lambda: ab.confidence_sequence([0.1], 0.1, level=1), "level"),
     ):
         with pytest.raises(RecsysError, match=match):
             call()
