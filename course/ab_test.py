@@ -188,15 +188,6 @@ def team_draft(one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator)
     return pd.DataFrame({**columns, "item_id": items.ravel(), "team": team.ravel()})
 
 
-def deviation(visits: pd.DataFrame) -> float:
-    """Return σ, so that the rate of n users like these has a standard error of σ / √n.
-
-    A sample size needs it, and past `visits` (user_id, converted: a row a visit) can tell it. NaN
-    for a single user.
-    """
-    return float(_rate(_sums(visits)[0].sum(axis=0))[1])
-
-
 def _p_value(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Return two-sided p-values; where the error is unknown or 0 nothing is proven: 1."""
     safe = np.where(error > 0, error, np.inf)  # NaN is not above 0
@@ -230,7 +221,7 @@ def _sums(
 
 
 def _rate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rate R = Σc / Σv and its σ (see `deviation`) from sums over users (..., 6).
+    """Return the rate R = Σc / Σv and σ, its error being σ / √n, from sums over users (..., 6).
 
     The delta method: R's deviation from the truth is to first order the mean of the users'
     residuals c - R v over the mean of v. NaN for fewer than two users.
@@ -275,35 +266,22 @@ def always_valid_p(
 
 
 def replay(
-    control: pd.DataFrame,
-    treatment: pd.DataFrame | None = None,
-    *,
-    looks: Sequence[float],
-    n: int = 500,
-    name: str = "replay",
+    visits: pd.DataFrame, *, looks: Sequence[float], n: int = 500, name: str = "replay"
 ) -> Comparison:
-    """Deal the arms of an experiment anew, `n` times, and compare them at each of k looks (n, k).
+    """Deal the users of past visits two arms, `n` times, and compare these at each of k looks.
 
-    `control` is what *all* users do when shown the control (user_id, time, converted, from
-    `SimulatedUsers.visit`), and `treatment` the same visits when shown the treatment, which only a
-    simulator can know. Without one it is an A/A test: every difference is chance, and any service's
-    past visits will do. `looks` are times in days; draw k is the experiment ``"{name}-{k}"``.
+    All saw the same lists (`visits` has user_id, time and converted), so these are A/A tests: every
+    difference is chance. `looks` are k times in days; draw j is the experiment ``"{name}-{j}"``.
     """
     if n < 1:
         raise RecsysError(f"n is {n!r}; ask for at least one replay")
-    sums, ids, _ = _sums(control, looks)
-    others = sums
-    if treatment is not None:
-        columns = ["user_id", "time"]
-        if not np.array_equal(control[columns], treatment[columns]):
-            raise RecsysError("the two are not of the same visits: let the same arrivals see both")
-        others = _sums(treatment, looks)[0]
+    sums, ids, _ = _sums(visits, looks)
     arms = np.empty((2, n, *sums.shape[1:]))
     for start in range(0, n, REPLAYS_AT_A_TIME):
         part = range(start, min(start + REPLAYS_AT_A_TIME, n))
         treated = np.array([assign(ids, f"{name}-{k}") for k in part], float)
         arms[0, part] = np.tensordot(1 - treated, sums, 1)
-        arms[1, part] = np.tensordot(treated, others, 1)
+        arms[1, part] = np.tensordot(treated, sums, 1)
     return _compare(*arms)
 
 

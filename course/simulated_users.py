@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,15 +128,13 @@ class SimulatedUsers:
         arms: Mapping[str, pd.DataFrame],
         name: str,
         rng: np.random.Generator,
-        shares: Sequence[float] | None = None,
     ) -> pd.DataFrame:
         """Run an experiment: each user sees the lists of one arm, dealt by `assign`.
 
-        `arms` maps the names of two arms or more to their lists, the control first; `shares` of the
-        users are equal by default. Returns what `visit` returns and the column arm (categorical),
-        in the order of time.
+        `arms` maps the names of two arms or more to their lists, the control first. Returns what
+        `visit` returns and the column arm (categorical), in the order of time.
         """
-        dealt = assign(arrivals["user_id"].to_numpy(), name, shares or [1 / len(arms)] * len(arms))
+        dealt = assign(arrivals["user_id"].to_numpy(), name, [1 / len(arms)] * len(arms))
         seen = []
         for k, (arm, lists) in enumerate(arms.items()):
             visits = self.visit(arrivals[dealt == k], lists, rng)
