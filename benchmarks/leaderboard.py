@@ -137,7 +137,7 @@ def measure(
     if earlier.exists():
         before = load(data.name, folder=folder).content
         if all(before[key] == content[key] for key in SETTINGS):
-            content["questions"] = before["questions"]
+            content["questions"] = _kept(before["questions"])
     if names and not content["questions"]["rmse"]["models"]:
         raise RecsysError(
             f"there is no record of {data.name} with {trials} trials and seed {seed} to which "
@@ -228,9 +228,18 @@ def _describe(data: Dataset, trials: int, seed: int) -> dict[str, Any]:
         "protocol": PROTOCOL,
         "seed": seed,
         "trials": trials,
-        "machine": results.describe_machine(None) | {"packages": comparison.versions()},
+        "machine": results.describe_machine() | {"packages": comparison.versions()},
         "questions": {question: {"models": {}, "left_out": {}} for question in QUESTIONS},
     }
+
+
+def _kept(questions: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of an earlier record without those of models that are no more."""
+    for question, part in questions.items():
+        for kind in ("models", "left_out"):
+            names = [name for name in part[kind] if name in contestants(question)]
+            part[kind] = {name: part[kind][name] for name in names}
+    return questions
 
 
 def _enter(part: dict[str, Any], question: str, run: dict[Any, Any], commit: str | None) -> None:
