@@ -39,7 +39,8 @@ class BayesianALS(RatingModel):
     Parameters
     ----------
     n_factors : int
-        K, the length of the vectors p_u and q_i; a large K does no harm.
+        K, the length of the vectors p_u and q_i. A large K does no harm in the end, but chains take
+        longer to settle.
     n_samples : int
         Draws S that are kept, of all chains together; rounded up to as many of each. Memory grows
         with it: 4 S (K + 1) bytes for each user, three times that for each item.
@@ -52,6 +53,9 @@ class BayesianALS(RatingModel):
         Prior standard deviation of what the rated items say of a user's row, and the raters of an
         item's. 0: nothing. Drawn along like Λ, it grows until predictions suffer: each rating to be
         fitted is among those that it is fitted by.
+    noise_worth : float
+        ν: the prior of a user's noise is worth as much as so many ratings. A large ν gives all
+        users the same noise.
 
     Attributes
     ----------
@@ -84,11 +88,12 @@ class BayesianALS(RatingModel):
 
     ends_in_bias: ClassVar[bool] = True
 
-    n_factors: int = at_least(0, 32)
-    n_samples: int = above(0, 60)
-    n_burn: int = at_least(0, 20)
+    n_factors: int = at_least(0, 16)
+    n_samples: int = above(0, 120)
+    n_burn: int = at_least(0, 40)
     n_chains: int = above(0, 2)
     rated_spread: float = at_least(0, 0.07)
+    noise_worth: float = above(0, 4.0)
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
@@ -116,7 +121,8 @@ class BayesianALS(RatingModel):
         raters = rated_or_not(train.by_item, train.n_users, told, len(names), self.rated_spread)
         sides = self._user_features(train.by_user), raters
         rngs = self._rng.spawn(self.n_chains)
-        self._chains = [Chain(train, *sides, self.n_factors, rng) for rng in rngs]
+        how = self.n_factors, self.noise_worth
+        self._chains = [Chain(train, *sides, *how, rng) for rng in rngs]
         part = train if self._valid is None or len(self._valid) == 0 else self._valid
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
@@ -290,7 +296,8 @@ class BayesianALS(RatingModel):
         return draw_strangers(
             ratings._replace(indices=indices.astype(np.int32)),
             np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1)),
-            means, self.prior_precisions_, self.noise_variances_, self.mu_, self.seed,
+            means, self.prior_precisions_, self.noise_variances_, self.noise_worth,
+            self.mu_, self.seed,
         )  # fmt: skip
 
     def _set_user(self, user: int, ratings: CSR) -> None:

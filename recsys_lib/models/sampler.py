@@ -16,9 +16,8 @@ from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
-FIRST_SPREAD = 0.2  # the rows' variance before the first draw: a narrow start takes long to widen
+FIRST_SPREAD = 0.1  # the rows' variance before the first draw: far from it, chains take long
 TOLD_SPREAD = 0.3  # prior spread of what genres, years and the constant say
-NOISE_RATINGS = 4.0  # the prior of a user's noise is worth as much as four ratings
 ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
 
 
@@ -132,12 +131,13 @@ def rated_or_not(ratings: CSR, n_columns: int, told: CSR, n_told: int, spread: f
 
 
 class Noise:
-    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), ν worth `NOISE_RATINGS`, s² unknown."""
+    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), worth ν ratings, s² unknown."""
 
     same = np.ones(1, np.float32)  # for the side whose ratings all have the other side's precision
 
-    def __init__(self, train: Ratings) -> None:
+    def __init__(self, train: Ratings, worth: float) -> None:
         self.ratings, self.counts = train.by_user, train.by_user.counts
+        self.worth = worth  # ν
         self.variance = float(np.var(train.by_user.values)) or 1.0  # where all are equal, a guess
         self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)
         self.sse = np.empty(train.n_users)
@@ -147,10 +147,10 @@ class Noise:
     ) -> float:
         """Draw the precisions given the residuals, then s²; return the sum of squared residuals."""
         kernels.squared_residuals(*self.ratings, users, items, np.float32(mu), self.sse)
-        shape = (NOISE_RATINGS + self.counts) / 2
-        precisions = rng.gamma(shape, 2 / (NOISE_RATINGS * self.variance + self.sse))
-        total = float(NOISE_RATINGS * precisions.sum())
-        self.variance = float(rng.gamma(1 + NOISE_RATINGS * len(precisions) / 2, 2 / total))
+        shape = (self.worth + self.counts) / 2
+        precisions = rng.gamma(shape, 2 / (self.worth * self.variance + self.sse))
+        total = float(self.worth * precisions.sum())
+        self.variance = float(rng.gamma(1 + self.worth * len(precisions) / 2, 2 / total))
         self.precisions = precisions.astype(np.float32)
         return float(self.sse.sum())
 
@@ -167,9 +167,10 @@ class Chain:
         users: csr_array,
         items: csr_array,
         n_factors: int,
+        noise_worth: float,
         rng: np.random.Generator,
     ) -> None:
-        self.mu, self.rng, self.noise = train.mean, rng, Noise(train)
+        self.mu, self.rng, self.noise = train.mean, rng, Noise(train, noise_worth)
         self.users = Side(train.by_user, users, n_factors + 1)
         self.items = Side(train.by_item, items, n_factors + 1)
         start = rng.standard_normal((train.n_items, n_factors), np.float32)
@@ -204,6 +205,7 @@ def draw_strangers(
     means: Iterable[np.ndarray],
     precisions: np.ndarray,
     variances: np.ndarray,
+    noise_worth: float,
     mu: float,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -232,7 +234,7 @@ def draw_strangers(
     noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
     chance = rng.random((n_draws, ROUNDS))
     found, own_found = np.empty((n, n_draws, size), np.float32), np.empty((n, n_draws), np.float32)
-    order, same, shapes = np.arange(n), np.ones(1, np.float32), (NOISE_RATINGS + ratings.counts) / 2
+    order, same, shapes = np.arange(n), np.ones(1, np.float32), (noise_worth + ratings.counts) / 2
     (rows, centres), sse = np.empty((2, n, size), np.float32), np.empty(n)
     for s, mean in enumerate(means):
         given = *ratings, order, items[s], np.float32(mu)
@@ -240,7 +242,7 @@ def draw_strangers(
         for t in range(ROUNDS):
             if t > 0:
                 kernels.squared_residuals(*ratings, rows, items[s], np.float32(mu), sse)
-                rates = (NOISE_RATINGS * variances[s] + sse) / 2
+                rates = (noise_worth * variances[s] + sse) / 2
                 own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
             kernels.draw_rows(*given, own, same, precisions[s], mean, noise[s, t], rows, centres)
         found[:, s], own_found[:, s] = rows, 1 / own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -109,14 +109,18 @@ class RatingDemo(PageWidget, page="demo"):
     @traitlets.validate("ratings")
     def _check_ratings(self, proposal: Any) -> dict[Any, float]:
         low, high = self._model.scale_
+        self._check_known(proposal["value"])
         for item, rating in proposal["value"].items():
-            if item not in self._place:
-                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
             if not low <= rating <= high:
                 raise DataError(
                     f"item {item!r} has the rating {rating!r}; the scale is {low:g} to {high:g}"
                 )
         return dict(proposal["value"])
+
+    def _check_known(self, items: Iterable[Any]) -> None:
+        for item in items:
+            if item not in self._place:
+                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
 
     @traitlets.observe("ratings")
     def _on_ratings(self, change: Any) -> None:
@@ -128,9 +132,7 @@ class RatingDemo(PageWidget, page="demo"):
         for name in ("item_id", "score"):
             if name not in table:
                 raise DataError(f"recommendations need a column {name!r}")
-        for item in table["item_id"].tolist():
-            if item not in self._place:
-                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
+        self._check_known(table["item_id"].tolist())
         if "spread" not in table:
             table = table.assign(spread=noise_at(self.noise, len(self.ratings)))
         return table
