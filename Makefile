@@ -3,7 +3,7 @@ PYTHON ?= python3
 PROFILE ?= standard
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-long spark outputs lab tune reproduce bench lint lock clean
+.PHONY: help book test test-long spark outputs lab tune reproduce leaderboard bench lint lock clean
 
 help:
 	@echo "make book     run the chapters and build the book at _build/html/index.html"
@@ -22,6 +22,9 @@ help:
 	@echo "              PROTOCOL=5-fold|80-20|u1-u5|cold-items|...   of ratings: models of ratings"
 	@echo "              PROTOCOL=mult-vae|leave-one-out   of lists: models of likes"
 	@echo "              MODEL=ALS,BayesianALS   TRIALS=20 of each fold's search (0: the defaults)"
+	@echo "make leaderboard  tune and test every model, and store the record that chapter 11 reads"
+	@echo "              DATASET=auto|ml-latest-small|...   TRIALS=8   SEED=0"
+	@echo "              MODEL=ALS,BPR   measure these anew and keep the others"
 	@echo "make tune MODEL=als   search its parameters, and write them where the chapters read"
 	@echo "              DATASET=auto|ml-latest-small|...   TRIALS=30   SEED=0"
 	@echo "make bench    measure the library beside its peers, each in a process of its own"
@@ -50,7 +53,7 @@ test spark lab:
 STUDY = $(if $(DATASET),--dataset "$(DATASET)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(SEED),--seed "$(SEED)") $(if $(TRIALS),--trials "$(TRIALS)")
 
-tune:
+tune leaderboard:
 	@$(PYTHON) book $@ $(STUDY)
 
 reproduce:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks.study reproduce``, or ``tune``.
+"""The command line: ``python -m benchmarks.study reproduce``, ``tune`` or ``leaderboard``.
 
 Results go to the standard output, whatever happens on the way there to the standard error. A user's
 mistake is told in one line, and the exit status is 2.
@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks import protocols, tuned
+from benchmarks import choosing, leaderboard, literature, protocols, tuned
 from benchmarks.comparison import benchmark
 from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
 
 logger = logging.getLogger("recsys_lib")
 
-REPRODUCED = "BiasALS,ALS,GenreALS,BayesianALS"
+REPRODUCED = ",".join(name for name in models.__all__ if getattr(models, name).predicts_ratings)
 DEALS = 5  # other validation parts that `tune` measures the best trials on
 
 
@@ -32,7 +32,8 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
     Each fold is a study of its own: parameters are searched within its `Development` by that many
     `trials` (0: the defaults), the model is fitted on all of the fold's learning part, and the test
     part is read once. `model` holds class names, with commas between them; by default
-    `REPRODUCED`, or all models of likes.
+    `REPRODUCED`, or all models of likes. Below stand the numbers that were published for the same
+    data and protocol.
     """
     lists = protocol in protocols.OF_LISTS
     able = [name for name in models.__all__ if getattr(models, name).predicts_ratings != lists]
@@ -59,6 +60,8 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
                 spread = f"{(high - low) / 2:.4f}"
             cells += [f"{found[metric].mean():.4f}", spread]
         _print(*cells, f"{found['fit_seconds'].mean():.2f}")
+    for row in literature.published(data.name, protocol).itertuples():
+        print(f"published: {row.model} {row.metric} {row.value:.4f} ({row.source})")
 
 
 def _print(name: str, *cells: str) -> None:
@@ -88,7 +91,7 @@ def tune(
         model.set_params(threshold=split.relevant)
     metric = tuning.metric_of(model)
     print(f"{name} on {data.name}: {metric} on the validation part of {protocol}, seed {seed}")
-    decision = tuning.choose(model, split.development, n_trials, seed, deals=DEALS)
+    decision = choosing.choose(model, split.development, n_trials, seed, deals=DEALS)
     trials = tuning.table(decision.study)
     print(decision.finals.round(4).to_string(index=False, na_rep="-"))
     pruned, epochs = int((trials["state"] == "pruned").sum()), int(trials["epochs"].sum())
@@ -101,6 +104,22 @@ def tune(
         metric=metric, value=round(decision.value, 4),
     )  # fmt: skip
     print(f"written to {path}")
+
+
+def rank(
+    dataset: str, model: str, seed: int, trials: int, folder: Path = leaderboard.RECORDS
+) -> None:
+    """Tune and test all models, or some, and store what was found in `folder`; print a line each.
+
+    `model` holds class names, with commas between them, or nothing.
+    """
+    names = [tuned.class_name(name) for name in model.split(",") if name]
+    if trials < 1:
+        raise RecsysError(f"trials is {trials}; every model is tuned, so it must be 1 or more")
+    data = datasets.load(dataset)
+    logger.info("%s, %s: %d trials, seed %d", data.name, data.ratings, trials, seed)
+    for line in leaderboard.measure(data, trials, seed, names, folder):
+        print(line, flush=True)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -117,6 +136,7 @@ def main(argv: list[str]) -> int:
     for command, trials, text in (
         ("reproduce", 20, "Measure the models by a published protocol, one line each."),
         ("tune", 30, "Search a model's parameters; write them where the chapters read."),
+        ("leaderboard", 8, "Tune and test every model; store the results in the repository."),
     ):
         add = commands.add_parser(command, help=text, description=text).add_argument
         add("--dataset", default="auto", help="ml-100k, synthetic, auto, ...")
@@ -124,6 +144,8 @@ def main(argv: list[str]) -> int:
         add("--trials", default=trials, type=int, help="how many sets of parameters a search tries")
         if command == "tune":
             add("--model", required=True, help="a name")
+        elif command == "leaderboard":
+            add("--model", default="", help="names: measure these anew, keep the others")
         else:
             add("--model", default="", help="names, with commas between them")
             add("--protocol", default="5-fold", help=about)
@@ -133,6 +155,8 @@ def main(argv: list[str]) -> int:
     try:
         if args.command == "tune":
             tune(args.model, args.dataset, args.trials, args.seed)
+        elif args.command == "leaderboard":
+            rank(args.dataset, args.model, args.seed, args.trials)
         else:
             reproduce(args.dataset, args.protocol, args.model, args.seed, args.trials)
     except (RecsysError, OSError) as error:

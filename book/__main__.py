@@ -25,6 +25,7 @@ MODULES = {  # what the environment's Python runs for a command
     "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
     "tune": ("benchmarks.study", "tune"),
     "reproduce": ("benchmarks.study", "reproduce"),
+    "leaderboard": ("benchmarks.study", "leaderboard"),
     "bench": ("benchmarks",),
 }
 OWN = ("build", "outputs", "lint", "peers", "lock", "clean")  # `make help` says what each does

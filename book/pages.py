@@ -81,6 +81,9 @@ def stage(results: Results, folder: Path) -> None:
             for output in part.get("outputs", []):
                 if "text/html" in output.get("data", {}):  # which holds all that our script needs
                     output.data.pop("application/vnd.jupyter.widget-view+json", None)
+                if "glue" in part.metadata:  # by that name, other pages may show it (MyST-NB)
+                    glue = {"name": part.metadata.glue, "mime_prefix": ""}
+                    output.metadata["scrapbook"] = glue
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
 
 from recsys_lib import metrics as m
 from recsys_lib.errors import RecsysError
@@ -24,7 +23,7 @@ from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender
 from recsys_lib.models.training import fingerprint
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR, Ratings, check_parts
 from recsys_lib.report import Report, bootstrap_interval, compare, paired
 
 __all__ = [
@@ -136,10 +135,9 @@ def evaluate(
             elif kind == "auc":
                 column = asked.auc(users, liked, candidates)
             elif kind in GAINS:
-                indptr, indices, stars = test.by_user.take(users)
-                gains = GAINS[kind](stars.astype(np.float64)), indices, indptr
-                matrix = csr_matrix(gains, (len(users), test.n_items))
-                column = m.graded_ndcg_at_k(lists[:, :k], matrix)
+                rated = test.by_user.take(users)
+                gains = rated._replace(values=GAINS[kind](rated.values.astype(np.float64)))
+                column = m.graded_ndcg_at_k(lists[:, :k], gains.to_scipy(test.n_items))
             else:
                 column = OF_HITS[kind](hits[:, :k], liked.counts[users])
             columns[name] = column
@@ -293,14 +291,7 @@ def _check_parts(
     model: Recommender, train: Ratings, test: Ratings, test_input: Ratings | None
 ) -> None:
     model.check_fitted()
-    for name, part in (("train", train), ("test", test), ("test_input", test_input)):
-        if part is not None and not isinstance(part, Ratings):
-            told = f"{name} is {type(part).__name__}, not Ratings"
-            raise RecsysError(f"{told}; build one with Ratings.from_frame")
-        if part is not None and not train.same_universe(part):
-            raise RecsysError(
-                f"train and {name} number other users or items; take both from one split"
-            )
+    check_parts(train, test=test, test_input=test_input)
     # Users that `partial_fit_users` added stand behind those of the training part.
     if not (
         np.array_equal(train.user_ids, model.user_ids_[: train.n_users])

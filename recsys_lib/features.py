@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.ratings import CSR
@@ -110,10 +111,7 @@ def item_features(
             flags, columns = read(items, item_ids)
         blocks.append(flags / np.sqrt(np.maximum(flags.sum(axis=1, keepdims=True), 1)))
         names += [f"{_KINDS[kind]}: {column}" for column in columns]
-    dense = np.hstack(blocks).astype(np.float32)
-    indptr = np.concatenate([[0], np.cumsum((dense != 0).sum(axis=1))])
-    rows, indices = np.nonzero(dense)
-    return CSR(indptr, indices.astype(np.int32), dense[rows, indices]), names
+    return CSR.from_scipy(csr_matrix(np.hstack(blocks).astype(np.float32))), names
 
 
 def popularity_column(names: Sequence[str], count: int) -> int:

@@ -88,11 +88,8 @@ def save_arrays(
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `save_arrays` wrote: the arrays and `meta`.
 
-    Raises
-    ------
-    DataError
-        There is no such file, it is not one of ours, it was changed or cut, or another version
-        wrote it.
+    If there is no such file, it is not one of ours, it was changed or cut, or another version wrote
+    it, this is a `DataError`.
     """
     mapped, meta = map_arrays(path)
     arrays = {name: np.array(array) for name, array in mapped.items()}

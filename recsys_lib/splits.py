@@ -111,29 +111,20 @@ def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
     return labels
 
 
-def k_fold(
-    ratings: Ratings, k: int = 5, seed: int | np.random.Generator = 0
-) -> list[tuple[Ratings, Ratings]]:
-    """Deal the ratings out into k parts; each is the test part once, and the rest is for training.
+def fold_numbers(n: int, k: int = 5, seed: int | np.random.Generator = 0) -> np.ndarray:
+    """Deal n ratings out into k parts, each of which is to be the test part once.
 
-    Returns k pairs (train, test). The sizes of the test parts differ by at most one; `seed` (an int
-    or a Generator) decides which ratings go where. `k` is from 2 to the number of ratings, else a
-    `RecsysError` is raised.
+    Returns the number of each rating's part, (n,) from 0: of part 2,
+    ``ratings.select(numbers != 2)`` is for training and ``ratings.select(numbers == 2)`` for the
+    test. Sizes differ by at most one. `k` is from 2 to n, else a `RecsysError` is raised.
 
     Notes
     -----
     Every rating is predicted once by a model that has not seen it, so the mean over folds wastes
     nothing. The trap: the folds share most of their training ratings, so their spread says less
-    than that of k independent trials would (Bengio & Grandvalet 2004); and each `train` holds what
-    the others' `test` does: whatever was chosen by looking at one fold's `train` has seen the test
-    ratings of all the others.
+    than that of k independent trials would (Bengio & Grandvalet 2004); and what was chosen by
+    looking at one fold's training part has seen the test ratings of all the others.
     """
-    number = fold_numbers(len(_known(ratings)), k, seed)
-    return [(ratings.select(number != fold), ratings.select(number == fold)) for fold in range(k)]
-
-
-def fold_numbers(n: int, k: int = 5, seed: int | np.random.Generator = 0) -> np.ndarray:
-    """Return in which of the k test parts of `k_fold` each of n ratings is, (n,) from 0."""
     if not 2 <= k <= n:
         raise RecsysError(
             f"k is {k}; {n} ratings can be dealt out into 2 folds or more, up to one for each"

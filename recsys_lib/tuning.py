@@ -10,10 +10,9 @@ A search is handed a `Development` and so has no way to a test part. Where to lo
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import optuna
@@ -28,14 +27,11 @@ from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import Report, evaluate, possible
 from recsys_lib.models import Recommender
-from recsys_lib.progress import bar, is_watched
+from recsys_lib.progress import is_watched
 from recsys_lib.ratings import Ratings
 from recsys_lib.report import SMALLER_IS_BETTER
 
-logger = logging.getLogger("recsys_lib")
-
 WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
-ENOUGH = 2_000_000  # ratings that tell good parameters from bad ones
 M = TypeVar("M", bound=Recommender)
 
 
@@ -77,6 +73,14 @@ class Development:
         share = len(self.valid) / len(whole)
         train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
         return replace(self, train=train, valid=valid)
+
+    def value(self, model: Recommender, metric: str) -> float:
+        """Return one metric of a model fitted here; where its log has it, of the last epoch."""
+        log = model.training_log_
+        logged = f"{metric}_valid" in log and self.valid_input is None
+        if logged and model.patience is None:
+            return float(log[f"{metric}_valid"].iloc[-1])
+        return self.measure(model, [metric])[metric]
 
 
 def tune(
@@ -152,7 +156,7 @@ def tune(
         try:
             fresh = model.unfitted(**params)
             development.fit(fresh, progress=False, callback=report)
-            value = _measure(fresh, development, metric)
+            value = development.value(fresh, metric)
             if not np.isfinite(value):
                 raise RecsysError(f"{fresh!r} has {metric} {value}")
         except RecsysError as error:
@@ -187,91 +191,7 @@ def metric_of(model: Recommender) -> str:
     return "rmse" if model.predicts_ratings else "ndcg@10"
 
 
-class Decision(NamedTuple):
-    """What `choose` decided.
-
-    `params` were chosen, and `value` is their metric on the new deals. `finals` has a row a
-    finalist, the model's own parameters last: trial (a number or "defaults"), a column for each
-    parameter, search (the value that the search found), confirmed (the mean over the new deals).
-    `study` is where the finalists came from.
-    """
-
-    params: dict[str, Any]
-    value: float
-    finals: pd.DataFrame
-    study: Study
-
-
-def choose(
-    model: Recommender,
-    development: Development,
-    n_trials: int = 30,
-    seed: int = 0,
-    *,
-    metric: str | None = None,
-    space: Mapping[str, BaseDistribution] | None = None,
-    finalists: int = 5,
-    deals: int = 5,
-) -> Decision:
-    """Search, then let the best few and the model's own parameters compete on other divisions.
-
-    The best of many trials owes a part of its lead to the one validation part that it was the best
-    on. So `finalists` trials of `tune`, rounded to three digits, are measured again on as many
-    `deals`, by `confirm`. The model's own parameters are kept unless the best finalist is ahead by
-    more than a standard error over the deals. Where there are more than `ENOUGH` ratings, all this
-    is done on those of `some_users`.
-    """
-    metric = metric_of(model) if metric is None else metric
-    development = some_users(development, ENOUGH, seed)
-    study = tune(model, development, n_trials, seed, metric=metric, space=space)
-    sign = 1 if metric in SMALLER_IS_BETTER else -1
-    done = study.get_trials(states=[TrialState.COMPLETE])
-    entered: list[tuple[str, dict[str, Any], float]] = []
-    for trial in sorted(done, key=lambda trial: sign * (trial.value or 0.0)):
-        params = {name: _rounded(value) for name, value in trial.params.items()}
-        if len(entered) < finalists and params not in [other for _, other, _ in entered]:
-            entered.append((str(trial.number), params, trial.value or 0.0))
-    entered.append(("defaults", {name: getattr(model, name) for name in entered[0][1]}, np.nan))
-    trials, candidates, values = zip(*entered, strict=True)
-    again = confirm(model, development, candidates, metric, deals, seed)
-    means = again.mean(axis=1).to_numpy()
-    finals = pd.DataFrame(candidates).assign(search=values, confirmed=means)
-    finals.insert(0, "trial", trials)
-    winner = int((sign * means).argmin())
-    lead = sign * (again.iloc[-1] - again.iloc[winner])
-    if lead.mean() <= lead.std() / deals**0.5:
-        winner = len(candidates) - 1
-    logger.info("%s: %s", type(model).__name__, candidates[winner])
-    return Decision(dict(candidates[winner]), float(means[winner]), finals, study)
-
-
-def confirm(
-    model: Recommender,
-    development: Development,
-    candidates: Sequence[Mapping[str, Any]],
-    metric: str,
-    deals: int,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Measure candidates, each some of the model's parameters, on other divisions of the ratings.
-
-    The training and validation parts are put together and `Development.redealt`, `deals` times.
-    Returns a row a candidate, in the order given, and a column a deal.
-    """
-    if deals < 2:
-        raise RecsysError(f"deals is {deals}; without two of them there is no standard error")
-    found = np.empty((len(candidates), deals))
-    with bar(total=found.size, desc=f"confirm {type(model).__name__}") as steps:
-        for deal in range(deals):
-            part = development.redealt(np.random.default_rng([seed, deal]))
-            for row, params in enumerate(candidates):
-                fresh = part.fit(model.unfitted(**params), progress=False)
-                found[row, deal] = _measure(fresh, part, metric)
-                steps.update()
-    return pd.DataFrame(found, columns=pd.RangeIndex(1, deals + 1, name="deal"))
-
-
-def some_users(development: Development, limit: int = ENOUGH, seed: int = 0) -> Development:
+def some_users(development: Development, limit: int, seed: int = 0) -> Development:
     """Return the ratings of as many users, drawn at random, as have at most `limit` together.
 
     Users and items keep their index. What has no more than `limit` ratings, training and validation
@@ -286,15 +206,6 @@ def some_users(development: Development, limit: int = ENOUGH, seed: int = 0) -> 
     return replace(development, **kept)
 
 
-def _measure(model: Recommender, development: Development, metric: str) -> float:
-    """Return a fitted model's metric on the validation part; the log has some of the last epoch."""
-    log = model.training_log_
-    logged = f"{metric}_valid" in log and development.valid_input is None
-    if logged and model.patience is None:
-        return float(log[f"{metric}_valid"].iloc[-1])
-    return development.measure(model, [metric])[metric]
-
-
 def _suggest(trial: Trial, name: str, where: Any) -> Any:
     if isinstance(where, CategoricalDistribution):
         return trial.suggest_categorical(name, where.choices)
@@ -305,8 +216,3 @@ def _holds(where: Any, value: Any) -> bool:
     if isinstance(where, CategoricalDistribution):
         return value in where.choices
     return isinstance(value, int | float) and where.low <= value <= where.high
-
-
-def _rounded(value: Any) -> Any:
-    """Return a number to three digits: more would be noise, and these can be read and typed."""
-    return float(f"{value:.3g}") if isinstance(value, float) else value

@@ -11,20 +11,24 @@ from course.inline import expressions
 # Chapters that keep to it: those still to be converted are not on the list.
 CONVERTED = (
     "01-eda", "02-bias", "03-als", "04-tuning", "05-genres", "06-lists", "07-bpr", "08-linear",
-    "09-networks", "10-latent-space", "13-ab-test", "14-newcomers",
+    "09-networks", "10-latent-space", "11-leaderboard", "13-ab-test", "14-newcomers",
+    "15-rating-demo", "16-how-fast", "17-spark",
 )  # fmt: skip
 CELLS, WORDS = 60, 3000
 OPENING = ("**What you will do.**", "**After this chapter you can**", "**Time.**")
+MINUTES = {30: "Half an hour", 15: "A quarter of an hour"}
 SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in this order
 # Numbers that are no results: what a question assumes, a level by convention, a name.
 ALLOWED = {
     "02-bias": ["exactly 4.5", "overall mean is 3.5", "γ = 2.5"],
     "01-eda": ["a probability of 95 %", "is 3.5", "3.5: that", "than 3.5", "2.75", "0.5 to 5"],
+    "11-leaderboard": ["95 % confidence interval", "95 % interval"],
     "10-latent-space": ["ten times as wide", "two times as wide"],
     "13-ab-test": [
         "takes four times the users", "come four times", "power of 80 %", "probability of 5 %",
         "its 95 % quantile in 5 %", "Below 0.001", "p was below 0.05", "p is below 0.05",
     ],
+    "15-rating-demo": ["60 % to 75 %", "68.3 %", "68 %"],
     "14-newcomers": ["RMSE of 1.0", "have 0.9", "About 0.9", "1.0, until"],
     "04-tuning": [
         "level of 95 %: the mean plus and minus 1.96", "τ = 2.8", "τ = 1.4", "mean 0.850",
@@ -74,6 +78,25 @@ def prose_of(source):
 @pytest.fixture(params=CONVERTED)
 def chapter(root, request):
     return Chapter(root / "notebooks" / f"{request.param}.ipynb")
+
+
+def test_the_map_of_the_course_is_right_and_its_times_add_up(root):
+    """The first page lists each chapter by its title, with the time that the chapter says."""
+    text = (root / "book" / "intro.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| \d+ \| \[(.+)\]\(\.\./notebooks/(.+)\) \|.+\| (\d+) \|$", text, re.MULTILINE
+    )
+    chapters = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    assert [name for _, name, _ in rows] == [path.stem for path in chapters]
+    for (title, name, minutes), path in zip(rows, chapters, strict=True):
+        found = Chapter(path)
+        assert found.markdown[0].startswith(f"# {title}\n")
+        if name in CONVERTED:
+            assert re.search(
+                rf"\*\*Time\.\*\* {MINUTES[int(minutes)]}\b", "\n".join(found.markdown)
+            )
+    total = sum(int(minutes) for _, _, minutes in rows)
+    assert f"| | | Together | {total} |" in text
 
 
 def test_no_code_writes_prose(chapter):

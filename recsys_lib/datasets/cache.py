@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.datasets import fetch
-from recsys_lib.datasets.dataset import Parts
+from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.io import map_arrays, save_arrays
 from recsys_lib.ratings import CSR, Ratings
 
@@ -27,7 +27,7 @@ _SIDES = ("by_user", "by_item")
 _FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
-def read(name: str, source: dict[str, Any]) -> Parts | None:
+def read(name: str, source: dict[str, Any]) -> Dataset | None:
     """Return the copy of release `name` that was made from `source`, None if there is none.
 
     The arrays are mapped copy-on-write: they look like any other array to Numba, which compiles its
@@ -53,18 +53,18 @@ def read(name: str, source: dict[str, Any]) -> Parts | None:
         ascend = all((some[1:] > some[:-1]).all() for some in ids)
         if not ascend or not np.array_equal(parts["items"]["item_id"], ids[1]):
             raise ValueError("its ids are not those of a release")
-        return Parts(**parts)
+        return Dataset(name, **parts)
     except _FOREIGN as error:
         logger.info("the parsed copy cannot be read (%s): it is made again", error)
         return None
 
 
-def write(name: str, source: dict[str, Any], parts: Parts) -> None:
+def write(source: dict[str, Any], data: Dataset) -> None:
     """Store the parsed copy; where that is impossible, say so on the log and go on."""
-    arrays = {"user_ids": parts.ratings.user_ids, "item_ids": parts.ratings.item_ids}
+    arrays = {"user_ids": data.ratings.user_ids, "item_ids": data.ratings.item_ids}
     matrices, tables = {}, []
-    for key, part in parts._asdict().items():
-        if isinstance(part, Ratings):
+    for key in ("ratings", "items", "users", "full"):
+        if isinstance(part := getattr(data, key), Ratings):
             matrices[key] = {"scale": part.scale, "n_duplicates": part.n_duplicates}
             for side in _SIDES:
                 columns = getattr(part, side)._asdict()
@@ -76,12 +76,12 @@ def write(name: str, source: dict[str, Any], parts: Parts) -> None:
             arrays[key] = np.frombuffer(part.to_parquet(index=False), np.uint8)
     about = {"layout": LAYOUT, "source": source, "matrices": matrices, "tables": tables}
     try:
-        save_arrays(_path(name), arrays, about)
+        save_arrays(_path(data.name), arrays, about)
     except OSError as error:
         logger.warning(
             "the parsed copy of %s could not be written to %s (%s), so each load parses it again; "
             "set RECSYS_CACHE to a folder that can be written",
-            name, _path(name), error.strerror or error,
+            data.name, _path(data.name), error.strerror or error,
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -11,15 +11,6 @@ from recsys_lib.ratings import Ratings
 
 if TYPE_CHECKING:
     from recsys_lib.datasets.simulator.truth import Truth
-
-
-class Parts(NamedTuple):
-    """What is read from a release's files; see `Dataset`."""
-
-    ratings: Ratings
-    items: pd.DataFrame
-    users: pd.DataFrame | None = None
-    full: Ratings | None = None
 
 
 @dataclass

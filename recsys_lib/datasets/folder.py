@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from recsys_lib.datasets import registry
-from recsys_lib.datasets.archive import one_line, refuse
+from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse, tabled
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -90,23 +90,23 @@ def read(path: Path) -> Dataset:
     if table is None:
         here = ", ".join(sorted(one.name for one in path.iterdir())) or "nothing"
         raise DataError(f"{path} holds no ratings.csv and no ratings.parquet; it holds {here}")
-    names = table.columns(_OF_RATINGS, given)
-    frame = pd.DataFrame({"user_id": _typed(table.ids(names["user"]))[0]})
+    names = _columns(table, _OF_RATINGS, given)
+    frame = pd.DataFrame({"user_id": _typed(_ids(table, names["user"]))[0]})
     rating, scale = ("rating", about.get("scale")) if "rating" in names else (None, None)
     if rating:
-        frame[rating] = table.numbers(names[rating], scale)
+        frame[rating] = _numbers(table, names[rating], scale)
     if "timestamp" in names:
-        frame["timestamp"] = table.times(names["timestamp"])
-    ids = [table.ids(names["item"])]
+        frame["timestamp"] = _times(table, names["timestamp"])
+    ids = [_ids(table, names["item"])]
     if described:
         if given.get("item") not in described.texts:  # this column, too, may have another name
             given = {role: column for role, column in given.items() if role != "item"}
-        names = described.columns(_OF_ITEMS, given)
-        ids.append(described.ids(names["item"]))
+        names = _columns(described, _OF_ITEMS, given)
+        ids.append(_ids(described, names["item"]))
         described.check(ids[1].duplicated(), names["item"], "as in an earlier row")
         if not ids[1].isin(ids[0]).any():
-            told = f"no item is rated: they have ids like {ids[1][0]!r}, the ratings {ids[0][0]!r}"
-            refuse(described.where, None, told)
+            like = f"they have ids like {ids[1].iloc[0]!r}, the ratings {ids[0].iloc[0]!r}"
+            refuse(described.where, None, f"no item is rated: {like}")
     frame["item_id"], *known = _typed(*ids)
     catalogue = known[0] if known else None
     ratings = Ratings.from_frame(frame, rating=rating, scale=scale, item_ids=catalogue)
@@ -134,84 +134,71 @@ def _about(path: Path) -> dict[str, Any]:
     return about
 
 
-class _Table(NamedTuple):
-    """A table of text, "" where nothing stands; its file, and the row of that it begins with."""
-
-    texts: pd.DataFrame
-    where: str
-    first: int
-
-    def columns(self, roles: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
-        """Return the column of each role, as `given` or by its usual name; some have none."""
-        found: dict[str, str] = {}
-        there = [*self.texts.columns]
-        for role, usual in roles.items():
-            able = [n for n in there if re.fullmatch(usual, re.sub("[^a-z0-9]", "", n.lower()))]
-            if role in given:
-                able = [given[role]] if given[role] else []
-            if (not able and role in ("user", "item")) or len(able) > 1 or not {*able} <= {*there}:
-                guess = " or ".join(map(repr, able)) or "none of the usual names"
-                all_of_them = ", ".join(map(repr, there))
-                told = f"which column is the {role}? ({guess}) There are {all_of_them}"
-                refuse(self.where, None, f"{told}; dataset.toml can say {SAYS}")
-            if able:
-                found[role] = able[0]
-        return found
-
-    def check(self, wrong: Any, name: str, says: str) -> None:
-        """Refuse the first row that is `wrong`, if any, for what stands in the column `name`."""
-        if (wrong := np.asarray(wrong, bool)).any():
-            row = int(wrong.argmax())
-            told = f"{name} is {self.texts[name][row]!r}, {says} ({wrong.sum()} such rows)"
-            refuse(self.where, row + self.first, told)
-
-    def ids(self, name: str) -> pd.Series:
-        """Return a column of ids, as they are written."""
-        ids = self.texts[name]
-        self.check(ids == "", name, "and every row needs one")
-        rounded = ids.str.fullmatch(r"-?\d(\.\d+)?[eE]\+?\d+")
-        self.check(rounded, name, "whose last digits are lost: write ids as whole numbers")
-        return ids
-
-    def numbers(self, name: str, scale: Any) -> pd.Series:
-        """Return a column of numbers, all of them on the scale, if there is one."""
-        values = pd.to_numeric(self.texts[name], errors="coerce")
-        low, high = map(np.float32, scale or (-np.inf, np.inf))  # as ratings are stored
-        with np.errstate(over="ignore"):
-            stored = values.to_numpy(np.float32)
-        wrong = ~(np.isfinite(stored) & (stored >= low) & (stored <= high))
-        self.check(wrong, name, f"no number from {low:g} to {high:g}" if scale else "no number")
-        return values
-
-    def times(self, name: str) -> pd.Series:
-        """Return a column of times as seconds since 1970, or as datetimes."""
-        values = pd.to_numeric(self.texts[name], errors="coerce")
-        if values.isna().any():
-            values = pd.to_datetime(self.texts[name], format="ISO8601", errors="coerce", utc=True)
-            wrong = values.isna()
-        else:
-            for _ in range(3):
-                values = values / (1000 if values.abs().median() > _LATEST else 1)
-            wrong = values.abs() > _LATEST
-        self.check(wrong, name, "no time: write seconds since 1970, or dates such as 2009-03-01")
-        return values
+def _columns(table: Table, roles: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the column of each role, as `given` or by its usual name; some have none."""
+    found: dict[str, str] = {}
+    there = [*table.texts.columns]
+    for role, usual in roles.items():
+        able = [n for n in there if re.fullmatch(usual, re.sub("[^a-z0-9]", "", n.lower()))]
+        if role in given:
+            able = [given[role]] if given[role] else []
+        if (not able and role in ("user", "item")) or len(able) > 1 or not {*able} <= {*there}:
+            guess = " or ".join(map(repr, able)) or "none of the usual names"
+            all_of_them = ", ".join(map(repr, there))
+            told = f"which column is the {role}? ({guess}) There are {all_of_them}"
+            refuse(table.where, None, f"{told}; dataset.toml can say {SAYS}")
+        if able:
+            found[role] = able[0]
+    return found
 
 
-def _open(path: Path, stem: str, separator: str | None) -> _Table | None:
+def _ids(table: Table, name: str) -> pd.Series:
+    """Return a column of ids, as they are written."""
+    ids = table.texts[name]
+    table.check(ids == "", name, "and every row needs one")
+    rounded = ids.str.fullmatch(r"-?\d(\.\d+)?[eE]\+?\d+")
+    table.check(rounded, name, "whose last digits are lost: write ids as whole numbers")
+    return ids
+
+
+def _numbers(table: Table, name: str, scale: Any) -> pd.Series:
+    """Return a column of numbers, all of them on the scale, if there is one."""
+    values = pd.to_numeric(table.texts[name], errors="coerce")
+    low, high = map(np.float32, scale or (-np.inf, np.inf))  # as ratings are stored
+    with np.errstate(over="ignore"):
+        stored = values.to_numpy(np.float32)
+    wrong = ~(np.isfinite(stored) & (stored >= low) & (stored <= high))
+    table.check(wrong, name, f"no number from {low:g} to {high:g}" if scale else "no number")
+    return values
+
+
+def _times(table: Table, name: str) -> pd.Series:
+    """Return a column of times as seconds since 1970, or as datetimes."""
+    values = pd.to_numeric(table.texts[name], errors="coerce")
+    if values.isna().any():
+        values = pd.to_datetime(table.texts[name], format="ISO8601", errors="coerce", utc=True)
+        wrong = values.isna()
+    else:
+        for _ in range(3):
+            values = values / (1000 if values.abs().median() > _LATEST else 1)
+        wrong = values.abs() > _LATEST
+    table.check(wrong, name, "no time: write seconds since 1970, or dates such as 2009-03-01")
+    return values
+
+
+def _open(path: Path, stem: str, separator: str | None) -> Table | None:
     """Read ``stem.csv`` or ``stem.parquet``; None where there is neither."""
     files = [file for kind in ("csv", "parquet") if (file := path / f"{stem}.{kind}").is_file()]
     if len(files) != 1:
         if files:
             raise DataError(f"{path} holds {' and '.join(file.name for file in files)}: keep one")
         return None
-    where, is_csv = str(files[0]), files[0].suffix == ".csv"
+    (file,), where = files, str(files[0])
     try:
-        texts = _csv(files[0], separator) if is_csv else _parquet(files[0])
+        texts = _csv(file, separator) if file.suffix == ".csv" else _parquet(file)
     except (ValueError, OSError, pa.ArrowException) as error:
         refuse(where, None, " ".join(str(error).split()))
-    if texts.empty or not texts.columns.is_unique:
-        refuse(where, None, "it holds no row" if texts.empty else "two columns have one name")
-    return _Table(texts, where, 1 + is_csv)
+    return tabled(texts, where)
 
 
 def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:
@@ -219,11 +206,9 @@ def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.D
         with file.open(encoding=encoding, newline="") as stream:
             separator = separator or max(",;\t|", key=stream.readline().count)
             stream.seek(0)
-            # The header as a row, so that no row may have more cells, and names stay as they are.
-            rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
+            return read_csv(stream, separator)
     except UnicodeDecodeError:  # as older data sets are
         return _csv(file, separator, "latin-1")
-    return rows[1:].fillna("").set_axis(rows.iloc[0], axis=1).reset_index(drop=True)
 
 
 def _parquet(file: Path) -> pd.DataFrame:
@@ -232,7 +217,8 @@ def _parquet(file: Path) -> pd.DataFrame:
         if pa.types.is_list(column.type):
             column = pa.compute.binary_join(column.cast(pa.list_(pa.string())), "|")
         table = table.set_column(k, name, column.cast(pa.string()).fill_null(""))
-    return table.to_pandas(ignore_metadata=True)
+    texts = table.to_pandas(ignore_metadata=True)
+    return texts.set_axis(texts.index + 1)
 
 
 def _typed(*columns: pd.Series) -> list[pd.Series]:

@@ -9,7 +9,6 @@ videos, and a table of users.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,16 @@ import pandas as pd
 import pyarrow as pa
 
 from recsys_lib.datasets.archive import (
-    check_ids,
-    index_columns,
+    Table,
     one_line,
     open_member,
-    read_columns,
+    read_csv,
+    read_ratings,
     refuse,
-    refuse_first,
+    tabled,
 )
-from recsys_lib.datasets.dataset import Parts
+from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
-from recsys_lib.ratings import Ratings
 
 _COLUMNS = {
     "user_id": pa.int32(),
@@ -46,8 +44,11 @@ STATIC = (
     "author_id", "video_type", "upload_dt", "upload_type", "visible_status", "video_duration",
     "video_width", "video_height", "music_id", "video_tag_id", "video_tag_name",
 )  # fmt: skip
-_CAPTIONS = ("video_id", "manual_cover_text", "caption", "topic_tag", *LEVELS)
-_DAILY = ("video_id", "date", "play_cnt", "play_progress", *STATIC)
+_NEEDED = (  # of the captions, the categories and the daily table
+    ("video_id", "manual_cover_text", "caption", "topic_tag", *LEVELS),
+    ("video_id", "feat"),
+    ("video_id", "date", "play_cnt", "play_progress", *STATIC),
+)
 USER_TEXT = (
     "user_active_degree", "follow_user_num_range", "fans_user_num_range", "friend_user_num_range",
     "register_days_range",
@@ -58,10 +59,10 @@ USER_NUMBERS = (
 )  # fmt: skip
 USER_CODES = tuple(f"onehot_feat{k}" for k in range(18))
 
-_LIST = re.compile(r"\[\s*(\d+(?:\s*,\s*\d+)*)?\s*\]")
+_LIST = r"\s*(\[\s*(\d+(\s*,\s*\d+)*)?\s*\]\s*)?"  # "[27, 9]", or nothing
 
 
-def read(release: Release, path: Path) -> Parts:
+def read(release: Release, path: Path) -> Dataset:
     """Read both matrices and the tables of videos and users, as `movielens.read` does.
 
     Returns
@@ -89,23 +90,26 @@ def read(release: Release, path: Path) -> Parts:
     layout = release.layout
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
-    matrices: list[Ratings] = []
-    for file in (layout.ratings, layout.more[0]):
-        with open_member(release, path, file) as (stream, where):
-            columns = read_columns(stream, layout, where, _COLUMNS, may_be_empty=True)
-        matrices.append(index_columns(columns, release, where, *ids, kind="video"))
+    matrices = [
+        read_ratings(release, path, file, _COLUMNS, *ids)
+        for file in (layout.ratings, layout.more[0])
+    ]
     # No ratio is too large, but models want an end to the scale: the largest that occurs.
     high = max(float(matrix.by_user.values.max()) for matrix in matrices)
     for matrix in matrices:
         matrix.scale = (release.scale[0], high)
-    return Parts(matrices[0], items, users, matrices[1])
+    return Dataset(release.name, matrices[0], items, users, full=matrices[1])
 
 
 def _read_items(release: Release, path: Path) -> pd.DataFrame:
     layout = release.layout
-    captions = _read(release, path, layout.items, _CAPTIONS)
-    lists = _read(release, path, layout.more[1], ("video_id", "feat"))
-    daily = _read(release, path, layout.more[2], _DAILY)
+    tables = [
+        _read(release, path, file, needed)
+        for file, needed in zip((layout.items, *layout.more[1:]), _NEEDED, strict=True)
+    ]
+    tables[1].check(~tables[1].texts["feat"].str.fullmatch(_LIST), "feat", "no list of numbers")
+    captions, lists = (one.texts.assign(video_id=one.keys("video_id")) for one in tables[:2])
+    daily = tables[2].texts.assign(video_id=tables[2].whole("video_id"))
     items = captions.merge(lists, on="video_id", how="outer").fillna("")
     items = items.merge(_over_days(daily), on="video_id", how="outer")
     text = ["manual_cover_text", "caption", "topic_tag", "feat", *LEVELS]
@@ -122,7 +126,7 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
             "genres": text_column(_joined(row) for row in names),
             "caption": text_column(caption),
             "topics": text_column(topics),
-            "feat": text_column(_numbers(items["feat"], layout.more[1])),
+            "feat": items["feat"].str.findall(r"\d+").str.join("|").astype("str"),
         }
     )
     rest = items.drop(columns=["video_id", *captions.columns, *lists.columns], errors="ignore")
@@ -130,47 +134,31 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
 
 
 def _read_users(release: Release, path: Path) -> pd.DataFrame:
-    assert release.layout.users
     columns = ("user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES)
-    users = _read(release, path, release.layout.users, columns)
+    table = _read(release, path, str(release.layout.users), columns)
+    users = table.texts.assign(user_id=table.keys("user_id"))
     for name in (*USER_NUMBERS, *USER_CODES):
         numbers = pd.to_numeric(users[name], errors="coerce")
         whole = (numbers == np.floor(numbers)) & (numbers.abs() < 2**53)
-        bad = ~whole & ((users[name] != "") | (name in USER_NUMBERS))
-        if bad.any():
-            row = int(bad.argmax())
-            what = f"user {users['user_id'].iloc[row]}: {users[name].iloc[row]!r} is no {name}"
-            refuse(str(path / release.layout.users), None, what)
+        empty = (users[name] == "") & (name in USER_CODES)
+        table.check(~whole & ~empty, name, "no whole number")
         users[name] = numbers.astype("Int64" if name in USER_CODES else np.int64)
-    return users
+    return users.sort_values("user_id", ignore_index=True)
 
 
-def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> pd.DataFrame:
-    """Return a table as text, ``video_id`` or ``user_id`` (the first needed column) as int64."""
-    key = needed[0]
+def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> Table:
+    """Return a table that has the columns `needed`."""
     with open_member(release, path, file) as (stream, where):
         raw = stream.read()
     try:
         # Four captions hold a bare CR, which csv readers take for the end of a row.
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False)
+        texts = read_csv(io.StringIO(text), ",")
     except ValueError as error:  # of the decoder, or of the parser
         refuse(where, None, " ".join(str(error).split()))
-    lacking = [name for name in needed if name not in table.columns]
-    if lacking:
+    if lacking := [name for name in needed if name not in texts]:
         refuse(where, 1, f"the header lacks {', '.join(lacking)}")
-    if table.empty:
-        refuse(where, None, "it holds no row")
-    texts = table[key].to_numpy()
-    number = pd.to_numeric(table[key], errors="coerce").to_numpy(np.float64)
-    wrong = ~((number == np.floor(number)) & (np.abs(number) < 2**53))
-    refuse_first(wrong, where, 2, "{!r} is not an id", texts)
-    table[key] = number.astype(np.int64)
-    check_ids(table[key].to_numpy(), key.removesuffix("_id"), where, 2)
-    if "date" not in needed:
-        twice = table[key].duplicated().to_numpy()
-        refuse_first(twice, where, 2, f"{key} {{}} stands in the file twice", texts)
-    return table.sort_values(key, kind="stable", ignore_index=True)
+    return tabled(texts, where)
 
 
 def _over_days(daily: pd.DataFrame) -> pd.DataFrame:
@@ -199,15 +187,6 @@ def _tidy(text: str) -> str:
 def _title(caption: str, cover: str, topics: str, item: int) -> str:
     text = caption or cover or topics.replace("|", " ") or f"video {item}"
     return text if len(text) <= TITLE else f"{text[: TITLE - 1].rstrip()}…"
-
-
-def _numbers(lists: pd.Series, file: str) -> list[str]:
-    """Return "27|9" for "[27, 9]"."""
-    found = [_LIST.fullmatch(text.strip()) for text in lists]
-    for text, match in zip(lists, found, strict=True):
-        if text and match is None:
-            refuse(file, None, f"{text!r} is not a list of numbers in brackets")
-    return [re.sub(r"\s*,\s*", "|", match[1] or "") if match else "" for match in found]
 
 
 def _joined(names: Iterable[Any]) -> str:

@@ -116,7 +116,7 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
     except DownloadError as error:
         if not automatic:
             raise
-        substitute = registry.twin(wanted)
+        substitute = registry.RELEASES[wanted].twin
         logger.warning("data set %r: %s, simulated, because %s", name, substitute, error)
         return substitute, None
     logger.info("data set %r: %s, downloaded to %s", name, wanted, source.path)
@@ -124,8 +124,8 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
 
 
 def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
-    parts = cache.read(release.name, fetch.stamp(release, source))
-    if parts is None:
+    data = cache.read(release.name, fetch.stamp(release, source))
+    if data is None:
         if lacking := fetch.missing(release, source):
             raise DataError(
                 f"{source.path} is not all of {release.name}: it lacks {', '.join(lacking)}; fetch "
@@ -135,12 +135,12 @@ def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
         source = fetch.verify(release, source)
         logger.info("reading %s from %s", release.name, source.path)
         stamp = fetch.stamp(release, source)
-        parts = (kuairec if release.name == "kuairec" else movielens).read(release, source.path)
-        archive.check_counts(release, source.path, parts)
-        cache.write(release.name, stamp, parts)
-        parts = cache.read(release.name, stamp) or parts  # mapped, the memory is free again
+        data = (kuairec if release.name == "kuairec" else movielens).read(release, source.path)
+        archive.check_counts(release, source.path, data)
+        cache.write(stamp, data)
+        data = cache.read(release.name, stamp) or data  # mapped, the memory is free again
     _announce(release)
-    info = {
+    data.info = {
         "name": release.name,
         "source": source.kind,
         "path": str(source.path),
@@ -148,7 +148,7 @@ def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
         "citation": release.citation,
         "url": release.url,
     }
-    return Dataset(release.name, parts.ratings, parts.items, parts.users, info, full=parts.full)
+    return data
 
 
 @_once

@@ -5,23 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import (
-    MAX_ID,
-    index_columns,
-    one_line,
-    open_member,
-    read_columns,
-    refuse,
-)
-from recsys_lib.datasets.dataset import Parts
-from recsys_lib.datasets.registry import Layout, Release
+from recsys_lib.datasets import archive
+from recsys_lib.datasets.archive import Table, one_line, open_member, refuse, tabled
+from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.datasets.registry import Release
 from recsys_lib.ratings import Ratings
 
 _COLUMNS = {
@@ -47,7 +41,7 @@ _MOVED_ARTICLE = re.compile(
 )
 
 
-def read(release: Release, path: Path) -> Parts:
+def read(release: Release, path: Path) -> Dataset:
     """Read the ratings, the films and, where the release describes them, the users.
 
     Parameters
@@ -72,22 +66,15 @@ def read(release: Release, path: Path) -> Parts:
     DataError
         A file is missing, or a row of one is not as published; the message names both.
     """
-    layout = release.layout
-    with open_member(release, path, layout.items) as (stream, where):
-        items = _read_items(stream.read(), layout, where)
-    users = None
-    if layout.users:
-        with open_member(release, path, layout.users) as (stream, where):
-            users = _read_users(stream.read(), layout, where)
-    ratings = read_ratings(release, path, layout.ratings, items["item_id"].to_numpy())
-    return Parts(ratings, items, users)
+    items = _read_items(release, path)
+    users = _read_users(release, path) if release.layout.users else None
+    ratings = read_ratings(release, path, release.layout.ratings, items["item_id"].to_numpy())
+    return Dataset(release.name, ratings, items, users)
 
 
 def read_ratings(release: Release, path: Path, file: str, item_ids: np.ndarray) -> Ratings:
     """Read one file of ratings, of the users who stand in it and of the items in `item_ids`."""
-    with open_member(release, path, file) as (stream, where):
-        columns = read_columns(stream, release.layout, where, _COLUMNS)
-    return index_columns(columns, release, where, item_ids)
+    return archive.read_ratings(release, path, file, _COLUMNS, item_ids)
 
 
 def tidy_title(title: str) -> tuple[str, int | None]:
@@ -121,93 +108,73 @@ def tidy_title(title: str) -> tuple[str, int | None]:
     return title, year
 
 
-def _read_items(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
+def _read_items(release: Release, path: Path) -> pd.DataFrame:
     """Return the table of films from ``movies.csv``, ``movies.dat`` or ``u.item``."""
-    films: dict[int, tuple[str, int | None, str]] = {}
-    # u.item has five fields of its own and a flag for each genre, separated as its users are.
-    separator, n = layout.separator, 3
-    if layout.genres:
-        separator, n = layout.users_separator, 5 + len(layout.genres)
-    for row, fields in _rows(raw, where, separator, n, layout.header):
-        item, title, genres = _number(fields[0], where, row), fields[1], fields[2]
-        if layout.genres:
-            if not {*fields[5:]} <= {"0", "1"}:
-                refuse(where, row, "the flags of genres must be 0 or 1")
-            flags = zip(layout.genres, fields[5:], strict=True)
-            genres = "|".join(name for name, flag in flags if name and flag == "1")
-        if item in films:
-            refuse(where, row, f"movie {item} stands in the file twice")
-        listed = "" if genres == "(no genres listed)" else one_line(genres)
-        films[item] = (*tidy_title(title), listed)
-    if not films:
-        refuse(where, None, "it holds no movie")
-    titles, years, genre_texts = zip(*films.values(), strict=True)
+    known = release.layout.genres
+    flags = [f"flag {name}" for name in known]  # of u.item, in the place of the genres' names
+    names = ["movieId", "title", *(("date", "video", "address", *flags) if known else ("genres",))]
+    table = _read(release, path, release.layout.items, names)
+    for flag in flags:
+        table.check(~table.texts[flag].isin(["0", "1"]), flag, "the flags of genres must be 0 or 1")
+    if known:
+        rows = table.texts[flags].to_numpy() == "1"
+        genres = ["|".join(filter(None, np.array(known)[row])) for row in rows]
+    else:
+        genres = table.texts["genres"].replace("(no genres listed)", "").map(one_line).to_list()
+    titles, years = zip(*map(tidy_title, table.texts["title"]), strict=True)
     frame = pd.DataFrame(
         {
-            "item_id": np.array([*films], np.int64),
+            "item_id": table.keys("movieId"),
             "title": pd.Series(titles, dtype="str"),
             "year": pd.array(years, dtype="Int64"),
-            "genres": pd.Series(genre_texts, dtype="str"),
+            "genres": pd.Series(genres, dtype="str"),
         }
     )
     return frame.sort_values("item_id", ignore_index=True)
 
 
-def _read_users(raw: bytes, layout: Layout, where: str) -> pd.DataFrame:
+def _read_users(release: Release, path: Path) -> pd.DataFrame:
     """Return the table of users from ``users.dat`` (ml-1m) or ``u.user`` (ml-100k)."""
-    people: dict[int, tuple[str, int, str, str]] = {}
-    for row, fields in _rows(raw, where, layout.users_separator, 5):
-        user, (gender, age, occupation, zip_code) = _number(fields[0], where, row), fields[1:]
-        if user in people:
-            refuse(where, row, f"user {user} stands in the file twice")
-        if layout.occupations:
-            code = _number(occupation, where, row)
-            if code >= len(layout.occupations):
-                refuse(where, row, f"{code} is not the number of an occupation")
-            occupation = layout.occupations[code]
-        else:
-            gender, age = age, gender  # the two releases differ
-        people[user] = gender, _number(age, where, row), occupation, zip_code
-    frame = pd.DataFrame(
-        [(user, *rest) for user, rest in people.items()],
-        columns=["user_id", "gender", "age", "occupation", "zip_code"],
+    names, codes = (
+        ["user_id", "gender", "age", "occupation", "zip_code"],
+        release.layout.occupations,
     )
-    return frame.sort_values("user_id", ignore_index=True)
+    written = names if codes else ["user_id", "age", "gender", *names[3:]]  # the releases differ
+    table = _read(release, path, str(release.layout.users), written)
+    users = table.texts.assign(user_id=table.keys("user_id"), age=table.whole("age"))
+    if codes:
+        users["occupation"] = np.array(codes)[table.whole("occupation", len(codes) - 1)]
+    return users[names].sort_values("user_id", ignore_index=True)
 
 
-def _rows(
-    raw: bytes, where: str, separator: str, n: int, header: bool = False
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield (row of the file, its n fields) of a table.
+def _read(release: Release, path: Path, file: str, names: Sequence[str]) -> Table:
+    """Return a table of films or of users, its columns by their names.
 
     The newer releases are UTF-8, the older latin-1, which is hardly ever valid UTF-8.
     """
+    with open_member(release, path, file) as (stream, where):
+        raw = stream.read()
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
+    separator = release.layout.users_separator or release.layout.separator
     if separator == ",":
         reader = csv.reader(io.StringIO(text, newline=""))
-        rows = ((reader.line_num, fields) for fields in reader)
+        lines = ((reader.line_num, fields) for fields in reader)
     else:
-        lines = enumerate(text.replace("\r\n", "\n").split("\n"), 1)
-        rows = ((row, line.split(separator)) for row, line in lines if line.strip())
+        split = enumerate(text.replace("\r\n", "\n").split("\n"), 1)
+        lines = ((row, line.split(separator)) for row, line in split if line.strip())
+    found = {}
     try:
-        if header and next(rows, (1, []))[1] != ["movieId", "title", "genres"]:
-            refuse(where, 1, "the header must be movieId,title,genres")
-        for row, fields in rows:
-            if separator == "::" and n == 3:  # a title may hold colons: "Foo::Bar" stays whole
+        if release.layout.header and next(lines, (1, []))[1] != [*names]:
+            refuse(where, 1, f"the header must be {','.join(names)}")
+        for row, fields in lines:
+            if separator == "::" and len(names) == 3:  # a title may hold colons: "Foo::Bar"
                 fields[1:-1] = ["::".join(fields[1:-1])] if len(fields) > 2 else []
-            if len(fields) != n:
-                refuse(where, row, f"{n} fields expected, {len(fields)} found")
-            yield row, fields
+            if len(fields) != len(names):
+                refuse(where, row, f"{len(names)} fields expected, {len(fields)} found")
+            found[row] = fields
     except csv.Error as error:  # a quote that never ends, for instance
         refuse(where, reader.line_num, str(error))
-
-
-def _number(text: str, where: str, row: int) -> int:
-    if re.fullmatch(r"-?[0-9]{1,18}", text) is None:  # int() also takes "1_9" and " 19"
-        refuse(where, row, f"{text!r} is not a whole number")
-    if not 0 <= int(text) <= MAX_ID:
-        refuse(where, row, f"{text} is not an id")
-    return int(text)
+    return tabled(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)

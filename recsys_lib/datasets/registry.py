@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import pandas as pd
 
 from recsys_lib.errors import UnknownDatasetError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """The names of a release's files and how their fields are separated."""
 
@@ -23,9 +23,9 @@ class Layout:
     users: str | None = None
     users_separator: str = ""
     header: bool = False
-    more: tuple[str, ...] = ()
-    genres: tuple[str, ...] = ()  # what the flags of an item say, in order
-    occupations: tuple[str, ...] = ()  # what the numbers of a user's occupation say
+    more: Sequence[str] = ()
+    genres: Sequence[str] = ()  # what the flags of an item say, in order
+    occupations: Sequence[str] = ()  # what the numbers of a user's occupation say
 
     @property
     def files(self) -> list[str]:
@@ -33,7 +33,7 @@ class Layout:
         return [name for name in (self.ratings, self.items, self.users, *self.more) if name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Release:
     """One archive as it is published; ``registry.toml`` says what the fields mean."""
 
@@ -51,6 +51,7 @@ class Release:
     licence: str
     citation: str
     n_full: int = 0
+    twin: str = "synthetic"  # the simulated data that stand in for it
 
     @property
     def url(self) -> str:
@@ -58,12 +59,8 @@ class Release:
         return f"{self.host}/{self.archive}"
 
 
-def _hashable(facts: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(one) if isinstance(one, list) else one for key, one in facts.items()}
-
-
 _TABLES = tomllib.loads(files(__package__).joinpath("registry.toml").read_text("utf-8"))
-_LAYOUTS = {name: Layout(**_hashable(facts)) for name, facts in _TABLES["layout"].items()}
+_LAYOUTS = {name: Layout(**facts) for name, facts in _TABLES["layout"].items()}
 RELEASES = {
     name: Release(
         name=name,
@@ -77,21 +74,10 @@ RELEASES = {
 _MOVIELENS = [name for name in RELEASES if name.startswith("ml-")]
 
 
-def twin(name: str) -> str:
-    """Return what stands in for a release: ml-1m -> synthetic-1m, of about its size.
-
-    KuaiRec's is much smaller than itself: ``synthetic-kuairec`` has its size.
-    """
-    if name not in _MOVIELENS:
-        return "synthetic-watch"
-    small = ("ml-latest-small", "ml-100k")
-    return "synthetic" if name in small else name.replace("ml-", "synthetic-")
-
-
 # What the simulators are asked for, by name.
 WATCHES: dict[str, dict[str, int]] = _TABLES["watches"]
 RATINGS: dict[str, dict[str, int]] = {
-    twin(name): {
+    RELEASES[name].twin: {
         size: getattr(RELEASES[name], size) for size in ("n_users", "n_items", "n_ratings")
     }
     for name in _MOVIELENS

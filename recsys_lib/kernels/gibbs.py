@@ -8,6 +8,9 @@ where α is the precision of a rating's noise and N(m, Λ⁻¹) the prior of the
 draw is A⁻¹ rhs + L⁻ᵀ ε, ε ~ N(0, I): one substitution more than the least squares solution.
 """
 
+import math
+
+import numpy as np
 from numba import njit
 
 from recsys_lib.kernels.als import groups, sum_products, workspace
@@ -89,6 +92,44 @@ def draw_rows(
     )  # fmt: skip
 
 
+@njit(cache=True)
+def draw_weights(indptr, rows, values, w, noise, weights, left):
+    """Draw each feature's weights given the rows that have it and all other weights, in turn.
+
+    In each column k the rows are their means Σ_j F_rj g_jk plus noise of precision w_k, and g_jk is
+    N(0, 1), so that g_jk is N(t / a, 1 / a), a = 1 + w_k Σ_r F_rj², t = w_k Σ_r F_rj times what the
+    other features leave of row r. A turn takes two additions a value: there may be as many features
+    as there are users or items, and nothing of their square is formed.
+
+    Parameters
+    ----------
+    indptr, rows, values : CSC of F, a column a feature
+    w : (K + 1,)
+    noise : (n_features, K + 1)
+        Standard normal draws.
+    weights : (n_features, K + 1)
+        g, overwritten by the draws.
+    left : (n_rows, K + 1)
+        What all features leave of the rows; kept up to date.
+    """
+    step = np.empty(len(w), weights.dtype)
+    for j in range(len(weights)):
+        step[:] = 0
+        squares = np.float32(0)
+        for e in range(indptr[j], indptr[j + 1]):
+            squares += values[e] * values[e]
+            for k in range(len(w)):
+                step[k] += values[e] * left[rows[e], k]
+        for k in range(len(w)):
+            a = 1 + squares * w[k]
+            mean = w[k] * (step[k] + squares * weights[j, k]) / a
+            step[k] = mean + noise[j, k] / math.sqrt(a) - weights[j, k]
+            weights[j, k] += step[k]
+        for e in range(indptr[j], indptr[j + 1]):
+            for k in range(len(w)):
+                left[rows[e], k] -= values[e] * step[k]
+
+
 @njit(cache=True, fastmath=FAST)
 def score(p, q):
     """Return b_u + b_i + p_u·q_i of two rows."""
@@ -136,3 +177,60 @@ def predict_draws(user_draws, item_draws, mu, users, items, mean, variance):
     """
     most = len(users) * user_draws.shape[1] // PAIRS + 1
     share(most, average_draws, user_draws, item_draws, mu, users, items, mean, variance)
+
+
+@njit(cache=True)
+def below(x, centres, variances):
+    """Return the share of a mixture of normal distributions that lies below x."""
+    total = 0.0
+    for s in range(len(centres)):
+        total += 0.5 * math.erfc((centres[s] - x) / math.sqrt(2 * variances[s]))
+    return total / len(centres)
+
+
+@njit(cache=True)
+def quantile(share, centres, variances, bottom, top):
+    """Return where that share lies below, by bisection between `bottom` and `top`."""
+    for _ in range(24):
+        middle = (bottom + top) / 2
+        if below(middle, centres, variances) < share:
+            bottom = middle
+        else:
+            top = middle
+    return (bottom + top) / 2
+
+
+@njit(cache=True, nogil=True)
+def find_intervals(
+    part, parts, user_draws, item_draws, mu, variances, users, items, level, bottom, top, low, high
+):  # fmt: skip
+    """Do one of `parts` pieces of `intervals`."""
+    n, n_draws = len(users), user_draws.shape[1]
+    centres = np.empty(n_draws)
+    for k in range(n * part // parts, n * (part + 1) // parts):
+        own = variances[users[k]]
+        for s in range(n_draws):
+            centres[s] = mu + score(user_draws[users[k], s], item_draws[items[k], s])
+        first, last = (1 - level) / 2, (1 + level) / 2
+        under, over = below(bottom, centres, own), below(top, centres, own)
+        if over < last:
+            first, last = 1 - level, 1.0
+        elif under > first:
+            first, last = 0.0, level
+        low[k] = bottom if under >= first else quantile(first, centres, own, bottom, top)
+        high[k] = top if over <= last else quantile(last, centres, own, bottom, top)
+
+
+def intervals(
+    user_draws, item_draws, mu, variances, users, items, level, bottom, top, low, high
+):  # fmt: skip
+    """Fill `low` and `high` (n,) with ends that hold a share `level` of each pair's ratings.
+
+    `variances` (n_users, S) are those of the noise. What the normal distributions have beyond
+    `bottom` or `top` is theirs.
+    """
+    most = 20 * len(users) * user_draws.shape[1] // PAIRS + 1
+    share(
+        most, find_intervals, user_draws, item_draws, mu, variances, users, items, level, bottom,
+        top, low, high,
+    )  # fmt: skip

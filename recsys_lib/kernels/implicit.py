@@ -126,22 +126,10 @@ def solve_rows(
 def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, losses):
     """Solve all rows of one side exactly, given the other: one half of an epoch.
 
-    Parameters
-    ----------
-    indptr, indices, excess : CSR of the observed pairs, a row for each row to solve
-        The values are c - 1, not negative.
-    order : (n_rows,) int
-        The rows by decreasing length; dealt out like cards, they make parts of equal work.
-    other : (n_other, K) float
-        The fixed side.
-    fixed : (K, K)
-        Its Gram matrix, from `gram_of`.
-    penalties : (n_rows,)
-        w of each row.
-    rows : (n_rows, K)
-        Overwritten by the solution; a row of which nothing was observed becomes zero.
-    losses : (n_rows,) float64
-        Overwritten by each row's Σ c (target - score)² over all pairs.
+    As `als.half_step`, of rows without a bias: `excess` are c - 1 of the observed pairs, 0 or more;
+    `fixed` (K, K) is the Gram matrix of `other` (n_other, K), from `gram_of`; `penalties` (n_rows,)
+    are w. `rows` (n_rows, K) are overwritten by the solution, zero where nothing was observed,
+    `losses` (n_rows,) float64 by each row's Σ c (target - score)² over all pairs.
     """
     task = indptr, indices, excess, order, other, fixed, penalties, rows, losses
     share(groups(order), solve_rows, *task)

@@ -80,15 +80,7 @@ def top_of_scores(scores, seen_indptr, seen_indices, n):
 
 
 def score_pairs(user_vectors, item_vectors, users, items):
-    """Return ``U[users[k]] · V[items[k]]`` for each k, (n,) float32.
-
-    Parameters
-    ----------
-    user_vectors, item_vectors : (n_users, D), (n_items, D) float32
-        U and V.
-    users, items : (n,) int32
-        Rows of U and of V.
-    """
+    """Return ``U[users[k]] · V[items[k]]`` for each k, (n,) float32; both (n,) int32."""
     scores = np.empty(len(users), np.float32)
     vectors = as_float32(user_vectors), as_float32(item_vectors)
     share(len(users) // PAIRS + 1, _score_pairs, *vectors, users, items, scores)
@@ -98,12 +90,7 @@ def score_pairs(user_vectors, item_vectors, users, items):
 def find_hits(items, relevant_indptr, relevant_indices):
     """Return whether each listed item is relevant, (m, n) bool; -1 never is.
 
-    Parameters
-    ----------
-    items : (m, n) int32
-        A list a user, as `top_n` gives it.
-    relevant_indptr, relevant_indices
-        As for `recsys_lib.kernels.auc.user_auc`.
+    `items` (m, n) int32 are a list a user, as of `top_n`; the rest is as for `auc.user_auc`.
     """
     hits = np.zeros(items.shape, np.bool_)
     share(items.size // PAIRS + 1, _find_hits, items, relevant_indptr, relevant_indices, hits)

@@ -16,10 +16,10 @@ from recsys_lib.models.ease import EASE
 from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.item_knn import ItemKNN
+from recsys_lib.models.parameters import check_state, reading
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
-from recsys_lib.models.state import check_state, reading
-from recsys_lib.models.two_tower import TwoTower, TwoTowerRegressor
+from recsys_lib.models.two_tower import TwoTower
 
 __all__ = [
     "ALS",
@@ -34,17 +34,13 @@ __all__ = [
     "Popularity",
     "PureSVD",
     "TwoTower",
-    "TwoTowerRegressor",
 ]
 
 
 def load(path: str | os.PathLike[str]) -> Recommender:
     """Return the model that `Recommender.save` wrote to `path`.
 
-    Raises
-    ------
-    DataError
-        There is no such file, or it does not hold a model of this library.
+    If there is no such file, or it holds no model of this library, this is a `DataError`.
     """
     arrays, meta = io.load_arrays(path)
     if meta.get("class") not in __all__ or "known.indptr" not in arrays:

@@ -7,9 +7,9 @@ tests hold it to these lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from recsys_lib.features import item_features, popularity_column
 from recsys_lib.kernels import als as kernels
 from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.known import by_length, one_row
+from recsys_lib.models.known import as_row, by_length, one_row
 from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt
 from recsys_lib.ratings import CSR, Ratings
 
@@ -212,16 +212,10 @@ class ALS(RatingModel):
     ) -> float:
         """Solve one side's rows in place, given the other's; return the sum of squared residuals.
 
-        Parameters
-        ----------
-        ratings, fixed : CSR (n_rows, n_fixed) and (n_fixed, K + 1) float32
-            Of the rows, and the other side's rows.
-        prior : (n_rows or 1, K + 1) float32
-            What the rows are drawn to; a single row serves all.
-        rows : (n_rows, K + 1) float32
-            Filled.
-        order : (n_rows,) int, optional
-            In which the rows are dealt out to threads: see `by_length`. It changes no bit.
+        `rows` (n_rows, K + 1) float32 are filled, of which `ratings` has one each; `fixed`
+        (n_fixed, K + 1) are the other side's. `prior` is what each is drawn to; a single row serves
+        all. `order` (n_rows,) says how they are dealt out to threads (see `by_length`) and changes
+        no bit.
         """
         order = np.arange(len(rows)) if order is None else order
         sse, weights = np.empty(len(rows)), (np.float32(self.mu_), np.float32(self.lam))
@@ -261,6 +255,29 @@ class ALS(RatingModel):
         return self.item_rows_
 
     # ---- new ratings of an item
+
+    def partial_fit_items(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
+        """See `Recommender`."""
+        return self._fit_item(item_id, ratings)
+
+    def _fit_item(
+        self,
+        item_id: Hashable,
+        ratings: Mapping[Any, float],
+        features: Sequence[tuple[int, float]] = (),
+    ) -> Self:
+        """`partial_fit_items`; `features` are those of a new item, column and value."""
+        self.check_fitted()
+        users, values = as_row(ratings, self.user_index, self.scale_)
+        item = self.item_index.find_or_next(item_id)
+        if item == len(self.item_ids_):
+            self._add_item(features)
+            self._append("item_ids_", item_id)
+            self.item_index.add(item_id)
+        for user, value in zip(users.tolist(), values.tolist(), strict=True):
+            self._known.add(user, item, value)
+        self._solve_item(item)
+        return self
 
     def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
         zero = np.zeros(self.n_factors + 1, np.float32)

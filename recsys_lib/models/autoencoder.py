@@ -118,26 +118,21 @@ class AutoEncoder(NetworkModel):
         return net
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
+        import torch
         from torch.nn import functional
 
         likes = _of_length_1(self._likes.take(examples))
         kept = self._rng.random(len(likes.values), np.float32) >= self.dropout
         values = likes.values * (kept / np.float32(1 - self.dropout))
-        scores, target = self._scores(likes._replace(values=values)), self._target(likes)
+        scores = self._scores(likes._replace(values=values))
+        target = torch.zeros_like(scores)
+        rows = np.repeat(np.arange(len(examples)), likes.counts)
+        target[self._tensor(rows), self._tensor(likes.indices.astype(np.int64))] = 1
         if self.loss == "bce":
             total = functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
         else:
             total = functional.cross_entropy(scores, target, reduction="sum")
         return total / len(examples)
-
-    def _target(self, likes: CSR) -> torch.Tensor:
-        """Return the rows (m, n_items) with a 1 for each like."""
-        import torch
-
-        rows = np.repeat(np.arange(len(likes.counts)), likes.counts)
-        target = torch.zeros(len(likes.counts), len(self.item_ids_), device=self._device)
-        target[self._tensor(rows), self._tensor(likes.indices.astype(np.int64))] = 1
-        return target
 
     def _scores(self, likes: CSR) -> torch.Tensor:
         """Return the scores (m, n_items) of rows of likes: the network, as it is trained."""

@@ -21,11 +21,12 @@ from recsys_lib import metrics
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists
-from recsys_lib.models.state import check_own, check_state, reading
+from recsys_lib.models.parameters import check_own, check_state, reading
 from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
-from recsys_lib.ratings import CSR, Ratings, check_index
+from recsys_lib.ratings import CSR, Ratings, check_index, check_parts
 
+MAX_ITEMS = 15_000  # whose dense square is held: 0.9 GB in float32, 1.8 in float64
 VALID_N = 10  # length of the lists that are measured after each epoch
 VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
@@ -65,11 +66,10 @@ class Recommender(Lists):
     # ---- what a model writes
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        """Set what fitting starts from. `_rng`, if there is a seed, and `_valid` are there.
+        """Set what fitting starts from, if anything; `_rng`, if there is a seed, and `_valid` are.
 
         Attributes that begin with an underscore last as long as the fit.
         """
-        raise NotImplementedError
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         """Run one epoch; return what the log shows of it."""
@@ -135,17 +135,7 @@ class Recommender(Lists):
             A part is empty or numbers other users or items than `train`.
         """
         self.check_parameters()
-        parts = {"train": train, "valid": valid, "valid_input": valid_input}
-        for name, part in parts.items():
-            if not isinstance(part, Ratings) and (part is not None or name == "train"):
-                raise DataError(
-                    f"{name} is {type(part).__name__}, not Ratings; build one with "
-                    "Ratings.from_frame"
-                )
-            if part is not None and not train.same_universe(part):
-                raise DataError(
-                    f"train and {name} number other users or items; take both from one split"
-                )
+        check_parts(train, valid=valid, valid_input=valid_input)
         if len(train) == 0:
             raise DataError("the training part holds no rating; take a larger share for training")
         if hasattr(self, "seed"):
@@ -154,7 +144,8 @@ class Recommender(Lists):
         self._valid = valid if valid_input is None or self.patience else None
         self._remember(train)
         self._init(train, items, users)
-        run = Run(run_dir, type(self).__name__, self.get_params(), parts)
+        data = {"train": train, "valid": valid, "valid_input": valid_input}
+        run = Run(run_dir, type(self).__name__, self.get_params(), data)
         if resume:
             state, own, meta = run.resume()
             with reading(f"the checkpoint in {os.fspath(run_dir or '')!r}"):
@@ -345,6 +336,4 @@ def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
 
 def as_scipy(likes: CSR, n_items: int) -> csr_matrix:
     """Return the matrix R (n_rows, n_items) float32 with a 1 for each like."""
-    ones = np.ones(len(likes.values), np.float32)
-    shape = len(likes.indptr) - 1, n_items
-    return csr_matrix((ones, likes.indices, likes.indptr - likes.indptr[0]), shape=shape)
+    return likes._replace(values=np.ones(len(likes.values), np.float32)).to_scipy(n_items)

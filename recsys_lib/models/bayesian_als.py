@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.sparse import csr_array
 
+from recsys_lib import convergence
 from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
-from recsys_lib.models.als import INITIAL_SCALE
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import above, at_least, learnt
-from recsys_lib.models.sampler import NOISE_RATINGS, Noise, Side
+from recsys_lib.models.sampler import Chain, draw_strangers, rated_or_not
 from recsys_lib.ratings import CSR, Ratings
+
+WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 
 @dataclass(eq=False, repr=False)
@@ -26,11 +28,12 @@ class BayesianALS(RatingModel):
     `ALS` returns the one set of rows that minimises its objective. Here rows are drawn again and
     again from their distribution given the ratings, by the same row solve plus noise (Gibbs
     sampling), and predictions are averaged over the draws. The weights that `ALS` needs to be told
-    (τ, γ, λ) are unknowns as well, so that nothing is left to tune:
+    (τ, γ, λ) are unknowns as well:
 
-    * users' rows [p_u; b_u] ~ N(m, Λ⁻¹); items' rows ~ N(Σ_f F_if f, Λ'⁻¹), F the items' features
-      (genres and years, where `fit` gets a table of items), a row f of its own for each;
-      Normal-Wishart priors on m, f, Λ and Λ';
+    * a row [p_u; b_u] ~ N(m_u, Λ⁻¹), a Wishart prior on Λ; the same for items;
+    * m_u = Σ_j F_uj g_j, g_j ~ N(0, I): what a user has rated, each 1/√n of n items, says something
+      of the user whatever the ratings are (Koren's SVD++), and so do an item's raters, its genres
+      and its year (where `fit` gets a table of items);
     * each user has a noise precision α_u ~ Gamma: some rate at whim, and count for less.
 
     Parameters
@@ -38,32 +41,45 @@ class BayesianALS(RatingModel):
     n_factors : int
         K, the length of the vectors p_u and q_i; a large K does no harm.
     n_samples : int
-        Draws S that are kept. Memory grows with it: 4 S (K + 1) bytes for each user,
-        twice that for each item.
+        Draws S that are kept, of all chains together; rounded up to as many of each. Memory grows
+        with it: 4 S (K + 1) bytes for each user, three times that for each item.
     n_burn : int
-        Draws before those, to get from the random start to where the distribution is.
+        Draws of each chain before those, to get from the random start to where the distribution is.
+        Whether they are enough is measured: see `training_log_`.
+    n_chains : int
+        Sequences of draws that begin apart and know nothing of each other.
+    rated_spread : float
+        Prior standard deviation of what the rated items say of a user's row, and the raters of an
+        item's. 0: nothing. Drawn along like Λ, it grows until predictions suffer: each rating to be
+        fitted is among those that it is fitted by.
 
     Attributes
     ----------
     user_draws_, item_draws_ : (n_users, S, K + 1) and (n_items, S, K + 1) float32
-        Factors, then the bias; draws of the same number belong together.
+        Factors, then the bias; draws of the same number belong together. Draw s is of chain
+        s mod `n_chains`.
     item_means_ : (n_items, S, K + 1) float32
-        The means that the items' draws scatter about, given the users' of the same number. Averages
-        over these instead of the draws have the same expectation and less noise of their own (Rao
-        and Blackwell's theorem), so that fewer draws do; spreads need the draws.
-    user_variances_ : (n_users,) float32
-        Variance 1/α_u of the noise in a user's ratings, averaged over the draws.
-    prior_means_, prior_precisions_, noise_variances_ : (S, K + 1), (S, K + 1, K + 1), (S,) float32
-        m and Λ of the users' rows and the typical user's noise, by draw.
+        The means that the items' draws scatter about, given the users' of the same number. All
+        predictions are averages over these (Rao-Blackwellised): the same expectation as of the
+        draws, and less noise of their own. Spreads and intervals are those of the draws.
+    user_variances_ : (n_users, S) float32
+        Variance 1/α_u of the noise in a user's ratings.
+    feature_draws_ : (n_items + 1, S, K + 1) float32
+        g of the users: a row an item that may be rated, and the mean of all users.
+    prior_precisions_, noise_variances_ : (S, K + 1, K + 1) and (S,) float32
+        Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame
-        A row a draw, the first `n_burn` included: rmse_train is of this draw, rmse_valid of the
-        kept draws' mean so far, noise the typical user's standard deviation.
+        A row for each draw of all chains, the first `n_burn` included: rmse_train is of this draw,
+        rmse_valid of the kept draws' mean so far, noise the typical user's standard deviation;
+        rhat, ess, rhat_noise, ess_noise whether the chains agree (`recsys_lib.convergence.summary`)
+        on predictions of the validation part, or the training part where there is none, and on the
+        noise. A warning is logged where they do not at the end.
 
     References
     ----------
     Salakhutdinov & Mnih 2008, Bayesian probabilistic matrix factorization using MCMC; Simm et al.
-    2015, Macau (features); Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation
-    (noise by user).
+    2015, Macau (features); Koren 2008, Factorization meets the neighborhood (who rated what);
+    Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by user).
     """
 
     ends_in_bias: ClassVar[bool] = True
@@ -71,86 +87,112 @@ class BayesianALS(RatingModel):
     n_factors: int = at_least(0, 32)
     n_samples: int = above(0, 60)
     n_burn: int = at_least(0, 20)
+    n_chains: int = above(0, 2)
+    rated_spread: float = at_least(0, 0.07)
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
     item_draws_: np.ndarray = learnt("n_items", "S", "K + 1")
     item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
-    user_variances_: np.ndarray = learnt("n_users")
-    feature_names_: list[str] = field(init=False)
-    prior_means_: np.ndarray = learnt("S", "K + 1", derived=True)
+    user_variances_: np.ndarray = learnt("n_users", "S")
+    feature_draws_: np.ndarray = learnt("n_items + 1", "S", "K + 1")
     prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
     noise_variances_: np.ndarray = learnt("S", derived=True)
 
     @property
     def n_epochs(self) -> int:  # type: ignore[override]
-        """Number of draws, the first `n_burn` included."""
-        return self.n_burn + self.n_samples
+        """Number of draws of each chain, the first `n_burn` included."""
+        return self.n_burn - (-self.n_samples // self.n_chains)
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""
-        return {**super().sizes(), "S": self.n_samples}
+        return {**super().sizes(), "S": self.n_chains * (self.n_epochs - self.n_burn)}
 
     # ---- fitting
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         kinds = ["constant"] if items is None else ["genres", "years", "constant"]
-        features, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        alike, _ = item_features(["constant"], train.user_ids, train.by_user.counts)
-        self.feature_names_, size = names[:-1], self.n_factors + 1
-        self._users = Side(train.by_user, alike, 1, size)
-        self._items = Side(train.by_item, features, len(names), size)
-        start = self._rng.standard_normal((train.n_items, self.n_factors), np.float32)
-        self._items.rows[:, :-1] = INITIAL_SCALE * start
-        self._noise, self._draw = Noise(train), 0
+        told, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        raters = rated_or_not(train.by_item, train.n_users, told, len(names), self.rated_spread)
+        sides = self._user_features(train.by_user), raters
+        rngs = self._rng.spawn(self.n_chains)
+        self._chains = [Chain(train, *sides, self.n_factors, rng) for rng in rngs]
+        part = train if self._valid is None or len(self._valid) == 0 else self._valid
+        watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
+        self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
         self._valid_sum = np.zeros(0 if self._valid is None else len(self._valid))
+        self._draw = 0
         self._start_from_zeros()
 
+    def _user_features(self, ratings: CSR) -> csr_array:
+        n = len(ratings.counts)
+        alike = CSR(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.float32))
+        return rated_or_not(ratings, len(self.item_ids_), alike, 1, self.rated_spread)
+
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        users, items, noise = self._users, self._items, self._noise
-        users.draw(items.rows, self.mu_, noise.precisions, noise.same, self._rng)
-        items.draw(users.rows, self.mu_, noise.same, noise.precisions, self._rng)
-        sse = noise.draw(users.rows, items.rows, self.mu_, self._rng)
-        s = self._draw - self.n_burn
+        sse = sum(chain.draw() for chain in self._chains) / self.n_chains
+        kept = max(self._draw - self.n_burn, 0)
         self._draw += 1
-        if s >= 0:
-            self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
-            self.item_means_[:, s] = items.centres
-            self.user_variances_ += (1 / noise.precisions - self.user_variances_) / (s + 1)
-            self.prior_means_[s], self.prior_precisions_[s] = users.means[0], users.Lambda
-            self.noise_variances_[s] = noise.variance
-        return {
-            "rmse_train": float(np.sqrt(sse / len(train))),
-            "noise": float(np.sqrt(noise.variance)),
-        }
+        if self._draw > self.n_burn:
+            for s, chain in enumerate(self._chains, kept * self.n_chains):
+                self._keep(s, chain)
+            kept += 1
+        noise = [np.sqrt(chain.noise.variance) for chain in self._chains]
+        row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
+        draws = self._by_chain(*self._watched, kept)
+        row |= convergence.summary(draws, self.noise_by_chain()[:, :kept])
+        if self._draw == self.n_epochs:
+            convergence.warn_of(row, kept, type(self).__name__)
+        return row
+
+    def _keep(self, s: int, chain: Chain) -> None:
+        users, items = chain.users, chain.items
+        self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
+        self.item_means_[:, s] = items.centres
+        self.user_variances_[:, s] = 1 / chain.noise.precisions
+        self.feature_draws_[:, s], self.prior_precisions_[s] = users.weights, users.Lambda
+        self.noise_variances_[s] = chain.noise.variance
+
+    def _by_chain(self, users: np.ndarray, items: np.ndarray, kept: int) -> np.ndarray:
+        p = self.user_draws_[users, : kept * self.n_chains]
+        q = self.item_draws_[items, : kept * self.n_chains]
+        drawn = (
+            self.mu_ + np.einsum("nsk,nsk->ns", p[..., :-1], q[..., :-1]) + p[..., -1] + q[..., -1]
+        )
+        return drawn.reshape(len(users), kept, self.n_chains).transpose(2, 1, 0)
 
     def _validate(self) -> dict[str, float]:
-        """Return the RMSE of the mean of the kept draws; before them, of this draw alone."""
+        """Return the RMSE of the mean of the kept draws; before them, of these draws alone."""
         valid, kept = self._valid, self._draw - self.n_burn
         if valid is None or len(valid) == 0:
             return {"rmse_valid": float("nan")}
-        draws = self._users.rows[:, None], self._items.centres[:, None]
-        mean = self._moments(*draws, valid.user_of_rating(), valid.by_user.indices)[0]
+        mean = np.zeros(len(valid))
+        for chain in self._chains:
+            draws = chain.users.rows[:, None], chain.items.centres[:, None]
+            mean += self._moments(*draws, valid.user_of_rating(), valid.by_user.indices)[0]
+        mean /= self.n_chains
         if kept > 0:
             self._valid_sum += mean
-            mean = (self._valid_sum / kept).astype(np.float32)
-        error = mean.clip(*self.scale_) - valid.by_user.values
+            mean = self._valid_sum / kept
+        error = mean.astype(np.float32).clip(*self.scale_) - valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, meta = super()._checkpoint()
-        arrays |= {"valid_sum": self._valid_sum, "precisions": self._noise.precisions}
-        for name, side in (("users", self._users), ("items", self._items)):
-            arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
-        return arrays, {**meta, "draw": self._draw, "variance": self._noise.variance}
+        arrays["valid_sum"], meta["draw"], meta["chains"] = self._valid_sum, self._draw, []
+        for c, chain in enumerate(self._chains):
+            own, plain = chain.state()
+            arrays |= {f"{c}.{name}": array for name, array in own.items()}
+            meta["chains"].append(plain)
+        return arrays, meta
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         super()._resume(arrays, meta)
-        self._valid_sum, self._noise.precisions = arrays["valid_sum"], arrays["precisions"]
-        for name, side in (("users", self._users), ("items", self._items)):
-            for key in Side.DRAWN:
-                setattr(side, key, arrays[f"{name}.{key}"])
-        self._draw, self._noise.variance = meta["draw"], meta["variance"]
+        self._valid_sum, self._draw = arrays["valid_sum"], meta["draw"]
+        for c, (chain, plain) in enumerate(zip(self._chains, meta["chains"], strict=True)):
+            mine = f"{c}."
+            own = {k.removeprefix(mine): v for k, v in arrays.items() if k.startswith(mine)}
+            chain.resume(own, plain)
 
     # ---- predicting
 
@@ -160,7 +202,7 @@ class BayesianALS(RatingModel):
         """Return the predicted ratings (n,) float32 of pairs; see `RatingModel.predict_pairs`."""
         self.check_pairs(who, rows, items)
         if isinstance(who, CSR):
-            draws, users = self.draw_users(who), rows
+            draws, users = self.draw_users(who)[0], rows
         else:
             draws, users = self.user_draws_, np.asarray(who)[rows]
         return self._moments(draws, self.item_means_, users, items)[0].clip(*self.scale_)
@@ -174,6 +216,19 @@ class BayesianALS(RatingModel):
         kernels.predict_draws(*draws, users, items, mean, variance)
         return mean, variance
 
+    def draws(self, user_ids: Any, item_ids: Any) -> np.ndarray:
+        """Return what each draw predicts, not clipped: (n_chains, S / n_chains, n) float32.
+
+        As `recsys_lib.convergence` takes them; their spread is that of `predict_std` without noise.
+        """
+        pairs = self.pairs(user_ids, item_ids)
+        return self._by_chain(*pairs, self.n_epochs - self.n_burn)
+
+    def noise_by_chain(self) -> np.ndarray:
+        """Return the typical user's noise in each draw, (n_chains, S / n_chains) float32, stars."""
+        self.check_fitted()
+        return np.sqrt(self.noise_variances_).reshape(-1, self.n_chains).T
+
     def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
         """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
 
@@ -183,7 +238,7 @@ class BayesianALS(RatingModel):
         users, items = self.pairs(user_ids, item_ids)
         variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
         if noise:
-            variance += self.user_variances_[users]
+            variance += self.user_variances_.mean(axis=1)[users]
         return np.sqrt(variance)
 
     def interval(
@@ -191,24 +246,27 @@ class BayesianALS(RatingModel):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the interval's ends, (n,) float32: it holds a rating with probability `level`.
 
-        The distribution is taken to be normal, with the draws' mean and `predict_std`; the ends are
-        clipped to the scale.
+        Each draw says N(r̂, 1/α_u) of a rating; what lies off the scale counts for its end. The
+        interval is between two quantiles of the mixture of all draws, with as much outside on
+        either side, but where an end of the scale is inside: there all is outside on the other.
         """
         if not 0 < level < 1:
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
         users, items = self.pairs(user_ids, item_ids)
-        mean = self._moments(self.user_draws_, self.item_means_, users, items)[0]
-        variance = np.square(self.predict_std(user_ids, item_ids))
-        reach = np.float32(ndtri((1 + level) / 2)) * np.sqrt(variance)
-        return (mean - reach).clip(*self.scale_), (mean + reach).clip(*self.scale_)
+        low, high = np.empty((2, len(users)), np.float32)
+        kernels.intervals(
+            self.user_draws_, self.item_draws_, np.float32(self.mu_), self.user_variances_, users,
+            items, level, *self.scale_, low, high,
+        )  # fmt: skip
+        return low, high
 
     # ---- vectors
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return vectors (m, S K + 1): their products with the items' are means over the draws."""
-        draws = self.draw_users(who) if isinstance(who, CSR) else self.user_draws_[who]
+        draws = self.draw_users(who)[0] if isinstance(who, CSR) else self.user_draws_[who]
         vectors = _flat(draws)
-        vectors[:, :-1] *= np.float32(1 / self.n_samples)
+        vectors[:, :-1] *= np.float32(1 / len(self.noise_variances_))
         return vectors
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
@@ -219,40 +277,28 @@ class BayesianALS(RatingModel):
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""
         return _flat(self.item_means_)
 
-    def draw_users(self, ratings: CSR) -> np.ndarray:
+    def draw_users(self, ratings: CSR) -> tuple[np.ndarray, np.ndarray]:
         """Draw strangers' rows, one for each draw of the items: (m, S, K + 1) float32.
 
-        A stranger's noise is not drawn but set to its expectation, given the row that follows from
-        the typical user's. Draw s has the same ε for every stranger, so that a stranger's rows do
-        not depend on who else is asked for.
+        Also return the variances of their noise, (m, S) float32. Rows and noise depend on one
+        another: they are drawn in turns. Draw s has the same random numbers for every stranger, so
+        that a stranger's rows do not depend on who else is asked for.
         """
         self.check_who(ratings)
-        n, size = len(ratings.indptr) - 1, self.n_factors + 1
-        draws = np.empty((n, self.n_samples, size), np.float32)
-        rng = np.random.default_rng(self.seed)
-        noise = rng.standard_normal((self.n_samples, 1, size), np.float32)
         rated, indices = np.unique(ratings.indices, return_inverse=True)
-        csr = ratings.indptr, indices.astype(np.int32), ratings.values
-        known = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
-        order, mu, same = np.arange(n), np.float32(self.mu_), np.ones(1, np.float32)
-        (rows, means), sse = np.empty((2, n, size), np.float32), np.empty(n)
-        for s, (items, mean) in enumerate(zip(known, self.prior_means_, strict=True)):
-            others = same, self.prior_precisions_[s], mean[None]
-            typical = 1 / self.noise_variances_[s : s + 1]
-            kernels.draw_rows(*csr, order, items, mu, typical, *others, noise[s], rows, means)
-            kernels.squared_residuals(*csr, means, items, mu, sse)
-            own = NOISE_RATINGS + np.diff(ratings.indptr)
-            own = (own / (NOISE_RATINGS / typical + sse)).astype(np.float32)
-            kernels.draw_rows(*csr, order, items, mu, own, *others, noise[s], rows, means)
-            draws[:, s] = rows
-        return draws
+        means = (self._user_features(ratings) @ f for f in self.feature_draws_.swapaxes(0, 1))
+        return draw_strangers(
+            ratings._replace(indices=indices.astype(np.int32)),
+            np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1)),
+            means, self.prior_precisions_, self.noise_variances_, self.mu_, self.seed,
+        )  # fmt: skip
 
     def _set_user(self, user: int, ratings: CSR) -> None:
-        draws = self.draw_users(ratings)[0]
+        draws, variances = (one[0] for one in self.draw_users(ratings))
         if user == len(self.user_draws_):
             self._append("user_draws_", draws)
-            self._append("user_variances_", self.noise_variances_.mean())
-        self.user_draws_[user] = draws
+            self._append("user_variances_", variances)
+        self.user_draws_[user], self.user_variances_[user] = draws, variances
 
 
 def _flat(draws: np.ndarray) -> np.ndarray:

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
-from scipy.linalg import lapack
+from scipy.linalg import lapack, solve_triangular
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.base import ItemToItem, as_scipy
+from recsys_lib.models.base import MAX_ITEMS, ItemToItem, as_scipy
 from recsys_lib.models.parameters import above, learnt, number
 from recsys_lib.ratings import CSR, Ratings
 
-MAX_ITEMS = 15_000  # items x items take 1.8 GB in float64, and half as much again in float32
 AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 
@@ -38,9 +36,9 @@ class EASE(ItemToItem):
 
     Notes
     -----
-    The inverse takes m³ multiplications, m being the number of items with a like, and the fit
-    16 n_items² bytes at most. More than 15,000 items (3.6 GB) are refused. The last bits of B
-    depend on how many threads BLAS uses.
+    Of m items and n users with a like, the fit takes some m³ multiplications, or n m² where there
+    are fewer users, and 16 n_items² bytes at most. More than 15,000 items (3.6 GB) are refused. The
+    last bits of B depend on how many threads BLAS uses.
 
     References
     ----------
@@ -56,21 +54,24 @@ class EASE(ItemToItem):
     threshold: float | None = number(None)
     item_weights_: np.ndarray = learnt("n_items", "n_items")
 
-    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+    def _epoch(self, train: Ratings) -> dict[str, float]:
         if train.n_items > MAX_ITEMS:
             raise RecsysError(
                 f"EASE holds items x items, and {train.n_items:,} items would take "
                 f"{16 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
             )
-        self._start_from_zeros()
-
-    def _epoch(self, train: Ratings) -> dict[str, float]:
         likes = self.likes_of(train)
         # An item without a like says nothing of others, and nothing is said of it: B is zero there.
-        liked = np.unique(likes.indices)
-        gram = _gram(likes, train.n_items, liked)
-        gram[np.diag_indices_from(gram)] += self.lam
-        self.item_weights_[np.ix_(liked, liked)] = _weights(gram)
+        liked, users = np.unique(likes.indices), np.flatnonzero(np.diff(likes.indptr))
+        if len(users) < len(liked):
+            rows = as_scipy(likes.take(users), train.n_items)[:, liked].toarray()
+            weights = _weights_of_few(rows, self.lam)
+        else:
+            gram = _gram(likes, train.n_items, liked)
+            gram[np.diag_indices_from(gram)] += self.lam
+            weights = _weights(gram)
+        self.item_weights_ = np.zeros((train.n_items, train.n_items), np.float32)
+        self.item_weights_[np.ix_(liked, liked)] = weights
         return {}
 
     def item_vectors(self) -> np.ndarray:
@@ -89,6 +90,20 @@ def _gram(likes: CSR, n_items: int, liked: np.ndarray) -> np.ndarray:
         rows = as_scipy(likes.take(np.arange(start, stop)), n_items)[:, liked].toarray()
         gram += rows.T @ rows
     return gram
+
+
+def _weights_of_few(rows: np.ndarray, lam: float) -> np.ndarray:
+    """Return B (m, m) float64 of the likes R (n, m) of n < m users.
+
+    By Woodbury's identity λ P = I - Rᵀ(R Rᵀ + λ I)⁻¹ R, a system of n users instead of m items.
+    """
+    system = rows @ rows.T
+    system[np.diag_indices_from(system)] += lam
+    half = solve_triangular(np.linalg.cholesky(system), rows, lower=True)
+    weights = half.T @ half
+    weights /= 1 - np.diag(weights)
+    np.fill_diagonal(weights, 0)
+    return weights
 
 
 def _weights(gram: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -153,12 +153,9 @@ class Fitted(Parameters):
     # ---- new ratings, without training anew
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' vectors (m, D) float32 from their ratings alone: fold strangers in.
+        """Return users' vectors (m, D) float32 from their ratings (m, n_items): fold strangers in.
 
-        Parameters
-        ----------
-        ratings : CSR (m, n_items)
-            A row a user; columns are positions in `item_ids_`.
+        Columns are positions in `item_ids_`.
         """
         raise NotImplementedError
 
@@ -229,37 +226,11 @@ class Fitted(Parameters):
         RecsysError
             The model cannot solve for one item: all but `ALS`, `BiasALS` and `GenreALS`.
         """
-        return self._fit_item(item_id, ratings)
-
-    def _fit_item(
-        self,
-        item_id: Hashable,
-        ratings: Mapping[Any, float],
-        features: Sequence[tuple[int, float]] = (),
-    ) -> Self:
-        """`partial_fit_items`; `features` are those of a new item, column and value."""
         self.check_fitted()
-        if type(self)._solve_item is Fitted._solve_item:
-            raise RecsysError(
-                f"{type(self).__name__} cannot take in the ratings of one item alone: fit it anew, "
-                "or use ALS, BiasALS or GenreALS"
-            )
-        users, values = as_row(ratings, self.user_index, self.scale_)
-        item = self.item_index.find_or_next(item_id)
-        if item == len(self.item_ids_):
-            self._add_item(features)
-            self._append("item_ids_", item_id)
-            self.item_index.add(item_id)
-        for user, value in zip(users.tolist(), values.tolist(), strict=True):
-            self._known.add(user, item, value)
-        self._solve_item(item)
-        return self
-
-    def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
-        """Make room for an item; a model with `_solve_item` has this as well."""
-
-    def _solve_item(self, item: int) -> None:
-        """Solve for an item, given all its ratings."""
+        raise RecsysError(
+            f"{type(self).__name__} cannot take in the ratings of one item alone: fit it anew, or "
+            "use ALS, BiasALS or GenreALS"
+        )
 
     def _append(self, name: str, row: Any) -> None:
         """Add a row to the array of this name."""

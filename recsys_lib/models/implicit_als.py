@@ -81,7 +81,7 @@ class ImplicitALS(ImplicitFeedbackModel):
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         likes = Ratings(train.user_ids, train.item_ids, self._weighted(self.likes_of(train)))
         self._sides = [(side, by_length(side)) for side in (likes.by_user, likes.by_item)]
-        self._start_from_zeros()
+        self.user_factors_ = np.zeros((train.n_users, self.n_factors), np.float32)
         self.item_factors_ = first_factors(train.n_items, self.n_factors, self._rng)
         self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
 

@@ -12,12 +12,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.models.base import ItemToItem, as_scipy
+from recsys_lib.models.base import MAX_ITEMS, ItemToItem, as_scipy
 from recsys_lib.models.parameters import above, at_least, learnt, number
-from recsys_lib.ratings import Ratings
+from recsys_lib.ratings import CSR, Ratings
 
 AT_A_TIME = 256  # items, whose likenesses to all others are held together; users, as scores
-MAX_DENSE = 15_000  # items, as a dense square: 0.9 GB
 
 
 @dataclass(eq=False, repr=False)
@@ -65,11 +64,6 @@ class ItemKNN(ItemToItem):
     neighbors_indices_: np.ndarray = learnt("nnz")
     neighbors_values_: np.ndarray = learnt("nnz")
 
-    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        self.neighbors_indptr_ = np.zeros(train.n_items + 1, np.int64)
-        self.neighbors_indices_ = np.empty(0, np.int32)
-        self.neighbors_values_ = np.empty(0, np.float32)
-
     def _epoch(self, train: Ratings) -> dict[str, float]:
         likes = as_scipy(self.likes_of(train), train.n_items)
         by_item = likes.T.tocsr()
@@ -94,12 +88,9 @@ class ItemKNN(ItemToItem):
     def item_vectors(self) -> np.ndarray:
         """Return the items' nearest and their s_ij as a dense square, (n_items, n_items) float32.
 
-        Raises
-        ------
-        RecsysError
-            There are more than 15,000 items.
+        More than 15,000 items are a `RecsysError`.
         """
-        if len(self.item_ids_) > MAX_DENSE:
+        if len(self.item_ids_) > MAX_ITEMS:
             raise RecsysError(
                 f"{len(self.item_ids_):,} items x items are too many for a dense array: ask "
                 "ItemKNN for lists, and leave out auc and candidates='test'"
@@ -118,6 +109,5 @@ class ItemKNN(ItemToItem):
         return listed[listed["score"] > 0]
 
     def _catalogue(self) -> csr_matrix:
-        n = len(self.item_ids_)
-        rows = self.neighbors_values_, self.neighbors_indices_, self.neighbors_indptr_
-        return csr_matrix(rows, shape=(n, n))
+        rows = self.neighbors_indptr_, self.neighbors_indices_, self.neighbors_values_
+        return CSR(*rows).to_scipy(len(self.item_ids_))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,29 +20,21 @@ Row = tuple[np.ndarray, np.ndarray]  # columns, ascending, int32; and the rating
 
 
 class IdIndex:
-    """Where the data's own ids stand; ids that come later go to the end.
+    """Where the data's own `ids` (n,) stand, integers or text without repeats.
 
-    The table of the first ids is built once; the later ones are kept in a dictionary beside it.
-
-    Parameters
-    ----------
-    ids : (n,) array
-        Integers or text, without repeats.
-    what : str
-        "user" or "item", for messages.
+    `what`, "user" or "item", is for messages.
     """
 
     def __init__(self, ids: np.ndarray, what: str) -> None:
         self._index, self.what = pd.Index(ids), what
-        self._later: dict[Any, int] = {}
 
     def __len__(self) -> int:
-        return len(self._index) + len(self._later)
+        return len(self._index)
 
     def positions(self, ids: Any) -> np.ndarray:
         """Return where ids (one or several) stand, (n,) int32; see `columns.positions`."""
         hint = "; recommend_for and predict_for take a stranger's ratings" * (self.what == "user")
-        return positions(self._index, ids, self.what, self._later, hint)
+        return positions(self._index, ids, self.what, hint)
 
     def position(self, one: Any) -> int:
         """Return where an id stands; several are refused."""
@@ -62,15 +54,12 @@ class IdIndex:
         try:
             return self._index.get_loc(one)
         except (KeyError, TypeError, InvalidIndexError):
-            return self._later.get(one, -1) if isinstance(one, Hashable) else -1
+            return -1
 
     def find_or_next(self, one: Any) -> int:
         """Return where an id stands, or will stand once it is added.
 
-        Raises
-        ------
-        DataError
-            It is new and of another kind than those that are here already.
+        One that is new and of another kind than those that are here is a `DataError`.
         """
         place = self.find(one)
         if place >= 0:
@@ -87,7 +76,7 @@ class IdIndex:
 
     def add(self, one: Any) -> None:
         """Put a new id at the end."""
-        self._later[one] = len(self)
+        self._index = self._index.append(pd.Index([one], dtype=self._index.dtype))
 
 
 def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> Row:
@@ -112,69 +101,52 @@ class KnownRatings:
     """Ratings that can be added to, one at a time, and read by user and by item.
 
     The training ratings are left as they are (they may be on disk, and shared with other models).
-    A later rating stands aside, under its user and under its item: the two are always written
-    together, so that both sides see the same. Of a pair rated again, the later rating counts.
+    A later rating stands aside, under its user. Of a pair rated again, the later rating counts.
     """
 
     def __init__(self, train: Ratings) -> None:
         self._train = train
-        self._of_user: dict[int, dict[int, float]] = {}
-        self._of_item: dict[int, dict[int, float]] = {}
+        self._later: dict[int, dict[int, float]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> KnownRatings:
         twin = KnownRatings(self._train)  # the training ratings are shared
-        twin._of_user = {user: dict(late) for user, late in self._of_user.items()}
-        twin._of_item = {item: dict(late) for item, late in self._of_item.items()}
+        twin._later = {user: dict(late) for user, late in self._later.items()}
         return twin
 
     def add(self, user: int, item: int, value: float) -> None:
         """Add a rating, or put it in the place of an earlier one of the pair."""
-        self._of_user.setdefault(user, {})[item] = value
-        self._of_item.setdefault(item, {})[user] = value
+        self._later.setdefault(user, {})[item] = value
 
     def of_user(self, user: int) -> Row:
         """Return a user's items and ratings; nothing for a user without any."""
-        return _read(self._train.by_user, self._of_user, user)
+        return _read(self._train.by_user, user, self._later.get(user, {}))
 
     def of_item(self, item: int) -> Row:
         """Return an item's users and ratings; nothing for an item without any."""
-        return _read(self._train.by_item, self._of_item, item)
+        late = {user: rated[item] for user, rated in self._later.items() if item in rated}
+        return _read(self._train.by_item, item, late)
 
     def take(self, users: np.ndarray) -> CSR:
         """Return the matrix of some users' rows, in the order given."""
         trained = self._train.by_user
-        n = len(trained.indptr) - 1
-        changed = (users >= n) | np.isin(users, list(self._of_user))
-        if not changed.any():
+        if not (users >= self._train.n_users).any() and not np.isin(users, list(self._later)).any():
             return trained.take(users)
-        old, rows = trained.take(np.where(changed, 0, users)), []
-        for k, user in enumerate(users.tolist()):
-            rows.append(self.of_user(user) if changed[k] else old.row(k))
-        counts = [len(items) for items, _ in rows]
-        return CSR(
-            np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
-            np.concatenate([np.empty(0, np.int32), *(items for items, _ in rows)]),
-            np.concatenate([np.empty(0, np.float32), *(values for _, values in rows)]),
-        )
-
-    def blocks(self, n_users: int) -> Iterator[CSR]:
-        """Yield the rows of all users, some thousands at a time."""
-        for start in range(0, n_users, USERS_AT_A_TIME):
-            yield self.take(np.arange(start, min(start + USERS_AT_A_TIME, n_users)))
+        items, values = zip(*map(self.of_user, users.tolist()), strict=True)
+        indptr = np.concatenate([[0], np.cumsum(list(map(len, items)))])
+        return CSR(indptr, np.concatenate(items), np.concatenate(values))
 
     def everything(self, n_users: int) -> CSR:
         """Return the rows of all users: the training matrix itself where nothing has changed."""
-        if not self._of_user and n_users == self._train.n_users:
+        if not self._later and n_users == self._train.n_users:
             return self._train.by_user
         return self.take(np.arange(n_users))
 
-    def damped_means(self, n_users: int, n_items: int, mu: float) -> np.ndarray:
-        """Return the items' damped mean ratings, (n_items,) float64; see `metrics.damped_mean`."""
-        counts, sums = np.zeros(n_items, np.int64), np.zeros(n_items)
-        for block in self.blocks(n_users):
-            counts += np.bincount(block.indices, minlength=n_items)
-            sums += np.bincount(block.indices, block.values, minlength=n_items)
-        return damped_mean(sums, counts, mu)
+
+def damped_means(ratings: CSR, n_items: int, mu: float, damping: float = 10.0) -> np.ndarray:
+    """Return the items' damped mean ratings, (n_items,) float64; see `metrics.damped_mean`."""
+    sums = np.bincount(ratings.indices, ratings.values, n_items)
+    counts = np.bincount(ratings.indices, minlength=n_items)
+    return damped_mean(sums, counts, mu, damping)
 
 
 def merged(old: Row, new: Row) -> Row:
@@ -203,11 +175,10 @@ def by_length(ratings: CSR) -> np.ndarray:
     return np.argsort(-ratings.counts, kind="stable")
 
 
-def _read(trained: CSR, later: dict[int, dict[int, float]], r: int) -> Row:
+def _read(trained: CSR, r: int, late: dict[int, float]) -> Row:
     nothing = np.empty(0, np.int32), np.empty(0, np.float32)
     old = trained.row(r) if r < len(trained.indptr) - 1 else nothing
-    if r not in later:
+    if not late:
         return old
-    late = later[r]
     columns = np.fromiter(late, np.int32, len(late))
     return merged(old, (columns, np.fromiter(late.values(), np.float32, len(late))))

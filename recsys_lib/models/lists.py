@@ -13,7 +13,7 @@ import pandas as pd
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
-from recsys_lib.models.known import USERS_AT_A_TIME, IdIndex, among, one_row
+from recsys_lib.models.known import USERS_AT_A_TIME, IdIndex, among, damped_means, one_row
 from recsys_lib.ratings import CSR
 
 Vectors = Callable[[np.ndarray], np.ndarray]  # from rows by index to their vectors
@@ -172,7 +172,7 @@ class Lists(Fitted):
         rows = _listed(self.item_index, candidates, exclude)
         n = _length(n, len(rows))
         if user_ids is None:
-            scores = self._known.damped_means(len(self.user_ids_), len(self.item_ids_), self.mu_)
+            scores = damped_means(self.known_ratings(), len(self.item_ids_), self.mu_)
             order = rows[np.argsort(-scores[rows], kind="stable")[None, :n]]
             return _as_table("item", self.item_ids_, order, scores[order])
         users = self.user_index.positions(user_ids)

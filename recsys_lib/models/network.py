@@ -77,14 +77,8 @@ class NetworkModel(ImplicitFeedbackModel):
     ) -> None:
         """Set what training starts from.
 
-        Parameters
-        ----------
-        examples : (n,) int
-            What the batches are drawn from.
-        network : callable
-            Makes the modules with their first weights.
-        per_example : float
-            Multiplications for each example in the largest product of a batch.
+        The batches are drawn from `examples` (n,) int; `network` makes the modules with their first
+        weights; `per_example` are the multiplications for one in the largest product of a batch.
         """
         try:
             import torch
@@ -156,10 +150,7 @@ class NetworkModel(ImplicitFeedbackModel):
 def pick_device(name: str) -> torch.device:
     """Return the device of that name; "auto" is CUDA's where there is one, else the processor.
 
-    Raises
-    ------
-    RecsysError
-        CUDA is asked for, and PyTorch sees none here.
+    If CUDA is asked for and PyTorch sees none, this is a `RecsysError`.
     """
     import torch
 
@@ -195,14 +186,9 @@ def in_batch_softmax(
 ) -> torch.Tensor:
     """Return the mean loss of pairs whose rivals are the other pairs' items: see `TwoTower`.
 
-    Parameters
-    ----------
-    scores : (B, B)
-        Of each pair's user and each pair's item; those that belong together on the diagonal.
-    items : (B,) int
-        The pairs' items. The same item in another pair is no rival, and is left out.
-    log_share : (B,)
-        ln q of the items, q the probability that a pair drawn at random is the item's.
+    `scores` (B, B) are of each pair's user and each pair's item, those that belong together on the
+    diagonal. Of the pairs' `items` (B,) int, the same one in another pair is no rival. `log_share`
+    (B,) is ln q of the items, q the probability that a pair drawn at random is the item's.
     """
     import torch
     from torch.nn import functional
@@ -259,20 +245,10 @@ def n_weights(sizes: Sequence[int]) -> int:
 
 
 def product(rows: np.ndarray | CSR, weights: np.ndarray) -> np.ndarray:
-    """Return ``rows @ weights``, (m, n_out) float32.
+    """Return the product (m, n_out) of `rows` (m, n_in) and `weights` (n_in, n_out), all float32.
 
     A row's result has the same bits alone or among others, at any thread count, which no BLAS
     promises: SciPy's sparse product sums over ascending columns, one row at a time.
-
-    Parameters
-    ----------
-    rows : (m, n_in) float32, or CSR
-    weights : (n_in, n_out) float32
     """
-    if isinstance(rows, CSR):
-        matrix = csr_matrix(
-            (rows.values, rows.indices, rows.indptr), shape=(len(rows.counts), len(weights))
-        )
-    else:
-        matrix = csr_matrix(rows)
+    matrix = rows.to_scipy(len(weights)) if isinstance(rows, CSR) else csr_matrix(rows)
     return matrix @ weights

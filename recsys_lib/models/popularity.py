@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from recsys_lib.metrics import damped_mean
 from recsys_lib.models.base import ImplicitFeedbackModel
+from recsys_lib.models.known import damped_means
 from recsys_lib.models.parameters import at_least, learnt, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
@@ -36,28 +35,19 @@ class Popularity(ImplicitFeedbackModel):
     threshold: float | None = number(None)
     item_scores_: np.ndarray = learnt("n_items")
 
-    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        self._start_from_zeros()
-
     def _epoch(self, train: Ratings) -> dict[str, float]:
         if self.by == "count":
             liked = self.likes_of(train)
             scores = np.bincount(liked.indices, minlength=train.n_items)
         else:
-            sums = np.bincount(train.by_user.indices, train.by_user.values, train.n_items)
-            scores = damped_mean(sums, train.by_item.counts, self.mu_, self.damping)
+            scores = damped_means(train.by_user, train.n_items, self.mu_, self.damping)
         self.item_scores_ = scores.astype(np.float32)
         return {}
 
-    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """Return a vector of length 1 for each user: what they rated changes no score."""
-        self.check_who(who)
-        n_users = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
-        return np.ones((n_users, 1), np.float32)
-
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return the same vector for each user."""
-        return self.vectors(ratings)
+        """Return a vector of length 1 for each user: what they rated changes no score."""
+        self.check_who(ratings)
+        return np.ones((len(ratings.counts), 1), np.float32)
 
     def item_vectors(self) -> np.ndarray:
         """Return the items' scores, (n_items, 1) float32."""

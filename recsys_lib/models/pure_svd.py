@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.sparse.linalg import svds
 
@@ -51,16 +50,13 @@ class PureSVD(ImplicitFeedbackModel):
     item_factors_: np.ndarray = learnt("n_items", "K")
     singular_values_: np.ndarray = learnt("K")
 
-    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
+    def _epoch(self, train: Ratings) -> dict[str, float]:
         most = min(train.n_users, train.n_items) - 1
         if self.n_factors > most:
             raise RecsysError(
                 f"n_factors is {self.n_factors!r}; of {train.n_users} users and {train.n_items} "
                 f"items it is 1 to {most}"
             )
-        self._start_from_zeros()
-
-    def _epoch(self, train: Ratings) -> dict[str, float]:
         likes = as_scipy(self.likes_of(train), train.n_items)
         start = self._rng.standard_normal(min(likes.shape))
         _, values, q = svds(likes.astype(np.float64), self.n_factors, v0=start)

@@ -30,16 +30,8 @@ Arrays = dict[str, np.ndarray]
 class Run:
     """What a fit keeps on the way: its log, its best epoch and, with a folder, its checkpoint.
 
-    Parameters
-    ----------
-    folder : path, optional
-        Where to write.
-    name : str
-        The model's class.
-    params : dict
-        The model's parameters.
-    data : dict of str to Ratings
-        The parts that it learns from and is measured on.
+    `name` is the model's class and `params` are its parameters; `data` are the parts that it learns
+    from and is measured on, by name.
     """
 
     def __init__(
@@ -86,12 +78,8 @@ class Run:
     def resume(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
         """Take up the run in the folder; return what `write` was given: state, own arrays, meta.
 
-        Raises
-        ------
-        RecsysError
-            There is no folder, or the run had other parameters.
-        DataError
-            The folder holds no checkpoint, or one of other data.
+        Without a folder, and if the run had other parameters, this is a `RecsysError`; if the
+        folder holds no checkpoint, or one of other data, a `DataError`.
         """
         if self.folder is None:
             raise RecsysError("resume=True needs run_dir, the folder of the run to go on with")

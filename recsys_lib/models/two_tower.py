@@ -11,15 +11,12 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 
 from recsys_lib.features import attributes
 from recsys_lib.models import network
-from recsys_lib.models.base import RatingModel
 from recsys_lib.models.network import NetworkModel, product
 from recsys_lib.models.parameters import above, at_least, learnt, share, widths
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
     import torch
-
-FARTHEST = 3.0  # standard deviations: how much an odd value can weigh in a history
 
 
 @dataclass(eq=False, repr=False)
@@ -88,7 +85,6 @@ class TwoTower(NetworkModel):
         "dropout": FloatDistribution(0.0, 0.5),
     }
     _full_batches: ClassVar[bool] = True  # a batch of few pairs has few rivals
-    _unit: ClassVar[bool] = True  # whether vectors have length 1
 
     n_factors: int = above(0, 64)
     width: int = above(0, 64)
@@ -125,7 +121,7 @@ class TwoTower(NetworkModel):
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         content, self.content_names_ = attributes(items, "item_id", train.item_ids)
         self.user_features_, self.feature_names_ = attributes(users, "user_id", train.user_ids)
-        self._pairs = self._weighted(self.likes_of(train))
+        self._pairs = self.likes_of(train)
         self._users = np.repeat(np.arange(train.n_users), self._pairs.counts)
         counts = np.bincount(self._pairs.indices, minlength=train.n_items)
         with np.errstate(divide="ignore"):  # an item without a pair is never drawn
@@ -161,34 +157,25 @@ class TwoTower(NetworkModel):
         features = self._tensor(self.user_features_[users]) * self._kept(len(examples))
         items = self._tensor(self._pairs.indices[examples].astype(np.int64))
         vectors = self._item_tower(items, self._kept(len(examples)))
-        return self._loss(self._user_tower(history, features), vectors, examples)
-
-    def _loss(self, users: torch.Tensor, items: torch.Tensor, examples: np.ndarray) -> torch.Tensor:
-        """Return the mean loss of pairs with these vectors (B, K) of users and of items."""
-        ids = self._pairs.indices[examples]
-        log_share = self._tensor(self._log_share[ids])
-        return network.in_batch_softmax(
-            users @ items.T / self.temperature, self._tensor(ids), log_share
-        )
+        scores = self._user_tower(history, features) @ vectors.T / self.temperature
+        log_share = self._tensor(self._log_share[self._pairs.indices[examples]])
+        return network.in_batch_softmax(scores, items, log_share)
 
     def _user_tower(self, history: CSR, features: torch.Tensor) -> torch.Tensor:
         """Return f (B, K) of users with these histories and features."""
         import torch
+        from torch.nn.functional import normalize
 
         rows = torch.hstack([self._sums(self._net.history, history), features])
-        return self._ended(self._net.user_tower(rows))
+        return normalize(self._net.user_tower(rows), dim=1)
 
     def _item_tower(self, items: torch.Tensor, kept: torch.Tensor | float = 1.0) -> torch.Tensor:
         """Return g (B, K) of items; `kept` (B, 1) is 0 where the item's own vector is left out."""
         import torch
+        from torch.nn.functional import normalize
 
         rows = torch.hstack([self._net.ids(items) * kept, self._net.content[items]])
-        return self._ended(self._net.item_tower(rows))
-
-    def _ended(self, rows: torch.Tensor) -> torch.Tensor:
-        from torch.nn import functional
-
-        return functional.normalize(rows, dim=1) if self._unit else rows
+        return normalize(self._net.item_tower(rows), dim=1)
 
     def _kept(self, n: int) -> torch.Tensor:
         """Return (n, 1): 0 for the share that is left out, 1 for the rest."""
@@ -223,96 +210,33 @@ class TwoTower(NetworkModel):
 
     def _forward(self, ratings: CSR, features: np.ndarray) -> np.ndarray:
         """Return the users' vectors (m, K), which times an item's make a score."""
-        history = self._weighted(self.liked(ratings))
-        counts = np.repeat(history.counts, history.counts).astype(np.float32)
-        mean = history._replace(values=history.values / counts)
-        rows = np.hstack([product(mean, self.history_rows_), features])
+        likes = self.liked(ratings)
+        values = 1 / np.repeat(likes.counts, likes.counts).astype(np.float32)
+        mean = product(likes._replace(values=values), self.history_rows_)
+        rows = np.hstack([mean, features])
         *between, (weights, biases) = network.unflattened(self.user_layers_, self._user_sizes)
         for inner, shift in between:
             rows = np.tanh(product(rows, inner) + shift)
-        return self._scaled(product(rows, weights) + biases)
-
-    def _scaled(self, rows: np.ndarray) -> np.ndarray:
-        """Return the vectors of `_ended`, over T."""
+        rows = product(rows, weights) + biases
         lengths = np.sqrt(np.einsum("uk,uk->u", rows, rows))[:, None]
         return rows / (np.maximum(lengths, 1e-12) * np.float32(self.temperature))
-
-    def _weighted(self, likes: CSR) -> CSR:
-        """Return what f reads of likes, their values the weights in a history."""
-        return likes._replace(values=np.ones(len(likes.values), np.float32))
 
     def _set_user(self, user: int, ratings: CSR) -> None:
         if user == len(self.user_features_):  # of a new user nothing is known but the ratings
             self._append("user_features_", 0)
 
 
-@dataclass(eq=False, repr=False)
-class TwoTowerRegressor(TwoTower, RatingModel):
-    """r̂_ui = μ + σ f(u)·g(i): the two towers of `TwoTower`, fitted to values and not to likes.
-
-    Minimises the squared error, in units of the values' standard deviation σ, over the pairs that
-    were observed. A history holds all that the user rated, weighed by how far above or below the
-    mean (at most 3 σ, so that no odd value drowns the rest). The vectors have any length, and
-    there is no contest: what nobody showed the user says nothing, so that lists rank poorly.
-
-    Attributes
-    ----------
-    sigma_ : float
-        σ. The loss in `training_log_` is the mean squared error over σ², with dropout.
-    """
-
-    search_space: ClassVar[dict[str, BaseDistribution]] = {}
-    monitor: ClassVar[tuple[str, str]] = ("rmse_valid", "min")
-    _unit: ClassVar[bool] = False
-    # Not its parameters: every rating is a value to learn from.
-    threshold: ClassVar[float | None] = None  # type: ignore[misc]
-    temperature: ClassVar[float] = 1.0  # type: ignore[misc]
-
-    sigma_: float = field(init=False)
-
-    def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        values = train.by_user.values
-        self.sigma_ = float(np.std(values, dtype=np.float64)) or 1.0
-        self._targets = self._standardised(values)
-        super()._init(train, items, users)
-
-    def _loss(self, users: torch.Tensor, items: torch.Tensor, examples: np.ndarray) -> torch.Tensor:
-        from torch.nn import functional
-
-        targets = self._tensor(self._targets[examples])
-        return functional.mse_loss((users * items).sum(dim=1), targets)
-
-    def _validate(self) -> dict[str, float]:
-        return RatingModel._validate(self)
-
-    def _standardised(self, values: np.ndarray) -> np.ndarray:
-        return ((values - np.float32(self.mu_)) / np.float32(self.sigma_)).astype(np.float32)
-
-    def _weighted(self, likes: CSR) -> CSR:
-        return likes._replace(values=self._standardised(likes.values).clip(-FARTHEST, FARTHEST))
-
-    def _scaled(self, rows: np.ndarray) -> np.ndarray:
-        return rows * np.float32(self.sigma_)
-
-
 def history_without(
-    rated: CSR, users: np.ndarray, pairs: np.ndarray, most: int, rng: np.random.Generator
+    likes: CSR, users: np.ndarray, pairs: np.ndarray, most: int, rng: np.random.Generator
 ) -> CSR:
-    """Return each pair's history: its user's row, without the pair's own item, (B, n_items).
+    """Return each pair's history: its user's likes without the pair's own item, (B, n_items).
 
-    Values are divided by the length of the row.
-
-    Parameters
-    ----------
-    rated : CSR
-        A row a user; the values weigh the items of a history.
-    users, pairs : (B,) int
-        The users of the pairs, and where the pairs stand among the values of `rated`.
-    most : int
-        Items in a history; of a longer one, as many are drawn, with repeats.
+    `pairs` (B,) int says where they stand among the values of `likes`, `users` (B,) int whose they
+    are. Of a history of more than `most` items, as many are drawn, with repeats. The values are 1
+    over the length of the row.
     """
-    start = rated.indptr[users]
-    own, others = pairs - start, rated.indptr[users + 1] - start - 1
+    start = likes.indptr[users]
+    own, others = pairs - start, likes.indptr[users + 1] - start - 1
     counts = np.minimum(others, most)
     starts = np.concatenate([[0], np.cumsum(counts)])
     row = np.repeat(np.arange(len(pairs)), counts)
@@ -320,6 +244,5 @@ def history_without(
     drawn = (rng.random(len(place)) * others[row]).astype(np.int64)
     place = np.where(others[row] > most, drawn, place)
     place += place >= own[row]
-    where = start[row] + place
-    values = rated.values[where] / counts[row].astype(np.float32)
-    return CSR(starts, rated.indices[where], values)
+    items = likes.indices[start[row] + place]
+    return CSR(starts, items, 1 / counts[row].astype(np.float32))

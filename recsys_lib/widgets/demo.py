@@ -14,7 +14,7 @@ from recsys_lib.errors import DataError, RecsysError, UnknownIdError
 from recsys_lib.models import ALS
 from recsys_lib.widgets.base import PageWidget
 from recsys_lib.widgets.catalogue import catalogue
-from recsys_lib.widgets.taste import taste_of
+from recsys_lib.widgets.taste import noise_at, taste_of
 
 Stars = Mapping[Any, float]
 N_SHOWN = 10
@@ -51,9 +51,10 @@ class RatingDemo(PageWidget, page="demo"):
         item_id, title; year and genres where they are known.
     n_items : int, optional
         Only the items with the most ratings: a page should stay light. None: all.
-    noise : float, optional
-        σ, the standard deviation in stars of what no model can know of a rating. None: the model's
-        last RMSE on its validation part, or else on its training part.
+    noise : float or dict of int to float, optional
+        σ, the standard deviation in stars of what no model can know of a rating, or such for 0 and
+        more known ratings, as `measured_noise` returns. None: the model's last RMSE on its
+        validation part, or else on its training part.
 
     Attributes
     ----------
@@ -66,7 +67,7 @@ class RatingDemo(PageWidget, page="demo"):
     """
 
     catalogue = traitlets.Dict().tag(sync=True, page=True)
-    noise = traitlets.Float().tag(sync=True, page=True)
+    noise = traitlets.Dict().tag(sync=True, page=True, to_json=_pairs)
     tastes = traitlets.Dict().tag(sync=True, page=True, to_json=_named_pairs)
     ratings = traitlets.Dict().tag(
         sync=True, page=True, to_json=_pairs, from_json=lambda pairs, _: dict(pairs)
@@ -80,7 +81,7 @@ class RatingDemo(PageWidget, page="demo"):
         model: ALS,
         items: pd.DataFrame,
         n_items: int | None = None,
-        noise: float | None = None,
+        noise: float | Mapping[int, float] | None = None,
     ) -> None:
         if not isinstance(model, ALS):
             raise RecsysError(f"the demo shows ALS and GenreALS, not {type(model).__name__}")
@@ -89,12 +90,16 @@ class RatingDemo(PageWidget, page="demo"):
                 f"ratings from {model.scale_[0]:g} to {model.scale_[1]:g} are no stars"
             )
         self._model = model
-        self._catalogue = catalogue(model, items, n_items)
-        self._place = {item: place for place, item in enumerate(self._catalogue.ids)}
+        self._positions, packed = catalogue(model, items, n_items)
+        self._place = {item: place for place, item in enumerate(packed["ids"])}
+        if not isinstance(noise, Mapping):
+            noise = {0: last_rmse(model) if noise is None else noise}
+        if 0 not in noise or not all(0 < sigma < np.inf for sigma in noise.values()):
+            raise RecsysError(f"noise is {noise}; it needs numbers above 0, one of them for 0")
         super().__init__(
-            catalogue=self._catalogue.packed,
-            noise=last_rmse(model) if noise is None else noise,
-            tastes=self._genre_tastes(),
+            catalogue=packed,
+            noise=dict(sorted(noise.items())),
+            tastes=self._genre_tastes(packed),
             ratings={},
         )
         self.recommendations = self._best(self.ratings)
@@ -127,12 +132,12 @@ class RatingDemo(PageWidget, page="demo"):
             if item not in self._place:
                 raise UnknownIdError(f"item {item!r} is not among the items of this demo")
         if "spread" not in table:
-            table = table.assign(spread=self.noise)
+            table = table.assign(spread=noise_at(self.noise, len(self.ratings)))
         return table
 
     def _best(self, ratings: Stars) -> pd.DataFrame:
         """Return the best items of the demo that are not rated: what the browser computes too."""
-        shown = self._catalogue.positions
+        shown = self._positions
         taste = taste_of(self._model, ratings)
         scores = taste.scores()[shown]
         scores[[self._place[item] for item in ratings]] = -np.inf
@@ -144,15 +149,16 @@ class RatingDemo(PageWidget, page="demo"):
                 "item_id": self._model.item_ids_[shown[best]],
                 "title": [self.catalogue["titles"][place] for place in best],
                 "score": scores[best],
-                "spread": taste.spread(self.noise)[shown[best]],
+                "spread": taste.spread(noise_at(self.noise, len(ratings)), shown[best]),
             }
         )
 
     # ---- what stands ready
 
-    def _genre_tastes(self, n_genres: int = 5, n_loved: int = 4) -> dict[str, dict[Any, float]]:
+    def _genre_tastes(
+        self, items: dict[str, Any], n_genres: int = 5, n_loved: int = 4
+    ) -> dict[str, dict[Any, float]]:
         """Return tastes of well-known items: those of one genre loved, or without genres, all."""
-        items = self._catalogue.packed
         order = np.argsort(-np.array(items["counts"]), kind="stable").tolist()
         weight = np.zeros(len(items["genreNames"]))
         for place in order:

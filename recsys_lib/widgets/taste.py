@@ -16,6 +16,11 @@ from recsys_lib.errors import DataError
 from recsys_lib.models import ALS
 from recsys_lib.ratings import Ratings
 
+Items = np.ndarray | slice
+ALL = slice(None)
+KNOWN = (0, 1, 2, 3, 5, 10, 20, 50)  # numbers of ratings that a noise is measured for
+WITHIN_ONE = 0.683  # of a normal distribution, within one standard deviation
+
 
 @dataclass(frozen=True)
 class Taste:
@@ -48,12 +53,12 @@ class Taste:
     rated: np.ndarray
     surprise: np.ndarray
 
-    def scores(self) -> np.ndarray:
-        """Return the predicted ratings of all items, not clipped to the scale, (n_items,)."""
-        return self.base + self.vectors @ self.row
+    def scores(self, items: Items = ALL) -> np.ndarray:
+        """Return the predicted ratings of items (all by default), in stars, not clipped, (n,)."""
+        return self.base[items] + self.vectors[items] @ self.row
 
-    def spread(self, noise: float) -> np.ndarray:
-        """Return the standard deviation of a new rating of each item, (n_items,), in stars.
+    def spread(self, noise: float, items: Items = ALL) -> np.ndarray:
+        """Return the standard deviation of a new rating of items (all by default), (n,), in stars.
 
         σ √(1 + λ zᵀA⁻¹z): what is not known of the taste, and the noise that no model can know.
 
@@ -61,9 +66,11 @@ class Taste:
         ----------
         noise : float
             σ, the residuals' standard deviation in stars.
+        items : array of int, optional
+            Positions of the items.
         """
-        unknown = np.einsum("ia,ab,ib->i", self.vectors, self.inverse, self.vectors)
-        return noise * np.sqrt(1 + unknown)
+        z = self.vectors[items]
+        return noise * np.sqrt(1 + np.einsum("ia,ab,ib->i", z, self.inverse, z))
 
     def pushes(self, item: int) -> np.ndarray:
         """Return what each rating adds to an item's score, (m,), in stars.
@@ -80,26 +87,39 @@ def taste_of(model: ALS, ratings: Mapping[Any, float]) -> Taste:
     Without any rating the row is zero, and as uncertain as one single rating's penalty says:
     the n^ν of no rating would say that nothing at all is known of a user.
     """
-    rows = model.item_vectors().astype(np.float64)
     place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
     rated = np.array([place[item] for item in ratings], int)
-    vectors = rows.copy()
+    return _taste(model, *_items_of(model), rated, np.array(list(ratings.values()), np.float64))
+
+
+def _items_of(model: ALS) -> tuple[np.ndarray, np.ndarray]:
+    """Return the items' `vectors` and `base`, as in `Taste`."""
+    vectors = model.item_vectors().astype(np.float64)
+    base = model.mu_ + vectors[:, -1]
     vectors[:, -1] = 1
-    base = model.mu_ + rows[:, -1]
-    surprise = np.array(list(ratings.values()), np.float64) - base[rated]
-    z = vectors[rated]
+    return vectors, base
+
+
+def _taste(
+    model: ALS, vectors: np.ndarray, base: np.ndarray, rated: np.ndarray, values: np.ndarray
+) -> Taste:
+    z, surprise = vectors[rated], values - base[rated]
     penalty = np.array([model.tau] * model.n_factors + [model.gamma])
     system = model.lam * z.T @ z + max(len(rated), 1) ** model.nu * np.diag(penalty)
     inverse = model.lam * np.linalg.inv(system)
     return Taste(vectors, base, inverse @ (z.T @ surprise), inverse, rated, surprise)
 
 
-def measured_noise(model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 300) -> float:
-    """Return σ, in stars, from users whose further ratings are known.
+def measured_noise(
+    model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 300, seed: int = 0
+) -> dict[int, float]:
+    """Return σ, in stars, by how many ratings are known: from users whose further ones are, too.
 
-    Each user's `shown` ratings are folded in, and the `hidden` ones are compared with what is
-    predicted. σ is what makes the errors, each in units of its own spread, have a mean square of
-    one; the residuals of training would make it too small, and the plain RMSE too large.
+    Of each user's `shown` ratings 0, 1, 2, ... drawn at random are folded in, and the `hidden` ones
+    are compared with what is then predicted. σ is such that 68.3 % of the errors are smaller than
+    their own spread, as of a normal distribution (split-conformal calibration: Vovk et al. 2005).
+    One σ for all would not do: the penalty n^ν, which lowers the error, is not what is unknown of
+    a newcomer.
 
     Parameters
     ----------
@@ -109,6 +129,13 @@ def measured_noise(model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 3
         Parts of one split.
     n_users : int
         Look at so many users at most, evenly taken.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    dict of int to float
+        σ from so many known ratings on, to the next number: see `noise_at`.
 
     Raises
     ------
@@ -118,10 +145,20 @@ def measured_noise(model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 3
     both = np.flatnonzero((shown.by_user.counts > 0) & (hidden.by_user.counts > 0))
     if len(both) == 0:
         raise DataError("nobody has ratings both shown and hidden; take parts of one split")
-    squares = []
+    items, rng = _items_of(model), np.random.default_rng(seed)
+    errors: dict[int, list[np.ndarray]] = {n: [] for n in KNOWN}
     for user in both[np.linspace(0, len(both) - 1, min(n_users, len(both))).astype(int)]:
-        items, values = shown.by_user.row(user)
-        taste = taste_of(model, dict(zip(model.item_ids_[items].tolist(), values, strict=True)))
-        items, values = hidden.by_user.row(user)
-        squares.append(((values - taste.scores()[items]) / taste.spread(1.0)[items]) ** 2)
-    return float(np.sqrt(np.concatenate(squares).mean()))
+        rated, values = shown.by_user.row(user)
+        order = rng.permutation(len(rated))
+        asked, answers = hidden.by_user.row(user)
+        for n in KNOWN[: np.searchsorted(KNOWN, len(rated), "right")]:
+            known = order[:n]
+            taste = _taste(model, *items, rated[known], values[known].astype(np.float64))
+            error = np.abs(answers - taste.scores(asked)) / taste.spread(1.0, asked)
+            errors[n].append(error)
+    return {n: float(np.quantile(np.concatenate(e), WITHIN_ONE)) for n, e in errors.items() if e}
+
+
+def noise_at(noise: Mapping[Any, float], n: int) -> float:
+    """Return σ for `n` known ratings: that of the largest number in `noise` not above `n`."""
+    return noise[max(known for known in noise if known <= n)]

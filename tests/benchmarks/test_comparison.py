@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.distributions import CategoricalDistribution
 
+from benchmarks import choosing, protocols
 from benchmarks import comparison as bench
-from benchmarks import protocols
-from benchmarks.comparison import benchmark, leads, pool, summary
+from benchmarks.comparison import benchmark, leads, pool, summary, winner
 from course.leaderboard import baselines
-from recsys_lib import datasets, evaluation, tuning
+from recsys_lib import datasets, evaluation
 from recsys_lib.errors import RecsysError
-from recsys_lib.models import ALS, BPR, EASE, BiasALS, Popularity
+from recsys_lib.models import ALS, BPR, EASE, BayesianALS, BiasALS, Popularity
 from recsys_lib.tuning import Development
 
 OF_LIKES = ["ndcg@10", "precision@10", "coverage@10"]
@@ -138,13 +139,14 @@ def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
     monkeypatch.setattr(bench, "WARM_UP", 100)
     fits, told = [], []
 
-    def choose(model, development, n_trials, seed, metric, finalists, deals):
+    def choose(model, development, n_trials, seed, metric, space, finalists, deals):
         assert type(development) is Development
+        assert space == {"size": None, "threshold": CategoricalDistribution((None, 4.0))}
         sizes = len(development.train), len(development.valid)
         told.append((type(model), model.size, n_trials, seed, metric, *sizes))
-        return tuning.Decision({"size": 10**6}, 0.25, None, None)
+        return choosing.Decision({"size": 10**6}, 0.25, None, None)
 
-    monkeypatch.setattr(tuning, "choose", choose)
+    monkeypatch.setattr(choosing, "choose", choose)
     found = benchmark({"spy": Spy(fits=fits, seed=3)}, data, "80-20", seeds=[2], trials=7)
     assert told == [(Spy, 1, 7, 2, "precision@10", 2880, 320)]
     # First a few ratings, so that what follows holds no compilation; then all there is to learn.
@@ -212,12 +214,47 @@ def test_seeds_are_pooled(likes):
     assert table.loc["BPR", ["ndcg@10 low", "ndcg@10 high"]].tolist() == pytest.approx(ends)
 
 
-def test_the_winner_can_be_named_by_the_validation_parts(data, results):
+def test_the_winner_is_named_by_the_validation_parts(data, results):
     models = {"flat": BiasALS(), "ALS": ALS(n_factors=4, n_epochs=4), "lists": Popularity()}
     found = benchmark(models, data, "2-fold", trials=3, metrics=["rmse", "ndcg@5"])
+    assert dict(zip(found["model"], found["searched"], strict=True)) == {
+        "flat": "rmse", "ALS": "rmse", "lists": "ndcg@5",
+    }  # fmt: skip
     means = found.groupby("model")["valid"].mean()
-    assert means.drop("lists").between(0.5, 1.5).all() and np.isnan(means["lists"])
+    assert means.drop("lists").between(0.5, 1.5).all() and 0 < means["lists"] < 0.5
+    assert winner(found, "rmse") == means.drop("lists").idxmin()
+    assert winner(found, "ndcg@5") == "lists"
+    # It is read from nothing else: not from the test part, whatever that says.
+    worse = found.assign(rmse=0.0, valid=found["valid"].where(found["model"] != "ALS", 9.0))
+    assert winner(worse, "rmse") == "flat"
     assert results["valid"].isna().all()
+    with pytest.raises(RecsysError, match="set trials"):
+        winner(results, "rmse")
+    assert found.attrs["versions"]["numpy"] == np.__version__
+
+
+def test_all_models_are_measured_on_the_same_divisions_with_their_own_threshold(data):
+    """A model that has nothing to search, too; a like may be any rating or a relevant one."""
+    split = next(protocols.folds(data, "80-20"))
+    lists = {"crowd": Popularity(), "fixed": BayesianALS(4, n_samples=4, n_burn=2)}
+    found = benchmark(lists, data, "80-20", trials=4, metrics=["ndcg@10"]).set_index("model")
+    options = [{"threshold": None}, {"threshold": 4.0}]
+    again = choosing.confirm(Popularity(), split.development, options, "ndcg@10", bench.DEALS)
+    means = again.mean(axis=1).tolist()
+    chosen = options.index({"threshold": found.loc["crowd", "params"]["threshold"]})
+    assert found.loc["crowd", "valid"] == pytest.approx(means[chosen])
+    alone = choosing.confirm(lists["fixed"], split.development, [{}], "ndcg@10", bench.DEALS)
+    assert found.loc["fixed", "valid"] == pytest.approx(alone.to_numpy().mean())
+
+
+def test_patience_decides_on_the_validation_part_and_the_refit_follows(data):
+    split = next(protocols.folds(data, "80-20"))
+    model = ALS(n_factors=4, n_epochs=40, tau=0.3, patience=2)
+    (run,) = benchmark({"ALS": model}, data, "80-20", metrics=["rmse"]).itertuples()
+    log = split.development.fit(model.unfitted()).training_log_
+    best = int(log["epoch"][log["rmse_valid"].idxmin()])
+    assert (run.params["n_epochs"], run.params["patience"]) == (best, None)
+    assert best < len(log) < 40
 
 
 def test_three_lists_without_a_model(split):

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import protocols
+from benchmarks import choosing, protocols
 from benchmarks.comparison import benchmark
-from recsys_lib import datasets, evaluation, splits, tuning
+from recsys_lib import datasets, evaluation, splits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models import BPR, EASE, BiasALS, GenreALS, Popularity
 from recsys_lib.ratings import CSR, Ratings
@@ -279,7 +279,7 @@ def poisoned(data, protocol, number, part):
 
 def test_other_test_ratings_change_no_bit_of_a_choice(data, monkeypatch):
     """The whole way, as `reproduce` goes it: sample, search, finals."""
-    monkeypatch.setattr(tuning, "ENOUGH", 1500)
+    monkeypatch.setattr(choosing, "ENOUGH", 1500)
     clean, dirty = (
         benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).iloc[0]
         for some in (data, poisoned(data, "80-20", 0, sealed))

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import protocols, tuned
+from benchmarks import choosing, protocols, tuned
 from benchmarks import study as command
 from benchmarks.comparison import benchmark
-from recsys_lib import datasets, models, tuning
+from recsys_lib import datasets, models
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,8 @@ def test_make_names_every_option(root):
     # `make test` hands its own options on, in the environment.
     outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     options = ["DATASET=ml-100k", "PROTOCOL=u1-u5", "MODEL=ALS,BayesianALS", "SEED=1", "TRIALS=0"]
-    for target, given in (("reproduce", options), ("tune", options[2:]), ("reproduce", [])):
+    targets = [("reproduce", options), ("tune", options[2:]), ("reproduce", [])]
+    for target, given in [*targets, ("leaderboard", options[2:])]:
         command_line = ["make", "-n", target, *given]
         done = subprocess.run(
             command_line, cwd=root, env=outside, capture_output=True, text=True, check=True
@@ -126,6 +127,16 @@ def test_tune_without_a_model_or_with_a_wrong_one(capsys):
         assert told.startswith("error: ") and told.count("\n") == 1 and says in told
 
 
+def test_a_leaderboard_without_trials_or_of_no_model(capsys):
+    for option, says in (("--trials=0", "must be 1 or more"), ("--model=SVD", "no such model")):
+        assert says in refusal(capsys, ["leaderboard", "--dataset", "synthetic", option])
+
+
+def test_every_model_of_ratings_is_reproduced():
+    able = [name for name in models.__all__ if getattr(models, name).predicts_ratings]
+    assert command.REPRODUCED.split(",") == able
+
+
 # ---- tune
 
 
@@ -166,7 +177,7 @@ def test_models_of_likes_are_tuned_by_the_protocols_of_likes(
     assert f"{protocol}, seed 0" in capsys.readouterr().out
     # The value is that of lists of likes, in the candidates that the protocol ranks.
     development = getattr(protocols, protocol)(data).development
-    again = tuning.confirm(
+    again = choosing.confirm(
         models.PureSVD(threshold=liked), development, [entry["params"]], "ndcg@10", command.DEALS
     )
     assert entry["value"] == round(again.to_numpy().mean(), 4)

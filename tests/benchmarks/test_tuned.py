@@ -2,8 +2,9 @@
 
 import pytest
 
-from benchmarks import tuned
-from recsys_lib import models
+from benchmarks import protocols, tuned
+from recsys_lib import datasets, evaluation, models
+from recsys_lib.datasets import registry
 from recsys_lib.errors import RecsysError
 
 SEARCHED = [name for name in models.__all__ if getattr(models, name).search_space]
@@ -63,3 +64,34 @@ def test_the_projects_own_values_can_be_given_to_their_models(name):
     for data in ("ml-latest-small", "synthetic" if kind.predicts_ratings else "synthetic-watch"):
         assert tuned.provenance(name, data)["dataset"] == data
         kind(**tuned.load_params(name, data))
+
+
+def entries():
+    """Every entry of a data set that is small enough, those that take long marked so."""
+    for name in SEARCHED:
+        for data in ("synthetic", "synthetic-watch", "ml-latest-small"):
+            if (entry := tuned.provenance(name, data)) and entry["dataset"] == data:
+                quick = data == "synthetic" and name in {"ALS", "BiasALS", "EASE", "PureSVD"}
+                yield pytest.param(name, data, marks=[] if quick else pytest.mark.long)
+
+
+@pytest.mark.parametrize(("name", "dataset"), [*entries()])
+def test_no_defaults_beat_the_chosen_values_beyond_the_interval(name, dataset):
+    """On the test part of the split that they were chosen within, corrected for all entries."""
+    if dataset not in {*registry.RATINGS, *registry.WATCHES, *datasets.on_this_machine()}:
+        pytest.skip(f"{dataset} is not on this machine")
+    entry, data = tuned.provenance(name, dataset), datasets.load(dataset)
+    if entry["protocol"] in protocols.PROTOCOLS:
+        split, own = next(protocols.folds(data, entry["protocol"], entry["seed"])), {}
+    else:
+        split = getattr(protocols, entry["protocol"])(data, seed=entry["seed"])
+        own = {"threshold": split.relevant}
+    reports = [
+        split.test(
+            str(params), split.fit(getattr(models, name)(**own, **params)), [entry["metric"]]
+        )
+        for params in ({}, entry["params"])
+    ]
+    level = 1 - 0.05 / len([*entries()])
+    found = evaluation.paired(*reports, entry["metric"], level=level)
+    assert found.low <= 0 if entry["metric"] == "ndcg@10" else found.high >= 0, found

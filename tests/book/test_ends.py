@@ -2,9 +2,12 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import random
 import signal
+import socket
+import struct
 import time
 
 import nbformat
@@ -13,6 +16,7 @@ import pytest
 
 resource = pytest.importorskip("resource", reason="signals and limits are those of Unix")
 pytestmark = pytest.mark.slow
+CLONE_NEWNET, CLONE_NEWUSER, SIOCSIFFLAGS = 0x40000000, 0x10000000, 0x8914  # of Linux
 QUIET = {"RECSYS_DATA_HOME": ""}
 SLEEP = "from pathlib import Path\nPath('started').touch()\nimport time\ntime.sleep({})"
 WAIT = "from pathlib import Path\nPath('started').touch()\nwhile not Path('go').exists(): pass"
@@ -158,3 +162,22 @@ def test_a_folder_that_may_not_be_written_is_named(course, finish):
     (folder / "_build").chmod(0o755)
     assert status == 2 and "_build" in said and "Permission denied" in said
     assert finish(folder, "--only", "01")[0] == 0
+
+
+def alone():
+    """Leave this process only the network that it has with itself."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNET | (CLONE_NEWUSER if os.geteuid() else 0)):
+        raise OSError(ctypes.get_errno(), "no network of its own may be had")
+    with socket.socket() as any_socket:  # ifr_name, ifr_flags: up, loopback
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", 1 | 8))
+
+
+def test_a_chapter_and_the_site_are_built_without_a_network(course, finish):
+    reach = "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 80), 5)\n"
+    folder = course(
+        f"{reach}except OSError as error:\n    assert 'unreachable' in str(error), error"
+    )
+    status, said = finish(folder, before=alone)
+    assert status == 0, said
+    assert (folder / "_build" / "html" / "notebooks" / "01-small.html").exists()

@@ -1,10 +1,13 @@
 """The checkers of exercises: they take the right answer, refuse a wrong one, and do not tell it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from course import exercises
+from course.exercises import service, trust
 from recsys_lib import datasets, models, splits
+from recsys_lib.widgets.taste import taste_of
 
 
 def refuses(hint, check, *given):
@@ -227,3 +230,52 @@ def test_turns_neighbours_and_cosines_of_films():
     ):
         check(right, *given)
         refuses(hint, check, wrong, *given)
+
+
+@pytest.fixture(scope="module")
+def folded(parts):
+    """A model, a reader's ratings and the taste that follows from them."""
+    model = models.ALS(4, n_epochs=3).fit(parts[1][0])
+    ratings = dict(zip(model.item_ids_[:6].tolist(), [5.0, 1.0, 4.0, 3.0, 2.0, 4.5], strict=True))
+    return model, ratings, taste_of(model, ratings)
+
+
+def test_the_film_that_tells_most_is_found_by_solving_anew(folded):
+    model, ratings, taste = folded
+    candidates = model.item_ids_[6:].tolist()
+
+    def gains(taste, item, candidates):
+        C, Z = taste.inverse, taste.vectors
+        gain = (Z @ C @ Z[item]) ** 2 / (1 + np.einsum("ia,ab,ib->i", Z, C, Z))
+        return pd.Series(gain, model.item_ids_)[candidates]
+
+    given = taste, 9, candidates, model.item_ids_
+    service.check_next_film(lambda *asked: gains(*asked).idxmax(), *given)
+    refuses("another film", service.check_next_film, lambda *asked: gains(*asked).idxmin(), *given)
+    refuses("candidates", service.check_next_film, lambda *asked: next(iter(ratings)), *given)
+
+
+def test_a_rating_taken_back_is_not_its_part_in_the_score(folded):
+    model, ratings, taste = folded
+    listed, place = model.item_ids_[9], dict(zip(ratings, range(6), strict=True))
+
+    def change(model, ratings, film, listed):
+        fewer = {other: stars for other, stars in ratings.items() if other != film}
+        return taste_of(model, fewer).scores()[9] - taste.scores()[9]
+
+    service.check_taken_back(change, model, ratings, listed)
+    refuses(
+        "fold in", service.check_taken_back,
+        lambda model, ratings, film, listed: -taste.pushes(9)[place[film]], model, ratings, listed,
+    )  # fmt: skip
+
+
+def test_the_cheapest_model_and_the_users_that_a_difference_needs():
+    def cheapest(table, column="gap high"):
+        return table["fit_seconds"][table[column] >= 0].idxmin()
+
+    trust.check_cheapest(cheapest)
+    refuses("faster model", trust.check_cheapest, lambda table: cheapest(table, "gap"))
+    refuses("decided", trust.check_cheapest, lambda table: table["fit_seconds"].idxmin())
+    trust.check_users_needed(lambda x, d: (1.96 * np.std(x) / d) ** 2)
+    refuses("d = 0.01", trust.check_users_needed, lambda x, d: 1.96 * np.std(x) / d)

@@ -9,7 +9,7 @@ import supplies
 
 from recsys_lib import datasets, models
 from recsys_lib.widgets import RatingDemo, assets
-from recsys_lib.widgets.taste import taste_of
+from recsys_lib.widgets.taste import noise_at, taste_of
 
 PAGE = "notebooks/15-rating-demo.html"
 N_RANDOM = 300
@@ -19,7 +19,7 @@ TOLERANCE = 1e-3  # stars
 OPENED = """
 window.recsysTest = (() => {{
 {code}
-return (state, sets) => {{
+return (state, sets, noise) => {{
   const bytes = Uint8Array.from(atob(state.rows.base64), (letter) => letter.charCodeAt(0));
   const films = unpackFilms({{ ...state, rows: new DataView(bytes.buffer) }});
   return sets.map((pairs) => {{
@@ -27,8 +27,9 @@ return (state, sets) => {{
     const taste = fold(films, rated);
     const scores = scoresOf(films, taste);
     const list = best(scores, 10, new Map(rated));
+    const sigma = noiseAt(noise, pairs.length);
     return {{
-      list: list.map((i) => [films.ids[i], scores[i], spreadOf(films, taste, i, 1)]),
+      list: list.map((i) => [films.ids[i], scores[i], spreadOf(films, taste, i, sigma)]),
       pushes: list.length ? pushesOn(films, taste, list[0]).map(([j, p]) => [films.ids[j], p]) : [],
       genres: list.length ? genresOf(films, taste, list[0]) : [],
       near: neighbours(films, films.byCount[pairs.length], 5).map(([i, c]) => [films.ids[i], c]),
@@ -71,7 +72,8 @@ def rating_sets(model, data):
 
 def test_javascript_says_what_python_says(model, data, browser):
     assert (data.ratings.by_item.counts == 0).any(), "the data should have films nobody rated"
-    demo = RatingDemo(model, data.items)
+    noise = {0: 1.5, 1: 0.5, 20: 0.9}
+    demo = RatingDemo(model, data.items, noise=noise)
     sets = rating_sets(model, data)
     page = browser.new_page()
     # The files that `demo` is made of, without the part that draws.
@@ -79,7 +81,8 @@ def test_javascript_says_what_python_says(model, data, browser):
     state = json.loads(re.search(r"<script[^>]*>(.*?)</script>", demo.to_html(), re.DOTALL)[1])
     pairs = [[[item, stars] for item, stars in ratings.items()] for ratings in sets]
     answers = page.evaluate(
-        "([state, sets]) => recsysTest(state, sets)", [state["catalogue"], pairs]
+        "([state, sets, noise]) => recsysTest(state, sets, noise)",
+        [state["catalogue"], pairs, state["noise"]],
     )
     page.close()
     place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
@@ -95,7 +98,8 @@ def test_javascript_says_what_python_says(model, data, browser):
         gaps = -np.diff(every.to_numpy()[: len(items) + 1])
         if (gaps > 2 * TOLERANCE).all():  # no two films within the tolerance: one right order
             assert items == expected["item_id"].tolist()
-        spread = taste.spread(1.0)[[place[item] for item in items]]
+        sigma = noise_at(noise, len(ratings))
+        spread = taste.spread(sigma, np.array([place[item] for item in items], int))
         np.testing.assert_allclose([s for _, _, s in answer["list"]], spread, atol=TOLERANCE)
         if items:
             pushes = dict(zip(ratings, taste.pushes(place[items[0]]), strict=True))

@@ -8,7 +8,7 @@ import { fromFragment, toFragment } from "./link.js";
 import { filmMap } from "./map.js";
 import { finder } from "./search.js";
 import { starInput } from "./stars.js";
-import { best, fold, genresOf, neighbours, pushesOn, scoresOf, spreadOf } from "./taste.js";
+import { best, fold, genresOf, neighbours, noiseAt, pushesOn, scoresOf, spreadOf } from "./taste.js";
 
 const SHOWN = 10;
 const FINDS = 8;
@@ -110,10 +110,11 @@ function render({ model, el }) {
     const kept = keepPlace();
     const taste = fold(films, [...rated]);
     const scores = scoresOf(films, taste);
+    const noise = noiseAt(model.get("noise"), rated.size);
     const rows = sent
       ? sent.map(([id, score, spread]) => [films.place.get(id), score, spread])
       : best(scores, SHOWN, rated).map((i) => [
-          i, scores[i], spreadOf(films, taste, i, model.get("noise"))]);
+          i, scores[i], spreadOf(films, taste, i, noise)]);
     yours.replaceChildren(...[...rated].reverse().map(([film, stars]) => ratedRow(film, stars, scores)));
     if (found !== null) yours.prepend(ratedRow(found, 0, scores));
     else if (rated.size === 0) {

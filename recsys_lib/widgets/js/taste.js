@@ -49,6 +49,11 @@ export function spreadOf(films, taste, film, noise) {
   return noise * Math.sqrt(1 + dot(z, times(taste.inverse, z)));
 }
 
+/** σ for `n` known ratings; `noise` has a [number, σ] for 0 and for some more, ascending. */
+export function noiseAt(noise, n) {
+  return noise.findLast(([known]) => known <= n)[1];
+}
+
 /** What each rating adds to a film's score: [film, stars], the strongest first. Exact. */
 export function pushesOn(films, taste, film) {
   const toward = times(taste.inverse, vectorOf(films, film));

@@ -11,7 +11,6 @@ from course.figures import (
     bpr,
     cluster,
     genres,
-    leaderboard,
     newcomers,
     protocol,
     uncertainty,
@@ -19,7 +18,6 @@ from course.figures import (
 
 TABLE = pd.DataFrame({"EASE": [0.9, 0.5, 0.3], "ALS": [0.7, 0.65, 0.1]}, index=[1, 10, 40])
 CLASSES = TABLE.set_axis(["0", "1–9", "> 9"])
-LONG = TABLE.rename_axis("n").reset_index().melt("n", var_name="model", value_name="rmse")
 SHARES = pd.DataFrame({"share": [0.2, 0.5, 0.3]}, CLASSES.index)
 GROUPS = pd.DataFrame({"low": [0.1, 1, 2], "high": [0.5, 1.5, 4]})
 CLAIMED = {name: TABLE[[name]].set_axis(["share"], axis=1) for name in TABLE}
@@ -31,11 +29,6 @@ CLAIMED = {name: TABLE[[name]].set_axis(["share"], axis=1) for name in TABLE}
         (lambda: protocol.worth(TABLE), "rank", "value", ("linear", "linear")),
         (lambda: protocol.negatives(TABLE), "films", "NDCG@10", ("log", "log")),
         (lambda: newcomers.stream(TABLE), "ratings", "stars", ("linear", "linear")),
-        (lambda: cluster.travel(1e6 * TABLE, 8e6), "blocks", "megabytes", ("log", "log")),
-        (
-            lambda: leaderboard.learning(LONG, {"ALS": 0.1}, 0.09),
-            "ratings", "stars", ("log", "linear"),
-        ),
         (
             lambda: uncertainty.reliability(
                 {name: t.rename_axis("level").reset_index() for name, t in CLAIMED.items()}
@@ -186,7 +179,6 @@ COUNTS, MEANS = np.array([1, 4, 100, 400]), np.array([0.5, 5.0, 3.5, 3.6])
     [
         (lambda: bias.funnel(COUNTS, MEANS, 3.5, 1.0), COUNTS, MEANS),
         (lambda: bias.damped_clouds(COUNTS, {"none": MEANS}, 3.5), COUNTS, MEANS),
-        (lambda: leaderboard.users(pd.DataFrame({"A": COUNTS, "B": MEANS})), COUNTS, MEANS),
     ],
 )
 def test_clouds_have_a_point_for_each(read, draw, x, y):

@@ -254,10 +254,15 @@ def test_without_a_network_the_error_says_where_to_put_the_file(home, tmp_path):
         ("big_matrix.csv", b",3.0\n", b",-3.0\n", "row 5: -3 is not a watch ratio"),
         ("small_matrix.csv", b"0,1,33000", b"0,x,33000", "small_matrix.csv, row 3: "),
         ("small_matrix.csv", b"watch_ratio", b"ratio", "small_matrix.csv: .*watch_ratio"),
-        ("item_categories.csv", b"[8]", b"8", "'8' is not a list of numbers"),
-        ("item_categories.csv", b"2,[]", b"1,[]", "video_id 1 stands in the file twice"),
+        ("item_categories.csv", b"[8]", b"8", "row 2: feat is '8', no list of numbers"),
+        ("item_categories.csv", b"2,[]", b"1,[]", "row 4: video_id is '1', as in an earlier row"),
         ("kuairec_caption_category.csv", b"topic_tag", b"tag", "lacks topic_tag"),
-        ("user_features.csv", b"\n0,0,0", b"\n0,yes,0", "user 0: 'yes' is no is_low"),
+        (
+            "user_features.csv",
+            b"\n0,0,0",
+            b"\n0,yes,0",
+            "row 2: is_lowactive_period is 'yes', no whole",
+        ),
         ("item_daily_features.csv", b"play_progress", b"progress", "lacks play_progress"),
     ],
 )

@@ -1,6 +1,5 @@
 """MovieLens releases: archives and folders in each published layout, and a real one."""
 
-import io
 import os
 import shutil
 import zipfile
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 
 from recsys_lib import datasets
-from recsys_lib.datasets import archive as archive_reader
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.movielens import tidy_title
 from recsys_lib.errors import DataError
@@ -129,15 +127,6 @@ def test_titles_are_tidied(raw, title, year):
     assert tidy_title(raw) == (title, year)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 64, -1])
-def test_double_colons_are_found_across_reads(size):
-    raw = b"1::1193::5::978300760\n12:3::a:::b::\n::::y:"
-    stream = archive_reader.Plain(io.BytesIO(raw), "here", True)
-    parts = list(iter(lambda: stream.read(size), b""))
-    assert b"".join(parts) == raw.replace(b"::", b"\t")
-    assert size < 2 or max(map(len, parts)) <= size
-
-
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "says"),
     [
@@ -149,16 +138,16 @@ def test_double_colons_are_found_across_reads(size):
         ("ml-20m", "ratings.csv", b"userId", b"user", "'userId'"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2_0,30,0.5,", "row 4: In CSV column #"),
         ("ml-20m", "ratings.csv", b"1445714835", b"9" * 19, "row 4: In CSV column #"),
-        ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0x5", "row 2: it holds an x"),
+        ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0x5", "row 2: it holds 'x'"),
         ("ml-20m", "movies.csv", b"movieId", b"movie", "row 1: the header"),
         ("ml-20m", "movies.csv", b"1200,Aliens,", b"1200,Aliens,1986,", "row 5: 3 fields expected"),
-        ("ml-20m", "movies.csv", b"1200,Aliens", b"1,Aliens", "row 5: movie 1 stands"),
+        ("ml-20m", "movies.csv", b"1200,Aliens", b"1,Aliens", "row 5: movieId is '1', as in an"),
         ("ml-1m", "ratings.dat", b"2::30::1::", b"2::30::1:", "row 3"),
-        ("ml-1m", "movies.dat", b"1200::Aliens", b"12x::Aliens", "row 4: '12x'"),
-        ("ml-1m", "users.dat", b"::20::", b"::21::", "row 1: 21 is not the number of"),
+        ("ml-1m", "movies.dat", b"1200::Aliens", b"12x::Aliens", "row 4: movieId is '12x', no"),
+        ("ml-1m", "users.dat", b"::20::", b"::21::", "row 1: occupation is '21', no whole"),
         ("ml-100k", "u.item", b"1200|Aliens|", b"1200|Aliens||", "row 4: 24 fields expected"),
-        ("ml-100k", "u.item", b"|0|0|0|0", b"|0|0|2|0", "row 1: the flags of genres"),
-        ("ml-1m", "users.dat", b"7::M", b"2::M", "row 2: user 2 stands in the file twice"),
+        ("ml-100k", "u.item", b"|0|0|0|0", b"|0|0|2|0", "row 1: flag Adventure is '2'"),
+        ("ml-1m", "users.dat", b"7::M", b"2::M", "row 2: user_id is '2', as in an ear"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_refused_with_its_file_and_row(home, name, file, old, new, says):
@@ -177,7 +166,7 @@ def test_empty_and_missing_files_are_named(home, file):
     files = members(registry.RELEASES["ml-32m"])
     folder = unpack(home / "ml-32m", files)
     (folder / file).write_bytes(files[file].splitlines(keepends=True)[0])
-    with pytest.raises(DataError, match=rf"{file}: it holds no (rating|movie)"):
+    with pytest.raises(DataError, match=rf"{file}: it holds no r(ating|ow)"):
         datasets.load("ml-32m")
     (folder / file).unlink()
     with pytest.raises(

@@ -49,7 +49,7 @@ def test_lists_need_no_dense_square_and_auc_says_that_it_does(parts, monkeypatch
     vectors = model.user_vectors(train.by_user.take(users))
     plain, _ = ranking.top_n(vectors, model.item_vectors(), *train.by_user.take(users)[:2], 10)
     np.testing.assert_array_equal(plain[:, :3], model.rank(users, 10)[0][:, :3])
-    monkeypatch.setattr(item_knn, "MAX_DENSE", train.n_items - 1)
+    monkeypatch.setattr(item_knn, "MAX_ITEMS", train.n_items - 1)
     found = evaluation.evaluate(model, train, test, metrics=["ndcg@10"])
     assert found["ndcg@10"] == expected["ndcg@10"]
     with pytest.raises(RecsysError, match="leave out auc"):

@@ -11,7 +11,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.models import network
 from recsys_lib.models.base import some_of
 
-NETWORKS = ["AutoEncoder", "TwoTower", "TwoTowerRegressor"]
+NETWORKS = ["AutoEncoder", "TwoTower"]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_of_many_users_some_are_watched_always_the_same():
     assert set(some) < set(users)
 
 
-@pytest.mark.parametrize("name", ["AutoEncoder", "TwoTowerRegressor", "BPR"])
+@pytest.mark.parametrize("name", ["AutoEncoder", "TwoTower", "BPR"])
 def test_steps_that_grow_without_bound_are_told(name, fit):
     with pytest.raises(RecsysError, match="learning_rate 1e\\+18 is too large"):
         fit(name, learning_rate=1e18, n_epochs=20, patience=None)
@@ -77,5 +77,5 @@ except Exception as error:
     )  # fmt: skip
     *lists, error = done.stdout.splitlines()
     assert lists == expected
-    told = "RecsysError TwoTowerRegressor is trained by PyTorch, which is not installed"
+    told = "RecsysError TwoTower is trained by PyTorch, which is not installed"
     assert error.startswith(told)

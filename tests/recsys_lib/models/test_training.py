@@ -141,7 +141,7 @@ OVERFIT = {"n_epochs": 60, "learning_rate": 3e-2, "patience": 2}
     ("name", "params"),
     [
         ("ALS", {"n_factors": 16, "tau": 0.05, "nu": 0.0, "n_epochs": 30, "patience": 2}),
-        *(("AutoEncoder", OVERFIT), ("TwoTower", OVERFIT), ("TwoTowerRegressor", OVERFIT)),
+        *(("AutoEncoder", OVERFIT), ("TwoTower", OVERFIT)),
     ],
 )
 def test_patience_keeps_the_best_epoch(name, params, small, parts, tmp_path, assert_same_state):

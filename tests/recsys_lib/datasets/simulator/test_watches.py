@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course.leaderboard.oracle import Oracle
+from course.leaderboard import Oracle
 from recsys_lib import datasets, evaluation
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.kuairec import USER_CODES, USER_NUMBERS, USER_TEXT

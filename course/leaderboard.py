@@ -1,4 +1,4 @@
-"""The model that nobody has: it knows the truth behind simulated ratings."""
+"""What the leaderboard's chapter sets beside the models: lists without a model, and the truth."""
 
 from __future__ import annotations
 
@@ -8,10 +8,34 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from benchmarks.protocols import Split
 from recsys_lib.datasets import Truth
 from recsys_lib.errors import RecsysError
+from recsys_lib.models import Popularity, Recommender
 from recsys_lib.models.base import RatingModel
 from recsys_lib.ratings import CSR, Ratings
+
+DAMPING = 10.0  # imagined ratings, liked as often as all are, in the rate of likes
+
+
+def baselines(split: Split, seed: int = 0) -> dict[str, Recommender]:
+    """Return three lists that are the same for everyone, fitted.
+
+    ``random``: one random order. ``popularity``: by the number of likes. ``like rate``: by the
+    damped share of likes among those who tried (or rated), which does not reward being shown.
+    """
+    train, likes = split.train, split.likes
+    order = Popularity().fit(likes)
+    order.item_scores_ = np.random.default_rng(seed).random(train.n_items, np.float32)
+    liked = (train.by_user.values >= np.float32(split.relevant)).astype(np.float32)
+    yes_or_no = Ratings(
+        train.user_ids, train.item_ids, train.by_user._replace(values=liked), scale=(0.0, 1.0)
+    )
+    return {
+        "random": order,
+        "popularity": Popularity().fit(likes),
+        "like rate": Popularity(by="mean", damping=DAMPING).fit(yes_or_no),
+    }
 
 
 @dataclass(eq=False, repr=False)

@@ -1,0 +1,112 @@
+"""Whether chains of draws agree: split R-hat, and how many independent draws they are worth.
+
+Draws are an array (n_chains, n_draws, ...): any number of quantities, each drawn by several chains
+that began apart. Both statistics cut every chain in two, so that one that still moves disagrees
+with itself, and read the draws' normal scores, so that heavy tails do no harm. With fewer than
+`LEAST` draws a chain they are NaN.
+
+References
+----------
+Vehtari, Gelman, Simpson, Carpenter & Bürkner 2021, Rank-normalization, folding, and localization:
+an improved R-hat for assessing convergence of MCMC.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+LEAST = 6
+LARGEST = 1.1  # R-hat that still is agreement ...
+CHANCE = 4.0  # ... and what independent draws have on top by chance, times their number a chain
+logger = logging.getLogger("recsys_lib")
+
+
+def r_hat(draws: np.ndarray) -> np.ndarray:
+    """Return R-hat of each quantity (...), float64: near 1 where the chains agree, else above.
+
+    The larger of two: of the draws, and of their distances from the median, which differ where
+    chains agree on the middle and not on the spread.
+    """
+    if draws.shape[1] < LEAST:
+        return np.full(draws.shape[2:], np.nan)
+    halves = _halves(draws)
+    distances = np.abs(halves - np.median(halves, axis=(0, 1)))
+    return np.maximum(_ratio(_scores(halves)), _ratio(_scores(distances)))
+
+
+def effective_size(draws: np.ndarray) -> np.ndarray:
+    """Return how many independent draws tell as much of the middle of each quantity (...), float64.
+
+    It is the number of draws over τ = 1 + 2 Σ ρ_t, ρ_t the autocorrelation at lag t over all
+    chains. The sum ends where Geyer's initial positive sequence does: estimates of ρ_t beyond are
+    noise.
+    """
+    if draws.shape[1] < LEAST:
+        return np.full(draws.shape[2:], np.nan)
+    scores = _scores(_halves(draws))
+    n_chains, n = scores.shape[:2]
+    away = scores - scores.mean(axis=1, keepdims=True)
+    lagged = [np.mean((away[:, t:] * away[:, : n - t]).sum(axis=1), axis=0) / n for t in range(n)]
+    covariances = np.stack(lagged)
+    within = covariances[0] * n / (n - 1)
+    total = covariances[0] + scores.mean(axis=1).var(axis=0, ddof=1)
+    rho = 1 - (within - covariances) / total
+    rho[0] = 1
+    # Sums of two neighbours are positive and fall. Of the first pair that is not, the first counts.
+    n_pairs = (n - 1) // 2
+    pairs = rho[: 2 * n_pairs : 2] + rho[1 : 2 * n_pairs : 2]
+    kept = np.logical_and.accumulate(pairs[:-1] > 0, axis=0)
+    falling = np.minimum.accumulate(pairs[:-1], axis=0)
+    first = np.take_along_axis(rho[::2], kept.sum(axis=0)[None], axis=0)[0]
+    tau = 2 * np.where(kept, falling, 0).sum(axis=0) - 1 + np.maximum(first, 0)
+    return n_chains * n / np.maximum(tau, 1 / np.log10(n_chains * n))
+
+
+def summary(draws: np.ndarray, noise: np.ndarray) -> dict[str, float]:
+    """Return what a log says of chains: rhat, ess, rhat_noise, ess_noise.
+
+    `draws` (n_chains, n_draws, n) are of predictions: of many, some R-hats are large by chance, so
+    that rhat is their 90 % quantile, and ess the median. `noise` (n_chains, n_draws) is of one.
+    """
+    ratios, sizes = r_hat(draws), effective_size(draws)
+    return {
+        "rhat": float(np.quantile(ratios, 0.9)),
+        "ess": float(np.median(sizes)),
+        "rhat_noise": float(r_hat(noise)),
+        "ess_noise": float(effective_size(noise)),
+    }
+
+
+def warn_of(row: dict[str, float], n_draws: int, model: str) -> None:
+    """Log a warning if a `summary` of so many draws a chain says that the chains disagree."""
+    worst = max(row["rhat"], row["rhat_noise"])
+    if worst > LARGEST + CHANCE / n_draws:
+        logger.warning(
+            "the chains of this %s do not agree (R-hat is %.2f, where 1 is agreement): they have "
+            "not settled, and its certainty is not to be trusted; raise n_burn",
+            model, worst,
+        )  # fmt: skip
+
+
+def _halves(draws: np.ndarray) -> np.ndarray:
+    """Return each chain's first and last half as chains, without the middle one of an odd n."""
+    half = draws.shape[1] // 2
+    return np.concatenate([draws[:, :half], draws[:, -half:]])
+
+
+def _scores(draws: np.ndarray) -> np.ndarray:
+    """Return the normal scores of a quantity's ranks among all its draws."""
+    flat = draws.reshape(-1, *draws.shape[2:])
+    return ndtri((rankdata(flat, axis=0) - 3 / 8) / (len(flat) + 1 / 4)).reshape(draws.shape)
+
+
+def _ratio(draws: np.ndarray) -> np.ndarray:
+    """Return the root of the variance over all chains divided by that within them."""
+    n = draws.shape[1]
+    within = draws.var(axis=1, ddof=1).mean(axis=0)
+    between = draws.mean(axis=1).var(axis=0, ddof=1)
+    return np.sqrt((n - 1) / n + between / within)
