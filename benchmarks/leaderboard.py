@@ -227,7 +227,7 @@ def _describe(data: Dataset, trials: int, seed: int) -> dict[str, Any]:
         "protocol": PROTOCOL,
         "seed": seed,
         "trials": trials,
-        "machine": results.describe_machine(None) | {"packages": comparison.versions()},
+        "machine": results.describe_machine() | {"packages": comparison.versions()},
         "questions": {question: {"models": {}, "left_out": {}} for question in QUESTIONS},
     }
 

@@ -13,11 +13,16 @@ an improved R-hat for assessing convergence of MCMC.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
 LEAST = 6
+LARGEST = 1.1  # R-hat that still is agreement ...
+CHANCE = 4.0  # ... and what independent draws have on top by chance, times their number a chain
+logger = logging.getLogger("recsys_lib")
 
 
 def r_hat(draws: np.ndarray) -> np.ndarray:
@@ -61,8 +66,34 @@ def effective_size(draws: np.ndarray) -> np.ndarray:
     return n_chains * n / np.maximum(tau, 1 / np.log10(n_chains * n))
 
 
+def summary(draws: np.ndarray, noise: np.ndarray) -> dict[str, float]:
+    """Return what a log says of chains: rhat, ess, rhat_noise, ess_noise.
+
+    `draws` (n_chains, n_draws, n) are of predictions: of many, some R-hats are large by chance, so
+    that rhat is their 90 % quantile, and ess the median. `noise` (n_chains, n_draws) is of one.
+    """
+    ratios, sizes = r_hat(draws), effective_size(draws)
+    return {
+        "rhat": float(np.quantile(ratios, 0.9)),
+        "ess": float(np.median(sizes)),
+        "rhat_noise": float(r_hat(noise)),
+        "ess_noise": float(effective_size(noise)),
+    }
+
+
+def warn_of(row: dict[str, float], n_draws: int, model: str) -> None:
+    """Log a warning if a `summary` of so many draws a chain says that the chains disagree."""
+    worst = max(row["rhat"], row["rhat_noise"])
+    if worst > LARGEST + CHANCE / n_draws:
+        logger.warning(
+            "the chains of this %s do not agree (R-hat is %.2f, where 1 is agreement): they have "
+            "not settled, and its certainty is not to be trusted; raise n_burn",
+            model, worst,
+        )  # fmt: skip
+
+
 def _halves(draws: np.ndarray) -> np.ndarray:
-    """Return each chain's first and last half as chains; of an odd number, the middle is left out."""
+    """Return each chain's first and last half as chains, without the middle one of an odd n."""
     half = draws.shape[1] // 2
     return np.concatenate([draws[:, :half], draws[:, -half:]])
 

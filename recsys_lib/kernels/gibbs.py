@@ -92,6 +92,44 @@ def draw_rows(
     )  # fmt: skip
 
 
+@njit(cache=True)
+def draw_weights(indptr, rows, values, w, noise, weights, left):
+    """Draw each feature's weights given the rows that have it and all other weights, in turn.
+
+    In each column k the rows are their means Σ_j F_rj g_jk plus noise of precision w_k, and g_jk is
+    N(0, 1), so that g_jk is N(t / a, 1 / a), a = 1 + w_k Σ_r F_rj², t = w_k Σ_r F_rj times what the
+    other features leave of row r. A turn takes two additions a value: there may be as many features
+    as there are users or items, and nothing of their square is formed.
+
+    Parameters
+    ----------
+    indptr, rows, values : CSC of F, a column a feature
+    w : (K + 1,)
+    noise : (n_features, K + 1)
+        Standard normal draws.
+    weights : (n_features, K + 1)
+        g, overwritten by the draws.
+    left : (n_rows, K + 1)
+        What all features leave of the rows; kept up to date.
+    """
+    step = np.empty(len(w), weights.dtype)
+    for j in range(len(weights)):
+        step[:] = 0
+        squares = np.float32(0)
+        for e in range(indptr[j], indptr[j + 1]):
+            squares += values[e] * values[e]
+            for k in range(len(w)):
+                step[k] += values[e] * left[rows[e], k]
+        for k in range(len(w)):
+            a = 1 + squares * w[k]
+            mean = w[k] * (step[k] + squares * weights[j, k]) / a
+            step[k] = mean + noise[j, k] / math.sqrt(a) - weights[j, k]
+            weights[j, k] += step[k]
+        for e in range(indptr[j], indptr[j + 1]):
+            for k in range(len(w)):
+                left[rows[e], k] -= values[e] * step[k]
+
+
 @njit(cache=True, fastmath=FAST)
 def score(p, q):
     """Return b_u + b_i + p_u·q_i of two rows."""

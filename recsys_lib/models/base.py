@@ -336,6 +336,4 @@ def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
 
 def as_scipy(likes: CSR, n_items: int) -> csr_matrix:
     """Return the matrix R (n_rows, n_items) float32 with a 1 for each like."""
-    ones = np.ones(len(likes.values), np.float32)
-    shape = len(likes.indptr) - 1, n_items
-    return csr_matrix((ones, likes.indices, likes.indptr - likes.indptr[0]), shape=shape)
+    return likes._replace(values=np.ones(len(likes.values), np.float32)).to_scipy(n_items)

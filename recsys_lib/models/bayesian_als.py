@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaincinv
+from scipy.sparse import csr_array
 
 from recsys_lib import convergence
 from recsys_lib.errors import RecsysError
@@ -16,14 +15,10 @@ from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import above, at_least, learnt
-from recsys_lib.models.sampler import NOISE_RATINGS, Chain
+from recsys_lib.models.sampler import Chain, draw_strangers, rated_or_not
 from recsys_lib.ratings import CSR, Ratings
 
-logger = logging.getLogger("recsys_lib")
-
 WATCHED = 200  # pairs whose predictions say whether the chains agree
-LARGEST_RATIO = 1.1  # R-hat that is still agreement; 4 / n more is chance with n draws a chain
-ROUNDS = 3  # of a stranger's row and noise: from the typical noise, a few are enough
 
 
 @dataclass(eq=False, repr=False)
@@ -33,60 +28,79 @@ class BayesianALS(RatingModel):
     `ALS` returns the one set of rows that minimises its objective. Here rows are drawn again and
     again from their distribution given the ratings, by the same row solve plus noise (Gibbs
     sampling), and predictions are averaged over the draws. The weights that `ALS` needs to be told
-    (τ, γ, λ) are unknowns as well, so that nothing is left to tune:
+    (τ, γ, λ) are unknowns as well:
 
-    * users' rows [p_u; b_u] ~ N(m, Λ⁻¹); items' rows ~ N(Σ_f F_if f, Λ'⁻¹), F the items' features
-      (genres and years, where `fit` gets a table of items), a row f of its own for each;
-      Normal-Wishart priors on m, f, Λ and Λ';
+    * a row [p_u; b_u] ~ N(m_u, Λ⁻¹), a Wishart prior on Λ; the same for items;
+    * m_u = Σ_j F_uj g_j, g_j ~ N(0, I): what a user has rated, each 1/√n of n items, says something
+      of the user whatever the ratings are (Koren's SVD++), and so do an item's raters, its genres
+      and its year (where `fit` gets a table of items);
     * each user has a noise precision α_u ~ Gamma: some rate at whim, and count for less.
 
     Parameters
     ----------
     n_factors : int
-        K, the length of the vectors p_u and q_i; a large K does no harm.
+        K, the length of the vectors p_u and q_i. A large K does no harm in the end, but chains take
+        longer to settle.
     n_samples : int
-        Draws S that are kept. Memory grows with it: 4 S (K + 1) bytes for each user,
-        twice that for each item.
+        Draws S that are kept, of all chains together; rounded up to as many of each. Memory grows
+        with it: 4 S (K + 1) bytes for each user, three times that for each item.
     n_burn : int
-        Draws before those, to get from the random start to where the distribution is.
+        Draws of each chain before those, to get from the random start to where the distribution is.
+        Whether they are enough is measured: see `training_log_`.
+    n_chains : int
+        Sequences of draws that begin apart and know nothing of each other.
+    rated_spread : float
+        Prior standard deviation of what the rated items say of a user's row, and the raters of an
+        item's. 0: nothing. Drawn along like Λ, it grows until predictions suffer: each rating to be
+        fitted is among those that it is fitted by.
+    noise_worth : float
+        ν: the prior of a user's noise is worth as much as so many ratings. A large ν gives all
+        users the same noise.
 
     Attributes
     ----------
     user_draws_, item_draws_ : (n_users, S, K + 1) and (n_items, S, K + 1) float32
-        Factors, then the bias; draws of the same number belong together.
+        Factors, then the bias; draws of the same number belong together. Draw s is of chain
+        s mod `n_chains`.
     item_means_ : (n_items, S, K + 1) float32
-        The means that the items' draws scatter about, given the users' of the same number. Averages
-        over these instead of the draws have the same expectation and less noise of their own (Rao
-        and Blackwell's theorem), so that fewer draws do; spreads need the draws.
-    user_variances_ : (n_users,) float32
-        Variance 1/α_u of the noise in a user's ratings, averaged over the draws.
-    prior_means_, prior_precisions_, noise_variances_ : (S, K + 1), (S, K + 1, K + 1), (S,) float32
-        m and Λ of the users' rows and the typical user's noise, by draw.
+        The means that the items' draws scatter about, given the users' of the same number. All
+        predictions are averages over these (Rao-Blackwellised): the same expectation as of the
+        draws, and less noise of their own. Spreads and intervals are those of the draws.
+    user_variances_ : (n_users, S) float32
+        Variance 1/α_u of the noise in a user's ratings.
+    feature_draws_ : (n_items + 1, S, K + 1) float32
+        g of the users: a row an item that may be rated, and the mean of all users.
+    prior_precisions_, noise_variances_ : (S, K + 1, K + 1) and (S,) float32
+        Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame
-        A row a draw, the first `n_burn` included: rmse_train is of this draw, rmse_valid of the
-        kept draws' mean so far, noise the typical user's standard deviation.
+        A row for each draw of all chains, the first `n_burn` included: rmse_train is of this draw,
+        rmse_valid of the kept draws' mean so far, noise the typical user's standard deviation;
+        rhat, ess, rhat_noise, ess_noise whether the chains agree (`recsys_lib.convergence.summary`)
+        on predictions of the validation part, or the training part where there is none, and on the
+        noise. A warning is logged where they do not at the end.
 
     References
     ----------
     Salakhutdinov & Mnih 2008, Bayesian probabilistic matrix factorization using MCMC; Simm et al.
-    2015, Macau (features); Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation
-    (noise by user).
+    2015, Macau (features); Koren 2008, Factorization meets the neighborhood (who rated what);
+    Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by user).
     """
 
     ends_in_bias: ClassVar[bool] = True
 
-    n_factors: int = at_least(0, 32)
-    n_samples: int = above(0, 60)
-    n_burn: int = at_least(0, 20)
+    n_factors: int = at_least(0, 16)
+    n_samples: int = above(0, 120)
+    n_burn: int = at_least(0, 40)
     n_chains: int = above(0, 2)
+    rated_spread: float = at_least(0, 0.07)
+    noise_worth: float = above(0, 4.0)
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
     item_draws_: np.ndarray = learnt("n_items", "S", "K + 1")
     item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
     user_variances_: np.ndarray = learnt("n_users", "S")
-    feature_names_: list[str] = field(init=False)
-    prior_means_: np.ndarray = learnt("S", "K + 1", derived=True)
+    feature_draws_: np.ndarray = learnt("n_items + 1", "S", "K + 1")
     prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
     noise_variances_: np.ndarray = learnt("S", derived=True)
 
@@ -103,16 +117,23 @@ class BayesianALS(RatingModel):
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         kinds = ["constant"] if items is None else ["genres", "years", "constant"]
-        features, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        self.feature_names_, sizes = names[:-1], (len(names), self.n_factors)
+        told, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        raters = rated_or_not(train.by_item, train.n_users, told, len(names), self.rated_spread)
+        sides = self._user_features(train.by_user), raters
         rngs = self._rng.spawn(self.n_chains)
-        self._chains = [Chain(train, features, *sizes, rng) for rng in rngs]
+        how = self.n_factors, self.noise_worth
+        self._chains = [Chain(train, *sides, *how, rng) for rng in rngs]
         part = train if self._valid is None or len(self._valid) == 0 else self._valid
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
         self._valid_sum = np.zeros(0 if self._valid is None else len(self._valid))
         self._draw = 0
         self._start_from_zeros()
+
+    def _user_features(self, ratings: CSR) -> csr_array:
+        n = len(ratings.counts)
+        alike = CSR(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.float32))
+        return rated_or_not(ratings, len(self.item_ids_), alike, 1, self.rated_spread)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         sse = sum(chain.draw() for chain in self._chains) / self.n_chains
@@ -124,37 +145,19 @@ class BayesianALS(RatingModel):
             kept += 1
         noise = [np.sqrt(chain.noise.variance) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
-        return {**row, **self._agreement(kept)}
+        draws = self._by_chain(*self._watched, kept)
+        row |= convergence.summary(draws, self.noise_by_chain()[:, :kept])
+        if self._draw == self.n_epochs:
+            convergence.warn_of(row, kept, type(self).__name__)
+        return row
 
     def _keep(self, s: int, chain: Chain) -> None:
         users, items = chain.users, chain.items
         self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
         self.item_means_[:, s] = items.centres
         self.user_variances_[:, s] = 1 / chain.noise.precisions
-        self.prior_means_[s], self.prior_precisions_[s] = users.means[0], users.Lambda
+        self.feature_draws_[:, s], self.prior_precisions_[s] = users.weights, users.Lambda
         self.noise_variances_[s] = chain.noise.variance
-
-    def _agreement(self, kept: int) -> dict[str, float]:
-        """Return what the log says of the chains' agreement, and warn at the end if there is none.
-
-        Of the predictions of many pairs, some R-hats are large by chance: their 90 % quantile is
-        not.
-        """
-        draws, noise = self._by_chain(*self._watched, kept), self.noise_by_chain()[:, :kept]
-        ratios, sizes = convergence.r_hat(draws), convergence.effective_size(draws)
-        row = {
-            "rhat": float(np.quantile(ratios, 0.9)), "ess": float(np.median(sizes)),
-            "rhat_noise": float(convergence.r_hat(noise)),
-            "ess_noise": float(convergence.effective_size(noise)),
-        }  # fmt: skip
-        worst = max(row["rhat"], row["rhat_noise"])
-        if self._draw == self.n_epochs and worst > LARGEST_RATIO + 4 / kept:
-            logger.warning(
-                "the %d chains of this BayesianALS do not agree yet (R-hat %.2f, where 1 is "
-                "agreement): what it says of its certainty is not to be trusted; raise n_burn",
-                self.n_chains, worst,
-            )  # fmt: skip
-        return row
 
     def _by_chain(self, users: np.ndarray, items: np.ndarray, kept: int) -> np.ndarray:
         p = self.user_draws_[users, : kept * self.n_chains]
@@ -288,32 +291,14 @@ class BayesianALS(RatingModel):
         that a stranger's rows do not depend on who else is asked for.
         """
         self.check_who(ratings)
-        n, size = len(ratings.indptr) - 1, self.n_factors + 1
-        n_draws = len(self.noise_variances_)
-        draws, variances = (
-            np.empty((n, n_draws, size), np.float32),
-            np.empty((n, n_draws), np.float32),
-        )
-        rng = np.random.default_rng(self.seed)
-        noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
-        chance = rng.random((n_draws, ROUNDS))
         rated, indices = np.unique(ratings.indices, return_inverse=True)
-        csr = ratings.indptr, indices.astype(np.int32), ratings.values
-        known = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
-        order, mu, same = np.arange(n), np.float32(self.mu_), np.ones(1, np.float32)
-        (rows, means), sse = np.empty((2, n, size), np.float32), np.empty(n)
-        shapes = (NOISE_RATINGS + np.diff(ratings.indptr)) / 2
-        for s, (items, mean) in enumerate(zip(known, self.prior_means_, strict=True)):
-            others = same, self.prior_precisions_[s], mean[None]
-            own = 1 / self.noise_variances_[s : s + 1]
-            for t in range(ROUNDS):
-                kernels.draw_rows(*csr, order, items, mu, own, *others, noise[s, t], rows, means)
-                if t < ROUNDS - 1:
-                    kernels.squared_residuals(*csr, rows, items, mu, sse)
-                    rates = (NOISE_RATINGS * self.noise_variances_[s] + sse) / 2
-                    own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
-            draws[:, s], variances[:, s] = rows, 1 / own
-        return draws, variances
+        means = (self._user_features(ratings) @ f for f in self.feature_draws_.swapaxes(0, 1))
+        return draw_strangers(
+            ratings._replace(indices=indices.astype(np.int32)),
+            np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1)),
+            means, self.prior_precisions_, self.noise_variances_, self.noise_worth,
+            self.mu_, self.seed,
+        )  # fmt: skip
 
     def _set_user(self, user: int, ratings: CSR) -> None:
         draws, variances = (one[0] for one in self.draw_users(ratings))

@@ -2,47 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array, hstack
+from scipy.special import gammaincinv
 from scipy.stats import wishart
 
-from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models.known import by_length
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
-FIRST_SPREAD = 0.2  # the rows' variance before the first draw: a narrow start takes long to widen
-FEATURE_SHARE = 1.0  # prior precision of a feature's row, in units of that of an item's
-NOISE_RATINGS = 4.0  # the prior of a user's noise is worth as much as four ratings
+FIRST_SPREAD = 0.1  # the rows' variance before the first draw: far from it, chains take long
+TOLD_SPREAD = 0.3  # prior spread of what genres, years and the constant say
+ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
 
 
 class Side:
     """The rows of the users, or of the items, in the present draw, and the prior they have.
 
-    Its mean is built on features (n, n_features), the last of which is the constant.
+    A row is N((F g)_r, Λ⁻¹), where each feature has a row of weights g_j ~ N(0, I): what a feature
+    may say is bounded by the length of its column of F.
+
+    Parameters
+    ----------
+    ratings : CSR
+        Those of each row.
+    features : (n_rows, n_features) sparse array, float32
+        F.
+    size : int
+        K + 1.
     """
 
-    DRAWN = ("rows", "centres", "means", "Lambda")  # what a draw changes
+    DRAWN = ("rows", "centres", "means", "Lambda", "weights")  # what a draw changes
 
-    def __init__(self, ratings: CSR, features: CSR, n_features: int, size: int) -> None:
-        n = len(ratings.indptr) - 1
+    def __init__(self, ratings: CSR, features: csr_array, size: int) -> None:
+        n, n_features = features.shape
         self.ratings, self.features = ratings, features
         self.order = by_length(ratings)
         self.rows = np.zeros((n, size), np.float32)
         self.centres = np.zeros((n, size), np.float32)  # what the rows' draws scatter about
-        self.means = np.zeros((n if n_features > 1 else 1, size), np.float32)
+        self.means = np.zeros((n, size), np.float32)
         self.Lambda = np.eye(size, dtype=np.float32) / np.float32(FIRST_SPREAD)
+        self.weights = np.zeros((n_features, size), np.float32)
         # Rows without a rating know nothing of the prior: it is drawn given the others alone.
         self.rated = np.flatnonzero(ratings.counts)
-        values = features.values.astype(np.float64)
-        matrix = csr_array((values, features.indices, features.indptr), (n, n_features))
-        self.matrix = matrix[self.rated]
-        self.gram = (self.matrix.T @ self.matrix).toarray()
+        self.columns = features[self.rated].tocsc()
 
     def draw(
         self,
@@ -58,21 +66,78 @@ class Side:
             *self.ratings, self.order, other, np.float32(mu), own, others, self.Lambda, self.means,
             noise, self.rows, self.centres,
         )  # fmt: skip
-        f, Lambda = draw_prior(self.rows[self.rated], self.matrix, self.gram, self.Lambda, rng)
-        self.Lambda = Lambda.astype(np.float32)
-        if self.matrix.shape[1] == 1:  # the mean of all
-            self.means = f.astype(np.float32)
-        else:
-            feature_kernels.prior_means(*self.features, f, self.means)
+        apart = self.rows[self.rated] - self.means[self.rated]
+        self.weights = draw_weights(apart, self.columns, self.weights, self.Lambda, rng)
+        self.means = self.features @ self.weights
+        apart = self.rows[self.rated] - self.means[self.rated]
+        self.Lambda = draw_precision(apart, rng)
+
+
+def draw_weights(
+    apart: np.ndarray,
+    features: csc_array,
+    weights: np.ndarray,
+    Lambda: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw the features' weights in turn, each given the rows and all others.
+
+    With Λ = V diag(w) Vᵀ, the columns of g V are independent of each other.
+
+    Parameters
+    ----------
+    apart : (n_rows, K + 1) float32
+        What the weights so far leave of the rows, X - F g.
+    features : (n_rows, n_features) sparse array by columns, float32
+        F.
+    weights : (n_features, K + 1) float32
+        g, as it was.
+    Lambda : (K + 1, K + 1)
+
+    Returns
+    -------
+    weights : (n_features, K + 1) float32
+    """
+    w, V = np.linalg.eigh(np.asarray(Lambda, np.float64))
+    turned, left = ((one @ V).astype(np.float32) for one in (weights, apart))
+    noise = rng.standard_normal(turned.shape, np.float32)
+    columns = features.indptr, features.indices, features.data
+    kernels.draw_weights(*columns, w.astype(np.float32), noise, turned, left)
+    return (turned @ V.T).astype(np.float32)
+
+
+def draw_precision(apart: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw Λ (K + 1, K + 1) float32 given the rows less their means, (n_rows, K + 1).
+
+    Its prior is Wishart(K + 1, (`ROW_SPREAD` (K + 1) I)⁻¹), which is conjugate.
+    """
+    n, size = apart.shape
+    apart = apart.astype(np.float64)
+    scatter = ROW_SPREAD * size * np.eye(size) + apart.T @ apart
+    drawn = wishart.rvs(size + n, np.linalg.inv(scatter), random_state=rng)
+    return np.reshape(drawn, (size, size)).astype(np.float32)
+
+
+def rated_or_not(ratings: CSR, n_columns: int, told: CSR, n_told: int, spread: float) -> csr_array:
+    """Return the features of a side: which columns a row has rated, then what else is told of it.
+
+    Of n rated columns each counts `spread`/√n, so that the prior variance does not depend on n.
+    """
+    n_rows, counts = len(ratings.counts), ratings.counts
+    values = np.repeat(spread / np.sqrt(np.maximum(counts, 1)), counts)
+    rated = csr_array((values, ratings.indices, ratings.indptr), (n_rows, n_columns))
+    entries = TOLD_SPREAD * told.values, told.indices, told.indptr
+    return hstack([rated, csr_array(entries, (n_rows, n_told))], format="csr", dtype=np.float32)
 
 
 class Noise:
-    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), ν worth `NOISE_RATINGS`, s² unknown."""
+    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), worth ν ratings, s² unknown."""
 
     same = np.ones(1, np.float32)  # for the side whose ratings all have the other side's precision
 
-    def __init__(self, train: Ratings) -> None:
+    def __init__(self, train: Ratings, worth: float) -> None:
         self.ratings, self.counts = train.by_user, train.by_user.counts
+        self.worth = worth  # ν
         self.variance = float(np.var(train.by_user.values)) or 1.0  # where all are equal, a guess
         self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)
         self.sse = np.empty(train.n_users)
@@ -82,10 +147,10 @@ class Noise:
     ) -> float:
         """Draw the precisions given the residuals, then s²; return the sum of squared residuals."""
         kernels.squared_residuals(*self.ratings, users, items, np.float32(mu), self.sse)
-        shape = (NOISE_RATINGS + self.counts) / 2
-        precisions = rng.gamma(shape, 2 / (NOISE_RATINGS * self.variance + self.sse))
-        total = float(NOISE_RATINGS * precisions.sum())
-        self.variance = float(rng.gamma(1 + NOISE_RATINGS * len(precisions) / 2, 2 / total))
+        shape = (self.worth + self.counts) / 2
+        precisions = rng.gamma(shape, 2 / (self.worth * self.variance + self.sse))
+        total = float(self.worth * precisions.sum())
+        self.variance = float(rng.gamma(1 + self.worth * len(precisions) / 2, 2 / total))
         self.precisions = precisions.astype(np.float32)
         return float(self.sse.sum())
 
@@ -93,22 +158,21 @@ class Noise:
 class Chain:
     """Draws of all unknowns, one after another, from a random start of its own.
 
-    `items` are their features, CSR (n_items, n_features); the users have none but the constant.
+    `users` and `items` are the features of each side, as `Side` takes them.
     """
 
     def __init__(
         self,
         train: Ratings,
-        items: CSR,
-        n_features: int,
+        users: csr_array,
+        items: csr_array,
         n_factors: int,
+        noise_worth: float,
         rng: np.random.Generator,
     ) -> None:
-        self.mu, self.rng, self.noise = train.mean, rng, Noise(train)
-        n = train.n_users
-        alike = CSR(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.float32))
-        self.users = Side(train.by_user, alike, 1, n_factors + 1)
-        self.items = Side(train.by_item, items, n_features, n_factors + 1)
+        self.mu, self.rng, self.noise = train.mean, rng, Noise(train, noise_worth)
+        self.users = Side(train.by_user, users, n_factors + 1)
+        self.items = Side(train.by_item, items, n_factors + 1)
         start = rng.standard_normal((train.n_items, n_factors), np.float32)
         self.items.rows[:, :-1] = INITIAL_SCALE * start
 
@@ -135,43 +199,51 @@ class Chain:
         self.rng.bit_generator.state = meta["rng"]
 
 
-def draw_prior(
-    rows: np.ndarray,
-    features: csr_array,
-    gram: np.ndarray,
-    Lambda: np.ndarray,
-    rng: np.random.Generator,
+def draw_strangers(
+    ratings: CSR,
+    items: np.ndarray,
+    means: Iterable[np.ndarray],
+    precisions: np.ndarray,
+    variances: np.ndarray,
+    noise_worth: float,
+    mu: float,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the features' rows f given the rows and Λ, then Λ given both.
+    """Draw the rows of users who were not there, and their noise, given each draw of the items.
 
-    rows = F f + E, the rows of E ~ N(0, Λ⁻¹), those of f ~ N(0, (κ Λ)⁻¹), κ = `FEATURE_SHARE`, and
-    Λ ~ Wishart(K + 1, (`ROW_SPREAD` (K + 1) I)⁻¹): conjugate, so that both have closed forms.
+    Row and noise are drawn in turns, from the typical user's noise on. Draw s has the same random
+    numbers for every user, so that nobody's rows depend on who else is drawn.
 
     Parameters
     ----------
-    rows : (n, K + 1) float32
-    features : sparse array (n, L) float64
-        F.
-    gram : (L, L) float64
-        FᵀF, the same for all draws.
-    Lambda : (K + 1, K + 1)
-        The present Λ.
+    ratings : CSR (m, n_rated)
+    items : (S, n_rated, K + 1) float32
+    means : S arrays (m, K + 1) float32
+        Prior means of the rows.
+    precisions, variances : (S, K + 1, K + 1) and (S,) float32
+        Λ, and the typical user's noise.
 
     Returns
     -------
-    f : (L, K + 1) float64
-    Lambda : (K + 1, K + 1) float64
+    rows : (m, S, K + 1) float32
+    variances : (m, S) float32
+        1/α_u.
     """
-    (n, size), n_features = rows.shape, features.shape[1]
-    rows = rows.astype(np.float64)
-    precision = gram + FEATURE_SHARE * np.eye(n_features)
-    f = np.linalg.solve(precision, features.T @ rows)
-    away = solve_triangular(
-        np.linalg.cholesky(precision).T, rng.standard_normal((n_features, size))
-    )
-    root = np.linalg.cholesky(np.asarray(Lambda, np.float64))
-    f += solve_triangular(root.T, away.T).T  # rows of `away` times a root of Λ⁻¹
-    apart = rows - features @ f
-    scatter = ROW_SPREAD * size * np.eye(size) + apart.T @ apart + FEATURE_SHARE * f.T @ f
-    drawn = wishart.rvs(size + n + n_features, np.linalg.inv(scatter), random_state=rng)
-    return f, np.reshape(drawn, (size, size))
+    (n_draws, _, size), n = items.shape, len(ratings.counts)
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
+    chance = rng.random((n_draws, ROUNDS))
+    found, own_found = np.empty((n, n_draws, size), np.float32), np.empty((n, n_draws), np.float32)
+    order, same, shapes = np.arange(n), np.ones(1, np.float32), (noise_worth + ratings.counts) / 2
+    (rows, centres), sse = np.empty((2, n, size), np.float32), np.empty(n)
+    for s, mean in enumerate(means):
+        given = *ratings, order, items[s], np.float32(mu)
+        own = 1 / variances[s : s + 1]
+        for t in range(ROUNDS):
+            if t > 0:
+                kernels.squared_residuals(*ratings, rows, items[s], np.float32(mu), sse)
+                rates = (noise_worth * variances[s] + sse) / 2
+                own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
+            kernels.draw_rows(*given, own, same, precisions[s], mean, noise[s, t], rows, centres)
+        found[:, s], own_found[:, s] = rows, 1 / own
+    return found, own_found

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array
 
 from recsys_lib import models, splits
 from recsys_lib.errors import RecsysError
@@ -112,34 +112,29 @@ print(out.tobytes().hex())
     assert runs[0].stdout == runs[1].stdout
 
 
-def test_the_prior_is_drawn_from_its_conjugate_distribution():
-    """Means over many draws, held to the closed forms within six standard errors."""
-    rng, n, n_draws = np.random.default_rng(4), 40, 4000
-    matrix = (rng.random((n, 3)) < 0.6) * rng.random((n, 3)).astype(np.float32)
+def test_the_features_weights_are_drawn_from_their_distribution():
+    """Means and covariances of many draws, held to those of the joint normal distribution."""
+    rng, n, n_draws = np.random.default_rng(4), 40, 8000
+    matrix = ((rng.random((n, 3)) < 0.6) * rng.random((n, 3))).astype(np.float32)
     rows, Lambda = rng.normal(size=(n, 2)).astype(np.float32), spd(2, 5)
-    sparse = csr_array(matrix.astype(float))
-    f, drawn = zip(
-        *(
-            sampler.draw_prior(rows, sparse, matrix.T.astype(float) @ matrix, Lambda, rng)
-            for _ in range(n_draws)
-        ),
-        strict=True,
-    )
-    f, drawn = np.array(f), np.array(drawn)
-    precision = matrix.T @ matrix + sampler.FEATURE_SHARE * np.eye(3)
-    mean, covariance = np.linalg.solve(precision, matrix.T @ rows), np.linalg.inv(precision)
-    within(f.reshape(n_draws, -1), mean.ravel())
-    centred = (f - mean).transpose(0, 2, 1).reshape(n_draws, -1)  # by column of f
-    products = centred[:, :, None] * centred[:, None, :]
-    within(
-        products.reshape(n_draws, -1), np.kron(np.linalg.inv(Lambda), covariance).ravel()
-    )  # fmt: skip
-    # E[Λ | f] = degrees x scale; averaged over f by the law of total expectation
-    away = rows - matrix @ f
-    scatter = sampler.ROW_SPREAD * 2 * np.eye(2) + away.transpose(0, 2, 1) @ away
-    scatter += sampler.FEATURE_SHARE * f.transpose(0, 2, 1) @ f
-    difference = drawn - (2 + n + 3) * np.linalg.inv(scatter)
-    within(difference.reshape(n_draws, -1), np.zeros(4))
+    features, weights, drawn = csc_array(matrix), np.zeros((3, 2), np.float32), []
+    for _ in range(4 * n_draws):  # neighbours depend on one another; every fourth is kept
+        left = rows - matrix @ weights
+        weights = sampler.draw_weights(left, features, weights, Lambda, rng)
+        drawn.append(weights.ravel())
+    drawn = np.array(drawn)[3::4].astype(float)
+    covariance = np.linalg.inv(np.eye(6) + np.kron(matrix.T @ matrix, Lambda))
+    mean = covariance @ (matrix.T @ rows @ Lambda).ravel()
+    within(drawn, mean)
+    away = drawn - mean
+    within((away[:, :, None] * away[:, None]).reshape(n_draws, -1), covariance.ravel())
+
+
+def test_the_rows_precision_is_drawn_from_its_conjugate_distribution():
+    rng, rows = np.random.default_rng(6), np.random.default_rng(5).normal(size=(40, 2))
+    drawn = np.array([sampler.draw_precision(rows, rng) for _ in range(4000)], float)
+    scatter = sampler.ROW_SPREAD * 2 * np.eye(2) + rows.T @ rows
+    within(drawn.reshape(4000, -1), (2 + 40) * np.linalg.inv(scatter).ravel())
 
 
 def within(draws, expected, errors=6.0):
