@@ -157,12 +157,13 @@ def measure(
                 )  # fmt: skip
             except RecsysError as error:
                 part["left_out"][name] = str(error)
-                yield f"{name}: left out, for {error}"
+                line = f"{name}: left out, for {error}"
             else:
                 (run,) = found.to_dict("records")
                 _enter(part, question, run, commit)
-                yield f"{name}: {question} {run[question]:.4f}, {run['tune_seconds']:.0f} s"
+                line = f"{name}: {question} {run[question]:.4f}, {run['tune_seconds']:.0f} s"
             _store(earlier, content)
+            yield line
 
 
 def stored(folder: Path = RECORDS) -> list[str]:
