@@ -31,7 +31,7 @@ class Bench:
         self.build = build.resolve()
         self.file = self.build / "results.json"
         self.peers = peers
-        self.machine = results.describe_machine(peers)
+        self.machine = results.describe_machine()
         self.commit = results.commit()
         self.missing: dict[str, str] = {}
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import comparison, results
-from benchmarks.comparison import benchmark
+from benchmarks.comparison import COSTS, benchmark
 from recsys_lib import models, splits
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import DataError, RecsysError
@@ -38,7 +38,6 @@ QUESTIONS = {  # what the models are tuned and ranked by, and what else is measu
 }
 MOST_RATINGS = 2_000_000  # of larger data, some users
 SETTINGS = ("dataset", "checksum", "protocol", "seed", "trials")  # those of one record's models
-COSTS = ("tune_seconds", "fit_seconds", "memory_mb", "n_parameters")
 DIGITS = 5  # of a value by user
 
 
@@ -137,7 +136,7 @@ def measure(
     if earlier.exists():
         before = load(data.name, folder=folder).content
         if all(before[key] == content[key] for key in SETTINGS):
-            content["questions"] = before["questions"]
+            content["questions"] = _kept(before["questions"])
     if names and not content["questions"]["rmse"]["models"]:
         raise RecsysError(
             f"there is no record of {data.name} with {trials} trials and seed {seed} to which "
@@ -158,12 +157,13 @@ def measure(
                 )  # fmt: skip
             except RecsysError as error:
                 part["left_out"][name] = str(error)
-                yield f"{name}: left out, for {error}"
+                line = f"{name}: left out, for {error}"
             else:
                 (run,) = found.to_dict("records")
                 _enter(part, question, run, commit)
-                yield f"{name}: {question} {run[question]:.4f}, {run['tune_seconds']:.0f} s"
+                line = f"{name}: {question} {run[question]:.4f}, {run['tune_seconds']:.0f} s"
             _store(earlier, content)
+            yield line
 
 
 def stored(folder: Path = RECORDS) -> list[str]:
@@ -228,9 +228,18 @@ def _describe(data: Dataset, trials: int, seed: int) -> dict[str, Any]:
         "protocol": PROTOCOL,
         "seed": seed,
         "trials": trials,
-        "machine": results.describe_machine(None) | {"packages": comparison.versions()},
+        "machine": results.describe_machine() | {"packages": comparison.versions()},
         "questions": {question: {"models": {}, "left_out": {}} for question in QUESTIONS},
     }
+
+
+def _kept(questions: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of an earlier record without those of models that are no more."""
+    for question, part in questions.items():
+        for kind in ("models", "left_out"):
+            names = [name for name in part[kind] if name in contestants(question)]
+            part[kind] = {name: part[kind][name] for name in names}
+    return questions
 
 
 def _enter(part: dict[str, Any], question: str, run: dict[Any, Any], commit: str | None) -> None:

@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from benchmarks import held_out
+from benchmarks import held_out, official
 from recsys_lib import splits
-from recsys_lib.datasets import Dataset, official
+from recsys_lib.datasets import Dataset
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.evaluation import Report, evaluate
 from recsys_lib.kernels import ranking

@@ -1,7 +1,8 @@
 """The record of measurements: one JSON file, in which a new measurement replaces an earlier one.
 
 A record has ``task, contender, size, k, threads`` (its key), ``time`` (UTC), ``commit``, ``status``
-(ok, failed, not measured) and ``message`` (why). What else it has depends on the task:
+(ok, failed, not measured), ``message`` (why) and ``versions``, those of the packages that its
+process imported; with Spark, ``java`` is Java's. What else it has depends on the task:
 
 * ``seconds`` and ``quality``, an entry an epoch (a quality may be None), ``metric`` (rmse, auc,
   ndcg or None), ``epochs``, ``epoch_s`` (the median), ``ratings_per_s``, and ``rule``, the
@@ -20,7 +21,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,6 @@ ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "benchmarks" / "results.json"  # from a quiet machine, for who has not run it
 OWN = ROOT / "_build" / "bench" / "results.json"
 KEY = ("task", "contender", "size", "k", "threads")
-PACKAGES = (
-    "numpy", "scipy", "numba", "llvmlite", "implicit", "cmfrec", "libmf", "lenskit", "pyspark",
-)  # fmt: skip
-ASK = (
-    "import json, sys; from importlib import metadata as m\n"
-    "print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))"
-)
 
 
 def load(path: Path | None = None) -> tuple[pd.DataFrame, dict[str, Any], Path]:
@@ -60,7 +53,7 @@ def _done(path: Path) -> set[tuple[str, ...]]:
     return {
         tuple(str(record[name]) for name in KEY[:4])
         for record in records
-        if record["size"] != REAL and record["status"] == "ok"
+        if record["size"] != REAL and record["status"] == "ok" and "versions" in record
     }
 
 
@@ -82,7 +75,7 @@ def add(path: Path, record: dict[str, Any], machine: dict[str, Any]) -> None:
         temporary.write_text(text + "\n", "utf-8")
 
 
-def describe_machine(peers: Path | None) -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Return what a reader needs to judge the figures by."""
     return {
         "cpu": _processor(),
@@ -90,8 +83,6 @@ def describe_machine(peers: Path | None) -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": _versions(Path(sys.executable)),
-        "peers": _versions(peers) if peers else {},
     }
 
 
@@ -102,12 +93,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _versions(python: Path) -> dict[str, str]:
-    done = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=True)
-    installed = json.loads(done.stdout)
-    return {name: installed[name] for name in PACKAGES if name in installed}
 
 
 def commit() -> str | None:

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,11 @@ import numpy as np
 BEGAN = time.perf_counter()
 PAIRS_AT_A_TIME = 1 << 18  # test pairs: their factors stay small beside the model
 _told = sys.stdout
+
+# Of these, a record has the versions of those that its worker imported.
+PACKAGES = (
+    "numpy", "scipy", "numba", "llvmlite", "implicit", "cmfrec", "libmf", "lenskit", "pyspark",
+)  # fmt: skip
 
 # Of implicit ALS, the same for all: α and the weight of the vectors. Both libraries' best is near.
 ALPHA, PENALTY = 10.0, 30.0
@@ -151,6 +157,8 @@ def serve(**tasks: Callable[[Job], None]) -> None:
     except Exception as error:
         traceback.print_exc()
         tell(error=f"{type(error).__name__}: {error}")
+    used = [name for name in PACKAGES if name in sys.modules]
+    tell(versions={name: metadata.version(name) for name in used})
 
 
 def rmse(

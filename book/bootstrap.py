@@ -14,8 +14,7 @@ import time
 import venv
 from pathlib import Path
 
-from console import BUILD, ROOT, Stop, clock, quietly, say
-from once import Stamp
+from console import BUILD, ROOT, Stamp, Stop, clock, quietly, say
 
 # Who brings an environment of their own (conda, or a CI job on the newest packages) says so, and
 # nothing is installed: RECSYS_ENV=current.

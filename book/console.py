@@ -1,5 +1,9 @@
-"""What the builder says to the terminal, and how it calls other programs."""
+"""What the builder says to the terminal, how it calls programs, and what it need not do twice.
 
+Standard library only: the environment is made with it.
+"""
+
+import hashlib
 import os
 import subprocess
 import sys
@@ -74,3 +78,33 @@ class Progress:
     def done(self, state: str) -> None:
         """End the line."""
         say(("\r\x1b[2K" if self.live else "") + f"{self.label}  {state}")
+
+
+def digest(*parts: str | Path) -> str:
+    """Hash texts, files and whole folders; of a folder, each file's place and bytes."""
+    found = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            found.update(part.encode() + b"\0")
+            continue
+        for path in sorted(part.rglob("*")) if part.is_dir() else [part]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.update(str(path.relative_to(part.parent)).encode() + b"\0")
+                found.update(path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+class Stamp:
+    """A stamp beside a result, at `path`: the hash of the `parts` that it was made from."""
+
+    def __init__(self, path: Path, *parts: str | Path) -> None:
+        self.path = path
+        self.key = digest(*parts)
+
+    def holds(self) -> bool:
+        """Whether nothing has changed since it was set."""
+        return self.path.exists() and self.path.read_text("utf-8") == self.key
+
+    def set(self) -> None:
+        """Say that the result now stands."""
+        self.path.write_text(self.key, "utf-8")

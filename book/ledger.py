@@ -1,13 +1,13 @@
-"""The ledger: every claim of the course with its verdict in each run."""
+"""The records in the appendix: each claim's verdict in each run, and what the tests have tried."""
 
 import contextlib
 import json
 from pathlib import Path
 
-import appendices
 import pandas as pd
 from console import BUILD
 
+NOT_RUN = "\nThe long tests have not been run on this machine: `make test-long` runs them.\n"
 # The runs in which a claim has to hold that says so: elsewhere the page tells that it does not.
 REFERENCES = {"quick-synthetic": "synthetic", "standard-ml-latest-small": "ml-latest-small"}
 
@@ -27,21 +27,19 @@ def read(notebook: Path) -> pd.DataFrame:
 
 
 class Lost(Exception):
-    """Claims that had to hold and did not: `traceback` has a line each."""
-
-    traceback: list[str]
+    """Claims that had to hold and did not, a line each."""
 
 
 def check(notebook: Path) -> None:
     """Raise `Lost` for the claims that have to hold in this run and do not."""
-    dataset, error = REFERENCES.get(notebook.parent.name), Lost()
-    error.traceback = [
+    dataset = REFERENCES.get(notebook.parent.name)
+    lost = [
         f"{claim['key']}: {claim['statement']}: {claim['verdict']} ({claim['evidence']})"
         for claim in read(notebook).to_dict("records")
         if dataset in claim["must"] and claim["verdict"] != "holds"
     ]
-    if error.traceback:
-        raise error
+    if lost:
+        raise Lost("\n".join(lost))
 
 
 def page(chapters: list[Path], template: str) -> str:
@@ -60,4 +58,20 @@ def page(chapters: list[Path], template: str) -> str:
     first = claims.drop_duplicates("key").set_index("key")[["claim"]]
     found = claims.pivot_table(index="key", columns="run", values="found", aggfunc="first")
     table = first.join(found).fillna("not run")
-    return appendices.table(template, table)
+    return _with_table(template, table)
+
+
+def trials(template: str) -> str:
+    """Put what the tests have tried (`_build/trials.json`) at the end of its page."""
+    path = BUILD / "trials.json"
+    told = json.loads(path.read_text("utf-8")) if path.exists() else []
+    lacking = "" if any(one["long"] for one in told) else NOT_RUN
+    names = {"what": "what was tried", "times": "how often", "seen": "what happened"}
+    rows = pd.DataFrame(told, columns=[*names, "date"]).sort_values("what")
+    return _with_table(template + lacking, rows.rename(columns=names))
+
+
+def _with_table(template: str, rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return template
+    return f"{template}\n```{{csv-table}}\n:header-rows: 1\n\n{rows.to_csv(index=False)}```\n"

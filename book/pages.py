@@ -1,20 +1,20 @@
 """From executed chapters to a site: stage the sources, let Jupyter Book build them."""
 
+import json
 import shutil
 import tempfile
 from html import escape
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import appendices
 import finish
 import ledger
 import nbformat
 import supplies
 import yaml
 from bootstrap import BIN
-from console import BUILD, ROOT, Progress, clock, quietly
-from once import Stamp
+from console import BUILD, ROOT, Progress, Stamp, clock, quietly
 from runner import Results
 
 from recsys_lib import widgets
@@ -68,10 +68,10 @@ def stage(results: Results, folder: Path) -> None:
     settings = yaml.safe_dump(configuration(results), allow_unicode=True)
     (folder / "_config.yml").write_text(settings, "utf-8")
     done = [chapter.path for chapter in results.chapters]
-    (web / "sbom.json").write_text(appendices.bill(), "utf-8")
+    (web / "sbom.json").write_text(bill(), "utf-8")
     claims, trials = (folder / "book" / "appendix" / f"{name}.md" for name in ("claims", "trials"))
     claims.write_text(ledger.page(done, claims.read_text("utf-8")), "utf-8")
-    trials.write_text(appendices.trials(trials.read_text("utf-8")), "utf-8")
+    trials.write_text(ledger.trials(trials.read_text("utf-8")), "utf-8")
     (folder / "notebooks").mkdir()
     for chapter in results.chapters:
         notebook = nbformat.read(chapter.path, as_version=4)
@@ -101,3 +101,26 @@ def configuration(results: Results) -> dict[str, Any]:
     if own or results.dataset.startswith("synthetic"):
         html["announcement"] = f"This copy was built on {told}"
     return settings
+
+
+def bill() -> str:
+    """Name every package that is installed here, and npm's, in CycloneDX's form."""
+    found = {}
+    for package in metadata.distributions():
+        about = package.metadata
+        classes = [text for text in about.get_all("Classifier") or () if "License ::" in text]
+        said = [about.get("License-Expression"), ", ".join(c.split(" :: ")[-1] for c in classes)]
+        licence = next(filter(None, [*said, (about.get("License") or "").split("\n")[0]]), "")
+        found[f"pkg:pypi/{about['Name'].lower()}@{package.version}"] = about["Name"], licence
+    npm = json.loads((supplies.WEB / "package-lock.json").read_text("utf-8"))["packages"]
+    for name, about in npm.items():
+        name = name.removeprefix("node_modules/")
+        if name:
+            found[f"pkg:npm/{name}@{about['version']}"] = name, about.get("license", "")
+    parts = [
+        {"type": "library", "name": name, "version": url.rpartition("@")[2], "purl": url}
+        | {"licenses": [{"license": {"name": licence}}]}
+        for url, (name, licence) in sorted(found.items())
+    ]
+    kind = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
+    return json.dumps(kind | {"components": parts}, indent=1)

@@ -18,11 +18,10 @@ import papermill
 import profiles
 import psutil
 import yaml
-from console import BUILD, ROOT, Progress, Stop, clock, say
+from console import BUILD, ROOT, Progress, Stop, clock, digest, say
 from filelock import FileLock, Timeout
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError
-from once import digest
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
 from papermill.iorw import load_notebook_node

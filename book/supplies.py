@@ -12,8 +12,7 @@ import tomllib
 from pathlib import Path
 
 import bootstrap
-from console import BUILD, ROOT, Stop, quietly, say
-from once import Stamp
+from console import BUILD, ROOT, Stamp, Stop, quietly, say
 
 WEB = ROOT / "book" / "web"
 PEERS = BUILD / "peers"

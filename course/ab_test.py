@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
-from scipy.stats import chisquare
 
 from recsys_lib.errors import RecsysError
 
@@ -57,17 +56,6 @@ def _mix(z: np.ndarray) -> np.ndarray:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
-
-
-def srm_test(users: Sequence[int]) -> float:
-    """Return the p-value of the arms' numbers of users, were they dealt evenly (χ² test).
-
-    A small one (below 0.001, say) is a sample ratio mismatch: somewhere users got lost, seldom at
-    random, and no other number of the experiment can be trusted.
-    """
-    if len(users) < 2 or min(users) < 0 or not sum(users):
-        raise RecsysError(f"users are {list(users)}; give the number of users in each arm")
-    return float(chisquare(users).pvalue)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,13 +137,55 @@ def compare_users(visits: pd.DataFrame, looks: Sequence[float] | None = None) ->
     return _compare(sums[~treated].sum(axis=0), sums[treated].sum(axis=0))
 
 
-def deviation(visits: pd.DataFrame) -> float:
-    """Return σ, so that the rate of n users like these has a standard error of σ / √n.
+def residuals(visits: pd.DataFrame, column: str = "converted") -> pd.Series:
+    """Return each user's (c - R v) / v̄, by user_id: the linear metric of the delta method.
 
-    A sample size needs it, and past `visits` (user_id, converted: a row a visit) can tell it. NaN
-    for a single user.
+    c is the sum of a column of `visits` over a user's v visits, R the mean over all visits and v̄
+    that of v. The mean over the users of an arm is the arm's rate less R, to first order.
     """
-    return float(_rate(_sums(visits)[0].sum(axis=0))[1])
+    sums = visits.groupby("user_id")[column].agg(["sum", "size"])
+    rate = sums["sum"].sum() / sums["size"].sum()
+    return (sums["sum"] - rate * sums["size"]) / sums["size"].mean()
+
+
+def off_policy(
+    rewards: np.ndarray, weights: np.ndarray, normalise: bool = False
+) -> tuple[float, float]:
+    """Return the mean reward of a policy that was not in use, and the standard error.
+
+    `rewards` (n,) were logged of independent users, and `weights` (n,) are the probabilities of
+    what was shown under the policy asked about over those under the policy in use. The estimate is
+    Σ w r / n (IPS, Horvitz & Thompson 1952), or with `normalise` Σ w r / Σ w (SNIPS, Swaminathan &
+    Joachims 2015), a ratio whose error is that of the delta method.
+    """
+    r, w = np.asarray(rewards, float), np.asarray(weights, float)
+    value = (w * r).sum() / (w.sum() if normalise else len(w))
+    parts = w * (r - value) / w.mean() if normalise else w * r
+    return float(value), float(parts.std(ddof=1) / np.sqrt(len(w)))
+
+
+def team_draft(one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Interleave two recommenders' lists by team draft (Radlinski, Kurup & Joachims 2008).
+
+    In each round a coin decides who goes first; then either puts its best item in that is not there
+    yet. Lists are those of ``model.recommend``, equally long for all users. Returns such lists with
+    the column team: 0 for what `one` put in, 1 for `other`.
+    """
+    tables = [lists.sort_values(["user_id", "rank"]) for lists in (one, other)]
+    ids, n = np.unique(one["user_id"]), int(one["rank"].max())
+    if not all(np.array_equal(table["user_id"], np.repeat(ids, n)) for table in tables):
+        raise RecsysError("the lists are of other users, or not equally long for all")
+    lists = np.stack([table["item_id"].to_numpy().reshape(-1, n) for table in tables])
+    m = len(ids)
+    rows, taken = np.arange(m), np.zeros(lists.shape, bool)
+    first = rng.integers(2, size=(m, (n + 1) // 2))
+    items, team = np.empty((m, n), lists.dtype), np.empty((m, n), np.int8)
+    for k in range(n):
+        team[:, k] = side = first[:, k // 2] ^ (k % 2)
+        items[:, k] = lists[side, rows, taken[side, rows].argmin(axis=1)]
+        taken |= lists == items[:, k, None]
+    columns = {"user_id": np.repeat(ids, n), "rank": np.tile(np.arange(1, n + 1), m)}
+    return pd.DataFrame({**columns, "item_id": items.ravel(), "team": team.ravel()})
 
 
 def _p_value(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -191,7 +221,7 @@ def _sums(
 
 
 def _rate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rate R = Σc / Σv and its σ (see `deviation`) from sums over users (..., 6).
+    """Return the rate R = Σc / Σv and σ, its error being σ / √n, from sums over users (..., 6).
 
     The delta method: R's deviation from the truth is to first order the mean of the users'
     residuals c - R v over the mean of v. NaN for fewer than two users.
@@ -235,54 +265,23 @@ def always_valid_p(
     return np.minimum.accumulate(p, axis=-1)
 
 
-def confidence_sequence(
-    error: np.ndarray | Sequence[float], scale: float, level: float = 0.95
-) -> np.ndarray:
-    """Return the half width of a confidence sequence: at all looks together it holds the truth.
-
-    With probability `level` or more, no interval d_k ± margin_k misses the true difference; it
-    leaves out 0 just where a single look's always-valid p-value is below 1 - `level`. `error` (...,
-    looks) are the estimates' standard errors √V (unknown ones, NaN, have an infinite margin),
-    `scale` is that of `always_valid_p`.
-    """
-    _check("scale", scale, np.inf)
-    _check("level", level)
-    v = np.square(np.asarray(error, float))
-    v = np.where(v > 0, v, np.inf)
-    width = v * (v + scale**2) / scale**2 * (np.log1p(scale**2 / v) - 2 * np.log(1 - level))
-    return np.sqrt(width)
-
-
 def replay(
-    control: pd.DataFrame,
-    treatment: pd.DataFrame | None = None,
-    *,
-    looks: Sequence[float],
-    n: int = 500,
-    name: str = "replay",
+    visits: pd.DataFrame, *, looks: Sequence[float], n: int = 500, name: str = "replay"
 ) -> Comparison:
-    """Deal the arms of an experiment anew, `n` times, and compare them at each of k looks (n, k).
+    """Deal the users of past visits two arms, `n` times, and compare these at each of k looks.
 
-    `control` is what *all* users do when shown the control (user_id, time, converted, from
-    `SimulatedUsers.visit`), and `treatment` the same visits when shown the treatment, which only a
-    simulator can know. Without one it is an A/A test: every difference is chance, and any service's
-    past visits will do. `looks` are times in days; draw k is the experiment ``"{name}-{k}"``.
+    All saw the same lists (`visits` has user_id, time and converted), so these are A/A tests: every
+    difference is chance. `looks` are k times in days; draw j is the experiment ``"{name}-{j}"``.
     """
     if n < 1:
         raise RecsysError(f"n is {n!r}; ask for at least one replay")
-    sums, ids, _ = _sums(control, looks)
-    others = sums
-    if treatment is not None:
-        columns = ["user_id", "time"]
-        if not np.array_equal(control[columns], treatment[columns]):
-            raise RecsysError("the two are not of the same visits: let the same arrivals see both")
-        others = _sums(treatment, looks)[0]
+    sums, ids, _ = _sums(visits, looks)
     arms = np.empty((2, n, *sums.shape[1:]))
     for start in range(0, n, REPLAYS_AT_A_TIME):
         part = range(start, min(start + REPLAYS_AT_A_TIME, n))
         treated = np.array([assign(ids, f"{name}-{k}") for k in part], float)
         arms[0, part] = np.tensordot(1 - treated, sums, 1)
-        arms[1, part] = np.tensordot(treated, others, 1)
+        arms[1, part] = np.tensordot(treated, sums, 1)
     return _compare(*arms)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from recsys_lib import datasets
 from recsys_lib.ratings import Ratings
 
@@ -56,3 +58,9 @@ def twin(ratings: Ratings, seed: int) -> datasets.Dataset:
     size = ratings.n_users, ratings.n_items, len(ratings)
     least = min(20, len(ratings) // ratings.n_users)
     return datasets.simulate_ratings(*size, seed=seed, min_ratings=least)
+
+
+def few_users(ratings: Ratings, most: int, seed: int) -> Ratings:
+    """Return the ratings of at most `most` of the users who have any, drawn at random."""
+    users = np.random.default_rng(seed).permutation(np.flatnonzero(ratings.by_user.counts))[:most]
+    return ratings.select(np.isin(ratings.user_of_rating(), users))

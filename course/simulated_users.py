@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from course.ab_test import assign
 from recsys_lib.datasets import RatingTruth
-from recsys_lib.datasets.simulator.kernels import round_stars
+from recsys_lib.datasets.simulator.kernels import to_stars
 from recsys_lib.errors import RecsysError
 
 LIST = 10  # items shown at a time
@@ -24,8 +24,9 @@ class SimulatedUsers:
     a list of ten. The user looks at the first film, goes on to the next with probability `patience`
     at each, and watches the first whose promise, the true enjoyment as far as a poster tells, is at
     least `bar`. What is watched is rated, as the truth says, with new noise, and gives up its place
-    on later visits to the next in the recommender's order. Whether a film was ever seen elsewhere,
-    and whether it is famous, makes no difference: here people meet a film because it is listed.
+    on later visits to the next in the recommender's order. Whether a film was ever seen elsewhere
+    makes no difference: here people meet a film because it is listed. With `fame` above 0 a film's
+    promise, not its enjoyment, is larger the more ratings it has (of 100 it is as it is).
 
     `RecsysError` is raised where there is no truth, or a number is out of range.
     """
@@ -37,6 +38,7 @@ class SimulatedUsers:
     bar: float = 5.0  # the promise, in stars, from which on a film is watched
     glance: float = 0.5  # standard deviation of the promise, in stars, at each look at a film
     pleased: float = 4.0  # the lowest rating that makes a visit a conversion
+    fame: float = 0.0  # stars that the promise gains with ten times as many ratings
 
     def __post_init__(self) -> None:
         if not isinstance(self.truth, RatingTruth):
@@ -90,6 +92,8 @@ class SimulatedUsers:
         doubt = self.glance * rng.standard_normal((n, LIST))
         mood = rng.standard_normal(n)
 
+        counts = self.truth.ratings.by_item.counts
+        appeal = enjoyment + self.fame * (np.log10(1 + counts) - 2)[items]
         index = self.truth.ratings.user_index(ids)
         noise, halves = self.truth.user_noise[index], self.truth.user_halves[index]
         free = items >= 0
@@ -101,7 +105,7 @@ class SimulatedUsers:
             u = users[rows]
             shown = np.argsort(~free[u], axis=1, kind="stable")[:, :LIST]
             width = shown.shape[1]
-            promise = enjoyment[u[:, None], shown] + doubt[rows, :width]
+            promise = appeal[u[:, None], shown] + doubt[rows, :width]
             tempting = (promise >= self.bar) & free[u[:, None], shown]
             tempting &= np.arange(width) < looked[rows, None]
             watched = tempting.any(axis=1)
@@ -109,7 +113,7 @@ class SimulatedUsers:
             column = shown[watched, place]
             free[u, column] = False
             position[v], chosen[v] = place + 1, items[u, column]
-            rating[v] = round_stars(enjoyment[u, column] + noise[u] * mood[v], halves[u])
+            rating[v] = to_stars(enjoyment[u, column] + noise[u] * mood[v], halves[u])
         films = pd.Series(self.truth.ratings.item_ids[chosen]).where(position > 0)
         return arrivals[["user_id", "time"]].assign(
             position=position,
@@ -124,15 +128,13 @@ class SimulatedUsers:
         arms: Mapping[str, pd.DataFrame],
         name: str,
         rng: np.random.Generator,
-        shares: Sequence[float] | None = None,
     ) -> pd.DataFrame:
         """Run an experiment: each user sees the lists of one arm, dealt by `assign`.
 
-        `arms` maps the names of two arms or more to their lists, the control first; `shares` of the
-        users are equal by default. Returns what `visit` returns and the column arm (categorical),
-        in the order of time.
+        `arms` maps the names of two arms or more to their lists, the control first. Returns what
+        `visit` returns and the column arm (categorical), in the order of time.
         """
-        dealt = assign(arrivals["user_id"].to_numpy(), name, shares or [1 / len(arms)] * len(arms))
+        dealt = assign(arrivals["user_id"].to_numpy(), name, [1 / len(arms)] * len(arms))
         seen = []
         for k, (arm, lists) in enumerate(arms.items()):
             visits = self.visit(arrivals[dealt == k], lists, rng)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -112,10 +111,8 @@ def _ids(column: pd.Series) -> np.ndarray:
     return text
 
 
-def positions(
-    index: pd.Index, ids: Any, what: str, later: Mapping[Any, int] | None = None, hint: str = ""
-) -> np.ndarray:
-    """Return where `ids` (one or several) stand in `index`, or in `later`, (n,) int32.
+def positions(index: pd.Index, ids: Any, what: str, hint: str = "") -> np.ndarray:
+    """Return where `ids` (one or several) stand in `index`, (n,) int32.
 
     One that is not there is an `UnknownIdError`, whose message holds `what` ("user" or "item") and
     `hint`; what is no id and no sequence of ids is a `DataError`.
@@ -126,8 +123,6 @@ def positions(
     except (TypeError, ValueError) as error:
         kind = type(ids).__name__
         raise DataError(f"{what} ids are one id or a sequence of ids, not a {kind}") from error
-    if later and (found < 0).any():
-        found[found < 0] = [later.get(one, -1) for one in wanted[found < 0].tolist()]
     if (found < 0).any():
         stranger = wanted[found < 0].tolist()[0]
         example = f"; ids look like {index[:1].tolist()[0]!r}" if len(index) else ""

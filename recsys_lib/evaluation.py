@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
 
 from recsys_lib import metrics as m
 from recsys_lib.errors import RecsysError
@@ -136,10 +135,9 @@ def evaluate(
             elif kind == "auc":
                 column = asked.auc(users, liked, candidates)
             elif kind in GAINS:
-                indptr, indices, stars = test.by_user.take(users)
-                gains = GAINS[kind](stars.astype(np.float64)), indices, indptr
-                matrix = csr_matrix(gains, (len(users), test.n_items))
-                column = m.graded_ndcg_at_k(lists[:, :k], matrix)
+                rated = test.by_user.take(users)
+                gains = rated._replace(values=GAINS[kind](rated.values.astype(np.float64)))
+                column = m.graded_ndcg_at_k(lists[:, :k], gains.to_scipy(test.n_items))
             else:
                 column = OF_HITS[kind](hits[:, :k], liked.counts[users])
             columns[name] = column

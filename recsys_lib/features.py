@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.ratings import CSR
@@ -62,7 +63,7 @@ def item_features(
     counts: np.ndarray,
     items: pd.DataFrame | None = None,
 ) -> tuple[CSR, list[str]]:
-    """Return the features of items, a row each.
+    """Return the features of items, a CSR (n_items, n_features), and a name a column.
 
     Each kind has the same weight in total, so that its share of a prior's variance does not depend
     on the number of genres an item has.
@@ -75,25 +76,12 @@ def item_features(
         single rating is read. Items without a rating go with those of one or two: in a table dealt
         out at random, they are the rarest of all. Items that are new, and not rare, are done an
         injustice. The constant is a 1 for every item.
-    item_ids : (n_items,) array
-        The items, in the order of the rows.
-    counts : (n_items,) int
-        Their numbers of ratings in the training part.
+    item_ids, counts : (n_items,) array, (n_items,) int
+        The items, in the order of the rows, and their numbers of ratings in the training part.
     items : DataFrame, optional
-        Columns ``item_id`` and ``genres`` or ``year``, for the kinds that read them.
-
-    Returns
-    -------
-    features : CSR (n_items, n_features)
-    names : list of str
-        A name a column.
-
-    Raises
-    ------
-    RecsysError
-        A kind is unknown, or needs `items` and there are none.
-    DataError
-        The table lacks a column.
+        Columns ``item_id`` and ``genres`` or ``year``, for the kinds that read them. Without it
+        these kinds are a `RecsysError`, as unknown ones are; a column that is missing, a
+        `DataError`.
     """
     blocks, names = [np.zeros((len(item_ids), 0), np.float32)], []
     for kind in kinds:
@@ -110,10 +98,7 @@ def item_features(
             flags, columns = read(items, item_ids)
         blocks.append(flags / np.sqrt(np.maximum(flags.sum(axis=1, keepdims=True), 1)))
         names += [f"{_KINDS[kind]}: {column}" for column in columns]
-    dense = np.hstack(blocks).astype(np.float32)
-    indptr = np.concatenate([[0], np.cumsum((dense != 0).sum(axis=1))])
-    rows, indices = np.nonzero(dense)
-    return CSR(indptr, indices.astype(np.int32), dense[rows, indices]), names
+    return CSR.from_scipy(csr_matrix(np.hstack(blocks).astype(np.float32))), names
 
 
 def popularity_column(names: Sequence[str], count: int) -> int:

@@ -119,8 +119,7 @@ def precision_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 def recall_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the share of the relevant items that the list holds, Σ_{j≤k} rel_j / R.
 
-    The trap: with R > k it cannot reach 1, so papers after Liang et al. 2018 mean another number by
-    the name: `capped_recall_at_k`.
+    The trap: with R > k it cannot reach 1; papers often mean `capped_recall_at_k` by the name.
     """
     return np.asarray(hits.sum(axis=1) / n_relevant)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from recsys_lib import columns
 from recsys_lib.errors import DataError
@@ -41,6 +42,16 @@ class CSR(NamedTuple):
         shift = np.repeat(self.indptr[rows] - indptr[:-1], counts)
         where = np.arange(indptr[-1]) + shift
         return CSR(indptr, self.indices[where], self.values[where])
+
+    @classmethod
+    def from_scipy(cls, matrix: Any) -> Self:
+        """Return a SciPy matrix by rows, whose columns ascend, as kernels take it."""
+        return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data)
+
+    def to_scipy(self, n_columns: int) -> csr_matrix:
+        """Return SciPy's matrix (n_rows, n_columns) of the same arrays."""
+        shape = len(self.indptr) - 1, n_columns
+        return csr_matrix((self.values, self.indices, self.indptr), shape=shape)
 
     def check(self, name: str, n_rows: int, n_columns: int) -> None:
         """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
@@ -204,14 +215,7 @@ class Ratings:
     @cached_property
     def by_item(self) -> CSR:
         """The ratings by item: a row an item, columns are user indices, ascending."""
-        indptr, indices, values = self.by_user
-        t = CSR(
-            sparse.row_starts(indices, self.n_items),
-            np.empty(len(indices), np.int32),
-            np.empty(len(indices), np.float32),
-        )
-        sparse.transpose(indptr, indices, values, *t)
-        return t
+        return CSR.from_scipy(self.by_user.to_scipy(self.n_items).T.tocsr())
 
     @property
     def n_users(self) -> int:
@@ -296,7 +300,7 @@ class Ratings:
 
 
 def check_parts(train: Ratings, **others: Ratings | None) -> None:
-    """Raise `DataError` unless all (None: none is given) rate the same users and items."""
+    """Raise `DataError` unless all, but for None, number the same users and items."""
     for name, part in {"train": train, **others}.items():
         if not isinstance(part, Ratings) and (part is not None or name == "train"):
             told = f"{name} is {type(part).__name__}, not Ratings"

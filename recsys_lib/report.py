@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,8 @@ class Report:
 
         RMSE and MAE are of all ratings: whole users are drawn, and the errors pooled.
         """
-        return _percentiles(self._columns(metric), _statistic(metric), level, n, seed)
+        statistic = _root if metric == "rmse" else _ratio
+        return _percentiles(self._columns(metric), statistic, level, n, seed)
 
     def _columns(self, metric: str) -> np.ndarray:
         """Return the users' parts (2, n_users) in the two sums whose ratio the metric is."""
@@ -85,7 +86,7 @@ class Report:
             )
         if metric in _SUMMED:
             return self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64).T
-        return _alone(self.per_user[metric])
+        return np.array([self.per_user[metric], np.ones(len(self.per_user))])
 
     def _is_of_users(self, metric: str) -> bool:
         return metric in self.per_user or (metric in _SUMMED and len(self.errors) > 0)
@@ -165,7 +166,7 @@ def paired(
     _check_same("the first", a, "the second", b)
     columns = np.concatenate([a._columns(metric), b._columns(metric)])
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
-    one = _statistic(metric)
+    one = _root if metric == "rmse" else _ratio
 
     def gap(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
         sums, counts, other_sums, other_counts = columns
@@ -197,12 +198,8 @@ def bootstrap_interval(
     tested, and nothing of another split or seed. `values` (n_users,) float64 has one a user; NaN
     (no value) is passed over.
     """
-    return _percentiles(_alone(values), _ratio, level, n, seed)
-
-
-def _alone(values: Any) -> np.ndarray:
-    """Return the two sums (2, n_users) whose ratio is the mean of one value a user."""
-    return np.array([np.asarray(values, np.float64), np.ones(len(values))])
+    columns = np.array([np.asarray(values, np.float64), np.ones(len(values))])
+    return _percentiles(columns, _ratio, level, n, seed)
 
 
 def _percentiles(
@@ -222,10 +219,6 @@ def _percentiles(
         rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return float(found.low), float(found.high)
-
-
-def _statistic(metric: str) -> Callable[..., np.ndarray]:
-    return _root if metric == "rmse" else _ratio
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -39,6 +39,22 @@ def root() -> Path:
 
 
 @pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty RECSYS_DATA_HOME, with an empty cache and without a network."""
+    from recsys_lib import datasets
+    from tests.recsys_lib.datasets.published import publish
+
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("RECSYS_DATA_HOME", str(folder))
+    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RECSYS_OFFLINE", "1")
+    for name in datasets.available()["name"]:  # releases as small as those that tests write
+        publish(monkeypatch, name, n_users=3, n_items=5, n_ratings=6)
+    return folder
+
+
+@pytest.fixture
 def trial(request: pytest.FixtureRequest, root: Path) -> Callable[[str, int, str], None]:
     """Call it as ``trial(what, times, seen)`` to tell the appendix what a test has tried."""
 

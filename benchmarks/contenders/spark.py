@@ -49,7 +49,7 @@ def session_of(job: Job) -> Any:
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    return (
+    session = (
         SparkSession.builder.master(f"local[{job.threads}]")
         .config("spark.driver.memory", MEMORY)
         .config("spark.driver.maxResultSize", "0")
@@ -60,6 +60,8 @@ def session_of(job: Job) -> Any:
         .config("spark.ui.enabled", "false")
         .getOrCreate()
     )
+    tell(java=session.sparkContext._jvm.System.getProperty("java.version"))
+    return session
 
 
 def als_model(job: Job, epochs: int) -> Any:

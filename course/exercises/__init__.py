@@ -6,7 +6,6 @@ Each function prints "Right." or raises an AssertionError with a hint.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from recsys_lib.metrics import auc as user_auc
 from recsys_lib.metrics import damped_mean, ndcg_at_k
 from recsys_lib.models import ALS, BiasALS, GenreALS
 from recsys_lib.ratings import Ratings
-from recsys_lib.widgets.taste import Taste
 
 
 def _right(*answers: tuple[object, object, str, float]) -> None:
@@ -341,35 +339,4 @@ def check_histories(histories: Callable[[np.ndarray], np.ndarray]) -> None:
         found = np.asarray(histories(H))
         right = found.shape == H.shape and np.allclose(found, means)
         assert right, f"of {n} likes: a row each, the mean of the others without the own"
-    print("Right.")
-
-
-def check_next_film(
-    next_film: Callable[..., Any], taste: Taste, item: int, candidates: list[Any], ids: np.ndarray
-) -> None:
-    """Check which candidate's rating makes the variance of an item's prediction the smallest."""
-    found = next_film(taste, item, candidates)
-    assert found in candidates, "return one of the candidates' ids"
-    place = {one: k for k, one in enumerate(ids.tolist())}
-    Z, before = taste.vectors, np.linalg.inv(taste.inverse)
-
-    def left(film: Any) -> float:  # of the variance, where one system more is solved
-        z = Z[place[film]]
-        return float(Z[item] @ np.linalg.solve(before + np.outer(z, z), Z[item]))
-
-    least = min(map(left, candidates))
-    assert left(found) <= least * (1 + 1e-9), "another film tells more"
-    print("Right.")
-
-
-def check_taken_back(
-    taken_back: Callable[..., float], model: ALS, ratings: dict[Any, float], listed: Any
-) -> None:
-    """Check by how much the score of an item changes if a rating is taken back."""
-    for film in ratings:
-        fewer = {other: stars for other, stars in ratings.items() if other != film}
-        lists = [model.recommend_for(r, candidates=[listed], seen=True) for r in (fewer, ratings)]
-        change = lists[0]["score"][0] - lists[1]["score"][0]
-        hint = "fold in all ratings but this one, and subtract the score with it"
-        assert np.isclose(taken_back(model, ratings, film, listed), change, atol=1e-3), hint
     print("Right.")

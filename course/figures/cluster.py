@@ -1,4 +1,4 @@
-"""Figures on clusters: ratings in blocks, what must travel, and time against ratings."""
+"""Figures on clusters: ratings in blocks, and time against ratings."""
 
 from collections.abc import Mapping
 
@@ -58,24 +58,6 @@ def _blocks(axes: Axes, x: np.ndarray, y: np.ndarray, block: np.ndarray) -> None
     for b in np.unique(block):
         mine = block == b
         axes.plot(x[mine], y[mine], MARKERS[b % 7], color=COLOURS[b % 7], ms=2.6, ls="")
-
-
-def travel(table: pd.DataFrame, limit: float) -> Figure:
-    """Draw the bytes an epoch moves by each road against the number of blocks.
-
-    `table` has a row a number of blocks and a column a road; `limit` is the bytes of the ratings,
-    which need not travel.
-    """
-    figure, axes = plt.subplots(figsize=(7.0, 3.8))
-    style.lines(axes, table / 1e6, (BLUE, ORANGE), ms=6)
-    axes.axhline(limit / 1e6, color=GREY, ls="--", lw=1.2)
-    said, at = "the ratings, if they travelled too", (table.index[0], limit / 1e6)
-    style.note(axes, said, at, (4, 4), color=GREY, fontsize=9, va="bottom")
-    axes.set(xlabel="blocks a side", ylabel="megabytes an epoch")
-    style.log_axis(axes, ticks=table.index)
-    style.log_axis(axes, "y")
-    axes.legend()
-    return figure
 
 
 def scaling(curves: Mapping[str, pd.DataFrame]) -> Figure:

@@ -2,29 +2,21 @@
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 
 from course.figures import style
-from course.figures.style import BLUE, COLOURS, GREY, ORANGE, SEQUENTIAL, SKY, Options
+from course.figures.style import BLUE, COLOURS, GREY, Options
 
 OURS = "recsys_lib"
 # The looks of the others: all but the first colour, which is ours, and black as the eighth.
 OTHERS = tuple(zip((*COLOURS[1:], "black"), "sD^vPX*", strict=True))
 # Of the names at the right of a figure, as shares of its axes: where they stand, and how high.
 KEYS, LINE = 1.05, 0.055
-PARTS = {
-    "gather": (SKY, "gathering rows"),
-    "sums": (BLUE, "summing products"),
-    "solve": (ORANGE, "solving"),
-}
 
 
 def steps(table: pd.DataFrame) -> Figure:
@@ -88,67 +80,42 @@ def race(
 
 
 def epochs(table: pd.DataFrame) -> Figure:
-    """Draw the seconds an epoch takes each contender, a dot a number of factors.
+    """Draw the seconds an epoch takes each contender: a dot for the median, a line for the range.
 
-    `table` has a row a contender, "recsys_lib" among them, and a column a number of factors, at
-    most four; NaN was not measured. Rows are in the order of the middle column, the fastest at the
-    top.
+    `table` has a row a contender, "recsys_lib" among them, and the columns value, low and high, in
+    seconds. The fastest stands at the top.
     """
-    table = table.sort_values(table.columns[len(table.columns) // 2])
-    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(table)))
-    shades = mpl.colormaps[SEQUENTIAL](np.linspace(0.75, 0, table.shape[1]))
-    offsets = np.linspace(-0.27, 0.27, table.shape[1])
-    ours = list(table.index).index(OURS)
-    for factors, shade, marker, offset in zip(table, shades, "osD^", offsets, strict=False):
-        rows = np.arange(len(table)) + offset
-        seconds = table[factors].to_numpy(float)
-        axes.plot(seconds, rows, marker, ms=5.5, color=shade, label=f"K = {factors}")
-        for place, (value, row) in enumerate(zip(seconds, rows, strict=True)):
-            ratio = value / seconds[ours]
-            if np.isfinite(ratio):
-                text = f"{_short(value)} s" if place == ours else f"{_short(ratio)} ×"
-                _beside(axes, text, value, row, 8)
-    axes.set_xlabel("seconds an epoch (logarithmic); beside the dots: times ours")
-    axes.margins(x=0.1)
+    table = table.sort_values("value")
+    figure, axes = plt.subplots(figsize=(7.0, 1.0 + 0.32 * len(table)))
+    style.intervals(axes, table, np.arange(len(table)))
+    for row, (value, high) in enumerate(table[["value", "high"]].to_numpy(float)):
+        _beside(axes, f"{_short(value)} s", high, row)
+    axes.set_xlabel("seconds an epoch (logarithmic)")
+    axes.margins(x=0.12)
     _one_two_five(axes)
     style.name_rows(axes, table.index, bold=OURS)
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    for row in range(1, len(table)):
-        axes.axhline(row - 0.5, color=GREY, lw=0.5, alpha=0.4)
-    figure.legend(loc="outside upper center", ncols=4)
+    axes.invert_yaxis()
     return figure
 
 
-def roof(table: pd.DataFrame) -> Figure:
-    """Draw what an epoch is made of, how long it takes, and how long arithmetic alone would.
+def roofline(table: pd.DataFrame, peak: float, bandwidth: float) -> Figure:
+    """Draw operations a second over operations a byte, below the limits of the machine.
 
-    `table` has a row a number of factors K, in seconds: gather, sums and solve, parts measured
-    apart, measured, the whole epoch, and arithmetic, its products alone at the machine's speed.
+    `table` has a row a program and the columns intensity, in operations a byte, and rate, in 10⁹
+    operations a second. `peak` is in 10⁹ operations a second, `bandwidth` in 10⁹ bytes a second.
     """
-    figure, axes = plt.subplots(figsize=(7.0, 1.6 + 0.6 * len(table)))
-    rows = np.arange(len(table))
-    left = np.zeros(len(table))
-    for part, (colour, name) in PARTS.items():
-        width = table[part].to_numpy(float)
-        axes.barh(rows, width, left=left, height=0.5, color=colour, label=name)
-        left += width
-    measured, floor = table["measured"].to_numpy(float), table["arithmetic"].to_numpy(float)
-    whole, least = "the whole epoch, measured", "the arithmetic alone, at peak speed"
-    axes.plot(measured, rows, "D", ms=7, color="black", mec="white", label=whole)
-    edge = [withStroke(linewidth=3.5, foreground="white")]
-    axes.plot(floor, rows, "|", ms=34, mew=2, color="black", label=least, path_effects=edge)
-    for row in rows:
-        reach = float(max(left[row], measured[row]))
-        ratio = measured[row] / floor[row]
-        text = f"{_short(measured[row])} s, {_short(ratio)} × the arithmetic"
-        _beside(axes, text, reach, float(row), 9, 8)
-    axes.set(xlabel="seconds an epoch", xlim=(0, 1.5 * max(left.max(), measured.max())))
-    style.name_rows(axes, [f"K = {factors}" for factors in table.index])
-    axes.set_ylim(len(table) - 0.45, -0.55)
-    legend = figure.legend(loc="outside upper center", ncols=3, fontsize=9)
-    for handle in legend.legend_handles:
-        if isinstance(handle, Line2D):
-            handle.set_markersize(8)  # a mark as high as a bar would reach beyond the legend
+    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    ridge = peak / bandwidth
+    ends = 0.5 * min(table["intensity"].min(), ridge), 4 * max(table["intensity"].max(), ridge)
+    x = np.array([ends[0], ridge, ends[1]])
+    axes.plot(x, np.minimum(peak, bandwidth * x), color="black", lw=2, label="roof")
+    axes.plot(table["intensity"], table["rate"], "o", color=BLUE, label="measured")
+    for name, row in table.iterrows():
+        style.note(axes, str(name), (row["intensity"], row["rate"]), (7, 0), fontsize=9)
+    axes.set(xlabel="operations a byte (logarithmic)", ylabel="10⁹ operations a second")
+    _one_two_five(axes)
+    style.log_axis(axes, "y")
+    axes.legend(loc="lower right")
     return figure
 
 

@@ -22,10 +22,7 @@ from recsys_lib.datasets.registry import Layout, Release
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
-# Ids are looked up in arrays as long as the largest id. Those of MovieLens end below 300,000.
-MAX_ID = 50_000_000
 _BLOCK = 1 << 24  # bytes of text parsed at a time
-_PART = 1 << 20  # ratings renumbered at a time
 _MOST = 100  # bytes of a file for each of its archive: tables of numbers have four or five
 # What reading an archive raises that is damaged, encrypted, or written in another way.
 _DAMAGE = zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError
@@ -45,7 +42,7 @@ def one_line(text: str) -> str:
     return " ".join(_TURNS.sub("", _CONTROLS.sub(" ", text)).split())
 
 
-def refuse_first(wrong: np.ndarray, where: str, first: int, what: str, values: np.ndarray) -> None:
+def _refuse_first(wrong: np.ndarray, where: str, first: int, what: str, values: np.ndarray) -> None:
     """Refuse the first row that is `wrong`, if any; `what` is formatted with its value.
 
     `first` is the row of the file that the arrays begin with.
@@ -68,7 +65,7 @@ class Table(NamedTuple):
             told = f"{name} is {self.texts[name].iloc[row]!r}, {says} ({wrong.sum()} such rows)"
             refuse(self.where, self.texts.index[row], told)
 
-    def whole(self, name: str, most: int = MAX_ID) -> np.ndarray:
+    def whole(self, name: str, most: int = 2**31 - 1) -> np.ndarray:
         """Return a column of whole numbers from 0 to `most`, (n,) int64."""
         texts = self.texts[name]
         written = texts.str.fullmatch("[0-9]{1,18}").to_numpy(bool)
@@ -83,12 +80,19 @@ class Table(NamedTuple):
         return ids
 
 
-def read_csv(stream: IO[str], separator: str, where: str) -> Table:
-    """Read CSV as a table; of a file that is none, the parser's ValueError is raised."""
+def tabled(texts: pd.DataFrame, where: str) -> Table:
+    """Return a table of texts; refuse one that has no row, or a name twice."""
+    if texts.empty or not texts.columns.is_unique:
+        refuse(where, None, "it holds no row" if texts.empty else "two columns have one name")
+    return Table(texts, where)
+
+
+def read_csv(stream: IO[str], separator: str) -> pd.DataFrame:
+    """Read CSV as the texts of a `Table`; of a file that is none, the parser raises ValueError."""
     # The header as a row, so that no row may have more cells, and names stay as they are.
     rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
     texts = rows[1:].fillna("").set_axis(list(rows.iloc[0]), axis=1)
-    return Table(texts.set_axis(texts.index + 1), where)
+    return texts.set_axis(texts.index + 1)
 
 
 @contextmanager
@@ -116,27 +120,27 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
             raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
 
 
-def read_columns(
+def _read_columns(
     stream: IO[bytes], layout: Layout, where: str, columns: Mapping[str, pa.DataType]
 ) -> list[np.ndarray]:
     """Return columns of numbers of a file of ratings, in file order.
 
     An empty cell is an error, but in a column of float64 a NaN.
     """
-    row, kinds = 1, dict(columns)
+    row, kinds, strange = 1, dict(columns), b"xX"
     if layout.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
-        kinds = {}
+        kinds, strange = {}, b"xX\t"
         for name, kind in columns.items():
             kinds |= {f"before {name}": pa.null(), name: kind}
         del kinds[next(iter(kinds))]
 
     def in_decimals(chunk: pa.Buffer) -> bytes:
-        """Refuse an x: Arrow would read 0x13 as 19."""
+        """Refuse what Arrow would read otherwise: 0x13 as 19, and a tab as nothing."""
         nonlocal row
         text = bytes(chunk)
-        if odd := [k for one in b"xX" if (k := text.find(one)) >= 0]:
+        if odd := [k for one in strange if (k := text.find(one)) >= 0]:
             row += text[: min(odd)].count(b"\n")
-            refuse(where, row, "it holds an x, and numbers are written in decimals")
+            refuse(where, row, f"it holds {chr(text[min(odd)])!r}, and numbers are in decimals")
         row += text.count(b"\n")
         return text
 
@@ -191,75 +195,54 @@ def check_counts(release: Release, path: Path, data: Dataset) -> None:
             refuse(f"{path}: {file}", None, f"{told}; unpack {release.url} again")
 
 
-def index_columns(
-    columns: list[np.ndarray],
+def read_ratings(
     release: Release,
-    where: str,
+    path: Path,
+    file: str,
+    columns: Mapping[str, pa.DataType],
     item_ids: np.ndarray,
     user_ids: np.ndarray | None = None,
-    kind: str = "movie",
 ) -> Ratings:
-    """Check the ratings and put indices in the place of ids.
+    """Read a file of ratings, indices in the place of ids.
 
     Parameters
     ----------
-    columns : list of arrays
-        Users, items, ratings and times (float64 with NaN where there is none); the list is emptied.
     release : Release
-        Whose file it is; `where` is the file's name in errors.
+        Whose file it is.
+    path : Path
+        The archive, or the folder that holds its files.
+    file : str
+        The file's name in it.
+    columns : dict of str to Arrow's types
+        The file's columns of users, items, ratings and times; times in float64 may be missing.
     item_ids, user_ids : int64 arrays, ascending
         Those that the release's tables hold; without `user_ids`, the users who rate.
-    kind : str
-        What errors call an item.
+
+    Raises
+    ------
+    DataError
+        A row is not as published; the message names the file and the row.
     """
-    users, items, values, times = columns
-    columns.clear()
     layout, (low, high) = release.layout, release.scale
+    with open_member(release, path, file) as (stream, where):
+        read = _read_columns(stream, layout, where, columns)
+    values, times = read[2:]
     first = 1 + layout.header  # the file's rows are counted from 1
     wrong = ~((values >= low) & (values <= high) & np.isfinite(values))  # true for NaN too
     says = f"a rating from {low:g} to {high:g}" if high < np.inf else "a watch ratio"
-    refuse_first(wrong, where, first, f"{{:g}} is not {says}", values)
-    check_ids(users, "user", where, first)
-    check_ids(items, kind, where, first)
+    _refuse_first(wrong, where, first, f"{{:g}} is not {says}", values)
     if user_ids is None:
-        user_ids = _distinct(users)
-    users = _positions(users, user_ids, f"user does not stand in {layout.users}", where, first)
-    items = _positions(items, item_ids, f"{kind} does not stand in {layout.items}", where, first)
+        user_ids = np.sort(pd.unique(read[0])).astype(np.int64)
+    places = []
+    sides = zip(columns, (user_ids, item_ids), (layout.users, layout.items), strict=False)
+    for name, universe, table in sides:
+        ids, kind = read.pop(0), name.removesuffix("Id").removesuffix("_id")
+        _refuse_first(ids < 0, where, first, f"{{}} is not the id of a {kind}", ids)
+        found = pd.Index(universe.astype(ids.dtype)).get_indexer(ids).astype(np.int32)
+        _refuse_first(found < 0, where, first, f"its {kind} does not stand in {table}", ids)
+        places.append(found)
     known = times.dtype == np.int64 or not np.isnan(times).any()
     when = times.astype(np.int64, copy=False) if known else None
-    return Ratings.from_arrays(users, items, values, when, user_ids, item_ids, release.scale)
-
-
-def check_ids(ids: np.ndarray, kind: str, where: str, first: int) -> None:
-    """Refuse what cannot be the id of a `kind`; `first` is the file's row of the first id."""
-    if ids.min() < 0 or ids.max() > MAX_ID:
-        says = f"{{}} is not the id of a {kind}"
-        refuse_first((ids < 0) | (ids > MAX_ID), where, first, says, ids)
-
-
-def _distinct(ids: np.ndarray) -> np.ndarray:
-    """Return the ids that occur, int64 ascending, without sorting."""
-    seen = np.zeros(int(ids.max()) + 1, bool)
-    for part in _parts(ids):
-        seen[part] = True
-    return np.flatnonzero(seen)
-
-
-def _positions(
-    ids: np.ndarray, universe: np.ndarray, says: str, where: str, first: int
-) -> np.ndarray:
-    """Return where each id stands in `universe`, int32; refuse the first that does not."""
-    table = np.full(max(int(universe[-1]), int(ids.max())) + 1, -1, np.int32)
-    table[universe] = np.arange(len(universe), dtype=np.int32)
-    found = np.empty(len(ids), np.int32)
-    for source, target in zip(_parts(ids), _parts(found), strict=True):
-        target[:] = table[source]
-    if found.min() < 0:
-        refuse(where, int((found < 0).argmax()) + first, f"its {says}")
-    return found
-
-
-def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield views: NumPy makes int64 copies of int32 arrays that it indexes with."""
-    for start in range(0, len(array), _PART):
-        yield array[start : start + _PART]
+    return Ratings.from_arrays(
+        places[0], places[1], values, when, user_ids, item_ids, release.scale
+    )

@@ -21,7 +21,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from recsys_lib.datasets import registry
-from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse
+from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse, tabled
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -193,34 +193,32 @@ def _open(path: Path, stem: str, separator: str | None) -> Table | None:
         if files:
             raise DataError(f"{path} holds {' and '.join(file.name for file in files)}: keep one")
         return None
-    where = str(files[0])
+    (file,), where = files, str(files[0])
     try:
-        table = (_csv if files[0].suffix == ".csv" else _parquet)(files[0], separator)
+        texts = _csv(file, separator) if file.suffix == ".csv" else _parquet(file)
     except (ValueError, OSError, pa.ArrowException) as error:
         refuse(where, None, " ".join(str(error).split()))
-    if table.texts.empty or not table.texts.columns.is_unique:
-        refuse(where, None, "it holds no row" if table.texts.empty else "two columns have one name")
-    return table
+    return tabled(texts, where)
 
 
-def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> Table:
+def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:
     try:
         with file.open(encoding=encoding, newline="") as stream:
             separator = separator or max(",;\t|", key=stream.readline().count)
             stream.seek(0)
-            return read_csv(stream, separator, str(file))
+            return read_csv(stream, separator)
     except UnicodeDecodeError:  # as older data sets are
         return _csv(file, separator, "latin-1")
 
 
-def _parquet(file: Path, _: Any) -> Table:
+def _parquet(file: Path) -> pd.DataFrame:
     table = pa.parquet.read_table(file)
     for k, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         if pa.types.is_list(column.type):
             column = pa.compute.binary_join(column.cast(pa.list_(pa.string())), "|")
         table = table.set_column(k, name, column.cast(pa.string()).fill_null(""))
     texts = table.to_pandas(ignore_metadata=True)
-    return Table(texts.set_axis(texts.index + 1), str(file))
+    return texts.set_axis(texts.index + 1)
 
 
 def _typed(*columns: pd.Series) -> list[pd.Series]:

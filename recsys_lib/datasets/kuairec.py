@@ -19,16 +19,15 @@ import pyarrow as pa
 
 from recsys_lib.datasets.archive import (
     Table,
-    index_columns,
     one_line,
     open_member,
-    read_columns,
     read_csv,
+    read_ratings,
     refuse,
+    tabled,
 )
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
-from recsys_lib.ratings import Ratings
 
 _COLUMNS = {
     "user_id": pa.int32(),
@@ -91,11 +90,10 @@ def read(release: Release, path: Path) -> Dataset:
     layout = release.layout
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
-    matrices: list[Ratings] = []
-    for file in (layout.ratings, layout.more[0]):
-        with open_member(release, path, file) as (stream, where):
-            columns = read_columns(stream, layout, where, _COLUMNS)
-        matrices.append(index_columns(columns, release, where, *ids, kind="video"))
+    matrices = [
+        read_ratings(release, path, file, _COLUMNS, *ids)
+        for file in (layout.ratings, layout.more[0])
+    ]
     # No ratio is too large, but models want an end to the scale: the largest that occurs.
     high = max(float(matrix.by_user.values.max()) for matrix in matrices)
     for matrix in matrices:
@@ -155,12 +153,12 @@ def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> Tab
     try:
         # Four captions hold a bare CR, which csv readers take for the end of a row.
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
-        table = read_csv(io.StringIO(text), ",", where)
+        texts = read_csv(io.StringIO(text), ",")
     except ValueError as error:  # of the decoder, or of the parser
         refuse(where, None, " ".join(str(error).split()))
-    if lacking := [name for name in needed if name not in table.texts]:
+    if lacking := [name for name in needed if name not in texts]:
         refuse(where, 1, f"the header lacks {', '.join(lacking)}")
-    return table
+    return tabled(texts, where)
 
 
 def _over_days(daily: pd.DataFrame) -> pd.DataFrame:

@@ -12,19 +12,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import (
-    Table,
-    index_columns,
-    one_line,
-    open_member,
-    read_columns,
-    refuse,
-)
+from recsys_lib.datasets.archive import Table, one_line, open_member, read_ratings, refuse, tabled
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
-from recsys_lib.ratings import Ratings
 
-_COLUMNS = {
+COLUMNS = {  # of a file of ratings
     "userId": pa.int32(),
     "movieId": pa.int32(),
     "rating": pa.float32(),
@@ -50,22 +42,8 @@ _MOVED_ARTICLE = re.compile(
 def read(release: Release, path: Path) -> Dataset:
     """Read the ratings, the films and, where the release describes them, the users.
 
-    Parameters
-    ----------
-    release : Release
-        Says how the files are written and which ratings are possible.
-    path : Path
-        The archive, or the folder that holds its files.
-
-    Returns
-    -------
-    ratings : Ratings
-        Its items are all those of `items`.
-    items : DataFrame
-        ``item_id`` int64 ascending, ``title`` str, ``year`` Int64, ``genres`` str.
-    users : DataFrame or None
-        ``user_id`` int64, ``gender`` str, ``age`` int64 (ml-1m: the lower end of a band),
-        ``occupation`` str, ``zip_code`` str.
+    Of users, ``user_id`` int64, ``gender`` str, ``age`` int64 (ml-1m: the lower end of a band),
+    ``occupation`` str, ``zip_code`` str.
 
     Raises
     ------
@@ -74,34 +52,17 @@ def read(release: Release, path: Path) -> Dataset:
     """
     items = _read_items(release, path)
     users = _read_users(release, path) if release.layout.users else None
-    ratings = read_ratings(release, path, release.layout.ratings, items["item_id"].to_numpy())
+    ids = items["item_id"].to_numpy()
+    ratings = read_ratings(release, path, release.layout.ratings, COLUMNS, ids)
     return Dataset(release.name, ratings, items, users)
 
 
-def read_ratings(release: Release, path: Path, file: str, item_ids: np.ndarray) -> Ratings:
-    """Read one file of ratings, of the users who stand in it and of the items in `item_ids`."""
-    with open_member(release, path, file) as (stream, where):
-        columns = read_columns(stream, release.layout, where, _COLUMNS)
-    return index_columns(columns, release, where, item_ids)
-
-
 def tidy_title(title: str) -> tuple[str, int | None]:
-    """Split a title as MovieLens writes it into the title proper and the year.
+    """Split a title as MovieLens writes it into the title proper and the year, None without one.
 
-    ``Matrix, The (1999)`` is *The Matrix*, of 1999: an article that was moved to the end comes back
-    to the front; titles in other languages, which stand in parentheses behind, are dropped.
-
-    Parameters
-    ----------
-    title : str
-        As it stands in the file: ``"City of Lost Children, The (Cité ..., La) (1995)"``.
-
-    Returns
-    -------
-    title : str
-        ``"The City of Lost Children"``.
-    year : int or None
-        1995; of a range the first; None where the title has no year.
+    ``City of Lost Children, The (Cité ..., La) (1995)`` is *The City of Lost Children*, of 1995: an
+    article that was moved to the end comes back to the front; titles in other languages, which
+    stand in parentheses behind, are dropped; of a range of years the first counts.
     """
     title = one_line(title)
     year = None
@@ -185,6 +146,4 @@ def _read(release: Release, path: Path, file: str, names: Sequence[str]) -> Tabl
             found[row] = fields
     except csv.Error as error:  # a quote that never ends, for instance
         refuse(where, reader.line_num, str(error))
-    if not found:
-        refuse(where, None, f"it holds no {names[0].removesuffix('Id').removesuffix('_id')}")
-    return Table(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)
+    return tabled(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)

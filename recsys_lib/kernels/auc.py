@@ -21,24 +21,12 @@ from recsys_lib.kernels.threads import share
 def user_auc(
     user_vectors, item_vectors, seen_indptr, seen_indices, relevant_indptr, relevant_indices
 ):
-    """Return each user's exact AUC over the whole catalogue less what the user has seen.
+    """Return each user's exact AUC over the whole catalogue less what was seen, (m,) float64.
 
     It is the share of pairs (relevant item, other item) in which the relevant one scores higher;
-    a tie counts half.
-
-    Parameters
-    ----------
-    user_vectors, item_vectors, seen_indptr, seen_indices
-        As for `ranking.top_n`.
-    relevant_indptr : (m + 1,) int64
-        Offsets of the users' rows in `relevant_indices`.
-    relevant_indices : (nnz,) int32
-        Relevant items, ascending within a row, none of them seen.
-
-    Returns
-    -------
-    (m,) float64
-        From 0 to 1; NaN for a user without a relevant item or without any other.
+    a tie counts half. It is NaN for a user without a relevant item or without any other. The first
+    four arguments are those of `ranking.top_n`; `relevant_indptr` (m + 1,) int64 are the offsets of
+    the users' rows in `relevant_indices` (nnz,) int32, ascending within a row, none of them seen.
     """
     m = len(user_vectors)
     if seen_indptr is None:

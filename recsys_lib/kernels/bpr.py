@@ -193,24 +193,15 @@ def epoch(
 ):  # fmt: skip
     """Draw as many samples as there are events, and step on each.
 
-    Parameters
-    ----------
-    starts : (B * B + 1,) int64
-        Where each block (user group, item group) begins among the events.
-    event_users, event_items : (n_events,) int32
-        The positive pairs, by block.
-    group_items, group_starts : (n_items,) int32 and (B + 1,) int64
-        The items of each group.
-    seen_indptr, seen_indices : CSR without values
-        What each user has rated: never a negative.
-    user_rows, item_rows : (n_users, K) and (n_items, K + 1) float32
-        Updated in place; the last column of the items' is their bias.
-    rate, reg : float32
-        Learning rate; regularisation.
-    seeds : (B * B,) uint64
-        One for each block.
-    totals : (B * B, 3) float64
-        Overwritten, a row a block: sum of losses, samples in the right order, samples drawn.
+    The positive pairs `event_users` and `event_items` (n_events,) int32 are sorted by block (user
+    group, item group); `starts` (B * B + 1,) int64 says where each begins. `group_items` (n_items,)
+    int32 are the items by group, and `group_starts` (B + 1,) int64 says where each begins. What a
+    user has rated, `seen_indptr` and `seen_indices`, is never a negative.
+
+    `user_rows` (n_users, K) and `item_rows` (n_items, K + 1) float32, the items' bias last, are
+    updated in place, at the learning `rate` with the regularisation `reg`. Each block has a seed
+    (B * B,) uint64 and a row of `totals` (B * B, 3) float64, which is overwritten: sum of losses,
+    samples in the right order, samples drawn.
     """
     n_groups = len(group_starts) - 1
     for turn in range(n_groups):

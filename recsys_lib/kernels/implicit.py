@@ -123,8 +123,10 @@ def solve_rows(
             losses[r] = 0.0 if empty else left
 
 
-def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, losses):
-    """Solve all rows of one side exactly, given the other: one half of an epoch.
+def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, losses, n_steps=0):
+    """Solve all rows of one side, given the other: one half of an epoch.
+
+    It is exact, or takes `n_steps` of conjugate gradient from the rows as they are.
 
     As `als.half_step`, of rows without a bias: `excess` are c - 1 of the observed pairs, 0 or more;
     `fixed` (K, K) is the Gram matrix of `other` (n_other, K), from `gram_of`; `penalties` (n_rows,)
@@ -132,7 +134,10 @@ def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, los
     `losses` (n_rows,) float64 by each row's Σ c (target - score)² over all pairs.
     """
     task = indptr, indices, excess, order, other, fixed, penalties, rows, losses
-    share(groups(order), solve_rows, *task)
+    if n_steps:
+        share(groups(order), descend_rows, n_steps, *task)
+    else:
+        share(groups(order), solve_rows, *task)
 
 
 def gram_of(rows):
@@ -230,7 +235,7 @@ def descend(
 
 @njit(cache=True, nogil=True)
 def descend_rows(
-    part, parts, indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses
+    part, parts, n_steps, indptr, indices, excess, order, other, fixed, penalties, rows, losses
 ):  # fmt: skip
     """Move every `parts`-th row in `order`, from `part` on.
 
@@ -266,9 +271,3 @@ def descend_rows(
             rows[r, k] = x[k]
         confidence = total_confidence(start, stop, excess)
         losses[r] = loss_of(confidence, penalties[r], rhs, residual, rows[r])
-
-
-def half_step_cg(indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses):
-    """As `half_step`, by `n_steps` of conjugate gradient from the rows as they are."""
-    task = indptr, indices, excess, order, other, fixed, penalties, n_steps, rows, losses
-    share(groups(order), descend_rows, *task)

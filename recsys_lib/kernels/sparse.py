@@ -30,18 +30,6 @@ def stable_order(keys, starts, before, order):
         cursor[key] += 1
 
 
-@njit(cache=True)
-def transpose(indptr, indices, values, t_indptr, t_indices, t_values):
-    """Fill the transpose of a CSR matrix; within its rows the columns ascend."""
-    cursor = t_indptr[:-1].copy()
-    for row in range(len(indptr) - 1):
-        for k in range(indptr[row], indptr[row + 1]):
-            column = indices[k]
-            t_indices[cursor[column]] = row
-            t_values[cursor[column]] = values[k]
-            cursor[column] += 1
-
-
 @njit(cache=True, nogil=True)
 def largest(indices):
     """Return the largest of the indices (n,) int32, as uint32: those below 0 are larger still."""

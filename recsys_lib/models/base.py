@@ -66,9 +66,10 @@ class Recommender(Lists):
     # ---- what a model writes
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        """Set what fitting starts from, if anything; `_rng`, if there is a seed, and `_valid` are.
+        """Set what fitting starts from, if anything.
 
-        Attributes that begin with an underscore last as long as the fit.
+        `_rng`, if there is a seed, and `_valid` are there. Attributes that begin with an underscore
+        last as long as the fit.
         """
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
@@ -336,6 +337,4 @@ def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
 
 def as_scipy(likes: CSR, n_items: int) -> csr_matrix:
     """Return the matrix R (n_rows, n_items) float32 with a 1 for each like."""
-    ones = np.ones(len(likes.values), np.float32)
-    shape = len(likes.indptr) - 1, n_items
-    return csr_matrix((ones, likes.indices, likes.indptr - likes.indptr[0]), shape=shape)
+    return likes._replace(values=np.ones(len(likes.values), np.float32)).to_scipy(n_items)

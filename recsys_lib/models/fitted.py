@@ -208,21 +208,11 @@ class Fitted(Parameters):
 
         The item is solved for with all its ratings, those that came by `partial_fit_users` among
         them; the users stay as they are. It is the half step of training, for one item. An empty
-        mapping does that and no more.
-
-        Parameters
-        ----------
-        item_id : id
-            Of the kind that the data has. A new item stands behind all others in `item_ids_`.
-        ratings : mapping of user id to rating
-            May be empty.
+        mapping does that and no more. `item_id`, the mapping `ratings` of user id to rating and the
+        errors are as for `partial_fit_users`, users and items exchanged.
 
         Raises
         ------
-        UnknownIdError
-            A user is not known yet; `partial_fit_users` takes in new ones.
-        DataError
-            A rating is off the scale, or the id of another kind. What is refused leaves no trace.
         RecsysError
             The model cannot solve for one item: all but `ALS`, `BiasALS` and `GenreALS`.
         """

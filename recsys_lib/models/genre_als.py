@@ -102,17 +102,9 @@ class GenreALS(ALS):
     def explain(self, user: Hashable | Mapping[Any, float], item_id: Hashable) -> pd.DataFrame:
         """Take a score apart: what each genre of the film added, and what is the film's own.
 
-        Parameters
-        ----------
-        user : user id, or mapping of item id to rating
-            A user of the training data, or a stranger's ratings.
-        item_id : item id
-
-        Returns
-        -------
-        DataFrame
-            part, contribution (in rating points). The parts are "average rating", "this user's
-            level", each genre, and "the film itself"; they add up to the (unclipped) prediction.
+        `user` is an id, or a stranger's ratings by item id. Returns part and contribution (in
+        rating points). The parts are "average rating", "this user's level", each genre, and "the
+        film itself"; they add up to the (unclipped) prediction.
         """
         self.check_fitted()
         if isinstance(user, Mapping | pd.Series):

@@ -86,12 +86,12 @@ class ImplicitALS(ImplicitFeedbackModel):
         self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        (users, items), cg = self._sides, self.solver == "cg"
+        (users, items), n_steps = self._sides, CG_STEPS if self.solver == "cg" else 0
         task = self.item_factors_, self.gram_, self.user_factors_
-        _, of_users = self._solve(*users, *task, cg)
+        _, of_users = self._solve(*users, *task, n_steps)
         gram = kernels.gram_of(self.user_factors_).astype(np.float32)
         task = self.user_factors_, gram, self.item_factors_
-        squares, of_items = self._solve(*items, *task, cg)
+        squares, of_items = self._solve(*items, *task, n_steps)
         self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
         loss = 0.5 * (squares + self.tau * (of_users + of_items))
         if not np.isfinite(loss):
@@ -109,15 +109,12 @@ class ImplicitALS(ImplicitFeedbackModel):
         fixed: np.ndarray,
         gram: np.ndarray,
         rows: np.ndarray,
-        cg: bool = False,
+        n_steps: int = 0,
     ) -> tuple[float, float]:
         """Solve one side's rows in place; return Σ c (l - ŝ)² over all pairs, and Σ n^ν ‖x‖²."""
         weights, losses = pairs.counts ** float(self.nu), np.empty(len(rows))
         task = *pairs, order, fixed, gram, (self.tau * weights).astype(np.float32)
-        if cg:
-            kernels.half_step_cg(*task, CG_STEPS, rows, losses)
-        else:
-            kernels.half_step(*task, rows, losses)
+        kernels.half_step(*task, rows, losses, n_steps)
         return float(losses.sum()), float(weights @ np.square(rows, dtype=np.float64).sum(axis=1))
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:

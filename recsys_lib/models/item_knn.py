@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import MAX_ITEMS, ItemToItem, as_scipy
 from recsys_lib.models.parameters import above, at_least, learnt, number
-from recsys_lib.ratings import Ratings
+from recsys_lib.ratings import CSR, Ratings
 
 AT_A_TIME = 256  # items, whose likenesses to all others are held together; users, as scores
 
@@ -109,6 +109,5 @@ class ItemKNN(ItemToItem):
         return listed[listed["score"] > 0]
 
     def _catalogue(self) -> csr_matrix:
-        n = len(self.item_ids_)
-        rows = self.neighbors_values_, self.neighbors_indices_, self.neighbors_indptr_
-        return csr_matrix(rows, shape=(n, n))
+        rows = self.neighbors_indptr_, self.neighbors_indices_, self.neighbors_values_
+        return CSR(*rows).to_scipy(len(self.item_ids_))

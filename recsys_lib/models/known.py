@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,23 +20,21 @@ Row = tuple[np.ndarray, np.ndarray]  # columns, ascending, int32; and the rating
 
 
 class IdIndex:
-    """Where the data's own ids stand; ids that come later go to the end.
+    """Where the data's own `ids` (n,) stand, integers or text without repeats.
 
-    The table of the first `ids` (n,), integers or text without repeats, is built once; the later
-    ones are kept in a dictionary beside it. `what`, "user" or "item", is for messages.
+    `what`, "user" or "item", is for messages.
     """
 
     def __init__(self, ids: np.ndarray, what: str) -> None:
         self._index, self.what = pd.Index(ids), what
-        self._later: dict[Any, int] = {}
 
     def __len__(self) -> int:
-        return len(self._index) + len(self._later)
+        return len(self._index)
 
     def positions(self, ids: Any) -> np.ndarray:
         """Return where ids (one or several) stand, (n,) int32; see `columns.positions`."""
         hint = "; recommend_for and predict_for take a stranger's ratings" * (self.what == "user")
-        return positions(self._index, ids, self.what, self._later, hint)
+        return positions(self._index, ids, self.what, hint)
 
     def position(self, one: Any) -> int:
         """Return where an id stands; several are refused."""
@@ -56,7 +54,7 @@ class IdIndex:
         try:
             return self._index.get_loc(one)
         except (KeyError, TypeError, InvalidIndexError):
-            return self._later.get(one, -1) if isinstance(one, Hashable) else -1
+            return -1
 
     def find_or_next(self, one: Any) -> int:
         """Return where an id stands, or will stand once it is added.
@@ -78,7 +76,7 @@ class IdIndex:
 
     def add(self, one: Any) -> None:
         """Put a new id at the end."""
-        self._later[one] = len(self)
+        self._index = self._index.append(pd.Index([one], dtype=self._index.dtype))
 
 
 def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> Row:

@@ -250,7 +250,5 @@ def product(rows: np.ndarray | CSR, weights: np.ndarray) -> np.ndarray:
     A row's result has the same bits alone or among others, at any thread count, which no BLAS
     promises: SciPy's sparse product sums over ascending columns, one row at a time.
     """
-    if isinstance(rows, CSR):
-        shape = len(rows.counts), len(weights)
-        return csr_matrix((rows.values, rows.indices, rows.indptr), shape=shape) @ weights
-    return csr_matrix(rows) @ weights
+    matrix = rows.to_scipy(len(weights)) if isinstance(rows, CSR) else csr_matrix(rows)
+    return matrix @ weights

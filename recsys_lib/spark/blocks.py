@@ -87,14 +87,14 @@ class Side:
     def collect_ratings(self) -> CSR:
         """Return all ratings, a row each in the order of the ids."""
         found = [matrix(one) for one in collect(self.packed, "others", *CSR._fields)]
-        counts = self.interleaved([ratings.counts for ratings in found])
-        indptr = np.concatenate([[0], np.cumsum(counts)])
-        indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-        for block, ratings in enumerate(found):
-            shift = indptr[:-1][block :: self.n_blocks] - ratings.indptr[:-1]
-            where = np.repeat(shift, ratings.counts) + np.arange(len(ratings.values))
-            indices[where], values[where] = ratings.indices, ratings.values
-        return CSR(indptr, indices, values)
+        counts = np.concatenate([ratings.counts for ratings in found])
+        indices, values = (
+            np.concatenate([getattr(ratings, name) for ratings in found])
+            for name in CSR._fields[1:]
+        )
+        dealt = CSR(np.concatenate([[0], np.cumsum(counts)]), indices, values)
+        places = np.split(np.arange(self.n), np.cumsum([len(one.counts) for one in found])[:-1])
+        return dealt.take(self.interleaved(places))
 
     def release(self) -> None:
         """Give the memory back."""

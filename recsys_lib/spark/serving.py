@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -34,8 +33,6 @@ MEASURED = ("rmse", "mae", "precision", "recall", "ndcg", "map", "mrr", "hit_rat
 def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
     """Return the best `n` items that each user has not rated: all users of the model.
 
-    All items' rows are broadcast.
-
     Returns
     -------
     pyspark DataFrame
@@ -44,8 +41,20 @@ def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
     if n < 1:
         raise RecsysError(f"n is {n}; ask for at least one item")
     users, items = fitted.blocks.users, fitted.blocks.items
-    rows = users.session.sparkContext.broadcast(fitted.rows["items"].collect())
-    lists = mapped(fitted.rows["users"].with_ratings(), _list(fitted, rows, n), LISTS)
+    n_blocks = users.n_blocks
+
+    def best(block: dict[str, Any], model: ALS) -> pa.RecordBatch:
+        items, scores = model.rank(np.arange(len(model.user_ids_)), n)
+        user, place = np.nonzero(items >= 0)
+        columns = [
+            pa.array((user * n_blocks + block["block"]).astype(np.int32)),
+            pa.array((place + 1).astype(np.int32)),
+            pa.array(items[user, place]),
+            pa.array(scores[user, place]),
+        ]
+        return pa.record_batch(columns, ["user", "rank", "item", "score"])
+
+    lists = _of_each_block(fitted, fitted.rows["users"].with_ratings(), best, LISTS)
     for name, side in (("user", users), ("item", items)):
         named = side.ids.withColumnsRenamed({"id": f"{name}_id", "number": name})
         lists = lists.join(named, name)
@@ -61,7 +70,7 @@ def evaluate(
 ) -> Report:
     """Measure a fitted model on ratings that it has not seen, each block of users where it is.
 
-    All items' rows are broadcast: a list is of the whole catalogue.
+    A list is of the whole catalogue.
 
     Parameters
     ----------
@@ -103,77 +112,62 @@ def evaluate(
             f"{n - there} of {n} test ratings are of users or items that the model was not told "
             "of; give all of them to Blocks.from_frame as user_ids= and item_ids="
         )
-    rows = users.session.sparkContext.broadcast(fitted.rows["items"].collect())
-    asked = tested.selectExpr(
+    asked = tested.where("n > 0").selectExpr(
         "block", *(f"{name} as test_{name}" for name in (*CSR._fields, "others"))
     )
     both = fitted.rows["users"].with_ratings().join(asked.hint("merge"), "block")
-    work = _measure(fitted, rows, metrics, relevant)
-    found = mapped(both, work, SUMS).groupBy("name").agg(F.sum("n"), F.sum("total")).collect()
+    scale, ranked = blocks.scale, [name for name in metrics if "@" in name]
+
+    def measure(block: dict[str, Any], model: ALS) -> pa.RecordBatch:
+        train, test = (
+            Ratings(model.user_ids_, model.item_ids_, some, scale=scale)
+            for some in (model.known_ratings(), matrix(block, "test_"))
+        )
+        there = (test.by_user.values >= np.float32(relevant)).any()
+        asked = ["rmse", *(ranked if there else [])]
+        return _sums(evaluation.evaluate(model, train, test, asked, relevant=relevant))
+
+    found = _of_each_block(fitted, both, measure, SUMS).toArrow().to_pandas().groupby("name").sum()
     tested.unpersist()
-    rows.unpersist()
-    sums = {name: (count, total / count if count else np.nan) for name, count, total in found}
-    if sums["users"][0] == 0 and any("@" in name for name in metrics):
+    n, means = found["n"], found["total"] / found["n"].where(found["n"] > 0)
+    if ranked and n["users"] == 0:
         raise RecsysError(
             f"no test rating is {relevant:g} or more, so no item is relevant to anyone; lower "
             "relevant="
         )
-    values = {name: sums.get(name, (0, np.nan))[1] for name in metrics}
+    values = {name: float(means.get(name, np.nan)) for name in metrics}
     if "rmse" in values:
         values["rmse"] **= 0.5
-    counts = {f"n_{name}": sums[name][0] for name in ("users", "left_out", "cold", "ratings")}
+    counts: Any = {f"n_{name}": int(n[name]) for name in ("users", "left_out", "cold", "ratings")}
     return Report(values, pd.DataFrame(), **counts, relevant=relevant)
 
 
-# --- what runs in the workers ---------------------------------------------------------------------
+def _of_each_block(
+    fitted: Fitted,
+    frame: DataFrame,
+    work: Callable[[dict[str, Any], ALS], pa.RecordBatch],
+    schema: str,
+) -> DataFrame:
+    """Return what `work` makes, in the workers, of each block of users in `frame`.
 
-
-def _list(
-    fitted: Fitted, rows: Broadcast[Any], n: int
-) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
-    """Return the function that lists the best items for a block of users."""
-    params, n_blocks, scale = bare(fitted.params), fitted.blocks.users.n_blocks, fitted.blocks.scale
-
-    def work(batches: Batches) -> Iterator[pa.RecordBatch]:
-        for block in read(batches):
-            model = _small(params, block, rows.value, scale)
-            items, scores = model.rank(np.arange(len(model.user_ids_)), n)
-            user, place = np.nonzero(items >= 0)
-            columns = [
-                pa.array((user * n_blocks + block["block"]).astype(np.int32)),
-                pa.array((place + 1).astype(np.int32)),
-                pa.array(items[user, place]),
-                pa.array(scores[user, place]),
-            ]
-            yield pa.record_batch(columns, ["user", "rank", "item", "score"])
-
-    return work
-
-
-def _measure(
-    fitted: Fitted, rows: Broadcast[Any], metrics: Sequence[str], relevant: float
-) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
-    """Return the function that measures a block of users: how many, and the sum of their values."""
+    It is given the block and its model, of these users and of all items, both numbered from 0. All
+    items' rows are broadcast.
+    """
     params, scale = bare(fitted.params), fitted.blocks.scale
-    ranked = [name for name in metrics if "@" in name]
+    sent = fitted.blocks.users.session.sparkContext.broadcast(fitted.rows["items"].collect())
 
-    def work(batches: Batches) -> Iterator[pa.RecordBatch]:
+    def every(batches: Batches) -> Iterator[pa.RecordBatch]:
+        rows = sent.value
         for block in read(batches):
-            if len(block["test_values"]) == 0:
-                continue
-            model = _small(params, block, rows.value, scale)
-            train, test = (
-                Ratings(model.user_ids_, model.item_ids_, some, scale=scale)
-                for some in (model.known_ratings(), matrix(block, "test_"))
-            )
-            asked = ranked if (test.by_user.values >= np.float32(relevant)).any() else []
-            report = evaluation.evaluate(model, train, test, ["rmse", *asked], relevant=relevant)
-            yield _sums(report)
+            known, mine = matrix(block), block["rows"].reshape(-1, rows.shape[1])
+            ids = np.arange(len(known.counts)), np.arange(len(rows))
+            yield work(block, assembled(params, ids, (mine, rows), known, scale, []))
 
-    return work
+    return mapped(frame, every, schema)
 
 
 def _sums(report: Report) -> pa.RecordBatch:
+    """Return of how many things a report is, and the sum of their values."""
     found = {
         "rmse": (report.n_ratings, report.errors["squared"].sum()),
         "mae": (report.n_ratings, report.errors["absolute"].sum()),
@@ -187,10 +181,3 @@ def _sums(report: Report) -> pa.RecordBatch:
     counts, totals = zip(*found.values(), strict=True)
     columns = [pa.array(list(found)), pa.array(counts, pa.int64()), pa.array(totals, pa.float64())]
     return pa.record_batch(columns, ["name", "n", "total"])
-
-
-def _small(params: ALS, block: dict[str, Any], rows: np.ndarray, scale: tuple[float, float]) -> ALS:
-    """Return the model of a block of users and of all items, both numbered from 0."""
-    known, mine = matrix(block), block["rows"].reshape(-1, rows.shape[1])
-    ids = np.arange(len(known.counts)), np.arange(len(rows))
-    return assembled(params, ids, (mine, rows), known, scale, [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,27 +14,10 @@ STEPS = 2**15 - 1  # an int16 reaches this far to either side
 MAPPED = 500  # items that the map shows and that its plane is fitted to
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """What a demo shows, in the order of the model's items.
-
-    Attributes
-    ----------
-    ids : list
-        The data's own ids.
-    positions : (n,) int
-        Where they stand among the model's items.
-    packed : dict
-        What the browser gets: of kinds that JSON knows, and bytes.
-    """
-
-    ids: list[Any]
-    positions: np.ndarray
-    packed: dict[str, Any]
-
-
-def catalogue(model: ALS, items: pd.DataFrame, n_items: int | None = None) -> Catalogue:
-    """Return a model's items, or the `n_items` with the most ratings.
+def catalogue(
+    model: ALS, items: pd.DataFrame, n_items: int | None = None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return which items a demo shows, in the model's order, and what the browser gets of them.
 
     Parameters
     ----------
@@ -44,7 +26,14 @@ def catalogue(model: ALS, items: pd.DataFrame, n_items: int | None = None) -> Ca
     items : DataFrame
         item_id, title; genres and year where they are known.
     n_items : int, optional
-        None: all.
+        Only so many, those with the most ratings. None: all.
+
+    Returns
+    -------
+    positions : (n,) int
+        Where they stand among the model's items.
+    packed : dict
+        Of kinds that JSON knows, and bytes.
 
     Raises
     ------
@@ -85,7 +74,7 @@ def catalogue(model: ALS, items: pd.DataFrame, n_items: int | None = None) -> Ca
         "stars": list(model.scale_),
         "mapped": MAPPED,
     }
-    return Catalogue(ids, positions, packed)
+    return positions, packed
 
 
 def rows_of(items: pd.DataFrame, ids: list[Any]) -> pd.DataFrame:

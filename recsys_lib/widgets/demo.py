@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,16 +90,16 @@ class RatingDemo(PageWidget, page="demo"):
                 f"ratings from {model.scale_[0]:g} to {model.scale_[1]:g} are no stars"
             )
         self._model = model
-        self._catalogue = catalogue(model, items, n_items)
-        self._place = {item: place for place, item in enumerate(self._catalogue.ids)}
+        self._positions, packed = catalogue(model, items, n_items)
+        self._place = {item: place for place, item in enumerate(packed["ids"])}
         if not isinstance(noise, Mapping):
             noise = {0: last_rmse(model) if noise is None else noise}
         if 0 not in noise or not all(0 < sigma < np.inf for sigma in noise.values()):
             raise RecsysError(f"noise is {noise}; it needs numbers above 0, one of them for 0")
         super().__init__(
-            catalogue=self._catalogue.packed,
+            catalogue=packed,
             noise=dict(sorted(noise.items())),
-            tastes=self._genre_tastes(),
+            tastes=self._genre_tastes(packed),
             ratings={},
         )
         self.recommendations = self._best(self.ratings)
@@ -109,14 +109,18 @@ class RatingDemo(PageWidget, page="demo"):
     @traitlets.validate("ratings")
     def _check_ratings(self, proposal: Any) -> dict[Any, float]:
         low, high = self._model.scale_
+        self._check_known(proposal["value"])
         for item, rating in proposal["value"].items():
-            if item not in self._place:
-                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
             if not low <= rating <= high:
                 raise DataError(
                     f"item {item!r} has the rating {rating!r}; the scale is {low:g} to {high:g}"
                 )
         return dict(proposal["value"])
+
+    def _check_known(self, items: Iterable[Any]) -> None:
+        for item in items:
+            if item not in self._place:
+                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
 
     @traitlets.observe("ratings")
     def _on_ratings(self, change: Any) -> None:
@@ -128,16 +132,14 @@ class RatingDemo(PageWidget, page="demo"):
         for name in ("item_id", "score"):
             if name not in table:
                 raise DataError(f"recommendations need a column {name!r}")
-        for item in table["item_id"].tolist():
-            if item not in self._place:
-                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
+        self._check_known(table["item_id"].tolist())
         if "spread" not in table:
             table = table.assign(spread=noise_at(self.noise, len(self.ratings)))
         return table
 
     def _best(self, ratings: Stars) -> pd.DataFrame:
         """Return the best items of the demo that are not rated: what the browser computes too."""
-        shown = self._catalogue.positions
+        shown = self._positions
         taste = taste_of(self._model, ratings)
         scores = taste.scores()[shown]
         scores[[self._place[item] for item in ratings]] = -np.inf
@@ -155,9 +157,10 @@ class RatingDemo(PageWidget, page="demo"):
 
     # ---- what stands ready
 
-    def _genre_tastes(self, n_genres: int = 5, n_loved: int = 4) -> dict[str, dict[Any, float]]:
+    def _genre_tastes(
+        self, items: dict[str, Any], n_genres: int = 5, n_loved: int = 4
+    ) -> dict[str, dict[Any, float]]:
         """Return tastes of well-known items: those of one genre loved, or without genres, all."""
-        items = self._catalogue.packed
         order = np.argsort(-np.array(items["counts"]), kind="stable").tolist()
         weight = np.zeros(len(items["genreNames"]))
         for place in order:

@@ -80,13 +80,17 @@ def test_a_model_that_refuses_the_data_is_told_with_its_reason(folder):
     assert questions["rmse"]["left_out"] == {}
 
 
-def test_one_model_is_measured_anew_and_the_others_are_kept(data, folder, tmp_path):
+def test_one_model_is_measured_anew_and_the_others_are_kept(data, folder, tmp_path, monkeypatch):
     before = (folder / "synthetic.json").read_text("utf-8")
     (tmp_path / "synthetic.json").write_text(before, "utf-8")
     (line,) = leaderboard.measure(data, 2, 3, ["EASE"], tmp_path)
     assert line.startswith("EASE: ndcg@10 0.")
     old, new = (leaderboard.load("synthetic", folder=f).content for f in (folder, tmp_path))
     assert new["questions"]["rmse"] == old["questions"]["rmse"]
+    monkeypatch.setattr(models, "__all__", ["ALS", "EASE", "Popularity", "PureSVD"])  # one is gone
+    assert len([*leaderboard.measure(data, 2, 3, ["EASE"], tmp_path)]) == 1
+    left = leaderboard.load("synthetic", folder=tmp_path)
+    assert list(left.reports("rmse")) == ["ALS"] and {*left.reports("ndcg@10")} == {*models.__all__}
     lists = new["questions"]["ndcg@10"]
     assert {*lists["models"]} == {*SOME}
     assert lists["left_out"] == {}

@@ -76,17 +76,15 @@ def test_make_names_every_option(root):
 
 def test_protocols_of_lists_are_of_the_models_of_likes(capsys):
     args = ["--dataset", "synthetic", "--protocol", "mult-vae", "--trials", "0"]
-    assert command.main(["reproduce", *args, "--model", "EASE,popularity"]) == 0
-    header, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert command.main(["reproduce", *args, "--model", "popularity"]) == 0
+    header, cells = (line.split() for line in capsys.readouterr().out.splitlines())
     metrics = protocols.OF_LISTS["mult-vae"]
     assert header == ["model", *(cell for m in metrics for cell in (m, "±")), "seconds"]
     split = next(protocols.folds(datasets.load("synthetic"), "mult-vae"))
-    for name, *cells in rows:
-        report = split.test(name, split.fit(getattr(models, name)()), metrics)
-        assert cells[:-1:2] == [f"{report[metric]:.4f}" for metric in metrics]
-        low, high = report.interval(metrics[0])
-        assert cells[1] == f"{(high - low) / 2:.4f}"
-    assert [row[0] for row in rows] == ["EASE", "Popularity"]
+    report = split.test("popularity", split.fit(models.Popularity()), metrics)
+    ends = (report.interval(metric) for metric in metrics)
+    numbers = ((report[m], (b - a) / 2) for m, (a, b) in zip(metrics, ends, strict=True))
+    assert cells[:-1] == ["Popularity", *(f"{value:.4f}" for pair in numbers for value in pair)]
 
 
 MISTAKES = {

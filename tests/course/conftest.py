@@ -40,12 +40,6 @@ def log(users, arrivals, lists):
 
 
 @pytest.fixture(scope="session")
-def other(users, arrivals, lists):
-    """What they do on the same visits when shown the items that most have rated."""
-    return users.visit(arrivals, lists["seen"], np.random.default_rng(1))
-
-
-@pytest.fixture(scope="session")
 def aa(log):
     """Experiments with nothing in them, looked at every day."""
     return ab.replay(log, looks=range(1, DAYS + 1), n=N_REPLAYS, name="a-a")

@@ -4,25 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import test_proportions_2indep as two_proportions
 
 from course import ab_test as ab
 from recsys_lib.errors import RecsysError
 
-from .conftest import DAYS, N_REPLAYS
+from .conftest import DAYS
 
 PINNED = "01000101110010010010011110111110"
 
 
 def ever(p):
     return (p < 0.05).any(axis=1).mean()
-
-
-def mildly(log, other, share):
-    """Let the treatment reach a share of the users: an effect that is small, and known."""
-    reached = ab.assign(log["user_id"], "reached", [1 - share, share]) == 1
-    return log.assign(converted=np.where(reached, other["converted"], log["converted"]))
 
 
 # --- arms
@@ -64,17 +57,6 @@ def test_shares_that_are_none(shares):
         ab.assign([1, 2], "x", shares)
 
 
-def test_the_sample_ratio(tolerance):
-    # By hand: (5000 - 5050)² / 5050, twice.
-    assert ab.srm_test((5000, 5100)) == pytest.approx(stats.chi2.sf(2 * 2500 / 5050, 1))
-    assert ab.srm_test([10_000, 9_400]) < 1e-4
-    p = [ab.srm_test(np.bincount(ab.assign(range(5000), f"x{k}"))) for k in range(400)]
-    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=tolerance(0.05, 400))
-    for users in ([1], [0, 0], [-1, 5]):
-        with pytest.raises(RecsysError, match="users are"):
-            ab.srm_test(users)
-
-
 # --- one look
 
 
@@ -96,6 +78,19 @@ def test_the_delta_method_agrees_with_drawing_users_anew(users, arrivals, lists)
     assert (low + high) / 2 == pytest.approx(found.difference)
     assert (high - low) / 2 == pytest.approx(1.959964 * found.error, rel=1e-6)
     assert f"{found.difference:+.4f}" in repr(found)
+
+
+def test_the_residuals_arms_differ_as_the_rates_do_with_the_same_error(log):
+    arm = ab.assign(log["user_id"], "residuals")
+    rates, y = ab.compare_users(log.assign(arm=arm)), ab.residuals(log)
+    treated = ab.assign(y.index.to_numpy(), "residuals") == 1
+    both = stats.ttest_ind(y[treated], y[~treated], equal_var=False)
+    low, high = both.confidence_interval()
+    assert (low + high) / 2 == pytest.approx(rates.difference, abs=0.03 * rates.error)
+    assert (high - low) / 3.92 == pytest.approx(rates.error, rel=0.02)
+    watched, v = log["position"] > 0, log.groupby("user_id").size()
+    by_hand = (watched.groupby(log["user_id"]).sum() - watched.mean() * v) / v.mean()
+    np.testing.assert_allclose(ab.residuals(log.assign(watched=watched), "watched"), by_hand)
 
 
 def test_visits_taken_as_users_are_the_test_of_two_proportions(log):
@@ -126,41 +121,60 @@ def test_only_two_arms_of_different_users_compare(log):
         ab.compare_users(log.assign(arm=user < 900)).interval(level=95)
 
 
-def test_power_is_what_comes_about(log, other):
-    mild = mildly(log, other, 0.2)
-    replays = ab.replay(log, mild, looks=[DAYS], n=N_REPLAYS)
-    effect = mild["converted"].mean() - log["converted"].mean()
-    assert replays.difference.mean() == pytest.approx(
-        effect, abs=3.5 * replays.error.mean() / np.sqrt(N_REPLAYS)
-    )
-    deviation = np.sqrt((ab.deviation(log) ** 2 + ab.deviation(mild) ** 2) / 2)
-    promised = NormalIndPower().power(effect / deviation, log["user_id"].nunique() // 2, 0.05)
-    assert 0.2 < promised < 0.98
-    assert (replays.p_value < 0.05).mean() == pytest.approx(promised, abs=0.04)
+# --- logs and interleaved lists
+
+
+def test_a_policy_is_judged_from_anothers_log():
+    rng, n = np.random.default_rng(3), 2000
+    logging, asked = np.array([0.5, 0.3, 0.1, 0.1]), np.array([0.1, 0.2, 0.3, 0.4])
+    chance = np.array([0.7, 0.5, 0.2, 0.1])
+    actions = rng.choice(4, (1000, n), p=logging)
+    rewards = (rng.random(actions.shape) < chance[actions]).astype(float)
+    logs = [*zip(rewards, (asked / logging)[actions], strict=True)]
+    for normalise in (False, True):
+        found, errors = np.array([ab.off_policy(*log, normalise) for log in logs]).T
+        assert found.mean() == pytest.approx(asked @ chance, abs=3.5 * errors.mean() / 1000**0.5)
+        assert errors.mean() == pytest.approx(found.std(), rel=0.08)
+    same = ab.off_policy(rewards[0], np.ones(n), True)
+    assert same == pytest.approx((rewards[0].mean(), stats.sem(rewards[0])))
+
+
+def test_team_draft_is_that_of_two_captains(lists):
+    few = {name: table[table["user_id"] <= 200] for name, table in lists.items()}
+    mixed = ab.team_draft(few["loved"], few["seen"], np.random.default_rng(0))
+    coins = np.random.default_rng(0).integers(2, size=(200, 15))
+    for user, rows in mixed.groupby("user_id"):
+        wants = [list(few[name].loc[few[name]["user_id"] == user, "item_id"]) for name in lists]
+        expected = []
+        for coin in coins[user - 1]:
+            for team in (coin, 1 - coin):
+                item = next(i for i in wants[team] if i not in [one for one, _ in expected])
+                expected.append((item, team))
+        assert [*zip(rows["item_id"], rows["team"], strict=True)] == expected[:30]
+    assert list(mixed["rank"]) == 200 * [*range(1, 31)]
+    for other in (few["seen"][1:], lists["seen"]):
+        with pytest.raises(RecsysError, match="not equally long"):
+            ab.team_draft(few["loved"], other, np.random.default_rng(0))
 
 
 # --- many looks
 
 
-def test_a_replay_is_an_experiment(log, other):
+def test_a_replay_is_an_experiment(log):
     looks = [0.5, 3, 17.25, DAYS]
-    for treatment in (None, other):
-        under_treatment = log if treatment is None else treatment
-        replays = ab.replay(log, treatment, looks=looks, n=3, name="same")
-        assert replays.difference.shape == (3, len(looks))
-        for k in range(3):
-            arm = ab.assign(log["user_id"], f"same-{k}")
-            happened = np.where(arm == 0, log["converted"], under_treatment["converted"])
-            shown = log.assign(arm=arm, converted=happened)
-            many = ab.compare_users(shown, looks)
-            for at, time in enumerate(looks):
-                once = ab.compare_users(shown[shown["time"] <= time])
-                for name in ("control", "treatment", "error", "naive_error", "users"):
-                    number = np.array(getattr(once, name))
-                    np.testing.assert_array_equal(np.array(getattr(many, name))[..., at], number)
-                    # The order of summation changes nothing: all sums are of whole numbers.
-                    replayed = np.array(getattr(replays, name))[..., k, at]
-                    np.testing.assert_array_equal(replayed, number)
+    replays = ab.replay(log, looks=looks, n=3, name="same")
+    assert replays.difference.shape == (3, len(looks))
+    for k in range(3):
+        shown = log.assign(arm=ab.assign(log["user_id"], f"same-{k}"))
+        many = ab.compare_users(shown, looks)
+        for at, time in enumerate(looks):
+            once = ab.compare_users(shown[shown["time"] <= time])
+            for name in ("control", "treatment", "error", "naive_error", "users"):
+                number = np.array(getattr(once, name))
+                np.testing.assert_array_equal(np.array(getattr(many, name))[..., at], number)
+                # The order of summation changes nothing: all sums are of whole numbers.
+                replayed = np.array(getattr(replays, name))[..., k, at]
+                np.testing.assert_array_equal(replayed, number)
 
 
 def test_replays_do_not_depend_on_how_many_are_made_at_a_time(log, monkeypatch):
@@ -174,7 +188,6 @@ def test_before_anybody_comes_nothing_is_proven(log):
     assert not np.add(*early.users)[:, 0].any()
     for p in (early.p_value, early.naive_p_value, early.always_valid(0.02)):
         assert (p[:, 0] == 1).all()
-    assert np.isinf(ab.confidence_sequence(early.error, 0.02)[:, 0]).all()
 
 
 def test_users_keep_the_level_and_visits_do_not(aa, tolerance):
@@ -217,19 +230,6 @@ def test_the_likelihood_ratio_is_that_of_the_two_densities():
     )
 
 
-def test_the_confidence_sequence_is_the_test_turned_about(aa):
-    p = ab.always_valid_p(aa.difference[:, -1:], aa.error[:, -1:], 0.02)
-    for level in (0.3, 0.8):
-        margin = ab.confidence_sequence(aa.error[:, -1], 0.02, level)
-        outside = np.abs(aa.difference[:, -1]) > margin
-        np.testing.assert_array_equal(outside, p[:, 0] < 1 - level)
-        assert 0 < outside.sum() < len(outside)
-    # And it misses the truth, ever, in at most one experiment of twenty.
-    misses = np.abs(aa.difference) > ab.confidence_sequence(aa.error, 0.02)
-    assert misses.any(axis=1).mean() <= 0.05
-    assert (ab.confidence_sequence(aa.error, 0.02) > 1.96 * aa.error).all()
-
-
 def test_what_makes_no_sense(log):
     for call, match in (
         (lambda: ab.assign([1.5], "x"), "whole numbers"),
@@ -238,9 +238,7 @@ def test_what_makes_no_sense(log):
             for at in ([], [3, 2], [0], [1, 1])
         ),
         (lambda: ab.replay(log, looks=[1], n=0), "n is 0"),
-        (lambda: ab.replay(log, log.assign(time=log["time"] + 1), looks=[1]), "same visits"),
         *((lambda s=s: ab.always_valid_p([0.1], [0.1], s), "scale") for s in (0, -1, np.inf)),
-        (lambda: ab.confidence_sequence([0.1], 0.1, level=1), "level"),
     ):
         with pytest.raises(RecsysError, match=match):
             call()

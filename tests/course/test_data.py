@@ -1,8 +1,9 @@
 """A chapter's data: in stars, and simulated for what they lack."""
 
+import numpy as np
 import pytest
 
-from course.data import having, load, twin
+from course.data import few_users, having, load, twin
 from recsys_lib import datasets
 
 
@@ -57,3 +58,14 @@ def test_a_twin_has_the_same_size_however_few_the_ratings():
     ratings = datasets.simulate_ratings(50, 80, 300, min_ratings=2).ratings
     other = twin(ratings, seed=3).ratings
     assert (other.n_users, other.n_items, len(other)) == (50, 80, 300)
+
+
+def test_few_users_are_whole_users_and_none_without_a_rating():
+    ratings = datasets.load("synthetic", n_users=60, n_items=50, n_ratings=1500).ratings
+    some = ratings.select(ratings.user_of_rating() >= 20)
+    few, other = (few_users(some, 10, seed) for seed in (0, 1))
+    users = np.flatnonzero(few.by_user.counts)
+    assert len(users) == 10 and users.min() >= 20
+    assert few.by_user.counts[users].tolist() == ratings.by_user.counts[users].tolist()
+    assert few.same_universe(ratings) and users.tolist() != [*np.flatnonzero(other.by_user.counts)]
+    assert few_users(some, 40, 0).to_frame().equals(some.to_frame())

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from course import exercises
-from course.exercises import trust
+from course.exercises import service, trust
 from recsys_lib import datasets, models, splits
 from recsys_lib.widgets.taste import taste_of
 
@@ -250,11 +250,9 @@ def test_the_film_that_tells_most_is_found_by_solving_anew(folded):
         return pd.Series(gain, model.item_ids_)[candidates]
 
     given = taste, 9, candidates, model.item_ids_
-    exercises.check_next_film(lambda *asked: gains(*asked).idxmax(), *given)
-    refuses(
-        "another film", exercises.check_next_film, lambda *asked: gains(*asked).idxmin(), *given
-    )
-    refuses("candidates", exercises.check_next_film, lambda *asked: next(iter(ratings)), *given)
+    service.check_next_film(lambda *asked: gains(*asked).idxmax(), *given)
+    refuses("another film", service.check_next_film, lambda *asked: gains(*asked).idxmin(), *given)
+    refuses("candidates", service.check_next_film, lambda *asked: next(iter(ratings)), *given)
 
 
 def test_a_rating_taken_back_is_not_its_part_in_the_score(folded):
@@ -265,9 +263,9 @@ def test_a_rating_taken_back_is_not_its_part_in_the_score(folded):
         fewer = {other: stars for other, stars in ratings.items() if other != film}
         return taste_of(model, fewer).scores()[9] - taste.scores()[9]
 
-    exercises.check_taken_back(change, model, ratings, listed)
+    service.check_taken_back(change, model, ratings, listed)
     refuses(
-        "fold in", exercises.check_taken_back,
+        "fold in", service.check_taken_back,
         lambda model, ratings, film, listed: -taste.pushes(9)[place[film]], model, ratings, listed,
     )  # fmt: skip
 

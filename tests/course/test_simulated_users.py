@@ -1,5 +1,7 @@
 """Simulated users against a slow twin, and against the distributions that they promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,7 @@ def test_who_comes_when(data, users, arrivals, tolerance):
 def slow_visits(users, arrivals, lists, rng):
     """Tell the same story one visit at a time; the dice are thrown in the same order."""
     truth, n = users.truth, len(arrivals)
+    counts = dict(zip(truth.ratings.item_ids, truth.ratings.by_item.counts, strict=True))
     looked = rng.geometric(1 - users.patience, n)
     doubt = users.glance * rng.standard_normal((n, LIST))
     mood = rng.standard_normal(n)
@@ -39,7 +42,8 @@ def slow_visits(users, arrivals, lists, rng):
         row = (0, None, np.nan)
         for place, item in enumerate(shelf[user][: min(LIST, looked[k])]):
             x = truth.enjoyment(user, item)[0]
-            if x + doubt[k, place] >= users.bar:
+            famous = users.fame * np.log10((1 + counts[item]) / 100)
+            if x + famous + doubt[k, place] >= users.bar:
                 u = truth.ratings.user_index(user)[0]
                 stars = to_stars(x + truth.user_noise[u] * mood[k], truth.user_halves[u])
                 row = (place + 1, item, stars)
@@ -54,6 +58,7 @@ def slow_visits(users, arrivals, lists, rng):
 def test_visits_are_those_of_a_slow_loop(users, arrivals, lists, n_listed):
     part = arrivals[arrivals["user_id"] <= 300].reset_index(drop=True)
     shelf = lists["loved"][lists["loved"]["rank"] <= n_listed]
+    users = replace(users, fame=0.5 if n_listed == 11 else 0.0)
     fast = users.visit(part, shelf, np.random.default_rng(5))
     slow = slow_visits(users, part, shelf, np.random.default_rng(5))
     assert list(fast) == ["user_id", "time", "position", "item_id", "rating", "converted"]

@@ -29,7 +29,6 @@ CLAIMED = {name: TABLE[[name]].set_axis(["share"], axis=1) for name in TABLE}
         (lambda: protocol.worth(TABLE), "rank", "value", ("linear", "linear")),
         (lambda: protocol.negatives(TABLE), "films", "NDCG@10", ("log", "log")),
         (lambda: newcomers.stream(TABLE), "ratings", "stars", ("linear", "linear")),
-        (lambda: cluster.travel(1e6 * TABLE, 8e6), "blocks", "megabytes", ("log", "log")),
         (
             lambda: uncertainty.reliability(
                 {name: t.rename_axis("level").reset_index() for name, t in CLAIMED.items()}

@@ -42,50 +42,26 @@ def test_eight_in_a_race_look_different_and_their_names_keep_apart(read, end):
     assert read.overlapping(axes.texts) == 0
 
 
-def test_epochs_are_sorted_and_what_was_not_measured_is_not_drawn(read):
+def test_epochs_are_sorted_with_median_and_range(read):
     table = pd.DataFrame(
-        {16: [4.0, 0.4, 1.0], 32: [8.0, 0.5, 2.0], 64: [np.nan, 2.0, 5.0]},
+        {"value": [8.0, 0.5, 2.0], "low": [7.0, 0.4, 1.0], "high": [9.0, 0.8, 3.0]},
         index=["Spark", "recsys_lib", "LIBMF"],
     )
-    figure = speed.epochs(table)
-    (axes,) = figure.axes
+    (axes,) = speed.epochs(table).axes
     order = ["recsys_lib", "LIBMF", "Spark"]
     assert read.ticks(axes.yaxis) == order
     assert axes.yaxis_inverted()  # the fastest at the top
-    for factors in table:
-        dots = read.lines(axes)[f"K = {factors}"]
-        np.testing.assert_array_equal(dots.get_xdata(), table.loc[order, factors])
-        np.testing.assert_array_equal(np.round(dots.get_ydata()), [0, 1, 2])
-    assert read.words(axes) == [
-        *("0.40 s", "2.5 ×", "10 ×"),
-        *("0.50 s", "4.0 ×", "16 ×"),
-        *("2.0 s", "2.5 ×"),
-    ]
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), table.loc[order, "value"])
+    ranges = [segment[:, 0].tolist() for segment in axes.collections[0].get_segments()]
+    assert ranges == table.loc[order, ["low", "high"]].to_numpy().tolist()
+    assert read.words(axes) == ["0.50 s", "2.0 s", "8.0 s"]
     assert read.overlapping(axes.texts) == 0
 
 
-def test_the_roof_stacks_the_parts_beside_the_whole_and_the_floor(read):
-    table = pd.DataFrame(
-        {
-            "gather": [0.1, 0.2],
-            "sums": [0.3, 1.0],
-            "solve": [0.2, 0.6],
-            "measured": [0.7, 1.5],
-            "arithmetic": [0.1, 0.6],
-        },
-        index=[16, 64],
-    )
-    figure = speed.roof(table)
-    (axes,) = figure.axes
-    assert axes.get_xscale() == "linear"  # stacked lengths add up only there
-    left = np.zeros(2)
-    for part, bars in zip(("gather", "sums", "solve"), axes.containers, strict=True):
-        np.testing.assert_allclose([bar.get_x() for bar in bars], left)
-        np.testing.assert_allclose([bar.get_width() for bar in bars], table[part])
-        left += table[part]
-    whole = read.lines(axes)["the whole epoch, measured"]
-    floor = read.lines(axes)["the arithmetic alone, at peak speed"]
-    np.testing.assert_array_equal(whole.get_xdata(), table["measured"])
-    np.testing.assert_array_equal(floor.get_xdata(), table["arithmetic"])
-    assert read.ticks(axes.yaxis) == ["K = 16", "K = 64"]
-    assert read.words(axes) == ["0.70 s, 7.0 × the arithmetic", "1.5 s, 2.5 × the arithmetic"]
+def test_the_roof_is_the_lower_of_both_limits(read):
+    table = pd.DataFrame({"intensity": [2.0, 8.0], "rate": [1.0, 30.0]}, index=["slow", "fast"])
+    (axes,) = speed.roofline(table, peak=100.0, bandwidth=20.0).axes
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    assert read.lines(axes)["roof"].get_xydata().tolist() == [[1, 20], [5, 100], [32, 100]]
+    assert read.lines(axes)["measured"].get_xydata().tolist() == table.to_numpy().tolist()
+    assert read.words(axes) == ["slow", "fast"]

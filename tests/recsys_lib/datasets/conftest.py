@@ -1,4 +1,4 @@
-"""Folders and a log for the tests of the data sets."""
+"""A log and a host for the tests of the data sets."""
 
 import http.server
 import logging
@@ -6,22 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
-from recsys_lib import datasets
-from tests.recsys_lib.datasets.published import publish
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """Return an empty RECSYS_DATA_HOME, with an empty cache and without a network."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    monkeypatch.setenv("RECSYS_DATA_HOME", str(folder))
-    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("RECSYS_OFFLINE", "1")
-    for name in datasets.available()["name"]:  # releases as small as those that tests write
-        publish(monkeypatch, name, n_users=3, n_items=5, n_ratings=6)
-    return folder
 
 
 @pytest.fixture

@@ -40,9 +40,6 @@ def fitted(parts):
     return models.BPR(n_factors=8, threshold=4.0, n_epochs=40).fit(parts[0], parts[1])
 
 
-# ---- random numbers and the search
-
-
 # ---- one step
 
 

@@ -28,12 +28,9 @@ def random_rows(n, size, seed, dtype=np.float64):
 
 def dense(pairs):
     """The matrices of targets and of confidences, (n_users, n_items) float64."""
-    target = np.zeros((pairs.n_users, pairs.n_items))
-    confidence = np.ones_like(target)
-    users, items = pairs.user_of_rating(), pairs.by_user.indices
-    target[users, items] = 1
-    confidence[users, items] += pairs.by_user.values
-    return target, confidence
+    excess = pairs.by_user.to_scipy(pairs.n_items).toarray().astype(float)
+    ones = pairs.by_user._replace(values=np.ones(len(pairs)))
+    return ones.to_scipy(pairs.n_items).toarray(), 1 + excess
 
 
 def objective(pairs, users, items, user_penalties, item_penalties):
@@ -81,9 +78,7 @@ def test_conjugate_gradient_of_k_steps_is_exact():
     errors = []
     for n_steps in (1, 2, size):
         rows, found = random_rows(23, size, 3), np.empty(23)
-        kernels.half_step_cg(
-            *pairs.by_user, order, items, gram, penalties, n_steps, rows, found
-        )  # fmt: skip
+        kernels.half_step(*pairs.by_user, order, items, gram, penalties, rows, found, n_steps)
         direct = np.sum(confidence * (target - rows @ items.T) ** 2, axis=1)
         seen = pairs.by_user.counts > 0
         np.testing.assert_allclose(found[seen], direct[seen], rtol=1e-10)
@@ -100,7 +95,7 @@ def test_conjugate_gradient_stays_where_it_is_right():
     rows, losses = exact.copy(), np.empty(23)
     order = np.argsort(-pairs.by_user.counts, kind="stable")
     gram = kernels.gram_of(items)
-    kernels.half_step_cg(*pairs.by_user, order, items, gram, penalties, 10, rows, losses)
+    kernels.half_step(*pairs.by_user, order, items, gram, penalties, rows, losses, 10)
     np.testing.assert_allclose(rows, exact, atol=1e-12)
 
 

@@ -113,14 +113,14 @@ def test_quantised_rows_keep_within_half_a_step(model):
 
 
 def test_a_demo_may_show_the_most_rated_films_only(model, data):
-    small = catalogue(model, data.items, n_items=40)
+    positions, packed = catalogue(model, data.items, n_items=40)
     counts = data.ratings.by_item.counts
-    assert small.ids == data.ratings.item_ids[small.positions].tolist()
-    assert counts[small.positions].min() >= np.sort(counts)[-40]
-    assert small.packed["counts"] == counts[small.positions].tolist()
-    rows = np.frombuffer(small.packed["rows"], "<i2").reshape(40, -1)
-    unpacked = rows * small.packed["columnScale"]
-    np.testing.assert_allclose(unpacked, model.item_rows_[small.positions], atol=1e-4)
+    assert packed["ids"] == data.ratings.item_ids[positions].tolist()
+    assert counts[positions].min() >= np.sort(counts)[-40]
+    assert packed["counts"] == counts[positions].tolist()
+    rows = np.frombuffer(packed["rows"], "<i2").reshape(40, -1)
+    unpacked = rows * packed["columnScale"]
+    np.testing.assert_allclose(unpacked, model.item_rows_[positions], atol=1e-4)
 
 
 def test_what_cannot_be_shown_is_told(model, data):

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import protocols
+from benchmarks import official, protocols
 from recsys_lib import datasets
-from recsys_lib.datasets import official, registry
+from recsys_lib.datasets import registry
 from recsys_lib.errors import DataError
 from tests.recsys_lib.datasets.published import FILMS, USERS, archive, members, publish, put, unpack
 
