@@ -300,7 +300,7 @@ class Ratings:
 
 
 def check_parts(train: Ratings, **others: Ratings | None) -> None:
-    """Raise `DataError` unless all (None: none is given) rate the same users and items."""
+    """Raise `DataError` unless all, but for None, number the same users and items."""
     for name, part in {"train": train, **others}.items():
         if not isinstance(part, Ratings) and (part is not None or name == "train"):
             told = f"{name} is {type(part).__name__}, not Ratings"

@@ -66,9 +66,10 @@ class Recommender(Lists):
     # ---- what a model writes
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        """Set what fitting starts from, if anything; `_rng`, if there is a seed, and `_valid` are.
+        """Set what fitting starts from, if anything.
 
-        Attributes that begin with an underscore last as long as the fit.
+        `_rng`, if there is a seed, and `_valid` are there. Attributes that begin with an underscore
+        last as long as the fit.
         """
 
     def _epoch(self, train: Ratings) -> dict[str, float]:

@@ -9,17 +9,7 @@ from optuna.distributions import FloatDistribution as Float
 from benchmarks import choosing, protocols
 from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
-from recsys_lib.ratings import Ratings
-from recsys_lib.tuning import Development
-from tests.recsys_lib.test_tuning import Bowl, pairs, same
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    frame = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 1, 2], "rating": [3, 4, 5, 1]})
-    whole = Ratings.from_frame(frame, scale=(1, 5))
-    mask = np.array([True, True, True, False])
-    return Development(whole.select(mask), whole.select(~mask))
+from tests.recsys_lib.test_tuning import Bowl, four_ratings, pairs, same
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +63,7 @@ def test_the_choice_is_the_finalist_that_is_best_elsewhere_the_defaults_being_on
     assert 1 <= better.params["tau"] <= 3
 
 
-def test_defaults_are_kept_unless_clearly_beaten(tiny):
+def test_defaults_are_kept_unless_clearly_beaten():
     class Noisy(Bowl):
         """`x` changes nothing but the luck of a part."""
 
@@ -87,7 +77,8 @@ def test_defaults_are_kept_unless_clearly_beaten(tiny):
 
     space = {"x": Float(0.0, 1.0)}
     decisions = [
-        choosing.choose(Noisy(x=20.0), tiny, 5, seed, space=space, deals=3) for seed in range(20)
+        choosing.choose(Noisy(x=20.0), four_ratings(), 5, seed, space=space, deals=3)
+        for seed in range(20)
     ]
     kept = sum(decision.params == {"x": 20.0} for decision in decisions)
     lowest = sum(decision.finals["confirmed"].idxmin() == 5 for decision in decisions)

@@ -48,12 +48,17 @@ class Bowl(models.Recommender):
         return 0.8 + (self.x - BEST["x"]) ** 2 + 0.5 * (self.k != BEST["k"])
 
 
-@pytest.fixture(scope="module")
-def tiny():
+def four_ratings():
+    """Return a division of four ratings, on which `Bowl` is fitted: it looks at none of them."""
     frame = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 1, 2], "rating": [3, 4, 5, 1]})
     whole = Ratings.from_frame(frame, scale=(1, 5))
     mask = np.array([True, True, True, False])
     return Development(whole.select(mask), whole.select(~mask))
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return four_ratings()
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,17 @@ def parts(data):
 
 
 @pytest.fixture(scope="session")
+def likes():
+    """A function from a part and a threshold to R: a 1 for each like, (n_users, n_items)."""
+
+    def read(part, threshold):
+        liked = part.by_user.select(part.by_user.values >= threshold)
+        return (liked.to_scipy(part.n_items) > 0).toarray().astype(float)
+
+    return read
+
+
+@pytest.fixture(scope="session")
 def fitted(data, parts):
     """A function from a model's name to one that is fitted; it is not to be changed."""
     found = {}

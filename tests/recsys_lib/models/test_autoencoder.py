@@ -30,18 +30,15 @@ def written_out(kind, scores, target):
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_the_loss_is_the_written_one(kind, parts):
+def test_the_loss_is_the_written_one(kind, parts, likes):
     """With all users in one batch and nothing dropped, epoch 2 logs the loss that epoch 1 left."""
     train, *_ = parts
     told = {"loss": kind, "dropout": 0.0, "batch_size": 1000, "patience": None}
     model = fit(parts, n_epochs=1, **told)
-    liked = train.by_user.select(train.by_user.values >= 4)
-    users = np.flatnonzero(liked.counts)
+    users = np.flatnonzero(likes(train, 4).any(axis=1))
     rows, vectors = model.user_vectors(train.by_user.take(users)), model.item_vectors()
     scores = (rows[:, :-1] @ vectors[:, :-1].T + vectors[:, -1]).astype(float)
-    target = np.zeros(scores.shape)
-    for row, user in enumerate(users):
-        target[row, liked.row(user)[0]] = 1
+    target = likes(train, 4)[users]
     found = fit(parts, n_epochs=2, **told).training_log_["loss"][1]
     assert found == pytest.approx(written_out(kind, scores, target).mean(), rel=1e-5)
 
@@ -101,8 +98,7 @@ def test_what_serves_is_what_was_trained(hidden, parts):
     unliked = np.bincount(model.liked(train.by_user).indices, minlength=200) == 0
     assert (model.input_rows_[unliked] == 0).all()
     if len(hidden) == 1:
-        dense = np.zeros((40, 200))
-        dense[np.repeat(np.arange(40), likes.counts), likes.indices] = values
+        dense = likes._replace(values=values).to_scipy(200).toarray().astype(float)
         np.testing.assert_allclose(
             own[:, :-1], np.tanh(dense @ model.input_rows_ + model.inner_), atol=1e-5
         )

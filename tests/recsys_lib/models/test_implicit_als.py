@@ -28,12 +28,9 @@ def random_rows(n, size, seed, dtype=np.float64):
 
 def dense(pairs):
     """The matrices of targets and of confidences, (n_users, n_items) float64."""
-    target = np.zeros((pairs.n_users, pairs.n_items))
-    confidence = np.ones_like(target)
-    users, items = pairs.user_of_rating(), pairs.by_user.indices
-    target[users, items] = 1
-    confidence[users, items] += pairs.by_user.values
-    return target, confidence
+    excess = pairs.by_user.to_scipy(pairs.n_items).toarray().astype(float)
+    ones = pairs.by_user._replace(values=np.ones(len(pairs)))
+    return ones.to_scipy(pairs.n_items).toarray(), 1 + excess
 
 
 def objective(pairs, users, items, user_penalties, item_penalties):

@@ -11,19 +11,11 @@ from recsys_lib.models import item_knn
 LIKED = 3.5
 
 
-@pytest.fixture(scope="module")
-def dense(parts):
-    """R, a 1 for each like, (n_users, n_items) float64."""
-    train, matrix = parts[0], np.zeros((parts[0].n_users, parts[0].n_items))
-    liked = train.by_user.values >= LIKED
-    matrix[train.user_of_rating()[liked], train.by_user.indices[liked]] = 1
-    return matrix
-
-
 @pytest.mark.parametrize(("k", "shrinkage"), [(1, 0.0), (7, 10.0), (10_000, 3.0)])
-def test_the_nearest_are_those_of_the_whole_square(parts, dense, monkeypatch, k, shrinkage):
+def test_the_nearest_are_those_of_the_whole_square(parts, likes, monkeypatch, k, shrinkage):
     monkeypatch.setattr(item_knn, "AT_A_TIME", 37)  # several blocks, the last one shorter
     model = models.ItemKNN(k, shrinkage, threshold=LIKED).fit(parts[0])
+    dense = likes(parts[0], LIKED)
     both = dense.T @ dense
     length = np.sqrt(np.diag(both))
     bottom = np.outer(length, length) + shrinkage

@@ -18,13 +18,8 @@ def parts():
 
 
 @pytest.fixture(scope="module")
-def dense(parts):
-    """R: a 1 for each like, (n_users, n_items) float64."""
-    train = parts[0]
-    matrix = np.zeros((train.n_users, train.n_items))
-    liked = train.by_user.values >= THRESHOLD
-    matrix[train.user_of_rating()[liked], train.by_user.indices[liked]] = 1
-    return matrix
+def dense(parts, likes):
+    return likes(parts[0], THRESHOLD)
 
 
 def test_the_svd_is_the_truncated_one(parts, dense):
