@@ -256,7 +256,7 @@ def _warm_up(models: Mapping[str, Recommender], split: Split) -> None:
     """Fit copies to a few of the ratings: whatever is compiled at first use is compiled then."""
     few = np.arange(len(split.learning)) < WARM_UP
     small = Ratings.from_frame(split.learning.select(few).to_frame(), scale=split.learning.scale)
-    part = replace(split.development, train=small, valid=small)
+    part = replace(split.development, train=small, valid=small, valid_input=None)
     for model in models.values():
         with suppress(RecsysError):  # too few for this model: the real fit will do, or say why
             part.fit(model.unfitted(), progress=False)

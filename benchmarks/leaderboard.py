@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import comparison, results
-from benchmarks.comparison import benchmark
+from benchmarks.comparison import COSTS, benchmark
 from recsys_lib import models, splits
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import DataError, RecsysError
@@ -38,7 +38,6 @@ QUESTIONS = {  # what the models are tuned and ranked by, and what else is measu
 }
 MOST_RATINGS = 2_000_000  # of larger data, some users
 SETTINGS = ("dataset", "checksum", "protocol", "seed", "trials")  # those of one record's models
-COSTS = ("tune_seconds", "fit_seconds", "memory_mb", "n_parameters")
 DIGITS = 5  # of a value by user
 
 
@@ -158,12 +157,13 @@ def measure(
                 )  # fmt: skip
             except RecsysError as error:
                 part["left_out"][name] = str(error)
-                yield f"{name}: left out, for {error}"
+                line = f"{name}: left out, for {error}"
             else:
                 (run,) = found.to_dict("records")
                 _enter(part, question, run, commit)
-                yield f"{name}: {question} {run[question]:.4f}, {run['tune_seconds']:.0f} s"
+                line = f"{name}: {question} {run[question]:.4f}, {run['tune_seconds']:.0f} s"
             _store(earlier, content)
+            yield line
 
 
 def stored(folder: Path = RECORDS) -> list[str]:

@@ -10,22 +10,24 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from recsys_lib.errors import RecsysError
 
 Intervals = Callable[[float], tuple[np.ndarray, np.ndarray]]
 
 
-def same_width(predicted: np.ndarray, spread: float) -> Intervals:
-    """Return normal intervals of one width for all, about predictions (n,).
+def conformal(predicted: np.ndarray, residuals: np.ndarray) -> Intervals:
+    """Return split-conformal intervals about predictions (n,), which any model can have.
 
-    It is what a model offers that knows nothing of its certainty: `spread` is its RMSE on a
-    validation part.
+    `residuals` (m,) are errors on ratings that the model was not fitted to. If those and the ones
+    to come are exchangeable, an interval holds a rating with a probability of at least `level`,
+    whatever the distribution (Vovk, Gammerman & Shafer 2005), and is equally wide for all.
     """
+    sizes = np.sort(np.abs(residuals))
 
     def intervals(level: float) -> tuple[np.ndarray, np.ndarray]:
-        reach = ndtri((1 + level) / 2) * spread
+        place = int(np.ceil((len(sizes) + 1) * level)) - 1
+        reach = sizes[place] if place < len(sizes) else np.inf
         return predicted - reach, predicted + reach
 
     return intervals

@@ -10,7 +10,7 @@ import pandas as pd
 
 from course.ab_test import assign
 from recsys_lib.datasets import RatingTruth
-from recsys_lib.datasets.simulator.kernels import round_stars
+from recsys_lib.datasets.simulator.kernels import to_stars
 from recsys_lib.errors import RecsysError
 
 LIST = 10  # items shown at a time
@@ -113,7 +113,7 @@ class SimulatedUsers:
             column = shown[watched, place]
             free[u, column] = False
             position[v], chosen[v] = place + 1, items[u, column]
-            rating[v] = round_stars(enjoyment[u, column] + noise[u] * mood[v], halves[u])
+            rating[v] = to_stars(enjoyment[u, column] + noise[u] * mood[v], halves[u])
         films = pd.Series(self.truth.ratings.item_ids[chosen]).where(position > 0)
         return arrivals[["user_id", "time"]].assign(
             position=position,

@@ -27,11 +27,11 @@ def check_least_time(least_time: Callable[..., float]) -> None:
 def check_expected_blocks(expected: Callable[..., np.ndarray]) -> None:
     """Check the mean number of blocks that a user meets, given numbers of ratings and of blocks."""
     n = np.array([0, 1, 2, 50])
-    for B in (2, 8):
-        missed = np.cumprod(np.full(51, 1 - 1 / B))[n - 1] * (n > 0) + (n == 0)
-        found = np.asarray(expected(n, B), float)
+    for J in (2, 8):
+        missed = np.cumprod(np.full(51, 1 - 1 / J))[n - 1] * (n > 0) + (n == 0)
+        found = np.asarray(expected(n, J), float)
         assert found.shape == n.shape, "a number for each user"
-        assert np.allclose(found, B * (1 - missed)), f"B = {B}: how likely is a block not met?"
+        assert np.allclose(found, J * (1 - missed)), f"J = {J}: how likely is a block not met?"
     print("Right.")
 
 

@@ -22,15 +22,26 @@ def posterior(bias: np.ndarray, densities: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def draws(single: pd.DataFrame, mean: pd.DataFrame, best: float) -> Figure:
-    """Draw the validation RMSE of each draw and of their mean so far, beside one model's.
+def traces(noise: np.ndarray, warm_up: int) -> Figure:
+    """Draw the noise of each chain, (n_chains, n_draws) in stars, over its draws.
 
-    `single` has epoch and rmse of each kept draw, `mean` epoch and rmse_valid of their mean so far;
-    `best` is the RMSE of the best single set of factors.
+    Those up to `warm_up` are not kept, and stand on grey.
     """
+    figure, axes = plt.subplots(figsize=(7.0, 3.2))
+    axes.axvspan(0, warm_up, color=GREY, alpha=0.2, lw=0)
+    for chain, (colour, values) in enumerate(zip((BLUE, ORANGE, RED, GREY), noise, strict=False)):
+        axes.plot(np.arange(1, len(values) + 1), values, color=colour, label=f"chain {chain + 1}")
+    axes.set(xlabel="draw", ylabel="noise (stars)", xlim=(0, noise.shape[1]))
+    style.legend_above(axes, len(noise))
+    return figure
+
+
+def draws(single: np.ndarray, mean: np.ndarray, best: float) -> Figure:
+    """Draw the RMSE of each draw and of their mean so far, (n_draws,) each, beside one model's."""
     figure, axes = plt.subplots()
-    axes.plot(single["epoch"], single["rmse"], "o", ms=3, color=ORANGE, label="one draw")
-    axes.plot(mean["epoch"], mean["rmse_valid"], color=BLUE, lw=2, label="mean of the draws so far")
+    numbers = np.arange(1, len(single) + 1)
+    axes.plot(numbers, single, "o", ms=3, color=ORANGE, label="one draw")
+    axes.plot(numbers, mean, color=BLUE, lw=2, label="mean of the draws so far")
     axes.axhline(best, color=RED, lw=1.5, ls="--", label="ALS: the one best set of factors")
     axes.set(xlabel="draw", ylabel="RMSE, validation part (stars)")
     style.legend_above(axes, 3)

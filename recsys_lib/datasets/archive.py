@@ -225,23 +225,22 @@ def read_ratings(
     """
     layout, (low, high) = release.layout, release.scale
     with open_member(release, path, file) as (stream, where):
-        users, items, values, times = _read_columns(stream, layout, where, columns)
+        read = _read_columns(stream, layout, where, columns)
+    values, times = read[2:]
     first = 1 + layout.header  # the file's rows are counted from 1
     wrong = ~((values >= low) & (values <= high) & np.isfinite(values))  # true for NaN too
     says = f"a rating from {low:g} to {high:g}" if high < np.inf else "a watch ratio"
     _refuse_first(wrong, where, first, f"{{:g}} is not {says}", values)
     if user_ids is None:
-        user_ids = np.sort(pd.unique(users)).astype(np.int64)
+        user_ids = np.sort(pd.unique(read[0])).astype(np.int64)
     places = []
-    for name, ids, universe, table in zip(
-        columns, (users, items), (user_ids, item_ids), (layout.users, layout.items), strict=False
-    ):
-        kind = name.removesuffix("Id").removesuffix("_id")
+    sides = zip(columns, (user_ids, item_ids), (layout.users, layout.items), strict=False)
+    for name, universe, table in sides:
+        ids, kind = read.pop(0), name.removesuffix("Id").removesuffix("_id")
         _refuse_first(ids < 0, where, first, f"{{}} is not the id of a {kind}", ids)
         found = pd.Index(universe.astype(ids.dtype)).get_indexer(ids).astype(np.int32)
         _refuse_first(found < 0, where, first, f"its {kind} does not stand in {table}", ids)
         places.append(found)
-    del users, items, ids  # so that no more is held than need be
     known = times.dtype == np.int64 or not np.isnan(times).any()
     when = times.astype(np.int64, copy=False) if known else None
     return Ratings.from_arrays(

@@ -140,14 +140,8 @@ def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
         cache.write(stamp, data)
         data = cache.read(release.name, stamp) or data  # mapped, the memory is free again
     _announce(release)
-    data.info = {
-        "name": release.name,
-        "source": source.kind,
-        "path": str(source.path),
-        "licence": release.licence,
-        "citation": release.citation,
-        "url": release.url,
-    }
+    data.info = {key: getattr(release, key) for key in ("name", "licence", "citation", "url")}
+    data.info |= {"source": source.kind, "path": str(source.path)}
     return data
 
 

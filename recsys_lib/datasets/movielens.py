@@ -58,22 +58,11 @@ def read(release: Release, path: Path) -> Dataset:
 
 
 def tidy_title(title: str) -> tuple[str, int | None]:
-    """Split a title as MovieLens writes it into the title proper and the year.
+    """Split a title as MovieLens writes it into the title proper and the year, None without one.
 
-    ``Matrix, The (1999)`` is *The Matrix*, of 1999: an article that was moved to the end comes back
-    to the front; titles in other languages, which stand in parentheses behind, are dropped.
-
-    Parameters
-    ----------
-    title : str
-        As it stands in the file: ``"City of Lost Children, The (Cité ..., La) (1995)"``.
-
-    Returns
-    -------
-    title : str
-        ``"The City of Lost Children"``.
-    year : int or None
-        1995; of a range the first; None where the title has no year.
+    ``City of Lost Children, The (Cité ..., La) (1995)`` is *The City of Lost Children*, of 1995: an
+    article that was moved to the end comes back to the front; titles in other languages, which
+    stand in parentheses behind, are dropped; of a range of years the first counts.
     """
     title = one_line(title)
     year = None

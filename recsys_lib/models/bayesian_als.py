@@ -74,7 +74,8 @@ class BayesianALS(RatingModel):
         Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame
         A row for each draw of all chains, the first `n_burn` included: rmse_train is of this draw,
-        rmse_valid of the kept draws' mean so far, noise the typical user's standard deviation;
+        rmse_valid of the kept draws' mean so far, noise the typical user's standard deviation, in
+        chain c noise_c;
         rhat, ess, rhat_noise, ess_noise whether the chains agree (`recsys_lib.convergence.summary`)
         on predictions of the validation part, or the training part where there is none, and on the
         noise. A warning is logged where they do not at the end.
@@ -145,6 +146,7 @@ class BayesianALS(RatingModel):
             kept += 1
         noise = [np.sqrt(chain.noise.variance) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
+        row |= {f"noise_{c}": float(own) for c, own in enumerate(noise, 1)}
         draws = self._by_chain(*self._watched, kept)
         row |= convergence.summary(draws, self.noise_by_chain()[:, :kept])
         if self._draw == self.n_epochs:

@@ -91,19 +91,9 @@ def genre_vectors(n_factors: int, rng: np.random.Generator) -> np.ndarray:
 def invent_titles(genres: np.ndarray, years: np.ndarray, rng: np.random.Generator) -> list[str]:
     """Invent a title for each film, all different; its rarest genre chooses the words.
 
-    Parameters
-    ----------
-    genres : (n, 19) bool
-        Columns as `GENRES`, at least one in a row.
-    years : (n,) array
-        When the films were made: a sequel never comes before its first part.
-    rng : np.random.Generator
-        The only source of chance.
-
-    Returns
-    -------
-    list of str
-        Short titles while they last, longer ones in a large catalogue, and sequels after those.
+    Of `genres` (n, 19) bool, columns as `GENRES`, each row has at least one; `years` (n,) is when
+    the films were made, for a sequel never comes before its first part. Titles are short while
+    those last, longer in a large catalogue, and sequels after that.
     """
     rarity = np.diag(genre_pairs()).argsort()
     lead = rarity[genres[:, rarity].argmax(1)]

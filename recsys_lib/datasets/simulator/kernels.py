@@ -6,7 +6,7 @@ from math import cos, exp, inf, log, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, vectorize
 
 from recsys_lib.kernels.bpr import next_random, scramble
 
@@ -131,9 +131,9 @@ def _choose(
         chosen[k] = found
 
 
-@njit(cache=True)
+@vectorize(cache=True)
 def to_stars(x: float, h: float) -> float:
-    """Round enjoyment to the scale of a user whose half stars' bins are `h` wide."""
+    """Round enjoyment to the scale of a user whose half stars' bins are `h` wide; any arrays do."""
     whole = np.floor(x + 0.5)
     if x - whole > (1 - h) / 2:
         whole += 0.5
@@ -175,12 +175,3 @@ def live(
             indices[first + k] = chosen[order[k]]
             values[first + k] = stars[order[k]]
             times[first + k] = when[order[k]]
-
-
-@njit(cache=True)
-def round_stars(x: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    """Return `to_stars` of each."""
-    stars = np.empty(len(x), np.float32)
-    for k in range(len(x)):
-        stars[k] = to_stars(x[k], halves[k])
-    return stars

@@ -106,15 +106,9 @@ def check_options(options: dict[str, Any]) -> None:
 
 def about(name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Return what `Dataset.info` says of simulated data."""
-    return {
-        "name": name,
-        "source": "synthetic",
-        "path": None,
-        "licence": "none needed: all users, items and ratings are invented",
-        "citation": None,
-        "url": None,
-        "options": options,
-    }
+    licence = "none needed: all users, items and ratings are invented"
+    info = {"name": name, "source": "synthetic", "licence": licence, "options": options}
+    return info | dict.fromkeys(("path", "citation", "url"))
 
 
 def _make_films(

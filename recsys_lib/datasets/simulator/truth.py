@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, ndtr
 
-from recsys_lib.datasets.simulator.kernels import END, START, round_stars
+from recsys_lib.datasets.simulator.kernels import END, START, to_stars
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
@@ -184,7 +184,8 @@ class RatingTruth(Truth):
     ) -> np.ndarray:
         """Draw stars by index, (n,) float32."""
         noise = self.user_noise[users] * rng.standard_normal(len(users))
-        return round_stars(self.enjoyment_at(users, items, times) + noise, self.user_halves[users])
+        x = self.enjoyment_at(users, items, times) + noise
+        return to_stars(x, self.user_halves[users]).astype(np.float32)
 
 
 # Watch ratios: see `WatchTruth`.

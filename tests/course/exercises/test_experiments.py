@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import NormalIndPower
 
-from course import exercises_ab as exercises
+from course.exercises import experiments as exercises
 
 
 def needed(sigma, effect, share):
