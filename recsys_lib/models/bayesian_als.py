@@ -20,7 +20,7 @@ Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by use
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,9 +60,8 @@ class BayesianALS(RatingModel):
     n_chains : int
         Sequences of draws that begin apart and know nothing of each other.
     rated_spread : float
-        Prior standard deviation of what the rated items say of a user's row, and the raters of an
-        item's. 0: nothing. Drawn along like Λ, it grows until predictions suffer: each rating to be
-        fitted is among those that it is fitted by.
+        Prior standard deviation of what the rated items say of a user, and the raters of an item.
+        It is not drawn: each rating is fitted by a set that holds it, so that it would grow.
     noise_worth : float, optional
         ν: the prior of a user's noise is worth as much as so many ratings. None: all users have the
         same noise.
@@ -104,6 +103,7 @@ class BayesianALS(RatingModel):
     item_draws_: np.ndarray = learnt("n_items", "S", "K + 1")
     item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
     user_variances_: np.ndarray = learnt("n_users", "S")
+    feature_names_: list[str] = field(init=False)
     feature_draws_: np.ndarray = learnt("n_items + 1", "S", "K + 1")
     prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
     noise_variances_: np.ndarray = learnt("S", derived=True)
@@ -121,6 +121,7 @@ class BayesianALS(RatingModel):
         told = [k for k, column in TOLD.items() if items is not None and column in items]
         kinds, counts = [*told, "constant"], train.by_item.counts
         features, names = item_features(kinds, train.item_ids, counts, items)
+        self.feature_names_ = names[:-1]
         raters = rated_or_not(train.by_item, train.n_users, features, len(names), self.rated_spread)
         sides = self._user_features(train.by_user), raters
         rngs = self._rng.spawn(self.n_chains)
@@ -149,8 +150,7 @@ class BayesianALS(RatingModel):
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
         row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)}
         users, items = self._watched
-        sides = self.user_draws_[users], self.item_draws_[items]
-        drawn = by_chain(*sides, self.n_chains)[:, :kept]
+        drawn = by_chain(self.user_draws_[users], self.item_draws_[items], self.n_chains)[:, :kept]
         spreads = self.noise_variances_.reshape(-1, self.n_chains).T[:, :kept]
         row |= convergence.summary(drawn, spreads)
         if self._draw == self.n_epochs:
