@@ -36,6 +36,7 @@ from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not, resume, states
 from recsys_lib.ratings import CSR, Ratings
 
+TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
 WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 
@@ -117,9 +118,10 @@ class BayesianALS(RatingModel):
         return {**super().sizes(), "S": self.n_chains * (self.n_epochs - self.n_burn)}
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        kinds = ["constant"] if items is None else ["genres", "years", "constant"]
-        told, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        raters = rated_or_not(train.by_item, train.n_users, told, len(names), self.rated_spread)
+        told = [k for k, column in TOLD.items() if items is not None and column in items]
+        kinds, counts = [*told, "constant"], train.by_item.counts
+        features, names = item_features(kinds, train.item_ids, counts, items)
+        raters = rated_or_not(train.by_item, train.n_users, features, len(names), self.rated_spread)
         sides = self._user_features(train.by_user), raters
         rngs = self._rng.spawn(self.n_chains)
         how = self.n_factors, self.noise_worth
@@ -132,8 +134,7 @@ class BayesianALS(RatingModel):
         self._start_from_zeros()
 
     def _user_features(self, ratings: CSR) -> csr_array:
-        n = len(ratings.counts)
-        alike = CSR(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.float32))
+        alike = item_features(["constant"], ratings.counts, ratings.counts)[0]
         return rated_or_not(ratings, len(self.item_ids_), alike, 1, self.rated_spread)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
