@@ -55,16 +55,14 @@ class BayesianALS(RatingModel):
         Draws S that are kept, of all chains together; rounded up to as many of each. Memory grows
         with it: 4 S (K + 1) bytes for each user, three times that for each item.
     n_burn : int
-        Draws of each chain before those, to get from the random start to where the distribution is.
-        Whether they are enough is measured: see `training_log_`.
+        Draws of each chain before those. Whether they are enough, `training_log_` says.
     n_chains : int
         Sequences of draws that begin apart and know nothing of each other.
     rated_spread : float
         Prior standard deviation of what the rated items say of a user, and the raters of an item.
         It is not drawn: each rating is fitted by a set that holds it, so that it would grow.
     noise_worth : float, optional
-        ν: the prior of a user's noise is worth as much as so many ratings. None: all users have the
-        same noise.
+        ν: how many ratings the prior of a user's noise is worth. None: all have the same noise.
 
     Attributes
     ----------
@@ -123,7 +121,7 @@ class BayesianALS(RatingModel):
         features, names = item_features(kinds, train.item_ids, counts, items)
         self.feature_names_ = names[:-1]
         raters = rated_or_not(train.by_item, train.n_users, features, len(names), self.rated_spread)
-        sides = self._user_features(train.by_user), raters
+        sides = self._user_features(train.by_user, train.n_items), raters
         rngs = self._rng.spawn(self.n_chains)
         how = self.n_factors, self.noise_worth
         self._chains = [Chain(train, *sides, *how, rng) for rng in rngs]
@@ -134,9 +132,9 @@ class BayesianALS(RatingModel):
         self._draw = 0
         self._start_from_zeros()
 
-    def _user_features(self, ratings: CSR) -> csr_array:
+    def _user_features(self, ratings: CSR, n_items: int) -> csr_array:
         alike = item_features(["constant"], ratings.counts, ratings.counts)[0]
-        return rated_or_not(ratings, len(self.item_ids_), alike, 1, self.rated_spread)
+        return rated_or_not(ratings, n_items, alike, 1, self.rated_spread)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         sse = sum(chain.draw() for chain in self._chains) / self.n_chains
@@ -277,12 +275,14 @@ class BayesianALS(RatingModel):
         """
         self.check_who(ratings)
         rated, indices = np.unique(ratings.indices, return_inverse=True)
-        means = (self._user_features(ratings) @ f for f in self.feature_draws_.swapaxes(0, 1))
+        ratings = ratings._replace(indices=indices.astype(np.int32))
+        told = np.append(rated, len(self.item_ids_))  # of the rated items, and of everyone
+        features = self._user_features(ratings, len(rated))
         return draw_strangers(
-            ratings._replace(indices=indices.astype(np.int32)),
+            ratings,
             np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1)),
-            means, self.prior_precisions_, self.noise_variances_, self.noise_worth,
-            self.mu_, self.seed,
+            (features @ f for f in self.feature_draws_[told].swapaxes(0, 1)),
+            self.prior_precisions_, self.noise_variances_, self.noise_worth, self.mu_, self.seed,
         )  # fmt: skip
 
     def _set_user(self, user: int, ratings: CSR) -> None:
