@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csc_array
 
-from recsys_lib import convergence, models, splits
+from recsys_lib import convergence, datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als, gibbs
 from recsys_lib.models import sampler
