@@ -256,24 +256,18 @@ def _cold_users(data: Dataset, n_shown: int, seed: int, valid: float) -> Split:
 # --- protocols of likes ---------------------------------------------------------------------------
 
 
-def fully_observed(
-    data: Dataset, liked: float = 2.0, valid: float = 0.1, seed: int = 0, cold: float = 0.0
-) -> Split:
+def fully_observed(data: Dataset, liked: float = 2.0, valid: float = 0.1, seed: int = 0) -> Split:
     """Train on the big matrix, test on the small one, nearly all of whose pairs are known.
 
     A list is of the items that its user has tried: one that is not liked is a true negative.
     Validation is a random share `valid` of the big matrix, where users tried only what they were
-    shown. A watch ratio of `liked` or more makes a like (KuaiRec's authors say: more than 2). At
-    least a share `cold` of the small matrix's items shall have no rating to learn from: where there
-    are fewer, all ratings of some others, drawn at random, are left out of the big matrix.
+    shown. A watch ratio of `liked` or more makes a like (KuaiRec's authors say: more than 2).
 
     Raises
     ------
     DataError
         The data have no fully observed matrix, or a pair is in both.
     """
-    if not 0 <= cold < 1:
-        raise RecsysError(f"cold is {cold}; it is a share of the items, from 0 to below 1")
     if data.full is None:
         raise DataError(
             f"{data.name} has no fully observed matrix; take kuairec or synthetic-watch"
@@ -285,12 +279,6 @@ def fully_observed(
             f"{int(shared.sum())} pairs are in the big matrix and in the small one (the first are "
             f"user {big.user_ids[shared.argmax()]}'s), so a model would be tested on what it learnt"
         )
-    tested, counts = np.flatnonzero(small.by_item.counts), big.by_item.counts
-    warm = tested[counts[tested] > 0]
-    missing = round(cold * len(tested)) - (len(tested) - len(warm))
-    if missing > 0:
-        chilled = np.random.default_rng(seed).choice(warm, missing, replace=False)
-        big = big.select(~np.isin(big.by_user.indices, chilled))
     train, held_back, _ = splits.random(big, valid=valid, test=0.0, seed=seed)
     development = Development(
         train, held_back, _before(data), data.users, relevant=liked, candidates="test"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from benchmarks import choosing, leaderboard, literature, protocols, tuned
 from benchmarks.comparison import benchmark
@@ -20,6 +21,13 @@ from recsys_lib.errors import RecsysError
 logger = logging.getLogger("recsys_lib")
 
 REPRODUCED = ",".join(name for name in models.__all__ if getattr(models, name).predicts_ratings)
+# What each part of BayesianALS brings, added one at a time: all but the last, which the model is as
+# it stands and reads the items' table. Parameters by the name of the row.
+PARTS: dict[str, dict[str, Any]] = {
+    "BayesianALS:averaging": {"rated_spread": 0.0, "noise_worth": None, "n_burn": 100},
+    "BayesianALS:+noise-by-user": {"rated_spread": 0.0},
+    "BayesianALS:+who-rated-what": {},
+}
 DEALS = 5  # other validation parts that `tune` measures the best trials on
 
 
@@ -31,14 +39,15 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
     its 95 % interval over users (±).
     Each fold is a study of its own: parameters are searched within its `Development` by that many
     `trials` (0: the defaults), the model is fitted on all of the fold's learning part, and the test
-    part is read once. `model` holds class names, with commas between them; by default
-    `REPRODUCED`, or all models of likes. Below stand the numbers that were published for the same
-    data and protocol.
+    part is read once. `model` holds class names and names in `PARTS`, with commas between them; by
+    default `REPRODUCED` and all parts, or all models of likes. Below stand the numbers that were
+    published for the same data and protocol.
     """
     lists = protocol in protocols.OF_LISTS
     able = [name for name in models.__all__ if getattr(models, name).predicts_ratings != lists]
-    default = ",".join(able) if lists else REPRODUCED
-    wanted = [tuned.class_name(name, able) for name in (model or default).split(",")]
+    default = ",".join(able) if lists else ",".join([REPRODUCED, *PARTS])
+    asked = (model or default).split(",")
+    wanted = [name if name in PARTS else tuned.class_name(name, able) for name in asked]
     if trials < 0:
         raise RecsysError(f"trials is {trials}; it must be 0 (the defaults) or more")
     data = datasets.load(dataset)
@@ -48,10 +57,11 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
     spread = "±" if lists else "sd"
     _print("model", *(cell for metric in metrics for cell in (metric, spread)), "seconds")
     for name in dict.fromkeys(wanted):
+        made = models.BayesianALS(**PARTS[name]) if name in PARTS else getattr(models, name)()
+        told = replace(data, items=data.items[["item_id"]]) if name in PARTS else data
         found = benchmark(
-            {name: getattr(models, name)()}, data, protocol, seeds=[seed], trials=trials,
-            metrics=metrics,
-        )  # fmt: skip
+            {name: made}, told, protocol, seeds=[seed], trials=trials, metrics=metrics
+        )
         cells = [name]
         for metric in metrics:
             spread = "-" if len(found) == 1 else f"{found[metric].std():.4f}"

@@ -190,8 +190,12 @@ def below(x, centres, variances):
 
 @njit(cache=True)
 def quantile(share, centres, variances, bottom, top):
-    """Return where that share lies below, by bisection between `bottom` and `top`."""
-    for _ in range(24):
+    """Return where that share lies below, or the end of the scale that is beyond it."""
+    if below(bottom, centres, variances) >= share:
+        return bottom
+    if below(top, centres, variances) <= share:
+        return top
+    for _ in range(20):  # by bisection, to a millionth of the scale
         middle = (bottom + top) / 2
         if below(middle, centres, variances) < share:
             bottom = middle
@@ -211,23 +215,17 @@ def find_intervals(
         own = variances[users[k]]
         for s in range(n_draws):
             centres[s] = mu + score(user_draws[users[k], s], item_draws[items[k], s])
-        first, last = (1 - level) / 2, (1 + level) / 2
-        under, over = below(bottom, centres, own), below(top, centres, own)
-        if over < last:
-            first, last = 1 - level, 1.0
-        elif under > first:
-            first, last = 0.0, level
-        low[k] = bottom if under >= first else quantile(first, centres, own, bottom, top)
-        high[k] = top if over <= last else quantile(last, centres, own, bottom, top)
+        low[k] = quantile((1 - level) / 2, centres, own, bottom, top)
+        high[k] = quantile((1 + level) / 2, centres, own, bottom, top)
 
 
 def intervals(
     user_draws, item_draws, mu, variances, users, items, level, bottom, top, low, high
 ):  # fmt: skip
-    """Fill `low` and `high` (n,) with ends that hold a share `level` of each pair's ratings.
+    """Fill `low` and `high` (n,) with the quantiles that have a share `level` between them.
 
-    `variances` (n_users, S) are those of the noise. What the normal distributions have beyond
-    `bottom` or `top` is theirs.
+    They are of the mixture of all draws' normal distributions, clipped to `bottom` and `top`;
+    `variances` (n_users, S) are those of the noise.
     """
     most = 20 * len(users) * user_draws.shape[1] // PAIRS + 1
     share(

@@ -1,4 +1,22 @@
-"""Matrix factorisation that knows how sure it is: Gibbs sampling instead of least squares."""
+"""Matrix factorisation that knows how sure it is: Gibbs sampling instead of least squares.
+
+`ALS` returns the one set of rows that minimises its objective. Here rows are drawn again and
+again from their distribution given the ratings, by the same row solve plus noise (Gibbs
+sampling), and predictions are averaged over the draws. The weights that `ALS` needs to be told
+(τ, γ, λ) are unknowns as well:
+
+* a row [p_u; b_u] ~ N(m_u, Λ⁻¹), a Wishart prior on Λ; the same for items;
+* m_u = Σ_j F_uj g_j, g_j ~ N(0, I): what a user has rated, each 1/√n of n items, says something
+  of the user whatever the ratings are (Koren's SVD++), and so do an item's raters, its genres
+  and its year (where `fit` gets a table of items);
+* each user has a noise precision α_u ~ Gamma: some rate at whim, and count for less.
+
+References
+----------
+Salakhutdinov & Mnih 2008, Bayesian probabilistic matrix factorization using MCMC; Simm et al.
+2015, Macau (features); Koren 2008, Factorization meets the neighborhood (who rated what);
+Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by user).
+"""
 
 from __future__ import annotations
 
@@ -15,9 +33,10 @@ from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import above, at_least, learnt
-from recsys_lib.models.sampler import Chain, draw_strangers, rated_or_not
+from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not, resume, states
 from recsys_lib.ratings import CSR, Ratings
 
+TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
 WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 
@@ -25,16 +44,7 @@ WATCHED = 200  # pairs whose predictions say whether the chains agree
 class BayesianALS(RatingModel):
     """r_ui ~ N(μ + b_u + b_i + p_u·q_i, 1/α_u): not the best factors, but all that may be.
 
-    `ALS` returns the one set of rows that minimises its objective. Here rows are drawn again and
-    again from their distribution given the ratings, by the same row solve plus noise (Gibbs
-    sampling), and predictions are averaged over the draws. The weights that `ALS` needs to be told
-    (τ, γ, λ) are unknowns as well:
-
-    * a row [p_u; b_u] ~ N(m_u, Λ⁻¹), a Wishart prior on Λ; the same for items;
-    * m_u = Σ_j F_uj g_j, g_j ~ N(0, I): what a user has rated, each 1/√n of n items, says something
-      of the user whatever the ratings are (Koren's SVD++), and so do an item's raters, its genres
-      and its year (where `fit` gets a table of items);
-    * each user has a noise precision α_u ~ Gamma: some rate at whim, and count for less.
+    The module's text has the model and its sources.
 
     Parameters
     ----------
@@ -53,9 +63,9 @@ class BayesianALS(RatingModel):
         Prior standard deviation of what the rated items say of a user's row, and the raters of an
         item's. 0: nothing. Drawn along like Λ, it grows until predictions suffer: each rating to be
         fitted is among those that it is fitted by.
-    noise_worth : float
-        ν: the prior of a user's noise is worth as much as so many ratings. A large ν gives all
-        users the same noise.
+    noise_worth : float, optional
+        ν: the prior of a user's noise is worth as much as so many ratings. None: all users have the
+        same noise.
 
     Attributes
     ----------
@@ -74,17 +84,10 @@ class BayesianALS(RatingModel):
         Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame
         A row for each draw of all chains, the first `n_burn` included: rmse_train is of this draw,
-        rmse_valid of the kept draws' mean so far, noise the typical user's standard deviation, in
-        chain c noise_c;
-        rhat, ess, rhat_noise, ess_noise whether the chains agree (`recsys_lib.convergence.summary`)
-        on predictions of the validation part, or the training part where there is none, and on the
-        noise. A warning is logged where they do not at the end.
-
-    References
-    ----------
-    Salakhutdinov & Mnih 2008, Bayesian probabilistic matrix factorization using MCMC; Simm et al.
-    2015, Macau (features); Koren 2008, Factorization meets the neighborhood (who rated what);
-    Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by user).
+        rmse_valid of the kept draws' mean so far, noise the typical user's standard deviation (in
+        chain c noise_c); rhat, ess, rhat_noise, ess_noise say whether the chains agree on the noise
+        and on predictions, of the validation part if there is one (`convergence.summary`). If they
+        do not at the end, a warning is logged.
     """
 
     ends_in_bias: ClassVar[bool] = True
@@ -94,7 +97,7 @@ class BayesianALS(RatingModel):
     n_burn: int = at_least(0, 40)
     n_chains: int = above(0, 2)
     rated_spread: float = at_least(0, 0.07)
-    noise_worth: float = above(0, 4.0)
+    noise_worth: float | None = above(0, 4.0)
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
@@ -114,12 +117,11 @@ class BayesianALS(RatingModel):
         """See `Fitted.sizes`."""
         return {**super().sizes(), "S": self.n_chains * (self.n_epochs - self.n_burn)}
 
-    # ---- fitting
-
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        kinds = ["constant"] if items is None else ["genres", "years", "constant"]
-        told, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        raters = rated_or_not(train.by_item, train.n_users, told, len(names), self.rated_spread)
+        told = [k for k, column in TOLD.items() if items is not None and column in items]
+        kinds, counts = [*told, "constant"], train.by_item.counts
+        features, names = item_features(kinds, train.item_ids, counts, items)
+        raters = rated_or_not(train.by_item, train.n_users, features, len(names), self.rated_spread)
         sides = self._user_features(train.by_user), raters
         rngs = self._rng.spawn(self.n_chains)
         how = self.n_factors, self.noise_worth
@@ -132,8 +134,7 @@ class BayesianALS(RatingModel):
         self._start_from_zeros()
 
     def _user_features(self, ratings: CSR) -> csr_array:
-        n = len(ratings.counts)
-        alike = CSR(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.float32))
+        alike = item_features(["constant"], ratings.counts, ratings.counts)[0]
         return rated_or_not(ratings, len(self.item_ids_), alike, 1, self.rated_spread)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
@@ -144,11 +145,14 @@ class BayesianALS(RatingModel):
             for s, chain in enumerate(self._chains, kept * self.n_chains):
                 self._keep(s, chain)
             kept += 1
-        noise = [np.sqrt(chain.noise.variance) for chain in self._chains]
+        noise = [float(np.sqrt(chain.noise.variance)) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
-        row |= {f"noise_{c}": float(own) for c, own in enumerate(noise, 1)}
-        draws = self._by_chain(*self._watched, kept)
-        row |= convergence.summary(draws, self.noise_by_chain()[:, :kept])
+        row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)}
+        users, items = self._watched
+        sides = self.user_draws_[users], self.item_draws_[items]
+        drawn = by_chain(*sides, self.n_chains)[:, :kept]
+        spreads = self.noise_variances_.reshape(-1, self.n_chains).T[:, :kept]
+        row |= convergence.summary(drawn, spreads)
         if self._draw == self.n_epochs:
             convergence.warn_of(row, kept, type(self).__name__)
         return row
@@ -160,14 +164,6 @@ class BayesianALS(RatingModel):
         self.user_variances_[:, s] = 1 / chain.noise.precisions
         self.feature_draws_[:, s], self.prior_precisions_[s] = users.weights, users.Lambda
         self.noise_variances_[s] = chain.noise.variance
-
-    def _by_chain(self, users: np.ndarray, items: np.ndarray, kept: int) -> np.ndarray:
-        p = self.user_draws_[users, : kept * self.n_chains]
-        q = self.item_draws_[items, : kept * self.n_chains]
-        drawn = (
-            self.mu_ + np.einsum("nsk,nsk->ns", p[..., :-1], q[..., :-1]) + p[..., -1] + q[..., -1]
-        )
-        return drawn.reshape(len(users), kept, self.n_chains).transpose(2, 1, 0)
 
     def _validate(self) -> dict[str, float]:
         """Return the RMSE of the mean of the kept draws; before them, of these draws alone."""
@@ -187,20 +183,14 @@ class BayesianALS(RatingModel):
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, meta = super()._checkpoint()
-        arrays["valid_sum"], meta["draw"], meta["chains"] = self._valid_sum, self._draw, []
-        for c, chain in enumerate(self._chains):
-            own, plain = chain.state()
-            arrays |= {f"{c}.{name}": array for name, array in own.items()}
-            meta["chains"].append(plain)
-        return arrays, meta
+        own, chains = states(self._chains)
+        more = {"draw": self._draw, "chains": chains}
+        return {**arrays, **own, "valid_sum": self._valid_sum}, {**meta, **more}
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         super()._resume(arrays, meta)
         self._valid_sum, self._draw = arrays["valid_sum"], meta["draw"]
-        for c, (chain, plain) in enumerate(zip(self._chains, meta["chains"], strict=True)):
-            mine = f"{c}."
-            own = {k.removeprefix(mine): v for k, v in arrays.items() if k.startswith(mine)}
-            chain.resume(own, plain)
+        resume(self._chains, arrays, meta["chains"])
 
     # ---- predicting
 
@@ -229,13 +219,9 @@ class BayesianALS(RatingModel):
 
         As `recsys_lib.convergence` takes them; their spread is that of `predict_std` without noise.
         """
-        pairs = self.pairs(user_ids, item_ids)
-        return self._by_chain(*pairs, self.n_epochs - self.n_burn)
-
-    def noise_by_chain(self) -> np.ndarray:
-        """Return the typical user's noise in each draw, (n_chains, S / n_chains) float32, stars."""
-        self.check_fitted()
-        return np.sqrt(self.noise_variances_).reshape(-1, self.n_chains).T
+        users, items = self.pairs(user_ids, item_ids)
+        sides = self.user_draws_[users], self.item_draws_[items]
+        return np.float32(self.mu_) + by_chain(*sides, self.n_chains)
 
     def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
         """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
@@ -254,9 +240,8 @@ class BayesianALS(RatingModel):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the interval's ends, (n,) float32: it holds a rating with probability `level`.
 
-        Each draw says N(r̂, 1/α_u) of a rating; what lies off the scale counts for its end. The
-        interval is between two quantiles of the mixture of all draws, with as much outside on
-        either side, but where an end of the scale is inside: there all is outside on the other.
+        Each draw says N(r̂, 1/α_u) of a rating. The ends are quantiles of the mixture of all draws,
+        with as much below as above, clipped to the scale.
         """
         if not 0 < level < 1:
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
@@ -267,8 +252,6 @@ class BayesianALS(RatingModel):
             items, level, *self.scale_, low, high,
         )  # fmt: skip
         return low, high
-
-    # ---- vectors
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return vectors (m, S K + 1): their products with the items' are means over the draws."""

@@ -131,11 +131,11 @@ def rated_or_not(ratings: CSR, n_columns: int, told: CSR, n_told: int, spread: f
 
 
 class Noise:
-    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), worth ν ratings, s² unknown."""
+    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), s² unknown; without ν, all have 1/s²."""
 
     same = np.ones(1, np.float32)  # for the side whose ratings all have the other side's precision
 
-    def __init__(self, train: Ratings, worth: float) -> None:
+    def __init__(self, train: Ratings, worth: float | None) -> None:
         self.ratings, self.counts = train.by_user, train.by_user.counts
         self.worth = worth  # ν
         self.variance = float(np.var(train.by_user.values)) or 1.0  # where all are equal, a guess
@@ -147,12 +147,17 @@ class Noise:
     ) -> float:
         """Draw the precisions given the residuals, then s²; return the sum of squared residuals."""
         kernels.squared_residuals(*self.ratings, users, items, np.float32(mu), self.sse)
+        sse = float(self.sse.sum())
+        if self.worth is None:
+            self.variance = 1 / rng.gamma(1 + len(self.ratings.values) / 2, 2 / sse)
+            self.precisions[:] = 1 / self.variance
+            return sse
         shape = (self.worth + self.counts) / 2
         precisions = rng.gamma(shape, 2 / (self.worth * self.variance + self.sse))
         total = float(self.worth * precisions.sum())
         self.variance = float(rng.gamma(1 + self.worth * len(precisions) / 2, 2 / total))
         self.precisions = precisions.astype(np.float32)
-        return float(self.sse.sum())
+        return sse
 
 
 class Chain:
@@ -167,7 +172,7 @@ class Chain:
         users: csr_array,
         items: csr_array,
         n_factors: int,
-        noise_worth: float,
+        noise_worth: float | None,
         rng: np.random.Generator,
     ) -> None:
         self.mu, self.rng, self.noise = train.mean, rng, Noise(train, noise_worth)
@@ -199,13 +204,34 @@ class Chain:
         self.rng.bit_generator.state = meta["rng"]
 
 
+def states(chains: list[Chain]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """Return what it takes to go on with all chains: arrays, and a row of JSON for each."""
+    found = [chain.state() for chain in chains]
+    arrays = {f"{c}.{k}": array for c, (own, _) in enumerate(found) for k, array in own.items()}
+    return arrays, [meta for _, meta in found]
+
+
+def resume(chains: list[Chain], arrays: dict[str, np.ndarray], metas: list[dict[str, Any]]) -> None:
+    """Take up what `states` returned."""
+    for c, (chain, meta) in enumerate(zip(chains, metas, strict=True)):
+        own = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{c}.")}
+        chain.resume(own, meta)
+
+
+def by_chain(user_draws: np.ndarray, item_draws: np.ndarray, n_chains: int) -> np.ndarray:
+    """Return what draws (n, S, K + 1) of both sides score, (n_chains, S / n_chains, n)."""
+    products = np.einsum("nsk,nsk->ns", user_draws[..., :-1], item_draws[..., :-1])
+    scores = products + user_draws[..., -1] + item_draws[..., -1]
+    return scores.reshape(len(scores), -1, n_chains).transpose(2, 1, 0)
+
+
 def draw_strangers(
     ratings: CSR,
     items: np.ndarray,
     means: Iterable[np.ndarray],
     precisions: np.ndarray,
     variances: np.ndarray,
-    noise_worth: float,
+    noise_worth: float | None,
     mu: float,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -234,15 +260,16 @@ def draw_strangers(
     noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
     chance = rng.random((n_draws, ROUNDS))
     found, own_found = np.empty((n, n_draws, size), np.float32), np.empty((n, n_draws), np.float32)
-    order, same, shapes = np.arange(n), np.ones(1, np.float32), (noise_worth + ratings.counts) / 2
+    order, same, alike = np.arange(n), np.ones(1, np.float32), np.ones(n, np.float32)
     (rows, centres), sse = np.empty((2, n, size), np.float32), np.empty(n)
     for s, mean in enumerate(means):
         given = *ratings, order, items[s], np.float32(mu)
-        own = 1 / variances[s : s + 1]
+        own = alike / variances[s]
         for t in range(ROUNDS):
-            if t > 0:
+            if t > 0 and noise_worth is not None:
                 kernels.squared_residuals(*ratings, rows, items[s], np.float32(mu), sse)
                 rates = (noise_worth * variances[s] + sse) / 2
+                shapes = (noise_worth + ratings.counts) / 2
                 own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
             kernels.draw_rows(*given, own, same, precisions[s], mean, noise[s, t], rows, centres)
         found[:, s], own_found[:, s] = rows, 1 / own

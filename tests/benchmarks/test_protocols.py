@@ -352,21 +352,6 @@ def test_every_item_that_is_ranked_has_been_judged(watched):
     assert report.candidates == "test"
 
 
-def test_some_videos_can_be_made_cold(watched):
-    small, natural = watched.full, (watched.ratings.by_item.counts == 0).sum()
-    tested = np.flatnonzero(small.by_item.counts)
-    split = protocols.fully_observed(watched, cold=0.2)
-    counts = split.train.by_item.counts + split.valid.by_item.counts
-    assert (counts[tested] == 0).sum() == 0.2 * len(tested) > natural
-    others = np.setdiff1d(np.arange(watched.ratings.n_items), tested)
-    np.testing.assert_array_equal(counts[others], watched.ratings.by_item.counts[others])
-    # Where there are enough already, nothing is left out.
-    same = protocols.fully_observed(watched, cold=0.01)
-    assert len(same.train) + len(same.valid) == len(watched.ratings)
-    with pytest.raises(RecsysError, match="cold is 1; it is a share"):
-        protocols.fully_observed(watched, cold=1)
-
-
 def test_likes_are_what_the_threshold_says(watched, starred):
     for split, least in (
         (protocols.fully_observed(watched, liked=1.5), 1.5),

@@ -74,6 +74,19 @@ def test_make_names_every_option(root):
         assert sorted(zip(words[3::2], words[4::2], strict=True)) == sorted(expected)
 
 
+def test_what_each_part_of_a_model_brings_has_a_row_of_its_own(capsys, monkeypatch):
+    small = {name: {**how, "n_samples": 4, "n_burn": 2} for name, how in command.PARTS.items()}
+    monkeypatch.setattr(command, "PARTS", small)
+    names = [name for name in small if "averaging" not in name]
+    args = ["--dataset", "synthetic", "--protocol", "80-20", "--trials", "0"]
+    assert command.main(["reproduce", *args, "--model", ",".join(names)]) == 0
+    _, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+    split = next(protocols.folds(datasets.load("synthetic"), "80-20"))
+    for name, cells in zip(names, rows, strict=True):
+        model = models.BayesianALS(**small[name]).fit(split.learning)  # without the items' table
+        assert cells[:2] == [name, f"{split.test(name, model, ['rmse'])['rmse']:.4f}"]
+
+
 def test_protocols_of_lists_are_of_the_models_of_likes(capsys):
     args = ["--dataset", "synthetic", "--protocol", "mult-vae", "--trials", "0"]
     assert command.main(["reproduce", *args, "--model", "popularity"]) == 0

@@ -111,24 +111,25 @@ def test_an_unknown_browser_is_told(monkeypatch):
         supplies.browser()
 
 
+def write_chapter(path, parameters, *sources):
+    """Write a chapter of a title, its parameters and a cell for each source; return its path."""
+    v4 = nbformat.v4
+    cells = [
+        v4.new_markdown_cell("# A chapter"),
+        v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        *map(v4.new_code_cell, sources),
+    ]
+    notebook = v4.new_notebook(cells=cells)
+    notebook.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": ""}
+    nbformat.write(notebook, path)
+    return path
+
+
 @pytest.fixture
 def chapter(tmp_path):
     """A function that writes a chapter with the given cells after its parameters."""
-
-    def write(*sources):
-        v4 = nbformat.v4
-        cells = [
-            v4.new_markdown_cell("# A chapter"),
-            v4.new_code_cell("A = 1\nDATASET = 'auto'", metadata={"tags": ["parameters"]}),
-            *map(v4.new_code_cell, sources),
-        ]
-        notebook = v4.new_notebook(cells=cells)
-        notebook.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": ""}
-        path = tmp_path / "01-chapter.ipynb"
-        nbformat.write(notebook, path)
-        return path
-
-    return write
+    path = tmp_path / "01-chapter.ipynb"
+    return lambda *sources: write_chapter(path, "A = 1\nDATASET = 'auto'", *sources)
 
 
 @pytest.fixture

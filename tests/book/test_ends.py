@@ -10,9 +10,10 @@ import socket
 import struct
 import time
 
-import nbformat
 import psutil
 import pytest
+
+from tests.book.test_builder import write_chapter
 
 resource = pytest.importorskip("resource", reason="signals and limits are those of Unix")
 pytestmark = pytest.mark.slow
@@ -27,24 +28,10 @@ def course(clone, tmp_path):
     """A function that lays out a project of small chapters, each one cell after its parameters."""
 
     def make(*cells):
-        v4 = nbformat.v4
-        paths = []
-        for number, source in enumerate(cells, 1):
-            parameters = v4.new_code_cell("DATASET = ''", metadata={"tags": ["parameters"]})
-            notebook = v4.new_notebook(
-                cells=[
-                    v4.new_markdown_cell(f"# Chapter {number}"),
-                    parameters,
-                    v4.new_code_cell(source),
-                ]
-            )
-            notebook.metadata.kernelspec = {
-                "name": "python3",
-                "display_name": "",
-                "language": "python",
-            }
-            paths.append(tmp_path / f"{number:02}-small.ipynb")
-            nbformat.write(notebook, paths[-1])
+        paths = [
+            write_chapter(tmp_path / f"{number:02}-small.ipynb", "DATASET = ''", source)
+            for number, source in enumerate(cells, 1)
+        ]
         return clone(tmp_path / "clone", *paths)
 
     return make

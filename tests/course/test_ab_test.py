@@ -127,7 +127,7 @@ def test_only_two_arms_of_different_users_compare(log):
 def test_a_policy_is_judged_from_anothers_log():
     rng, n = np.random.default_rng(3), 2000
     logging, asked = np.array([0.5, 0.3, 0.1, 0.1]), np.array([0.1, 0.2, 0.3, 0.4])
-    chance = np.array([0.7, 0.5, 0.2, 0.1])
+    chance = np.array([0.2, 0.4, 0.8, 0.9])
     actions = rng.choice(4, (1000, n), p=logging)
     rewards = (rng.random(actions.shape) < chance[actions]).astype(float)
     logs = [*zip(rewards, (asked / logging)[actions], strict=True)]

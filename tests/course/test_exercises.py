@@ -279,3 +279,25 @@ def test_the_cheapest_model_and_the_users_that_a_difference_needs():
     refuses("decided", trust.check_cheapest, lambda table: table["fit_seconds"].idxmin())
     trust.check_users_needed(lambda x, d: (1.96 * np.std(x) / d) ** 2)
     refuses("d = 0.01", trust.check_users_needed, lambda x, d: 1.96 * np.std(x) / d)
+
+
+def test_the_mean_of_draws_and_the_ratings_that_make_sure():
+    def error(draws, ratings, scale):
+        return np.sqrt(np.mean((draws.mean(axis=0).clip(*scale) - ratings) ** 2))
+
+    trust.check_rmse_of_mean(error)
+    refuses(
+        "average first", trust.check_rmse_of_mean,
+        lambda draws, ratings, scale: error(draws.clip(*scale), ratings, scale),
+    )  # fmt: skip
+    refuses(
+        "not the errors", trust.check_rmse_of_mean,
+        lambda draws, ratings, scale: np.mean([error(d[None], ratings, scale) for d in draws]),
+    )  # fmt: skip
+
+    def fewest(sigma, s, spread):
+        return int(np.ceil(sigma**2 * (1 / spread**2 - 1 / s**2)))
+
+    trust.check_ratings_needed(fewest)
+    refuses("are enough", trust.check_ratings_needed, lambda *given: fewest(*given) + 1)
+    refuses("it is still", trust.check_ratings_needed, lambda *given: fewest(*given) - 1)

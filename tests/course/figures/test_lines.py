@@ -213,3 +213,13 @@ def test_false_alarms_and_shares_of_lists_are_lines_too(read):
     curve = pd.DataFrame({"ratings": [1e5, 1e6, 1e7], "seconds": [0.01, 0.1, 2.0]})
     lines = read.lines(cluster.scaling({"one": curve}).axes[0])
     np.testing.assert_allclose(lines["in proportion"].get_ydata(), [0.01, 0.1, 1.0])
+
+
+def test_each_chain_has_a_trace_and_what_is_not_kept_is_marked(read):
+    noise = np.array([[1.0, 0.8, 0.7], [0.5, 0.6, 0.7]])
+    (axes,) = uncertainty.traces(noise, 2).axes
+    found = read.lines(axes)
+    for name, values in zip(("chain 1", "chain 2"), noise, strict=True):
+        np.testing.assert_allclose(found[name].get_ydata(), values)
+        np.testing.assert_array_equal(found[name].get_xdata(), [1, 2, 3])
+    assert axes.patches[0].get_x() + axes.patches[0].get_width() == 2

@@ -258,6 +258,8 @@ def check_the_log_says_what_evaluation_finds(make):
     strangers = splits.strong_generalisation(ratings, valid=0.3, test=0, held_out=0.5)
     for train, valid, valid_input in ((*known, None), (*strangers[:2], strangers[3])):
         rows, model = [], make()
+        if valid_input is not None and "patience" in model.get_params():
+            model.set_params(patience=3)
         model.fit(train, valid, items=items, callback=rows.append, valid_input=valid_input)
         pd.testing.assert_frame_equal(model.training_log_, pd.DataFrame(rows))
         assert model.training_log_["epoch"].tolist() == list(range(1, len(rows) + 1))

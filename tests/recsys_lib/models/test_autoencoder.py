@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from recsys_lib import datasets, models, splits
+from recsys_lib import models
 from recsys_lib.models.autoencoder import LOSSES, popularity_scores
-
-
-@pytest.fixture(scope="module")
-def parts():
-    data = datasets.load("synthetic", n_users=300, n_items=200, n_ratings=15_000, seed=5)
-    return splits.random(data.ratings, valid=0.1, test=0.1, seed=0)
 
 
 def fit(parts, callback=None, kind=models.AutoEncoder, **params):
@@ -94,11 +88,11 @@ def test_what_serves_is_what_was_trained(hidden, parts):
     own, vectors = model.vectors(users), model.item_vectors()
     found = own[:, :-1] @ vectors[:, :-1].T + vectors[:, -1]
     np.testing.assert_allclose(found, seen[-1], atol=2e-5)
-    assert (model.input_rows_[np.bincount(likes.indices, minlength=200) == 0] != 0).any()
-    unliked = np.bincount(model.liked(train.by_user).indices, minlength=200) == 0
+    assert (model.input_rows_[np.bincount(likes.indices, minlength=400) == 0] != 0).any()
+    unliked = np.bincount(model.liked(train.by_user).indices, minlength=400) == 0
     assert (model.input_rows_[unliked] == 0).all()
     if len(hidden) == 1:
-        dense = likes._replace(values=values).to_scipy(200).toarray().astype(float)
+        dense = likes._replace(values=values).to_scipy(400).toarray().astype(float)
         np.testing.assert_allclose(
             own[:, :-1], np.tanh(dense @ model.input_rows_ + model.inner_), atol=1e-5
         )

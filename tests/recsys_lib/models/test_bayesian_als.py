@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csc_array
 
-from recsys_lib import models, splits
+from recsys_lib import convergence, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als, gibbs
 from recsys_lib.models import sampler
@@ -182,6 +182,64 @@ def test_the_spread_without_noise_is_that_of_the_mean(world):
     z = (model.predict(*pairs) - test["expected"]) / model.predict_std(*pairs, noise=False)
     assert 0.9 < np.sqrt((z**2).mean()) < 1.1
     assert abs((z.abs() < 1.2816).mean() - 0.8) < 0.04
+
+
+@pytest.mark.parametrize("level", [0.68, 0.8])
+def test_intervals_of_newcomers_hold_as_many_ratings_as_they_say(world, level):
+    """Of users whom the model takes in with three ratings; each has noise of their own."""
+    train, model, test, _ = world
+    model, held = model.copy(), []
+    for user in range(train.n_users):
+        items, values = train.by_user.row(user)
+        model.partial_fit_users(user, dict(zip(items[:3].tolist(), values[:3], strict=True)))
+    low, high = model.interval(test["user_id"], test["item_id"], level)
+    held = (low <= test["rating"]) & (test["rating"] <= high)
+    assert abs(held.groupby(test["user_id"]).mean().mean() - level) < 0.03
+
+
+def test_what_is_drawn_is_told_chain_by_chain(world):
+    _, model, test, _ = world
+    users, items = test["user_id"][:9], test["item_id"][:9]
+    drawn = model.draws(users, items)
+    assert drawn.shape == (2, 40, 9)
+    p, q = model.user_draws_[users, 5], model.item_draws_[items, 5]  # the third of chain 2
+    score = model.mu_ + (p[:, :-1] * q[:, :-1]).sum(1) + p[:, -1] + q[:, -1]
+    np.testing.assert_allclose(drawn[1, 2], score, atol=1e-4)
+    np.testing.assert_allclose(
+        drawn.std(axis=(0, 1)), model.predict_std(users, items, noise=False), atol=1e-3
+    )
+    last = model.training_log_.iloc[-1]
+    noise = np.sqrt(model.noise_variances_).reshape(40, 2).T
+    assert last["rhat_noise"] == pytest.approx(convergence.r_hat(noise), rel=1e-3)
+    np.testing.assert_allclose(last[["noise_1", "noise_2"]], noise[:, -1], rtol=1e-5)
+    assert not np.array_equal(*noise)
+    assert last["rhat"] < 1.2 < 40 < last["ess"]
+
+
+def test_without_a_worth_all_users_have_the_same_noise():
+    model = models.BayesianALS(2, n_samples=6, n_burn=4, noise_worth=None).fit(small())
+    np.testing.assert_allclose(model.user_variances_, np.tile(model.noise_variances_, (17, 1)))
+    model.partial_fit_users(99, {3: 1.0, 4: -2.0})
+    np.testing.assert_allclose(model.user_variances_[-1], model.noise_variances_, rtol=1e-6)
+
+
+def test_who_rated_what_is_read_whatever_the_ratings_are():
+    """Two kinds of users rate two kinds of items, and the ratings follow the kind of the user."""
+    rng = np.random.default_rng(8)
+    users, items = np.divmod(np.flatnonzero(rng.random(120 * 60) < 0.5), 60)
+    chosen = rng.random(len(users)) < np.where(users % 2 == items % 2, 0.9, 0.1)
+    users, items = users[chosen].astype(np.int32), items[chosen].astype(np.int32)
+    values = (2.0 * (users % 2) + 0.7 * rng.standard_normal(len(users))).astype(np.float32)
+    ids = np.arange(120), np.arange(60)
+    ratings = Ratings.from_arrays(users, items, values, None, *ids, (-9.0, 9.0))
+    apart = []
+    for spread in (0.0, 0.5):
+        model = models.BayesianALS(0, n_samples=30, n_burn=20, rated_spread=spread).fit(ratings)
+        average = {kind: dict.fromkeys(range(kind, 30, 2), model.mu_) for kind in (0, 1)}
+        one, other = (model.predict_for(average[kind], range(60)).mean() for kind in (1, 0))
+        apart.append(one - other)
+    assert abs(apart[0]) < 0.15
+    assert apart[1] > 0.3
 
 
 def test_each_users_noise_is_found(world):
