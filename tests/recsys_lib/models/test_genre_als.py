@@ -37,7 +37,8 @@ def test_genres_help_where_ratings_lack(data, bayesian):
         if bayesian:
             model = models.BayesianALS(n_factors=8, n_samples=30, n_burn=15)
         model.fit(train, items=items)
-        assert any("genre" in name for name in model.feature_names_) == (items is not None)
+        if not bayesian:
+            assert any("genre" in name for name in model.feature_names_) == (items is not None)
         error = model.predict(test["user_id"], test["item_id"]) - test["rating"]
         errors.append(float((error**2).mean()))
     assert errors[0] < errors[1]
