@@ -32,14 +32,16 @@ class Side:
     ratings : CSR
         Those of each row.
     features : (n_rows, n_features) sparse array, float32
-        F.
+        F, of `rated_or_not`.
+    n_columns : int
+        The first so many features say which columns a row has rated.
     size : int
         K + 1.
     """
 
     DRAWN = ("rows", "centres", "means", "Lambda", "weights")  # what a draw changes
 
-    def __init__(self, ratings: CSR, features: csr_array, size: int) -> None:
+    def __init__(self, ratings: CSR, features: csr_array, n_columns: int, size: int) -> None:
         n, n_features = features.shape
         self.ratings, self.features = ratings, features
         self.order = by_length(ratings)
@@ -51,6 +53,11 @@ class Side:
         # Rows without a rating know nothing of the prior: it is drawn given the others alone.
         self.rated = np.flatnonzero(ratings.counts)
         self.columns = features[self.rated].tocsc()
+        # That a row has no rating yet does not say that it will get none. If it gets some, they
+        # will be like others: so its features are the mean over all ratings' rows.
+        self.unrated = np.flatnonzero(ratings.counts == 0)
+        share = ratings.counts[self.rated] / max(len(ratings.values), 1)
+        self.usual = (share @ self.columns[:, :n_columns]).astype(np.float32)
 
     def draw(
         self,
@@ -69,6 +76,7 @@ class Side:
         apart = self.rows[self.rated] - self.means[self.rated]
         self.weights = draw_weights(apart, self.columns, self.weights, self.Lambda, rng)
         self.means = self.features @ self.weights
+        self.means[self.unrated] += self.usual @ self.weights[: len(self.usual)]
         apart = self.rows[self.rated] - self.means[self.rated]
         self.Lambda = draw_precision(apart, rng)
 
@@ -176,8 +184,8 @@ class Chain:
         rng: np.random.Generator,
     ) -> None:
         self.mu, self.rng, self.noise = train.mean, rng, Noise(train, noise_worth)
-        self.users = Side(train.by_user, users, n_factors + 1)
-        self.items = Side(train.by_item, items, n_factors + 1)
+        self.users = Side(train.by_user, users, train.n_items, n_factors + 1)
+        self.items = Side(train.by_item, items, train.n_users, n_factors + 1)
         start = rng.standard_normal((train.n_items, n_factors), np.float32)
         self.items.rows[:, :-1] = INITIAL_SCALE * start
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csc_array
 
-from recsys_lib import convergence, models, splits
+from recsys_lib import convergence, datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als, gibbs
 from recsys_lib.models import sampler
@@ -305,3 +305,17 @@ def test_without_factors_only_biases_are_left():
     assert np.isfinite(model.predict(3, 4)).all()
     with pytest.raises(RecsysError, match="no factors"):
         model.similar_items(3)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_having_no_rating_yet_does_not_speak_against_an_item(seed):
+    """Who rated what helps, or is no harm, where all ratings of some items were taken away."""
+    data = datasets.load("synthetic", n_users=300, n_items=300, n_ratings=12_000, seed=seed)
+    items = data.ratings.by_user.indices
+    away = np.isin(items, np.random.default_rng(0).choice(300, 60, replace=False))
+    train, test = data.ratings.select(~away), data.ratings.select(away).to_frame()
+    errors = []
+    for spread in (0.07, 0.0):
+        model = models.BayesianALS(8, 60, 20, rated_spread=spread).fit(train)
+        errors.append(model.predict(test["user_id"], test["item_id"]) - test["rating"])
+    assert (errors[0] ** 2).mean() < (errors[1] ** 2).mean()
