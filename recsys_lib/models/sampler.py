@@ -54,9 +54,10 @@ class Side:
         self.rated = np.flatnonzero(ratings.counts)
         self.columns = features[self.rated].tocsc()
         # That a row has no rating yet does not say that it will get none. If it gets some, they
-        # will be like others: so its features are the mean over all ratings' rows.
+        # will be like others: so its features are the mean over the rated rows. Each counts alike:
+        # weighed by their ratings, a rare item dealt to the test part would pass for a popular one.
         self.unrated = np.flatnonzero(ratings.counts == 0)
-        share = ratings.counts[self.rated] / max(len(ratings.values), 1)
+        share = np.full(len(self.rated), 1 / max(len(self.rated), 1))
         self.usual = (share @ self.columns[:, :n_columns]).astype(np.float32)
 
     def draw(
