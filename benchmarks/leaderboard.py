@@ -22,7 +22,7 @@ import pandas as pd
 
 from benchmarks import comparison, results
 from benchmarks.comparison import COSTS, benchmark
-from recsys_lib import models, splits
+from recsys_lib import io, models, splits
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import Recommender
@@ -299,7 +299,7 @@ def _crc(content: dict[str, Any]) -> str:
 def _store(path: Path, content: dict[str, Any]) -> None:
     content = json.loads(json.dumps(content, default=_number))
     text = json.dumps({"crc32": _crc(content), "record": content}, indent=1)
-    with results.replacing(path) as temporary:
+    with io.replacing(path) as temporary:
         temporary.write_text(text + "\n", "utf-8")
         temporary.chmod(0o644)
 

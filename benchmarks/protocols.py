@@ -316,11 +316,10 @@ def _leave_one_out(data: Dataset) -> Split:
     Their lists are of that item and 99 others; these are of the whole catalogue, without what the
     user has rated in the training part.
     """
-    labels = splits.leave_last_labels(data.ratings)
-    train, valid, test = (data.ratings.select(labels == part) for part in (TRAIN, VALID, TEST))
     every = float(data.ratings.by_user.values.min())
-    development = Development(train, valid, _before(data), data.users, relevant=every)
-    return Split("the last", development, test, refit=False)
+    split = _divide(data, "the last", splits.leave_last_labels(data.ratings))
+    development = replace(split.development, items=_before(data), relevant=every)
+    return replace(split, development=development, refit=False)
 
 
 def _before(data: Dataset) -> pd.DataFrame:
