@@ -133,7 +133,7 @@ def check_show(ratings: Ratings, show: Callable[..., Ratings]) -> None:
 
 
 def check_listed(places: np.ndarray, rare: np.ndarray, share: float) -> None:
-    """Check the share of lists (a row a user) with one of the films that `rare` marks."""
+    """Check the share of lists (one row per user) with one of the films that `rare` marks."""
     _right((share, rare[places].any(axis=1).mean(), "count users, not places", 1e-6))
 
 

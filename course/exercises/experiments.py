@@ -32,7 +32,7 @@ def check_bar(bar: float) -> None:
 def check_ips(ips: Callable[..., float]) -> None:
     """Check the IPS estimate, given rewards, the logged actions and both policies' probabilities.
 
-    The policies are (n, n_actions), a row a visit.
+    The policies are (n, n_actions), one row per visit.
     """
     rng = np.random.default_rng(5)
     logging, asked = rng.dirichlet(np.ones(4), (2, 300))
