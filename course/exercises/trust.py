@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from course.exercises import ask, checker, task
+from course.exercises import ask, checker, compare, numbers, task
 
 
 def _interval(mean: float, error: float) -> list[float]:
@@ -75,23 +75,21 @@ def check_cheapest(cheapest: Callable[[pd.DataFrame], str]) -> None:
         ask(found == best, "a faster model is not decided to be worse")
 
 
-_DIFFERENCES = [np.random.default_rng(3).normal(0.01, spread, 500) for spread in (0.1, 0.4)]
+@checker
+def check_users_needed(users_needed: Callable[[np.ndarray, float], float]) -> None:
+    """Check how many users bring the 95 % interval of a mean difference to plus or minus d."""
+    for spread, d in ((0.1, 0.01), (0.1, 0.04), (0.4, 0.01)):
+        x = np.random.default_rng(3).normal(0.01, spread, 500)
+        right = (1.96 * x.std(ddof=1) / d) ** 2
+        wrong = {
+            "half the reach takes four times the users: a square is missing": right**-0.5,
+            "d is the reach to one side, and not the whole width": 4,
+            "that is for an interval at 68 %": 1.96**-2,
+        }
+        found = numbers(users_needed(x, d), ()) / right
+        hint = f"with d = {d}: the interval reaches 1.96 standard errors to either side"
+        compare(found, 1, hint, wrong.items(), 0.02)
 
-check_users_needed = task(
-    lambda x, d: np.log((1.96 * x.std(ddof=1) / d) ** 2),
-    [(x, d) for x in _DIFFERENCES for d in (0.01, 0.04)],
-    "the interval reaches 1.96 standard errors to either side: solve that for n",
-    {
-        "half the reach takes four times the users: a square is missing": lambda x, d: np.log(
-            1.96 * x.std() / d
-        ),
-        "d is the reach to one side, and not the whole width": lambda x, d: np.log(
-            (2 * 1.96 * x.std() / d) ** 2
-        ),
-        "that is for an interval at 68 %": lambda x, d: np.log((x.std() / d) ** 2),
-    },
-    0.02,
-)
 
 _RNG = np.random.default_rng(4)
 _DRAWS = (_RNG.normal(4.3, 1.0, (7, 40)), _RNG.integers(1, 11, 40) / 2, (0.5, 5.0))
