@@ -57,8 +57,8 @@ def do(args: argparse.Namespace) -> int:
         return bootstrap.python("-m", *MODULES[args.command], *args.rest)
     if args.command == "lock":
         return bootstrap.lock()
-    # For jsonschema, which reads notebooks, it checks addresses; none is in a notebook, and it takes
-    # a second to import.
+    # With it jsonschema, which reads notebooks, checks addresses: none holds one, and its import
+    # takes a second.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     import checks
     import runner
