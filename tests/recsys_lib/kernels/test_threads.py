@@ -74,6 +74,7 @@ def run(folder, text, **env):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["default", "omp", "tbb", "workqueue"])
 def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer):
     env = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"}
@@ -84,6 +85,7 @@ def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer):
     assert run(tmp_path, ASK, **env) == "answered\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
     if method not in multiprocessing.get_all_start_methods():
@@ -92,6 +94,7 @@ def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
     assert run(tmp_path, text, NUMBA_NUM_THREADS="2") == "answered\n"
 
 
+@pytest.mark.slow
 def test_joblib_has_answers_from_its_processes(tmp_path):
     assert run(tmp_path, JOBLIB, NUMBA_NUM_THREADS="2") == "answered\n"
 

@@ -92,6 +92,7 @@ def test_draws_are_averaged_pair_by_pair():
     np.testing.assert_allclose(variance, scores.var(1), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_compiled_or_loaded_the_residuals_have_the_same_bits(tmp_path):
     script = """
 import numpy as np
