@@ -28,7 +28,7 @@ def build(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def first(root, build):
-    """What was said in runs in which one contender fails, one is not there, and the others go on."""
+    """What was said in runs where one contender fails, one is not there, and the others go on."""
     how = "--size", "tiny", "--with", "ours,implicit"
     runs = [["--only", "als", "--k=-1,4"], ["--only", "bpr,implicit-als", "--k", "4"]]
     done = [bench(root, build, *run, *how) for run in runs]
