@@ -17,11 +17,11 @@ LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespe
 
 
 def test(options: list[str]) -> int:
-    """Run all tests in one pytest call, or those files and folders that its `options` name."""
+    """Run all tests and the docstrings' examples, or the files that the `options` name."""
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
-    return pytest(options, "tests")
+    return pytest(options, "tests", "recsys_lib")
 
 
 def spark(options: list[str]) -> int:
