@@ -27,8 +27,8 @@ APART = re.compile(
 
 def fenced(source):
     """A Markdown cell with its listings (not its directives) blanked, at the same places."""
-    listing = re.compile(r"^```(?!\{).*?^```$", re.MULTILINE | re.DOTALL)
-    return listing.sub(lambda found: re.sub(r"\S", " ", found[0]), source)
+    block = re.compile(r"^(`{3,})(\{?).*?^\1$", re.MULTILINE | re.DOTALL)
+    return block.sub(lambda found: found[0] if found[2] else re.sub(r"\S", " ", found[0]), source)
 
 
 def forms(entry):
