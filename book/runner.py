@@ -17,6 +17,7 @@ import nbformat
 import papermill
 import profiles
 import psutil
+import supplies
 import yaml
 from console import BUILD, ROOT, Progress, Stop, clock, digest, say
 from filelock import FileLock, Timeout
@@ -122,7 +123,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     room = int(psutil.virtual_memory().available // ROOM)
     many = max(1, min(cores, room, profiles.load(profile)["together"], len(sources)))
     jobs = {
-        f"[{number}/{len(sources)}] {source.stem}": (source, *settled(values))
+        f"[{number}/{len(sources)}] {source.stem}": (source, *settled(values, source.stem))
         for number, source in enumerate(sources, 1)
         for values in [profiles.parameters(profile, source.stem, name)]
     }
@@ -184,11 +185,15 @@ def kill() -> None:
             process.kill()
 
 
-def settled(values: profiles.Values) -> tuple[profiles.Values, str]:
-    """Turn a chapter's further data sets (``auto:...``) into those used; return their state too."""
+def settled(values: profiles.Values, chapter: str = "") -> tuple[profiles.Values, str]:
+    """Turn a chapter's further data sets (``auto:...``) into those used; return their state too.
+
+    The chapter on Spark gets Spark where it can run, and runs again when Spark has appeared.
+    """
     further = [name for name, value in values.items() if str(value).startswith("auto:")]
     found = {name: resolve(values[name]) for name in further}
-    return values | found, "".join(map(data_key, found.values()))
+    spark = supplies.spark() if chapter == "17-spark" else ""
+    return values | found, "".join([*map(data_key, found.values()), spark])
 
 
 def chapters(only: str | None = None) -> list[Path]:
