@@ -47,7 +47,7 @@ function render({ model, el }) {
   if (model.inPage) bar.append(button("Copy link", share), copied);
   const mapHost = element("div", { class: "recsys-map" });
   const live = element("div", { class: "recsys recsys-demo" },
-    combobox("Search a film to rate", (typed) =>
+    combobox("Search for a film to rate", (typed) =>
       find(typed, FINDS).map((i) => [i, titleOf(films, i)]), add),
     bar,
     element("div", { class: "recsys-columns" },
