@@ -16,11 +16,11 @@ LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespe
 
 
 def test(options: list[str]) -> int:
-    """Run all tests in one pytest call, or those files and folders that its `options` name."""
+    """Run all tests and the docstrings' examples, or the files that the `options` name."""
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
-    return pytest(options, "tests", NOTEBOOKS)
+    return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
 
 
 def spark(options: list[str]) -> int:

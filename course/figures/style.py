@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from course.questions import answer_back
+
 # Okabe & Ito's colours, told apart by all eyes; yellow is left out, it is too faint on white.
 BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#6E6E6E",
@@ -67,8 +69,10 @@ Options = dict[str, Any]  # of a function of Matplotlib
 def use_style() -> None:
     """Set the look; in a notebook, draw figures as SVG. Call it once, after the imports.
 
-    Text in a table is shown as it stands: it is no HTML and no formula.
+    Text in a table is shown as it stands: it is no HTML and no formula. In JupyterLab, the
+    questions in the text are brought to life.
     """
+    answer_back()
     mpl.rcParams.update(_SETTINGS)
     warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that no font has
     pd.set_option("display.html.use_mathjax", False)
@@ -108,7 +112,7 @@ def look(name: str) -> tuple[str, Any, str]:
 def lines(
     axes: Axes, table: pd.DataFrame, colours: Iterable[str] = COLOURS, x: Any = None, **options: Any
 ) -> None:
-    """Draw a line a column over the index, or over `x`, each with a colour and marker of its own.
+    """Draw one line per column over the index, or over `x`, in different colours and markers.
 
     `options` are those of `Axes.plot`.
     """
