@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import bootstrap
 import nbformat
@@ -11,7 +12,7 @@ import runner
 import supplies
 from console import BUILD, ROOT, say
 
-NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
+SPARK = "17-spark"  # the chapter that does more where Spark is at hand
 LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespell")
 
 
@@ -20,7 +21,7 @@ def test(options: list[str]) -> int:
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
-    return pytest(options, "tests", NOTEBOOKS)
+    return pytest(options, "tests")
 
 
 def spark(options: list[str]) -> int:
@@ -28,37 +29,39 @@ def spark(options: list[str]) -> int:
     supplies.java()
     path = [str(supplies.apart("spark", "Spark (450 MB)")), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "17-spark.ipynb")
+    (source,) = runner.chapters(SPARK)
+    values = profiles.parameters("quick", SPARK, runner.resolve(profiles.load("quick")["DATASET"]))
+    copy = BUILD / "nbval" / source.name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(runner.parameterize(source, values), copy)
+    return pytest(options, "tests/recsys_lib/spark", "--nbval-lax", copy)
 
 
 def pytest(options: list[str], *everything: str | Path) -> int:
     """Call pytest, on `everything` unless the `options` name files or folders."""
-    prepare()
     named = any((ROOT / option.partition("::")[0]).exists() for option in options)
     targets = [] if named else map(str, everything)
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
-    return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
+    os.environ["RECSYS_PROGRESS"] = "off"
+    return bootstrap.python("-m", "pytest", *targets, *options)
 
 
-def prepare() -> None:
-    """Copy the chapters with the quick profile's parameters; their checked outputs stay."""
-    NOTEBOOKS.mkdir(parents=True, exist_ok=True)
-    for stale in NOTEBOOKS.glob("*.ipynb"):
-        stale.unlink()
-    dataset = runner.resolve(profiles.load("quick")["DATASET"])
-    for source in runner.chapters():
-        values = profiles.parameters("quick", source.stem, dataset)
-        notebook = runner.parameterize(source, values)
-        for cell in notebook.cells:
-            if cell.get("outputs"):
-                cell.execution_count = 1  # nbval takes outputs without a count for an accident
-        nbformat.write(notebook, NOTEBOOKS / source.name)
+def checked(cell: Any) -> list[Any]:
+    """Return of a cell that was run what its source keeps and tests compare: text, to be read."""
+    if "nbval-check-output" not in cell.metadata.get("tags", []):
+        return []
+    for output in cell.outputs:
+        if "data" in output:
+            output.data = {"text/plain": output.data["text/plain"]}
+            output.metadata = {}
+        if "execution_count" in output:
+            output.execution_count = None
+    return list(cell.outputs)
 
 
 def outputs(only: str | None) -> int:
-    """Write the outputs that nbval compares into the sources, from a run in the quick profile.
+    """Write the outputs that tests compare into the sources, from a run in the quick profile.
 
-    All others are cleared. Of an output, what can be read in a diff is kept.
+    All others are cleared.
     """
     results = runner.run("quick", only=only)
     for chapter in results.chapters:
@@ -68,15 +71,7 @@ def outputs(only: str | None) -> int:
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
             if cell.cell_type == "code":
-                checked = "nbval-check-output" in cell.metadata.get("tags", [])
-                cell.execution_count = None
-                cell.outputs = run[cell.id].outputs if checked else []
-            for output in cell.get("outputs", []):
-                if "data" in output:
-                    output.data = {"text/plain": output.data["text/plain"]}
-                    output.metadata = {}
-                if "execution_count" in output:
-                    output.execution_count = None
+                cell.execution_count, cell.outputs = None, checked(run[cell.id])
         notebook.metadata.pop("papermill", None)
         nbformat.write(notebook, source)
     return 0 if results.passed else 1

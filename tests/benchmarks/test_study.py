@@ -38,6 +38,7 @@ def numbers_of(lines):
     return {name: dict(zip(header[1:], values, strict=True)) for name, *values in rows}
 
 
+@pytest.mark.slow
 def test_a_line_a_model_with_the_mean_over_folds(root):
     """By way of the builder, which hands everything on."""
     args = ["--dataset", "synthetic", "--protocol", "2-fold", "--trials", "0", "--seed", "3"]
