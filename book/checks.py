@@ -3,7 +3,6 @@
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import bootstrap
 import nbformat
@@ -12,16 +11,16 @@ import runner
 import supplies
 from console import BUILD, ROOT, say
 
-SPARK = "17-spark"  # the chapter that does more where Spark is at hand
+NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
 LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespell")
 
 
 def test(options: list[str]) -> int:
-    """Run all tests in one pytest call, or those files and folders that its `options` name."""
+    """Run all tests and the docstrings' examples, or the files that the `options` name."""
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
-    return pytest(options, "tests")
+    return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
 
 
 def spark(options: list[str]) -> int:
@@ -29,39 +28,39 @@ def spark(options: list[str]) -> int:
     supplies.java()
     path = [str(supplies.apart("spark", "Spark (450 MB)")), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    (source,) = runner.chapters(SPARK)
-    values = profiles.parameters("quick", SPARK, runner.resolve(profiles.load("quick")["DATASET"]))
-    copy = BUILD / "nbval" / source.name
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(runner.parameterize(source, values), copy)
-    return pytest(options, "tests/recsys_lib/spark", "--nbval-lax", copy)
+    return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "17-spark.ipynb")
 
 
 def pytest(options: list[str], *everything: str | Path) -> int:
     """Call pytest, on `everything` unless the `options` name files or folders."""
+    prepare()
     named = any((ROOT / option.partition("::")[0]).exists() for option in options)
-    targets = [] if named else map(str, everything)
-    os.environ["RECSYS_PROGRESS"] = "off"
-    return bootstrap.python("-m", "pytest", *targets, *options)
+    # All of it on all cores, a file at a time; a browser or a kernel takes up to a gigabyte.
+    many = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+    targets = [] if named else [*many, *map(str, everything)]
+    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
+    return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
 
 
-def checked(cell: Any) -> list[Any]:
-    """Return of a cell that was run what its source keeps and tests compare: text, to be read."""
-    if "nbval-check-output" not in cell.metadata.get("tags", []):
-        return []
-    for output in cell.outputs:
-        if "data" in output:
-            output.data = {"text/plain": output.data["text/plain"]}
-            output.metadata = {}
-        if "execution_count" in output:
-            output.execution_count = None
-    return list(cell.outputs)
+def prepare() -> None:
+    """Copy the chapters with the quick profile's parameters; their checked outputs stay."""
+    NOTEBOOKS.mkdir(parents=True, exist_ok=True)
+    for stale in NOTEBOOKS.glob("*.ipynb"):
+        stale.unlink()
+    dataset = runner.resolve(profiles.load("quick")["DATASET"])
+    for source in runner.chapters():
+        values = profiles.parameters("quick", source.stem, dataset)
+        notebook = runner.parameterize(source, values)
+        for cell in notebook.cells:
+            if cell.get("outputs"):
+                cell.execution_count = 1  # nbval takes outputs without a count for an accident
+        nbformat.write(notebook, NOTEBOOKS / source.name)
 
 
 def outputs(only: str | None) -> int:
-    """Write the outputs that tests compare into the sources, from a run in the quick profile.
+    """Write the outputs that nbval compares into the sources, from a run in the quick profile.
 
-    All others are cleared.
+    All others are cleared. Of an output, what can be read in a diff is kept.
     """
     results = runner.run("quick", only=only)
     for chapter in results.chapters:
@@ -71,7 +70,15 @@ def outputs(only: str | None) -> int:
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
             if cell.cell_type == "code":
-                cell.execution_count, cell.outputs = None, checked(run[cell.id])
+                checked = "nbval-check-output" in cell.metadata.get("tags", [])
+                cell.execution_count = None
+                cell.outputs = run[cell.id].outputs if checked else []
+            for output in cell.get("outputs", []):
+                if "data" in output:
+                    output.data = {"text/plain": output.data["text/plain"]}
+                    output.metadata = {}
+                if "execution_count" in output:
+                    output.execution_count = None
         notebook.metadata.pop("papermill", None)
         nbformat.write(notebook, source)
     return 0 if results.passed else 1

@@ -1,4 +1,4 @@
-"""`make reproduce` and `make tune`: a line a model, one line for a mistake, and nothing else."""
+"""`make reproduce` and `make tune` print one line per model or mistake, and nothing else."""
 
 import logging
 import os

@@ -237,7 +237,7 @@ def check_validation_parts(make):
 
 
 def check_the_log_says_what_evaluation_finds(make):
-    """A row an epoch, as the callback saw it; the last, or the best where it stops early."""
+    """One row per epoch, as the callback saw it; the last, or the best where it stops early."""
     ratings, items = table(n_ratings=600)
     known = splits.random(ratings, valid=0.2, test=0, seed=0)[:2]
     strangers = splits.strong_generalisation(ratings, valid=0.3, test=0, held_out=0.5)
