@@ -10,7 +10,9 @@ import contextlib
 import itertools
 import json
 import os
-import secrets
+import shutil
+import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from recsys_lib.errors import DataError
 
 FORMAT = 2  # raised whenever another version of this module could misread a file
 HEADER = "recsys_lib"
+_UNFINISHED = ".recsys_lib."  # what folders are called in which files are written
 # As safetensors names them.
 _DTYPES = {"BOOL": "?", "U8": "u1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
 
@@ -33,21 +36,32 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and move it there when the block ends without error.
 
     The file and its new name are on the disk before this returns, so that a power failure leaves
-    the old file or the new one.
+    the old file or the new one. Whatever a killed process was writing in that folder is removed a
+    day later: until then it may be a process at work.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    temporary.touch(exist_ok=False)
-    rights = temporary.stat().st_mode  # those that the umask leaves; safetensors gives fewer
+    remove_unfinished(target.parent, time.time() - 86_400)
+    folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))
+    temporary = folder / target.name
     try:
+        temporary.touch()
+        rights = temporary.stat().st_mode  # those that the umask leaves; safetensors gives fewer
         yield temporary
         temporary.chmod(rights)
         _sync(temporary)
         temporary.replace(target)
         _sync(target.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path, before: float = float("inf")) -> None:
+    """Remove what a killed process was writing in a folder, if begun `before` (seconds, 1970)."""
+    for one in folder.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # another process is faster
+            if one.stat().st_mtime < before:
+                shutil.rmtree(one)
 
 
 def _sync(path: Path) -> None:
