@@ -5,26 +5,23 @@ import shutil
 
 import nbformat
 import runner
-from console import BUILD, ROOT
+from console import BUILD, ROOT, say
 
 FOLDER = BUILD / "student"
 SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE | re.DOTALL)
-NEEDS = f"""This notebook needs a copy of the course, which holds its code, and the course's packages.
-The next cell installs what is missing and finds the copy. The exercises are yours to solve:
-each has a stub, which tells you about your answer, and a hint. There are no solutions in it."""
+NEEDS = """**Student edition.** This notebook runs in a folder of a copy of the course. The next
+cell finds the copy, and installs the packages if they are missing. Each exercise has a stub, which
+judges your answer, and a hint. The solutions are left out."""
 SETUP = """import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-course = next(  # the copy that this notebook lies in, or one beside it
-    folder
-    for place in (Path.cwd(), *Path.cwd().parents)
-    for folder in (place, *place.glob("*/"))
-    if (folder / "course" / "exercises").is_dir()
-)
-sys.path.insert(0, str(course))
-if find_spec("recsys_lib") is None or find_spec("optuna") is None:
-    %pip install --quiet --editable "{course}[book]" torch"""
+above = [Path.cwd(), *Path.cwd().parents]
+copies = [folder for folder in above if (folder / "course.dist-info").is_dir()]
+assert copies, "put this notebook into a folder of a copy of the course"
+sys.path.insert(0, str(copies[0]))
+if find_spec("numba") is None or find_spec("statsmodels") is None:
+    %pip install --quiet --editable "{copies[0]}[book,nets]\""""
 
 
 def write() -> int:
@@ -35,12 +32,12 @@ def write() -> int:
         notebook = nbformat.read(source, as_version=4)
         title, *cells = [c for c in notebook.cells if "solution" not in c.metadata.get("tags", [])]
         for cell in cells:
+            cell.source = SOLUTION.sub("", cell.source)
             if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-            else:
-                cell.source = SOLUTION.sub("", cell.source)
+                cell.outputs = []
+        needs = nbformat.v4.new_markdown_cell(NEEDS, id="needs")
         setup = nbformat.v4.new_code_cell(SETUP, id="setup")
-        notebook.cells = [title, nbformat.v4.new_markdown_cell(NEEDS, id="needs"), setup, *cells]
+        notebook.cells = [title, needs, setup, *cells]
         nbformat.write(notebook, FOLDER / source.name)
-    print(f"The student edition is in {FOLDER.relative_to(ROOT)}")
+    say(f"The student edition is in {FOLDER.relative_to(ROOT)}")
     return 0

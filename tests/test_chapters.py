@@ -164,8 +164,8 @@ def test_exercises_have_one_form(chapter):
             assert re.search(r"^check_\w+\(", cell.source, re.MULTILINE), cell.source
             assert "def check" not in cell.source, "it belongs to course/exercises"
         assert re.search(r"^def .*: \.\.\.| = \.\.\.", stub.source, re.MULTILINE), stub.source
-        found = re.findall(r"^```\{admonition\} (\w+)\n:class: dropdown$", folds.source, re.MULTILINE)
-        assert found == ["Hint", "Solution"]
+        names = re.findall(r"^```\{admonition\} (\w+)\n:class: dropdown$", folds.source, re.M)
+        assert names == ["Hint", "Solution"]
         assert folded(solution) and "solution" in tags(solution)
     assert 4 <= len(grades) == len(part) / 4 <= 6 and {*grades} == {*GRADES}
     assert all(grades.count(grade) >= least for grade, least in GRADES.items())

@@ -1,4 +1,4 @@
-"""What a reader is asked to predict: how close is close enough, and what a wrong guess overlooks."""
+"""What a reader predicts: how close is close enough, and what a wrong guess overlooks."""
 
 # For each key: the tolerance as a share of the result, then what is told of a guess that is too
 # low, and of one that is too high.
