@@ -1,7 +1,7 @@
-"""Saving and loading without pickle: arrays in safetensors, the rest as JSON in its header.
+"""Save and load without pickle: arrays in safetensors, the rest as JSON in its header.
 
-Nothing that is loaded can run code; a file with a changed bit is refused, by its checksum; and one
-that is being written never replaces a whole one.
+Loading cannot run code. A checksum detects a file with a changed bit. Files are written atomically:
+an interrupted write leaves the old file.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def save_arrays(
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `save_arrays` wrote: the arrays and `meta`.
 
-    If there is no such file, it is not one of ours, it was changed or cut, or another version wrote
-    it, this is a `DataError`.
+    Raise `DataError` if there is no such file, it was not written by `save_arrays`, it was changed
+    or cut, or another version wrote it.
     """
     mapped, meta = map_arrays(path)
     arrays = {name: np.array(array) for name, array in mapped.items()}
@@ -115,7 +115,7 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
 
 
 def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Map what `save_arrays` wrote into memory, copy-on-write: the arrays of numbers and `meta`.
+    """Memory-map what `save_arrays` wrote, copy-on-write: the arrays of numbers and `meta`.
 
     "text" in `meta` lists the arrays that hold text, as bytes. Raises what `load_arrays` does.
     """
@@ -161,7 +161,7 @@ def _crc(arrays: dict[str, np.ndarray], header: str) -> int:
 
 
 def number(value: Any) -> Any:
-    """Return a NumPy scalar as Python's own number: JSON knows no other."""
+    """Return a NumPy scalar as a Python number, for JSON."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a file's header cannot hold {value!r}")

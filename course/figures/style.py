@@ -112,7 +112,7 @@ def look(name: str) -> tuple[str, Any, str]:
 def lines(
     axes: Axes, table: pd.DataFrame, colours: Iterable[str] = COLOURS, x: Any = None, **options: Any
 ) -> None:
-    """Draw a line a column over the index, or over `x`, each with a colour and marker of its own.
+    """Draw one line per column over the index, or over `x`, in different colours and markers.
 
     `options` are those of `Axes.plot`.
     """

@@ -77,6 +77,7 @@ def run(folder, text, **env):
     return done.stdout
 
 
+@pytest.mark.slow
 @short_and_long(200, 5_000)
 @pytest.mark.parametrize("layer", ["default", "omp", "tbb", "workqueue"])
 def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer, n, trial):
@@ -91,6 +92,7 @@ def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer, n, trial):
     trial(f"requests by eight threads, layer {layer}", n, told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
     if method not in multiprocessing.get_all_start_methods():
@@ -99,6 +101,7 @@ def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
     assert run(tmp_path, text, NUMBA_NUM_THREADS="2") == "answered\n"
 
 
+@pytest.mark.slow
 def test_joblib_has_answers_from_its_processes(tmp_path):
     assert run(tmp_path, JOBLIB, NUMBA_NUM_THREADS="2") == "answered\n"
 

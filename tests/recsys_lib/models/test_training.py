@@ -166,6 +166,7 @@ def test_without_a_validation_part_patience_waits_for_nothing(parts):
     assert len(model.training_log_) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize(
     ("name", "n"),
