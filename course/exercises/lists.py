@@ -104,7 +104,7 @@ check_ridge_column = task(
     "one weight for each film, that of film j is 0, and λ stands on the diagonal",
     {
         "film j is among its own predictors": _with_itself,
-        "right but for film j, which is not its own predictor": lambda *g: _ridge(*g, own=-1),
+        "right but for film j, whose own weight is 0": lambda R, j, lam: _ridge(R, j, lam, -1),
         "right direction, but you forgot the penalty λ": lambda R, j, lam: _ridge(R, j, 1e-9),
     },
     1e-5,
