@@ -58,7 +58,7 @@ check_break_even = task(
     {
         "machines are whole: round up": lambda t, phi: t * (1 - phi) / max(1 - t * phi, 1e-9),
         "the share φ is not divided among machines": lambda t, phi: np.ceil(t),
-        "if stretch · φ is 1 or more, no number is enough": lambda t, phi: np.ceil(
+        "from stretch · φ = 1 on no number will do": lambda t, phi: np.ceil(
             t * (1 - phi) / (1 - t * phi)
         ),
     },

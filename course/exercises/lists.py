@@ -34,9 +34,7 @@ check_ndcg = task(
     {
         "right direction: now divide by the best possible list": lambda h, n: _dcg(h),
         "the best list has no more hits than places": lambda h, n: _dcg(h) / _dcg([True] * n),
-        "the best list has no more hits than relevant films": lambda h, n: (
-            _dcg(h) / _dcg([True] * len(h))
-        ),
+        "no list has more hits than relevant films": lambda h, n: _dcg(h) / _dcg([True] * len(h)),
     },
 )
 
@@ -123,7 +121,7 @@ check_implicit_loss = task(
     [(_P, _Q[:4], _Q.T @ _Q, 2.0), (_P, _Q[:0], _Q.T @ _Q, 2.0)],
     "with G alone all films count as zeros: what changes for those that are liked?",
     {
-        "right direction, but a liked film counts as a zero as well": lambda p, q, G, a: (
+        "a liked film counts as a zero as well": lambda p, q, G, a: (
             _implicit(p, q, G, a) + 0.5 * ((q @ p) ** 2).sum()
         ),
         "the factor of one half is missing": lambda *given: 2 * _implicit(*given),

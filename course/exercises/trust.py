@@ -10,8 +10,8 @@ import pandas as pd
 from course.exercises import ask, checker, compare, numbers, task
 
 
-def _interval(mean: float, error: float) -> list[float]:
-    return [mean, mean - 1.96 * error, mean + 1.96 * error]
+def _interval(d: np.ndarray, error: float) -> list[float]:
+    return [d.mean(), d.mean() - 1.96 * error, d.mean() + 1.96 * error]
 
 
 _RNG = np.random.default_rng(7)
@@ -24,17 +24,15 @@ def _error(x: np.ndarray) -> float:
 
 
 check_paired = task(
-    lambda a, b: _interval(np.mean(a - b), _error(a - b)),
+    lambda a, b: _interval(a - b, _error(a - b)),
     [_PAIR],
     "the mean of a - b, then the lower and the upper end, 1.96 standard errors away",
     {
-        "too wide: that is the error of two models that share no user": lambda a, b: _interval(
-            np.mean(a - b), np.hypot(_error(a), _error(b))
+        "too wide: as if they shared no user": lambda a, b: _interval(
+            a - b, np.hypot(_error(a), _error(b))
         ),
-        "too wide: divide the standard deviation by the root of n": lambda a, b: _interval(
-            np.mean(a - b), np.std(a - b, ddof=1)
-        ),
-        "the sign: a less b": lambda a, b: _interval(np.mean(b - a), _error(a - b)),
+        "too wide: divide by the root of n": lambda a, b: _interval(a - b, np.std(a - b, ddof=1)),
+        "the sign: a less b": lambda a, b: _interval(b - a, _error(a - b)),
     },
     2e-4,
 )

@@ -110,7 +110,7 @@ WRONG = {
         "check_filter": [
             (lambda n: ((n > 10).mean(), n[n > 10].sum() / n.sum()), "with ten ratings"),
             (lambda n: ((n >= 10).sum(), n[n >= 10].sum()), "not numbers"),
-            (lambda n: ((n >= 10).mean(), n[n >= 10].sum() / len(n)), "by all ratings"),
+            (lambda n: ((n >= 10).mean(), n[n >= 10].sum() / len(n)), "all ratings, not films"),
         ],
         "check_means": [
             (lambda r, s, n: (r.mean(), (s / np.maximum(n, 1)).mean()), "without a rating"),
@@ -124,9 +124,9 @@ WRONG = {
         ],
         "check_gamma": [(1.0, "too large: .* 4.700"), (4, "too small"), (-2.0, "not negative")],
         "check_user_biases": [
-            (lambda u, r, mu, g: np.bincount(u, r - mu) / np.bincount(u), "forgot the γ"),
+            (lambda u, r, mu, g: np.bincount(u, r - mu) / np.bincount(u), "forgot γ"),
             (lambda u, r, mu, g: np.bincount(u, r) / (np.bincount(u) + g), "forgot to subtract"),
-            (lambda u, r, mu, g: np.bincount(u, r - mu) / (len(u) + g), "own number"),
+            (lambda u, r, mu, g: np.bincount(u, r - mu) / (len(u) + g), "an own n"),
             (lambda u, r, mu, g: (r - mu) / (1 + g), r"shape \(3,\), and not ndarray of shape"),
         ],
         "check_als_gradient": [
