@@ -23,13 +23,11 @@ def test_a_page_says_what_it_is_which_version_under_which_licence(html, texts):
         description = re.search(r'<meta name="description" content="([^"]{30,})"', text)
         assert description and "<" not in description[1], name
         told.add(description[1])
-        picture = re.search(r'<meta property="og:image" content="\.\./(.+?)"', text)[1]
-        assert (html / picture).read_bytes()[:4] == b"\x89PNG", name
+        picture = re.search(r'<meta property="og:image" content="(.+?)"', text)[1]
+        assert ((html / name).parent / picture).read_bytes()[:4] == b"\x89PNG", name
         for part in ("Version 0.1.0", "CC BY 4.0", "#how-to-cite", "#help"):
             assert part in text, name
-    assert (
-        len({re.search(r'name="description" content="(.+?)"', t)[1] for t in texts.values()}) > 25
-    )
+    assert len(told) == len(texts)
 
 
 def test_without_a_repository_nothing_points_to_one(texts):
@@ -85,5 +83,5 @@ print(press.press(press.ROOT / "html"))"""
         assert page.locator("img").evaluate_all("all => all.every((i) => i.naturalWidth)")
         page.keyboard.press("End")
         assert abs(page.locator(".slide").last.bounding_box()["y"]) < 2
-        assert "damped" in page.locator(".slide").last.inner_text()  # the summary of chapter 2
+        assert "Damping" in page.locator(".slide").last.inner_text()  # the summary of chapter 2
         page.close()
