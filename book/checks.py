@@ -12,15 +12,29 @@ import supplies
 from console import BUILD, ROOT, say
 
 NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
+PYTEST = (str(bootstrap.PYTHON), "-m", "pytest", "--nbval-lax")
 LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespell")
 
 
 def test(options: list[str]) -> int:
-    """Run all tests and the docstrings' examples, or the files that the `options` name."""
+    """Run all tests, the docstrings' examples and the notebooks, or what the `options` choose."""
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
-    return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
+    rest = "tests", "recsys_lib"
+    if options:
+        return pytest(options, *rest, NOTEBOOKS)
+    log = BUILD / "logs" / "test-notebooks.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    prepare()
+    with log.open("wb") as file:  # the notebooks in a call of their own, beside all else
+        beside = subprocess.Popen(
+            [*PYTEST, "-p", "no:cacheprovider", NOTEBOOKS], cwd=ROOT, stdout=file, stderr=file
+        )
+        status = subprocess.call([*PYTEST, *rest], cwd=ROOT)
+        status = beside.wait() or status
+    say(log.read_text("utf-8", "replace"))
+    return status
 
 
 def spark(options: list[str]) -> int:
@@ -36,8 +50,7 @@ def pytest(options: list[str], *everything: str | Path) -> int:
     prepare()
     named = any((ROOT / option.partition("::")[0]).exists() for option in options)
     targets = [] if named else map(str, everything)
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
-    return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
+    return bootstrap.python(*PYTEST[1:], *targets, *options)
 
 
 def prepare() -> None:
@@ -53,6 +66,7 @@ def prepare() -> None:
             if cell.get("outputs"):
                 cell.execution_count = 1  # nbval takes outputs without a count for an accident
         nbformat.write(notebook, NOTEBOOKS / source.name)
+    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
 
 
 def outputs(only: str | None) -> int:
