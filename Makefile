@@ -17,7 +17,7 @@ help:
 	@echo "make slides   the same: a deck for each part is at _build/html/slides"
 	@echo "make test     run all tests: unit, notebooks, the built site"
 	@echo "              ARGS='tests/recsys_lib/test_splits.py -k temporal'   for pytest"
-	@echo "              ARGS='-m \"not slow\"'   without notebooks, browser and benchmarks"
+	@echo "              ARGS='-m \"not slow\"'   what starts no program: no notebook, browser, build"
 	@echo "make test-long  run what takes an hour: kills, damaged files, every index checked"
 	@echo "make spark    run the tests and the chapter that need Spark, and bring it; needs Java 17"
 	@echo "make lab      open JupyterLab in notebooks/"
