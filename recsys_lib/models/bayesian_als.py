@@ -54,27 +54,24 @@ class BayesianALS(RatingModel):
         Number of draws S that are kept, over all chains, rounded up to a multiple of `n_chains`.
         Memory is 4 S (K + 1) bytes per user and three times that per item.
     n_burn : int
-        Number of draws of each chain that are discarded first. `training_log_` tells whether they
-        are enough.
+        Number of first draws of each chain that are discarded; `training_log_` tells if it is
+        enough.
     n_chains : int
         Number of independent chains, which start from different points.
     rated_spread : float
-        Prior standard deviation of the effect of the rated items on a user, and of the raters on an
-        item. It is fixed: each rating belongs to the set that explains it, so a drawn value would
-        grow.
+        Prior standard deviation of the effect of the rated items on a user, and of raters on an
+        item. It is fixed: a drawn value would grow, since each rating is in the set that explains
+        it.
     noise_worth : float, optional
-        ν: number of ratings that the prior of a user's noise is worth. None: all users have the
-        same noise.
+        ν, the prior of a user's noise in numbers of ratings. None: all have the same noise.
 
     Attributes
     ----------
     user_draws_, item_draws_ : (n_users, S, K + 1) and (n_items, S, K + 1) float32
-        Factors, then the bias; draw s of the users belongs to draw s of the items. It is of chain s
-        mod `n_chains`.
+        Factors, then the bias. Draw s of users and of items is of chain s mod `n_chains`.
     item_means_ : (n_items, S, K + 1) float32
-        The means of the items' draws given the users' rows of the same draw. Predictions are
-        averages over these (Rao-Blackwellised): they have the same expectation as over the draws,
-        and less Monte Carlo noise. Standard deviations and intervals are of the draws.
+        The means of the items' draws given the users' of the same draw. Predictions are averages
+        over these (Rao-Blackwellised), with less Monte Carlo noise. Intervals are of the draws.
     user_variances_ : (n_users, S) float32
         Variance 1/α_u of the noise in a user's ratings.
     feature_draws_ : (n_items + 1, S, K + 1) float32
@@ -217,8 +214,7 @@ class BayesianALS(RatingModel):
     def draws(self, user_ids: Any, item_ids: Any) -> np.ndarray:
         """Return the predictions of each draw, not clipped: (n_chains, S / n_chains, n) float32.
 
-        `recsys_lib.convergence` takes such arrays. Their standard deviation is that of
-        `predict_std` without noise.
+        `recsys_lib.convergence` takes such arrays; `predict_std` without noise is their spread.
         """
         users, items = self.pairs(user_ids, item_ids)
         sides = self.user_draws_[users], self.item_draws_[items]
