@@ -50,6 +50,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
             options.add_argument("--profile", default="standard", help="a name in profiles.toml")
             options.add_argument("--dataset", help="instead of the profile's data set")
             options.add_argument("--into", default="_build", help="the site goes to INTO/html")
+            options.add_argument("--press", action="store_true", help="a PDF and slides, too")
         if name in {"build", "outputs"}:
             options.add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
     args, rest = parser.parse_known_args(argv)
@@ -87,7 +88,7 @@ def do(args: argparse.Namespace) -> int:
             if not args.only:
                 import pages
 
-                page = pages.build(results, folder)
+                page = pages.build(results, folder, args.press)
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
     if args.command == "student":
