@@ -9,8 +9,8 @@ from console import BUILD, ROOT, say
 
 FOLDER = BUILD / "student"
 SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE | re.DOTALL)
-NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's path,
-and its packages: the next cell finds the one and installs the others where they are missing. Each
+NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's
+path, and its packages: the next cell finds the one and installs the others if need be. Each
 exercise has a stub, which judges your answer, and a hint. The solutions are left out."""
 SETUP = """import sys
 from importlib.util import find_spec
