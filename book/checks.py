@@ -12,29 +12,15 @@ import supplies
 from console import BUILD, ROOT, say
 
 NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
-PYTEST = (str(bootstrap.PYTHON), "-m", "pytest", "--nbval-lax")
 LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespell")
 
 
 def test(options: list[str]) -> int:
-    """Run all tests, the docstrings' examples and the notebooks, or what the `options` choose."""
+    """Run all tests and the docstrings' examples, or the files that the `options` name."""
     program = supplies.browser()
     if program:
         os.environ["RECSYS_BROWSER"] = program
-    rest = "tests", "recsys_lib"
-    if options:
-        return pytest(options, *rest, NOTEBOOKS)
-    log = BUILD / "logs" / "test-notebooks.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    prepare()
-    with log.open("wb") as file:  # the notebooks in a call of their own, beside all else
-        beside = subprocess.Popen(
-            [*PYTEST, "-p", "no:cacheprovider", NOTEBOOKS], cwd=ROOT, stdout=file, stderr=file
-        )
-        status = subprocess.call([*PYTEST, *rest], cwd=ROOT)
-        status = beside.wait() or status
-    say(log.read_text("utf-8", "replace"))
-    return status
+    return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
 
 
 def spark(options: list[str]) -> int:
@@ -49,8 +35,11 @@ def pytest(options: list[str], *everything: str | Path) -> int:
     """Call pytest, on `everything` unless the `options` name files or folders."""
     prepare()
     named = any((ROOT / option.partition("::")[0]).exists() for option in options)
-    targets = [] if named else map(str, everything)
-    return bootstrap.python(*PYTEST[1:], *targets, *options)
+    # All of it on all cores, a file at a time; a browser or a kernel takes up to a gigabyte.
+    many = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+    targets = [] if named else [*many, *map(str, everything)]
+    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
+    return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
 
 
 def prepare() -> None:
@@ -66,7 +55,6 @@ def prepare() -> None:
             if cell.get("outputs"):
                 cell.execution_count = 1  # nbval takes outputs without a count for an accident
         nbformat.write(notebook, NOTEBOOKS / source.name)
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
 
 
 def outputs(only: str | None) -> int:
