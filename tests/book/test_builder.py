@@ -298,6 +298,22 @@ def test_a_chapters_further_data_sets_are_resolved_and_part_of_its_key(tmp_path,
     assert runner.settled(values)[1] != key
 
 
+def test_spark_is_brought_where_java_is_and_its_chapter_runs_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setattr(supplies, "BUILD", tmp_path)
+    without = runner.settled({}, "17-spark")
+    assert "shows stored results: Spark needs Java 17" in capsys.readouterr().out
+    (tmp_path / "bin").mkdir()
+    java = tmp_path / "bin" / "java"
+    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.15\"' >&2\n")
+    java.chmod(0o755)
+    (tmp_path / "spark").mkdir()  # as if it had been brought before
+    pins = bootstrap.LOCKS / "spark.txt"
+    supplies.Stamp(tmp_path / "spark" / "course.stamp", sys.version, pins).set()
+    assert runner.settled({}, "17-spark") == ({}, str(tmp_path / "spark")) != without
+    assert runner.settled({}, "16-how-fast") == ({}, "")
+
+
 def test_a_profile_gives_common_and_own_values(tmp_path, monkeypatch):
     table = tmp_path / "profiles.toml"
     table.write_text('[quick]\nDATASET = "auto"\nN = 1\n[quick."01-a"]\nN = 2\n')
