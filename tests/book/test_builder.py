@@ -135,10 +135,8 @@ def chapter(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path):
     """Run a chapter in a folder of the test's own."""
-    for name in ("RECSYS_PROGRESS", "RECSYS_FIGURES"):
-        monkeypatch.setenv(name, "")  # the runner sets them: put them back
     folder = tmp_path / "runs"
     folder.mkdir()
 
@@ -149,12 +147,15 @@ def run(tmp_path, monkeypatch):
 
 
 def test_a_chapter_runs_with_its_values_where_the_notebooks_are(run, chapter):
-    source = chapter("import os\nprint(A, DATASET, os.getcwd())", "x = bytearray(200_000_000)")
+    told = "import os\nprint(A, DATASET, os.getcwd(), os.environ['RECSYS_CLAIMS'])"
+    source, own = chapter(told, "x = bytearray(200_000_000)"), dict(os.environ)
     done = run(source, {"A": 7, "DATASET": "synthetic"})
     assert done.status == "ran"
     assert done.peak > 200e6
     cells = nbformat.read(done.path, as_version=4).cells
-    assert cells[3].outputs[0].text == f"7 synthetic {runner.NOTEBOOKS}\n"
+    claims = ledger.path_of(done.path)
+    assert cells[3].outputs[0].text == f"7 synthetic {runner.NOTEBOOKS} {claims}\n"
+    assert dict(os.environ) == own  # those of the chapters that run beside it are not touched
 
 
 def test_a_chapter_is_run_again_only_when_something_changed(run, chapter):
