@@ -133,10 +133,13 @@ def test_search_finds_a_page(visit):
     assert any("notation" in href for href in results.evaluate_all("all => all.map(a => a.href)"))
 
 
+ALS = "a[data-definition][href$='#term-ALS']"
+
+
 def test_a_term_shows_its_definition(visit, complaints):
     """By mouse, by keyboard and by touch, where only a second tap follows the link."""
     page, definition = next(visit(["notebooks/03-als.html"])), "Alternating least squares"
-    term, tip = page.locator("a[data-definition]:text-is('ALS')").first, page.get_by_role("tooltip")
+    term, tip = page.locator(ALS).first, page.get_by_role("tooltip")
     term.hover()
     tip.get_by_text(definition).hover()
     page.locator("h1").last.hover()
@@ -149,7 +152,7 @@ def test_a_term_shows_its_definition(visit, complaints):
     with_math.focus()
     tip.locator("mjx-container").wait_for()
     page = next(visit(["notebooks/03-als.html"], has_touch=True))
-    term, tip = page.locator("a[data-definition]:text-is('ALS')").first, page.get_by_role("tooltip")
+    term, tip = page.locator(ALS).first, page.get_by_role("tooltip")
     term.tap()
     assert definition in tip.inner_text() and page.url.endswith("03-als.html")
     term.tap()
