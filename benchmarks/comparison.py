@@ -50,7 +50,7 @@ def pool(results: pd.DataFrame) -> dict[str, Report]:
 
 
 def summary(results: pd.DataFrame, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
-    """Return a row a model of `benchmark`'s table: means, intervals over users, and costs.
+    """Return one row per model of `benchmark`'s table: means, intervals over users, and costs.
 
     The columns are those of `report.compare` of what `pool` returns, with intervals; ``"rmse sd"``
     and so on, the standard deviations over splits and seeds (NaN for a single run); the means of
@@ -68,7 +68,7 @@ def leads(
 ) -> pd.DataFrame:
     """Compare every model that has a metric with one of them, user by user; see `report.paired`.
 
-    Returns a row a model (index ``model``), the reference left out, the nearest to it first:
+    Returns one row per model (index ``model``), the reference left out, the nearest to it first:
     ``value`` (the difference to the reference), ``low``, ``high`` (its interval), ``worse`` and
     ``better`` (shares of users for whom the model does worse, or better, than the reference).
     """
@@ -165,9 +165,9 @@ def benchmark(
     Returns
     -------
     DataFrame
-        A row a run: model, seed, split; the metrics of the test part (NaN where a model has none);
-        searched, the metric that parameters were chosen by; valid, its mean over divisions of the
-        development ratings, the same ones for all models (NaN for 0 trials): `winner` names the
+        One row per run: model, seed, split; the metrics of the test part (NaN where a model has
+        none); searched, the metric that parameters were chosen by; valid, its mean over divisions
+        of the development ratings, the same for all models (NaN for 0 trials): `winner` names the
         winner by it; tune_seconds, fit_seconds, without compilation; memory_mb, the most that `fit`
         had allocated at once, in 10⁶ bytes, the model included and the ratings not (Python's and
         NumPy's memory, not what compiled code keeps for itself); n_parameters; params, a dict;

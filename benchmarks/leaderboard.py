@@ -58,7 +58,7 @@ class Board:
         return {name: _report(question, part, entry) for name, entry in part["models"].items()}
 
     def by_user(self, question: str) -> pd.DataFrame:
-        """Return a row a user and a column a model: the metric; for RMSE, that of the user."""
+        """Return the metric, one row per user and one column per model; RMSE is within the user."""
         found = {
             name: report.per_user[question]
             if question in report.per_user
@@ -68,7 +68,7 @@ class Board:
         return pd.DataFrame(found)
 
     def table(self, question: str) -> pd.DataFrame:
-        """Return a row a model, the best on the validation part first.
+        """Return one row per model, the best on the validation part first.
 
         Columns are the metrics of the test part, ``low`` and ``high`` (the 95 % interval over users
         of the first), ``valid``, ``gap``, ``gap low`` and ``gap high`` (the paired difference to

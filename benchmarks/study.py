@@ -32,7 +32,7 @@ DEALS = 5  # other validation parts that `tune` measures the best trials on
 
 
 def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -> None:
-    """Print a line a model: class name, the test part's metrics, seconds of a fit.
+    """Print one line per model: class name, the test part's metrics, seconds of a fit.
 
     Rating models have the mean RMSE and its standard deviation (sd) over the folds. By a protocol
     in `protocols.OF_LISTS` it is models of likes that are measured; each metric goes with half of

@@ -58,6 +58,9 @@ def do(args: argparse.Namespace) -> int:
         return bootstrap.python("-m", *MODULES[args.command], *args.rest)
     if args.command == "lock":
         return bootstrap.lock()
+    # With it jsonschema, which reads notebooks, checks addresses: none holds one, and its import
+    # takes a second.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     import checks
     import runner
     import supplies
@@ -71,12 +74,13 @@ def do(args: argparse.Namespace) -> int:
         print(python)
         return 0
     if args.command == "build":
-        import pages
-
-        started, folder = time.perf_counter(), Path(args.into).resolve()
+        started, folder, page = time.perf_counter(), Path(args.into).resolve(), None
         with runner.alone(folder):
             results = runner.run(args.profile, args.dataset, args.only)
-            page = None if args.only else pages.build(results, folder, args.press)
+            if not args.only:
+                import pages
+
+                page = pages.build(results, folder, args.press)
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
     if args.command in {"lint", "outputs"}:

@@ -43,7 +43,7 @@ def check(notebook: Path) -> None:
 
 
 def page(chapters: list[Path], template: str) -> str:
-    """Put the claims of executed chapters at the end of the ledger's page, a column a run."""
+    """Put the claims of executed chapters at the end of the ledger's page, one column per run."""
     here, runs = chapters[0].parent, sorted((BUILD / "runs").glob("*-*"))
     order = dict.fromkeys([here, *runs])
     claims = pd.concat([read(run / path.name) for run in order for path in chapters])

@@ -103,20 +103,19 @@ def first_cell(repository: dict[str, str]) -> Any:
 
     The page does not show it. `repository` is that part of `_config.yml`: "url" and "branch".
     """
-    text = (ROOT / "book" / "templates" / "first-cell.txt").read_text("utf-8")
-    return nbformat.v4.new_code_cell(text.format(**repository), metadata={"tags": ["remove-cell"]})
+    text = (ROOT / "book" / "templates" / "first-cell.txt").read_text("utf-8").format(**repository)
+    return nbformat.v4.new_code_cell(text, id="setup", metadata={"tags": ["remove-cell"]})
 
 
 def configuration(results: Results) -> dict[str, Any]:
     """Read `_config.yml`; add npm's scripts and what each page has to say of the data behind it."""
     settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
-    html, url = settings["html"], settings["repository"]["url"].rstrip("/")
-    cite = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    settings["sphinx"]["config"]["html_context"]["cite"] = cite
-    where = f"in [the repository's issues]({url}/issues)" if url else "whoever gave you this copy"
-    settings["parse"]["myst_substitutions"] = {"where_to_ask": where, **press.measured(results)}
-    if url:
+    html = settings["html"]
+    context = settings["sphinx"]["config"]["html_context"]
+    context["cite"] = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    settings["parse"]["myst_substitutions"] = press.measured(results)
+    if settings["repository"]["url"]:
         html |= {f"use_{name}_button": True for name in ("repository", "edit_page", "issues")}
         hub = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
         settings["launch_buttons"] = hub

@@ -1,4 +1,4 @@
-"""Run the chapters in order, each with its profile's parameters, when something has changed."""
+"""Run the chapters, several at once, each with its profile's parameters, if anything changed."""
 
 import contextlib
 import dataclasses
@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -34,28 +34,25 @@ FAILURES = (
 # What all chapters depend on; of the benchmarks' records, an own one may be shown.
 SHARED = ("requirements.lock", "recsys_lib", "course", "benchmarks", "_build/bench/results.json")
 
-WORKER = ThreadPoolExecutor(1)  # chapters run in a thread: there, nbclient takes no signals
+ALONE = {"16-how-fast"}  # it measures times: nothing runs beside it
+ROOM = 3e9  # bytes of memory: more than a chapter takes, but for the largest data
+THREADS = ("NUMBA", "OMP", "OPENBLAS", "MKL")  # who reads X_NUM_THREADS
 
 
 class Watch(Progress):
-    """Follows one chapter: shows its cell and its time, ends it when `limit` seconds are over.
+    """Follows one chapter: its cell and its time; ends it when `limit` seconds are over.
 
-    `peak` is the largest resident memory seen of its kernel, or of what that has started: bytes.
+    `env` is the environment of its kernel, by which it is told from others. `peak` is the largest
+    resident memory seen of the kernel, or of what that has started: bytes.
     """
 
     peak, state = 0, "starting"
 
-    def __init__(self, label: str, limit: float) -> None:
+    def __init__(self, label: str, limit: float, threads: int | None = None) -> None:
         super().__init__(label)
         self.limit = limit
-
-    def follow(self, work: Callable[..., Any], *args: Any, **options: Any) -> None:
-        """Call `work` in `WORKER` and follow it; raise what it raises."""
-        done = WORKER.submit(work, *args, **options)
-        while not wait([done], 0.1).done:
-            self._look()
-            self.tick(self.state)
-        done.result()
+        few = {f"{name}_NUM_THREADS": str(threads) for name in THREADS} if threads else {}
+        self.env = {**few, **os.environ, "RECSYS_PROGRESS": "off"}
 
     def hooks(self, cells: int) -> dict[str, Any]:
         """Return what nbclient, for a notebook of so many cells, is to call."""
@@ -65,15 +62,17 @@ class Watch(Progress):
 
         return {
             "on_cell_start": started,
-            "on_cell_executed": lambda **_: self._look(),
+            "on_cell_executed": lambda **_: self.look(),
             "timeout_func": lambda _: max(1, round(self.limit - self.seconds)),
         }
 
-    def _look(self) -> None:
-        """Read the memory of whatever this process has started: the kernel."""
+    def look(self) -> str:
+        """Read the memory of the kernel and of what it has started; say where things stand."""
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):  # it may be gone
-                self.peak = max(self.peak, process.memory_info().rss)
+                if process.environ().get("RECSYS_CLAIMS") == self.env.get("RECSYS_CLAIMS"):
+                    self.peak = max(self.peak, process.memory_info().rss)
+        return f"{self.label}  {self.state}  {clock(self.seconds)}"
 
 
 @dataclasses.dataclass
@@ -119,15 +118,41 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     name = resolve(dataset or profiles.load(profile)["DATASET"])
     folder = BUILD / "runs" / f"{profile}-{Path(name).name}"  # of a folder, its own
     folder.mkdir(parents=True, exist_ok=True)
-    common = shared_key(name)
-    done = []
+    common, cores = shared_key(name), os.cpu_count() or 1
+    room = int(psutil.virtual_memory().available // ROOM)
+    many = max(1, min(cores, room, profiles.load(profile)["together"], len(sources)))
+    jobs = {
+        f"[{number}/{len(sources)}] {source.stem}": (source, *settled(values))
+        for number, source in enumerate(sources, 1)
+        for values in [profiles.parameters(profile, source.stem, name)]
+    }
+    at_work: list[Watch] = []
+    done: dict[str, Chapter] = {}
+
+    def one(label: str, threads: int | None) -> None:
+        source, values, others = jobs[label]
+        at_work.append(watch := Watch(label, profiles.load(profile)["limit"], threads))
+        done[label] = run_chapter(source, values, folder, common + others, watch)
+        at_work.remove(watch)
+
+    progress = Progress("chapters")
     with alone(folder):
-        for number, source in enumerate(sources, 1):
-            label = f"[{number}/{len(sources)}] {source.stem}"
-            watch = Watch(label, profiles.load(profile)["limit"])
-            values, others = settled(profiles.parameters(profile, source.stem, name))
-            done.append(run_chapter(source, values, folder, common + others, watch))
-    return Results(profile, name, done)
+        for lonely, n in ((False, many), (True, 1)):
+            labels = [label for label in jobs if (jobs[label][0].stem in ALONE) is lonely]
+            with ThreadPoolExecutor(n) as pool:  # in a thread, nbclient takes no signals
+                threads = cores // n if n > 1 else None
+                futures = {pool.submit(one, label, threads) for label in labels}
+                try:
+                    while futures:
+                        progress.tick("  ".join(watch.look() for watch in [*at_work]))
+                        over, futures = wait(futures, 0.1)
+                        for future in over:
+                            future.result()
+                except BaseException:  # of the disk, say: no other chapter is to go on
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    kill()
+                    raise
+    return Results(profile, name, [done[label] for label in jobs])
 
 
 @contextlib.contextmanager
@@ -146,12 +171,17 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def end(number: int, _: Any) -> None:
-    """End all that this process has started, kernels above all, and then itself: at a signal."""
+    """End all that this process has started, and then itself: at a signal."""
+    kill()
+    say("\ninterrupted")
+    os._exit(128 + number)
+
+
+def kill() -> None:
+    """End all that this process has started, kernels above all."""
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it may be gone
             process.kill()
-    say("\ninterrupted")
-    os._exit(128 + number)
 
 
 def settled(values: profiles.Values) -> tuple[profiles.Values, str]:
@@ -230,18 +260,19 @@ def run_chapter(
     path.unlink(missing_ok=True)
     figures = folder / "figures" / source.stem
     claims.unlink(missing_ok=True)
-    os.environ.update(RECSYS_FIGURES=str(figures), RECSYS_CLAIMS=str(claims), RECSYS_PROGRESS="off")
+    watch.env |= {"RECSYS_FIGURES": str(figures), "RECSYS_CLAIMS": str(claims)}
     notebook = parameterize(source, values)
     failure = None
     try:
-        watch.follow(
-            papermill.execute_notebook,
+        papermill.execute_notebook(
             notebook,
             path,
             engine_name="course",
             progress_bar=False,
             request_save_on_cell_execute=False,
-            cwd=NOTEBOOKS,
+            # `cwd` would take this whole process there, and with it the other chapters.
+            resources={"metadata": {"path": str(NOTEBOOKS)}},
+            env=watch.env,
             # At any other level it warns of its local transport at each start, and of its end.
             extra_arguments=["--log-level=50"],
             **watch.hooks(len(notebook.cells)),

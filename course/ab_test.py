@@ -111,7 +111,7 @@ class Comparison:
 def compare_users(visits: pd.DataFrame, looks: Sequence[float] | None = None) -> Comparison:
     """Compare the rates of two arms, by all visits or by those until each look.
 
-    `visits` has a row a visit: user_id, arm, converted and, for looks, time, as
+    `visits` has one row per visit: user_id, arm, converted and, for looks, time, as
     `SimulatedUsers.experiment` returns it. `looks` are k times in days, rising; without them there
     is one comparison. Raises `RecsysError` where there are not two arms, an arm has fewer than two
     users, a user is in both, or the looks do not rise.

@@ -78,8 +78,8 @@ class Claims:
     def mean(self, key: str, statement: str, values: Any, **claim: Any) -> Verdict:
         """Claim something of the mean of independent `values` (n,), by the t distribution.
 
-        Give the users' differences between two models for a paired comparison, or a value a seed
-        with ``over="seeds"``. NaN is left out.
+        Give the users' differences between two models for a paired comparison, or one value per
+        seed with ``over="seeds"``. NaN is left out.
         """
         x = _finite(values)
         return self._decide(key, statement, _mean(x), self._t(x, 1), len(x), **claim)

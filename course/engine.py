@@ -5,6 +5,7 @@ Jupyter's ``user_expressions``. A value that has a Markdown form is written as t
 text that no sign of means anything, and anything else as its ``repr``, alike.
 """
 
+import os
 from typing import Any, NoReturn
 
 from nbclient.exceptions import CellExecutionError
@@ -80,9 +81,10 @@ class Engine(NBClientEngine):
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, **options: Any
+        cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, env: Any = None, **options: Any
     ) -> None:
-        """Execute the notebook that the manager holds."""
+        """Execute the notebook that the manager holds; `env` is its kernel's environment."""
         for name in ("input_path", "execution_timeout"):
             options.pop(name, None)
-        Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, **options).execute()
+        client = Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, **options)
+        client.execute(env=os.environ if env is None else env)

@@ -52,7 +52,7 @@ class SimulatedUsers:
                 raise RecsysError(f"{name} is {value!r}; it must be 0 or more, and below {below:g}")
 
     def arrive(self, days: float, rng: np.random.Generator) -> pd.DataFrame:
-        """Draw who comes when: user_id and time in days, a row a visit, in the order of time.
+        """Draw who comes when: user_id and time in days, one row per visit, in the order of time.
 
         Every user of the data comes at least once. First visits are spread evenly over the period
         of `days`; later ones that fall outside are cut off.
@@ -80,7 +80,7 @@ class SimulatedUsers:
         place of what was watched. Two generators of one seed make two recommenders meet the same
         people in the same mood.
 
-        Returns a row a visit, in the order of `arrivals`: user_id, time, position (place in the
+        Returns one row per visit, in the order of `arrivals`: user_id, time, position (place in the
         list of what was watched, from 1; 0: nothing), item_id and rating (missing where nothing was
         watched), converted (rated `pleased` or more). Raises `RecsysError` where somebody who
         arrives has no list.

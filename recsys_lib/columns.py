@@ -12,7 +12,7 @@ from recsys_lib.errors import DataError, UnknownIdError
 
 
 def need(frame: Any, *names: str) -> None:
-    """Raise `DataError` unless `frame` is a table with these columns, each once, and with rows."""
+    """Raise `DataError` unless `frame` has rows, and each of these columns once."""
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"ratings are read from a DataFrame, not from {type(frame).__name__}")
     if missing := [name for name in names if name not in frame.columns]:
@@ -79,7 +79,7 @@ def of_matrix(
 
 
 def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's index (n,) int32 and the ids, ascending, those of `more` among them."""
+    """Return each row's index (n,) int32 and the ids, ascending, including those of `more`."""
     if column.isna().any():
         row = int(column.isna().to_numpy().argmax())
         raise DataError(
@@ -114,8 +114,8 @@ def _ids(column: pd.Series) -> np.ndarray:
 def positions(index: pd.Index, ids: Any, what: str, hint: str = "") -> np.ndarray:
     """Return where `ids` (one or several) stand in `index`, (n,) int32.
 
-    One that is not there is an `UnknownIdError`, whose message holds `what` ("user" or "item") and
-    `hint`; what is no id and no sequence of ids is a `DataError`.
+    Raise `UnknownIdError` for an unknown id, with `what` ("user" or "item") and `hint` in the
+    message, and `DataError` for anything that is neither an id nor a sequence of ids.
     """
     try:
         wanted = np.atleast_1d(np.asarray(ids))
@@ -131,7 +131,7 @@ def positions(index: pd.Index, ids: Any, what: str, hint: str = "") -> np.ndarra
 
 
 def only(found: np.ndarray, what: str) -> int:
-    """Return the one position that was found; several are refused."""
+    """Return the one position that was found; raise `DataError` if there are several."""
     if len(found) != 1:
         raise DataError(f"one {what} id is asked for; {len(found)} were given")
     return int(found[0])
@@ -140,7 +140,7 @@ def only(found: np.ndarray, what: str) -> int:
 def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
     """Return times as whole seconds since 1970, (n,) int64, and the rows' order where they differ.
 
-    The order (n,) int is by the times as they were given; None where they were whole seconds.
+    The order (n,) int sorts the times as given; it is None if they are whole seconds.
     """
     says = "that is not a time; use seconds since 1970 or datetimes"
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):

@@ -1,9 +1,9 @@
-"""Whether chains of draws agree: split R-hat, and how many independent draws they are worth.
+"""Diagnostics of Markov chains: split R-hat and the effective sample size.
 
 Draws are an array (n_chains, n_draws, ...): any number of quantities, each drawn by several chains
-that began apart. Both statistics cut every chain in two, so that one that still moves disagrees
-with itself, and read the draws' normal scores, so that heavy tails do no harm. With fewer than
-`LEAST` draws a chain they are NaN.
+that started from different points. Both statistics split each chain in two, so that a chain that
+has not settled is detected, and use the draws' normal scores, so that they are robust to heavy
+tails. With fewer than `LEAST` draws per chain they are NaN.
 
 References
 ----------
@@ -26,10 +26,10 @@ logger = logging.getLogger("recsys_lib")
 
 
 def r_hat(draws: np.ndarray) -> np.ndarray:
-    """Return R-hat of each quantity (...), float64: near 1 where the chains agree, else above.
+    """Return R-hat of each quantity (...), float64: near 1 where the chains agree, else larger.
 
-    The larger of two: of the draws, and of their distances from the median, which differ where
-    chains agree on the middle and not on the spread.
+    It is the larger of two values: R-hat of the draws, and R-hat of their distances from the
+    median, which detects chains that agree on the centre but not on the spread.
     """
     if draws.shape[1] < LEAST:
         return np.full(draws.shape[2:], np.nan)
@@ -39,11 +39,11 @@ def r_hat(draws: np.ndarray) -> np.ndarray:
 
 
 def effective_size(draws: np.ndarray) -> np.ndarray:
-    """Return how many independent draws tell as much of the middle of each quantity (...), float64.
+    """Return the effective sample size of each quantity (...), float64.
 
-    It is the number of draws over τ = 1 + 2 Σ ρ_t, ρ_t the autocorrelation at lag t over all
-    chains. The sum ends where Geyer's initial positive sequence does: estimates of ρ_t beyond are
-    noise.
+    It is the number of draws divided by τ = 1 + 2 Σ ρ_t, where ρ_t is the autocorrelation at lag t
+    over all chains. The sum ends with Geyer's initial positive sequence, since later estimates of
+    ρ_t are noise.
     """
     if draws.shape[1] < LEAST:
         return np.full(draws.shape[2:], np.nan)
@@ -67,10 +67,11 @@ def effective_size(draws: np.ndarray) -> np.ndarray:
 
 
 def summary(draws: np.ndarray, noise: np.ndarray) -> dict[str, float]:
-    """Return what a log says of chains: rhat, ess, rhat_noise, ess_noise.
+    """Return the entries of a training log that describe the chains: rhat, ess and so on.
 
-    `draws` (n_chains, n_draws, n) are of predictions: of many, some R-hats are large by chance, so
-    that rhat is their 90 % quantile, and ess the median. `noise` (n_chains, n_draws) is of one.
+    `draws` (n_chains, n_draws, n) are of n predictions. Some of many R-hats are large by chance, so
+    rhat is their 90 % quantile, and ess is the median. `noise` (n_chains, n_draws) is of one
+    quantity and gives rhat_noise and ess_noise.
     """
     ratios, sizes = r_hat(draws), effective_size(draws)
     return {
@@ -82,7 +83,7 @@ def summary(draws: np.ndarray, noise: np.ndarray) -> dict[str, float]:
 
 
 def warn_of(row: dict[str, float], n_draws: int, model: str) -> None:
-    """Log a warning if a `summary` of so many draws a chain says that the chains disagree."""
+    """Log a warning if a `summary` of `n_draws` draws per chain says that the chains disagree."""
     worst = max(row["rhat"], row["rhat_noise"])
     if worst > LARGEST + CHANCE / n_draws:
         logger.warning(

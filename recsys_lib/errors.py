@@ -1,8 +1,8 @@
-"""The errors a user of the library can cause, each with a message that says what to do."""
+"""The errors that bad input can cause, each with a message that says what to do."""
 
 
 class RecsysError(ValueError):
-    """Base of every error that bad input can cause; its text is one plain sentence or two."""
+    """Base class of the errors that bad input can cause."""
 
 
 class DataError(RecsysError):

@@ -1,10 +1,10 @@
-"""One way to measure every model: the same candidates, the same relevance, the same averages.
+"""Measure every model in the same way: same candidates, same relevance, same averages.
 
 Rating metrics compare predictions with the ratings of the test part. Ranking metrics rank the whole
-catalogue for each user, less what the user has rated in training, and never a sample of it: sampled
-ranks can put models in the wrong order (Krichene & Rendle 2020, doi 10.1145/3394486.3403226). An
-item is relevant to a user whose test rating of it is `relevant` or more. Users without a relevant
-item are left out, and counted.
+catalogue for each user, without the items that the user rated in training. No sample of items is
+ranked: sampled metrics can put models in the wrong order (Krichene & Rendle 2020, doi
+10.1145/3394486.3403226). An item is relevant to a user whose test rating of it is `relevant` or
+more. Users without a relevant item are left out and counted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ __all__ = [
     "paired", "parse_metric", "possible",
 ]  # fmt: skip
 
+#: The metrics of `evaluate` by default.
 DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
+#: The rating metrics, by name.
 OF_RATINGS: dict[str, Callable[..., float]] = {"rmse": m.rmse, "mae": m.mae, "r2": m.r2}
 OF_HITS = {
     "precision": m.precision_at_k,
@@ -66,36 +68,44 @@ def evaluate(
     Parameters
     ----------
     model : Recommender or DataFrame
-        Fitted on `train`. Or lists that were made elsewhere: user_id, item_id and rank (1, 2, 3 ...
-        of each user), as `recommend` returns them; a place that they leave empty is a miss, and a
-        user without a list has no hit. They have no metrics of ratings, and no auc.
+        A model fitted on `train`, or lists from elsewhere: user_id, item_id and rank (1, 2, 3 ...
+        for each user), as `recommend` returns them. In lists, an empty place is a miss and a user
+        without a list has no hit; they have no rating metrics and no auc.
     train, test : Ratings
-        Parts of one split. Lists leave out what a user has rated in `train`; a model fitted on the
-        training and validation parts goes with ``splits.merge(train, valid)``.
+        Parts of one split. Lists leave out what a user has rated in `train`; for a model fitted on
+        the training and validation parts, pass ``splits.merge(train, valid)``.
     metrics : sequence of str, optional
         rmse, mae, r2, auc; and for a list of length k (as in ``"ndcg@10"``) precision@k, recall@k,
         capped_recall@k, ndcg@k, map@k, mrr@k, hit_rate@k, novelty@k, coverage@k, gini@k, and where
         a high rating gains more than a low one, ndcg_linear@k and ndcg_exponential@k: see
-        `recsys_lib.metrics`. By default `DEFAULT_METRICS`, less what is not `possible`.
+        `recsys_lib.metrics`. By default those of `DEFAULT_METRICS` that are `possible`.
     test_input : Ratings, optional
-        For strong generalisation: what is known of the test part's users, who are strangers to
-        `train`. Each is folded in from these ratings, and the lists leave these out.
+        For strong generalisation: known ratings of the users of the test part, who have none in
+        `train`. Each user is folded in from these ratings, and the lists leave them out.
     relevant : float
         The lowest test rating that makes an item relevant.
     candidates : {"all", "test", "new"}
-        "all" ranks the catalogue less what the user has rated, "new" those items that have no
-        rating in `train`, "test" only the items of the user's own test ratings. Where users chose
-        what they rated, that is a common mistake: it asks which of the items that they were going
-        to rate anyway will please. Where every pair of the test part is known (KuaiRec's small
-        matrix) it is the right question.
+        "all" ranks the catalogue without what the user has rated, "new" the items without a rating
+        in `train`, "test" only the items of the user's test ratings. Where users chose what they
+        rated, "test" is a common mistake: it ranks only items that they were going to rate anyway.
+        Where every pair of the test part is observed (KuaiRec's small matrix) it is right.
 
     Raises
     ------
     RecsysError
-        A metric is unknown, or the model cannot have it; the parts do not belong together, or leak
-        (a pair in both, a list with an item that its user has rated); no test rating is relevant.
+        A metric is unknown or not possible for the model; the parts are not of one split, or leak
+        (a pair is in both, a list has an item that its user has rated); no test rating is relevant.
     DataError, UnknownIdError
-        A list repeats an item, has ranks that do not go on from 1, or ids that `train` has not.
+        A list repeats an item, has ranks other than 1, 2, 3 ..., or ids that `train` does not have.
+
+    Examples
+    --------
+    >>> from recsys_lib import datasets, models, splits
+    >>> data = datasets.load("synthetic", n_users=50, n_items=80, n_ratings=1500, seed=0)
+    >>> train, valid, test = splits.random(data.ratings, seed=0)
+    >>> report = evaluate(models.Popularity().fit(train), train, test, ["ndcg@10", "recall@10"])
+    >>> list(report.values), bool(0 <= report["ndcg@10"] <= 1)
+    (['ndcg@10', 'recall@10'], True)
     """
     if isinstance(model, pd.DataFrame):
         model = GivenLists(model, train)
@@ -158,9 +168,9 @@ def evaluate(
 
 
 def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[str]:
-    """Return `metrics` less those that the model cannot have: of ratings, if it predicts none.
+    """Return the `metrics` that the model can have: rating metrics need predicted ratings.
 
-    An unknown one is refused, and if none is left.
+    Raise `RecsysError` if a metric is unknown, or none is left.
     """
     names = list(DEFAULT_METRICS if metrics is None else metrics)
     kinds = {name: parse_metric(name)[0] for name in names}
@@ -275,7 +285,7 @@ def _batches(users: np.ndarray) -> list[tuple[slice, np.ndarray]]:
 
 
 def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
-    """Return a row a user of the test part: n, and sums of squared and absolute errors."""
+    """Return one row per user of the test part: n, and sums of squared and absolute errors."""
     users = test.user_of_rating()
     error = np.abs(test.by_user.values.astype(np.float64) - predicted)
     tested = np.flatnonzero(test.by_user.counts)

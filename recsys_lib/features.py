@@ -1,8 +1,8 @@
-"""What tables say of items and users besides their ratings, as matrices that models read.
+"""Features of items and users from their tables, as matrices that models read.
 
-`genre_matrix`: which item has which genre. `item_features`: genres, years and popularity as a
-sparse matrix, on which a learnt prior is built. `attributes`: whatever stands in a table, as dense
-numbers for a network.
+`genre_matrix` says which item has which genre. `item_features` returns genres, years and popularity
+as a sparse matrix for a learnt prior. `attributes` turns any table into dense numbers for a
+network.
 """
 
 from __future__ import annotations
@@ -29,22 +29,27 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
     Parameters
     ----------
     items : DataFrame
-        Columns ``item_id`` and ``genres``, the latter text such as ``"Action|Comedy"``; empty text
-        means none.
+        Columns ``item_id`` and ``genres``, text such as ``"Action|Comedy"``; empty: no genre.
     item_ids : array-like, optional
-        The items wanted, in this order; those that `items` lacks get no genre. Default: all of
-        `items` as they stand.
+        The items of the rows, in this order; those that `items` lacks get no genre. By default all
+        of `items` in their order.
 
     Returns
     -------
     G : (n_items, n_genres) bool
     names : list of str
-        The genres in alphabetical order, a name a column.
+        The genres in alphabetical order, one name per column.
 
     Raises
     ------
     DataError
-        A column is missing, or an item stands twice in `items`.
+        A column is missing, or an item occurs twice in `items`.
+
+    Examples
+    --------
+    >>> G, names = genre_matrix(pd.DataFrame({"item_id": [1, 2], "genres": ["Action|Comedy", ""]}))
+    >>> names, G.tolist()
+    (['Action', 'Comedy'], [[True, True], [False, False]])
     """
     genres = _by_id(items, "item_id", "genres")["genres"].fillna("")
     if item_ids is not None:
@@ -63,25 +68,23 @@ def item_features(
     counts: np.ndarray,
     items: pd.DataFrame | None = None,
 ) -> tuple[CSR, list[str]]:
-    """Return the features of items, a CSR (n_items, n_features), and a name a column.
+    """Return the features of items, a CSR (n_items, n_features), and one name per column.
 
-    Each kind has the same weight in total, so that its share of a prior's variance does not depend
-    on the number of genres an item has.
+    Each kind has the same total weight, so that its share of a prior's variance does not depend on
+    the number of an item's genres.
 
     Parameters
     ----------
     kinds : sequence of {"genres", "years", "popularity", "constant"}
-        What to read; the columns come in this order. Years are five together. Popularity is
-        floor(log2(1 + number of ratings)): how many have rated an item says something before a
-        single rating is read. Items without a rating go with those of one or two: in a table dealt
-        out at random, they are the rarest of all. Items that are new, and not rare, are done an
-        injustice. The constant is a 1 for every item.
+        The kinds of features, in the order of the columns. Years are in groups of five. Popularity
+        is floor(log2(1 + number of ratings)). Items without a rating are in the level of one or two
+        ratings: after a random split they are the rarest items; for items that are new but not rare
+        this level is too low. The constant is a 1 for every item.
     item_ids, counts : (n_items,) array, (n_items,) int
         The items, in the order of the rows, and their numbers of ratings in the training part.
     items : DataFrame, optional
         Columns ``item_id`` and ``genres`` or ``year``, for the kinds that read them. Without it
-        these kinds are a `RecsysError`, as unknown ones are; a column that is missing, a
-        `DataError`.
+        these kinds, like unknown ones, raise `RecsysError`; a missing column raises `DataError`.
     """
     blocks, names = [np.zeros((len(item_ids), 0), np.float32)], []
     for kind in kinds:
@@ -104,7 +107,7 @@ def item_features(
 def popularity_column(names: Sequence[str], count: int) -> int:
     """Return the column of the popularity level of an item with `count` ratings.
 
-    `names` are those of `item_features`. A level that no item had gives way to the next one below.
+    `names` are those of `item_features`. For a level without items, the next lower one is used.
     """
     label = f"{_KINDS['popularity']}: "
     # A name begins with the least number of ratings: "raters: 15 to 30".
@@ -119,20 +122,19 @@ def popularity_column(names: Sequence[str], count: int) -> int:
 def attributes(
     table: pd.DataFrame | None, key: str, ids: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """Return what a table says of users or items, as numbers that a network can read.
+    """Return the columns of a table of users or items as numbers that a network can read.
 
-    No column is named here: its kind decides. Text, truth values, and numbers of few different
-    values are labels; text may hold several, such as "Action|Comedy". A label that enough rows have
-    becomes a flag, of a column those that most rows have. A row's flags of one column have length 1
-    together, so that three genres do not speak louder than one. Other numbers become their rank,
-    from -1 to 1: of followers and seconds only the order can be trusted. Where there is none it is
-    0, the middle. Titles, captions and ids say nothing in this form: hardly a label has 5 rows.
+    Columns are treated by their kind. Text, booleans, and numbers with few different values are
+    labels; text may hold several, such as "Action|Comedy". Frequent labels become flags, at most so
+    many per column. The flags of a row and column are scaled to length 1 together, so that an item
+    with three genres weighs as much as an item with one. Other numbers become their rank, from -1
+    to 1; a missing number becomes 0, the middle. Titles, captions and ids give no flag, since
+    hardly any of their labels has 5 rows.
 
-    `table` has a row a user or item (None: nothing is known of any), with their ids in the column
-    `key`. Returns the matrix (n, n_attributes) float32 of `ids` in this order, and a name a column,
-    such as "genres: Drama" or "fans_user_num". An id that the table lacks has nothing but zeros.
-    Raises `DataError` if the table has no such column, an id stands twice in it, or none of `ids`
-    stands in it.
+    `table` has one row per user or item, with ids in the column `key`; None means no attributes.
+    Returns the matrix (n, n_attributes) float32 of `ids` in this order, and one name per column,
+    such as "genres: Drama" or "fans_user_num". The row of an id that the table lacks is zero.
+    Raises `DataError` if the table lacks that column or all of `ids`, or repeats an id.
     """
     blocks, names = [np.zeros((len(ids), 0), np.float32)], []
     if table is not None:

@@ -1,4 +1,4 @@
-"""Lists that were made elsewhere, in the place of a model that is asked for them."""
+"""Lists that were made elsewhere, evaluated like those of a model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from recsys_lib.ratings import CSR, Ratings
 
 
 class GivenLists(Recommender):
-    """A table of lists, checked: user_id, item_id, rank. A user who is not in it has an empty one.
+    """A checked table of lists: user_id, item_id, rank. A user who is not in it has an empty list.
 
-    `train` numbers users and items; no list may hold what its user has rated there.
+    `train` gives the indices of users and items; no list may hold an item that its user rated
+    there.
     """
 
     def __init__(self, table: pd.DataFrame, train: Ratings) -> None:

@@ -1,7 +1,7 @@
-"""Saving and loading without pickle: arrays in safetensors, the rest as JSON in its header.
+"""Save and load without pickle: arrays in safetensors, the rest as JSON in its header.
 
-Nothing that is loaded can run code; a file with a changed bit is refused, by its checksum; and one
-that is being written never replaces a whole one.
+Loading cannot run code. A checksum detects a file with a changed bit. Files are written atomically:
+an interrupted write leaves the old file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import contextlib
 import itertools
 import json
 import os
-import secrets
+import shutil
+import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from recsys_lib.errors import DataError
 
 FORMAT = 2  # raised whenever another version of this module could misread a file
 HEADER = "recsys_lib"
+_UNFINISHED = ".recsys_lib."  # what folders are called in which files are written
 # As safetensors names them.
 _DTYPES = {"BOOL": "?", "U8": "u1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
 
@@ -33,21 +36,32 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and move it there when the block ends without error.
 
     The file and its new name are on the disk before this returns, so that a power failure leaves
-    the old file or the new one.
+    the old file or the new one. Whatever a killed process was writing in that folder is removed a
+    day later: until then it may be a process at work.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    temporary.touch(exist_ok=False)
-    rights = temporary.stat().st_mode  # those that the umask leaves; safetensors gives fewer
+    remove_unfinished(target.parent, time.time() - 86_400)
+    folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))
+    temporary = folder / target.name
     try:
+        temporary.touch()
+        rights = temporary.stat().st_mode  # those that the umask leaves; safetensors gives fewer
         yield temporary
         temporary.chmod(rights)
         _sync(temporary)
         temporary.replace(target)
         _sync(target.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path, before: float = float("inf")) -> None:
+    """Remove what a killed process was writing in a folder, if begun `before` (seconds, 1970)."""
+    for one in folder.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # another process is faster
+            if one.stat().st_mtime < before:
+                shutil.rmtree(one)
 
 
 def _sync(path: Path) -> None:
@@ -88,8 +102,8 @@ def save_arrays(
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `save_arrays` wrote: the arrays and `meta`.
 
-    If there is no such file, it is not one of ours, it was changed or cut, or another version wrote
-    it, this is a `DataError`.
+    Raise `DataError` if there is no such file, it was not written by `save_arrays`, it was changed
+    or cut, or another version wrote it.
     """
     mapped, meta = map_arrays(path)
     arrays = {name: np.array(array) for name, array in mapped.items()}
@@ -101,7 +115,7 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
 
 
 def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Map what `save_arrays` wrote into memory, copy-on-write: the arrays of numbers and `meta`.
+    """Memory-map what `save_arrays` wrote, copy-on-write: the arrays of numbers and `meta`.
 
     "text" in `meta` lists the arrays that hold text, as bytes. Raises what `load_arrays` does.
     """
@@ -147,7 +161,7 @@ def _crc(arrays: dict[str, np.ndarray], header: str) -> int:
 
 
 def number(value: Any) -> Any:
-    """Return a NumPy scalar as Python's own number: JSON knows no other."""
+    """Return a NumPy scalar as a Python number, for JSON."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a file's header cannot hold {value!r}")

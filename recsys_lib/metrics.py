@@ -1,12 +1,23 @@
-r"""Every metric of the course, defined once, on plain arrays.
+r"""The metrics of ratings and of rankings, on plain arrays.
 
-Ratings: predicted and true ratings, (n,). Rankings: a boolean matrix ``hits`` (n_users, k), true
-where the item at that rank is relevant to the user, best rank first, and ``n_relevant`` (n_users,),
-how many relevant items there were to find. A list shorter than k is filled up with False. Each
-ranking metric returns one float64 a user, so that intervals and paired comparisons can follow;
-a user without a relevant item gets NaN, since there was nothing to find.
+Rating metrics take predicted and true ratings, (n,). Ranking metrics take a boolean matrix ``hits``
+(n_users, k), true where the item at that rank is relevant to the user, best rank first, and
+``n_relevant`` (n_users,), the number of relevant items. A list shorter than k is filled with False.
+Each ranking metric returns one float64 per user, for intervals and paired comparisons; the value of
+a user without a relevant item is NaN.
 
 Below, rel_j is 1 where the item at rank j is relevant and R is a user's number of relevant items.
+
+>>> from recsys_lib import metrics
+>>> hits = np.array([[True, False, True], [False, False, False]])  # two users, lists of three
+>>> metrics.recall_at_k(hits, np.array([4, 1]))
+array([0.5, 0. ])
+>>> metrics.ndcg_at_k(hits, np.array([2, 1])).round(3)
+array([0.92, 0.  ])
+>>> round(metrics.rmse([4.0, 2.0], [3.0, 2.0]), 3)
+0.707
+>>> metrics.auc([0.9, 0.5, 0.1], [True, False, True])
+0.5
 """
 
 from __future__ import annotations
@@ -27,19 +38,19 @@ from recsys_lib.errors import RecsysError
 def rmse(truth: Any, predicted: Any) -> float:
     """Return the root of the mean squared error, in units of the rating.
 
-    √( Σ (r - r̂)² / n ). Large errors weigh most. The trap: another split moves the third
-    digit, and for a badly regularised model so does clipping; a lower RMSE need not mean a better
-    list (Cremonesi, Koren & Turrin 2010). Both are array-likes (n,), r and r̂, summed in float64;
-    other lengths, and nothing to average, are refused.
+    √( Σ (r - r̂)² / n ). Large errors weigh most. The trap: another split changes the third digit,
+    and for a badly regularised model so does clipping; a lower RMSE need not mean a better list
+    (Cremonesi, Koren & Turrin 2010). `truth` r and `predicted` r̂ are array-likes (n,), summed in
+    float64; different lengths or n = 0 raise `DataError`.
     """
     error = _errors(truth, predicted)
     return float(np.sqrt(np.mean(error * error)))
 
 
 def mae(truth: Any, predicted: Any) -> float:
-    """Return the mean absolute error, Σ |r - r̂| / n, in units of the rating; see `rmse`.
+    """Return the mean absolute error, Σ ``|r - r̂|`` / n, in units of the rating; see `rmse`.
 
-    The trap: its best constant is the median, where RMSE's is the mean, so a model fitted by least
+    The trap: the best constant is the median, not the mean as for RMSE, so a model fitted by least
     squares does not minimise it.
     """
     return float(np.mean(np.abs(_errors(truth, predicted))))
@@ -48,9 +59,8 @@ def mae(truth: Any, predicted: Any) -> float:
 def r2(truth: Any, predicted: Any) -> float:
     """Return the share of the variance explained, 1 - Σ (r - r̂)² / Σ (r - mean r)²; see `rmse`.
 
-    0 is the constant that is best in hindsight; it may be negative. The trap: it depends on the
-    spread of the ratings at hand, so values on two data sets do not compare. NaN where all ratings
-    are the same.
+    The best constant has 0; it may be negative. The trap: it depends on the variance of the test
+    ratings, so values on two data sets cannot be compared. NaN if all ratings are the same.
     """
     error = _errors(truth, predicted)
     r = np.asarray(truth, np.float64)
@@ -59,12 +69,12 @@ def r2(truth: Any, predicted: Any) -> float:
 
 
 def damped_mean(sums: Any, counts: Any, mean: float, damping: float = 10.0) -> np.ndarray:
-    """Return means drawn towards the overall mean, (sum + damping · mean) / (count + damping).
+    """Return means shrunk towards the overall mean, (sum + damping · mean) / (count + damping).
 
-    As if each item had `damping` more ratings, all of them average: an item with two ratings of 5
-    no longer beats one with a thousand of 4.5. It is the posterior mean of a normal model in which
-    `damping` is the noise's variance over that of the items. `sums` and `counts` (n_items,) are of
-    each item's ratings, `mean` is that of all, μ; an item without a rating gets it, too.
+    It is as if each item had `damping` more ratings, all average: an item with two ratings of 5 no
+    longer beats one with a thousand ratings of 4.5. It is the posterior mean of a normal model in
+    which `damping` is the variance of the noise over that of the items. `sums` and `counts`
+    (n_items,) are of each item's ratings, `mean` is μ, which an item without a rating gets.
     """
     if not damping >= 0:
         raise RecsysError(f"damping is {damping!r}; it is a number of ratings to add, 0 or more")
@@ -73,7 +83,7 @@ def damped_mean(sums: Any, counts: Any, mean: float, damping: float = 10.0) -> n
     return np.divide(total, weight, out=np.full(weight.shape, float(mean)), where=weight > 0)
 
 
-# --- rankings, a value a user ---------------------------------------------------------------------
+# --- rankings, one value per user -----------------------------------------------------------------
 
 OfHits = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -109,8 +119,8 @@ def _of_hits(formula: OfHits) -> OfHits:
 def precision_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the share of the list that is relevant, Σ_{j≤k} rel_j / k.
 
-    Always over k. The trap: `implicit` divides by min(k, R), which is 1 for a user whose one
-    relevant item is found, where this is 1/k; its numbers are therefore much higher.
+    The trap: the library `implicit` divides by min(k, R): 1 for a user whose only relevant item is
+    found, instead of 1/k, so its numbers are much higher.
     """
     return np.asarray(hits.mean(axis=1))
 
@@ -119,24 +129,24 @@ def precision_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 def recall_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the share of the relevant items that the list holds, Σ_{j≤k} rel_j / R.
 
-    The trap: with R > k it cannot reach 1; papers often mean `capped_recall_at_k` by the name.
+    The trap: with R > k it cannot reach 1; papers often use the name for `capped_recall_at_k`.
     """
     return np.asarray(hits.sum(axis=1) / n_relevant)
 
 
 @_of_hits
 def capped_recall_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """Return the share of what a list of k items can hold that it holds, Σ_{j≤k} rel_j / min(k, R).
+    """Return the hits over the largest possible number of hits, Σ_{j≤k} rel_j / min(k, R).
 
-    Called Recall@k by Liang et al. 2018 (arXiv 1802.05814). The trap: for R > k it is precision, so
-    it is never below recall, and the two do not compare.
+    Called Recall@k by Liang et al. 2018 (arXiv 1802.05814). The trap: for R > k it equals
+    precision; it is never below recall, and the two cannot be compared.
     """
     return np.asarray(hits.sum(axis=1) / np.minimum(n_relevant, hits.shape[1]))
 
 
 @_of_hits
 def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """Return the discounted gain over that of the best list possible (Järvelin & Kekäläinen 2002).
+    """Return the discounted gain over that of the best possible list (Järvelin & Kekäläinen 2002).
 
     Σ_{j≤k} rel_j / log₂(j + 1), over Σ_{j≤min(k, R)} 1 / log₂(j + 1). The trap: with an ideal list
     of k places a user with R < k could never reach 1; and some libraries take the ratings as gains.
@@ -148,14 +158,14 @@ def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 
 
 def graded_ndcg_at_k(items: np.ndarray, gains: csr_matrix) -> np.ndarray:
-    """Return NDCG of gains that differ from item to item; of gains of 1 it is `ndcg_at_k`.
+    """Return NDCG with graded gains; with gains of 1 it is `ndcg_at_k`.
 
     Σ_{j≤k} g_j / log₂(j + 1), over the same sum of the user's k largest gains. g is the rating
-    (Järvelin & Kekäläinen 2002) or 2^rating - 1 (Burges et al. 2005), which is nearly all in the
-    best. The trap: a test item that disappointed still gains, where one that is unknown does not.
+    (Järvelin & Kekäläinen 2002) or 2^rating - 1 (Burges et al. 2005), where the highest ratings
+    dominate. The trap: a test item with a low rating still gains, one without a rating does not.
 
-    `items` (m, k) are those of `coverage`, `gains` (m, n_items) each user's, 0 or more. A user
-    without any has NaN.
+    `items` (m, k) are as for `coverage`, `gains` (m, n_items) are 0 or more. A user without a gain
+    gets NaN.
     """
     if not np.isfinite(gains.data).all() or (gains.data < 0).any():
         raise RecsysError(
@@ -177,7 +187,7 @@ def map_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return the average precision, cut at k; its mean over users is MAP@k.
 
     Σ_{j≤k} rel_j · precision@j / min(k, R). The trap: others divide by R, by k or by the number of
-    hits; the last rewards a list for finding less.
+    hits; the last can reward a list for finding less.
     """
     k = hits.shape[1]
     precision = np.cumsum(hits, axis=1) / np.arange(1, k + 1)
@@ -188,7 +198,7 @@ def map_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return 1 over the rank of the first relevant item, 0 if the list has none (Voorhees 1999).
 
-    The trap: all but the first hit is ignored; and without a cut even rank 5,000 would count.
+    The trap: all hits but the first are ignored; without a cut even rank 5,000 would count.
     """
     return np.asarray(hits.any(axis=1) / (hits.argmax(axis=1) + 1))
 
@@ -197,22 +207,23 @@ def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 def hit_rate_at_k(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """Return 1 if the list holds a relevant item, else 0.
 
-    The trap: with one relevant item a user it equals recall; with many, long test histories make it
-    easy, and it says more of the users than of the model.
+    The trap: with one relevant item per user it equals recall; with many, it is easy, and depends
+    more on the length of the users' test histories than on the model.
     """
     return np.asarray(hits.any(axis=1), np.float64)
 
 
 def auc(scores: Any, relevant: Any) -> float:
-    """Return the area under the ROC curve of one ranking: how often a relevant item is above.
+    """Return the area under the ROC curve of one ranking.
 
-    #{(i, j): i relevant, j not, s_i > s_j} plus half of the ties, over all such pairs; computed
-    from ranks (Mann & Whitney 1947). The trap: nearly all pairs lie far down a long catalogue, so
-    0.95 goes together with a useless top 10; and `implicit` looks at the first k places only and
-    takes the rest to be in random order, which gives nearly ½ for any model.
+    It is the share of the pairs of a relevant item i and another item j with s_i > s_j; ties count
+    half. It is computed from ranks (Mann & Whitney 1947). The trap: nearly all pairs lie far down a
+    long catalogue, so a model with 0.95 can have a useless top 10. The library `implicit` reads the
+    first k places only and takes the rest to be in random order, which gives nearly ½ for any
+    model.
 
-    `scores` (n,) are those of all candidates, none NaN; `relevant` (n,) says which are relevant. If
-    none is, or all are: NaN. `kernels.auc.user_auc` does the same for many users.
+    `scores` (n,) are of all candidates, without NaN; `relevant` (n,) bool says which are relevant.
+    NaN if none is, or all are. `kernels.auc.user_auc` does the same for many users.
     """
     s, is_relevant = np.asarray(scores), np.asarray(relevant, bool)
     if s.shape != is_relevant.shape or s.ndim != 1:
@@ -234,24 +245,24 @@ def auc(scores: Any, relevant: Any) -> float:
 
 
 def coverage(items: np.ndarray, n_items: int) -> float:
-    """Return the share of the catalogue that stands in at least one list.
+    """Return the share of the catalogue that is in at least one list.
 
-    `items` (n_users, k) are the lists' item indices, -1 for an empty place, of a catalogue
-    of `n_items`. The trap: it grows with users and with k, so compare at the same of both.
+    `items` (n_users, k) are the lists' item indices, -1 for an empty place; `n_items` is the size
+    of the catalogue. The trap: it grows with the number of users and with k, so compare models at
+    the same of both.
     """
     return len(np.unique(items[items >= 0])) / n_items
 
 
 def novelty(items: np.ndarray, item_counts: np.ndarray, n_users: int) -> np.ndarray:
-    """Return the mean surprise of each list, in bits (n_users,): -log₂ of the items' popularity.
+    """Return the mean of -log₂ of the items' popularity in each list, (n_users,), in bits.
 
-    The popularity of an item is the share of users who rated it, (count + 1) / (n_users + 1): the
-    1 keeps an item that nobody rated finite. After Zhou et al. 2010 (PNAS 107, 4511) and Castells,
-    Vargas & Wang 2011. The trap: a list of noise is the most novel of all. Read it beside a metric
-    of accuracy.
+    The popularity of an item is the share of users who rated it, (count + 1) / (n_users + 1); the 1
+    keeps the value of an unrated item finite. After Zhou et al. 2010 (PNAS 107, 4511) and Castells,
+    Vargas & Wang 2011. The trap: random lists are the most novel. Read it with an accuracy metric.
 
-    `items` (m, k) are item indices, -1 for an empty place; `item_counts` (n_items,) how many
-    of the `n_users` in training rated each item. An empty list has NaN.
+    `items` (m, k) are item indices, -1 for an empty place; `item_counts` (n_items,) is the number
+    of the `n_users` in training who rated each item. An empty list gets NaN.
     """
     surprise = -np.log2((np.asarray(item_counts, np.float64) + 1) / (n_users + 1))
     there = items >= 0
@@ -261,11 +272,11 @@ def novelty(items: np.ndarray, item_counts: np.ndarray, n_users: int) -> np.ndar
 
 
 def gini(items: np.ndarray, n_items: int) -> float:
-    """Return how unequally the lists treat the catalogue: 0 all items alike, near 1 one for all.
+    """Return the Gini index of the numbers of lists that hold each item: 0 if they are equal.
 
-    With c_(1) ≤ ... ≤ c_(n) the numbers of lists that hold each item,
-    Σ_j (2j - n - 1) c_(j) / (n Σ c). Arguments as for `coverage`, items never listed included;
-    NaN if the lists are empty.
+    With c_(1) ≤ ... ≤ c_(n) these numbers, it is Σ_j (2j - n - 1) c_(j) / (n Σ c), near 1 if one
+    item is in all lists. Arguments are as for `coverage`; items that are never listed count. NaN if
+    all lists are empty.
     """
     counts = np.sort(np.bincount(items[items >= 0], minlength=n_items)).astype(np.float64)
     if counts.sum() == 0:

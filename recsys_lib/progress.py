@@ -1,4 +1,4 @@
-"""Progress bars: drawn for someone who watches, and for nobody else."""
+"""Progress bars, drawn in terminals and live notebooks only."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 
 def is_watched() -> bool:
-    """Whether bars are wanted: in a terminal or a live notebook, unless RECSYS_PROGRESS is off."""
+    """Return whether to draw bars: in notebooks and terminals, unless RECSYS_PROGRESS is off."""
     if os.environ.get("RECSYS_PROGRESS", "on").lower() in {"off", "0", "no"}:
         return False
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
@@ -18,6 +18,6 @@ def is_watched() -> bool:
 
 
 def bar(show: bool | None = None, **options: Any) -> "tqdm[Any]":
-    """Return a tqdm bar; `show` None asks `is_watched`. `options` go to tqdm."""
+    """Return a tqdm bar, drawn if `show` (None: if `is_watched`); `options` go to tqdm."""
     disable = sys.stderr is None or not (is_watched() if show is None else show)
     return tqdm(disable=disable, dynamic_ncols=True, leave=False, **options)

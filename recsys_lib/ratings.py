@@ -1,4 +1,4 @@
-"""`Ratings`: who rated what, and how much, stored once by user and once by item."""
+"""`Ratings`: a sparse matrix of ratings, stored once by user and once by item."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class CSR(NamedTuple):
 
     @property
     def counts(self) -> np.ndarray:
-        """The number of stored values in each row, (n_rows,) int64."""
+        """Number of stored values in each row, (n_rows,) int64."""
         return np.diff(self.indptr)
 
     def take(self, rows: np.ndarray) -> CSR:
-        """Return the matrix of some of the rows, in the order given."""
+        """Return the matrix of the given rows, in their order."""
         counts = self.indptr[rows + 1] - self.indptr[rows]
         indptr = np.concatenate([[0], np.cumsum(counts)])
         shift = np.repeat(self.indptr[rows] - indptr[:-1], counts)
@@ -45,16 +45,16 @@ class CSR(NamedTuple):
 
     @classmethod
     def from_scipy(cls, matrix: Any) -> Self:
-        """Return a SciPy matrix by rows, whose columns ascend, as kernels take it."""
+        """Convert a SciPy matrix; the columns of each row ascend, as kernels need."""
         return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data)
 
     def to_scipy(self, n_columns: int) -> csr_matrix:
-        """Return SciPy's matrix (n_rows, n_columns) of the same arrays."""
+        """Return a SciPy matrix (n_rows, n_columns) that shares the arrays."""
         shape = len(self.indptr) - 1, n_columns
         return csr_matrix((self.values, self.indices, self.indptr), shape=shape)
 
     def check(self, name: str, n_rows: int, n_columns: int) -> None:
-        """Raise `DataError`, with `name` in front, unless it is a whole matrix of this shape."""
+        """Raise `DataError`, beginning with `name`, unless this is a valid matrix of this shape."""
         (indptr, indices, values), n = self, len(self.indices)
         check_array(f"{name}.indptr", indptr, np.int64, (n_rows + 1,))
         check_array(f"{name}.indices", indices, np.int32, (n,))
@@ -69,19 +69,19 @@ class CSR(NamedTuple):
 
 
 class Ratings:
-    """A users x items matrix of ratings of which only the observed pairs are stored.
+    """A users x items matrix of ratings, in which only the observed pairs are stored.
 
-    Build it with `from_frame` or `from_scipy`, or with `from_arrays` where users and items are
-    numbered already. A user's *index* is the position of its id in `user_ids`, an item's that of
-    its id in `item_ids`. Users and items may have no rating at all: the parts of a split keep the
-    numbering of the whole.
+    Build it with `from_frame` or `from_scipy`, or with `from_arrays` if users and items have
+    indices already. A user's *index* is the position of its id in `user_ids`, an item's that of its
+    id in `item_ids`. Users and items may have no rating: the parts of a split keep the indices of
+    the whole.
 
     Parameters
     ----------
     user_ids, item_ids : (n_users,) and (n_items,) arrays
         The data's own ids (integers or text), ascending.
     by_user : CSR
-        A row a user, columns are item indices.
+        One row per user, columns are item indices.
     by_item : CSR, optional
         The transpose; built at first use if left out.
     timestamps : (nnz,) int64, optional
@@ -89,13 +89,24 @@ class Ratings:
     scale : (float, float)
         The lowest and the highest rating possible.
     n_duplicates : int
-        How many ratings were dropped because the same user rated the same item again.
+        Number of ratings that were dropped because the same user rated the same item again.
 
     Raises
     ------
     DataError
         Shapes or dtypes do not agree, an index is out of range, a row's indices do not ascend, or a
-        rating is not finite. Kernels trust what has passed here.
+        rating is not finite. Kernels rely on these checks.
+
+    Examples
+    --------
+    >>> table = {"user_id": ["ann", "ann", "bob"], "item_id": [7, 9, 9], "rating": [4.0, 2.5, 5.0]}
+    >>> ratings = Ratings.from_frame(pd.DataFrame(table), scale=(0.5, 5.0))
+    >>> ratings
+    Ratings(2 users x 2 items, 3 ratings from 0.5 to 5, 75.00% of all pairs)
+    >>> ratings.of_user("ann")
+       item_id  rating
+    0        7     4.0
+    1        9     2.5
     """
 
     def __init__(
@@ -135,30 +146,30 @@ class Ratings:
         user_ids: Any = None,
         item_ids: Any = None,
     ) -> Self:
-        """Build from a table with a row a rating.
+        """Build from a table with one row per rating.
 
         Parameters
         ----------
         frame : DataFrame
             Ids are integers or text, times seconds since 1970 or datetimes.
         user, item, rating, timestamp : str
-            Names of its columns; "timestamp" may be missing. ``rating=None``: every row is a
-            1, from which models of likes learn; to a model of ratings all rows are alike.
+            Names of its columns; the column of timestamps may be missing. ``rating=None``: every
+            row is a 1, for models of likes.
         scale : (low, high), optional
-            Ratings outside are refused. Without it, the lowest and highest rating present are the
-            scale and only NaN and infinities are refused.
+            Lowest and highest possible rating; others raise `DataError`. By default the lowest and
+            highest rating present, and only NaN and infinities raise.
         user_ids, item_ids : array-like, optional
-            Ids that belong to the data even if no rating mentions them.
+            Ids that belong to the data even if they have no rating.
 
         Raises
         ------
         DataError
-            A column is missing, or a row is bad; the message names the row (from 0).
+            A column is missing, or a row is invalid; the message names the row (from 0).
 
         Notes
         -----
-        Of several ratings of one item by one user, the last counts: the latest by timestamp, and
-        among equals the one furthest down. `n_duplicates` says how many were dropped.
+        If a user rated an item several times, the latest rating counts (with equal or no
+        timestamps, the one furthest down). `n_duplicates` says how many were dropped.
         """
         more = [] if rating is None else [rating]
         columns.need(frame, user, item, *more, *[timestamp] * (timestamp != "timestamp"))
@@ -176,12 +187,13 @@ class Ratings:
     def from_scipy(
         cls, matrix: Any, user_ids: Any = None, item_ids: Any = None, scale: Any = None
     ) -> Self:
-        """Build from a SciPy sparse matrix (n_users, n_items): what is stored is a rating.
+        """Build from a SciPy sparse matrix (n_users, n_items) whose stored values are ratings.
 
-        `matrix` is of any format, of booleans or real numbers. `user_ids` and `item_ids` name its
-        rows and columns, in any order; by default they are 0, 1, 2 and so on. `scale` is as for
-        `from_frame`. Raises `DataError` as that does; and where a pair is stored twice, which SciPy
-        would add up, or a zero without a `scale` from 0: it may stand for no rating.
+        `matrix` has any format, with booleans or real numbers. `user_ids` and `item_ids` name its
+        rows and columns, in any order; by default 0, 1, 2 and so on. `scale` is as for
+        `from_frame`. Raises `DataError` as that does, and also if a pair is stored twice, which
+        SciPy would add up, or a zero is stored without a `scale` from 0, since it may mean no
+        rating.
         """
         frame, ids = columns.of_matrix(matrix, user_ids, item_ids, scale)
         return cls.from_frame(frame, scale=scale, user_ids=ids[0], item_ids=ids[1])
@@ -197,11 +209,11 @@ class Ratings:
         item_ids: np.ndarray,
         scale: tuple[float, float],
     ) -> Self:
-        """Build from ratings whose users and items are indices already; duplicates as above.
+        """Build from indices of users and items; duplicates are treated as in `from_frame`.
 
         `user_index` and `item_index` (n,) int32 are positions in `user_ids` and `item_ids`, which
         ascend without repeats; `values` (n,) float32, `timestamps` (n,) int64. Raises `DataError`
-        as the class does; that values are within `scale` is not checked.
+        as the class does; whether values are within `scale` is not checked.
         """
         n = len(values)
         for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
@@ -214,17 +226,17 @@ class Ratings:
 
     @cached_property
     def by_item(self) -> CSR:
-        """The ratings by item: a row an item, columns are user indices, ascending."""
+        """The ratings by item: one row per item, columns are user indices, ascending."""
         return CSR.from_scipy(self.by_user.to_scipy(self.n_items).T.tocsr())
 
     @property
     def n_users(self) -> int:
-        """Number of users, those without a rating included."""
+        """Number of users, including those without a rating."""
         return len(self.user_ids)
 
     @property
     def n_items(self) -> int:
-        """Number of items, those without a rating included."""
+        """Number of items, including those without a rating."""
         return len(self.item_ids)
 
     @property
@@ -250,11 +262,11 @@ class Ratings:
         return pd.Index(self.user_ids), pd.Index(self.item_ids)
 
     def user_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of user ids, as `columns.positions`."""
+        """Return the indices (n,) int32 of user ids; raise `UnknownIdError` for an unknown id."""
         return columns.positions(self._indexes[0], ids, "user")
 
     def item_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of item ids, as `columns.positions`."""
+        """Return the indices (n,) int32 of item ids; raise `UnknownIdError` for an unknown id."""
         return columns.positions(self._indexes[1], ids, "item")
 
     def user_of_rating(self) -> np.ndarray:
@@ -262,12 +274,12 @@ class Ratings:
         return np.repeat(np.arange(self.n_users, dtype=np.int32), self.by_user.counts)
 
     def of_user(self, user_id: Hashable) -> pd.DataFrame:
-        """Return one user's ratings: item_id, rating[, timestamp], a row a rating."""
+        """Return one user's ratings: item_id, rating[, timestamp], one row per rating."""
         u = columns.only(self.user_index(user_id), "user")
         return self._table(slice(self.by_user.indptr[u], self.by_user.indptr[u + 1]))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return all ratings: user_id, item_id, rating[, timestamp], by user and then by item."""
+        """Return all ratings: user_id, item_id, rating[, timestamp], ordered by user and item."""
         table = self._table(slice(None))
         table.insert(0, "user_id", self.user_ids[self.user_of_rating()])
         return table
@@ -280,14 +292,14 @@ class Ratings:
         return table
 
     def select(self, mask: np.ndarray) -> Ratings:
-        """Return the ratings where `mask` (nnz,) bool is true; all indices stay as they are."""
+        """Return the ratings where `mask` (nnz,) bool is true; indices do not change."""
         check_array("the mask of booleans", mask, bool, (len(self),))
         by_user = self.by_user.select(mask)
         times = None if self.timestamps is None else self.timestamps[mask]
         return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
 
     def same_universe(self, other: Ratings) -> bool:
-        """Return whether `other` numbers the same users and items in the same way."""
+        """Return whether `other` has the same users and items in the same order."""
         pairs = (self.user_ids, other.user_ids), (self.item_ids, other.item_ids)
         return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
@@ -300,7 +312,7 @@ class Ratings:
 
 
 def check_parts(train: Ratings, **others: Ratings | None) -> None:
-    """Raise `DataError` unless all, but for None, number the same users and items."""
+    """Raise `DataError` unless all parts that are not None have the same users and items."""
     for name, part in {"train": train, **others}.items():
         if not isinstance(part, Ratings) and (part is not None or name == "train"):
             told = f"{name} is {type(part).__name__}, not Ratings"
@@ -312,7 +324,7 @@ def check_parts(train: Ratings, **others: Ratings | None) -> None:
 
 
 def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]) -> None:
-    """Raise `DataError` unless an array has this dtype and shape; a word is any length."""
+    """Raise `DataError` unless an array has this dtype and shape; a word means any length."""
     known = isinstance(array, np.ndarray) and array.ndim == len(wanted) and array.dtype == dtype
     if not known or any(
         size != n and not isinstance(size, str) for size, n in zip(wanted, array.shape, strict=True)

@@ -1,7 +1,7 @@
-"""What an evaluation found: the numbers, how sure they are, and tables of several models.
+"""The results of an evaluation: values, intervals, and tables of several models.
 
-Intervals are over users. One user's ratings, and errors, resemble each other, so that ratings drawn
-one by one would feign more certainty than there is.
+Intervals are over users. Ratings and errors of one user are correlated, so intervals over single
+ratings would be too narrow.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ DRAWN_AT_A_TIME = 2**18  # users: it bounds the memory of an interval and change
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    """The result of `evaluation.evaluate`; ``report["ndcg@10"]`` is one number of it.
+    """The result of `evaluation.evaluate`; ``report["ndcg@10"]`` is the value of a metric.
 
     Attributes
     ----------
     values : dict
-        Metric to number, in the order asked for: means over users, or over ratings.
+        Metric to value, in the order of the request: means over users, or over ratings.
     per_user : DataFrame
-        A row a user, by ``user_id``, and a column for each metric that is a mean over users.
+        One row per user, by ``user_id``, and a column for each metric that is a mean over users.
     n_users, n_left_out : int
-        Users of the test part with a relevant item, over whom lists are averaged; and without.
+        Users of the test part with a relevant item, over whom ranking metrics are averaged, and
+        users without one.
     n_cold : int
-        Of `n_users`, those of whom the model was shown no rating at all.
+        The users among `n_users` of whom the model has no rating.
     n_ratings : int
-        Ratings in the test part, over which the rating metrics are averaged.
+        Ratings in the test part, over which rating metrics are averaged.
     relevant, candidates :
-        Those of `evaluation.evaluate`.
+        Arguments of `evaluation.evaluate`.
     errors : DataFrame
-        A row a user of the test part, by ``user_id``: n, how many ratings were predicted, and the
-        sums of their ``squared`` and ``absolute`` errors; empty where no rating was predicted.
+        One row per user of the test part, by ``user_id``: n, the number of predicted ratings, and
+        the sums of their ``squared`` and ``absolute`` errors; empty if no rating was predicted.
     test_part : str
-        A fingerprint of the test ratings: two reports of one test part have the same.
+        A fingerprint of the test ratings: the same for all reports of one test part.
     """
 
     values: dict[str, float]
@@ -70,7 +71,7 @@ class Report:
     ) -> tuple[float, float]:
         """Return the bootstrap interval over users of a metric; see `bootstrap_interval`.
 
-        RMSE and MAE are of all ratings: whole users are drawn, and the errors pooled.
+        RMSE and MAE are over ratings: users are resampled, and their errors pooled.
         """
         statistic = _root if metric == "rmse" else _ratio
         return _percentiles(self._columns(metric), statistic, level, n, seed)
@@ -93,7 +94,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """What was measured on, in a line."""
+        """Description of the test part, in one line."""
         text = (
             f"{self.n_ratings:,} test ratings; {self.n_users:,} users with one of "
             f"{self.relevant:g} or more, {self.n_left_out:,} without left out"
@@ -113,12 +114,12 @@ class Report:
 def compare(
     reports: Mapping[str, Report], interval: float | None = None, *, n: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Return a table of several models, measured on the same users and ratings.
+    """Return a table of several models that were measured on the same test part.
 
-    A row a model, by name (index ``model``), a column a metric; NaN where a model has no such
-    number. With `interval`, a level such as 0.95, there are also ``"ndcg@10 low"`` and ``"ndcg@10
-    high"`` where `Report.interval` has one. Reports of different test parts or protocols are
-    refused.
+    It has one row per model (index ``model``) and one column per metric, NaN where a model does not
+    have it. With `interval`, a level such as 0.95, there are also ``"ndcg@10 low"`` and ``"ndcg@10
+    high"`` where `Report.interval` has one. Reports of different test parts or protocols raise
+    `RecsysError`.
     """
     if not reports:
         raise RecsysError("there is no report to compare")
@@ -138,11 +139,10 @@ def compare(
 
 
 class Paired(NamedTuple):
-    """The difference between two models: the first one's `metric` less the second's.
+    """The difference between two models: the first one's `metric` minus the second's.
 
-    Where 0 lies outside of `low` to `high`, the models differ by more than other users would
-    change. `better` and `worse` are the shares of the `n_users` for whom the first model is better,
-    and for whom it is worse; the rest tie.
+    `low` and `high` are the ends of the interval. `better` and `worse` are the shares of the
+    `n_users` for whom the first model is better and worse; the rest tie.
     """
 
     metric: str
@@ -157,11 +157,12 @@ class Paired(NamedTuple):
 def paired(
     a: Report, b: Report, metric: str, *, level: float = 0.95, n: int = 1000, seed: int = 0
 ) -> Paired:
-    """Compare two models user by user: the same users are drawn for both.
+    """Compare two models by a paired bootstrap over users.
 
-    What makes a user easy or hard is common to both models and cancels, so that this interval can
-    be far from 0 where the two models' own intervals overlap widely. The reports must be of one
-    test part and protocol. Less is better for rmse and mae. For the rest see `bootstrap_interval`.
+    Differences between users are common to both models and cancel, so this interval can exclude 0
+    where the intervals of the two models overlap widely. The reports must have one test part and
+    protocol. Less is better for rmse and mae. `level`, `n` and `seed` are as for
+    `bootstrap_interval`.
     """
     _check_same("the first", a, "the second", b)
     columns = np.concatenate([a._columns(metric), b._columns(metric)])
@@ -191,12 +192,11 @@ def _check_same(first: str, a: Report, name: str, b: Report) -> None:
 def bootstrap_interval(
     values: np.ndarray, *, level: float = 0.95, n: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean over users (Efron 1979), low and high.
+    """Return the percentile bootstrap interval (low, high) of a mean over users (Efron 1979).
 
-    As many users as there are are drawn with replacement, `n` times; the share `level` of the means
-    lies within. It says how far the number could be off had other users of the same kind been
-    tested, and nothing of another split or seed. `values` (n_users,) float64 has one a user; NaN
-    (no value) is passed over.
+    The users are resampled with replacement `n` times; the share `level` of the means lies within
+    the interval. It covers the choice of users, and says nothing about other splits or seeds.
+    `values` (n_users,) float64 has one value per user; NaN (no value) is left out.
     """
     columns = np.array([np.asarray(values, np.float64), np.ones(len(values))])
     return _percentiles(columns, _ratio, level, n, seed)

@@ -1,8 +1,14 @@
-"""Ways to part ratings in three: one to learn from, one to choose by, one to report on.
+"""Divide ratings into a training, a validation and a test part.
 
-Each way asks another question, and the numbers of two ways do not compare. All parts share the
-users and items of the whole, so that an index means the same in each; together they hold every
-rating once. The same arguments give the same parts.
+Each protocol answers a different question, and metrics of two protocols cannot be compared. All
+parts have the users and items of the whole, so that an index means the same in each; together they
+hold every rating once. The same arguments give the same parts.
+
+>>> from recsys_lib import datasets, splits
+>>> data = datasets.load("synthetic", n_users=50, n_items=80, n_ratings=1500, seed=0)
+>>> train, valid, test = splits.random(data.ratings, valid=0.1, test=0.2, seed=0)
+>>> len(train), len(valid), len(test)
+(1050, 150, 300)
 """
 
 from __future__ import annotations
@@ -19,17 +25,17 @@ RATINGS_AT_A_TIME = 4_000_000  # sorting goes by blocks of users, so that its co
 def random(
     ratings: Ratings, valid: float = 0.1, test: float = 0.1, seed: int | np.random.Generator = 0
 ) -> tuple[Ratings, Ratings, Ratings]:
-    """Deal the ratings out at random, to see how well the blanks of this very table are filled.
+    """Divide the ratings at random, to measure how well missing entries of the table are filled.
 
-    `valid` and `test` are shares of the ratings, from 0, together below 1: the parts have exactly
-    the rounded sizes. `seed` (an int or a Generator) decides which ratings go where. Returns train,
-    valid and test; a share that is out of range, or leaves nothing to train on, is a `RecsysError`.
+    `valid` and `test` are shares of the ratings, from 0, together below 1; the parts have exactly
+    the rounded sizes. `seed` is an int or a Generator. Returns train, valid and test. Raises
+    `RecsysError` if a share is out of range or leaves nothing to train on.
 
     Notes
     -----
-    The trap: a model learns from ratings given after those it is tested on, which no system in use
-    can do, and heavy raters fill the test part. Most published RMSEs are of this kind. A user or an
-    item with few ratings may have none left in `train`.
+    The trap: a model learns from ratings given after those it is tested on, which is impossible in
+    use, and active users dominate the test part. Most published RMSEs are of this kind. A user or
+    an item with few ratings may have none left in `train`.
     """
     n_valid, n_test = _sizes(len(_known(ratings)), valid, test, "ratings")
     labels = np.full(len(ratings), TRAIN, np.uint8)  # a byte a rating is all the memory it takes
@@ -42,17 +48,16 @@ def random(
 def temporal(
     ratings: Ratings, valid: float = 0.1, test: float = 0.1
 ) -> tuple[Ratings, Ratings, Ratings]:
-    """Cut at two moments, the same for all, to see how well the past foretells the future.
+    """Divide at two moments, to measure how well the past predicts the future.
 
-    As `random`, but the last ratings go to `test`, those before to `valid`. Of ratings in the
-    second of a cut, the later in the order of storage (by user, then by item) count as the later in
-    time. Raises `DataError` if the ratings have no timestamps.
+    As `random`, but the latest ratings go to `test` and those before to `valid`. Ratings in the
+    same second are ordered by user and item. Raises `DataError` if the ratings have no timestamps.
 
     Notes
     -----
-    The protocol nearest to use. The trap: where people come, rate for a day and leave, as in
-    MovieLens, most users of the test part have no past in `train`: to the model they are all the
-    same. A report of `evaluate` counts them.
+    This protocol is nearest to use. The trap: if users rate for a day and never come back, as in
+    MovieLens, most users of the test part have no rating in `train`, and all get the same list. A
+    `Report` counts them.
     """
     return _parts(ratings, temporal_labels(ratings, valid, test))
 
@@ -68,20 +73,19 @@ def temporal_labels(ratings: Ratings, valid: float = 0.1, test: float = 0.1) -> 
 
 
 def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]:
-    """Take each user's last ratings away, to see what someone we know well wants next.
+    """Hold out each user's last ratings, to measure the prediction of a known user's next item.
 
-    A user's last `n` ratings go to `test`, the `n` before to `valid`; of ratings given in the same
-    second, that of the higher item index counts as the later. Users with 2n ratings or fewer stay
-    in `train` whole: nobody is tested of whom nothing is known. Returns train, valid and test.
-    Raises `DataError` if the ratings have no timestamps, `RecsysError` if `n` is below 1 or no user
-    has more than 2n ratings.
+    A user's last `n` ratings go to `test`, the `n` before to `valid`; ratings in the same second
+    are ordered by item index. All ratings of users with 2n ratings or fewer stay in `train`.
+    Returns train, valid and test. Raises `DataError` if the ratings have no timestamps,
+    `RecsysError` if `n` is below 1 or no user has more than 2n ratings.
 
     Notes
     -----
-    The trap: every user's cut is at another moment, so the model still learns from others' future
-    what came into fashion; a global cut does not. And each user weighs the same, however many
-    ratings they gave. In MovieLens a sitting's ratings share a few seconds and the order in which
-    films were shown, so "last" says less than it seems.
+    The trap: every user is cut at another moment, so the model learns from other users' future what
+    became popular; `temporal` avoids this. Each user weighs the same, whatever their number of
+    ratings. In MovieLens, the ratings of a session are seconds apart and follow the order in which
+    films were shown, so "last" means less than it seems.
     """
     return _parts(ratings, leave_last_labels(ratings, n))
 
@@ -112,18 +116,18 @@ def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
 
 
 def fold_numbers(n: int, k: int = 5, seed: int | np.random.Generator = 0) -> np.ndarray:
-    """Deal n ratings out into k parts, each of which is to be the test part once.
+    """Assign n ratings to k folds at random, for cross-validation.
 
-    Returns the number of each rating's part, (n,) from 0: of part 2,
-    ``ratings.select(numbers != 2)`` is for training and ``ratings.select(numbers == 2)`` for the
-    test. Sizes differ by at most one. `k` is from 2 to n, else a `RecsysError` is raised.
+    Returns the number of each rating's fold, (n,) from 0: for fold 2, ``ratings.select(numbers !=
+    2)`` is the training part and ``ratings.select(numbers == 2)`` the test part. Sizes differ by at
+    most one. Raises `RecsysError` unless `k` is from 2 to n.
 
     Notes
     -----
-    Every rating is predicted once by a model that has not seen it, so the mean over folds wastes
-    nothing. The trap: the folds share most of their training ratings, so their spread says less
-    than that of k independent trials would (Bengio & Grandvalet 2004); and what was chosen by
-    looking at one fold's training part has seen the test ratings of all the others.
+    Every rating is predicted once by a model that has not seen it. The trap: the folds share most
+    of their training ratings, so their spread says less than that of k independent trials would
+    (Bengio & Grandvalet 2004); and parameters chosen on one fold's training part have seen the test
+    ratings of all other folds.
     """
     if not 2 <= k <= n:
         raise RecsysError(
@@ -141,25 +145,24 @@ def strong_generalisation(
     held_out: float = 0.2,
     seed: int | np.random.Generator = 0,
 ) -> tuple[Ratings, Ratings, Ratings, Ratings]:
-    """Hold whole users out of training, to see how good the list of a newcomer is.
+    """Hold out whole users, to measure the lists of new users.
 
     `valid` and `test` are shares of the users, from 0, together below 1. Only users with 2 ratings
-    or more are held out: one to show, one to find. If there are too few, `RecsysError` is raised.
-    `held_out` is the share of each such user's ratings to find, drawn at random; the rest is shown,
-    at least one of each. `seed` (an int or a Generator) decides which users, and which of their
-    ratings.
+    or more are held out; `RecsysError` is raised if there are too few. `held_out` is the share of
+    each such user's ratings that is to be predicted, drawn at random; the rest is shown to the
+    model; each part has at least one rating. `seed` is an int or a Generator.
 
     Returns
     -------
     train, valid, test, shown : Ratings
-        All ratings of the other users; the ratings to find; and the ratings shown, of the users of
-        both parts. ``evaluate(model, train, test, test_input=shown)`` folds them in.
+        All ratings of the other users; the ratings to predict; and the shown ratings of the users
+        of both parts. ``evaluate(model, train, test, test_input=shown)`` folds these users in.
 
     Notes
     -----
     The protocol of Liang et al. 2018 (arXiv 1802.05814) and of most work on autoencoders. The trap:
-    its numbers stand far from those of protocols in which the users were trained on; and what is
-    shown is drawn at random, not in time.
+    its metrics are far from those of protocols in which the users were trained on, and the shown
+    ratings are drawn at random, not by time.
     """
     if not 0 < held_out < 1:
         raise RecsysError(
@@ -198,7 +201,7 @@ def strong_generalisation(
 
 
 def draw_users(counts: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
-    """Return which users to keep, (n_users,) bool: the first at random with `most` ratings in all.
+    """Return random users with at most `most` ratings in total, (n_users,) bool.
 
     `counts` are the users' numbers of ratings.
     """
@@ -209,10 +212,10 @@ def draw_users(counts: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
 
 
 def merge(a: Ratings, b: Ratings) -> Ratings:
-    """Return the union of two parts of one split, say of `train` and `valid` for the last fit.
+    """Return the union of two parts of one split, such as `train` and `valid` for the final fit.
 
-    Of a pair in both, the rating in `b` counts (or the later by timestamp). Raises `DataError` if
-    users or items differ, or only one part has timestamps.
+    If a pair is in both, the rating in `b` counts, or the later one by timestamp. Raises
+    `DataError` if users or items differ, or only one part has timestamps.
     """
     if not a.same_universe(b):
         raise DataError(

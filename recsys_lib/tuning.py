@@ -1,11 +1,14 @@
-"""Choosing parameters on the validation part: Optuna's studies (Akiba et al. 2019) of our models.
+"""Choose parameters on the validation part, with Optuna (Akiba et al. 2019).
 
-A search is handed a `Development` and so has no way to a test part. Where to look is the model's
-`search_space`: Optuna's own distributions. What comes back is Optuna's own study.
+A search gets a `Development`, which has no test part. The model's `search_space` holds Optuna's
+distributions, and the result is an Optuna study.
 
->>> development = tuning.Development(train, valid)                     # doctest: +SKIP
->>> study = tuning.tune(models.ALS(), development, n_trials=30)        # doctest: +SKIP
->>> model = models.ALS(**study.best_params)                            # doctest: +SKIP
+>>> from recsys_lib import datasets, models, splits, tuning
+>>> data = datasets.load("synthetic", n_users=50, n_items=80, n_ratings=1500, seed=0)
+>>> train, valid, test = splits.random(data.ratings)
+>>> development = tuning.Development(train, valid)
+>>> study = tuning.tune(models.BiasALS(), development, n_trials=2)
+>>> model = models.BiasALS(**study.best_params)
 """
 
 from __future__ import annotations
@@ -37,11 +40,11 @@ M = TypeVar("M", bound=Recommender)
 
 @dataclass(frozen=True, eq=False)
 class Development:
-    """All that choosing a model gets to see: copies, without any reference to the test ratings.
+    """The data for choosing a model: copies, without any reference to the test ratings.
 
-    A model learns from `train` and is chosen by `valid`, with all that is known of `items` and
-    `users`. Lists are measured by `relevant` and `candidates`: see `evaluation.evaluate`. Where the
-    users of `valid` are strangers to `train`, `valid_input` is what is known of them.
+    A model learns from `train` and is chosen by `valid`, with the tables `items` and `users`.
+    `relevant` and `candidates` are as for `evaluation.evaluate`. If the users of `valid` are not in
+    `train`, `valid_input` holds their known ratings.
     """
 
     train: Ratings
@@ -54,28 +57,28 @@ class Development:
 
     @property
     def options(self) -> dict[str, Any]:
-        """How lists are measured on `valid`: options of `evaluation.evaluate`."""
+        """Options of `evaluation.evaluate` for the validation part."""
         return {"relevant": self.relevant, "candidates": self.candidates}
 
     def fit(self, model: M, **options: Any) -> M:
-        """Fit a model on `train`, with all that is here; `options` go to its `fit` as well."""
+        """Fit a model on these data; `options` go to its `fit`."""
         known = {"items": self.items, "users": self.users, "valid_input": self.valid_input}
         return model.fit(self.train, self.valid, **{**known, **options})
 
     def measure(self, model: Recommender, metrics: Any = None) -> Report:
-        """Measure a model fitted on `train` by the validation part."""
+        """Evaluate a model fitted on `train` on the validation part."""
         known = self.valid_input
         return evaluate(model, self.train, self.valid, metrics, test_input=known, **self.options)
 
     def redealt(self, rng: np.random.Generator) -> Development:
-        """Return the same ratings in other parts, drawn at random, each as large as before."""
+        """Return the same ratings divided anew at random, into parts of the same sizes."""
         whole = splits.merge(self.train, self.valid)
         share = len(self.valid) / len(whole)
         train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
         return replace(self, train=train, valid=valid)
 
     def value(self, model: Recommender, metric: str) -> float:
-        """Return one metric of a model fitted here; where its log has it, of the last epoch."""
+        """Return one metric of a model fitted here, from the last row of its log if it is there."""
         log = model.training_log_
         logged = f"{metric}_valid" in log and self.valid_input is None
         if logged and model.patience is None:
@@ -100,26 +103,26 @@ def tune(
     Parameters
     ----------
     model : Recommender
-        Its own parameters hold for all that is not searched; it is not fitted itself.
+        Its parameters are used for all that is not searched; it is not changed.
     development, n_trials, seed :
-        What may be looked at, and how many trials; the same seed gives the same trials.
+        The data, and the number of trials; the same seed gives the same trials.
     metric : str, optional
-        One of `evaluation.evaluate`; by default `metric_of` the model.
+        A metric of `evaluation.evaluate`; by default `metric_of` the model.
     space : mapping of parameter name to distribution, optional
-        Where to look; by default the model's `search_space`.
+        The parameters to search; by default the model's `search_space`.
     sampler : BaseSampler, optional
-        One of Optuna's; by default `TPESampler`, which looks more often where trials went well
-        (Bergstra, Bardenet, Bengio & Kégl 2011). It brings a seed of its own.
+        A sampler of Optuna, with a seed of its own; by default `TPESampler`, which samples more
+        often near good trials (Bergstra, Bardenet, Bengio & Kégl 2011).
     prune, start : bool
-        Whether to stop a trial after an epoch in which its metric is worse than half of the earlier
-        trials' was at that epoch; whether the first trial is of the model's own parameters, if they
-        lie in the space.
+        Whether to stop a trial whose metric after an epoch is worse than the median of the earlier
+        trials at that epoch; whether the first trial has the model's own parameters, if they lie in
+        the space.
 
     Raises
     ------
     RecsysError
-        An argument is out of range, or no trial could be finished. One that fails with this error
-        is noted, and the search goes on.
+        An argument is out of range, or no trial could be finished. After a trial that fails with
+        this error, the search continues.
     """
     if not isinstance(development, Development):
         raise RecsysError(
@@ -172,11 +175,10 @@ def tune(
 
 
 def table(study: Study) -> pd.DataFrame:
-    """Return a row a trial, in the order tried, of a study that `tune` made.
+    """Return one row per trial, in the order tried, of a study that `tune` made.
 
-    Columns are number; one for each parameter; value (of the metric on the validation part; of a
-    trial that was stopped, the last seen); state ("complete", "pruned" or "fail"); epochs (that
-    were run).
+    Columns are number; one for each parameter; value (the metric on the validation part; the last
+    one of a trial that was stopped); state ("complete", "pruned" or "fail"); epochs (number run).
     """
     rows = [
         {"number": trial.number, **trial.params, "value": trial.value}
@@ -187,15 +189,15 @@ def table(study: Study) -> pd.DataFrame:
 
 
 def metric_of(model: Recommender) -> str:
-    """Return what a model is tuned for: the error of its ratings if it predicts any, or lists."""
+    """Return the metric for tuning a model: of its ratings if it predicts them, else of lists."""
     return "rmse" if model.predicts_ratings else "ndcg@10"
 
 
 def some_users(development: Development, limit: int, seed: int = 0) -> Development:
-    """Return the ratings of as many users, drawn at random, as have at most `limit` together.
+    """Return the ratings of users drawn at random, at most `limit` ratings in total.
 
-    Users and items keep their index. What has no more than `limit` ratings, training and validation
-    together, is returned as it is.
+    Users and items keep their index. If the training and validation parts have at most `limit`
+    ratings together, `development` is returned.
     """
     counts = development.train.by_user.counts + development.valid.by_user.counts
     if counts.sum() <= limit:

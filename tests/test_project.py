@@ -160,10 +160,11 @@ def test_profiles_name_only_parameters_that_a_chapter_has(root, notebooks):
             if isinstance(value, dict):
                 assert key in names, f"{profile} names {key}, and there is no such chapter"
                 assert value.keys() <= names[key], f"{profile}, {key}"
-            elif key != "limit":
+            elif key not in {"limit", "together"}:
                 assert all(key in known for known in names.values()), f"{profile}: {key}"
 
 
+@pytest.mark.slow
 def test_the_readme_quickstart_runs_as_it_stands(root, tmp_path):
     readme = (root / "README.md").read_text("utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
@@ -174,6 +175,7 @@ def test_the_readme_quickstart_runs_as_it_stands(root, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_modules_import_only_what_stands_below_them(root):
     program = bootstrap.BIN / "lint-imports"
     env = {**os.environ, "PYTHONIOENCODING": "utf-8"}

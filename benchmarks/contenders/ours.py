@@ -57,6 +57,7 @@ def implicit_als(job: Job) -> None:
 def bpr(job: Job) -> None:
     """Seconds an epoch of as many samples as there are ratings, and the AUC after it."""
     from benchmarks.auc import sample
+    from recsys_lib.evaluation import evaluate
     from recsys_lib.models import BPR
 
     bits = "same bits always"
@@ -71,9 +72,13 @@ def bpr(job: Job) -> None:
     users[sample(test.by_user.indptr)] = True
     warm_up(BPR(n_factors=job.k, n_epochs=1))
     ready()
-    model.fit(train, test.select(users[test.user_of_rating()]), progress=False)
-    for row in model.training_log_.to_dict("records"):
-        tell(epoch=row["epoch"], seconds=row["seconds"], auc=row["auc_valid"])
+    shown = test.select(users[test.user_of_rating()])
+
+    def after(row: dict[str, Any]) -> None:
+        auc = evaluate(model, train, shown, ["auc"], relevant=-np.inf)["auc"]
+        tell(epoch=row["epoch"], seconds=row["seconds"], auc=auc)
+
+    model.fit(train, progress=False, callback=after)
 
 
 def topn(job: Job) -> None:

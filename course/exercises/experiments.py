@@ -1,4 +1,4 @@
-"""Whether a reader's answer to an exercise on experiments is right; see `course.exercises`."""
+"""Checkers of the exercises on experiments; see `course.exercises`."""
 
 from __future__ import annotations
 
@@ -7,38 +7,56 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import norm
 
+from course.exercises import ask, checker, numbers, task
 
+
+@checker
 def check_needed(users_needed: Callable[[float, float, float], float]) -> None:
     """Check how many users it takes where a share of them sees the treatment, for 80 % power."""
     for sigma, effect, share in ((0.4, 0.02, 0.5), (0.4, 0.02, 0.1), (0.7, 0.05, 0.95)):
-        total = users_needed(sigma, effect, share)
+        total = float(numbers(users_needed(sigma, effect, share), ()))
+        ask(total > 0, "a number of users is positive")
         error = sigma * np.sqrt(1 / (share * total) + 1 / ((1 - share) * total))
         power = norm.cdf(effect / error - norm.isf(0.025))
-        hint = f"with a share of {share}, {total} users give a power of {power:.0%}"
-        assert abs(power - 0.8) < 0.005, hint
-    print("Right.")
+        hint = f"with a share of {share}, {total:,.0f} users give a power of {power:.0%}"
+        if share == 0.5 and 0.45 < power < 0.55:
+            hint += ": the users of one arm, or of both?"
+        ask(abs(power - 0.8) < 0.005, hint)
 
 
+@checker
 def check_bar(bar: float) -> None:
     """Check the p-value at which to stop at any of five looks, to err in 5 % of A/A tests."""
+    level = float(numbers(bar, ()))
+    ask(0 < level < 1, "the bar is a p-value, between 0 and 1, and not a value of |z|")
     steps = np.random.default_rng(99).standard_normal((200_000, 5))
     z = np.abs(steps.cumsum(axis=1)) / np.sqrt(np.arange(1, 6))
-    stopped = (2 * norm.sf(z) < bar).any(axis=1).mean()
-    assert stopped < 0.053, f"stops {stopped:.1%} of the experiments without effect"
-    assert stopped > 0.047, f"stops only {stopped:.1%}; the bar may be larger"
-    print("Right.")
+    stopped = (2 * norm.sf(z) < level).any(axis=1).mean()
+    ask(stopped < 0.053, f"too lax: it stops {stopped:.1%} of the experiments without effect")
+    ask(stopped > 0.047, f"too strict: it stops only {stopped:.1%} of them")
 
 
-def check_ips(ips: Callable[..., float]) -> None:
-    """Check the IPS estimate, given rewards, the logged actions and both policies' probabilities.
+def _estimate(weights: np.ndarray, actions: np.ndarray, rewards: np.ndarray) -> float:
+    return float(np.mean(rewards * weights[np.arange(len(actions)), actions]))
 
-    The policies are (n, n_actions), a row a visit.
-    """
-    rng = np.random.default_rng(5)
-    logging, asked = rng.dirichlet(np.ones(4), (2, 300))
-    actions, rewards = rng.integers(4, size=300), rng.random(300)
-    rows = np.arange(300)
-    right = np.mean(rewards * asked[rows, actions] / logging[rows, actions])
-    found = ips(rewards, actions, logging, asked)
-    assert np.isclose(found, right), f"{found:.3f} and not {right:.3f}: which policy is above?"
-    print("Right.")
+
+_RNG = np.random.default_rng(5)
+_LOGGING, _NEW = _RNG.dirichlet(np.ones(4), (2, 300))
+_LOG = (_RNG.random(300), _RNG.integers(4, size=300), _LOGGING, _NEW)
+
+check_ips = task(
+    lambda rewards, actions, logging, new: _estimate(new / logging, actions, rewards),
+    [_LOG],
+    "the mean of the rewards, each with the weight of its logged action",
+    {
+        "which policy is above? That weight is upside down": lambda rewards, actions, old, new: (
+            _estimate(old / new, actions, rewards)
+        ),
+        "that is the self-normalised estimate: divide by n": lambda rewards, actions, old, new: (
+            _estimate(new / old, actions, rewards) / _estimate(new / old, actions, 0 * rewards + 1)
+        ),
+        "divide by the probability with which the action was logged": (
+            lambda rewards, actions, old, new: _estimate(new, actions, rewards)
+        ),
+    },
+)

@@ -1,4 +1,4 @@
-"""Checks of the exercises on comparing models; see `course.exercises`."""
+"""Checkers of the exercises on comparing models; see `course.exercises`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,55 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from course.exercises import ask, checker, compare, numbers, task
 
+
+def _interval(mean: float, error: float) -> list[float]:
+    return [mean, mean - 1.96 * error, mean + 1.96 * error]
+
+
+_RNG = np.random.default_rng(7)
+_HARD = _RNG.normal(1, 0.5, 400)  # how hard each user is, for both models
+_PAIR = (_HARD + _RNG.normal(0, 0.1, 400), _HARD + _RNG.normal(0.03, 0.1, 400))
+
+check_paired = task(
+    lambda a, b: _interval(np.mean(a - b), np.std(a - b, ddof=1) / len(a) ** 0.5),
+    [_PAIR],
+    "the mean of a - b, then the lower and the upper end, 1.96 standard errors away",
+    {
+        "too wide: that is the error of two models that share no user": lambda a, b: _interval(
+            np.mean(a - b), np.hypot(a.std(ddof=1), b.std(ddof=1)) / len(a) ** 0.5
+        ),
+        "too wide: divide the standard deviation by the root of n": lambda a, b: _interval(
+            np.mean(a - b), np.std(a - b, ddof=1)
+        ),
+        "the sign: a less b is asked for": lambda a, b: _interval(
+            np.mean(b - a), np.std(a - b, ddof=1) / len(a) ** 0.5
+        ),
+    },
+    2e-4,
+)
+
+_SMALLEST = {1: 0.0, 2: np.pi**-0.5, 3: 1.5 * np.pi**-0.5, 100: 2.508}
+
+check_luck = task(
+    lambda n, sd: _SMALLEST[n] * sd,
+    [(3, 0.1), (1, 1.0), (2, 1.0), (3, 1.0), (100, 1.0)],
+    "the mean of the smallest of n normal numbers, over many repetitions",
+    {
+        "right, but by how much it is too good is a positive number": lambda n, sd: (
+            -_SMALLEST[n] * sd
+        ),
+        "the noise has the standard deviation sd": lambda n, sd: _SMALLEST[n],
+        "that is a bound for many trials, and not the mean": lambda n, sd: (
+            sd * np.sqrt(2 * np.log(n))
+        ),
+    },
+    0.04,
+)
+
+
+@checker
 def check_cheapest(cheapest: Callable[[pd.DataFrame], str]) -> None:
     """Check the fastest fit of the models whose paired interval does not lie below 0.
 
@@ -20,42 +68,65 @@ def check_cheapest(cheapest: Callable[[pd.DataFrame], str]) -> None:
         ends = {"gap": gaps, "gap low": gaps - reach, "gap high": gaps + reach}
         table = pd.DataFrame({**ends, "fit_seconds": rng.permutation(8) + 1.0}, list("ABCDEFGH"))
         allowed = table[table["gap high"] >= 0]
-        found = cheapest(table)
-        assert found in allowed.index, f"{found} ranks worse than the winner, and that is decided"
-        assert found == allowed["fit_seconds"].idxmin(), "a faster model is not decided to be worse"
-    print("Right.")
+        found = cheapest(table.copy())
+        ask(isinstance(found, str) and found in table.index, "return the name of a model")
+        ask(found in allowed.index, f"{found} is worse than the winner, and that is decided")
+        best = allowed["fit_seconds"].idxmin()
+        ask(found == best, "a faster model is not decided to be worse")
 
 
+@checker
 def check_users_needed(users_needed: Callable[[np.ndarray, float], float]) -> None:
     """Check how many users bring the 95 % interval of a mean difference to plus or minus d."""
-    for spread in (0.1, 0.4):
+    for spread, d in ((0.1, 0.01), (0.1, 0.04), (0.4, 0.01)):
         x = np.random.default_rng(3).normal(0.01, spread, 500)
-        for d in (0.01, 0.04):
-            right, found = (1.96 * x.std(ddof=1) / d) ** 2, users_needed(x, d)
-            assert abs(found / right - 1) < 0.02, f"for d = {d} about {right:.0f}, not {found:.0f}"
-    print("Right.")
+        right = (1.96 * x.std(ddof=1) / d) ** 2
+        wrong = {
+            "half the reach takes four times the users: a square is missing": right**-0.5,
+            "d is the reach to one side, and not the whole width": 4,
+            "that is for an interval at 68 %": 1.96**-2,
+        }
+        found = numbers(users_needed(x, d), ()) / right
+        hint = f"with d = {d}: the interval reaches 1.96 standard errors to either side"
+        compare(found, 1, hint, wrong.items(), 0.02)
 
 
-def check_rmse_of_mean(rmse_of_mean: Callable[..., float]) -> None:
-    """Check the RMSE of the mean of draws (n_draws, n), clipped to the scale."""
-    rng = np.random.default_rng(4)
-    draws, ratings = rng.normal(4.3, 1.0, (7, 40)), rng.integers(1, 11, 40) / 2
-    found = rmse_of_mean(draws, ratings, (0.5, 5.0))
-    single = np.sqrt(np.mean((draws.clip(0.5, 5) - ratings) ** 2, axis=1)).mean()
-    early = np.sqrt(np.mean((draws.clip(0.5, 5).mean(axis=0) - ratings) ** 2))
-    right = np.sqrt(np.mean((draws.mean(axis=0).clip(0.5, 5) - ratings) ** 2))
-    assert abs(found - single) > 1e-6, "average the predictions, not the errors"
-    assert abs(found - early) > 1e-6, "average first, then clip"
-    assert abs(found - right) < 1e-6, "the mean over the draws, then the RMSE over the ratings"
-    print("Right.")
+_RNG = np.random.default_rng(4)
+_DRAWS = (_RNG.normal(4.3, 1.0, (7, 40)), _RNG.integers(1, 11, 40) / 2, (0.5, 5.0))
 
 
-def check_ratings_needed(ratings_needed: Callable[..., int]) -> None:
-    """Check the fewest ratings that bring a bias's standard deviation to `spread` or less."""
-    for sigma, s, spread in ((0.9, 0.5, 0.1), (1.2, 0.4, 0.05), (0.7, 0.3, 0.2)):
-        n = ratings_needed(sigma, s, spread)
-        left = [(k / sigma**2 + 1 / s**2) ** -0.5 for k in (n - 1, n)]
-        assert n == int(n), "a whole number of ratings"
-        assert left[1] <= spread, f"with {n} ratings it is still {left[1]:.3f}"
-        assert left[0] > spread, f"{n - 1} ratings are enough"
-    print("Right.")
+def _rmse(predicted: np.ndarray, ratings: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.mean((predicted - ratings) ** 2, axis=-1))
+
+
+check_rmse_of_mean = task(
+    lambda draws, ratings, scale: _rmse(draws.mean(axis=0).clip(*scale), ratings),
+    [_DRAWS],
+    "the mean over the draws, clipped, then the RMSE over the ratings",
+    {
+        "average the predictions, not the errors": lambda draws, ratings, scale: _rmse(
+            draws.clip(*scale), ratings
+        ).mean(),
+        "average first, then clip": lambda draws, ratings, scale: _rmse(
+            draws.clip(*scale).mean(axis=0), ratings
+        ),
+        "no rating lies outside of the scale: clip": lambda draws, ratings, scale: _rmse(
+            draws.mean(axis=0), ratings
+        ),
+    },
+)
+
+check_ratings_needed = task(
+    lambda sigma, s, spread: np.ceil(sigma**2 * (1 / spread**2 - 1 / s**2)),
+    [(0.9, 0.5, 0.1), (1.2, 0.4, 0.05), (0.7, 0.3, 0.2)],
+    "1 / a should be at most the square of the spread, for the first time",
+    {
+        "before any rating something is known: the prior": lambda sigma, s, spread: np.ceil(
+            (sigma / spread) ** 2
+        ),
+        "with one rating less it is still above: round up": lambda sigma, s, spread: (
+            sigma**2 * (1 / spread**2 - 1 / s**2) // 1
+        ),
+        "a whole number of ratings": lambda sigma, s, spread: sigma**2 * (1 / spread**2 - 1 / s**2),
+    },
+)

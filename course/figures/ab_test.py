@@ -88,10 +88,10 @@ def estimates(table: pd.DataFrame, truth: float) -> Figure:
 
 
 def audiences(table: pd.DataFrame, chosen: Mapping[str, str]) -> Figure:
-    """Draw what each model converts in each audience, a line a model over the audiences.
+    """Draw what each model converts in each audience, one line per model over the audiences.
 
-    `table` has a row an audience and a column a model; `chosen` names the models that a metric
-    chose: their lines are thick, and labelled with the metric.
+    `table` has one row per audience and one column per model; `chosen` names the models that a
+    metric chose: their lines are thick and carry its name.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     for name, values in table.items():

@@ -166,7 +166,7 @@ def draws(table: pd.DataFrame) -> Figure:
 def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Draw validation RMSE of ALS and of gradient descent over epochs, a panel for each schedule.
 
-    `exact` is the training log of ALS: epoch, rmse_valid. `runs` has a row an epoch of a run:
+    `exact` is the training log of ALS: epoch, rmse_valid. `runs` has one row per epoch of a run:
     schedule (a name), rate, epoch, rmse.
     """
     schedules = list(runs["schedule"].unique())

@@ -86,7 +86,7 @@ def ladder(scores: Mapping[str, float], floor: float | None = None) -> Figure:
 def moved(table: pd.DataFrame) -> Figure:
     """Draw, for a few films, the plain mean and the estimate that knows who did the rating.
 
-    `table` has a row a film: title, plain, unbiased (both in stars).
+    `table` has one row per film: title, plain, unbiased (both in stars).
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.34 * len(table) + 1.1))
     rows = np.arange(len(table))

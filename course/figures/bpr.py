@@ -90,7 +90,7 @@ def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
 def error_and_order(table: pd.DataFrame) -> Figure:
     """Draw each model's NDCG@10 over its RMSE; models without an RMSE as lines across.
 
-    `table` has a row a model: rmse (NaN where there is none), ndcg@10 and its interval's ends,
+    `table` has one row per model: rmse (NaN where there is none), ndcg@10 and its interval's ends,
     "ndcg@10 low" and "ndcg@10 high".
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))

@@ -35,7 +35,7 @@ def blocks(users: np.ndarray, items: np.ndarray, shape: tuple[int, int], n_block
     needed = np.unique(items[by_user == 0])
     first = row_edges[0] if len(row_edges) else row.max() + 1
     panels[1].plot(needed, np.full(len(needed), first), "|", color="black", ms=7, mew=1.4)
-    titles = ("ratings, as they come", "a record a block of users", "a record a block of items")
+    titles = ("ratings, as they come", "one record per user block", "one record per item block")
     for axes, title in zip(panels, titles, strict=True):
         axes.set_title(title, fontsize=10)
         axes.set(xticks=[], yticks=[], xlabel="items")

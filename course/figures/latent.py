@@ -177,7 +177,7 @@ def recovered(factors: pd.DataFrame, films: pd.DataFrame) -> Figure:
     """Draw how much of a known truth was found, factor by factor and film by film.
 
     `factors` has a row a true factor: strength (stars), found and chance (correlations). `films`
-    has a row a class of films: ratings, cosine (mean) and error (its standard error).
+    has one row per class of films: ratings, cosine (mean) and error (its standard error).
     """
     figure, (left, right) = style.panels(2, 3.6)
     left.plot(factors["strength"], factors["found"], "o", color=BLUE, label="found")

@@ -37,7 +37,7 @@ def contest(table: pd.DataFrame, metric: str, label: str) -> Figure:
 def by_split(table: pd.DataFrame, metric: str, label: str) -> Figure:
     """Draw a metric of every model on every split, the points of one split joined by a line.
 
-    `table` has a row a model and seed: ``model``, ``seed`` and the metric; `label` names it.
+    `table` has one row per model and seed: ``model``, ``seed`` and the metric; `label` names it.
     """
     wide = table.pivot_table(index="model", columns="seed", values=metric, sort=False).dropna()
     wide = wide.loc[wide.mean(axis=1).sort_values().index]
@@ -52,9 +52,9 @@ def by_split(table: pd.DataFrame, metric: str, label: str) -> Figure:
 def two_orders(table: pd.DataFrame, x: str, y: str, labels: tuple[str, str]) -> Figure:
     """Draw each model as a point: one metric against another, with their intervals.
 
-    `table` has a row a model, the columns `x` and `y`, and for each such as "rmse low" and "rmse
-    high"; of `x` less is better, of `y` more. A model without `x` is a line across. `labels` are
-    the axes'.
+    `table` has one row per model, the columns `x` and `y`, and the ends of their intervals, such as
+    "rmse low"; of `x` less is better, of `y` more. A model without `x` is a line across. `labels`
+    are the axes'.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     points, lines = table[table[x].notna()], table[table[x].isna()]

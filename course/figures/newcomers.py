@@ -30,7 +30,7 @@ def stream(table: pd.DataFrame) -> Figure:
 def learning_curves(panels: Mapping[str, pd.DataFrame], ylabel: str) -> Figure:
     """Draw models over the number of ratings known of each newcomer, a panel a kind of newcomer.
 
-    `panels` maps an axis's label to a table by number of ratings known, a column a model.
+    `panels` maps an axis's label to a table by number of ratings known, one column per model.
     """
     figure, row = style.panels(len(panels), 3.6, sharey=True)
     for axes, (title, table) in zip(row, panels.items(), strict=True):

@@ -12,7 +12,7 @@ from course.figures.style import BLUE, GREY, ORANGE, Options
 
 
 def worth(table: pd.DataFrame) -> Figure:
-    """Draw what one relevant item brings at each rank; a row a rank, a column a metric."""
+    """Draw what one relevant item brings at each rank; one row per rank, one column per metric."""
     figure, axes = plt.subplots()
     style.lines(axes, table, lw=1, ms=5)
     axes.set(xlabel="rank of the one relevant film", ylabel="value of the metric")
@@ -23,7 +23,7 @@ def worth(table: pd.DataFrame) -> Figure:
 
 
 def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
-    """Draw a metric over the number of sampled films, a line a model.
+    """Draw a metric over the number of sampled films, one line per model.
 
     `table` has a row a number of films, ascending, the last being the whole catalogue, and a column
     a model; the number that is `usual` is marked.

@@ -22,7 +22,7 @@ KEYS, LINE = 1.05, 0.055
 def steps(table: pd.DataFrame) -> Figure:
     """Draw the time a rating takes after each step of the story, and what each step gained.
 
-    `table` has a row a step, in the order of the story, and the column ``ns``: nanoseconds a
+    `table` has one row per step, in the order of the story, and the column ``ns``: nanoseconds a
     rating.
     """
     ns = table["ns"].to_numpy(float)
@@ -47,7 +47,7 @@ def race(
 ) -> Figure:
     """Draw what each contender reaches over the seconds it has spent, a marker an epoch.
 
-    `curves` maps at most eight contenders, "recsys_lib" among them, to a row an epoch: seconds
+    `curves` maps at most eight contenders, "recsys_lib" among them, to one row per epoch: seconds
     (since the start) and quality. `quality` is the vertical axis's label.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))

@@ -14,8 +14,8 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
-from pandas.api.types import is_numeric_dtype
-from pandas.io.formats.style import Styler
+
+from course.questions import answer_back
 
 # Okabe & Ito's colours, told apart by all eyes; yellow is left out, it is too faint on white.
 BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY = (
@@ -69,32 +69,19 @@ Options = dict[str, Any]  # of a function of Matplotlib
 def use_style() -> None:
     """Set the look; in a notebook, draw figures as SVG and PNG. Call it once, after the imports.
 
-    Text in a table is shown as it stands: it is no HTML and no formula.
+    Text in a table is shown as it stands: it is no HTML and no formula. In JupyterLab, the
+    questions in the text are brought to life.
     """
+    answer_back()
     mpl.rcParams.update(_SETTINGS)
     warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that no font has
-    pd.set_option("display.html.use_mathjax", False, "styler.html.mathjax", False)
+    pd.set_option("display.html.use_mathjax", False)
     try:
-        from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:  # not in a notebook
         return
     if "inline" in mpl.get_backend():
         set_matplotlib_formats("svg", "png", metadata={"Date": None})  # a PNG needs no trust
-    if shell := get_ipython():
-        shell.display_formatter.formatters["text/html"].for_type(Styler, _escaped)
-
-
-def _escaped(table: Styler) -> str:
-    """Return a table's HTML with its texts escaped, which pandas does for frames alone."""
-    frame = table.data  # type: ignore[attr-defined]
-    texts = frame.columns[[not is_numeric_dtype(kind) for kind in frame.dtypes]]
-    table.format(escape="html", subset=texts)
-    for axis, names in enumerate((frame.index, frame.columns)):
-        for level in range(names.nlevels):
-            if not is_numeric_dtype(names.get_level_values(level)):
-                table.format_index(escape="html", axis=axis, level=level)  # type: ignore[arg-type]
-    return table.to_html()
 
 
 def save(figure: Figure, name: str) -> Figure:
@@ -125,7 +112,7 @@ def look(name: str) -> tuple[str, Any, str]:
 def lines(
     axes: Axes, table: pd.DataFrame, colours: Iterable[str] = COLOURS, x: Any = None, **options: Any
 ) -> None:
-    """Draw a line a column over the index, or over `x`, each with a colour and marker of its own.
+    """Draw one line per column over the index, or over `x`, in different colours and markers.
 
     `options` are those of `Axes.plot`.
     """

@@ -63,7 +63,7 @@ def reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def by_group(tables: Mapping[str, pd.DataFrame], level: float, label: str) -> Figure:
-    """Draw the share inside for groups of ratings, a line a model; `tables` of `by_quantile`."""
+    """Draw the share inside by group of ratings, one line per model; `tables` of `by_quantile`."""
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     axes.axhline(level, color=GREY, lw=1, ls="--")
     shares = pd.DataFrame({name: table["share"] for name, table in tables.items()})
@@ -80,7 +80,7 @@ def by_group(tables: Mapping[str, pd.DataFrame], level: float, label: str) -> Fi
 def shelf(table: pd.DataFrame) -> Figure:
     """Draw a list of films with their intervals, best prediction first.
 
-    `table` has a row a film: title, predicted, low, high (stars), raters (how many).
+    `table` has one row per film: title, predicted, low, high (stars), raters (how many).
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.36 * len(table) + 1.0))
     style.intervals(axes, table.rename(columns={"predicted": "value"}), np.arange(len(table)))

@@ -1,9 +1,11 @@
 """Data sets: MovieLens and KuaiRec by name, simulated ones, and folders of your own ratings.
 
 >>> from recsys_lib import datasets
->>> data = datasets.load("ml-latest-small")         # doctest: +SKIP
->>> data = datasets.load("synthetic", seed=1)       # doctest: +SKIP
->>> data = datasets.load("path/to/folder")          # doctest: +SKIP
+>>> data = datasets.load("synthetic", n_users=50, n_items=80, n_ratings=1500, seed=0)
+>>> data.ratings
+Ratings(50 users x 80 items, 1,500 ratings from 0.5 to 5, 37.50% of all pairs)
+>>> data = datasets.load("ml-latest-small")  # doctest: +SKIP
+>>> data = datasets.load("path/to/folder")  # doctest: +SKIP
 """
 
 from recsys_lib.datasets.dataset import Dataset

@@ -1,4 +1,4 @@
-"""Read files of data sets, packed or unpacked, and say which row of one is not as it should be."""
+"""Read the files of a data set, packed or unpacked; errors name the file and the row."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def refuse(where: str, row: int | None, what: str) -> NoReturn:
-    """Raise the `DataError` that names a file, its row counted from 1, and what is wrong there."""
+    """Raise a `DataError` that names the file, the row (counted from 1) and what is wrong."""
     raise DataError(f"{where}{'' if row is None else f', row {row}'}: {what}")
 
 
 def one_line(text: str) -> str:
-    """Return a text in one line, without what turns the direction of the text around it."""
+    """Return a text in one line, without characters that change the direction of text."""
     return " ".join(_TURNS.sub("", _CONTROLS.sub(" ", text)).split())
 
 
@@ -53,13 +53,13 @@ def _refuse_first(wrong: np.ndarray, where: str, first: int, what: str, values: 
 
 
 class Table(NamedTuple):
-    """A table of text, "" where nothing stands; its index has the rows of the file `where`."""
+    """A table of text, "" where a cell is empty; its index numbers the rows of the file `where`."""
 
     texts: pd.DataFrame
     where: str
 
     def check(self, wrong: Any, name: str, says: str) -> None:
-        """Refuse the first row that is `wrong`, if any, for what stands in the column `name`."""
+        """Raise `DataError` for the first row that is `wrong`, if any, with its value of `name`."""
         if (wrong := np.asarray(wrong, bool)).any():
             row = int(wrong.argmax())
             told = f"{name} is {self.texts[name].iloc[row]!r}, {says} ({wrong.sum()} such rows)"
@@ -74,21 +74,21 @@ class Table(NamedTuple):
         return numbers
 
     def keys(self, name: str) -> np.ndarray:
-        """Return a column of ids, (n,) int64, each of which stands in one row."""
+        """Return a column of ids, (n,) int64; raise `DataError` if an id occurs twice."""
         ids = self.whole(name)
         self.check(pd.Series(ids).duplicated(), name, "as in an earlier row")
         return ids
 
 
 def tabled(texts: pd.DataFrame, where: str) -> Table:
-    """Return a table of texts; refuse one that has no row, or a name twice."""
+    """Return a table of texts; raise `DataError` if it has no row or repeats a column name."""
     if texts.empty or not texts.columns.is_unique:
         refuse(where, None, "it holds no row" if texts.empty else "two columns have one name")
     return Table(texts, where)
 
 
 def read_csv(stream: IO[str], separator: str) -> pd.DataFrame:
-    """Read CSV as the texts of a `Table`; of a file that is none, the parser raises ValueError."""
+    """Read CSV as the texts of a `Table`; the parser raises ValueError if the file is not CSV."""
     # The header as a row, so that no row may have more cells, and names stay as they are.
     rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
     texts = rows[1:].fillna("").set_axis(list(rows.iloc[0]), axis=1)
@@ -97,7 +97,7 @@ def read_csv(stream: IO[str], separator: str) -> pd.DataFrame:
 
 @contextmanager
 def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes], str]]:
-    """Open one file of the release; yield it and the name by which errors call it."""
+    """Open one file of the release; yield it and its name for error messages."""
     file = path / member
     if file.is_file():
         with file.open("rb") as stream:
@@ -179,7 +179,7 @@ def _read_columns(
 
 
 def check_counts(release: Release, path: Path, data: Dataset) -> None:
-    """Refuse files that hold fewer or more ratings, items or users than the published ones."""
+    """Raise `DataError` if the numbers of ratings, items or users are not the published ones."""
     layout, ratings, full = release.layout, data.ratings, data.full
     found = [
         (layout.ratings, "ratings", len(ratings) + ratings.n_duplicates, release.n_ratings),
@@ -203,25 +203,26 @@ def read_ratings(
     item_ids: np.ndarray,
     user_ids: np.ndarray | None = None,
 ) -> Ratings:
-    """Read a file of ratings, indices in the place of ids.
+    """Read a file of ratings, with indices in place of ids.
 
     Parameters
     ----------
     release : Release
-        Whose file it is.
+        The release that the file belongs to.
     path : Path
-        The archive, or the folder that holds its files.
+        The archive, or the folder with its files.
     file : str
-        The file's name in it.
+        The file's name in the archive.
     columns : dict of str to Arrow's types
-        The file's columns of users, items, ratings and times; times in float64 may be missing.
+        The columns of users, items, ratings and times, in this order; times in float64 may be
+        missing.
     item_ids, user_ids : int64 arrays, ascending
-        Those that the release's tables hold; without `user_ids`, the users who rate.
+        The ids in the release's tables. Without `user_ids`, the users are those who rate.
 
     Raises
     ------
     DataError
-        A row is not as published; the message names the file and the row.
+        A row does not have the published form; the message names the file and the row.
     """
     layout, (low, high) = release.layout, release.scale
     with open_member(release, path, file) as (stream, where):

@@ -1,7 +1,7 @@
-"""The parsed copy of a release: arrays that are mapped into memory, so that loading takes a second.
+"""The parsed copy of a release: arrays that are memory-mapped, so that loading takes a second.
 
-A copy is one file in the user's cache, whole or absent, and held to its checksum at each load; one
-that is damaged, or of another source, is made again.
+A copy is one file in the user's cache. It is written atomically and its checksum is verified at
+each load. A damaged copy, or one of another source, is made again.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, Runtime
 
 
 def read(name: str, source: dict[str, Any]) -> Dataset | None:
-    """Return the copy of release `name` that was made from `source`, None if there is none.
+    """Return the copy of release `name` made from `source`, or None if there is none.
 
-    The arrays are mapped copy-on-write: they look like any other array to Numba, which compiles its
-    kernels once more for read-only ones.
+    The arrays are mapped copy-on-write and so are writable: Numba compiles its kernels once more
+    for read-only arrays.
     """
     path = _path(name)
     if not path.is_file():
@@ -60,7 +60,7 @@ def read(name: str, source: dict[str, Any]) -> Dataset | None:
 
 
 def write(source: dict[str, Any], data: Dataset) -> None:
-    """Store the parsed copy; where that is impossible, say so on the log and go on."""
+    """Store the parsed copy; if that fails, log the reason and continue."""
     arrays = {"user_ids": data.ratings.user_ids, "item_ids": data.ratings.item_ids}
     matrices, tables = {}, []
     for key in ("ratings", "items", "users", "full"):

@@ -1,4 +1,4 @@
-"""What every loader returns: the ratings, the tables beside them and where they came from."""
+"""What every loader returns: the ratings, the tables of items and users, and the source."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ class Dataset:
     Attributes
     ----------
     name : str
-        The concrete name, such as ``"ml-latest-small"``, ``"synthetic"`` or that of a folder.
+        The name, such as ``"ml-latest-small"``, ``"synthetic"`` or the name of a folder.
     ratings : Ratings
-        The ratings. Its items are all rows of `items`, those that nobody rated included.
-        Of KuaiRec and its like, the big matrix: values are watch ratios, how many times its length
-        a video was played.
+        The ratings. Its items are all rows of `items`, including those without a rating. For
+        KuaiRec and simulated watches, the big matrix: values are watch ratios, the time watched
+        over the length of the video.
     items : pandas.DataFrame
         ``item_id`` int64 (or text), ``title`` str, ``year`` Int64 (nullable), ``genres`` str: the
-        genres' names joined by ``|``, empty when there are none.
+        genres' names joined by ``|``, empty if there are none.
     users : pandas.DataFrame or None
-        What is known about the users, where the source says anything.
+        What the source says about the users, if anything.
     info : dict
         ``name``, ``source`` ("local", "cache", "download", "synthetic" or "folder"), ``path``,
-        ``licence``, ``citation``, ``url`` and whatever else the loader can say.
+        ``licence``, ``citation``, ``url`` and what else the loader knows.
     truth : Truth or None
-        For simulated data, the model that made it; None for real data.
+        For simulated data, the model that generated it; None for real data.
     full : Ratings or None
-        Of KuaiRec and its like, the small matrix, in which nearly every pair of some users and some
-        videos is observed. It has the users and items of `ratings`, and no pair in common with it.
+        For KuaiRec and simulated watches, the small matrix, in which nearly every pair of some
+        users and some videos is observed. It has the users and items of `ratings`, and no pair in
+        common with it.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""Where an archive is: in the local folder, in the user's cache, or on its publisher's host.
+"""Find an archive: in the local folder, in the user's cache, or on its publisher's host.
 
-Three environment variables steer it: RECSYS_DATA_HOME (a folder of archives or unpacked archives,
-only ever read), RECSYS_CACHE (where downloads and parsed copies go) and RECSYS_OFFLINE (1: never
-download).
+Three environment variables control it: RECSYS_DATA_HOME (a folder of archives or unpacked archives,
+which is only read), RECSYS_CACHE (where downloads and parsed copies are stored) and RECSYS_OFFLINE
+(1: never download).
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def cache_home() -> Path:
 
 
 def local(release: Release) -> Source | None:
-    """Return the release's archive or folder in RECSYS_DATA_HOME, None if it is not there.
+    """Return the release's archive or folder in RECSYS_DATA_HOME, or None.
 
     Raises
     ------
     DataError
-        The variable names something that is no folder. Going on would hide a misspelt path.
+        The variable does not name a folder. To continue would hide a misspelt path.
     """
     value = os.environ.get("RECSYS_DATA_HOME", "")
     if not value:
@@ -67,7 +67,7 @@ def local(release: Release) -> Source | None:
 
 
 def cached(release: Release) -> Source | None:
-    """Return the release's archive in the user's cache, None if it is not there."""
+    """Return the release's archive in the user's cache, or None."""
     archive = cache_home() / release.archive
     return Source("cache", archive) if archive.is_file() else None
 
@@ -78,7 +78,7 @@ def download(release: Release) -> Source:
     Raises
     ------
     DownloadError
-        It could not be fetched; one line says what happened and where to put it by hand.
+        It could not be fetched; the message says why and where to put it by hand.
     """
     folder = cache_home()
     try:
@@ -102,7 +102,7 @@ def download(release: Release) -> Source:
 def verify(release: Release, source: Source) -> Source:
     """Compare an archive's hash with the published one; a folder has none.
 
-    A bad archive in the cache is fetched again, since the cache is ours to mend.
+    A bad archive in the cache is downloaded again.
 
     Raises
     ------
@@ -129,14 +129,14 @@ def verify(release: Release, source: Source) -> Source:
 
 
 def missing(release: Release, source: Source) -> list[str]:
-    """Return the files that a folder lacks; an archive is held to its hash instead."""
+    """Return the files that a folder lacks; an archive is verified by its hash instead."""
     if not source.path.is_dir():
         return []
     return [name for name in release.layout.files if not (source.path / name).is_file()]
 
 
 def stamp(release: Release, source: Source) -> dict[str, Any]:
-    """Return what changes when the source does, without reading it: hash, sizes and times."""
+    """Return what identifies the state of the source without reading it: hash, sizes and times."""
     folder = source.path.is_dir()
     paths = [source.path / name for name in release.layout.files] if folder else [source.path]
     states = {path.name: path.stat() for path in paths if path.exists()}

@@ -1,8 +1,8 @@
 """Read a folder of one's own ratings.
 
-``ratings.csv`` or ``ratings.parquet`` has a row a rating; ``items.csv`` or ``items.parquet``, if
-there is one, a row an item. Columns are known by their usual names. ``dataset.toml``, if there is
-one, says what cannot be guessed: see `SAYS`.
+``ratings.csv`` or ``ratings.parquet`` has one row per rating, the optional ``items.csv`` or
+``items.parquet`` one row per item. Columns are recognised by their usual names. The optional
+``dataset.toml`` says what cannot be guessed: see `SAYS`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _LATEST = 1e11  # seconds since 1970: the year 5138
 
 
 def path_of(name: str | os.PathLike[str]) -> Path | None:
-    """Return the folder that is meant, as an absolute path; None for the name of a data set."""
+    """Return the absolute path of the folder, or None if `name` is the name of a data set."""
     is_word = isinstance(name, str) and not {"/", os.sep} & {*name}
     if is_word and (name in registry.NAMES or not name or not Path(name).exists()):
         return None
@@ -68,12 +68,12 @@ def path_of(name: str | os.PathLike[str]) -> Path | None:
 
 
 def read(path: Path) -> Dataset:
-    """Read a folder; a `DataError` names the file and, of a bad row, its number and column.
+    """Read a folder; a `DataError` names the file, and the number and column of a bad row.
 
-    Ids that are whole numbers throughout become integers, all others are text. Without a column of
-    ratings each row is a 1. Times are seconds since 1970 (or milli-, micro- or nanoseconds: their
-    size tells), ISO dates or datetimes. Rated items that the table of items lacks are added to it;
-    an item without a title has its id.
+    If all ids of a column are whole numbers they become integers, else text. Without a column of
+    ratings each row is a 1. Times are seconds since 1970 (or milli-, micro- or nanoseconds, as
+    their size tells), ISO dates or datetimes. Rated items that the table of items lacks are added
+    to it; the title of an item without one is its id.
     """
     if not path.is_dir():
         what = "is a file: name its folder" if path.exists() else "is not there"

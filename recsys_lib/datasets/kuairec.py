@@ -1,9 +1,9 @@
 """Read KuaiRec 2.0, archive or folder: who watched which video for how long (Gao et al. 2022).
 
-Two matrices of watch ratios over the same users and videos: a big, sparse one that an app's
-recommender brought about, and a small one of some users and some videos, nearly all of whose pairs
-were shown on purpose. No pair is in both. Beside them: captions, categories and daily counts of
-videos, and a table of users.
+Two matrices of watch ratios have the same users and videos: a big, sparse one from the use of an
+app and its recommender, and a small one of some users and some videos, in which nearly all pairs
+were shown on purpose. No pair is in both. Further tables hold captions, categories and daily counts
+of videos, and features of users.
 """
 
 from __future__ import annotations
@@ -68,24 +68,24 @@ def read(release: Release, path: Path) -> Dataset:
     Returns
     -------
     ratings, full : Ratings
-        The big matrix and the small one; values are watch ratios. Of several watches of a video by
-        one user the last counts; `Ratings.n_duplicates` says how many were dropped. A matrix has
-        times (whole seconds) if every row of its file has one, which many rows of the small one
-        have not; without them, the row furthest down is the last.
+        The big matrix and the small one; values are watch ratios. If a user watched a video several
+        times, the last watch counts; `Ratings.n_duplicates` says how many were dropped. A matrix
+        has times (whole seconds) if every row of its file has one. Many rows of the small matrix
+        have none; there, the row furthest down is the last.
     items : DataFrame
-        Every video that any of the three tables knows: ``item_id`` int64 ascending; ``title``: the
-        caption's beginning, else the text on the cover, else the topics, else the id; ``year`` of
-        upload; ``genres``: the names of the categories at three levels; ``caption``; ``topics`` and
-        ``feat``: the topics and the category numbers; lists are joined by ``|``. Then, of the daily
-        table, the columns of `STATIC` (of each the first value known), ``n_days``, the sum over
-        days of every count and duration, and ``play_progress``, its mean over plays.
+        Every video of the three tables: ``item_id`` int64 ascending; ``title``: the caption's
+        beginning, else the text on the cover, else the topics, else the id; ``year`` of upload;
+        ``genres``: the names of the categories at three levels; ``caption``; ``topics`` and
+        ``feat``: the topics and the category numbers; lists are joined by ``|``. Then, from the
+        daily table, the columns of `STATIC` (the first known value of each), ``n_days``, the sum
+        over days of every count and duration, and ``play_progress``, its mean over plays.
     users : DataFrame
-        31 columns as published; where a code is empty, a missing.
+        31 columns as published; an empty code is a missing value.
 
     Notes
     -----
-    The daily counts are those of all users of the app, on the very days whose watches are to be
-    predicted: to use them as features is to look ahead.
+    The daily counts are of all users of the app, on the days whose watches are to be predicted:
+    using them as features would be look-ahead.
     """
     layout = release.layout
     items, users = _read_items(release, path), _read_users(release, path)

@@ -53,8 +53,8 @@ def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
     DownloadError
         It is not on this machine and could not be fetched.
     DataError
-        A file is damaged or not in the published form, a folder cannot be read, or one of these
-        was given options.
+        A file is damaged or not in the published form, a folder cannot be read, or options were
+        given for data that are not simulated.
     """
     path = folder.path_of(name)
     name, source = (str(path), None) if path else _find(str(name))
@@ -75,9 +75,9 @@ def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
 
 
 def resolve(name: str | os.PathLike[str] = "auto") -> str:
-    """Return the concrete name that `load` would use now, having downloaded it if it must be.
+    """Return the name of the data set that `load` would use now; download it if necessary.
 
-    That of a folder is its absolute path; it has been read, so that what is wrong is told now.
+    The name of a folder is its absolute path. The folder is read, so that errors are raised now.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def resolve(name: str | os.PathLike[str] = "auto") -> str:
 
 
 def on_this_machine() -> list[str]:
-    """Return the MovieLens releases that are here already, smallest first. Loads nothing."""
+    """Return the names of the MovieLens releases on this machine, smallest first."""
     names = registry.available()["name"]
     return [name for name in names if any(look(registry.RELEASES[name]) for look in _PLACES)]
 

@@ -1,4 +1,4 @@
-"""Read a MovieLens release, archive or folder, in each of the layouts GroupLens has used."""
+"""Read a MovieLens release, archive or folder, in any layout that GroupLens has used."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _MOVED_ARTICLE = re.compile(
 
 
 def read(release: Release, path: Path) -> Dataset:
-    """Read the ratings, the films and, where the release describes them, the users.
+    """Read the ratings, the films and, if the release describes them, the users.
 
-    Of users, ``user_id`` int64, ``gender`` str, ``age`` int64 (ml-1m: the lower end of a band),
-    ``occupation`` str, ``zip_code`` str.
+    The users have ``user_id`` int64, ``gender`` str, ``age`` int64 (ml-1m: the lower end of a
+    band), ``occupation`` str, ``zip_code`` str.
 
     Raises
     ------
     DataError
-        A file is missing, or a row of one is not as published; the message names both.
+        A file is missing, or a row does not have the published form; the message names both.
     """
     items = _read_items(release, path)
     users = _read_users(release, path) if release.layout.users else None
@@ -58,11 +58,11 @@ def read(release: Release, path: Path) -> Dataset:
 
 
 def tidy_title(title: str) -> tuple[str, int | None]:
-    """Split a title as MovieLens writes it into the title proper and the year, None without one.
+    """Split a title as MovieLens writes it into the title proper and the year (or None).
 
     ``City of Lost Children, The (Cité ..., La) (1995)`` is *The City of Lost Children*, of 1995: an
-    article that was moved to the end comes back to the front; titles in other languages, which
-    stand in parentheses behind, are dropped; of a range of years the first counts.
+    article at the end is moved to the front, titles in other languages in parentheses are dropped,
+    and of a range of years the first is used.
     """
     title = one_line(title)
     year = None

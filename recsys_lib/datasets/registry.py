@@ -1,4 +1,4 @@
-"""The data sets by name, as ``registry.toml`` lists them."""
+"""The data sets that ``registry.toml`` lists, by name."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Layout:
 
     @property
     def files(self) -> list[str]:
-        """The files that are read."""
+        """Names of the files that are read."""
         return [name for name in (self.ratings, self.items, self.users, *self.more) if name]
 
 
 @dataclass(frozen=True, eq=False)
 class Release:
-    """One archive as it is published; ``registry.toml`` says what the fields mean."""
+    """A published archive; ``registry.toml`` says what the fields mean."""
 
     name: str
     n_users: int
@@ -55,7 +55,7 @@ class Release:
 
     @property
     def url(self) -> str:
-        """Where the archive is published."""
+        """Address from which the archive is downloaded."""
         return f"{self.host}/{self.archive}"
 
 
@@ -86,12 +86,12 @@ NAMES = frozenset(("auto", *RELEASES, *RATINGS, *WATCHES))
 
 
 def check(name: str) -> str:
-    """Return `name` if there is such a data set.
+    """Return `name` if there is a data set of that name.
 
     Raises
     ------
     UnknownDatasetError
-        There is none; the message lists the names and the nearest one.
+        There is none; the message lists the names and suggests the nearest one.
     """
     if name in NAMES:
         return name
@@ -106,7 +106,7 @@ def check(name: str) -> str:
 
 
 def available() -> pd.DataFrame:
-    """Return the MovieLens releases, a row each.
+    """Return a table of the MovieLens releases.
 
     Returns
     -------

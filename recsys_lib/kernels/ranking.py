@@ -28,9 +28,9 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
     Parameters
     ----------
     user_vectors : (m, D) float32
-        U, a row a user.
+        U, one row per user.
     item_vectors : (n_items, D) float32
-        V, a row an item.
+        V, one row per item.
     seen_indptr : (m + 1,) int64, or None
         User u has seen ``seen_indices[seen_indptr[u]:seen_indptr[u + 1]]``; None: nobody has seen
         anything. A slice of a longer ``indptr`` will do, since its offsets need not begin at 0.

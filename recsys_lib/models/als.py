@@ -105,6 +105,18 @@ class ALS(RatingModel):
     References
     ----------
     Koren, Bell & Volinsky 2009, Matrix factorization techniques for recommender systems.
+
+    Examples
+    --------
+    >>> from recsys_lib import datasets, models
+    >>> data = datasets.load("synthetic", n_users=50, n_items=80, n_ratings=1500, seed=0)
+    >>> model = models.ALS(n_factors=4).fit(data.ratings)
+    >>> model.user_factors_.shape
+    (50, 4)
+    >>> model.recommend(3, n=2).columns.tolist()  # of user 3
+    ['user_id', 'rank', 'item_id', 'score']
+    >>> len(model.recommend_for({2: 5.0, 4: 1.5}, n=10))  # of a new user with two ratings
+    10
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {
@@ -225,7 +237,7 @@ class ALS(RatingModel):
 
     @property
     def features(self) -> CSR:
-        """The items' features, a row an item."""
+        """The items' features, one row per item."""
         return CSR(self.feature_indptr_, self.feature_indices_, self.feature_values_)
 
     def solve_features(self, counts: np.ndarray, item_rows: np.ndarray) -> np.ndarray:

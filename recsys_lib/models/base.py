@@ -53,7 +53,7 @@ class Recommender(Lists):
     Attributes
     ----------
     training_log_ : DataFrame
-        A row an epoch: epoch, what `_epoch` and `_validate` return, seconds. Of the validation
+        One row per epoch: epoch, what `_epoch` and `_validate` return, seconds. Of the validation
         part, models of ratings log rmse_valid, models of likes ndcg_valid (at 10).
     """
 

@@ -76,7 +76,7 @@ class BayesianALS(RatingModel):
     user_variances_ : (n_users, S) float32
         Variance 1/α_u of the noise in a user's ratings.
     feature_draws_ : (n_items + 1, S, K + 1) float32
-        g of the users: a row an item that may be rated, and the mean of all users.
+        g of the users: one row per item that may be rated, and the mean of all users.
     prior_precisions_, noise_variances_ : (S, K + 1, K + 1) and (S,) float32
         Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame

@@ -11,7 +11,6 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
-from recsys_lib.kernels.auc import user_auc
 from recsys_lib.models.base import ImplicitFeedbackModel
 from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt, number
 from recsys_lib.ratings import CSR, Ratings
@@ -44,8 +43,7 @@ class BPR(ImplicitFeedbackModel):
     user_factors_, item_factors_ : (n_users, K) and (n_items, K) float32
     item_biases_ : (n_items,) float32
     training_log_ : DataFrame
-        loss is the mean of -ln σ, auc_train the share of the triples drawn that were in order,
-        auc_valid is exact, a mean over users.
+        loss is the mean of -ln σ, auc_train the share of the triples drawn that were in order.
 
     References
     ----------
@@ -101,23 +99,6 @@ class BPR(ImplicitFeedbackModel):
                 f"the steps grow without bound: learning_rate {self.learning_rate!r} is too large"
             )
         return {"loss": float(loss / drawn), "auc_train": float(in_order / drawn)}
-
-    def _validate(self) -> dict[str, float]:
-        if self._valid is None or len(self._valid) == 0:
-            return {"ndcg_valid": float("nan"), "auc_valid": float("nan")}
-        liked = self.liked(self._valid.by_user)
-        users = np.flatnonzero(liked.counts > 0)
-        strangers, wanted = self._strangers, liked.take(users)
-        known = self._known.take(users) if strangers is None else strangers.take(users)
-        vectors = self.multipliers(self.vectors(users if strangers is None else known))
-        areas = user_auc(
-            vectors, self.item_rows_,
-            known.indptr, known.indices, wanted.indptr, wanted.indices,
-        )  # fmt: skip
-        # Who has rated all but the liked items has no pair to order.
-        areas = areas[~np.isnan(areas)]
-        found = float(areas.mean()) if len(areas) else float("nan")
-        return {**super()._validate(), "auc_valid": found}
 
     # ---- vectors
 

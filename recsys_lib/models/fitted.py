@@ -37,7 +37,7 @@ class Fitted(Parameters):
     mu_ : float
         The training mean.
     training_log_ : DataFrame
-        A row an epoch of the last fit.
+        One row per epoch of the last fit.
     user_index, item_index : IdIndex
         Where ids stand.
     """

@@ -116,7 +116,7 @@ class Lists(Fitted):
         return items if few is None else np.append(few, np.int32(-1))[items], scores
 
     def _catalogue(self) -> Any:
-        """Return what `_top` multiplies users' vectors by: a row an item."""
+        """Return what `_top` multiplies users' vectors by: one row per item."""
         return self.item_vectors()
 
     def _top(

@@ -9,7 +9,6 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.sparse.linalg import svds
 
-from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
 from recsys_lib.models.parameters import above, at_least, learnt, number
 from recsys_lib.ratings import CSR, Ratings
@@ -25,7 +24,7 @@ class PureSVD(ImplicitFeedbackModel):
     Parameters
     ----------
     n_factors : int
-        K.
+        K. A table of fewer users or items has fewer directions: the last columns of Q are then 0.
 
     Attributes
     ----------
@@ -51,15 +50,15 @@ class PureSVD(ImplicitFeedbackModel):
     singular_values_: np.ndarray = learnt("K")
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        most = min(train.n_users, train.n_items) - 1
-        if self.n_factors > most:
-            raise RecsysError(
-                f"n_factors is {self.n_factors!r}; of {train.n_users} users and {train.n_items} "
-                f"items it is 1 to {most}"
-            )
-        likes = as_scipy(self.likes_of(train), train.n_items)
+        likes = as_scipy(self.likes_of(train), train.n_items).astype(np.float64)
         start = self._rng.standard_normal(min(likes.shape))
-        _, values, q = svds(likes.astype(np.float64), self.n_factors, v0=start)
+        if self.n_factors < min(likes.shape):
+            _, values, q = svds(likes, self.n_factors, v0=start)
+        else:  # svds needs fewer; a table this narrow is small enough to be decomposed as a whole
+            _, values, q = np.linalg.svd(likes.toarray(), full_matrices=False)
+            none = self.n_factors - len(values)
+            q[values < 1e-9 * values.max()] = 0.0  # directions in which nothing lies
+            values, q = np.pad(values, (0, none)), np.pad(q, ((0, none), (0, 0)))
         order = np.argsort(-values)
         q = q[order].T
         largest = np.abs(q).argmax(axis=0)

@@ -47,10 +47,7 @@ class Run:
         self.best_arrays: Arrays = {}
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # What a killed run was writing, under our names or under safetensors' own.
-            for unfinished in (f".{CHECKPOINT}.*", f".{LOG}.*", ".tmp??????"):
-                for path in self.folder.glob(unfinished):
-                    path.unlink()
+            io.remove_unfinished(self.folder)
             # `n_epochs` may be raised when a run goes on; nothing else may change.
             params = json.loads(json.dumps({**params, "n_epochs": None}, default=io.number))
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}

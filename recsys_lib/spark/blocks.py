@@ -55,7 +55,7 @@ class Side:
     n, n_blocks : int
         How many there are, and in how many blocks.
     packed : DataFrame
-        A record a block, see `PACKED`, in the partition of its number; persisted.
+        One record per block, see `PACKED`, in the partition of its number; persisted.
     """
 
     ids: DataFrame
@@ -138,7 +138,7 @@ class Blocks:
         item_ids: Any = None,
         n_blocks: int | None = None,
     ) -> Self:
-        """Build from a table with a row a rating.
+        """Build from a table with one row per rating.
 
         Parameters
         ----------

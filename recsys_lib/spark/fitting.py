@@ -116,7 +116,7 @@ class Fitted:
     rows : dict of str to Rows
         Of the "users" and the "items".
     log : list of dict
-        A row an epoch, as in the ``training_log_`` of `ALS`.
+        One row per epoch, as in the ``training_log_`` of `ALS`.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Fitted:
 
     @property
     def training_log_(self) -> pd.DataFrame:
-        """A row an epoch: epoch, loss, rmse_train, rmse_valid (NaN), seconds."""
+        """One row per epoch: epoch, loss, rmse_train, rmse_valid (NaN), seconds."""
         return pd.DataFrame(self.log)
 
     def epoch(self) -> dict[str, Any]:
@@ -258,12 +258,12 @@ class Fitted:
 
     @property
     def users(self) -> DataFrame:
-        """user_id, factors (array of float, K), bias (float): a row a user."""
+        """user_id, factors (array of float, K), bias (float): one row per user."""
         return self.rows["users"].table("user_id")
 
     @property
     def items(self) -> DataFrame:
-        """item_id, factors (array of float, K), bias (float): a row an item."""
+        """item_id, factors (array of float, K), bias (float): one row per item."""
         return self.rows["items"].table("item_id")
 
     def write(self, path: str) -> None:

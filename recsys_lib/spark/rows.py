@@ -50,7 +50,7 @@ class Rows:
         return self.side.interleaved([one["rows"].reshape(-1, self.size) for one in found])
 
     def dealt(self) -> DataFrame:
-        """Return the rows on the cluster, a record a block, where the block's ratings are."""
+        """Return the rows on the cluster, one record per block, where the block's ratings are."""
         n, rows = self.side.n_blocks, self.held
         if isinstance(rows, np.ndarray):
             table = pa.Table.from_batches(write(ROWS, b, rows[b::n]) for b in range(n))

@@ -76,9 +76,8 @@ def evaluate(
     ----------
     fitted : Fitted
     test : pyspark DataFrame
-        A row a rating; its columns have the names that `Blocks.from_frame` was told. Its users and
-        items must be known to the model, if not by a rating: see ``user_ids`` and ``item_ids``
-        there.
+        One row per rating, with the column names given to `Blocks.from_frame`. The model must know
+        all of its users and items: see ``user_ids`` and ``item_ids`` there.
     metrics : sequence of str
         rmse, mae; and for a list of length k, as in ``"ndcg@10"``, precision@k, recall@k, ndcg@k,
         map@k, mrr@k, hit_rate@k.

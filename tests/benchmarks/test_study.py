@@ -1,4 +1,4 @@
-"""`make reproduce` and `make tune`: a line a model, one line for a mistake, and nothing else."""
+"""`make reproduce` and `make tune` print one line per model or mistake, and nothing else."""
 
 import logging
 import os
@@ -38,6 +38,7 @@ def numbers_of(lines):
     return {name: dict(zip(header[1:], values, strict=True)) for name, *values in rows}
 
 
+@pytest.mark.slow
 def test_a_line_a_model_with_the_mean_over_folds(root):
     """By way of the builder, which hands everything on."""
     args = ["--dataset", "synthetic", "--protocol", "2-fold", "--trials", "0", "--seed", "3"]

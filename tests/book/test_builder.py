@@ -17,6 +17,8 @@ import supplies
 from console import Stop
 from filelock import FileLock
 
+pytestmark = pytest.mark.slow  # most of them start programs, or a kernel
+
 
 def call(root, *args, **env):
     return subprocess.run(

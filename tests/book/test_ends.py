@@ -67,11 +67,12 @@ def until(true, seconds=60):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
-def test_a_signal_ends_the_build_and_its_kernel(course, build, finish, name):
-    folder = course(SLEEP.format(600))
-    process = build(folder, "--only", "01", **QUIET)
-    assert until((folder / "notebooks" / "started").exists), process.communicate()
-    assert len(at_work(folder)) >= 2
+def test_a_signal_ends_the_build_and_its_kernels(course, build, finish, name):
+    folder = course(SLEEP.format(600), SLEEP.format(600).replace("started", "both"))
+    process = build(folder, **QUIET)
+    for started in ("started", "both"):
+        assert until((folder / "notebooks" / started).exists), process.communicate()
+    assert len(at_work(folder)) >= 3
     process.send_signal(getattr(signal, name))
     process.communicate(timeout=30)
     assert process.returncode in (128 + getattr(signal, name), -signal.SIGKILL)
@@ -102,6 +103,27 @@ def test_a_build_that_is_killed_anywhere_goes_on(course, build, finish, trial, k
     assert status == 0 and "built in" in said and page.exists()
     assert [path.name for path in (folder / "_build").glob("site-*")] == []
     trial("SIGKILL to a build at random moments", kills, "the next call went on to the same site")
+
+
+MEET = """import os, time
+from pathlib import Path
+Path('{0}').touch()
+end = time.monotonic() + 240
+while not Path('{1}').exists() and time.monotonic() < end: time.sleep(0.1)
+assert Path('{1}').exists()
+assert '/{0}' in os.environ['RECSYS_CLAIMS']"""
+
+
+def test_chapters_run_side_by_side_but_one_that_must_not(course, finish):
+    last = "from pathlib import Path\nassert Path('04').exists()"
+    folder = course(last, MEET.format("02", "04"), "1 / 0", MEET.format("04", "02"))
+    runner = folder / "book" / "runner.py"
+    runner.write_text(runner.read_text("utf-8").replace('"16-how-fast"', '"01-small"'), "utf-8")
+    status, said = finish(folder)
+    assert status == 1 and "03-small failed at cell 4/4" in said, said
+    found = {line.split()[0]: line.split()[-1] for line in said.splitlines() if "-small" in line}
+    states = [found[f"{number:02}-small"] for number in range(1, 5)]
+    assert states == ["ran", "ran", "failed", "ran"], said
 
 
 def test_two_at_once_do_not_meet_and_the_second_is_told_by_whom(course, build, finish):

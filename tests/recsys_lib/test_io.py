@@ -1,4 +1,7 @@
 import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -63,3 +66,25 @@ def test_file_and_folder_are_on_the_disk_before_the_name_is_trusted(tmp_path, mo
     )
     io.save_arrays(tmp_path / "file", {"a": np.zeros(2)}, {})
     assert calls == ["fsync", "rename", "fsync"]
+
+
+KILLED = """
+import os, signal, sys
+from recsys_lib import io
+
+with io.replacing(sys.argv[1]) as temporary:
+    temporary.write_bytes(b"half of it")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_was_writing_is_removed_a_day_later(saved):
+    whole, folder = saved.read_bytes(), saved.parent
+    subprocess.run([sys.executable, "-c", KILLED, saved], check=False)
+    (left,) = set(folder.iterdir()) - {saved}
+    assert saved.read_bytes() == whole
+    io.save_arrays(folder / "other", {"a": np.zeros(2)}, {})
+    assert {*folder.iterdir()} == {saved, folder / "other", left}  # who knows, it is at work
+    os.utime(left, (time.time() - 90_000,) * 2)
+    io.save_arrays(folder / "other", {"a": np.zeros(2)}, {})
+    assert {*folder.iterdir()} == {saved, folder / "other"}

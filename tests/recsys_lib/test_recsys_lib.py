@@ -38,6 +38,7 @@ def python(*args, **env):
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_nothing_asks_for_the_network_unless_a_download_is_asked_for(tmp_path):
     folders = {"RECSYS_DATA_HOME": "", "RECSYS_CACHE": str(tmp_path)}
     done = python("-c", OFFLINE, **folders)

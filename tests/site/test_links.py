@@ -1,6 +1,8 @@
 """The built files alone: no link without a target, no picture without words, no third party."""
 
+import importlib
 import json
+import posixpath
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -9,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
+from sphinx.util.inventory import InventoryFile
 
 
 class Page(HTMLParser):
@@ -54,6 +57,30 @@ def test_every_chapter_and_appendix_has_a_page(root, pages):
     files = re.findall(r"^ *- file: (\S+)", toc, re.MULTILINE)
     assert len(files) >= 10
     assert [file for file in files if f"{file}.html" not in pages] == []
+
+
+def test_every_public_name_is_in_the_api_reference(html):
+    """What `__all__` lists, and where there is none every public function and class."""
+    with (html / "objects.inv").open("rb") as inventory:
+        found = InventoryFile.load(inventory, "", posixpath.join)
+    listed = {n for kind in found for n, entry in found[kind].items() if "/api/" in entry[2]}
+    names = {"recsys_lib.spark.fit", "recsys_lib.ratings.Ratings", "recsys_lib.models.load"}
+    for room in [
+        "datasets",
+        "evaluation",
+        "features",
+        "errors",
+        "metrics",
+        "models",
+        "splits",
+        "widgets",
+    ]:
+        module = importlib.import_module(path := f"recsys_lib.{room}")
+        own = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == path]
+        public = getattr(module, "__all__", [name for name in own if not name.startswith("_")])
+        names |= {f"{path}.{name}" for name in public}
+    assert len(names) > 70
+    assert names - listed == set()
 
 
 def test_links_lead_somewhere(html, pages):

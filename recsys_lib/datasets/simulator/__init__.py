@@ -1,4 +1,4 @@
-"""Simulated data that know the truth about themselves: ratings of films, and watched videos."""
+"""Simulated ratings of films and watches of videos, with the model that generated them."""
 
 from recsys_lib.datasets.simulator.ratings import simulate_ratings
 from recsys_lib.datasets.simulator.truth import RatingTruth, Truth, WatchTruth

@@ -1,4 +1,4 @@
-"""Invented items: genres that keep company as MovieLens' do, years, and titles of no real film."""
+"""Simulated items: genres that occur together as in MovieLens, years, and invented titles."""
 
 import tomllib
 from functools import cache
@@ -43,16 +43,16 @@ def genre_pairs() -> np.ndarray:
 
 
 def blend(genres: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return Σ_g values_g / √F_i, g the film's genres and F_i their number: (n,) or (n, K).
+    """Return Σ_g values_g / √F_i over the F_i genres g of each film: (n,) or (n, K).
 
-    Not by BLAS, whose last bits may depend on its threads.
+    It does not use BLAS, whose last bits may depend on the number of threads.
     """
     share = genres / np.sqrt(genres.sum(1, keepdims=True))
     return np.einsum("ig,g...->i...", share, values)
 
 
 def draw_genres(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw the genres of `n` films: (n, 19) bool, one to six in a row, columns as `GENRES`."""
+    """Draw the genres of `n` films: (n, 19) bool, one to six per row, columns as `GENRES`."""
     sets, p = genre_sets()
     drawn = np.searchsorted(np.cumsum(p), rng.random(n))
     return sets[np.minimum(drawn, len(p) - 1)] > 0
@@ -64,7 +64,7 @@ def genre_texts(genres: np.ndarray) -> list[str]:
 
 
 def draw_years(genres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw when films were made, (n,) float64: 1999.5 is the middle of 1999.
+    """Draw the years of release, (n,) float64: 1999.5 is the middle of 1999.
 
     Years spread as in MovieLens, from 1902 to the end of 2017, shifted by genre: film noir is old,
     IMAX is new.
@@ -75,9 +75,9 @@ def draw_years(genres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def genre_vectors(n_factors: int, rng: np.random.Generator) -> np.ndarray:
-    """Return f_g, (19, K): genres that keep company are alike.
+    """Return f_g, (19, K): genres that often occur together have similar rows.
 
-    They are centred and scaled so that Σ_g f_g / √F_i has variance GENRE_SHARE over items.
+    The rows are centred and scaled so that Σ_g f_g / √F_i has variance GENRE_SHARE over items.
     """
     sets, p = genre_sets()
     pairs = genre_pairs()
@@ -91,9 +91,9 @@ def genre_vectors(n_factors: int, rng: np.random.Generator) -> np.ndarray:
 def invent_titles(genres: np.ndarray, years: np.ndarray, rng: np.random.Generator) -> list[str]:
     """Invent a title for each film, all different; its rarest genre chooses the words.
 
-    Of `genres` (n, 19) bool, columns as `GENRES`, each row has at least one; `years` (n,) is when
-    the films were made, for a sequel never comes before its first part. Titles are short while
-    those last, longer in a large catalogue, and sequels after that.
+    `genres` is (n, 19) bool with columns as `GENRES` and at least one genre per row; `years` (n,)
+    are the years of release: a sequel never comes before its first part. Short titles are used
+    first, then longer ones, and sequels when those are used up.
     """
     rarity = np.diag(genre_pairs()).argsort()
     lead = rarity[genres[:, rarity].argmax(1)]

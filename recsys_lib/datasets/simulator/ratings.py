@@ -1,4 +1,4 @@
-"""A simulator of MovieLens that knows the truth: the distribution of any pair's rating."""
+"""A simulator of MovieLens whose true distribution of every rating is known."""
 
 from __future__ import annotations
 
@@ -32,20 +32,21 @@ def simulate_ratings(
 ) -> Dataset:
     """Simulate users who watch and rate films.
 
-    A rating is the enjoyment μ + b_u + b_i + p_u·q_i + drift(t) plus normal noise, rounded by the
-    user's own habit. What is watched depends on the film's popularity, its age and the user's taste
-    p_u·q_i but never on the noise, so observed ratings have the distribution that the truth says.
+    A rating is the enjoyment μ + b_u + b_i + p_u·q_i + drift(t) plus normal noise, rounded to whole
+    or half stars as the user does. Which films a user watches depends on the film's popularity, its
+    age and the user's taste p_u·q_i, but never on the noise, so observed ratings follow the
+    distribution of `RatingTruth`.
 
     Parameters
     ----------
     n_users, n_items, n_ratings : int
-        Exactly `n_ratings` are made, no pair twice. Some items may get none.
+        Size of the data: exactly `n_ratings` different pairs. Some items may get no rating.
     seed : int
-        Same seed, same bits, at any number of threads.
+        The same seed gives the same bits, at any number of threads.
     n_factors : int
-        K, the length of p_u and q_i; each dimension weighs less than the one before.
+        K, the length of p_u and q_i; each dimension has a smaller variance than the one before.
     min_ratings : int
-        Fewest ratings of a user; MovieLens has 20.
+        Lowest number of ratings of a user; 20 in MovieLens.
 
     Returns
     -------
@@ -98,14 +99,14 @@ def simulate_ratings(
 
 
 def check_options(options: dict[str, Any]) -> None:
-    """Refuse options of a simulator that are out of range."""
+    """Raise `DataError` for options of a simulator that are out of range."""
     for name, value in options.items():
         if not isinstance(value, int | np.integer) or value < (name != "seed"):
             raise DataError(f"{name}={value!r}: it must be a whole number and positive")
 
 
 def about(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return what `Dataset.info` says of simulated data."""
+    """Return `Dataset.info` for simulated data."""
     licence = "none needed: all users, items and ratings are invented"
     info = {"name": name, "source": "synthetic", "licence": licence, "options": options}
     return info | dict.fromkeys(("path", "citation", "url"))
@@ -186,7 +187,7 @@ def _make_users(options: dict[str, Any], released: np.ndarray, rng: np.random.Ge
 def share_out(total: int, shares: np.ndarray, least: int, most: int) -> np.ndarray:
     """Return whole numbers from `least` to `most`, (n,) int64, that add up to `total`.
 
-    They are in proportion to `shares` as far as the limits allow.
+    They are proportional to `shares` as far as the limits allow.
     """
     spare = total - least * len(shares)
     low, high = 0.0, float(most / shares.min())

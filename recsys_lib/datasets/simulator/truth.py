@@ -19,25 +19,25 @@ _CHUNK = 1 << 20  # ratings that are looked at together
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Truth:
-    """What a simulator knows: the enjoyment e = μ + b_u + b_i + p_u·q_i + drift(t) of any pair.
+    """The true enjoyment e = μ + b_u + b_i + p_u·q_i + drift(t) of every pair, and its ratings.
 
-    How a rating follows from it, and with what noise, is said by `RatingTruth` and `WatchTruth`.
-    Methods without ``_at`` take the data's own ids, n of each; a single one stands for n times the
-    same. They raise `UnknownIdError` for an id that the data does not hold, and `DataError` where
-    lengths differ. Those with ``_at`` take indices.
+    `RatingTruth` and `WatchTruth` say how a rating follows from the enjoyment. Methods without
+    ``_at`` take n user ids and n item ids of the data; a single id is repeated n times. They raise
+    `UnknownIdError` for an unknown id and `DataError` where lengths differ. Methods with ``_at``
+    take indices.
 
     Attributes
     ----------
     user_biases, item_biases : (n_users,), (n_items,) float32
     user_factors, item_factors : (n_users, K), (n_items, K) float32
     ratings : Ratings
-        What was observed; of watches, the big matrix.
+        The observed ratings; for watches, the big matrix.
     cold_items : (n,) int64
-        Ids of the items that nobody rated there.
+        Ids of the items without an observed rating.
     mu : float
         Enjoyment of the average item by an average user.
     drift : float
-        By how much everyone's enjoyment rises from the first day to the last.
+        Rise of everyone's enjoyment from the first day to the last.
     """
 
     user_biases: np.ndarray
@@ -55,14 +55,15 @@ class Truth:
     def enjoyment(self, user_ids: Any, item_ids: Any, timestamps: Any = None) -> np.ndarray:
         """Return the enjoyment, (n,) float32, neither rounded nor clipped.
 
-        Without timestamps (seconds since 1970), the drift is that of the middle of the period: 0.
+        Without timestamps (seconds since 1970), the drift is 0, its value in the middle of the
+        period.
         """
         return self.enjoyment_at(*self._index(user_ids, item_ids, timestamps))
 
     def expected(self, user_ids: Any, item_ids: Any, timestamps: Any = None) -> np.ndarray:
         """Return the mean of the observed (rounded, clipped) rating, (n,) float32; exact.
 
-        No prediction has a smaller expected squared error.
+        No other prediction has a smaller expected squared error.
         """
         return self.moments_at(*self._index(user_ids, item_ids, timestamps))[0].astype(np.float32)
 
@@ -74,24 +75,24 @@ class Truth:
     def simulate(
         self, user_ids: Any, item_ids: Any, rng: np.random.Generator, timestamps: Any = None
     ) -> np.ndarray:
-        """Draw ratings anew, (n,) float32, for any pairs and as often as they are given."""
+        """Draw new ratings (n,) float32 of any pairs; a pair may be given more than once."""
         users, items, times = self._index(user_ids, item_ids, timestamps)
         return self.draw_at(users, items, rng, times)
 
     def noise_floor(self, ratings: Ratings | None = None) -> float:
         """Return the RMSE that no model can be expected to beat on these pairs.
 
-        It is the root of the mean variance of their ratings: that of `expected` itself, before the
-        dice are cast. `ratings` are a part of the data, by default all of it.
+        It is the square root of the mean variance of these ratings: the expected error of
+        `expected`. `ratings` is a part of the data, by default all of it.
         """
         return self._root_mean(ratings, lambda mean, variance, rating: variance)
 
     def rmse(self, ratings: Ratings | None = None) -> float:
-        """Return the RMSE of `expected` on these very ratings: that of a model that knows all."""
+        """Return the RMSE of `expected` on these ratings: the error of the true model."""
         return self._root_mean(ratings, lambda mean, variance, rating: (rating - mean) ** 2)
 
     def enjoyment_at(self, users: np.ndarray, items: np.ndarray, times: Any = None) -> np.ndarray:
-        """Return `enjoyment` by index."""
+        """Return `enjoyment` of users and items by index."""
         x = np.einsum("nk,nk->n", self.user_factors[users], self.item_factors[items])
         x += np.float32(self.mu) + self.user_biases[users] + self.item_biases[items]
         if times is not None:
@@ -146,7 +147,7 @@ class Truth:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class RatingTruth(Truth):
-    """The truth about stars: enjoyment and normal noise, rounded by the user's own habit.
+    """The true model of star ratings: enjoyment plus normal noise, rounded as the user does.
 
     Attributes
     ----------
@@ -165,8 +166,9 @@ class RatingTruth(Truth):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and variance of the stars, (n,) float64, by index.
 
-        With levels v_0 < ... < v_9 and P(stars >= v_l) = Φ((x − c_l) / sd), c_l the lower edge of
-        level l: E = v_0 + Σ (v_l − v_{l−1}) P(>= v_l), and likewise for the square.
+        With levels v_0 < ... < v_9 and P(stars >= v_l) = Φ((x − c_l) / sd), where c_l is the lower
+        edge of level l, the mean is v_0 + Σ (v_l − v_{l−1}) P(stars >= v_l); the mean square is
+        similar.
         """
         x = self.enjoyment_at(users, items, times).astype(np.float64)
         h, sd = self.user_halves[users].astype(np.float64), self.user_noise[users]
@@ -193,13 +195,13 @@ SKIP, STEEP, GLANCE, LEVEL, SLOPE, NOISE = 1.3, 0.8, 0.06, -0.35, 0.4, 0.42
 
 
 class WatchTruth(Truth):
-    """The truth about watch ratios: skip a video, or watch it until it is enough.
+    """The true model of watch ratios: a user skips a video, or watches some of it or more.
 
-    A video is skipped with probability 1 / (1 + exp(SKIP + STEEP e)), after a time that is
-    exponential with mean GLANCE (of the video's length). Otherwise the ratio is log-normal, with
-    median exp(LEVEL + SLOPE e) and a logarithm that spreads by NOISE: people stop before the end,
-    or let the video begin anew. For one user, every quantile rises with e, so that the order of e
-    is the best order, whatever ratio makes a like.
+    A video is skipped with probability 1 / (1 + exp(SKIP + STEEP e)), after an exponential time
+    with mean GLANCE (in lengths of the video). Otherwise the ratio is log-normal with median
+    exp(LEVEL + SLOPE e) and standard deviation NOISE of the logarithm; above 1, the video was
+    played again. For each user every quantile rises with e, so the order of e is the best ranking,
+    whatever ratio counts as a like.
     """
 
     def moments_at(

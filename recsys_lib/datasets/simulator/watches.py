@@ -1,8 +1,9 @@
-"""A simulator of KuaiRec that knows the truth: who watches which video, and for how long.
+"""A simulator of KuaiRec: who watches which video, and for how long.
 
-What it imitates of KuaiRec: two disjoint matrices, the small one 99.6 % dense; watch ratios with a
-mode below 1, some next to 0, a long tail to the right and few above 2; the columns of its tables.
-How strong tastes are, and how much the features tell of them, is chosen and not measured.
+It imitates these properties of KuaiRec: two disjoint matrices, the small one 99.6 % dense; watch
+ratios with a mode below 1, some near 0, a long right tail and few above 2; the columns of its
+tables. The strength of tastes, and how much the features say about them, is chosen and not
+measured.
 """
 
 from __future__ import annotations
@@ -42,20 +43,20 @@ def simulate_watches(
     *,
     seed: int = 0,
 ) -> Dataset:
-    """Simulate users who watch short videos, as an app's recommender shows them and then all.
+    """Simulate users who watch short videos: those that an app shows, and then a full matrix.
 
     Parameters
     ----------
     n_users, n_items : int
-        Size of the big matrix; both matrices have these users and videos for their universe.
+        Size of the big matrix; both matrices have these users and videos.
     n_watches : int
-        Exactly so many are in the big matrix. What is watched there depends on the video's fame and
-        on the user's taste, never on the noise.
+        Number of watches in the big matrix. Which videos a user watches there depends on the
+        video's popularity and the user's taste, never on the noise.
     n_small_users, n_small_items : int
-        Size of the small matrix, all of whose pairs are watched unless the user has blocked the
-        video's author. Some of its videos nobody watches in the big one: they are cold.
+        Size of the small matrix. All of its pairs are watched, unless the user has blocked the
+        video's author. Some of its videos have no watch in the big matrix: they are cold items.
     seed : int
-        Same seed, same bits.
+        The same seed gives the same bits.
 
     Returns
     -------

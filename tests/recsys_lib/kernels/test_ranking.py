@@ -232,6 +232,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 def test_ranking_holds_no_table_of_users_by_items(root):
     pytest.importorskip("resource")
     # A process of its own: the peak of this one may have been set by another test.

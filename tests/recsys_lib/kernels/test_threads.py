@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from recsys_lib.kernels import threads
+from tests.recsys_lib.mutations import short_and_long
 
 SECONDS = 600  # to compile, where nothing is cached; a hang is longer
 
 MODEL = """
-import multiprocessing, os
+import multiprocessing, os, time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import numba, numpy as np, pandas as pd
 from recsys_lib import models
@@ -40,9 +41,11 @@ numba.set_num_threads(1)
 expected = [ask(k) for k in range(200)]
 numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 with ThreadPoolExecutor(8) as pool:
-    assert list(pool.map(ask, range(200))) == expected
+    began = time.perf_counter(), time.process_time()
+    assert list(pool.map(ask, range(N))) == expected * (N // 200)
+    rates = N / (time.perf_counter() - began[0]), N / (time.process_time() - began[1])
     assert set(pool.map(fitted, range(4))) == {MODEL.item_rows_.tobytes()}
-print("answered")
+print("answered", *map(round, rates))
 """
 PROCESSES = """
 MODEL = fit()
@@ -74,16 +77,22 @@ def run(folder, text, **env):
     return done.stdout
 
 
+@pytest.mark.slow
+@short_and_long(200, 5_000)
 @pytest.mark.parametrize("layer", ["default", "omp", "tbb", "workqueue"])
-def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer):
+def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer, n, trial):
     env = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"}
     probe = "import numba; numba.get_num_threads()"
     found = subprocess.run([sys.executable, "-c", probe], env={**os.environ, **env}, check=False)
     if found.returncode:
         pytest.skip(f"Numba has no {layer} here")
-    assert run(tmp_path, ASK, **env) == "answered\n"
+    answered, rate, alone = run(tmp_path, f"N = {n}\n{ASK}", **env).split()
+    assert answered == "answered"
+    told = f"all right, {rate} a second, {alone} a second of the processor"
+    trial(f"requests by eight threads, layer {layer}", n, told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
     if method not in multiprocessing.get_all_start_methods():
@@ -92,6 +101,7 @@ def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
     assert run(tmp_path, text, NUMBA_NUM_THREADS="2") == "answered\n"
 
 
+@pytest.mark.slow
 def test_joblib_has_answers_from_its_processes(tmp_path):
     assert run(tmp_path, JOBLIB, NUMBA_NUM_THREADS="2") == "answered\n"
 
@@ -100,7 +110,9 @@ def test_joblib_has_answers_from_its_processes(tmp_path):
 def test_two_processes_may_compile_at_once(tmp_path):
     def compile_it(k):
         (tmp_path / str(k)).mkdir()
-        found[k] = run(tmp_path / str(k), ASK, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+        found[k] = run(
+            tmp_path / str(k), f"N = 200\n{ASK}", NUMBA_CACHE_DIR=str(tmp_path / "cache")
+        )
 
     found = {}
     both = [threading.Thread(target=compile_it, args=(k,)) for k in range(2)]
@@ -108,7 +120,7 @@ def test_two_processes_may_compile_at_once(tmp_path):
         thread.start()
     for thread in both:
         thread.join()
-    assert found == {0: "answered\n", 1: "answered\n"}
+    assert [found[k].split()[0] for k in range(2)] == ["answered"] * 2
 
 
 @pytest.mark.parametrize("most", [0, 1, 2, 7])

@@ -110,7 +110,6 @@ def test_nothing_is_like_a_film_of_which_nothing_is_known(parts):
         ("AutoEncoder", {"dropout": 1.0}, "dropout is 1.0; it must be from 0 to below 1"),
         ("TwoTower", {"device": "abacus"}, "it must be 'auto' or 'cpu' or 'cuda'"),
         ("BPR", {"threshold": 9.0}, "the training part is a like; lower the threshold"),
-        ("PureSVD", {"n_factors": 300}, "1 to 299"),
     ],
 )
 def test_a_refused_parameter_is_told_with_what_it_must_be(name, params, message, parts):

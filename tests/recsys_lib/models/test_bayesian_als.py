@@ -92,6 +92,7 @@ def test_draws_are_averaged_pair_by_pair():
     np.testing.assert_allclose(variance, scores.var(1), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_compiled_or_loaded_the_residuals_have_the_same_bits(tmp_path):
     script = """
 import numpy as np
@@ -184,15 +185,22 @@ def test_the_spread_without_noise_is_that_of_the_mean(world):
     assert abs((z.abs() < 1.2816).mean() - 0.8) < 0.04
 
 
-@pytest.mark.parametrize("level", [0.68, 0.8])
-def test_intervals_of_newcomers_hold_as_many_ratings_as_they_say(world, level):
-    """Of users whom the model takes in with three ratings; each has noise of their own."""
-    train, model, test, _ = world
-    model, held = model.copy(), []
+@pytest.fixture(scope="module")
+def newcomers(world):
+    """The model once it has taken in every user anew, with three ratings each."""
+    train, model, _, _ = world
+    model = model.copy()
     for user in range(train.n_users):
         items, values = train.by_user.row(user)
         model.partial_fit_users(user, dict(zip(items[:3].tolist(), values[:3], strict=True)))
-    low, high = model.interval(test["user_id"], test["item_id"], level)
+    return model
+
+
+@pytest.mark.parametrize("level", [0.68, 0.8])
+def test_intervals_of_newcomers_hold_as_many_ratings_as_they_say(newcomers, world, level):
+    """Each has noise of their own."""
+    test = world[2]
+    low, high = newcomers.interval(test["user_id"], test["item_id"], level)
     held = (low <= test["rating"]) & (test["rating"] <= high)
     assert abs(held.groupby(test["user_id"]).mean().mean() - level) < 0.03
 

@@ -13,7 +13,8 @@ SLOW = {"check_without_the_compiler"}
     "check",
     [pytest.param(c, marks=pytest.mark.slow if c in SLOW else ()) for c in battery.CHECKS],
 )
-def test_every_model_keeps_its_promise(name, check, small, tmp_path):
+def test_every_model_keeps_its_promise(name, check, small, request):
     run = battery.CHECKS[check]
-    more = {"tmp_path": tmp_path} if "tmp_path" in inspect.signature(run).parameters else {}
-    run(lambda **params: small(name, **params), **more)
+    _, *fixtures = inspect.signature(run).parameters
+    given = {fixture: request.getfixturevalue(fixture) for fixture in fixtures}
+    run(lambda **params: small(name, **params), **given)

@@ -35,6 +35,17 @@ def test_the_svd_is_the_truncated_one(parts, dense):
     np.testing.assert_array_equal(again.item_factors_, factors)
 
 
+@pytest.mark.parametrize("n_factors", [149, 150, 170])
+def test_the_svd_with_every_factor_is_the_table(parts, dense, n_factors):
+    """As many factors as the table has directions, and more."""
+    model = models.PureSVD(n_factors, threshold=THRESHOLD).fit(parts[0])
+    values = np.linalg.svd(dense, compute_uv=False)[:n_factors]
+    np.testing.assert_allclose(model.singular_values_[:150], values, rtol=1e-5, atol=1e-5)
+    assert not model.singular_values_[150:].any()
+    scores = model.user_vectors(parts[0].by_user) @ model.item_vectors().T
+    np.testing.assert_allclose(scores, dense, atol=1e-4 if n_factors >= 150 else values[-1] + 1e-4)
+
+
 @pytest.mark.parametrize("n_users", [200, 90])
 def test_ease_is_the_minimum_with_a_zero_diagonal(parts, dense, n_users):
     """Each column is the ridge regression of an item on all the others; few users, or many."""

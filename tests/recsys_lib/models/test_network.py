@@ -47,6 +47,7 @@ def test_a_device_that_is_not_there_is_told(fit):
             fit("AutoEncoder", device="cuda")
 
 
+@pytest.mark.slow
 def test_pytorch_is_imported_only_to_train(fit, parts, tmp_path):
     """A fitted network serves on a machine that has no PyTorch; fitting there says what to do."""
     user, expected = parts[0].user_ids[0], []

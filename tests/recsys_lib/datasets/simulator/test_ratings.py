@@ -175,6 +175,7 @@ def test_same_seed_same_bits_other_seed_others(rated):
     assert other.ratings.by_user.values.mean() == pytest.approx(rated.ratings.mean, abs=0.08)
 
 
+@pytest.mark.slow
 def test_same_bits_at_any_number_of_threads(rated, root):
     code = """
 from recsys_lib import datasets

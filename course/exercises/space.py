@@ -1,0 +1,108 @@
+"""Checkers of the exercises on vectors of films and on a reader's taste; see `course.exercises`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.linalg import orthogonal_procrustes
+
+from course.exercises import ask, checker, compare, numbers, task
+from recsys_lib.models import ALS
+from recsys_lib.widgets.taste import Taste
+
+_RNG = np.random.default_rng(7)
+_A = _RNG.normal(size=(60, 4))
+_B = _A @ np.linalg.qr(_RNG.normal(size=(4, 4)))[0] + 0.3 * _RNG.normal(size=(60, 4))
+
+check_turn = task(
+    lambda a, b: orthogonal_procrustes(b, a)[0],
+    [(_A, _B), (_B, _A)],
+    "another orthogonal matrix is closer, or this one is not orthogonal",
+    {
+        "that turns a towards b, and not b towards a": lambda a, b: orthogonal_procrustes(a, b)[0],
+        "that is the best matrix of all, but it is not orthogonal: it stretches": lambda a, b: (
+            np.linalg.lstsq(b, a)[0]
+        ),
+        "the product of b and a, without its singular values, is what you need": lambda a, b: (
+            b.T @ a
+        ),
+    },
+)
+
+
+@checker
+def check_damped(damped: Callable[..., np.ndarray], q: np.ndarray, counts: np.ndarray) -> None:
+    """Check the items with the largest cosines with one item's vector, times n / (n + k)."""
+    item, length = int(np.argmax(counts)), np.maximum(np.linalg.norm(q, axis=1), 1e-12)
+    for k in (0, 5, 50):
+        found = numbers(damped(item, 10, k), (10,)).astype(int)
+        ask(item not in found, "the film itself is on its list")
+        ask((counts[found] > 0).all(), "a film without ratings is on the list")
+        cosine = q @ q[item] / length / length[item]
+        scores = cosine * counts / np.maximum(counts + k, 1)
+        scores[(counts == 0) | (np.arange(len(q)) == item)] = -np.inf
+        best = np.sort(scores)[::-1][:10]
+        plain = np.sort(np.where(scores > -np.inf, cosine, -np.inf))[::-1][:10]
+        reason = "the numbers of ratings have no effect"
+        ask(k == 0 or not np.allclose(cosine[found], plain) or np.allclose(plain, best), reason)
+        ask(
+            np.allclose(np.sort(scores[found])[::-1], best, atol=1e-5),
+            f"k = {k}: others are better",
+        )
+        ask(np.allclose(scores[found], best, atol=1e-5), "the best film stands first")
+
+
+@checker
+def check_taste(taste_cosine: Callable[..., float], p: np.ndarray, q: np.ndarray) -> None:
+    """Check the cosine of two items' p·q over all users, with vectors (n, K) of both sides."""
+    i, j = np.argsort(-np.linalg.norm(q, axis=1))[:2]
+    one, other = p @ q[i], p @ q[j]
+    found = taste_cosine(p, q, i, i)
+    compare(found, 1, "a film is as similar to itself as can be", within=1e-4)
+    wrong = {
+        "that is the cosine of the films' own vectors": q[i] @ q[j] / norm(q[i]) / norm(q[j]),
+        "a cosine looks at angles: nothing is subtracted first": np.corrcoef(one, other)[0, 1],
+    }
+    right = one @ other / norm(one) / norm(other)
+    compare(taste_cosine(p, q, i, j), right, "over all users", wrong.items(), 1e-4)
+
+
+def norm(vector: np.ndarray) -> float:
+    """Return a vector's length."""
+    return float(np.linalg.norm(vector))
+
+
+@checker
+def check_next_film(
+    next_film: Callable[..., Any], taste: Taste, item: int, candidates: list[Any], ids: np.ndarray
+) -> None:
+    """Check which candidate's rating makes the variance of an item's prediction the smallest."""
+    found = next_film(taste, item, candidates)
+    ask(np.ndim(found) == 0 and found in candidates, "return the id of one of the candidates")
+    place = {one: k for k, one in enumerate(ids.tolist())}
+    Z, before = taste.vectors, np.linalg.inv(taste.inverse)
+
+    def left(film: Any) -> float:  # of the variance, where one system more is solved
+        z = Z[place[film]]
+        return float(Z[item] @ np.linalg.solve(before + np.outer(z, z), Z[item]))
+
+    variances = [left(one) for one in candidates]
+    ask(left(found) < max(variances), "this film tells *least*")
+    least = min(variances) * (1 + 1e-9)
+    ask(left(found) <= least, "another film tells more: did you divide by 1 + z·C z?")
+
+
+@checker
+def check_taken_back(
+    taken_back: Callable[..., float], model: ALS, ratings: dict[Any, float], listed: Any
+) -> None:
+    """Check by how much the score of an item changes if a rating is taken back."""
+    for film in ratings:
+        fewer = {other: stars for other, stars in ratings.items() if other != film}
+        lists = [model.recommend_for(r, candidates=[listed], seen=True) for r in (fewer, ratings)]
+        change = lists[0]["score"][0] - lists[1]["score"][0]
+        wrong = {"the sign: the score without the rating, less that with it": -change}
+        hint = "fold in all ratings but this one, and subtract the score with all"
+        compare(taken_back(model, ratings, film, listed), change, hint, wrong.items(), 1e-3)
