@@ -60,7 +60,9 @@ def test_pages_work_in_firefox(firefox, html, address):
     widgets = 0
     for path in sorted((*html.glob("notebooks/*.html"), *html.glob("book/**/*.html"))):
         firefox.open(f"{address}/{path.relative_to(html).as_posix()}")
-        firefox.run("window.MathJax?.startup?.promise.then(() => 0)")
+        firefox.run(
+            "window.MathJax?.startup?.promise.then(() => document.fonts.ready).then(() => 0)"
+        )
         raw, drawn, wide, mounted, empty = firefox.run("""[
             document.querySelectorAll(".math").length,
             document.querySelectorAll(".math mjx-container").length,
