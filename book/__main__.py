@@ -28,7 +28,15 @@ MODULES = {  # what the environment's Python runs for a command
     "leaderboard": ("benchmarks.study", "leaderboard"),
     "bench": ("benchmarks",),
 }
-OWN = ("build", "outputs", "lint", "peers", "lock", "clean")  # `make help` says what each does
+OWN = (
+    "build",
+    "outputs",
+    "student",
+    "lint",
+    "peers",
+    "lock",
+    "clean",
+)  # `make help` says what each does
 HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
 
 
@@ -83,6 +91,10 @@ def do(args: argparse.Namespace) -> int:
                 page = pages.build(results, folder, args.press)
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
+    if args.command == "student":
+        import student
+
+        return student.write()
     if args.command in {"lint", "outputs"}:
         return checks.lint() if args.command == "lint" else checks.outputs(args.only)
     return checks.spark(args.rest) if args.command == "spark" else checks.test(args.rest)

@@ -13,6 +13,7 @@ import finish
 import ledger
 import nbformat
 import press
+import student
 import supplies
 import yaml
 from bootstrap import BIN
@@ -69,9 +70,8 @@ def stage(results: Results, folder: Path) -> None:
     (web / "widgets.js").write_text(widgets.assets.page_script(names), "utf-8")
     (web / "widgets.css").write_text(widgets.assets.style(), "utf-8")
     shutil.copy(ROOT / "_toc.yml", folder)
-    settings = configuration(results)
-    text = yaml.safe_dump(settings, allow_unicode=True)
-    (folder / "_config.yml").write_text(text, "utf-8")
+    settings = yaml.safe_dump(configuration(results), allow_unicode=True)
+    (folder / "_config.yml").write_text(settings, "utf-8")
     done = [chapter.path for chapter in results.chapters]
     (web / "sbom.json").write_text(bill(), "utf-8")
     claims, trials = (folder / "book" / "appendix" / f"{name}.md" for name in ("claims", "trials"))
@@ -94,17 +94,8 @@ def stage(results: Results, folder: Path) -> None:
                 if "glue" in part.metadata:  # by that name, other pages may show it (MyST-NB)
                     glue = {"name": part.metadata.glue, "mime_prefix": ""}
                     output.metadata["scrapbook"] = glue
-        notebook.cells.insert(0, first_cell(settings["repository"]))
+        notebook.cells.insert(0, student.first_cell())
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
-
-
-def first_cell(repository: dict[str, str]) -> Any:
-    """Return the cell by which a notebook on its own says, and installs, what it needs.
-
-    The page does not show it. `repository` is that part of `_config.yml`: "url" and "branch".
-    """
-    text = (ROOT / "book" / "templates" / "first-cell.txt").read_text("utf-8").format(**repository)
-    return nbformat.v4.new_code_cell(text, id="setup", metadata={"tags": ["remove-cell"]})
 
 
 def configuration(results: Results) -> dict[str, Any]:

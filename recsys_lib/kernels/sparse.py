@@ -96,18 +96,18 @@ def ordered(users, items, n_users, n_items, times):
     return order, indptr, indices
 
 
+@njit(cache=True)
 def _last_of_each(repeated, times):
     """Return the positions to keep: of each run of the same pair, the latest.
 
     `repeated[k]` says that position k + 1 is the same pair as k; a run keeps the order of the file.
     """
-    n = len(repeated) + 1
-    first = np.flatnonzero(np.concatenate([[True], ~repeated]))
-    last = np.append(first[1:], n) - 1
-    if times is None:
-        return last
-    keep = last.copy()
-    for run in np.flatnonzero(last > first):  # few: only the runs that do repeat
-        span = times[first[run] : last[run] + 1]
-        keep[run] = last[run] - int(np.argmax(span[::-1]))
-    return keep
+    keep = np.zeros(len(repeated) + 1, np.int64)
+    n = 1
+    for k in range(1, len(keep)):
+        if not repeated[k - 1]:
+            n += 1
+        elif times is not None and times[k] < times[keep[n - 1]]:
+            continue
+        keep[n - 1] = k
+    return keep[:n]
