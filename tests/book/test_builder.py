@@ -77,7 +77,7 @@ def test_pages_name_a_folder_of_ones_own_and_not_where_it_lies():
 def test_one_setting_gives_the_links_to_edit_to_report_and_to_launch(root, tmp_path, monkeypatch):
     results = runner.Results("quick", "ml-1m", [])
     for name in ("CITATION.cff", "_config.yml"):
-        text = (root / name).read_text("utf-8").replace('url: ""', "url: https://github.com/a/b")
+        text = (root / name).read_text("utf-8").replace('  url: ""', "  url: https://github.com/a/b")
         (tmp_path / name).write_text(text, "utf-8")
     assert "launch_buttons" not in pages.configuration(results)
     monkeypatch.setattr(pages, "ROOT", tmp_path)
