@@ -11,9 +11,9 @@ from console import BUILD, ROOT, say
 
 FOLDER = BUILD / "student"
 SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE | re.DOTALL)
-NEEDS = """**Student edition.** This notebook runs in a folder of a copy of the course. The next
-cell finds the copy, and installs the packages if they are missing. Each exercise has a stub, which
-judges your answer, and a hint. The solutions are left out."""
+NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's
+path, and its packages: the next cell finds the one and installs the others if need be. Each
+exercise has a stub, which judges your answer, and a hint. The solutions are left out."""
 
 
 def first_cell() -> Any:
