@@ -13,6 +13,7 @@ import finish
 import ledger
 import nbformat
 import press
+import student
 import supplies
 import yaml
 from bootstrap import BIN
@@ -69,9 +70,8 @@ def stage(results: Results, folder: Path) -> None:
     (web / "widgets.js").write_text(widgets.assets.page_script(names), "utf-8")
     (web / "widgets.css").write_text(widgets.assets.style(), "utf-8")
     shutil.copy(ROOT / "_toc.yml", folder)
-    settings = configuration(results)
-    text = yaml.safe_dump(settings, allow_unicode=True)
-    (folder / "_config.yml").write_text(text, "utf-8")
+    settings = yaml.safe_dump(configuration(results), allow_unicode=True)
+    (folder / "_config.yml").write_text(settings, "utf-8")
     done = [chapter.path for chapter in results.chapters]
     (web / "sbom.json").write_text(bill(), "utf-8")
     claims, trials = (folder / "book" / "appendix" / f"{name}.md" for name in ("claims", "trials"))
@@ -94,29 +94,19 @@ def stage(results: Results, folder: Path) -> None:
                 if "glue" in part.metadata:  # by that name, other pages may show it (MyST-NB)
                     glue = {"name": part.metadata.glue, "mime_prefix": ""}
                     output.metadata["scrapbook"] = glue
-        notebook.cells.insert(0, first_cell(settings["repository"]))
+        notebook.cells.insert(0, student.first_cell())
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
-
-
-def first_cell(repository: dict[str, str]) -> Any:
-    """Return the cell by which a notebook on its own says, and installs, what it needs.
-
-    The page does not show it. `repository` is that part of `_config.yml`: "url" and "branch".
-    """
-    text = (ROOT / "book" / "templates" / "first-cell.txt").read_text("utf-8")
-    return nbformat.v4.new_code_cell(text.format(**repository), metadata={"tags": ["remove-cell"]})
 
 
 def configuration(results: Results) -> dict[str, Any]:
     """Read `_config.yml`; add npm's scripts and what each page has to say of the data behind it."""
     settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
-    html, url = settings["html"], settings["repository"]["url"].rstrip("/")
-    cite = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    settings["sphinx"]["config"]["html_context"]["cite"] = cite
-    where = f"in [the repository's issues]({url}/issues)" if url else "whoever gave you this copy"
-    settings["parse"]["myst_substitutions"] = {"where_to_ask": where, **press.measured(results)}
-    if url:
+    html = settings["html"]
+    context = settings["sphinx"]["config"]["html_context"]
+    context["cite"] = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    settings["parse"]["myst_substitutions"] = press.measured(results)
+    if settings["repository"]["url"]:
         html |= {f"use_{name}_button": True for name in ("repository", "edit_page", "issues")}
         hub = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
         settings["launch_buttons"] = hub

@@ -2,9 +2,11 @@
 
 import re
 import shutil
+from typing import Any
 
 import nbformat
 import runner
+import yaml
 from console import BUILD, ROOT, say
 
 FOLDER = BUILD / "student"
@@ -12,16 +14,17 @@ SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE 
 NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's
 path, and its packages: the next cell finds the one and installs the others if need be. Each
 exercise has a stub, which judges your answer, and a hint. The solutions are left out."""
-SETUP = """import sys
-from importlib.util import find_spec
-from pathlib import Path
 
-if find_spec("course") is None:
-    sys.path += [str(f) for f in Path.cwd().parents if (f / "course.dist-info").is_dir()]
-assert find_spec("course"), "put this notebook into a folder of a copy of the course"
-if find_spec("numba") is None or find_spec("statsmodels") is None:
-    copy = Path(find_spec("course").origin).parents[1]
-    %pip install --quiet --editable "{copy}[book,nets]\""""
+
+def first_cell() -> Any:
+    """Return the cell by which a notebook on its own says, and installs, what it needs.
+
+    It stands first in what is downloaded from the site, where the page does not show it, too.
+    """
+    text = (ROOT / "book" / "templates" / "first-cell.txt").read_text("utf-8")
+    where = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["repository"]
+    tags = {"tags": ["remove-cell"]}
+    return nbformat.v4.new_code_cell(text.format(**where), id="setup", metadata=tags)
 
 
 def write() -> int:
@@ -36,8 +39,7 @@ def write() -> int:
             if cell.cell_type == "code":
                 cell.outputs = []
         needs = nbformat.v4.new_markdown_cell(NEEDS, id="needs")
-        setup = nbformat.v4.new_code_cell(SETUP, id="setup")
-        notebook.cells = [title, needs, setup, *cells]
+        notebook.cells = [title, needs, first_cell(), *cells]
         nbformat.write(notebook, FOLDER / source.name)
     say(f"The student edition is in {FOLDER.relative_to(ROOT)}")
     return 0

@@ -74,6 +74,18 @@ def test_pages_name_a_folder_of_ones_own_and_not_where_it_lies():
     assert "announcement" not in settings and "<code>ml-1m</code>" in settings["extra_footer"]
 
 
+def test_one_setting_gives_the_links_to_edit_to_report_and_to_launch(root, tmp_path, monkeypatch):
+    results = runner.Results("quick", "ml-1m", [])
+    for name in ("CITATION.cff", "_config.yml"):
+        text = (root / name).read_text("utf-8").replace('  url: ""', "  url: https://github.com/a/b")
+        (tmp_path / name).write_text(text, "utf-8")
+    assert "launch_buttons" not in pages.configuration(results)
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    settings = pages.configuration(results)
+    assert settings["html"]["use_edit_page_button"] and settings["html"]["use_issues_button"]
+    assert settings["launch_buttons"]["binderhub_url"].startswith("https://")
+
+
 def test_two_builds_do_not_meet(root):
     with FileLock(root / "_build" / "build.lock", timeout=0):
         done = call(root, "build", "--profile", "quick", "--dataset", "synthetic")

@@ -80,7 +80,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def serving(folder: Path) -> Iterator[str]:
     """Serve a folder on this machine; the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

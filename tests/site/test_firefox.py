@@ -33,9 +33,6 @@ class Firefox:
         assert told["type"] == "success", told
         return told["result"]
 
-    def open(self, url: str) -> None:
-        self.ask("browsingContext.navigate", context=self.page, url=url, wait="complete")
-
     def run(self, expression: str):
         target = {"context": self.page}
         code = f"(async () => JSON.stringify(await ({expression})))()"
@@ -59,8 +56,10 @@ def firefox(tmp_path_factory) -> Iterator[Firefox]:
 def test_pages_work_in_firefox(firefox, html, address):
     widgets = 0
     for path in sorted((*html.glob("notebooks/*.html"), *html.glob("book/**/*.html"))):
-        firefox.open(f"{address}/{path.relative_to(html).as_posix()}")
+        url = f"{address}/{path.relative_to(html).as_posix()}"
+        firefox.ask("browsingContext.navigate", context=firefox.page, url=url, wait="complete")
         firefox.run("window.MathJax?.startup?.promise.then(() => 0)")
+        firefox.run("document.fonts.ready.then(() => 0)")
         raw, drawn, wide, mounted, empty = firefox.run("""[
             document.querySelectorAll(".math").length,
             document.querySelectorAll(".math mjx-container").length,
