@@ -269,7 +269,7 @@ def descend_rows(
             for k in range(0, width, LINE // other.itemsize):
                 prefetch(other, places[j] + k)
             pairs[0, j] = excess[start + j]
-            pairs[1, j] = 1 + excess[start + j]
+            pairs[1, j] = 1 + pairs[0, j]
         for j in range(n, depth):
             places[j], pairs[0, j], pairs[1, j] = places[0], 0, 0
         for k in range(width):
