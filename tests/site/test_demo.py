@@ -145,7 +145,7 @@ def listed(page):
 
 
 def find(page, text):
-    page.get_by_role("combobox", name="Search a film").fill(text)
+    page.get_by_role("combobox", name="Search for a film").fill(text)
     return page.locator(".recsys-search").get_by_role("option")
 
 
@@ -210,7 +210,7 @@ def test_the_neighbours_of_a_film_rise_with_it(shown, films):
 def test_it_can_be_used_by_keyboard_alone(shown, films):
     page = shown
     title = films["titles"][int(np.argmax(films["counts"]))]
-    page.get_by_role("combobox", name="Search a film").focus()
+    page.get_by_role("combobox", name="Search for a film").focus()
     page.keyboard.type(title.upper()[:12])
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
