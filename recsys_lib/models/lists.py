@@ -49,9 +49,14 @@ class Lists(Fitted):
         """Raise `DataError` unless `who` is as `vectors` takes it: kernels trust every index."""
         if isinstance(who, CSR):
             who.check("the ratings", len(who.indptr) - 1, len(self.item_ids_))
-        elif len(who) and not (who.min() >= 0 and who.max() < len(self.user_ids_)):
-            told = f"from 0 to below {len(self.user_ids_)}"
-            raise DataError(f"who must hold users' indices, {told}")
+        elif not (
+            isinstance(who, np.ndarray)
+            and who.ndim == 1
+            and who.dtype.kind in "iu"
+            and (len(who) == 0 or (who.min() >= 0 and who.max() < len(self.user_ids_)))
+        ):
+            told = f"integers from 0 to below {len(self.user_ids_)}"
+            raise DataError(f"who must be an array (m,) of users' indices, {told}")
 
     def multipliers(self, vectors: np.ndarray) -> np.ndarray:
         """Return what multiplies the items' vectors so that plain products put items in order.
@@ -88,10 +93,12 @@ class Lists(Fitted):
         -----
         Ties go to the lower index; rows are padded by -1 and -inf.
         """
+        if not isinstance(who, CSR):
+            self.check_who(who)
         m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
         n = _length(n, n)
-        if not (once and isinstance(who, CSR)):  # which `user_vectors` checks
+        if isinstance(who, CSR) and not once:  # else `user_vectors` checks it
             self.check_who(who)
         if exclude is not None:
             exclude.check("exclude", m, n_items)
