@@ -3,7 +3,9 @@ PYTHON ?= python3
 PROFILE ?= standard
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-long spark outputs lab tune reproduce leaderboard bench lint lock clean
+.PHONY: help book pdf slides test test-long spark outputs student lab tune reproduce leaderboard bench lint lock clean
+
+BUILD = --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONLY),--only "$(ONLY)")
 
 help:
 	@echo "make book     run the chapters and build the book at _build/html/index.html"
@@ -11,12 +13,15 @@ help:
 	@echo "              DATASET=auto|synthetic|ml-latest-small|...|ml-32m   instead of the profile's"
 	@echo "              DATASET=path/to/folder   on ratings of your own: see README.md"
 	@echo "              ONLY=03-als   run this one chapter and build no site"
+	@echo "make pdf      the book, one PDF of it at _build/book.pdf, and its slides; needs Chromium"
+	@echo "make slides   the same: a deck for each part is at _build/html/slides"
 	@echo "make test     run all tests: unit, notebooks, the built site"
 	@echo "              ARGS='tests/recsys_lib/test_splits.py -k temporal'   for pytest"
-	@echo "              ARGS='-m \"not slow\"'   without notebooks, browser and benchmarks"
+	@echo "              ARGS='-m \"not slow\"'   what starts no program: no notebook, browser, build"
 	@echo "make test-long  run what takes an hour: kills, damaged files, every index checked"
 	@echo "make spark    run the tests and the chapter that need Spark, and bring it; needs Java 17"
 	@echo "make lab      open JupyterLab in notebooks/"
+	@echo "make student  write the chapters without solutions to _build/student, to hand out"
 	@echo "make reproduce  measure the models by a published protocol, a line each"
 	@echo "              DATASET=auto|ml-100k|...   SEED=0"
 	@echo "              PROTOCOL=5-fold|80-20|u1-u5|cold-items|...   of ratings: models of ratings"
@@ -39,7 +44,10 @@ help:
 	@echo "PYTHON=python3.12 names the Python to begin with: 3.11 or newer."
 
 book:
-	@$(PYTHON) book build --profile "$(PROFILE)" $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONLY),--only "$(ONLY)")
+	@$(PYTHON) book build $(BUILD)
+
+pdf slides:
+	@$(PYTHON) book build $(BUILD) --press
 
 test-long:
 	@$(PYTHON) book test -- -m long tests $(ARGS)
@@ -63,5 +71,5 @@ bench:
 	@$(PYTHON) book $@ $(if $(ONLY),--only "$(ONLY)") $(if $(SIZE),--size "$(SIZE)") $(if $(K),--k "$(K)") \
 		$(if $(WITH),--with "$(WITH)") $(if $(THREADS),--threads "$(THREADS)")
 
-lint lock clean:
+student lint lock clean:
 	@$(PYTHON) book $@

@@ -28,7 +28,15 @@ MODULES = {  # what the environment's Python runs for a command
     "leaderboard": ("benchmarks.study", "leaderboard"),
     "bench": ("benchmarks",),
 }
-OWN = ("build", "outputs", "lint", "peers", "lock", "clean")  # `make help` says what each does
+OWN = (
+    "build",
+    "outputs",
+    "student",
+    "lint",
+    "peers",
+    "lock",
+    "clean",
+)  # `make help` says what each does
 HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
 
 
@@ -42,6 +50,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
             options.add_argument("--profile", default="standard", help="a name in profiles.toml")
             options.add_argument("--dataset", help="instead of the profile's data set")
             options.add_argument("--into", default="_build", help="the site goes to INTO/html")
+            options.add_argument("--press", action="store_true", help="a PDF and slides, too")
         if name in {"build", "outputs"}:
             options.add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
     args, rest = parser.parse_known_args(argv)
@@ -79,9 +88,13 @@ def do(args: argparse.Namespace) -> int:
             if not args.only:
                 import pages
 
-                page = pages.build(results, folder)
+                page = pages.build(results, folder, args.press)
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
+    if args.command == "student":
+        import student
+
+        return student.write()
     if args.command in {"lint", "outputs"}:
         return checks.lint() if args.command == "lint" else checks.outputs(args.only)
     return checks.spark(args.rest) if args.command == "spark" else checks.test(args.rest)

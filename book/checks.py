@@ -35,7 +35,9 @@ def pytest(options: list[str], *everything: str | Path) -> int:
     """Call pytest, on `everything` unless the `options` name files or folders."""
     prepare()
     named = any((ROOT / option.partition("::")[0]).exists() for option in options)
-    targets = [] if named else map(str, everything)
+    # All of it on all cores, a file at a time; a browser or a kernel takes up to a gigabyte.
+    many = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+    targets = [] if named else [*many, *map(str, everything)]
     os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
     return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
 

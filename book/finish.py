@@ -28,14 +28,18 @@ _INLINE = re.compile(rf"(?is)<script(?![^>]* (?:src=|{_DATA}))[^>]*>(.*?)</scrip
 _HANDLER = re.compile(r"""(?i)<[a-z](?:"[^"]*"|'[^']*'|[^"'>])*?\son\w+=["']?([^"'>]*)""")
 _CHARSET = re.compile(r"<meta charset=[^>]*>")
 KNOWN = ROOT / "book" / "scripts.txt"
+_ENTRY = re.compile(r'<dt id="(term-[^"]+)">.*?</dt><dd>(.*?)</dd>', re.DOTALL)
+_TERM = re.compile(r'(?<=<a class="reference internal" )(?=href="[^"]*#(term-[^"]+)")')
 
 
 def pages(folder: Path) -> None:
     """Rewrite every page of a built site in its place."""
+    glossary = folder / "book" / "appendix" / "glossary.html"
+    entries = dict(_ENTRY.findall(glossary.read_text("utf-8")))
     for path in folder.rglob("*.html"):
         if "_static" not in path.relative_to(folder).parts:
             text = lighter(path.read_text("utf-8"), keep_search=path.stem == "search")
-            text = _REFERENCES.sub(r"\1\2", sized(text, path.parent))
+            text = _REFERENCES.sub(r"\1\2", sized(defined(text, entries), path.parent))
             name = path.relative_to(folder).with_suffix("").as_posix()
             static = "../" * name.count("/") + "_static"
             path.write_text(guarded(alive(text, static), name), "utf-8")
@@ -61,6 +65,16 @@ def alive(text: str, static: str) -> str:
     style = f'<link rel="stylesheet" type="text/css" href="{static}/widgets.css" />'
     script = f'<script defer src="{static}/widgets.js"></script>'
     return text.replace("</head>", f"{style}\n{script}\n</head>", 1)
+
+
+def defined(text: str, entries: dict[str, str]) -> str:
+    """Give each link to a glossary entry its definition, which the page's script shows."""
+
+    def with_words(found: re.Match[str]) -> str:
+        words = re.sub(r"<[^>]+>", "", entries[found[1]])  # formulas stay as TeX
+        return f'data-definition="{html.escape(html.unescape(" ".join(words.split())))}" '
+
+    return _TERM.sub(with_words, text)
 
 
 def sized(text: str, folder: Path) -> str:

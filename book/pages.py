@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from base64 import b64decode
 from html import escape
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import finish
 import ledger
 import nbformat
+import press
 import supplies
 import yaml
 from bootstrap import BIN
@@ -20,10 +22,11 @@ from runner import Results
 from recsys_lib import widgets
 
 
-def build(results: Results, folder: Path = BUILD) -> Path:
+def build(results: Results, folder: Path = BUILD, printed: bool = False) -> Path:
     """Build the site from what a run gave, at `folder/html`; return its first page.
 
-    Nothing is done while the sources, and the site, are as they were. A run with a failed chapter
+    Nothing is done while the sources, and the site, are as they were, unless it is to be `printed`:
+    then the PDF is made and returned, and the slides are in the site. A run with a failed chapter
     is built too, with warnings allowed: a reference to a figure that was never drawn is one.
     """
     scripts = supplies.scripts()
@@ -31,7 +34,7 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     sources, html = folder / "stage", folder / "html"
     stage(results, sources)
     stamp = folder / "html.stamp"
-    if Stamp(stamp, sources, scripts, html).holds():
+    if not printed and Stamp(stamp, sources, scripts, html).holds():
         progress.done("unchanged")
         return html / "index.html"
     progress.tick("building")
@@ -49,9 +52,10 @@ def build(results: Results, folder: Path = BUILD) -> Path:
     shutil.rmtree(html, ignore_errors=True)
     built.rename(html)
     shutil.rmtree(place)
+    page = press.press(html) if printed else html / "index.html"
     Stamp(stamp, sources, scripts, html).set()
     progress.done(f"built in {clock(progress.seconds)}")
-    return html / "index.html"
+    return page
 
 
 def stage(results: Results, folder: Path) -> None:
@@ -65,33 +69,57 @@ def stage(results: Results, folder: Path) -> None:
     (web / "widgets.js").write_text(widgets.assets.page_script(names), "utf-8")
     (web / "widgets.css").write_text(widgets.assets.style(), "utf-8")
     shutil.copy(ROOT / "_toc.yml", folder)
-    settings = yaml.safe_dump(configuration(results), allow_unicode=True)
-    (folder / "_config.yml").write_text(settings, "utf-8")
+    settings = configuration(results)
+    text = yaml.safe_dump(settings, allow_unicode=True)
+    (folder / "_config.yml").write_text(text, "utf-8")
     done = [chapter.path for chapter in results.chapters]
     (web / "sbom.json").write_text(bill(), "utf-8")
     claims, trials = (folder / "book" / "appendix" / f"{name}.md" for name in ("claims", "trials"))
     claims.write_text(ledger.page(done, claims.read_text("utf-8")), "utf-8")
     trials.write_text(ledger.trials(trials.read_text("utf-8")), "utf-8")
     (folder / "notebooks").mkdir()
+    (web / "preview").mkdir()
     for chapter in results.chapters:
         notebook = nbformat.read(chapter.path, as_version=4)
         notebook.metadata.pop("widgets", None)
+        picture = web / "preview" / f"{chapter.path.stem}.png"
+        shutil.copy(web / "rating-demo.png", picture)
         for part in (notebook, *notebook.cells):
             part.metadata.pop("papermill", None)  # times and paths of the machine that ran it
             for output in part.get("outputs", []):
+                if "image/png" in output.get("data", {}):  # the last figure is the preview
+                    picture.write_bytes(b64decode(output.data["image/png"]))
                 if "text/html" in output.get("data", {}):  # which holds all that our script needs
                     output.data.pop("application/vnd.jupyter.widget-view+json", None)
                 if "glue" in part.metadata:  # by that name, other pages may show it (MyST-NB)
                     glue = {"name": part.metadata.glue, "mime_prefix": ""}
                     output.metadata["scrapbook"] = glue
+        notebook.cells.insert(0, first_cell(settings["repository"]))
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
+
+
+def first_cell(repository: dict[str, str]) -> Any:
+    """Return the cell by which a notebook on its own says, and installs, what it needs.
+
+    The page does not show it. `repository` is that part of `_config.yml`: "url" and "branch".
+    """
+    text = (ROOT / "book" / "templates" / "first-cell.txt").read_text("utf-8")
+    return nbformat.v4.new_code_cell(text.format(**repository), metadata={"tags": ["remove-cell"]})
 
 
 def configuration(results: Results) -> dict[str, Any]:
     """Read `_config.yml`; add npm's scripts and what each page has to say of the data behind it."""
     settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
-    html = settings["html"]
+    html, url = settings["html"], settings["repository"]["url"].rstrip("/")
+    cite = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    settings["sphinx"]["config"]["html_context"]["cite"] = cite
+    where = f"in [the repository's issues]({url}/issues)" if url else "whoever gave you this copy"
+    settings["parse"]["myst_substitutions"] = {"where_to_ask": where, **press.measured(results)}
+    if url:
+        html |= {f"use_{name}_button": True for name in ("repository", "edit_page", "issues")}
+        hub = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
+        settings["launch_buttons"] = hub
     name = escape(Path(results.dataset).name)
     used = f"the <code>{results.profile}</code> profile on <code>{name}</code>"
     html["extra_footer"] = f"<p>Computed with {used}, unless a page says otherwise.</p>"

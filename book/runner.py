@@ -48,10 +48,10 @@ class Watch(Progress):
 
     peak, state = 0, "starting"
 
-    def __init__(self, label: str, limit: float, threads: int | None = None) -> None:
+    def __init__(self, label: str, limit: float, threads: int = 1) -> None:
         super().__init__(label)
         self.limit = limit
-        few = {f"{name}_NUM_THREADS": str(threads) for name in THREADS} if threads else {}
+        few = {f"{name}_NUM_THREADS": str(threads) for name in THREADS}
         self.env = {**few, **os.environ, "RECSYS_PROGRESS": "off"}
 
     def hooks(self, cells: int) -> dict[str, Any]:
@@ -121,27 +121,22 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     common, cores = shared_key(name), os.cpu_count() or 1
     room = int(psutil.virtual_memory().available // ROOM)
     many = max(1, min(cores, room, profiles.load(profile)["together"], len(sources)))
-    jobs = {
-        f"[{number}/{len(sources)}] {source.stem}": (source, *settled(values))
-        for number, source in enumerate(sources, 1)
-        for values in [profiles.parameters(profile, source.stem, name)]
-    }
     at_work: list[Watch] = []
-    done: dict[str, Chapter] = {}
+    done: dict[Path, Chapter] = {}
 
-    def one(label: str, threads: int | None) -> None:
-        source, values, others = jobs[label]
+    def one(source: Path, threads: int) -> None:
+        label = f"[{sources.index(source) + 1}/{len(sources)}] {source.stem}"
         at_work.append(watch := Watch(label, profiles.load(profile)["limit"], threads))
-        done[label] = run_chapter(source, values, folder, common + others, watch)
+        values, others = settled(profiles.parameters(profile, source.stem, name))
+        done[source] = run_chapter(source, values, folder, common + others, watch)
         at_work.remove(watch)
 
     progress = Progress("chapters")
     with alone(folder):
         for lonely, n in ((False, many), (True, 1)):
-            labels = [label for label in jobs if (jobs[label][0].stem in ALONE) is lonely]
+            some = [source for source in sources if (source.stem in ALONE) is lonely]
             with ThreadPoolExecutor(n) as pool:  # in a thread, nbclient takes no signals
-                threads = cores // n if n > 1 else None
-                futures = {pool.submit(one, label, threads) for label in labels}
+                futures = {pool.submit(one, source, cores // n) for source in some}
                 try:
                     while futures:
                         progress.tick("  ".join(watch.look() for watch in [*at_work]))
@@ -152,7 +147,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
                     pool.shutdown(wait=False, cancel_futures=True)
                     kill()
                     raise
-    return Results(profile, name, [done[label] for label in jobs])
+    return Results(profile, name, [done[source] for source in sources])
 
 
 @contextlib.contextmanager

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 from recsys_lib.errors import RecsysError
 
@@ -100,7 +99,8 @@ class Claims:
     def share(self, key: str, statement: str, hits: Any, **claim: Any) -> Verdict:
         """Claim something of the share of True in independent `hits` (n,), by Wilson's interval."""
         x = np.asarray(hits, bool)
-        ends = proportion_confint(x.sum(), max(len(x), 1), self.alpha, "wilson")
+        found = stats.binomtest(x.sum(), max(len(x), 1)).proportion_ci(1 - self.alpha, "wilson")
+        ends = found.low, found.high
         return self._decide(key, statement, _mean(x), ends, len(x), **{"form": ".1%", **claim})
 
     def trend(self, key: str, statement: str, x: Any, y: Any, **claim: Any) -> Verdict:

@@ -56,8 +56,11 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
         raise DataError(f"genres are text such as 'Action|Comedy', and not {odd[0]!r}")
     if item_ids is not None:
         genres = genres.reindex(_some_stand_in(genres.index, item_ids), fill_value="")
-    flags = genres.astype(object).str.get_dummies("|")
-    return flags.to_numpy(bool), list(flags.columns)
+    codes, texts = pd.factorize(genres.astype(object))  # many items share a text
+    told = [{*text.split("|")} - {""} for text in texts]
+    names = sorted(set().union(*told))
+    flags = np.array([[name in some for name in names] for some in told], bool)
+    return flags.reshape(len(told), len(names))[codes], names
 
 
 # How names begin, such as "genre: Drama", "year: 1995 to 1999" or "raters: 16 to 31".

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = (ROOT / "tests" / "site", ROOT / "_build" / "nbval")  # a browser, the notebooks
@@ -60,15 +61,16 @@ def trial(request: pytest.FixtureRequest, root: Path) -> Callable[[str, int, str
 
     def tell(what: str, times: int, seen: str) -> None:
         path = root / "_build" / "trials.json"
-        told = json.loads(path.read_text("utf-8")) if path.exists() else []
         long = request.node.get_closest_marker("long") is not None
         new = {"what": what, "times": times, "seen": seen, "long": long}
         new["date"] = datetime.datetime.now(datetime.UTC).date().isoformat()
-        kept = [old for old in told if (old["what"], old["long"]) != (what, long)]
         path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps([*kept, new], indent=1), "utf-8")
-        part.replace(path)
+        with FileLock(path.with_suffix(".lock")):  # tests run in several processes
+            told = json.loads(path.read_text("utf-8")) if path.exists() else []
+            kept = [old for old in told if (old["what"], old["long"]) != (what, long)]
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps([*kept, new], indent=1), "utf-8")
+            part.replace(path)
 
     return tell
 

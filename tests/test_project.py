@@ -48,7 +48,8 @@ def normal(requirement):
 
 def test_conda_users_get_the_same_dependencies(root, pyproject, required):
     listed = yaml.safe_load((root / "environment.yml").read_text("utf-8"))["dependencies"]
-    pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
+    *pip, ours = next(entry["pip"] for entry in listed if isinstance(entry, dict))
+    assert ours == "-e ."  # so that a launched copy can import the library, and `course` beside it
     conda = [Requirement(entry) for entry in listed if isinstance(entry, str)]
     versions = {normal(entry) for entry in conda if entry.name in {"python", "pip", "make"}}
     assert ("python", pyproject["project"]["requires-python"]) in versions
@@ -200,3 +201,23 @@ def test_a_kernel_finds_the_course_where_notebooks_are(root):
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     code = "import benchmarks, course, recsys_lib"
     subprocess.run([sys.executable, "-c", code], cwd=root / "notebooks", env=env, check=True)
+
+
+def test_the_version_is_the_same_wherever_it_stands(root, pyproject):
+    version = pyproject["project"]["version"]
+    cited = yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
+    about = (root / "book" / "about.md").read_text("utf-8")
+    assert cited["version"] == version
+    assert f"version = {{{version}}}" in about and f"{{{cited['title']}}}" in about
+    changes = re.findall(r"^## (\S+)$", (root / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert changes[0] == version
+
+
+def test_the_capstones_baseline_prints_what_the_page_says(root):
+    text = (root / "book" / "instructor" / "capstone.md").read_text("utf-8")
+    (code,), (shown,) = (
+        re.findall(rf"^```{kind}\n(.*?)^```", text, re.M | re.S) for kind in ("python", "text")
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == shown
+    assert max(map(len, code.splitlines())) <= 88

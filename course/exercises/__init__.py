@@ -8,17 +8,18 @@ any type, and whatever a reader's function raises, becomes such a line.
 from __future__ import annotations
 
 import functools
+import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from course.exercises.guesses import GUESSES
-
 OPEN = "Nothing to check yet: write your answer in place of the `...` and run the cell again."
 CONCLUSIONS = ("smaller", "larger", "not decided")
+GUESSES = tomllib.loads(Path(__file__).with_name("guesses.toml").read_text("utf-8"))
 
 
 class NotYet(AssertionError):
@@ -144,12 +145,12 @@ def task(
 @checker
 def check_guess(key: str, guess: float, truth: float) -> str:
     """Check a prediction against what was computed, and say how far off it is."""
-    within, low, high = GUESSES[key]
-    given, off = float(numbers(guess, ())), float(numbers(guess, ())) - float(truth)
-    if abs(off) <= within * abs(truth):
+    told, given = GUESSES[key], float(numbers(guess, ()))
+    off = given - float(truth)
+    if abs(off) <= told["within"] * abs(truth):
         return f"Right: you predicted {given:.3g}, and the result is {truth:.3g}."
-    side, why = ("low", low) if off < 0 else ("high", high)
-    raise NotYet(f"{given:.3g} is too {side} by {abs(off):.2g}. {why}")
+    side = "low" if off < 0 else "high"
+    raise NotYet(f"{given:.3g} is too {side} by {abs(off):.2g}. {told[side]}")
 
 
 @checker

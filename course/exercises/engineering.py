@@ -8,7 +8,7 @@ from course.exercises import task
 
 check_multiplications = task(
     lambda n, K: 2 * n * np.tri(K + 2).sum(),
-    [(1, 1), (10, 3), (7, 32)],
+    [(10, 3), (1, 1), (7, 32)],
     "a triangle with its diagonal for each rating, on both sides",
     {
         "right for the users' half step: an epoch has two": lambda n, K: n * np.tri(K + 2).sum(),
@@ -18,19 +18,12 @@ check_multiplications = task(
 )
 
 check_least_time = task(
-    lambda operations, n_bytes, peak, bandwidth: max(operations / peak, n_bytes / bandwidth),
+    lambda work, size, peak, width: max(work / peak, size / width),
     [(8e9, 1e9, 4e10, 1e10), (1e9, 8e9, 4e10, 1e10), (4e9, 1e9, 4e10, 1e10)],
     "the time for the operations, the time for the bytes: which of them decides?",
     {
-        "one can go on while the other waits: the times do not add up": (
-            lambda operations, n_bytes, peak, bandwidth: operations / peak + n_bytes / bandwidth
-        ),
-        "the slower of the two decides": lambda operations, n_bytes, peak, bandwidth: min(
-            operations / peak, n_bytes / bandwidth
-        ),
-        "the bytes take time as well": lambda operations, n_bytes, peak, bandwidth: (
-            operations / peak
-        ),
+        "the two happen at the same time: they do not add up": lambda w, s, p, b: w / p + s / b,
+        "the slower of the two decides": lambda w, s, p, b: min(w / p, s / b),
     },
 )
 
@@ -63,12 +56,10 @@ check_break_even = task(
     [(3.0, 0.1), (2.5, 0.0), (1.0, 0.5), (3.5, 0.4)],
     "by Amdahl's law, stretch times (φ + (1 - φ) / machines) should be at most 1",
     {
-        "machines are whole: round up": lambda stretch, phi: (
-            stretch * (1 - phi) / (1 - stretch * phi) if stretch * phi < 1 else np.inf
-        ),
-        "the share φ is not divided among machines": lambda stretch, phi: np.ceil(stretch),
-        "if stretch · φ is 1 or more, no number of machines is enough": lambda stretch, phi: (
-            np.ceil(stretch * (1 - phi) / (1 - stretch * phi))
+        "machines are whole: round up": lambda t, phi: t * (1 - phi) / max(1 - t * phi, 1e-9),
+        "the share φ is not divided among machines": lambda t, phi: np.ceil(t),
+        "from stretch · φ = 1 on no number will do": lambda t, phi: np.ceil(
+            t * (1 - phi) / (1 - t * phi)
         ),
     },
 )

@@ -36,27 +36,22 @@ def check_bar(bar: float) -> None:
     ask(stopped > 0.047, f"too strict: it stops only {stopped:.1%} of them")
 
 
-def _estimate(weights: np.ndarray, actions: np.ndarray, rewards: np.ndarray) -> float:
-    return float(np.mean(rewards * weights[np.arange(len(actions)), actions]))
+def _estimate(r: np.ndarray, a: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.mean(r * weights[np.arange(len(a)), a]))
 
 
 _RNG = np.random.default_rng(5)
 _LOGGING, _NEW = _RNG.dirichlet(np.ones(4), (2, 300))
-_LOG = (_RNG.random(300), _RNG.integers(4, size=300), _LOGGING, _NEW)
 
 check_ips = task(
-    lambda rewards, actions, logging, new: _estimate(new / logging, actions, rewards),
-    [_LOG],
+    lambda r, a, logging, new: _estimate(r, a, new / logging),
+    [(_RNG.random(300), _RNG.integers(4, size=300), _LOGGING, _NEW)],
     "the mean of the rewards, each with the weight of its logged action",
     {
-        "which policy is above? That weight is upside down": lambda rewards, actions, old, new: (
-            _estimate(old / new, actions, rewards)
+        "which policy is above? This is upside down": lambda r, a, p, q: _estimate(r, a, p / q),
+        "that is the self-normalised estimate: divide by n": lambda r, a, p, q: (
+            _estimate(r, a, q / p) / _estimate(np.ones(300), a, q / p)
         ),
-        "that is the self-normalised estimate: divide by n": lambda rewards, actions, old, new: (
-            _estimate(new / old, actions, rewards) / _estimate(new / old, actions, 0 * rewards + 1)
-        ),
-        "divide by the probability with which the action was logged": (
-            lambda rewards, actions, old, new: _estimate(new, actions, rewards)
-        ),
+        "divide by how likely the action was logged": lambda r, a, p, q: _estimate(r, a, q),
     },
 )

@@ -15,10 +15,10 @@ check_best_precision = task(
     "a list of ten has at most ten hits, and at most as many as there are relevant films",
     {
         "that is above what a list of ten can hold": lambda R: R.mean() / 10,
-        "precision at ten divides by ten, also where fewer films are relevant": lambda R: 1.0,
-        "that is recall: it divides by the relevant films": lambda R: np.mean(
+        "precision at ten divides by ten, also where fewer are relevant": lambda R: 1.0,
+        "that is recall: it divides by the relevant films": lambda R: (
             np.minimum(R, 10) / R
-        ),
+        ).mean(),
     },
 )
 
@@ -32,38 +32,31 @@ check_ndcg = task(
     [([True, False], 1), ([False, True, False], 1), ([False, True, True], 5)],
     "the discounted hits of this list, divided by those of the best possible list",
     {
-        "right direction, but you did not divide by the best possible list": lambda hits, n: _dcg(
-            hits
-        ),
-        "the best possible list has no more hits than places": lambda hits, n: (
-            _dcg(hits) / _dcg([True] * n)
-        ),
-        "the best possible list has no more hits than relevant films": lambda hits, n: (
-            _dcg(hits) / _dcg([True] * len(hits))
-        ),
+        "right direction: now divide by the best possible list": lambda h, n: _dcg(h),
+        "the best list has no more hits than places": lambda h, n: _dcg(h) / _dcg([True] * n),
+        "no list has more hits than relevant films": lambda h, n: _dcg(h) / _dcg([True] * len(h)),
     },
 )
 
+
+def _hit(rank: int, n: int, m: int, most: int = 9) -> float:
+    return float(hypergeom(n - 1, rank - 1, m).cdf(most))
+
+
 check_sampled_hit = task(
-    lambda rank, n, m: hypergeom(n - 1, rank - 1, m).cdf(9),
+    _hit,
     [(500, 5000, 100), (50, 700, 120)],
     "how many of the films above may be drawn, at most, so that the film is among the first ten?",
     {
-        "with ten drawn from above, the film is eleventh": lambda rank, n, m: hypergeom(
-            n - 1, rank - 1, m
-        ).cdf(10),
-        "nearly: that puts each film back after it was drawn": lambda rank, n, m: binom(
-            m, (rank - 1) / (n - 1)
-        ).cdf(9),
-        "the film itself is not among those above it": lambda rank, n, m: hypergeom(
-            n - 1, rank, m
-        ).cdf(9),
+        "with ten drawn from above, the film is eleventh": lambda r, n, m: _hit(r, n, m, 10),
+        "nearly: you put each film back": lambda r, n, m: binom(m, (r - 1) / (n - 1)).cdf(9),
+        "the film itself is not among those above it": lambda r, n, m: _hit(r + 1, n, m),
     },
 )
 
 
 def _pairs(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    return scores[relevant][:, None] - scores[~relevant]
+    return np.asarray(scores[relevant][:, None] - scores[~relevant])
 
 
 _SCORES = np.round(3 * np.sin(np.arange(30)))
@@ -75,32 +68,30 @@ check_auc = task(
     {
         "a tie counts half: you count it as wrong": lambda s, r: (_pairs(s, r) > 0).mean(),
         "a tie counts half: you count it as right": lambda s, r: (_pairs(s, r) >= 0).mean(),
-        "the other way round: these are the pairs in the wrong order": lambda s, r: (
-            1 - metrics.auc(s, r)
-        ),
+        "these are the pairs in the wrong order": lambda s, r: 1 - metrics.auc(s, r),
     },
 )
 
 check_draw_ratio = task(
-    lambda n_u, n_films: (n_films - n_u.min()) / (n_films - n_u.max()),
+    lambda n, N: (N - n.min()) / (N - n.max()),
     [(np.array([20, 35, 300]), 1000), (np.array([3, 3, 8]), 10)],
     "of which user is a given triple drawn most often, and with which probability?",
     {
-        "more than 1 is asked for: the largest probability is on top": lambda n_u, n_films: (
-            (n_films - n_u.max()) / (n_films - n_u.min())
-        ),
-        "every like is drawn equally often, whoever gave it. What differs is j": (
-            lambda n_u, n_films: n_u.max() / n_u.min()
-        ),
-        "j is drawn from the films that the user has not rated": lambda n_u, n_films: 1.0,
+        "the larger one is on top: more than 1": lambda n, N: (N - n.max()) / (N - n.min()),
+        "every like is drawn equally often. What differs is j": lambda n, N: n.max() / n.min(),
+        "j is drawn from the films that the user has not rated": lambda n, N: 1.0,
     },
 )
 
 
-def _ridge(R: np.ndarray, j: int, lam: float, target: float = 0.0) -> np.ndarray:
+def _ridge(R: np.ndarray, j: int, lam: float, own: float = 0.0) -> np.ndarray:
     """Column j of EASE's matrix, from the inverse of the whole square."""
     inverse = np.linalg.inv(R.T @ R + lam * np.eye(R.shape[1]))
-    return np.where(np.arange(R.shape[1]) == j, target, -inverse[:, j] / inverse[j, j])
+    return np.where(np.arange(R.shape[1]) == j, own, -inverse[:, j] / inverse[j, j])
+
+
+def _with_itself(R: np.ndarray, j: int, lam: float) -> np.ndarray:
+    return np.linalg.solve(R.T @ R + lam * np.eye(R.shape[1]), R.T @ R[:, j])
 
 
 _LIKES = (np.random.default_rng(3).random((40, 6)) < 0.4).astype(float)
@@ -110,12 +101,8 @@ check_ridge_column = task(
     [(_LIKES, 0, 5.0), (_LIKES, 4, 2.0)],
     "one weight for each film, that of film j is 0, and λ stands on the diagonal",
     {
-        "right but for film j, which must not predict itself": lambda R, j, lam: _ridge(
-            R, j, lam, -1
-        ),
-        "film j is among its own predictors": lambda R, j, lam: np.linalg.solve(
-            R.T @ R + lam * np.eye(R.shape[1]), R.T @ R[:, j]
-        ),
+        "film j is among its own predictors": _with_itself,
+        "right but for film j, whose own weight is 0": lambda R, j, lam: _ridge(R, j, lam, -1),
         "right direction, but you forgot the penalty λ": lambda R, j, lam: _ridge(R, j, 1e-9),
     },
     1e-5,
@@ -134,15 +121,11 @@ check_implicit_loss = task(
     [(_P, _Q[:4], _Q.T @ _Q, 2.0), (_P, _Q[:0], _Q.T @ _Q, 2.0)],
     "with G alone all films count as zeros: what changes for those that are liked?",
     {
-        "right direction, but a liked film still counts as a zero as well": (
-            lambda p, liked, gram, alpha: (
-                _implicit(p, liked, gram, alpha) + 0.5 * ((liked @ p) ** 2).sum()
-            )
+        "a liked film counts as a zero as well": lambda p, q, G, a: (
+            _implicit(p, q, G, a) + 0.5 * ((q @ p) ** 2).sum()
         ),
         "the factor of one half is missing": lambda *given: 2 * _implicit(*given),
-        "a like has the weight 1 + α": lambda p, liked, gram, alpha: _implicit(
-            p, liked, gram, alpha - 1
-        ),
+        "a like has the weight 1 + α": lambda p, q, G, a: _implicit(p, q, G, a - 1),
     },
 )
 
@@ -153,18 +136,14 @@ check_multinomial_gradient = task(
     [(_Z, _LIKED), (np.full(30, 1e3), np.eye(30)[0])],
     "differences of the loss disagree with it",
     {
-        "right direction, but the user has more than one like: multiply p": lambda z, r: (
-            softmax(z) - r
-        ),
+        "right direction, but there is more than one like: multiply p": lambda z, r: softmax(z) - r,
         "the sign: the loss rises in this direction": lambda z, r: r - r.sum() * softmax(z),
         "that is the gradient of binary cross-entropy": lambda z, r: expit(z) - r,
     },
 )
 
 check_histories = task(
-    lambda H: np.array(
-        [np.delete(H, i, 0).sum(axis=0) / max(len(H) - 1, 1) for i in range(len(H))]
-    ),
+    lambda H: [np.delete(H, i, 0).sum(axis=0) / max(len(H) - 1, 1) for i in range(len(H))],
     [(np.sin(np.arange(4.0 * n)).reshape(n, 4),) for n in (1, 2, 30)],
     "row i is the mean of all rows but row i; of a single row it is zeros",
     {

@@ -16,35 +16,35 @@ from recsys_lib.ratings import Ratings
 STARS, OF_FILM = np.array([5.0, 4, 3, 1, 2, 2]), np.array([0, 0, 0, 1, 2, 2])
 SUMS, COUNTS = np.bincount(OF_FILM, STARS, 4), np.bincount(OF_FILM, minlength=4)
 
+
+def _left(n: np.ndarray, often: np.ndarray) -> list[float]:
+    return [float(often.mean()), n[often].sum() / n.sum()]
+
+
 check_filter = task(
-    lambda n: [np.mean(n >= 10), n[n >= 10].sum() / n.sum()],
+    lambda n: _left(n, n >= 10),
     [(np.array([0, 3, 9, 10, 11, 40]),), (np.array([10, 1, 1]),)],
     "return two shares between 0 and 1: of the films, then of the ratings",
     {
-        "is a film with ten ratings kept?": lambda n: [(n > 10).mean(), n[n > 10].sum() / n.sum()],
-        "divide the ratings that remain by all ratings, and not by the films": lambda n: [
-            np.mean(n >= 10),
-            n[n >= 10].sum() / len(n),
-        ],
+        "is a film with ten ratings kept?": lambda n: _left(n, n > 10),
         "shares are asked for, and not numbers": lambda n: [sum(n >= 10), n[n >= 10].sum()],
+        "divide by all ratings, not films": lambda n: [np.mean(n >= 10), n[n >= 10].sum() / len(n)],
     },
 )
 
+
+def _of_films(s: np.ndarray, n: np.ndarray) -> float:
+    return float(np.mean(s[n > 0] / n[n > 0]))
+
+
 check_means = task(
-    lambda stars, sums, n: [stars.mean(), np.mean(sums[n > 0] / n[n > 0])],
+    lambda r, s, n: [r.mean(), _of_films(s, n)],
     [(STARS, SUMS, COUNTS)],
     "return the mean of the ratings, where each rating counts once, then that of the films' means",
     {
-        "leave films without a rating out of the second mean": lambda stars, sums, n: [
-            stars.mean(),
-            np.mean(sums / np.maximum(n, 1)),
-        ],
-        "the first is right. In the second, each film counts once, whatever its number of "
-        "ratings": lambda stars, sums, n: [stars.mean(), stars.mean()],
-        "the other way round: the mean of the ratings comes first": lambda stars, sums, n: [
-            np.mean(sums[n > 0] / n[n > 0]),
-            stars.mean(),
-        ],
+        "leave films without a rating out": lambda r, s, n: [r.mean(), np.mean(s / (n + (n == 0)))],
+        "in the second mean, films count once each": lambda r, s, n: [r.mean(), r.mean()],
+        "the other way round": lambda r, s, n: [_of_films(s, n), r.mean()],
     },
 )
 
@@ -52,32 +52,26 @@ check_means = task(
 def _some_ratings() -> tuple[Ratings, Ratings]:
     rng = np.random.default_rng(5)
     users, items = np.divmod(rng.permutation(48), 8)
-    times = rng.integers(0, 20, 48)
-    table = {"user_id": users, "item_id": items, "rating": 3.0, "timestamp": times}
-    ratings = Ratings.from_frame(pd.DataFrame(table))
+    table = pd.DataFrame({"user_id": users, "item_id": items, "rating": 3.0})
+    ratings = Ratings.from_frame(table.assign(timestamp=rng.integers(0, 20, 48)))
     test = rng.random(48) < 0.4
     return ratings.select(~test), ratings.select(test)
 
 
-def _later(train: Ratings, test: Ratings) -> tuple[np.ndarray, np.ndarray]:
+def _lead(train: Ratings, test: Ratings) -> np.ndarray:
+    """By how much the user's latest training rating is later than each test rating."""
     latest = pd.Series(train.timestamps).groupby(train.user_of_rating()).max()
-    return latest.reindex(test.user_of_rating()).to_numpy(), np.asarray(test.timestamps)
+    return latest.reindex(test.user_of_rating()).to_numpy() - test.timestamps
 
 
 check_future = task(
-    lambda train, test: np.mean(np.greater(*_later(train, test))),
+    lambda train, test: np.mean(_lead(train, test) > 0),
     [_some_ratings()],
     "compare each test rating with the latest training rating of its own user",
     {
-        "does 'later' mean strictly later?": lambda train, test: np.mean(
-            np.greater_equal(*_later(train, test))
-        ),
-        "of the same user: your share compares with the latest rating of anybody": (
-            lambda train, test: np.mean(test.timestamps < train.timestamps.max())
-        ),
-        "you count the test ratings that come *after* the user's training ratings": (
-            lambda train, test: np.mean(np.less(*_later(train, test)))
-        ),
+        "does 'later' mean strictly later?": lambda train, test: np.mean(_lead(train, test) >= 0),
+        "these test ratings come *after* training": lambda a, b: np.mean(_lead(a, b) < 0),
+        "of the same user, not of anybody": lambda a, b: np.mean(b.timestamps < a.timestamps.max()),
     },
 )
 
@@ -91,24 +85,18 @@ def check_gamma(gamma: float) -> None:
     compare(value, 4.5, f"with this γ the damped mean is {value:.3f}")
 
 
-def _biases(sums: np.ndarray, u: np.ndarray, gamma: float) -> np.ndarray:
-    return sums / (np.bincount(u, minlength=len(sums)) + gamma)
+def _biases(u: np.ndarray, e: np.ndarray, gamma: float) -> np.ndarray:
+    return np.bincount(u, e) / (np.bincount(u) + gamma)
 
 
 check_user_biases = task(
-    lambda u, r, mu, gamma: _biases(np.bincount(u, r - mu), u, gamma),
+    lambda u, r, mu, g: _biases(u, r - mu, g),
     [(OF_FILM, STARS, 3.0, 2.5), (OF_FILM[::-1], STARS, 2.0, 0.5)],
     "for each user, the derivative of the objective by the user's bias should be 0",
     {
-        "right direction, but you forgot the γ extra ratings": lambda u, r, mu, gamma: _biases(
-            np.bincount(u, r - mu), u, 0
-        ),
-        "a bias is a deviation: you forgot to subtract μ": lambda u, r, mu, gamma: _biases(
-            np.bincount(u, r), u, gamma
-        ),
-        "each user has an own number of ratings to divide by": lambda u, r, mu, gamma: (
-            np.bincount(u, r - mu) / (len(r) + gamma)
-        ),
+        "right direction, but you forgot γ": lambda u, r, mu, g: _biases(u, r - mu, 0),
+        "right direction, but you forgot to subtract μ": lambda u, r, mu, g: _biases(u, r, g),
+        "each user has an own n": lambda u, r, mu, g: np.bincount(u, r - mu) / (len(r) + g),
     },
     1e-4,
 )
@@ -132,13 +120,9 @@ check_als_gradient = task(
     [(np.array([0.3, -1.0, 2.0]), _Z, np.cos(np.arange(6.0)), 3.0, _PRICE)],
     "differences of L_u disagree with it",
     {
-        "the sign: L_u rises in this direction": lambda x, z, y, lam, price: (
-            lam * z.T @ (y - z @ x) - price * x
-        ),
-        "the part of the errors is right, but you forgot the penalty": (
-            lambda x, z, y, lam, price: -lam * z.T @ (y - z @ x)
-        ),
-        "λ weighs the errors": lambda x, z, y, lam, price: -z.T @ (y - z @ x) + price * x,
+        "the sign: L_u rises in this direction": lambda *given: np.negative(_slopes(*given)),
+        "you forgot the penalty": lambda x, z, y, lam, price: _slopes(x, z, y, lam, 0 * price),
+        "λ weighs the errors": lambda x, z, y, lam, price: _slopes(x, z, y, 1, price),
     },
     1e-4,
 )
@@ -146,8 +130,8 @@ check_als_gradient = task(
 _LOSSES = 10 + 100 * 0.5 ** np.arange(12)
 
 
-def _first(losses: np.ndarray, share: float, goal: float = 0.0) -> int:
-    goal = goal or losses[0] - share * (losses[0] - losses[-1])
+def _first(losses: np.ndarray, share: float) -> int:
+    goal = losses[0] - share * (losses[0] - losses[-1])
     return next(epoch for epoch, loss in enumerate(losses, 1) if loss <= goal)
 
 
@@ -158,9 +142,6 @@ check_als_reached = task(
     {
         "epochs are counted from 1": lambda losses, share: _first(losses, share) - 1,
         "that is one epoch too late": lambda losses, share: _first(losses, share) + 1,
-        "the way ends at the last loss, and not at 0": lambda losses, share: _first(
-            losses, share, max((1 - share) * losses[0], losses[-1])
-        ),
     },
     0,
 )
@@ -192,46 +173,35 @@ def check_als_known(
 
 _ROWS = np.cos(np.arange(20.0)).reshape(5, 4)
 check_prior_row = task(
-    lambda rows, flags: rows.T @ flags / flags.sum() ** 0.5,
+    lambda rows, has: rows.T @ has / has.sum() ** 0.5,
     [(_ROWS, np.array([True, False, True, True, True])), (_ROWS, np.arange(5) == 2)],
     "which rows are added, and what is the sum divided by?",
     {
-        "divide by the *root* of the number of genres": lambda rows, flags: rows[flags].mean(0),
-        "the sum is right, but its length grows with the number of genres": lambda rows, flags: (
-            rows[flags].sum(0)
-        ),
-        "divide by the number of the film's genres, and not of all genres": lambda rows, flags: (
-            rows[flags].sum(0) / len(flags) ** 0.5
-        ),
+        "divide by the *root* of the number of genres": lambda rows, has: rows[has].mean(0),
+        "its length grows with the number of genres": lambda rows, has: rows[has].sum(0),
+        "count the film's genres, not all genres": lambda rows, has: rows.T @ has / len(has) ** 0.5,
     },
 )
 
 
-def _prior_bias(e: list[float], c: float, weight: float) -> float:
-    return (sum(e) + weight * c) / max(len(e) + weight, 1e-12)
+def _drawn(e: list[float], c: float, weight: float) -> float:
+    return (sum(e) + weight * c) / (len(e) + weight) if e else c
 
 
 check_prior_bias = task(
-    lambda e, c, gamma, nu: _prior_bias(e, c, gamma * len(e) ** nu) if e else c,
+    lambda e, c, gamma, nu: _drawn(e, c, gamma * len(e) ** nu),
     [([1.0], 0.2, 2.0, 0.5), ([1.0] * 4, 0.5, 3.0, 0.5), ([], 0.3, 2.0, 0.5)],
     "the weighted mean of the residuals and of c has its derivative at 0",
     {
-        "the weight of the prior grows with the number of ratings": lambda e, c, gamma, nu: (
-            _prior_bias(e, c, gamma) if e else c
-        ),
-        "this draws the bias to 0, and not to c": lambda e, c, gamma, nu: _prior_bias(
-            e, 0, gamma * len(e) ** nu
-        ),
-        "divide by the weight of the prior, too": lambda e, c, gamma, nu: (
-            (sum(e) + gamma * len(e) ** nu * c) / max(len(e), 1)
-        ),
+        "the weight of the prior grows with the ratings": lambda e, c, g, nu: _drawn(e, c, g),
+        "this draws the bias to 0, not to c": lambda e, c, g, nu: _drawn(e, 0, g * len(e) ** nu),
     },
 )
 
 
 @checker
 def check_split_films(
-    ratings: Ratings, split_films: Callable[..., tuple[Ratings, Ratings]]
+    split_films: Callable[..., tuple[Ratings, Ratings]], ratings: Ratings
 ) -> None:
     """Check a split that holds out a share of the rated films with all their ratings."""
     train, test = split_films(ratings, 0.2, 0)
@@ -245,9 +215,9 @@ def check_split_films(
 
 
 @checker
-def check_user_update(train: Ratings, new_bias: Callable[..., float]) -> None:
+def check_user_update(new_bias: Callable[..., float], train: Ratings) -> None:
     """Check a user's bias after an update, given residuals and the weight of the penalty."""
-    model = BiasALS(n_epochs=3).fit(train, progress=False)
+    model = BiasALS(nu=0.5, n_epochs=3).fit(train, progress=False)
     compare(new_bias([], model.gamma, model.nu), 0, "without ratings the bias stays at 0")
     counts = train.by_user.counts
     user = int(np.argmin(np.where(counts > 0, counts, counts.max())))
@@ -266,7 +236,7 @@ def check_user_update(train: Ratings, new_bias: Callable[..., float]) -> None:
 
 
 @checker
-def check_show(ratings: Ratings, show: Callable[..., Ratings]) -> None:
+def check_show(show: Callable[..., Ratings], ratings: Ratings) -> None:
     """Check a function that leaves n ratings of one film, and all of the other films."""
     film = int(np.argmax(ratings.by_item.counts))
     others = np.arange(ratings.n_items) != film
@@ -288,11 +258,7 @@ check_listed = task(
     "each list counts once, if one of its films or more is marked",
     {
         "count users, not places": lambda places, rare: rare[places].mean(),
-        "one film is enough: not all of the list": lambda places, rare: (
-            rare[places].all(axis=1).mean()
-        ),
-        "a share is asked for, and not a number": lambda places, rare: (
-            rare[places].any(axis=1).sum()
-        ),
+        "one film is enough, not all": lambda places, rare: rare[places].all(axis=1).mean(),
+        "a share is asked for": lambda places, rare: rare[places].any(axis=1).sum(),
     },
 )

@@ -10,28 +10,29 @@ import pandas as pd
 from course.exercises import ask, checker, compare, numbers, task
 
 
-def _interval(mean: float, error: float) -> list[float]:
-    return [mean, mean - 1.96 * error, mean + 1.96 * error]
+def _interval(d: np.ndarray, error: float) -> list[float]:
+    return [d.mean(), d.mean() - 1.96 * error, d.mean() + 1.96 * error]
 
 
 _RNG = np.random.default_rng(7)
 _HARD = _RNG.normal(1, 0.5, 400)  # how hard each user is, for both models
 _PAIR = (_HARD + _RNG.normal(0, 0.1, 400), _HARD + _RNG.normal(0.03, 0.1, 400))
 
+
+def _error(x: np.ndarray) -> float:
+    return float(np.std(x, ddof=1) / len(x) ** 0.5)
+
+
 check_paired = task(
-    lambda a, b: _interval(np.mean(a - b), np.std(a - b, ddof=1) / len(a) ** 0.5),
+    lambda a, b: _interval(a - b, _error(a - b)),
     [_PAIR],
     "the mean of a - b, then the lower and the upper end, 1.96 standard errors away",
     {
-        "too wide: that is the error of two models that share no user": lambda a, b: _interval(
-            np.mean(a - b), np.hypot(a.std(ddof=1), b.std(ddof=1)) / len(a) ** 0.5
+        "too wide: as if they shared no user": lambda a, b: _interval(
+            a - b, np.hypot(_error(a), _error(b))
         ),
-        "too wide: divide the standard deviation by the root of n": lambda a, b: _interval(
-            np.mean(a - b), np.std(a - b, ddof=1)
-        ),
-        "the sign: a less b is asked for": lambda a, b: _interval(
-            np.mean(b - a), np.std(a - b, ddof=1) / len(a) ** 0.5
-        ),
+        "too wide: divide by the root of n": lambda a, b: _interval(a - b, np.std(a - b, ddof=1)),
+        "the sign: a less b": lambda a, b: _interval(b - a, _error(a - b)),
     },
     2e-4,
 )
@@ -43,13 +44,9 @@ check_luck = task(
     [(3, 0.1), (1, 1.0), (2, 1.0), (3, 1.0), (100, 1.0)],
     "the mean of the smallest of n normal numbers, over many repetitions",
     {
-        "right, but by how much it is too good is a positive number": lambda n, sd: (
-            -_SMALLEST[n] * sd
-        ),
+        "right, but its size is a positive number": lambda n, sd: -_SMALLEST[n] * sd,
         "the noise has the standard deviation sd": lambda n, sd: _SMALLEST[n],
-        "that is a bound for many trials, and not the mean": lambda n, sd: (
-            sd * np.sqrt(2 * np.log(n))
-        ),
+        "that is a bound, and not the mean": lambda n, sd: sd * np.sqrt(2 * np.log(n)),
     },
     0.04,
 )
@@ -100,33 +97,28 @@ def _rmse(predicted: np.ndarray, ratings: np.ndarray) -> np.ndarray:
 
 
 check_rmse_of_mean = task(
-    lambda draws, ratings, scale: _rmse(draws.mean(axis=0).clip(*scale), ratings),
+    lambda d, r, scale: _rmse(d.mean(axis=0).clip(*scale), r),
     [_DRAWS],
     "the mean over the draws, clipped, then the RMSE over the ratings",
     {
-        "average the predictions, not the errors": lambda draws, ratings, scale: _rmse(
-            draws.clip(*scale), ratings
-        ).mean(),
-        "average first, then clip": lambda draws, ratings, scale: _rmse(
-            draws.clip(*scale).mean(axis=0), ratings
-        ),
-        "no rating lies outside of the scale: clip": lambda draws, ratings, scale: _rmse(
-            draws.mean(axis=0), ratings
-        ),
+        "average the predictions, not the errors": lambda d, r, s: _rmse(d.clip(*s), r).mean(),
+        "average first, then clip": lambda d, r, s: _rmse(d.clip(*s).mean(axis=0), r),
+        "no rating lies outside of the scale: clip": lambda d, r, s: _rmse(d.mean(axis=0), r),
     },
 )
 
+
+def _n(sigma: float, s: float, spread: float) -> float:
+    return sigma**2 * (1 / spread**2 - 1 / s**2)
+
+
 check_ratings_needed = task(
-    lambda sigma, s, spread: np.ceil(sigma**2 * (1 / spread**2 - 1 / s**2)),
+    lambda *given: np.ceil(_n(*given)),
     [(0.9, 0.5, 0.1), (1.2, 0.4, 0.05), (0.7, 0.3, 0.2)],
     "1 / a should be at most the square of the spread, for the first time",
     {
-        "before any rating something is known: the prior": lambda sigma, s, spread: np.ceil(
-            (sigma / spread) ** 2
-        ),
-        "with one rating less it is still above: round up": lambda sigma, s, spread: (
-            sigma**2 * (1 / spread**2 - 1 / s**2) // 1
-        ),
-        "a whole number of ratings": lambda sigma, s, spread: sigma**2 * (1 / spread**2 - 1 / s**2),
+        "before any rating there is the prior": lambda sigma, s, d: np.ceil((sigma / d) ** 2),
+        "with one rating less it is still above: round up": lambda *given: _n(*given) // 1,
+        "a whole number of ratings": _n,
     },
 )

@@ -67,7 +67,7 @@ Options = dict[str, Any]  # of a function of Matplotlib
 
 
 def use_style() -> None:
-    """Set the look; in a notebook, draw figures as SVG. Call it once, after the imports.
+    """Set the look; in a notebook, draw figures as SVG and PNG. Call it once, after the imports.
 
     Text in a table is shown as it stands: it is no HTML and no formula. In JupyterLab, the
     questions in the text are brought to life.
@@ -81,7 +81,7 @@ def use_style() -> None:
     except ImportError:  # not in a notebook
         return
     if "inline" in mpl.get_backend():
-        set_matplotlib_formats("svg", metadata={"Date": None})
+        set_matplotlib_formats("svg", "png", metadata={"Date": None})  # a PNG needs no trust
 
 
 def save(figure: Figure, name: str) -> Figure:

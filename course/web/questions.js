@@ -249,7 +249,11 @@
       const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
       const frame = shape("rect", { x: edge, y: edge, width: width - 2 * edge, height: height - 2 * edge });
       const read = () => sliders.map((slider) => Number(slider.value));
-      const draw = (...more) => svg.replaceChildren(frame, dot("given", read()), ...more);
+      const values = axes.map(() => make("output"));
+      const draw = (...more) => {
+        svg.replaceChildren(frame, dot("given", read()), ...more);
+        values.forEach((value, k) => (value.textContent = short(read()[k])));
+      };
       svg.addEventListener("click", (event) => {
         const area = svg.getBoundingClientRect();
         const across = ((event.clientX - area.left) / area.width * width - edge) / (width - 2 * edge);
@@ -259,7 +263,7 @@
       });
       draw();
       const knobs = axes.map(([, name, low, high], k) =>
-        make("label", {}, `${k ? "↑" : "→"} ${name} `, make("span", {}, `${low} `, sliders[k], ` ${high}`)));
+        make("label", {}, `${k ? "↑" : "→"} ${name} `, make("span", {}, `${low} `, sliders[k], ` ${high}`), values[k]));
       return {
         controls: [svg, ...knobs],
         set: (answer) => (answer.forEach((value, k) => (sliders[k].value = value)), draw()),
@@ -288,6 +292,7 @@
       fold.hidden = false;
       fold.open = true;
       fold.classList.remove("dropdown", "toggle-hidden"); // the theme folds it, too
+      fold.classList.add("known");
       return right;
     };
     const check = () => {
@@ -338,6 +343,7 @@
       if (!open(fold) || !title || !truth) continue;
       const key = keyOf("predict", [title]);
       const hidden = fold.hidden;
+      fold.classList.remove("known");
       fold.hidden = true;
       const made = prediction(fold, title.textContent.trim(), truth, key);
       if (made) ask(fold, [], named(made, fold, key));

@@ -13,9 +13,20 @@ from numba import njit
 
 from recsys_lib.kernels.als import AHEAD, PANEL, groups, workspace
 from recsys_lib.kernels.linalg import FAST, LINE, add_gram, aligned, solve
-from recsys_lib.kernels.threads import share
-from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
+from recsys_lib.kernels.threads import blas, share
+from recsys_lib.kernels.vectors import (
+    LANES,
+    add,
+    fma,
+    load,
+    prefetch,
+    spread,
+    store,
+    store_sums,
+    zeros,
+)
 
+AT_A_TIME = 1024  # rows turned by one matrix product
 CHUNKS = 256  # sums of a Gram matrix: a fixed number, so that no bit depends on the thread count
 
 
@@ -73,36 +84,18 @@ def set_up(grams, fixed, weights, a, rhs):
             rhs[k, lane] = grams[lane, size, k]
 
 
-@njit(cache=True)
-def loss_of(confidence, weight, rhs, residual, x):
-    """Return Σ c (target - score)² of a row at x, given r = rhs - A x: no pass over the pairs.
-
-    It is Σ_observed c - 2 x·rhs + xᵀ(A - w I)x, and A x is rhs - r.
-    """
-    total = confidence
-    for k in range(len(x)):
-        own = np.float64(x[k])
-        total -= own * (rhs[k] + residual[k] + weight * own)
-    return total
-
-
-@njit(cache=True)
-def total_confidence(start, stop, excess):
-    """Return Σ c over a row's observed pairs, in float64."""
-    total = float(stop - start)
-    for k in range(start, stop):
-        total += excess[k]
-    return total
-
-
 @njit(cache=True, nogil=True)
 def solve_rows(
     part, parts, indptr, indices, excess, order, other, fixed, penalties, rows, losses
 ):  # fmt: skip
-    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are nobody's."""
+    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are nobody's.
+
+    A row's Σ c (target - score)² over all pairs is Σ_observed c - 2 x·rhs + xᵀ(A - w I)x, where A x
+    is rhs: no second pass over the pairs.
+    """
     size = len(fixed)
     panel, targets, grams, a, rhs, x = workspace(size + 1, other)
-    weights, zero = np.ones(LANES, other.dtype), np.zeros(size, other.dtype)
+    weights = np.ones(LANES, other.dtype)
     for first in range(part * LANES, len(order), parts * LANES):
         group = order[first : first + LANES]
         for lane, r in enumerate(group):
@@ -110,23 +103,22 @@ def solve_rows(
             sum_products(start, stop, indices, excess, other, panel, targets, gram)
             weights[lane] = penalties[r]
         set_up(grams, fixed, weights, a, rhs)
-        for k in range(size):
-            for lane in range(LANES):
-                x[k, lane] = rhs[k, lane]
+        x[:] = rhs
         solve(a, size, x)
         for lane, r in enumerate(group):
-            empty = indptr[r] == indptr[r + 1]
-            for k in range(size):  # nothing observed: zero, whatever the system says
-                rows[r, k] = 0 if empty else x[k, lane]
-            confidence = total_confidence(indptr[r], indptr[r + 1], excess)
-            left = loss_of(confidence, weights[lane], rhs[:, lane], zero, rows[r])
-            losses[r] = 0.0 if empty else left
+            start, stop = indptr[r], indptr[r + 1]
+            loss = stop - start + np.sum(excess[start:stop], dtype=np.float64)
+            for k in range(size):
+                own = np.float64(x[k, lane])
+                loss -= own * (rhs[k, lane] + weights[lane] * own)
+                rows[r, k] = own
+            losses[r] = loss
+            if start == stop:  # nothing observed: zero, whatever the system says
+                rows[r], losses[r] = 0, 0.0
 
 
-def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, losses, n_steps=0):
-    """Solve all rows of one side, given the other: one half of an epoch.
-
-    It is exact, or takes `n_steps` of conjugate gradient from the rows as they are.
+def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, losses):
+    """Solve all rows of one side exactly, given the other: one half of an epoch.
 
     As `als.half_step`, of rows without a bias: `excess` are c - 1 of the observed pairs, 0 or more;
     `fixed` (K, K) is the Gram matrix of `other` (n_other, K), from `gram_of`; `penalties` (n_rows,)
@@ -134,10 +126,33 @@ def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, los
     `losses` (n_rows,) float64 by each row's Σ c (target - score)² over all pairs.
     """
     task = indptr, indices, excess, order, other, fixed, penalties, rows, losses
-    if n_steps:
-        share(groups(order), descend_rows, n_steps, *task)
-    else:
-        share(groups(order), solve_rows, *task)
+    share(groups(order), solve_rows, *task)
+
+
+def approach(indptr, indices, excess, order, other, penalties, rows, losses, n_steps):
+    """Move all rows of one side towards their solutions: `half_step` by conjugate gradient.
+
+    It starts from the rows as they are, and takes `n_steps` at most. `other` and `rows` are first
+    turned to other axes, the eigenvectors of the Gram matrix of `other`: no product y·x changes,
+    and Σ_all y yᵀ becomes diagonal. It then costs K multiplications in place of K², and together
+    with w it is the part of A that can be inverted at once: preconditioned by it, few steps do.
+    """
+    size = other.shape[1]
+    width = -(-size // LANES) * LANES
+    wide, fixed = aligned(len(other), width, other), np.zeros(width, other.dtype)
+    with blas().limit(limits=1, user_api="blas"):
+        values, axes = np.linalg.eigh(gram_of(other))
+        for side in (other, rows):
+            share(-(-len(side) // AT_A_TIME), turn, side, axes.astype(other.dtype))
+    wide[:, :size], fixed[:size] = other, np.maximum(values, 0)
+    task = indptr, indices, excess, order, wide.reshape(-1), fixed, penalties, rows, losses
+    share(len(order), descend_rows, n_steps, *task)
+
+
+def turn(part, parts, rows, axes):
+    """Turn every `parts`-th block of `rows` (n, K), in place, to the axes (K, K), a column each."""
+    for start in range(part * AT_A_TIME, len(rows), parts * AT_A_TIME):
+        rows[start : start + AT_A_TIME] = rows[start : start + AT_A_TIME] @ axes
 
 
 def gram_of(rows):
@@ -153,8 +168,8 @@ def gram_of(rows):
 def _add_panels(part, parts, rows, sums):
     """Fill every `parts`-th lower triangle of `sums` with Σ y yᵀ, panels dealt out in turn."""
     n, size = rows.shape
-    panel, _, grams, _, _, _ = workspace(size + 1, rows)
-    gram = grams[0]
+    width = (size // LANES + 1) * LANES
+    panel, gram = aligned(PANEL, width, rows), aligned(width, width, rows)
     for chunk in range(part, len(sums), parts):
         gram[:] = 0
         for first in range(chunk * PANEL, n, len(sums) * PANEL):
@@ -171,103 +186,103 @@ def _add_panels(part, parts, rows, sums):
 # --- conjugate gradient: a few products with A in place of a factorisation ------------------------
 
 
-@njit(cache=True)
-def multiply_by_system(panel, across, depth, excess, start, fixed, weight, x, scores, out):
-    """Fill `out` with A x = (fixed + w I + Σ (c - 1) y yᵀ) x; A itself is never formed.
+@njit(cache=True, fastmath=FAST)
+def multiply_by_system(places, excess, targets, other, diagonal, v, scores, out):
+    """Fill `scores` with the products y·v, and `out` with A v: A is never formed.
 
-    `panel` holds the rows y and `across` its transpose: the scores y·x of LANES pairs are summed
-    side by side from the one, what they contribute from the other.
+    A = diag(`diagonal`) + Σ (c - 1) y yᵀ, and `out` is less Σ t y, t of `targets`. The rows y lie
+    end to end in `other`, at `places`. Four at a time, they are still near when their sum is due.
     """
-    size = len(fixed)
-    for j in range(0, depth, LANES):
-        total = zeros(x)
-        for k in range(size):
-            total = fma(spread(x, k), load(across[k], j), total)
-        store(scores, j, total)
-    for j in range(depth):
-        scores[j] *= excess[start + j]
-    for b in range(0, size, LANES):
-        total = zeros(x)
-        for k in range(size):
-            total = fma(spread(x, k), load(fixed[k], b), total)
-        for j in range(depth):
-            total = fma(spread(scores, j), load(panel[j], b), total)
-        store(out, b, total)
-    for k in range(size):
-        out[k] += weight * x[k]
+    width = len(v)
+    shares = np.empty(4, other.dtype)
+    for b in range(width):
+        out[b] = diagonal[b] * v[b]
+    for j in range(0, len(places), 4):
+        y0, y1, y2, y3 = places[j], places[j + 1], places[j + 2], places[j + 3]
+        s0 = s1 = s2 = s3 = zeros(other)
+        for b in range(0, width, LANES):
+            own = load(v, b)
+            s0 = fma(load(other, y0 + b), own, s0)
+            s1 = fma(load(other, y1 + b), own, s1)
+            s2 = fma(load(other, y2 + b), own, s2)
+            s3 = fma(load(other, y3 + b), own, s3)
+        store_sums(scores, j, s0, s1, s2, s3)
+        for i in range(4):
+            shares[i] = excess[j + i] * scores[j + i] - targets[j + i]
+        s0, s1, s2, s3 = spread(shares, 0), spread(shares, 1), spread(shares, 2), spread(shares, 3)
+        for b in range(0, width, LANES):
+            sums = fma(s0, load(other, y0 + b), load(out, b))
+            sums = fma(s1, load(other, y1 + b), sums)
+            sums = fma(s2, load(other, y2 + b), sums)
+            store(out, b, fma(s3, load(other, y3 + b), sums))
 
 
 @njit(cache=True, fastmath=FAST)
-def descend(
-    panel, across, depth, excess, start, fixed, weight, n_steps,
-    x, rhs, residual, direction, ap, scores,
-):  # fmt: skip
-    """Move x by `n_steps` steps of conjugate gradient from where it is; `residual` follows."""
-    size = len(fixed)
-    rhs[:] = 0
-    for j in range(depth):
-        c = 1 + excess[start + j]
-        for k in range(size):
-            rhs[k] += c * panel[j, k]
-    multiply_by_system(panel, across, depth, excess, start, fixed, weight, x, scores, ap)
-    squares = 0.0
-    for k in range(size):
-        residual[k] = direction[k] = rhs[k] - ap[k]
-        squares += residual[k] * residual[k]
+def descend(places, pairs, other, diagonal, n_steps, work):
+    """Move ``x = work[0]`` by conjugate gradient from where it is; A x - rhs is in ``work[1]``.
+
+    `diagonal`, all of A that does not come from the row's own pairs, preconditions the steps.
+    `pairs` are c - 1, c, zeros, and room for two products a pair. Returns Σ c (1 - y·x).
+    """
+    x, slope, direction, ap = work[0], work[1], work[2], work[3]
+    excess, targets, none, scores, moved = pairs[0], pairs[1], pairs[2], pairs[3], pairs[4]
+    multiply_by_system(places, excess, targets, other, diagonal, x, scores, slope)
+    direction[:], before = 0, np.inf
     for _ in range(n_steps):
+        squares = curvature = 0.0
+        for k in range(len(x)):
+            squares += slope[k] * slope[k] / diagonal[k]
         if squares < 1e-20:  # there already: the next quotient would be 0 / 0
             break
-        multiply_by_system(
-            panel, across, depth, excess, start, fixed, weight, direction, scores, ap
-        )
-        curvature = 0.0
-        for k in range(size):
+        for k in range(len(x)):
+            direction[k] = squares / before * direction[k] - slope[k] / diagonal[k]
+        multiply_by_system(places, excess, none, other, diagonal, direction, moved, ap)
+        for k in range(len(x)):
             curvature += direction[k] * ap[k]
-        length = squares / curvature
-        before, squares = squares, 0.0
-        for k in range(size):
+        length, before = squares / curvature, squares
+        for k in range(len(x)):
             x[k] += length * direction[k]
-            residual[k] -= length * ap[k]
-            squares += residual[k] * residual[k]
-        for k in range(size):
-            direction[k] = residual[k] + squares / before * direction[k]
+            slope[k] += length * ap[k]
+        for j in range(len(places)):
+            scores[j] += length * moved[j]
+    found = 0.0
+    for j in range(len(places)):
+        found += targets[j] * (1 - scores[j])
+    return found
 
 
 @njit(cache=True, nogil=True)
 def descend_rows(
     part, parts, n_steps, indptr, indices, excess, order, other, fixed, penalties, rows, losses
 ):  # fmt: skip
-    """Move every `parts`-th row in `order`, from `part` on.
-
-    The rows y of a row's pairs are gathered once, and stay near for all the steps.
-    """
-    size = other.shape[1]
-    width = (size + LANES - 1) // LANES * LANES
-    wide = aligned(size, width, other)
-    for k in range(size):
-        for c in range(size):
-            wide[k, c] = fixed[k, c]
-    longest = indptr[order[part] + 1] - indptr[order[part]]  # rows come longest first
-    panel = aligned(longest, width, other)
-    across = aligned(size, (longest + LANES - 1) // LANES * LANES, other)
-    scores = aligned(1, across.shape[1], other)[0]
-    work = aligned(5, width, other)
-    x, rhs, residual, direction, ap = work[0], work[1], work[2], work[3], work[4]
+    """Move every `parts`-th row in `order`, from `part` on; `fixed` are the eigenvalues."""
+    size, width = rows.shape[1], len(fixed)
+    longest = indptr[order[part] + 1] - indptr[order[part]] + 4  # rows come longest first
+    pairs, places = aligned(5, longest, other), np.empty(longest, np.int64)
+    work, diagonal = aligned(4, width, other), np.empty(width, other.dtype)
     for place in range(part, len(order), parts):
         r = order[place]
-        start, stop = indptr[r], indptr[r + 1]
-        gather(start, stop, indices, other, panel)
-        for j in range(stop - start):
-            for k in range(size):
-                across[k, j] = panel[j, k]
-        empty = start == stop
-        for k in range(size):  # nothing observed: zero is the solution
-            x[k] = 0 if empty else rows[r, k]
-        descend(
-            panel, across, stop - start, excess, start, wide, penalties[r], n_steps,
-            x, rhs, residual, direction, ap, scores,
-        )  # fmt: skip
+        start, stop, weight = indptr[r], indptr[r + 1], penalties[r]
+        if start == stop:  # nothing observed: zero is the solution
+            rows[r], losses[r] = 0, 0.0
+            continue
+        n = stop - start
+        depth = -(-n // 4) * 4  # what is beyond the last pair weighs nothing
+        for j in range(n):
+            places[j] = np.int64(indices[start + j]) * width
+            for k in range(0, width, LINE // other.itemsize):
+                prefetch(other, places[j] + k)
+            pairs[0, j] = excess[start + j]
+            pairs[1, j] = 1 + excess[start + j]
+        for j in range(n, depth):
+            places[j], pairs[0, j], pairs[1, j] = places[0], 0, 0
+        for k in range(width):
+            diagonal[k] = fixed[k] + weight
         for k in range(size):
-            rows[r, k] = x[k]
-        confidence = total_confidence(start, stop, excess)
-        losses[r] = loss_of(confidence, penalties[r], rhs, residual, rows[r])
+            work[0, k] = rows[r, k]
+        loss = descend(places[:depth], pairs, other, diagonal, n_steps, work)
+        for k in range(size):
+            own = np.float64(work[0, k])
+            loss += own * (work[1, k] - weight * own)
+            rows[r, k] = own
+        losses[r] = loss

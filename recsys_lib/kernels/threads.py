@@ -7,12 +7,14 @@ does every `parts`-th piece of the work, and lets go of Python's lock meanwhile 
 Python's own threads can call it side by side.
 """
 
+import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
+from threadpoolctl import ThreadpoolController
 
 PAIRS = 4096  # pairs of a user and an item; for fewer, waking a thread takes longer than the work
 
@@ -43,3 +45,9 @@ def share(most: int, kernel: Callable[..., None], *args: Any) -> None:
         kernel(0, parts, *args)
     for other in others:
         other.result()
+
+
+@functools.cache
+def blas() -> ThreadpoolController:
+    """Return the setting of the threads of NumPy's products: with one, no bit depends on it."""
+    return ThreadpoolController()  # which takes milliseconds to find the libraries

@@ -129,6 +129,26 @@ def inverse_root(typing_context, a):
     return a(a), generate
 
 
+@operation(lambda row, index, *four: row.__setitem__(slice(index, index + 4), np.sum(four, axis=1)))
+def store_sums(typing_context, row, index, a, b, c, d):
+    """Write the four sums of the lanes of `a`, `b`, `c` and `d` to a 1-d array, from `index` on."""
+
+    def generate(context, builder, signature, arguments):
+        place = _at(context, builder, signature, arguments)
+        x, y, z, w = arguments[2:]
+        left, right = (0, LANES, 1, LANES + 1), (2, LANES + 2, 3, LANES + 3)
+        xy, zw = _paired(builder, x, y, left, right), _paired(builder, z, w, left, right)
+        sums = _paired(builder, xy, zw, (0, 1, LANES, LANES + 1), (2, 3, LANES + 2, LANES + 3))
+        while (half := sums.type.count // 2) >= 4:
+            low, high = (_shuffled(builder, sums, sums, range(n, n + half)) for n in (0, half))
+            sums = builder.fadd(low, high)
+        builder.store(sums, builder.bitcast(place, sums.type.as_pointer()), align=_bytes(row))
+        return context.get_dummy_value()
+
+    _check(row)
+    return types.void(row, types.intp, a, b, c, d), generate
+
+
 @operation(lambda a, b: bool((a > b).any()))
 def any_above(typing_context, a, b):
     """Return whether a > b in any lane."""
@@ -184,10 +204,21 @@ def _vector_at(context, builder, signature, arguments):
 
 def _repeat(builder, number, vector_type):
     """Return `number` in every lane."""
-    nothing, first = ir.Constant(vector_type, ir.Undefined), ir.IntType(32)(0)
-    alone = builder.insert_element(nothing, number, first)
-    lanes = ir.Constant(ir.VectorType(first.type, LANES), None)  # lane 0, LANES times
-    return builder.shuffle_vector(alone, nothing, lanes)
+    nothing = ir.Constant(vector_type, ir.Undefined)
+    alone = builder.insert_element(nothing, number, ir.IntType(32)(0))
+    return _shuffled(builder, alone, nothing, [0] * LANES)
+
+
+def _shuffled(builder, a, b, lanes):
+    """Return a vector of some lanes of `a`, which are counted from 0, and of `b`, from LANES on."""
+    numbers = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
+    return builder.shuffle_vector(a, b, numbers)
+
+
+def _paired(builder, a, b, left, right):
+    """Return the sum of two shuffles, which do the same in every four lanes."""
+    both = ([4 * k + lane for k in range(LANES // 4) for lane in four] for four in (left, right))
+    return builder.fadd(*(_shuffled(builder, a, b, lanes) for lanes in both))
 
 
 def _call(builder, name, arguments):

@@ -18,6 +18,7 @@ from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
 CG_STEPS = 3
+CG_FROM = 32  # factors: the fewest for which conjugate gradient takes less time
 
 
 @dataclass(eq=False, repr=False)
@@ -42,9 +43,10 @@ class ImplicitALS(ImplicitFeedbackModel):
     nu : float
         ν, how the weight grows with a row's number of likes: 0 is the textbook's objective, 1 is
         ALS-WR.
-    solver : {"cholesky", "cg"}
-        Exact; or `CG_STEPS` of conjugate gradient from where the row was, which pays where K is
-        large. Strangers are always folded in exactly.
+    solver : {"auto", "cholesky", "cg"}
+        Exact; or `CG_STEPS` of conjugate gradient from where the row was, which turns the vectors
+        to other axes. By default the latter for K of `CG_FROM` or more. Strangers are always folded
+        in exactly.
 
     Attributes
     ----------
@@ -70,7 +72,7 @@ class ImplicitALS(ImplicitFeedbackModel):
     tau: float = above(0, 3.0)
     nu: float = at_least(0, 0.5)
     threshold: float | None = number(None)
-    solver: str = one_of(("cholesky", "cg"), "cholesky")
+    solver: str = one_of(("auto", "cholesky", "cg"), "auto")
     n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)
@@ -86,43 +88,39 @@ class ImplicitALS(ImplicitFeedbackModel):
         self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        (users, items), n_steps = self._sides, CG_STEPS if self.solver == "cg" else 0
-        task = self.item_factors_, self.gram_, self.user_factors_
-        _, of_users = self._solve(*users, *task, n_steps)
-        gram = kernels.gram_of(self.user_factors_).astype(np.float32)
-        task = self.user_factors_, gram, self.item_factors_
-        squares, of_items = self._solve(*items, *task, n_steps)
-        self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
-        loss = 0.5 * (squares + self.tau * (of_users + of_items))
-        if not np.isfinite(loss):
-            raise RecsysError(f"there is no solution: tau {self.tau!r} is too small for float32")
-        return {"loss": loss}
+        (users, items), p, q = self._sides, self.user_factors_, self.item_factors_
+        _, of_users = self._solve(*users, q, p)
+        squares, of_items = self._solve(*items, p, q)
+        self.gram_ = kernels.gram_of(q).astype(np.float32)
+        return {"loss": 0.5 * (squares + self.tau * (of_users + of_items))}
 
     def _weighted(self, likes: CSR) -> CSR:
         """Return the likes with c - 1, how much more they count than no like, for values."""
         return likes._replace(values=np.full(len(likes.values), self.alpha, np.float32))
 
     def _solve(
-        self,
-        pairs: CSR,
-        order: np.ndarray,
-        fixed: np.ndarray,
-        gram: np.ndarray,
-        rows: np.ndarray,
-        n_steps: int = 0,
+        self, pairs: CSR, order: np.ndarray, fixed: np.ndarray, rows: np.ndarray
     ) -> tuple[float, float]:
         """Solve one side's rows in place; return Σ c (l - ŝ)² over all pairs, and Σ n^ν ‖x‖²."""
         weights, losses = pairs.counts ** float(self.nu), np.empty(len(rows))
-        task = *pairs, order, fixed, gram, (self.tau * weights).astype(np.float32)
-        kernels.half_step(*task, rows, losses, n_steps)
-        return float(losses.sum()), float(weights @ np.square(rows, dtype=np.float64).sum(axis=1))
+        penalties = (self.tau * weights).astype(np.float32)
+        if self.solver == "cg" or (self.solver == "auto" and self.n_factors >= CG_FROM):
+            kernels.approach(*pairs, order, fixed, penalties, rows, losses, CG_STEPS)
+        else:
+            gram = kernels.gram_of(fixed).astype(np.float32)
+            kernels.half_step(*pairs, order, fixed, gram, penalties, rows, losses)
+        if not np.isfinite(squares := float(losses.sum())):
+            raise RecsysError(f"there is no solution: tau {self.tau!r} is too small for float32")
+        return squares, float(weights @ np.square(rows, dtype=np.float64).sum(axis=1))
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows p_u, (m, K) float32, solved exactly for them alone."""
         self.check_who(ratings)
         pairs = self._weighted(self.liked(ratings))
         rows = np.empty((len(pairs.counts), self.n_factors), np.float32)
-        self._solve(pairs, by_length(pairs), self.item_factors_, self.gram_, rows)
+        penalties = (self.tau * pairs.counts ** float(self.nu)).astype(np.float32)
+        task = *pairs, by_length(pairs), self.item_factors_, self.gram_, penalties
+        kernels.half_step(*task, rows, np.empty(len(rows)))
         return rows
 
     def item_vectors(self) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.models import ALS, GenreALS
+from recsys_lib.models import ALS, GenreALS, ItemKNN, Popularity
 
 STEPS = 2**15 - 1  # an int16 reaches this far to either side
 MAPPED = 500  # items that the map shows and that its plane is fitted to
@@ -75,6 +75,31 @@ def catalogue(
         "mapped": MAPPED,
     }
     return positions, packed
+
+
+def beside(name: str, model: ItemKNN | Popularity, positions: np.ndarray) -> dict[str, Any]:
+    """Return what the browser needs to rank the items at `positions` by another fitted model.
+
+    Of an ItemKNN these are each item's nearest in the demo, and their similarities as uint16, in
+    steps: a score of L likes is off by L half steps at most. Of a Popularity, its scores.
+    """
+    packed = {"name": name, "threshold": model.threshold}
+    if isinstance(model, Popularity):
+        return packed | {"scores": model.item_scores_[positions].tolist()}
+    place = np.full(len(model.item_ids_), -1)
+    place[positions] = np.arange(len(positions))
+    counts = np.diff(model.neighbors_indptr_)
+    owner = place[np.repeat(np.arange(len(counts)), counts)]
+    near = place[model.neighbors_indices_]
+    kept = (owner >= 0) & (near >= 0)
+    alike = model.neighbors_values_[kept]
+    step = float(alike.max(initial=1e-9)) / (2 * STEPS + 1)
+    return packed | {
+        "counts": np.bincount(owner[kept], minlength=len(positions)).tolist(),
+        "near": near[kept].astype("<u2").tobytes(),
+        "alike": np.round(alike / step).astype("<u2").tobytes(),
+        "step": step,
+    }
 
 
 def rows_of(items: pd.DataFrame, ids: list[Any]) -> pd.DataFrame:

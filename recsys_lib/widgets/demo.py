@@ -11,8 +11,9 @@ import pandas as pd
 import traitlets
 
 from recsys_lib.errors import DataError, RecsysError, UnknownIdError
-from recsys_lib.models import ALS
+from recsys_lib.models import ALS, ItemKNN, Popularity
 from recsys_lib.widgets.base import PageWidget
+from recsys_lib.widgets.catalogue import beside as packed_beside
 from recsys_lib.widgets.catalogue import catalogue
 from recsys_lib.widgets.taste import noise_at, taste_of
 
@@ -55,6 +56,8 @@ class RatingDemo(PageWidget, page="demo"):
         σ, the standard deviation in stars of what no model can know of a rating, or such for 0 and
         more known ratings, as `measured_noise` returns. None: the model's last RMSE on its
         validation part, or else on its training part.
+    beside : dict of str to ItemKNN or Popularity, optional
+        Models fitted to the same items, by the name under which a reader can compare their lists.
 
     Attributes
     ----------
@@ -67,6 +70,7 @@ class RatingDemo(PageWidget, page="demo"):
     """
 
     catalogue = traitlets.Dict().tag(sync=True, page=True)
+    beside: traitlets.List[Any] = traitlets.List().tag(sync=True, page=True)
     noise = traitlets.Dict().tag(sync=True, page=True, to_json=_pairs)
     tastes = traitlets.Dict().tag(sync=True, page=True, to_json=_named_pairs)
     ratings = traitlets.Dict().tag(
@@ -82,6 +86,7 @@ class RatingDemo(PageWidget, page="demo"):
         items: pd.DataFrame,
         n_items: int | None = None,
         noise: float | Mapping[int, float] | None = None,
+        beside: Mapping[str, ItemKNN | Popularity] | None = None,
     ) -> None:
         if not isinstance(model, ALS):
             raise RecsysError(f"the demo shows ALS and GenreALS, not {type(model).__name__}")
@@ -96,8 +101,13 @@ class RatingDemo(PageWidget, page="demo"):
             noise = {0: last_rmse(model) if noise is None else noise}
         if 0 not in noise or not all(0 < sigma < np.inf for sigma in noise.values()):
             raise RecsysError(f"noise is {noise}; it needs numbers above 0, one of them for 0")
+        others = beside or {}
+        for name, other in others.items():
+            if not np.array_equal(other.item_ids_, model.item_ids_):
+                raise DataError(f"{name!r} was fitted to other items than the demo's model")
         super().__init__(
             catalogue=packed,
+            beside=[packed_beside(name, other, self._positions) for name, other in others.items()],
             noise=dict(sorted(noise.items())),
             tastes=self._genre_tastes(packed),
             ratings={},

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+SPARK, KERNELS = "tests/recsys_lib/spark", "tests/recsys_lib/kernels"
 # Whoever looks up a name or connects to a machine ends the process; it may only talk to itself.
 OFFLINE = """
 import os, pkgutil, sys, warnings
@@ -51,13 +52,13 @@ def test_nothing_asks_for_the_network_unless_a_download_is_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("variable", "options"),
     [
-        ("NUMBA_BOUNDSCHECK", ["tests/recsys_lib", "--ignore", "tests/recsys_lib/spark"]),
-        ("NUMBA_DISABLE_JIT", ["-W", "ignore", "tests/recsys_lib/kernels", "-k", "not threads"]),
+        ("NUMBA_BOUNDSCHECK", ["-m", "not long", "tests/recsys_lib", "--ignore", SPARK]),
+        ("NUMBA_DISABLE_JIT", ["-m", "not slow", "-W", "ignore", KERNELS, "-k", "not threads"]),
     ],
 )
 def test_the_tests_pass_with_every_index_checked(variable, options, tmp_path, trial):
     env = {variable: "1", "NUMBA_CACHE_DIR": str(tmp_path)}
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *options, **env)
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", *options, **env)
     assert done.returncode == 0, done.stdout[-5000:]
     passed = int(re.search(r"(\d+) passed", done.stdout)[1])
     trial(f"tests with {variable}=1", passed, "all pass")

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -19,39 +20,55 @@ Open = Callable[..., Iterator[Page]]
 
 BUILDING = pytest.StashKey[subprocess.Popen[bytes]]()
 LOG = BUILD / "logs" / "test-site.log"
+SITE = BUILD / "test"
+STATUS = SITE / "status"  # of the build, once it has ended: tests run in several processes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that need the site last, so that it can be built beside all others."""
-    items.sort(key=lambda item: "html" in getattr(item, "fixturenames", ()))
+    """Put the tests that need the site after the others, so that it is built beside those.
+
+    The notebooks take as long and can be divided among processes: they come last.
+    """
+    items.sort(key=lambda item: (item.path.suffix == ".ipynb", needs_site(item)))
+
+
+def needs_site(item: pytest.Item) -> bool:
+    return "html" in getattr(item, "fixturenames", ())
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin to build the site, in the quick profile; only what has changed is built anew."""
-    wanted = session.items and "html" in getattr(session.items[-1], "fixturenames", ())
-    if not wanted or session.config.option.collectonly:
+    first = getattr(session.config, "workerinput", {}).get("workerid", "gw0") == "gw0"
+    if not first or not any(map(needs_site, session.items)) or session.config.option.collectonly:
         return
-    command = [sys.executable, "book", "build", "--profile", "quick", "--into", "_build/test"]
+    command = [sys.executable, "book", "build", "--profile", "quick", "--into", str(SITE)]
     LOG.parent.mkdir(parents=True, exist_ok=True)
+    STATUS.unlink(missing_ok=True)
     with LOG.open("w") as log:
         process = subprocess.Popen(
             command, cwd=session.config.rootpath, stdout=log, stderr=subprocess.STDOUT
         )
     session.config.stash[BUILDING] = process
+    SITE.mkdir(parents=True, exist_ok=True)
+    threading.Thread(target=lambda: STATUS.write_text(f"{process.wait()}\n")).start()
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Leave no build behind that nobody waits for."""
-    if BUILDING in session.config.stash:
+    alone = not hasattr(session.config, "workerinput")
+    stopped = session.shouldfail or session.shouldstop or exitstatus == pytest.ExitCode.INTERRUPTED
+    if BUILDING in session.config.stash and (alone or stopped):
         session.config.stash[BUILDING].terminate()
 
 
 @pytest.fixture(scope="session")
-def html(pytestconfig: pytest.Config, root: Path) -> Path:
+def html() -> Path:
     """The folder of the site, once it is built."""
-    if pytestconfig.stash[BUILDING].wait():
+    while not (STATUS.exists() and STATUS.read_text().endswith("\n")):
+        time.sleep(1)
+    if STATUS.read_text() != "0\n":
         pytest.fail(f"the book was not built:\n{LOG.read_text()}", pytrace=False)
-    return root / "_build" / "test" / "html"
+    return SITE / "html"
 
 
 class Quiet(SimpleHTTPRequestHandler):

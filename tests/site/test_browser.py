@@ -1,5 +1,6 @@
 """Each page in a real browser that can reach nothing but the site."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,19 +40,38 @@ def assert_formulas_are_drawn(page):
     return drawn
 
 
-def assert_a_quiz_marks_itself(page):
-    """Return how many answers were tried."""
-    marked = 0
-    for kind in ("right", "wrong"):
-        option = page.locator(f"details.quiz.{kind}").first
-        if option.count():
-            option.locator("summary").click()
-            verdict = option.locator("summary").evaluate(
-                "e => getComputedStyle(e, '::after').content"
-            )
-            assert ("Right" in verdict) == (kind == "right"), f"{page.url}: {verdict}"
-            marked += 1
-    return marked
+def assert_is_judged(box):
+    """Answer a question somehow: its reason, or its truth, comes into sight."""
+    kind = box.get_attribute("class")
+    if "quiz" in kind:
+        box.locator("button").last.click()
+    elif "number" in kind:
+        box.get_by_role("textbox").fill("1")
+    elif "choice" in kind:
+        box.get_by_role("radio").first.check()
+    if "predict" in kind:
+        truth = box.locator("xpath=following-sibling::*[1]").locator("strong").first
+        assert not truth.is_visible(), box.inner_text()
+        box.get_by_role("button", name="Check").click()
+        assert truth.is_visible(), box.inner_text()
+    assert re.match(r"(Right|Not quite|Not this one)\. .", box.locator(".told").inner_text())
+
+
+def assert_questions_are_judged(page):
+    """Return the kinds of questions of a page; chapters have two predictions, and all are asked."""
+    assert page.locator("details.quiz:visible").count() == 0, page.url
+    boxes, predictions = page.locator(".answer").all(), page.locator(".admonition.predict").count()
+    assert page.locator(".answer.predict").count() == predictions, page.url
+    if re.search(r"/(?!15)\d\d-[^/]*$", page.url):
+        assert predictions >= 2, page.url
+    for box in boxes:
+        assert_is_judged(box)
+    if boxes:
+        told = page.locator(".score p").inner_text()
+        assert told.startswith(f"{len(boxes)} of {len(boxes)} questions"), page.url
+    if page.locator(".bd-links .current").count():  # the first page is not in the list
+        assert page.locator(".bd-links .current > a .done").count() == bool(boxes), page.url
+    return {box.get_attribute("class").split()[-1] for box in boxes}
 
 
 def assert_axe_finds_nothing_serious(page, **options):
@@ -75,16 +95,18 @@ def assert_nothing_sticks_out_of_a_narrow_screen(page):
 
 
 def test_pages_open_without_an_error_and_ask_nobody_else(visit, names, complaints):
-    figures = formulas = marked = 0
+    figures = formulas = 0
+    kinds = set()
     for page in visit(names, color_scheme="light"):
         assert page.locator("html").get_attribute("data-theme") == "light"
         figures += assert_figures_keep_their_places(page)
         page.wait_for_load_state("networkidle")  # the fonts of the formulas come last
         formulas += assert_formulas_are_drawn(page)
-        marked += assert_a_quiz_marks_itself(page)
+        kinds |= assert_questions_are_judged(page)
         assert_axe_finds_nothing_serious(page)
         assert_nothing_sticks_out_of_a_narrow_screen(page)
-    assert figures > 20 and formulas and marked >= 2
+    assert figures > 20 and formulas
+    assert kinds == {"quiz", "number", "choice", "order", "point"}
     assert complaints == []
 
 
@@ -115,3 +137,27 @@ def test_search_finds_a_page(visit):
     results = page.locator("#search-results li a")
     results.first.wait_for()
     assert any("notation" in href for href in results.evaluate_all("all => all.map(a => a.href)"))
+
+
+def test_a_term_shows_its_definition(visit, complaints):
+    """By mouse, by keyboard and by touch, where only a second tap follows the link."""
+    page, definition = next(visit(["notebooks/03-als.html"])), "Alternating least squares"
+    term, tip = page.locator("a[data-definition]:text-is('ALS')").first, page.get_by_role("tooltip")
+    term.hover()
+    tip.get_by_text(definition).hover()
+    page.locator("h1").last.hover()
+    tip.wait_for(state="detached")
+    term.focus()
+    assert definition in tip.inner_text()
+    page.keyboard.press("Escape")
+    assert tip.count() == 0
+    with_math = page.locator("a[data-definition*='\\\\sum']").first
+    with_math.focus()
+    tip.locator("mjx-container").wait_for()
+    page = next(visit(["notebooks/03-als.html"], has_touch=True))
+    term, tip = page.locator("a[data-definition]:text-is('ALS')").first, page.get_by_role("tooltip")
+    term.tap()
+    assert definition in tip.inner_text() and page.url.endswith("03-als.html")
+    term.tap()
+    page.wait_for_url("**/glossary.html#term-ALS")
+    assert complaints == []

@@ -220,8 +220,17 @@ def test_it_can_be_used_by_keyboard_alone(shown, films):
     for _ in range(7):
         page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.value") == "3.5"
-    assert page.url.endswith(":3.5")
-    page.keyboard.press("Tab")
+    assert "#rated=" not in page.url  # nothing is settled yet
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.value") == "0"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.url.endswith(":0.5")
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate(focused).startswith("Your stars for")
+    page.keyboard.press("Tab")  # leaving settles
+    page.wait_for_url("**:3.5")
     assert page.evaluate(focused).startswith("Remove ")
     page.keyboard.press("Enter")
     assert yours(page).count() == 0
@@ -236,7 +245,21 @@ def test_half_stars_by_touch(visit, films):
     assert page.url.endswith(":1.5")
 
 
-def test_searching_minds_neither_accents_nor_case_nor_order(browser):
+def test_keys_are_settled_by_a_click_elsewhere_which_is_not_lost(opened):
+    page, before = opened, listed(opened)
+    row = page.locator(".recsys-list > li").nth(2)
+    film = row.get_attribute("data-film")
+    row.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    click_stars(page, page.locator(".recsys-list > li").nth(4), 4)
+    page.locator(f".recsys-yours [data-film='{film}']").wait_for()
+    assert yours(page).count() == 2
+    for _ in range(2):
+        page.get_by_role("button", name="Undo").click()
+    assert listed(page) == before
+
+
+def test_searching_minds_neither_accents_nor_case_nor_order_nor_a_wrong_letter(browser):
     titles = ["Amélie", "The Matrix", "Matrix Reloaded", "Ocean’s Eleven", "Straße nach Øst", "8½"]
     page = browser.new_page()
     made = f"finder({json.dumps(titles)}, [5, 4, 3, 2, 1, 0])"
@@ -247,13 +270,150 @@ def test_searching_minds_neither_accents_nor_case_nor_order(browser):
         "matri": ["Matrix Reloaded", "The Matrix"],
         "eleven oceans": ["Ocean’s Eleven"],
         "ost strasse": ["Straße nach Øst"],
-        "atrix": [],
+        "atrix": ["Matrix Reloaded", "The Matrix"],  # a letter is missing,
+        "mtarix reloadde": ["Matrix Reloaded"],  # letters are swapped
+        "rloadedd": ["Matrix Reloaded"],
+        "mxtyix": [],  # two wrong letters of six are too many
+        "the mxtrix zzzz": [],
         " . ": [],
     }
     for typed, expected in finds.items():
         found = page.evaluate("typed => found(typed, 8)", typed)
         assert [titles[i] for i in found] == expected, typed
     page.close()
+
+
+def test_genres_and_years_are_shown_and_found(shown, films):
+    page = shown
+    film = int(np.argmax(films["counts"]))
+    genres = ", ".join(films["genreNames"][k] for k in films["genres"][film])
+    assert genres
+    name = f"{films['titles'][film]} ({films['years'][film]})"
+    found = find(page, f"{films['titles'][film]} {films['years'][film]} {genres}").first
+    assert found.inner_text() == f"{name} · {genres}"
+    found.click()
+    assert yours(page).locator(".recsys-genres").inner_text() == genres
+    assert page.locator(".recsys-list:visible .recsys-genres").count() == 10
+
+
+def test_the_map_keeps_you_in_view(shown):
+    page = shown
+    for _ in range(5):
+        page.get_by_role("button", name="Closer").click()
+    inside = """() => {
+        const [a, b] = [".recsys-you circle", ".recsys-plane > svg"].map(
+            (one) => document.querySelector(one).getBoundingClientRect());
+        return a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
+    }"""
+    for index in (1, 2, 3):
+        page.get_by_role("combobox", name="Ready-made").select_option(index=index)
+        page.wait_for_timeout(600)  # the point glides
+        assert page.evaluate(inside)
+
+
+def test_another_models_ten_films_stand_beside(shown, films):
+    page = shown
+    other = page.locator(".recsys-compared > section").nth(2)
+    page.get_by_role("combobox", name="Compare with").select_option(
+        label="By popularity: most likes"
+    )
+    assert other.locator("li").count() == 10
+    page.get_by_role("combobox", name="Compare with").select_option(index=1)
+    assert "4 stars or more" in other.inner_text()
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    assert other.locator("li").count() == 10
+    first = other.locator("li").first
+    film = first.get_attribute("data-film")
+    click_stars(page, first, 2)
+    assert yours(page).first.get_attribute("data-film") == film
+    assert other.locator(f"[data-film='{film}']").count() == 0
+    page.get_by_role("combobox", name="Compare with").select_option(index=0)
+    assert not page.locator(".recsys-columns > section").nth(2).is_visible()
+
+
+@pytest.mark.parametrize("kind", ["ItemKNN", "Popularity"])
+def test_the_list_beside_is_pythons(kind, data, browser):
+    model = models.ALS(2, n_epochs=1).fit(data.ratings)
+    other = getattr(models, kind)(threshold=4.0).fit(data.ratings)
+    demo = RatingDemo(model, data.items, beside={"other": other})
+    ids = model.item_ids_.tolist()
+    ratings = {ids[k]: stars for k, stars in ((3, 5.0), (20, 4.0), (31, 2.0), (44, 4.5))}
+    page = browser.new_page()
+    page.set_content(f"{demo.to_html()}<script>{assets.page_script(('demo',))}</script>")
+    page.get_by_role("combobox", name="Compare with").select_option(index=1)
+    upload(page, [{"item_id": item, "rating": stars} for item, stars in ratings.items()])
+    rows = page.locator(".recsys-compared > section").nth(2).locator("li")
+    assert yours(page).count() == 4
+    expected = other.recommend_for(ratings)["item_id"].tolist()
+    assert [ids[int(row.get_attribute("data-film"))] for row in rows.all()] == expected
+    page.close()
+
+
+def upload(page, ratings, **more):
+    told = json.dumps({"format": "recsys-ratings", "ratings": ratings} | more)
+    send(page, told)
+
+
+def send(page, text):
+    file = {"name": "x.json", "mimeType": "application/json", "buffer": text.encode()}
+    page.evaluate("document.querySelector('.recsys-bar > [role=status]').textContent = ''")
+    page.locator("input[type=file]").set_input_files(file)
+    page.wait_for_function("document.querySelector('.recsys-bar > [role=status]').textContent")
+
+
+def test_ratings_are_saved_to_a_file_and_loaded_again(opened, browser, alone):
+    page = opened
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    before = listed(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save to a file").click()
+    text = download.value.path().read_text("utf-8")
+    page.get_by_role("button", name="Clear").click()
+    assert listed(page) != before
+    send(page, text)
+    assert listed(page) == before
+    page.get_by_role("button", name="Undo").click()
+    assert listed(page) != before
+
+
+BAD_FILES = {
+    "": "not JSON",
+    "NaN": "not JSON",
+    "[1, 2]": "holds no ratings",
+    json.dumps({"format": "recsys-ratings", "ratings": {"1": 5}}): "holds no ratings",
+    "x" * 1_000_001: "too large",
+}
+
+
+def test_a_bad_file_is_refused_with_its_reason_and_changes_nothing(opened, trial):
+    page = opened
+    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
+    before, film = listed(page), int(yours(page).first.get_attribute("data-film"))
+    status = page.locator(".recsys-bar > [role=status]")
+    for text, reason in BAD_FILES.items():
+        send(page, text)
+        assert reason in status.inner_text()
+        assert listed(page) == before
+    wrong = [-3, 0, 6, 1e999, "5", None, [5], {"a": 1}]
+    for stars in wrong:
+        text = json.dumps(
+            {"format": "recsys-ratings", "ratings": [{"item_id": film, "rating": stars}]}
+        )
+        send(page, text.replace("Infinity", "1e999"))
+        assert "Rating 1 is not from 0.5 to 5" in status.inner_text()
+        assert listed(page) == before
+    send(page, '{"format": "recsys-ratings", "ratings": [{"item_id": 1, "rating": NaN}]}')
+    assert "not JSON" in status.inner_text()
+    upload(page, [{"item_id": k, "rating": 3} for k in range(501)])
+    assert "more than 500" in status.inner_text()
+    assert listed(page) == before
+    upload(page, [{"item_id": "no such film", "rating": 3}])
+    assert "1 of films that are not in this demo" in status.inner_text()
+    trial(
+        "files that are no ratings, loaded into the demo",
+        len(BAD_FILES) + len(wrong) + 3,
+        "refused",
+    )
 
 
 def test_the_link_is_copied(visit):
@@ -415,6 +575,8 @@ def test_a_film_of_the_list_is_rated_by_keys_in_one_change(opened):
     row.get_by_role("slider").focus()
     for _ in range(7):
         page.keyboard.press("ArrowRight")
+    assert yours(page).count() == 0
+    page.keyboard.press("Enter")
     assert yours(page).get_attribute("data-film") == film
     focused = "document.activeElement.closest('[data-film]').dataset.film"
     assert page.evaluate("document.activeElement.value") == "3.5"

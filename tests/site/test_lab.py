@@ -36,12 +36,35 @@ demo.observe(write, "ratings")
 Path("ready").touch()
 """
 
+# Questions as an author writes them: a title and a truth are computed in the kernel.
+QUESTIONS = """Which?
+
+<details class="quiz wrong"><summary>First</summary>It is the first.</details>
+<details class="quiz right"><summary>Second</summary>It is the second.</details>
+
+How many?
+
+```{admonition} Films, ± 10
+:class: dropdown predict number
+There are **{eval}`f"{data.ratings.n_items:,}"`**.
+```
+
+In which order?
+
+~~~{admonition} {eval}`" · ".join(("B", "A"))`
+:class: dropdown predict order
+It is **{eval}`" · ".join("AB")`**.
+~~~
+"""
+
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A folder with the chapter as the quick profile has it, and an observer at its end."""
     values = profiles.parameters("quick", NAME, "synthetic")
     notebook = runner.parameterize(runner.NOTEBOOKS / f"{NAME}.ipynb", values)
+    shows = next(k for k, cell in enumerate(notebook.cells) if cell.source.endswith("\ndemo"))
+    notebook.cells.insert(shows, nbformat.v4.new_markdown_cell(QUESTIONS))
     notebook.cells.append(nbformat.v4.new_code_cell(OBSERVER))
     nbformat.write(notebook, tmp_path / "demo.ipynb")
     return tmp_path
@@ -111,6 +134,23 @@ def test_stars_clicked_in_jupyterlab_reach_python_and_come_back(lab, folder, bro
 
     click(demo.locator(".recsys-yours .recsys-stars").first, 0.98)
     wait_until(lambda: scores.all_inner_texts() == ["1.25"])
+
+    quiz = page.locator(".answer.quiz").first
+    quiz.get_by_role("button", name="Second").focus()
+    page.keyboard.press("Enter")
+    assert "Right. It is the second." in quiz.inner_text()
+    number = page.locator(".answer.number").first
+    truth = page.locator("details.predict.number").first
+    assert not truth.is_visible()
+    number.get_by_role("textbox").click()
+    page.keyboard.type("1")
+    page.keyboard.press("Enter")
+    assert "too low" in number.inner_text()
+    assert truth.locator("strong").is_visible()
+    order = page.locator(".answer.order").first
+    order.get_by_role("button", name="A: up").click()
+    order.get_by_role("button", name="Check").click()
+    assert "1 of 1 pairs" in order.inner_text()
     context.close()
 
 

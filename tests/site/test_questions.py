@@ -9,12 +9,13 @@ WEB = Path(__file__).parents[2] / "course" / "web"
 # What the book's builder makes of an author's Markdown.
 PREDICTION = """<p>{kind}?</p><div class="dropdown predict {kind} admonition">
 <p class="admonition-title">{title}</p><p>It is <strong>{truth}</strong>, computed.</p></div>"""
+POINT = "epochs, 0 to 50 · RMSE, 0.8 to 1 · ± 10 %"
 PAGE = f"""<!doctype html><meta charset=utf-8><main>
 <nav class="bd-links"><a href="#">Here</a><a href="other.html">Other</a></nav>
 {PREDICTION.format(kind="number", title="In percent, ± 5", truth="1,027")}
 {PREDICTION.format(kind="choice", title="EASE · ALS · BPR", truth="BPR")}
 {PREDICTION.format(kind="order", title="EASE · ALS · BPR", truth="BPR · EASE · ALS")}
-{PREDICTION.format(kind="point", title="epochs, 0 to 50 · RMSE, 0.8 to 1 · ± 10 %", truth="20 · 0.9")}
+{PREDICTION.format(kind="point", title=POINT, truth="20 · 0.9")}
 {PREDICTION.format(kind="number", title="RMSE, ± 5", truth="not computed yet")}
 <p>Which?</p>
 <details class="quiz wrong"><summary>First</summary>It is the first.</details>

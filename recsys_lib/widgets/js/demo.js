@@ -3,12 +3,15 @@
 
 import { combobox } from "./combobox.js";
 import { element, titled } from "./dom.js";
-import { titleOf, unpackFilms } from "./films.js";
+import { loadFile, saveFile } from "./files.js";
+import { genresLine, titleOf, unpackFilms } from "./films.js";
 import { fromFragment, toFragment } from "./link.js";
 import { filmMap } from "./map.js";
 import { finder } from "./search.js";
 import { starInput } from "./stars.js";
-import { best, fold, genresOf, neighbours, noiseAt, pushesOn, scoresOf, spreadOf } from "./taste.js";
+import {
+  best, fold, genresOf, neighbours, noiseAt, pushesOn, scoresBeside, scoresOf, spreadOf,
+} from "./taste.js";
 
 const SHOWN = 10;
 const FINDS = 8;
@@ -19,20 +22,25 @@ const WELL_KNOWN = 200; // "surprise me" rates only these
 function render({ model, el }) {
   const films = unpackFilms(model.get("catalogue"));
   const high = films.stars[1];
-  const find = finder(films.titles, films.byCount);
+  const beside = model.get("beside");
+  const words = films.titles.map((_, i) => `${titleOf(films, i)} ${genresLine(films, i)}`);
+  const find = finder(words, films.byCount);
   let rated = new Map(); // film -> stars, in the order of rating
   let earlier = []; // what `rated` was before each change
   let found = null; // a film that waits for its stars
-  let stepped = null; // the film that is being rated by keys: all their steps are one change
 
   const titleAnd = (i) => titled(titleOf(films, i));
+  const genres = (i) => element("small", { class: "recsys-genres" }, genresLine(films, i));
   const button = (text, onclick) => element("button", { type: "button", onclick }, text);
   const yours = element("ul", { class: "recsys-yours" });
   const list = element("ol", { class: "recsys-list" });
+  const other = element("ol", { class: "recsys-list" });
+  const otherPart = element("section", { hidden: "" },
+    element("h4", { "aria-hidden": "true" }), other);
   const status = element("p", { class: "recsys-heard", role: "status" });
   const undo = button("Undo", () => change(earlier.pop(), false));
   const clear = button("Clear", () => change(new Map()));
-  const copied = element("span", { role: "status" });
+  const told = element("span", { role: "status" });
   const tastes = element("select", {
     "aria-label": "Ready-made tastes",
     onchange: () => {
@@ -42,19 +50,30 @@ function render({ model, el }) {
     },
   }, element("option", { value: "" }, "A ready-made taste…"));
   model.get("tastes").forEach(([name], k) => tastes.append(element("option", { value: k }, name)));
+  const picker = element("select", { "aria-label": "Compare with", onchange: () => show() },
+    element("option", { value: "" }, "Compare with…"));
+  beside.forEach(({ name }, k) => picker.append(element("option", { value: k }, name)));
+  const file = element("input", {
+    type: "file", accept: ".json,application/json", hidden: "", onchange: load,
+  });
   const bar = element("div", { class: "recsys-bar" },
     undo, clear, button("Surprise me", () => change(surprise(films))), tastes);
-  if (model.inPage) bar.append(button("Copy link", share), copied);
+  if (beside.length) bar.append(picker);
+  if (model.inPage) bar.append(button("Copy link", share));
+  bar.append(button("Save to a file", () => saveFile(films, [...rated])),
+    button("Load a file", () => file.click()), file, told);
   const mapHost = element("div", { class: "recsys-map" });
+  let columns;
   const live = element("div", { class: "recsys recsys-demo" },
     combobox("Search a film to rate", (typed) =>
-      find(typed, FINDS).map((i) => [i, titleOf(films, i)]), add),
+      find(typed, FINDS).map((i) => [i, [titleOf(films, i), genresLine(films, i)].filter(Boolean).join(" · ")]), add),
     bar,
-    element("div", { class: "recsys-columns" },
+    columns = element("div", { class: "recsys-columns" },
       element("section", { "aria-label": "Your ratings" },
         element("h4", { "aria-hidden": "true" }, "Your ratings"), yours),
       element("section", { "aria-label": "Ten films for you" },
-        element("h4", { "aria-hidden": "true" }, "Ten films for you"), list)),
+        element("h4", { "aria-hidden": "true" }, "Ten films for you"), list),
+      otherPart),
     mapHost, status);
   el.append(live);
   const showOnMap = filmMap(mapHost, films, add);
@@ -71,7 +90,7 @@ function render({ model, el }) {
   function change(next, remembered = true) {
     if (remembered) earlier.push(rated);
     rated = next;
-    found = stepped = null;
+    found = null;
     model.set("ratings", pairsNow());
     model.save_changes();
     if (model.inPage) {
@@ -81,12 +100,11 @@ function render({ model, el }) {
     show();
   }
 
-  function rate(film, stars, byKey) {
+  function rate(film, stars) {
     const next = new Map(rated);
     if (stars) next.set(film, stars);
     else next.delete(film);
-    change(next, !byKey || stepped !== film);
-    stepped = byKey ? film : null;
+    change(next);
   }
 
   /** A film that was found: its stars are at hand. */
@@ -99,10 +117,24 @@ function render({ model, el }) {
   }
 
   function share() {
-    const done = () => (copied.textContent = "Copied.");
-    const not = () => (copied.textContent = "The address above is the link.");
+    const done = () => (told.textContent = "Copied.");
+    const not = () => (told.textContent = "The address above is the link.");
     if (navigator.clipboard) navigator.clipboard.writeText(location.href).then(done, not);
     else not();
+  }
+
+  async function load() {
+    const [chosen] = file.files;
+    file.value = ""; // the same file may be chosen again
+    if (!chosen) return;
+    try {
+      const { rated: read, unknown } = await loadFile(films, chosen);
+      change(new Map(read));
+      told.textContent = `${read.length} ratings loaded.` +
+        (unknown ? ` ${unknown} of films that are not in this demo were left out.` : "");
+    } catch (error) {
+      told.textContent = error.message;
+    }
   }
 
   /** Draw everything anew; `sent`: a list that Python sent, [id, score, spread] each. */
@@ -122,10 +154,11 @@ function render({ model, el }) {
         "None yet: search a film, or begin with a ready-made taste. Until then the list is what the model gives a stranger."));
     }
     list.replaceChildren(...rows.map((row) => listedRow(taste, row)));
+    compare(rows.map(([film]) => film));
     showOnMap(taste, rows.map(([film]) => film));
     undo.disabled = earlier.length === 0;
     clear.disabled = rated.size === 0;
-    copied.textContent = "";
+    told.textContent = "";
     if (rows.length) {
       status.textContent = `${rated.size} rated. First now: ${titleOf(films, rows[0][0])}, ` +
         `${rows[0][1].toFixed(1)} stars.`;
@@ -133,12 +166,36 @@ function render({ model, el }) {
     kept();
   }
 
+  /** Show the ten films of another model, if one is chosen. */
+  function compare(mine) {
+    const chosen = beside[picker.value];
+    otherPart.hidden = !chosen;
+    columns.classList.toggle("recsys-compared", Boolean(chosen));
+    if (!chosen) return other.replaceChildren();
+    otherPart.setAttribute("aria-label", chosen.name);
+    otherPart.firstChild.textContent = chosen.name;
+    const scores = scoresBeside(films, chosen, rated);
+    const rows = best(scores, SHOWN, rated).filter((film) => scores[film] > 0);
+    other.replaceChildren(...rows.map((film) => {
+      const both = mine.includes(film) ? "in both lists" : "";
+      return element("li", { "data-film": film },
+        element("div", { class: "recsys-row" },
+          titleAnd(film), element("span", { class: "recsys-hint" }, both), genres(film)),
+        starInput(`Rate ${titleOf(films, film)}`, 0, films.stars, (stars) => rate(film, stars)));
+    }));
+    if (rows.length === 0) {
+      other.append(element("li", { class: "recsys-none" },
+        `This model learns from likes: give a film ${chosen.threshold ?? films.stars[0]} stars or more.`));
+    }
+  }
+
   /** Return a function that opens again what was open, and puts the focus where it was. */
   function keepPlace() {
-    const open = [yours, list].flatMap((part) =>
+    const parts = [yours, list, other];
+    const open = parts.flatMap((part) =>
       [...part.querySelectorAll("details[open]")].map((line) => [part, filmOf(line)]));
     const active = document.activeElement;
-    const part = [yours, list].find((one) => one.contains(active));
+    const part = parts.find((one) => one.contains(active));
     return () => {
       for (const [where, film] of open) {
         where.querySelector(`[data-film="${film}"] details`)?.setAttribute("open", "");
@@ -161,13 +218,14 @@ function render({ model, el }) {
       element("div", { class: "recsys-row" },
         titleAnd(film),
         element("span", { class: "recsys-controls" },
-          starInput(`Your stars for ${name}`, stars, films.stars, (...settled) => rate(film, ...settled)),
+          starInput(`Your stars for ${name}`, stars, films.stars, (settled) => rate(film, settled)),
           element("button", {
             type: "button", class: "recsys-remove", "aria-label": `Remove ${name}`,
-            onclick: () => change(new Map([...rated].filter(([other]) => other !== film))),
-          }, "×"))),
-      folding("Near it", () => neighbours(films, film, NEAR).map(([other, cosine]) =>
-        element("li", {}, titleAnd(other), ` ${cosine.toFixed(2)} alike, ${scores[other].toFixed(2)} stars`))));
+            onclick: () => change(new Map([...rated].filter(([one]) => one !== film))),
+          }, "×")),
+        genres(film)),
+      folding("Near it", () => neighbours(films, film, NEAR).map(([near, cosine]) =>
+        element("li", {}, titleAnd(near), ` ${cosine.toFixed(2)} alike, ${scores[near].toFixed(2)} stars`))));
   }
 
   function listedRow(taste, [film, score, spread]) {
@@ -182,9 +240,10 @@ function render({ model, el }) {
       element("div", { class: "recsys-row" },
         titleAnd(film),
         element("span", { class: "recsys-score" },
-          element("strong", {}, score.toFixed(2)), ` ± ${spread.toFixed(1)}`)),
+          element("strong", {}, score.toFixed(2)), ` ± ${spread.toFixed(1)}`),
+        genres(film)),
       element("div", { class: "recsys-scale", "aria-hidden": "true" }, range, middle),
-      starInput(`Rate ${name}`, 0, films.stars, (...settled) => rate(film, ...settled)),
+      starInput(`Rate ${name}`, 0, films.stars, (stars) => rate(film, stars)),
       folding("Why", () => reasons(taste, film)));
   }
 
@@ -257,8 +316,8 @@ function surprise(films) {
   return new Map([...loved, ...not]);
 }
 
-// A page remembers its ratings in this browser, and nowhere else.
-const MEMORY = `recsys-demo ${location.pathname}`;
+// The pages of a site remember the ratings in this browser, until they are cleared, and nowhere else.
+const MEMORY = `recsys-demo ${location.pathname.split("/").slice(0, -2).join("/")}`;
 
 function remember(fragment) {
   try {

@@ -21,3 +21,8 @@ export function unpackFilms(packed) {
 export function titleOf(films, i) {
   return films.years[i] === null ? films.titles[i] : `${films.titles[i]} (${films.years[i]})`;
 }
+
+/** A film's genres in one line. */
+export function genresLine(films, i) {
+  return films.genres[i].map((genre) => films.genreNames[genre]).join(", ");
+}

@@ -1,7 +1,7 @@
 // Ratings in the part of an address that no server ever sees: #rated=ID:STARS,ID:STARS
 
 const KEY = "#rated=";
-const MOST = 500; // ratings that a link may hold: a page with a row for every film stands still
+export const MOST = 500; // ratings that a link or a file may hold: a page with a row for every film stands still
 
 /** Write ratings, a list of [id, stars], as a fragment. */
 export function toFragment(pairs) {

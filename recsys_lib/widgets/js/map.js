@@ -14,7 +14,7 @@ export function filmMap(host, films, onPick) {
   const reachY = Math.max(1e-9, ...places.map(([, y]) => Math.abs(y)));
   const at = fitted(reachX, reachY);
   const points = new Map(shown.map((film, k) => [film, at(places[k])]));
-  const { svg, world, show } = plane(host, points, (film) => titleOf(films, film), {
+  const { svg, world, show, follow } = plane(host, points, (film) => titleOf(films, film), {
     resting: "Films that the same people love lie near each other. You move as you rate.",
     labelOf: (film) => films.titles[film],
     axes: true,
@@ -36,6 +36,7 @@ export function filmMap(host, films, onPick) {
     steps.push(place);
     trail.setAttribute("points", steps.slice(-STEPS).map((p) => p.join(",")).join(" "));
     you.setAttribute("transform", `translate(${place.join(" ")})`);
+    follow(place);
     const rated = taste.rated.map(([film]) => [film, "rated"]);
     show(new Map([...rated, ...listed.map((film) => [film, "listed"])]), place);
     svg.setAttribute("aria-label",

@@ -28,9 +28,10 @@ export function fitted(reachX, reachY) {
  * @param {object} options `resting`: what stands below while no film is pointed at; `labelOf`: film ->
  *   its title on the map; `groupOf`: film -> number of its colour, or -1; `axes`: whether to draw
  *   them; `height` of the drawing, 640 wide; `onPick` is told the film that was clicked
- * @returns {{ svg, world, show, lookAt }} `world`: a group for drawings of the caller's own, in the
+ * @returns {{ svg, world, show, lookAt, follow }} `world`: a group for drawings of the caller's own, in the
  *   plane's units; `show(classes, avoid)` marks films, Map film -> class, the first ones first in
- *   line for a title, and keeps titles off the point `avoid`; `lookAt(films)` brings films into view
+ *   line for a title, and keeps titles off the point `avoid`; `lookAt(films)` brings films into view,
+ *   `follow(point)` a point
  */
 export function plane(host, points, titleOf, options) {
   const { resting, labelOf = titleOf, groupOf = () => -1, axes = false, onPick } = options;
@@ -91,6 +92,13 @@ export function plane(host, points, titleOf, options) {
       x: WIDTH / 2 - (zoom * (left + right)) / 2,
       y: height / 2 - (zoom * (top + bottom)) / 2,
     });
+  }
+
+  /** Move the view, where it is close, until a point is inside. */
+  function follow([x, y]) {
+    const into = (at, length) => Math.max(2 * EDGE - at, 0) + Math.min(length - 2 * EDGE - at, 0);
+    const [dx, dy] = [into(view.zoom * x + view.x, WIDTH), into(view.zoom * y + view.y, height)];
+    if (dx || dy) setView({ ...view, x: view.x + dx, y: view.y + dy });
   }
 
   const drawnAt = (film) => {
@@ -204,5 +212,5 @@ export function plane(host, points, titleOf, options) {
   }
 
   setView(view);
-  return { svg, world, show, lookAt };
+  return { svg, world, show, lookAt, follow };
 }

@@ -8,8 +8,8 @@ const STAR = "M12 1.8l3.1 6.6 7.1.9-5.2 5 1.3 7.2L12 18l-6.3 3.5L7 14.3l-5.2-5 7
  * @param {string} label for screen readers
  * @param {number} value 0: not rated
  * @param {number[]} scale the lowest and the highest rating
- * @param {(value: number, byKey: boolean) => void} onRate called once a rating is settled; a key
- *   moves by half a star, so a rating by keys comes in steps
+ * @param {(value: number) => void} onRate called once a rating is settled: by a click, or after keys
+ *   by Enter or by leaving; Escape takes the keys back
  */
 export function starInput(label, value, [low, high], onRate) {
   const slider = element("input", {
@@ -26,12 +26,18 @@ export function starInput(label, value, [low, high], onRate) {
   }
   const show = (stars) => {
     halves.forEach((half, k) => half.classList.toggle("on", k < 2 * stars));
-    slider.setAttribute("aria-valuetext", stars ? `${stars} of ${high} stars` : "not rated");
+    const said = stars ? `${stars} of ${high} stars` : "not rated";
+    slider.setAttribute("aria-valuetext", stars === value ? said : `${said}: Enter settles it`);
   };
-  const settle = (stars, byKey) => {
+  const set = (stars) => {
     slider.value = stars && Math.max(stars, low);
     show(Number(slider.value));
-    if (Number(slider.value) !== value) onRate((value = Number(slider.value)), byKey);
+  };
+  const settle = () => {
+    if (Number(slider.value) === value) return;
+    value = Number(slider.value);
+    show(value);
+    onRate(value);
   };
   const under = (event) => {
     const box = stars.getBoundingClientRect();
@@ -40,13 +46,33 @@ export function starInput(label, value, [low, high], onRate) {
   };
   // The slider's own thumb would not stay under the pointer: its keys are used, not its track.
   host.addEventListener("pointermove", (event) => show(under(event)));
-  host.addEventListener("pointerleave", () => show(value));
-  host.addEventListener("pointercancel", () => show(value));
+  host.addEventListener("pointerleave", () => show(Number(slider.value)));
+  host.addEventListener("pointercancel", () => show(Number(slider.value)));
   host.addEventListener("click", (event) => {
     slider.focus();
-    settle(under(event), false);
+    set(under(event));
+    settle();
   });
-  slider.addEventListener("input", () => settle(Number(slider.value), true));
+  slider.addEventListener("input", () => set(Number(slider.value)));
+  slider.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") settle();
+    else if (event.key === "Escape") set(value);
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // JupyterLab has plans of its own for these keys
+  });
+  slider.addEventListener("blur", () => afterwards(settle));
   show(value);
   return host;
+}
+
+let pressed = false;
+for (const [kind, down] of [["pointerdown", true], ["pointerup", false], ["pointercancel", false]]) {
+  addEventListener(kind, () => (pressed = down), true);
+}
+
+/** Do it when the focus has arrived, and a click that moved it has found what it was made on. */
+function afterwards(work) {
+  if (pressed) addEventListener("pointerup", () => setTimeout(work), { once: true, capture: true });
+  else setTimeout(work);
 }

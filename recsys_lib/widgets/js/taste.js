@@ -89,6 +89,24 @@ export function genresOf(films, taste, film) {
   return named.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
 }
 
+/**
+ * Another model's scores: the same for everyone, or Σ s_ij over the liked films j among the nearest
+ * of i; `other` is what `catalogue.beside` packed, `rated` has a star number for each film.
+ */
+export function scoresBeside(films, other, rated) {
+  if (other.scores) return Float64Array.from(other.scores);
+  const { near, alike, step, threshold } = other;
+  const scores = new Float64Array(films.n);
+  for (let i = 0, at = 0; i < films.n; i++) {
+    for (const end = at + other.counts[i]; at < end; at++) {
+      if (rated.get(near.getUint16(2 * at, true)) >= threshold) {
+        scores[i] += step * alike.getUint16(2 * at, true);
+      }
+    }
+  }
+  return scores;
+}
+
 /** The `n` best films that are not to be left out; ties go to the lower index. */
 export function best(scores, n, leaveOut) {
   const found = [];

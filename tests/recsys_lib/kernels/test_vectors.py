@@ -18,6 +18,7 @@ def all_of_them(a, b, out, index):
     vectors.store(out[3], 0, vectors.fma(x, y, one))
     vectors.store(out[4], 0, vectors.inverse_root(y))
     vectors.store(out[5], 0, vectors.zeros(a))
+    vectors.store_sums(out[6], 1, x, y, one, vectors.negative(x))
     vectors.prefetch(a, index)
 
 
@@ -25,12 +26,15 @@ def all_of_them(a, b, out, index):
 def test_every_operation_works_lane_by_lane(dtype):
     rng = np.random.default_rng(0)
     a, b = rng.uniform(0.5, 2, (2, LANES + 5)).astype(dtype)
-    out = np.full((6, LANES), np.nan, dtype)
+    out = np.full((7, LANES), np.nan, dtype)
     all_of_them(a, b, out, 3)
     x, y = a[3 : 3 + LANES], b[3 : 3 + LANES]
     expected = np.array([x + y, x * y, -x, x * y + b[1], 1 / np.sqrt(y), 0 * x])
-    np.testing.assert_allclose(out, expected, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(out[:6], expected, rtol=4 * np.finfo(dtype).eps)
     np.testing.assert_array_equal(out[:3], expected[:3])
+    sums = [x.sum(), y.sum(), LANES * b[1], -x.sum()]
+    np.testing.assert_allclose(out[6, 1:5], sums, rtol=LANES * np.finfo(dtype).eps)
+    assert np.isnan(out[6, [0, 5]]).all()
 
 
 def test_fma_rounds_once_in_vectors_and_in_numbers():
