@@ -49,12 +49,7 @@ class Lists(Fitted):
         """Raise `DataError` unless `who` is as `vectors` takes it: kernels trust every index."""
         if isinstance(who, CSR):
             who.check("the ratings", len(who.indptr) - 1, len(self.item_ids_))
-        elif not (
-            isinstance(who, np.ndarray)
-            and who.ndim == 1
-            and who.dtype.kind in "iu"
-            and (len(who) == 0 or (who.min() >= 0 and who.max() < len(self.user_ids_)))
-        ):
+        elif not _is_index(who, len(self.user_ids_)):
             told = f"integers from 0 to below {len(self.user_ids_)}"
             raise DataError(f"who must be an array (m,) of users' indices, {told}")
 
@@ -93,13 +88,11 @@ class Lists(Fitted):
         -----
         Ties go to the lower index; rows are padded by -1 and -inf.
         """
-        if not isinstance(who, CSR):
-            self.check_who(who)
+        if not isinstance(who, CSR) or len(who.indptr) > self._users_at_a_time:
+            self.check_who(who)  # of fewer strangers, `user_vectors` checks the ratings
         m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
         n = _length(n, n)
-        if isinstance(who, CSR) and not once:  # else `user_vectors` checks it
-            self.check_who(who)
         if exclude is not None:
             exclude.check("exclude", m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
@@ -290,6 +283,12 @@ def _cosines(vector: np.ndarray, rows: np.ndarray, vectors: Vectors, step: int) 
         both = vector / np.linalg.norm(vector, axis=1), some[there] / length[there, None]
         cosines[0, start + there] = ranking.score_pairs(*both, *pairs)
     return cosines
+
+
+def _is_index(who: Any, size: int) -> bool:
+    if not isinstance(who, np.ndarray) or who.ndim != 1 or who.dtype.kind not in "iu":
+        return False
+    return len(who) == 0 or bool(who.min() >= 0 and who.max() < size)
 
 
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:
