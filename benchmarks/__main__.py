@@ -62,6 +62,7 @@ class Bench:
             **one._asdict(),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": self.commit,
+            "on": results.describe_moment(),
             "status": "ok",
             "message": None,
         }

@@ -66,9 +66,16 @@ TASKS = {
     ),
     "implicit-als": Task(
         "Implicit ALS, seconds an epoch",
-        (OURS, f"{OURS}-cg", "implicit-cholesky", "implicit-cg"),
-        (REAL, "1m"),
-        (32, 64),
+        (
+            OURS,
+            f"{OURS}-cg",
+            "implicit-cholesky",
+            "implicit-cg",
+            "irspack-cg",
+            "irspack-ialspp",
+        ),
+        (REAL, "1m", "8m"),
+        (32, 64, 128, 256, 512),
     ),
     "bpr": Task(
         "BPR, samples a second", (OURS, f"{OURS}-hogwild", "implicit"), ("1m", "32m"), (32,)

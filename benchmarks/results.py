@@ -2,7 +2,9 @@
 
 A record has ``task, contender, size, k, threads`` (its key), ``time`` (UTC), ``commit``, ``status``
 (ok, failed, not measured), ``message`` (why) and ``versions``, those of the packages that its
-process imported; with Spark, ``java`` is Java's. What else it has depends on the task:
+process imported; with Spark, ``java`` is Java's. ``on`` is the processor, its vector instructions,
+its clock in MHz and the load (processes that wanted to run, a mean over a minute) at the start.
+What else it has depends on the task:
 
 * ``seconds`` and ``quality``, an entry an epoch (a quality may be None), ``metric`` (rmse, auc,
   ndcg or None), ``epochs``, ``epoch_s`` (the median), ``ratings_per_s``, and ``rule``, the
@@ -24,6 +26,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import pandas as pd
 import psutil
 
@@ -33,6 +36,7 @@ from recsys_lib.io import replacing
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "benchmarks" / "results.json"  # from a quiet machine, for who has not run it
 OWN = ROOT / "_build" / "bench" / "results.json"
+INSTRUCTIONS = ("avx512f", "avx2", "fma", "neon", "sve")  # of vectors
 KEY = ("task", "contender", "size", "k", "threads")
 
 
@@ -83,6 +87,18 @@ def describe_machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+    }
+
+
+def describe_moment() -> dict[str, Any]:
+    """Return what a single measurement depends on: the processor, and how fast and free it is."""
+    features = llvmlite.binding.get_host_cpu_features()
+    clock = psutil.cpu_freq()  # None where the system does not say
+    return {
+        "cpu": _processor(),
+        "instructions": [name for name in INSTRUCTIONS if features.get(name)],
+        "mhz": round(clock.current) if clock else None,
+        "load": round(psutil.getloadavg()[0], 2),
     }
 
 

@@ -36,6 +36,19 @@ def seconds_of(record: Record) -> float | None:
     return record.get("total_s")
 
 
+def reached(record: Record, quality: float) -> float | None:
+    """Return the seconds of training after which a curve is at `quality` or better, None if never.
+
+    Only of a metric of which more is better.
+    """
+    spent = 0.0
+    for seconds, value in zip(record["seconds"], record["quality"], strict=True):
+        spent += seconds
+        if value is not None and value >= quality:
+            return spent
+    return None
+
+
 def ratio(record: Record, ours: Record | None) -> float | None:
     """Return how many times as long a contender takes as we do."""
     theirs, mine = seconds_of(record), seconds_of(ours) if ours else None
@@ -59,8 +72,11 @@ def target(record: Record, ours: Record | None) -> str:
     return f"at most {seconds:g} s{memory}: {'met' if met else 'not met'}"
 
 
-def figures(record: Record) -> str:
-    """Return what was measured, in words."""
+def figures(record: Record, ours: Record | None = None) -> str:
+    """Return what was measured, in words; of lists, also how soon they are as good as `ours`.
+
+    That is, 99 per cent of what `ours` have after the last epoch.
+    """
     if record["status"] != "ok":
         return f"{record['status']}: {record['message']}"
     found = []
@@ -71,6 +87,10 @@ def figures(record: Record) -> str:
     values = [value for value in record["quality"] if value is not None]
     if values:
         found.append(f"{record['metric'].upper()} {values[-1]:.4f} after {record['epochs']}")
+    if record["metric"] == "ndcg" and ours and ours.get("quality"):
+        goal = 0.99 * ours["quality"][-1]
+        seconds = reached(record, goal)
+        found.append(f"{goal:.4f} " + (f"in {seconds:.3g} s" if seconds else "not reached"))
     if record.get("users_per_s"):
         found.append(f"{record['users_per_s']:,.0f} users/s")
     if record.get("parts"):
@@ -101,7 +121,7 @@ def text(path: Path) -> str:
             lines.append(
                 f"  {record['size']:<16} K={record['k']:<3} {record['threads']:>2} threads  "
                 f"{record['contender']:<18} {f'x {times:.2f}' if times else '':<9} "
-                f"{figures(record)}  {target(record, ours)}".rstrip()
+                f"{figures(record, ours)}  {target(record, ours)}".rstrip()
             )
     return "\n".join(lines)
 

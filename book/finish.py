@@ -23,6 +23,8 @@ _DRAWING = re.compile(r'<img (?![^>]*\swidth=)[^>]*?\ssrc="([^":]+\.svg)"')
 _SIZE = re.compile(r'<svg [^>]*\bwidth="([\d.]+)pt" height="([\d.]+)pt"')
 # Docutils lists references in links of their own, which a list by that role may not hold.
 _REFERENCES = re.compile(r'(<div) role="list"( class="citation-list")')
+# The theme's arrow beside a page that has pages of its own has no name.
+_ARROW = re.compile(r'<summary>(?=<span class="toctree-toggle")')
 _DATA = 'type="(?:application/json|text/x-thebe-config)"'  # which nothing runs
 _INLINE = re.compile(rf"(?is)<script(?![^>]* (?:src=|{_DATA}))[^>]*>(.*?)</script>")
 _HANDLER = re.compile(r"""(?i)<[a-z](?:"[^"]*"|'[^']*'|[^"'>])*?\son\w+=["']?([^"'>]*)""")
@@ -40,6 +42,7 @@ def pages(folder: Path) -> None:
         if "_static" not in path.relative_to(folder).parts:
             text = lighter(path.read_text("utf-8"), keep_search=path.stem == "search")
             text = _REFERENCES.sub(r"\1\2", sized(defined(text, entries), path.parent))
+            text = _ARROW.sub('<summary aria-label="Its pages">', text)
             name = path.relative_to(folder).with_suffix("").as_posix()
             static = "../" * name.count("/") + "_static"
             path.write_text(guarded(alive(text, static), name), "utf-8")

@@ -17,6 +17,7 @@ import nbformat
 import papermill
 import profiles
 import psutil
+import supplies
 import yaml
 from console import BUILD, ROOT, Progress, Stop, clock, digest, say
 from filelock import FileLock, Timeout
@@ -127,7 +128,8 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     def one(source: Path, threads: int) -> None:
         label = f"[{sources.index(source) + 1}/{len(sources)}] {source.stem}"
         at_work.append(watch := Watch(label, profiles.load(profile)["limit"], threads))
-        values, others = settled(profiles.parameters(profile, source.stem, name))
+        values = profiles.parameters(profile, source.stem, name)
+        values, others = settled(values, source.stem)
         done[source] = run_chapter(source, values, folder, common + others, watch)
         at_work.remove(watch)
 
@@ -179,11 +181,15 @@ def kill() -> None:
             process.kill()
 
 
-def settled(values: profiles.Values) -> tuple[profiles.Values, str]:
-    """Turn a chapter's further data sets (``auto:...``) into those used; return their state too."""
+def settled(values: profiles.Values, chapter: str = "") -> tuple[profiles.Values, str]:
+    """Turn a chapter's further data sets (``auto:...``) into those used; return their state too.
+
+    The chapter on Spark gets Spark where it can run, and runs again when Spark has appeared.
+    """
     further = [name for name, value in values.items() if str(value).startswith("auto:")]
     found = {name: resolve(values[name]) for name in further}
-    return values | found, "".join(map(data_key, found.values()))
+    spark = supplies.spark() if chapter == "17-spark" else ""
+    return values | found, "".join([*map(data_key, found.values()), spark])
 
 
 def chapters(only: str | None = None) -> list[Path]:

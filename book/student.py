@@ -9,19 +9,19 @@ from console import BUILD, ROOT, say
 
 FOLDER = BUILD / "student"
 SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE | re.DOTALL)
-NEEDS = """**Student edition.** This notebook runs in a folder of a copy of the course. The next
-cell finds the copy, and installs the packages if they are missing. Each exercise has a stub, which
-judges your answer, and a hint. The solutions are left out."""
+NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's
+path, and its packages: the next cell finds the one and installs the others if need be. Each
+exercise has a stub, which judges your answer, and a hint. The solutions are left out."""
 SETUP = """import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-above = [Path.cwd(), *Path.cwd().parents]
-copies = [folder for folder in above if (folder / "course.dist-info").is_dir()]
-assert copies, "put this notebook into a folder of a copy of the course"
-sys.path.insert(0, str(copies[0]))
+if find_spec("course") is None:
+    sys.path += [str(f) for f in Path.cwd().parents if (f / "course.dist-info").is_dir()]
+assert find_spec("course"), "put this notebook into a folder of a copy of the course"
 if find_spec("numba") is None or find_spec("statsmodels") is None:
-    %pip install --quiet --editable "{copies[0]}[book,nets]\""""
+    copy = Path(find_spec("course").origin).parents[1]
+    %pip install --quiet --editable "{copy}[book,nets]\""""
 
 
 def write() -> int:

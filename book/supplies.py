@@ -94,6 +94,21 @@ def java() -> None:
         )
 
 
+def spark(must: bool = False) -> str:
+    """Bring Spark where there is Java for it; return its folder, or "" where one is missing.
+
+    Its chapter then shows stored results. With `must`, what is missing is raised as `Stop`.
+    """
+    try:
+        java()
+        return str(apart("spark", "Spark (450 MB)"))
+    except Stop as stop:
+        if must:
+            raise
+        say(f"The chapter on Spark shows stored results: {stop}")
+        return ""
+
+
 def apart(name: str, what: str) -> Path:
     """Install what `book/locks/NAME.txt` pins into `_build/NAME`; return that folder, for a path.
 

@@ -40,6 +40,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     day later: until then it may be a process at work.
     """
     target = Path(path)
+    if target.exists() and not target.is_file():  # a folder or a device, such as /dev/null
+        raise DataError(f"{target} is no ordinary file, and cannot be replaced; name another")
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_unfinished(target.parent, time.time() - 86_400)
     folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))

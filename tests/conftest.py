@@ -18,7 +18,8 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = (ROOT / "tests" / "site", ROOT / "_build" / "nbval")  # a browser, the notebooks
 sys.path.insert(0, str(ROOT / "book"))
-ROOMS = ("benchmarks", "course", "course.dist-info", "recsys_lib", "requirements.lock")
+LOCK, CITE = "requirements.lock", "CITATION.cff"  # which the pages are built from, too
+ROOMS = ("benchmarks", "course", "course.dist-info", "recsys_lib", LOCK, CITE)
 
 if not find_spec("pyspark"):
     collect_ignore = ["recsys_lib/spark"]  # for `make spark`, which brings it

@@ -169,6 +169,7 @@ def test_exercises_have_one_form(chapter):
         names = re.findall(r"^```\{admonition\} (\w+)\n:class: dropdown$", folds.source, re.M)
         assert names == ["Hint", "Solution"]
         assert folded(solution) and "solution" in tags(solution)
+        assert solution.source.startswith("# A solution.\n"), "JupyterLab shows the first line"
     assert 4 <= len(grades) == len(part) / 4 <= 6 and {*grades} == {*GRADES}
     assert all(grades.count(grade) >= least for grade, least in GRADES.items())
 

@@ -1,4 +1,4 @@
-"""The glossary and the notation page hold what the chapters use, and the chapters lead to them."""
+"""What a reader looks up: each term is linked where it is first used, each reference is cited."""
 
 import re
 
@@ -80,3 +80,13 @@ def test_a_term_is_linked_where_a_chapter_uses_it_first(root):
                 late.append((entry, cells[first[0]].source[max(first[1] - 30, 0) : first[2] + 30]))
         assert late == [], f"{path.name}: link the first use by {{term}}"
     assert {*entries} - linked - ORDINARY == set(), "an entry that no chapter uses"
+
+
+def test_every_reference_is_cited_and_every_source_of_published_numbers(root):
+    pages = [*(root / "notebooks").glob("*.ipynb"), *(root / "book").rglob("*.md")]
+    roles = [r for p in pages for r in re.findall(r"\{cite(?::t)?\}`(.+?)`", p.read_text("utf-8"))]
+    cited = {key.strip() for role in roles for key in role.split(",")}
+    bibliography = (root / "book" / "references.bib").read_text("utf-8")
+    assert cited == {*re.findall(r"^@\w+\{(\w+),", bibliography, re.MULTILINE)}
+    published = (root / "benchmarks" / "published.toml").read_text("utf-8")
+    assert {*re.findall('^cite = "(.+)"', published, re.MULTILINE)} <= cited

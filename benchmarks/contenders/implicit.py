@@ -74,15 +74,17 @@ def implicit_als(job: Job) -> None:
     )
     model.item_factors = first_factors(job.shape[1], job.k)
     model.user_factors = np.zeros((job.shape[0], job.k), np.float32)
-    times: list[float] = []
-    model.fit(
-        likes, show_progress=False, callback=lambda epoch, seconds, loss: times.append(seconds)
-    )
-    tell(setup_s=job.spent() - sum(times))
-    files = factor_files(job, model.user_factors, model.item_factors)
-    for epoch, seconds in enumerate(times, 1):
-        last = epoch == job.epochs
-        tell(epoch=epoch, seconds=seconds, **({"factors": files} if last else {}))
+
+    def after(epoch: int, seconds: float, loss: None) -> None:
+        if epoch == 0:
+            tell(setup_s=job.spent() - seconds)
+        files = factor_files(job, model.user_factors, model.item_factors, epoch)
+        tell(epoch=epoch + 1, seconds=seconds, factors=files)
+        if job.exhausted(seconds):
+            raise Enough
+
+    with contextlib.suppress(Enough):
+        model.fit(likes, show_progress=False, callback=after)
 
 
 def bpr(job: Job) -> None:
@@ -104,9 +106,7 @@ def bpr(job: Job) -> None:
     def after(epoch: int, seconds: float, correct: int, skipped: int) -> None:
         if epoch == 0:
             tell(setup_s=job.spent() - seconds)
-        files = [str(job.scratch / f"{side}-{epoch}.npy") for side in ("users", "items")]
-        np.save(files[0], model.user_factors)
-        np.save(files[1], model.item_factors)
+        files = factor_files(job, model.user_factors, model.item_factors, epoch)
         tell(epoch=epoch + 1, seconds=seconds, factors=files)
         # Negatives are drawn by popularity; a sample whose negative was rated is counted, not used.
         tell(skipped_share=skipped / ratings.nnz)

@@ -47,11 +47,15 @@ def implicit_als(job: Job) -> None:
     train, _ = parts(job)
     warm_up(ImplicitALS(job.k, solver=solver, n_epochs=1))
     ready()
-    model.fit(train, progress=False)
-    files = factor_files(job, model.user_factors_, model.item_factors_)
-    for row in model.training_log_.to_dict("records"):
-        last = row["epoch"] == job.epochs
-        tell(epoch=row["epoch"], seconds=row["seconds"], **({"factors": files} if last else {}))
+
+    def after(row: dict[str, Any]) -> None:
+        files = factor_files(job, model.user_factors_, model.item_factors_, row["epoch"])
+        tell(epoch=row["epoch"], seconds=row["seconds"], factors=files)
+        if job.exhausted(row["seconds"]):
+            raise Enough
+
+    with contextlib.suppress(Enough):
+        model.fit(train, progress=False, callback=after)
 
 
 def bpr(job: Job) -> None:

@@ -160,13 +160,13 @@ def gram_of(rows):
     n, size = rows.shape
     sums = np.zeros((min(CHUNKS, (n + PANEL - 1) // PANEL), size, size))
     share(len(sums), _add_panels, rows, sums)
-    lower = sums.sum(axis=0)
+    lower = np.tril(sums.sum(axis=0))  # above it, tiles are filled in part
     return lower + np.tril(lower, -1).T
 
 
 @njit(cache=True, nogil=True)
 def _add_panels(part, parts, rows, sums):
-    """Fill every `parts`-th lower triangle of `sums` with Σ y yᵀ, panels dealt out in turn."""
+    """Fill every `parts`-th lower triangle of `sums` with Σ y yᵀ; panels are dealt out in turn."""
     n, size = rows.shape
     width = (size // LANES + 1) * LANES
     panel, gram = aligned(PANEL, width, rows), aligned(width, width, rows)
@@ -174,13 +174,9 @@ def _add_panels(part, parts, rows, sums):
         gram[:] = 0
         for first in range(chunk * PANEL, n, len(sums) * PANEL):
             depth = min(PANEL, n - first)
-            for j in range(depth):
-                for k in range(size):
-                    panel[j, k] = rows[first + j, k]
+            panel[:depth, :size] = rows[first : first + depth]
             add_gram(panel, depth, size, gram)
-        for k in range(size):
-            for c in range(k + 1):
-                sums[chunk, k, c] = gram[k, c]
+        sums[chunk] = gram[:size, :size]
 
 
 # --- conjugate gradient: a few products with A in place of a factorisation ------------------------

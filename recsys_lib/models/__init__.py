@@ -1,6 +1,6 @@
-"""The models: one file each, one contract (`recsys_lib.models.base`).
+"""The models. They share one interface, that of `recsys_lib.models.Recommender`.
 
-`__all__` is the list of models, and the only one: tests, tuning and benchmarks iterate over it.
+`__all__` is the only list of models: tests, tuning and benchmarks iterate over it.
 """
 
 import os
@@ -40,7 +40,7 @@ __all__ = [
 def load(path: str | os.PathLike[str]) -> Recommender:
     """Return the model that `Recommender.save` wrote to `path`.
 
-    If there is no such file, or it holds no model of this library, this is a `DataError`.
+    Raise `DataError` if there is no such file, or it holds no model of this library.
     """
     arrays, meta = io.load_arrays(path)
     if meta.get("class") not in __all__ or "known.indptr" not in arrays:

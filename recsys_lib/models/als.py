@@ -1,8 +1,7 @@
 """Biased matrix factorisation of explicit ratings by alternating least squares.
 
-The algorithm is the dozen lines of `reference_half_step`, called for the users and then for the
-items, again and again. `ALS` is the same with a faster kernel (`recsys_lib.kernels.als`), and the
-tests hold it to these lines.
+The algorithm is `reference_half_step`, called alternately for the users and the items. `ALS` does
+the same with a faster kernel (`recsys_lib.kernels.als`), which the tests compare with it.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ ROWS_AT_A_TIME = 1 << 16  # of the first factors, so that who wants a few of the
 def reference_half_step(
     ratings: CSR, fixed: np.ndarray, mu: float, lam: float, tau: float, gamma: float, nu: float
 ) -> np.ndarray:
-    """Solve the rows [factors; bias] of one side, given the other side's: half an epoch of ALS.
+    """Solve the rows [factors; bias] of one side, given the other side's: half an epoch.
 
     With z = [q; 1] for each rated row of `fixed` and y = r - μ - b, a row of n ratings solves
     (λ Σ z zᵀ + n^ν D) x = λ Σ z y with D = diag(τ, ..., τ, γ).
@@ -59,7 +58,7 @@ def reference_half_step(
 
 
 def first_factors(seed: int, n_items: int, n_factors: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the items' first factors, some rows at a time: which rows, and (m, K) float32."""
+    """Yield the items' initial factors in parts: a slice of rows, and (m, K) float32."""
     rng = np.random.default_rng(seed)
     for start in range(0, n_items, ROWS_AT_A_TIME):
         part = slice(start, min(start + ROWS_AT_A_TIME, n_items))
@@ -76,31 +75,31 @@ class ALS(RatingModel):
     L = λ/2 Σ (r - r̂)² + τ/2 (Σ n_u^ν ‖p_u‖² + Σ n_i^ν ‖q_i‖²) + γ/2 (Σ n_u^ν b_u² + Σ n_i^ν b_i²).
 
     Each half step solves one side's rows exactly, so L never rises. With `popularity`, an item's
-    row is drawn not to zero but to m_i, which is learnt: one row [factors; bias] for all items of
-    the same level floor(log2(1 + n_i)), under its own penalty.
+    row is shrunk not to zero but to m_i, which is learnt: one row [factors; bias] for all items of
+    the same level floor(log2(1 + n_i)), with a penalty of its own.
 
     Parameters
     ----------
     n_factors : int
         K, the length of the vectors p_u and q_i.
     lam : float
-        λ, weight of the residuals. Only τ/λ and γ/λ matter to the estimate.
+        λ, weight of the residuals. The estimate depends on τ/λ and γ/λ only.
     tau, gamma : float
         τ and γ, weights of the factors and of the biases.
     nu : float
-        ν, how the weight grows with a row's number of ratings: 0 is the textbook's objective, 1 is
-        ALS-WR (Zhou et al. 2008), ½ lets a large K do no harm.
+        ν, how the penalty grows with a row's number of ratings: 0 is the textbook's objective, 1 is
+        ALS-WR (Zhou et al. 2008); with ½ a large K does no harm.
     popularity : float, optional
-        Weight of the levels' rows, as β in `GenreALS`. None: rows are drawn to zero.
+        Weight of the levels' rows, as β in `GenreALS`. None: rows are shrunk to zero.
 
     Attributes
     ----------
     user_rows_, item_rows_ : (n_users, K + 1) and (n_items, K + 1) float32
         [p_u; b_u] and [q_i; b_i]; also apart, as `user_factors_`, `user_biases_` and so on.
     item_priors_ : (n_items, K + 1) float32
-        m_i; a single row of zeros where the items have no features.
+        m_i; a single row of zeros if the items have no features.
     feature_rows_ : (n_features, K + 1) float32
-        What each of `feature_names_` adds to m_i; `features` says which item has which.
+        What each of `feature_names_` adds to m_i; `features` holds the features of each item.
 
     References
     ----------
@@ -168,7 +167,7 @@ class ALS(RatingModel):
     def init_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
     ) -> None:
-        """Set the items' features, of items rated `counts` times; their rows begin at zero."""
+        """Set the features of items with `counts` ratings; the features' rows begin at zero."""
         features, names, self._betas = self._item_features(item_ids, counts, items)
         self.feature_indptr_, self.feature_indices_, self.feature_values_ = features
         self.feature_names_ = names
@@ -224,10 +223,10 @@ class ALS(RatingModel):
     ) -> float:
         """Solve one side's rows in place, given the other's; return the sum of squared residuals.
 
-        `rows` (n_rows, K + 1) float32 are filled, of which `ratings` has one each; `fixed`
-        (n_fixed, K + 1) are the other side's. `prior` is what each is drawn to; a single row serves
-        all. `order` (n_rows,) says how they are dealt out to threads (see `by_length`) and changes
-        no bit.
+        `rows` (n_rows, K + 1) float32 are overwritten; `ratings` has as many rows; `fixed`
+        (n_fixed, K + 1) are the other side's rows. `prior` holds the prior means, one row each or
+        one for all. `order` (n_rows,) says how rows are assigned to threads (see `by_length`) and
+        changes no bit.
         """
         order = np.arange(len(rows)) if order is None else order
         sse, weights = np.empty(len(rows)), (np.float32(self.mu_), np.float32(self.lam))
@@ -256,7 +255,7 @@ class ALS(RatingModel):
     # ---- vectors
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' rows [p_u; b_u] (m, K + 1) float32: the update of training, so exact."""
+        """Return users' rows [p_u; b_u] (m, K + 1) float32, by the exact update of training."""
         self.check_who(ratings)
         rows = np.empty((len(ratings.indptr) - 1, self.n_factors + 1), np.float32)
         self.half_step(ratings, self.item_rows_, np.zeros((1, rows.shape[1]), np.float32), rows)
@@ -326,9 +325,9 @@ class BiasALS(ALS):
     ----------
     lam, gamma : float
         λ and γ, weights of the residuals and of the biases. With ν = 0, γ/λ is the damping: an item
-        of n ratings keeps n / (n + γ/λ) of its mean deviation.
+        with n ratings keeps the share n / (n + γ/λ) of its mean deviation.
     nu : float
-        ν, how the weight of a bias grows with its number of ratings.
+        ν, how the penalty of a bias grows with its number of ratings.
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {

@@ -1,4 +1,4 @@
-"""A network that is shown a user's likes and gives them back, with more of their kind."""
+"""A denoising autoencoder of users' likes."""
 
 from __future__ import annotations
 
@@ -22,42 +22,43 @@ LOSSES = ("multinomial", "bce")
 
 @dataclass(eq=False, repr=False)
 class AutoEncoder(NetworkModel):
-    """ŝ_u = V h_u + b, h_u what layers of tanh make of the user's likes.
+    """ŝ_u = V h_u + b, where h_u is computed from the user's likes by layers of tanh.
 
-    The likes go in as a vector of length 1 with a share dropped at random, so that the network
-    learns to put back what is missing; through layers as wide as `hidden`, and the same backwards,
-    come scores for all items. Two losses of a user with the likes Ω(u):
+    The input is the vector of likes, scaled to length 1, with a share of them dropped at random, so
+    that the network learns to predict what is missing. Layers of the widths `hidden`, and the same
+    in reverse order, lead to scores of all items. There are two losses, for a user with the likes
+    Ω(u):
 
     * "multinomial": -Σ_Ω(u) ln softmax(ŝ_u)_i. The items share one budget, so a like pushes all
       others down, where they rank.
     * "bce", binary cross-entropy: -Σ_Ω(u) ln σ(ŝ_ui) - Σ_other ln σ(-ŝ_ui). Each item is a question
       of its own.
 
-    Both are exact sums over all items; nothing is sampled. A batch of users holds batch_size x
-    n_items scores, and nothing is as large as users x items.
+    Both are exact sums over all items, without sampling. A batch needs batch_size x n_items scores;
+    no array is as large as users x items.
 
     Parameters
     ----------
     hidden : sequence of int
-        Widths of the layers on the way in.
+        Widths of the layers of the encoder.
     loss : {"multinomial", "bce"}
-        What is minimised, by AdamW, as a mean over users.
+        The loss, a mean over users, which AdamW minimises.
     dropout : float
-        Share of the likes that each batch leaves out on the way in.
+        Share of the likes that each batch drops from the input.
     batch_size : int
         Users.
 
     Attributes
     ----------
     input_rows_ : (n_items, hidden[0]) float32
-        The first layer; zero for items that nobody liked.
+        The first layer; zero for items without a like.
     inner_ : (n,) float32
-        The layers between: of each, in order, its weights (n_out, n_in) row by row (for the first,
-        they are `input_rows_`) and its biases.
+        The layers between, in order: the weights (n_out, n_in) of each row by row (those of the
+        first are `input_rows_`), then its biases.
     output_rows_ : (n_items, hidden[0] + 1) float32
         V, then b.
     training_log_ : DataFrame
-        loss is the mean over users, while learning and with dropout.
+        loss is the mean over users in training, with dropout.
 
     References
     ----------
@@ -168,9 +169,9 @@ class AutoEncoder(NetworkModel):
 
 
 def popularity_scores(loss: str, counts: np.ndarray, n_users: int) -> np.ndarray:
-    """Return the scores (n_items,) float32 that fit best where they are the same for all users.
+    """Return the scores (n_items,) float32, the same for all users, that fit best.
 
-    Half a like more for each item: none is impossible.
+    Half a like is added to each item, so that no score is infinite.
     """
     chance = (counts + 0.5) / (n_users + 1)
     scores = np.log(chance) if loss == "multinomial" else np.log(chance) - np.log1p(-chance)

@@ -1,7 +1,7 @@
-"""The contract of every model: fitting, vectors, ranking, recommending, saving.
+"""The interface of all models: fit, vectors, rank, recommend, save.
 
-A model of the linear kind scores a user and an item by the product of two vectors. It writes
-`_init`, `_epoch`, `user_vectors` and `item_vectors`, and has the rest.
+A model scores a user and an item by the product of two vectors. It implements `_init`, `_epoch`,
+`user_vectors` and `item_vectors`, and inherits the rest.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is
 
 @dataclass(eq=False, repr=False)
 class Recommender(Lists):
-    """Base class of the models: see the module's text.
+    """Base class of the models.
 
-    Parameters of a model are the fields of its dataclass. What `fit` learns are the attributes that
-    end in an underscore; they are what `save` writes. What many models have is described here.
+    The parameters of a model are the fields of its dataclass. What `fit` learns are the attributes
+    that end in an underscore, which `save` writes. What many models share is described here.
 
     Parameters
     ----------
     n_epochs : int
-        How many passes over the training part are made, at most.
+        Largest number of passes over the training part.
     patience : int, optional
         Stop after so many epochs without a better value of `monitor` on the validation part, and
-        keep the best. None: never stop, and keep the last.
+        keep the best epoch. None: run all epochs and keep the last.
     seed : int
-        Of all that is random. The same seed gives the same bits at any number of threads.
+        Seed of the random numbers. The same seed gives the same bits at any number of threads.
     threshold : float, optional
-        Of models that learn from likes: ratings of at least this are likes; None: every rating is.
+        For models of likes: ratings of at least this are likes; None: every rating is.
 
     Attributes
     ----------
     training_log_ : DataFrame
-        One row per epoch: epoch, what `_epoch` and `_validate` return, seconds. Of the validation
-        part, models of ratings log rmse_valid, models of likes ndcg_valid (at 10).
+        One row per epoch: epoch, training loss and metrics, seconds. On the validation part, models
+        of ratings log rmse_valid, models of likes ndcg_valid (NDCG@10).
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {}  # where `tuning` looks
@@ -110,30 +110,30 @@ class Recommender(Lists):
         Parameters
         ----------
         train, valid : Ratings
-            Parts of one split: they share users and items. `valid` is measured after each epoch;
-            where the model has `patience`, it decides when to stop and which epoch is kept.
+            Parts of one split, with the same users and items. The model is evaluated on `valid`
+            after each epoch; with `patience`, that decides when to stop and which epoch is kept.
         items, users : DataFrame, optional
-            What is known of items (``item_id``, ``genres``, ...) and of users (``user_id``, ...),
-            for models that read it.
+            Tables of items (``item_id``, ``genres``, ...) and of users (``user_id``, ...), for
+            models that read them.
         valid_input : Ratings, optional
-            What is known of the users of `valid`, where they are strangers to `train`, to fold them
-            in. Then a model without `patience` does not measure `valid`.
+            Known ratings of the users of `valid`, if they are not in `train`, to fold them in. Then
+            a model without `patience` is not evaluated on `valid`.
         callback : callable, optional
-            Called after each epoch with its row of `training_log_`; what it raises ends the fit.
+            Called after each epoch with its row of `training_log_`; an exception ends the fit.
         run_dir : path, optional
             Folder for ``log.jsonl`` and a checkpoint after each epoch.
         resume : bool
-            Go on from the checkpoint in `run_dir`, with the same result as if the run had never
-            been interrupted. `n_epochs` may have been raised meanwhile.
+            Continue from the checkpoint in `run_dir`, with the same result as a run without an
+            interruption. `n_epochs` may be larger than before.
         progress : bool, optional
-            Whether to draw a bar; by default where somebody watches.
+            Whether to draw a progress bar; by default in terminals and live notebooks.
 
         Raises
         ------
         RecsysError
-            A parameter is out of its limits, or the run in `run_dir` had others.
+            A parameter is out of its limits, or the run in `run_dir` had other parameters.
         DataError
-            A part is empty or numbers other users or items than `train`.
+            A part is empty, or has other users or items than `train`.
         """
         self.check_parameters()
         check_parts(train, valid=valid, valid_input=valid_input)
@@ -204,13 +204,13 @@ class RatingModel(Recommender):
         Parameters
         ----------
         user_ids, item_ids : id or array-like (n,)
-            The data's own ids; a single one goes with all of the other.
+            The data's own ids; a single id is paired with all ids of the other.
 
         Raises
         ------
         UnknownIdError
-            An id is not in the training data. Of such a user there is no more to say than
-            ``predict_for({}, item_ids)``; to say it unasked would hide a mistyped id.
+            An id is not in the training data. For a user without ratings, call ``predict_for({},
+            item_ids)``.
         """
         users, items = self.pairs(user_ids, item_ids)
         if len(users) > len(self.user_ids_):
@@ -219,10 +219,10 @@ class RatingModel(Recommender):
         return self.predict_pairs(who, rows.astype(np.int32), items)
 
     def predict_for(self, ratings: Mapping[Any, float], item_ids: Any) -> np.ndarray:
-        """Return a stranger's predicted ratings (n,) float32 of items, clipped to the scale.
+        """Return a new user's predicted ratings (n,) float32 of items, clipped to the scale.
 
-        `ratings`, a mapping of item id to rating, are what is known of the user, as for
-        `recommend_for`; `item_ids` (an id or array-like) may hold some of these as well.
+        `ratings`, a mapping of item id to rating, are the known ratings of the user, as for
+        `recommend_for`; `item_ids` (an id or array-like) may hold some of these items.
         """
         self.check_fitted()
         items = self.item_index.positions(item_ids)
@@ -236,7 +236,7 @@ class RatingModel(Recommender):
         Parameters
         ----------
         who : (m,) int array, or CSR (m, n_items)
-            Known users, or strangers' ratings.
+            Indices of known users, or the ratings of new users.
         rows, items : (n,) int32
             Pair k is of the user in row ``rows[k]`` of `who` and of item ``items[k]``.
         """
@@ -248,7 +248,7 @@ class RatingModel(Recommender):
         return out.clip(*self.scale_, out=out)
 
     def check_pairs(self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray) -> None:
-        """Raise `DataError` unless `predict_pairs` takes these; of strangers, `vectors` checks."""
+        """Raise `DataError` unless `predict_pairs` takes these; `vectors` checks new users."""
         if not isinstance(who, CSR):
             self.check_who(who)
         m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
@@ -256,7 +256,7 @@ class RatingModel(Recommender):
         check_index("items", items, len(rows), len(self.item_ids_))
 
     def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return the users and items of pairs, by index (n,) int32."""
+        """Return the user and item indices of pairs, (n,) int32 each."""
         self.check_fitted()
         users = self.user_index.positions(user_ids)
         items = self.item_index.positions(item_ids)
@@ -277,7 +277,7 @@ class RatingModel(Recommender):
 
 @dataclass(eq=False, repr=False)
 class ImplicitFeedbackModel(Recommender):
-    """Base class of the models that learn from what was liked, and not how much.
+    """Base class of the models of implicit feedback, which learn from likes.
 
     They have a parameter `threshold`: ratings of at least this are likes; None: every rating is.
     """
@@ -292,7 +292,7 @@ class ImplicitFeedbackModel(Recommender):
         return ratings.select(ratings.values >= np.float32(self.threshold))
 
     def likes_of(self, part: Ratings, name: str = "training") -> CSR:
-        """Return the likes of a part of the data; refuse a part without any."""
+        """Return the likes of a part of the data; raise `DataError` if it has none."""
         liked = self.liked(part.by_user)
         if len(liked.values) == 0:
             raise DataError(f"no rating in the {name} part is a like; lower the threshold")
@@ -312,7 +312,7 @@ class ImplicitFeedbackModel(Recommender):
 
 @dataclass(eq=False, repr=False)
 class ItemToItem(ImplicitFeedbackModel):
-    """Base class of the models whose scores are a user's likes times a matrix of items by items."""
+    """Base class of models whose scores are a user's likes times an items x items matrix."""
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return the likes, (m, n_items) float32."""
@@ -329,7 +329,7 @@ class ItemToItem(ImplicitFeedbackModel):
 
 
 def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
-    """Return the users, (n,) int ascending; of more than `most`, as many, always the same."""
+    """Return at most `most` of the users, (n,) int ascending, always the same ones."""
     if len(users) <= most:
         return users
     return np.sort(np.random.default_rng(0).permutation(users)[:most])

@@ -1,15 +1,14 @@
-"""Matrix factorisation that knows how sure it is: Gibbs sampling instead of least squares.
+"""Bayesian matrix factorisation by Gibbs sampling, with intervals for its predictions.
 
-`ALS` returns the one set of rows that minimises its objective. Here rows are drawn again and
-again from their distribution given the ratings, by the same row solve plus noise (Gibbs
-sampling), and predictions are averaged over the draws. The weights that `ALS` needs to be told
-(τ, γ, λ) are unknowns as well:
+`ALS` returns the rows that minimise its objective. Here rows are drawn repeatedly from their
+distribution given the ratings, by the same row solve plus noise (Gibbs sampling), and predictions
+are averaged over the draws. The weights that are parameters of `ALS` (τ, γ, λ) are drawn as well:
 
 * a row [p_u; b_u] ~ N(m_u, Λ⁻¹), a Wishart prior on Λ; the same for items;
-* m_u = Σ_j F_uj g_j, g_j ~ N(0, I): what a user has rated, each 1/√n of n items, says something
-  of the user whatever the ratings are (Koren's SVD++), and so do an item's raters, its genres
-  and its year (where `fit` gets a table of items);
-* each user has a noise precision α_u ~ Gamma: some rate at whim, and count for less.
+* m_u = Σ_j F_uj g_j, g_j ~ N(0, I): the set of items that a user has rated (1/√n for each of n
+  items) says something about the user whatever the ratings are (Koren's SVD++), and so do an
+  item's raters, its genres and its year (if `fit` gets a table of items);
+* each user has a noise precision α_u ~ Gamma: ratings of erratic users weigh less.
 
 References
 ----------
@@ -42,9 +41,9 @@ WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 @dataclass(eq=False, repr=False)
 class BayesianALS(RatingModel):
-    """r_ui ~ N(μ + b_u + b_i + p_u·q_i, 1/α_u): not the best factors, but all that may be.
+    """r_ui ~ N(μ + b_u + b_i + p_u·q_i, 1/α_u), with draws from the posterior of all unknowns.
 
-    The module's text has the model and its sources.
+    The text of the module has the model and its sources.
 
     Parameters
     ----------
@@ -52,31 +51,31 @@ class BayesianALS(RatingModel):
         K, the length of the vectors p_u and q_i. A large K does no harm in the end, but chains take
         longer to settle.
     n_samples : int
-        Draws S that are kept, of all chains together; rounded up to as many of each. Memory grows
-        with it: 4 S (K + 1) bytes for each user, three times that for each item.
+        Number of draws S that are kept, over all chains, rounded up to a multiple of `n_chains`.
+        Memory is 4 S (K + 1) bytes per user and three times that per item.
     n_burn : int
-        Draws of each chain before those. Whether they are enough, `training_log_` says.
+        Number of first draws of each chain that are discarded; `training_log_` tells if it is
+        enough.
     n_chains : int
-        Sequences of draws that begin apart and know nothing of each other.
+        Number of independent chains, which start from different points.
     rated_spread : float
-        Prior standard deviation of what the rated items say of a user, and the raters of an item.
-        It is not drawn: each rating is fitted by a set that holds it, so that it would grow.
+        Prior standard deviation of the effect of the rated items on a user, and of raters on an
+        item. It is fixed: a drawn value would grow, since each rating is in the set that explains
+        it.
     noise_worth : float, optional
-        ν: how many ratings the prior of a user's noise is worth. None: all have the same noise.
+        ν, the prior of a user's noise in numbers of ratings. None: all have the same noise.
 
     Attributes
     ----------
     user_draws_, item_draws_ : (n_users, S, K + 1) and (n_items, S, K + 1) float32
-        Factors, then the bias; draws of the same number belong together. Draw s is of chain
-        s mod `n_chains`.
+        Factors, then the bias. Draw s of users and of items is of chain s mod `n_chains`.
     item_means_ : (n_items, S, K + 1) float32
-        The means that the items' draws scatter about, given the users' of the same number. All
-        predictions are averages over these (Rao-Blackwellised): the same expectation as of the
-        draws, and less noise of their own. Spreads and intervals are those of the draws.
+        The means of the items' draws given the users' of the same draw. Predictions are averages
+        over these (Rao-Blackwellised), with less Monte Carlo noise. Intervals are of the draws.
     user_variances_ : (n_users, S) float32
         Variance 1/α_u of the noise in a user's ratings.
     feature_draws_ : (n_items + 1, S, K + 1) float32
-        g of the users: one row per item that may be rated, and the mean of all users.
+        g of the users: one row per item, and the mean of all users.
     prior_precisions_, noise_variances_ : (S, K + 1, K + 1) and (S,) float32
         Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame
@@ -108,7 +107,7 @@ class BayesianALS(RatingModel):
 
     @property
     def n_epochs(self) -> int:  # type: ignore[override]
-        """Number of draws of each chain, the first `n_burn` included."""
+        """Number of draws of each chain, including the first `n_burn`."""
         return self.n_burn - (-self.n_samples // self.n_chains)
 
     def sizes(self) -> dict[str, int]:
@@ -213,9 +212,9 @@ class BayesianALS(RatingModel):
         return mean, variance
 
     def draws(self, user_ids: Any, item_ids: Any) -> np.ndarray:
-        """Return what each draw predicts, not clipped: (n_chains, S / n_chains, n) float32.
+        """Return the predictions of each draw, not clipped: (n_chains, S / n_chains, n) float32.
 
-        As `recsys_lib.convergence` takes them; their spread is that of `predict_std` without noise.
+        `recsys_lib.convergence` takes such arrays; `predict_std` without noise is their spread.
         """
         users, items = self.pairs(user_ids, item_ids)
         sides = self.user_draws_[users], self.item_draws_[items]
@@ -224,8 +223,8 @@ class BayesianALS(RatingModel):
     def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
         """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
 
-        With `noise`, the noise in the user's ratings counts too: how far the rating may be off.
-        Without it: how far the prediction may be off from the mean of the user's ratings of it.
+        With `noise` it is of a new rating, and includes the noise of the user's ratings. Without,
+        it is of the expected rating.
         """
         users, items = self.pairs(user_ids, item_ids)
         variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
@@ -236,10 +235,10 @@ class BayesianALS(RatingModel):
     def interval(
         self, user_ids: Any, item_ids: Any, level: float = 0.8
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the interval's ends, (n,) float32: it holds a rating with probability `level`.
+        """Return the ends (n,) float32 of intervals that hold a rating with probability `level`.
 
-        Each draw says N(r̂, 1/α_u) of a rating. The ends are quantiles of the mixture of all draws,
-        with as much below as above, clipped to the scale.
+        Each draw predicts N(r̂, 1/α_u). The ends are quantiles of the mixture of all draws, with
+        equal tails, clipped to the scale.
         """
         if not 0 < level < 1:
             raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
@@ -259,7 +258,7 @@ class BayesianALS(RatingModel):
         return vectors
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return strangers' vectors (m, S K + 1) float32; see `draw_users`."""
+        """Return new users' vectors (m, S K + 1) float32; see `draw_users`."""
         return self.vectors(ratings)
 
     def item_vectors(self) -> np.ndarray:
@@ -267,11 +266,11 @@ class BayesianALS(RatingModel):
         return _flat(self.item_means_)
 
     def draw_users(self, ratings: CSR) -> tuple[np.ndarray, np.ndarray]:
-        """Draw strangers' rows, one for each draw of the items: (m, S, K + 1) float32.
+        """Draw new users' rows, one for each draw of the items: (m, S, K + 1) float32.
 
-        Also return the variances of their noise, (m, S) float32. Rows and noise depend on one
-        another: they are drawn in turns. Draw s has the same random numbers for every stranger, so
-        that a stranger's rows do not depend on who else is asked for.
+        Also return the variances of their noise, (m, S) float32. Rows and noise depend on each
+        other and are drawn alternately. Draw s has the same random numbers for every user, so that
+        a user's rows do not depend on which other users are drawn.
         """
         self.check_who(ratings)
         rated, indices = np.unique(ratings.indices, return_inverse=True)

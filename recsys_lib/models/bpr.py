@@ -1,4 +1,4 @@
-"""Bayesian personalised ranking: learn the order of the list, not the stars."""
+"""Bayesian personalised ranking (BPR)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FOLD_IN_STEPS = 2000
 
 @dataclass(eq=False, repr=False)
 class BPR(ImplicitFeedbackModel):
-    """Rank what a user liked above what the user never saw: x_ui = p_u·q_i + b_i.
+    """x_ui = p_u·q_i + b_i, fitted to rank liked items above items without a rating.
 
-    Draws triples (u, i, j), i liked by u and j not rated by u, and takes gradient steps on
-    -ln σ(x_ui - x_uj). A user is drawn in proportion to the number of items liked.
+    Stochastic gradient descent draws triples (u, i, j), i liked by u and j not rated by u, and
+    steps on -ln σ(x_ui - x_uj). Users are drawn in proportion to their number of likes.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class BPR(ImplicitFeedbackModel):
     learning_rate : float
         Step length.
     reg : float
-        Weight of the squared lengths, at each step.
+        Weight of the penalty (L2) at each step.
     n_epochs : int
-        An epoch draws as many triples as there are likes.
+        Number of epochs; an epoch draws as many triples as there are likes.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class BPR(ImplicitFeedbackModel):
     # ---- vectors
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps with fixed items."""
+        """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps, items fixed."""
         self.check_who(ratings)
         liked = self.liked(ratings)
         rows = np.zeros((len(ratings.indptr) - 1, self.n_factors), np.float32)

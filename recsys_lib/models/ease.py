@@ -1,4 +1,4 @@
-"""A linear autoencoder in closed form: what each item says of every other."""
+"""EASE: a linear autoencoder with a solution in closed form."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 @dataclass(eq=False, repr=False)
 class EASE(ItemToItem):
-    """ŝ_u = r_u B: a user's likes times a dense matrix of items by items with a zero diagonal.
+    """ŝ_u = r_u B: a user's likes times a dense items x items matrix with a zero diagonal.
 
-    B minimises ‖R - R B‖² + λ ‖B‖², R having a 1 for each like; the diagonal is held at zero, or
-    the best B would be the identity. With P = (RᵀR + λ I)⁻¹, B_ij = -P_ij / P_jj off the diagonal.
+    B minimises ‖R - R B‖² + λ ‖B‖², where R has a 1 for each like. The diagonal is zero, since
+    otherwise the best B would be the identity. With P = (RᵀR + λ I)⁻¹, B_ij = -P_ij / P_jj off the
+    diagonal.
 
     Parameters
     ----------
@@ -32,13 +33,13 @@ class EASE(ItemToItem):
     Attributes
     ----------
     item_weights_ : (n_items, n_items) float32
-        B: column j is what the items say of item j.
+        B: column j holds the weights of all items in the score of item j.
 
     Notes
     -----
-    Of m items and n users with a like, the fit takes some m³ multiplications, or n m² where there
-    are fewer users, and 16 n_items² bytes at most. More than 15,000 items (3.6 GB) are refused. The
-    last bits of B depend on how many threads BLAS uses.
+    With m items and n users, the fit takes about m³ multiplications, or n m² if there are fewer
+    users, and at most 16 m² bytes. More than 15,000 items (3.6 GB) raise `RecsysError`. The last
+    bits of B depend on the number of threads of BLAS.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""What a fitted model is: ids, what was learnt, what is known of its users; updates and saving.
+"""A fitted model: ids, learnt state and known ratings; updates and saving.
 
-State is every attribute that ends in an underscore. `save` writes it, `load` reads it back, `copy`
-copies it; nothing is listed by hand.
+The state is every attribute that ends in an underscore: `save` writes it, `load` reads it, `copy`
+copies it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IDS = ("user_ids_", "item_ids_")
 
 @dataclass(eq=False, repr=False)
 class Fitted(Parameters):
-    """Parameters and what was learnt with them.
+    """Parameters and learnt state of a model.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Fitted(Parameters):
     training_log_ : DataFrame
         One row per epoch of the last fit.
     user_index, item_index : IdIndex
-        Where ids stand.
+        Positions of the ids.
     """
 
     _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
@@ -68,18 +68,18 @@ class Fitted(Parameters):
         self.item_index = IdIndex(self.item_ids_, "item")
 
     def as_ratings(self, ratings: Mapping[Any, float]) -> CSR:
-        """Return a stranger's ratings, a mapping of item id to rating, as a matrix of one row."""
+        """Return a new user's ratings, a mapping of item id to rating, as a matrix of one row."""
         return one_row(as_row(ratings, self.item_index, self.scale_))
 
     # ---- state
 
     @property
     def shapes(self) -> dict[str, tuple[str, ...]]:
-        """The arrays of the state: their shapes in the symbols of `sizes`, or any other for any."""
+        """Shapes of the arrays of the state, in the symbols of `sizes`; other words are free."""
         return {one.name: one.metadata["shape"] for one in fields(self) if "shape" in one.metadata}
 
     def sizes(self) -> dict[str, int]:
-        """Return what the symbols in `shapes` stand for."""
+        """Return the values of the symbols in `shapes`."""
         return {
             "n_users": len(self.user_ids_),
             "n_items": (n := len(self.item_ids_)),
@@ -96,33 +96,33 @@ class Fitted(Parameters):
             setattr(self, name, np.zeros([sizes[one] for one in symbols], np.float32))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return what was learnt, by name: arrays, and all else. The ids are not among them."""
+        """Return the learnt state by name: arrays, and all else. The ids are not included."""
         learnt = {k: v for k, v in vars(self).items() if k[-1] == "_" and k not in IDS}
         arrays = {k: v for k, v in learnt.items() if isinstance(v, np.ndarray)}
         return arrays, {k: v for k, v in learnt.items() if k not in arrays}
 
     def known_ratings(self) -> CSR:
-        """Return what is known of all users, (n_users, n_items): training and later ratings."""
+        """Return the known ratings (n_users, n_items) of all users: training and later ones."""
         self.check_fitted()
         return self._known.everything(len(self.user_ids_))
 
     @property
     def n_parameters_(self) -> int:
-        """How many numbers `fit` has learnt."""
+        """Number of parameters that `fit` has learnt."""
         self.check_fitted()
         derived = [one.name for one in fields(self) if one.metadata.get("derived")]
         arrays = [array for name, array in self.state()[0].items() if name not in derived]
         return sum(array.size for array in arrays if array.dtype == np.float32)
 
     def copy(self) -> Self:
-        """Return a model that can be updated apart from this one; it shares the training data."""
+        """Return a copy that can be updated independently; it shares the training data."""
         self.check_fitted()
         return copy.deepcopy(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to one safetensors file; `models.load` reads it back.
 
-        The training ratings are in it: lists leave them out and updates build on them.
+        The file includes the training ratings: lists leave them out, and updates use them.
         """
         self.check_fitted()
         arrays, rest = self.state()
@@ -153,32 +153,32 @@ class Fitted(Parameters):
     # ---- new ratings, without training anew
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' vectors (m, D) float32 from their ratings (m, n_items): fold strangers in.
+        """Return users' vectors (m, D) float32 from their ratings (m, n_items): fold-in.
 
-        Columns are positions in `item_ids_`.
+        The columns are positions in `item_ids_`.
         """
         raise NotImplementedError
 
     def partial_fit_users(self, user_id: Hashable, ratings: Mapping[Any, float]) -> Self:
-        """Take in new ratings of one user, known or not, without training anew.
+        """Update the model with new ratings of one user, known or not, without a new fit.
 
-        All of the user's ratings, old and new, are folded in, with the very result of folding in a
-        stranger who gave them; the items stay as they are. A rating of an item rated before
-        replaces it. A new user stands behind all others in `user_ids_`.
+        All ratings of the user, old and new, are folded in, with the same result as for a new user
+        who gave them; the items do not change. A rating of an item rated before replaces the old
+        one. A new user is appended to `user_ids_`.
 
         Parameters
         ----------
         user_id : id
-            Of the kind that the data has: an integer, or text.
+            An id of the type of the data: an integer, or text.
         ratings : mapping of item id to rating
-            May be empty: a new user is then one of whom nothing is known.
+            The new ratings; may be empty, for a new user without ratings.
 
         Raises
         ------
         UnknownIdError
-            An item is not in the data; `partial_fit_items` takes in new ones.
+            An item is not in the data; `partial_fit_items` adds new items.
         DataError
-            A rating is off the scale, or the id of another kind. What is refused leaves no trace.
+            A rating is outside the scale, or the id has another type. The model is then unchanged.
         """
         self.check_fitted()
         items, values = as_row(ratings, self.item_index, self.scale_)
@@ -204,17 +204,17 @@ class Fitted(Parameters):
             rows[user] = row
 
     def partial_fit_items(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
-        """Take in new ratings of one item, known or not, without training anew.
+        """Update the model with new ratings of one item, known or not, without a new fit.
 
-        The item is solved for with all its ratings, those that came by `partial_fit_users` among
-        them; the users stay as they are. It is the half step of training, for one item. An empty
-        mapping does that and no more. `item_id`, the mapping `ratings` of user id to rating and the
-        errors are as for `partial_fit_users`, users and items exchanged.
+        The item's row is solved with all its ratings, including those of `partial_fit_users`; the
+        users do not change. It is the half step of training for one item, also with an empty
+        mapping. `item_id`, `ratings` (a mapping of user id to rating) and the errors are as for
+        `partial_fit_users`, with users and items exchanged.
 
         Raises
         ------
         RecsysError
-            The model cannot solve for one item: all but `ALS`, `BiasALS` and `GenreALS`.
+            The model is not an `ALS`, `BiasALS` or `GenreALS`.
         """
         self.check_fitted()
         raise RecsysError(

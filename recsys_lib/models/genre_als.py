@@ -1,4 +1,4 @@
-"""ALS whose items start from what their genres say: an answer to the item nobody has rated."""
+"""ALS with a prior mean of items from their genres, for items with few or no ratings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PREFIX = "genre: "  # marks the genres among the features' names
 
 @dataclass(eq=False, repr=False)
 class GenreALS(ALS):
-    """`ALS` with a prior: an item's row is its genres' sum, and what is its own.
+    """`ALS` in which an item's row is shrunk to the sum of its genres' rows.
 
-    The prior mean of the row [q_i; b_i] is m_i = F_i^(-½) Σ f_g over its F_i genres, each genre g
-    having a row f_g = [factors; bias] of its own, with penalty β/2 ‖f_g‖². 1/√F keeps the prior's
-    variance the same for films of one genre and of six. An item nobody rated gets m_i itself.
-    τ and γ weigh the distance from m_i.
+    The prior mean of the row [q_i; b_i] is m_i = F_i^(-½) Σ f_g over the item's F_i genres. Each
+    genre g has a row f_g = [factors; bias] with the penalty β/2 ‖f_g‖². With 1/√F the variance of
+    the prior mean does not depend on the number of genres. The row of an item without ratings is
+    m_i. τ and γ weigh the distance from m_i.
 
     Parameters
     ----------
@@ -72,17 +72,17 @@ class GenreALS(ALS):
     def partial_fit_items(
         self, item_id: Hashable, ratings: Mapping[Any, float], genres: str | None = None
     ) -> Self:
-        """Take in new ratings of one item; see `Recommender.partial_fit_items`.
+        """Update the model with new ratings of one item; see `Recommender.partial_fit_items`.
 
-        `genres` (text such as ``"Action|Comedy"``) says what a new item is; without ratings it then
-        starts from what its genres say. A known item has its genres from `fit`.
+        `genres` (text such as ``"Action|Comedy"``) are those of a new item, whose row without
+        ratings is then the prior mean. A known item has its genres from `fit`.
 
         Raises
         ------
         DataError
             No item had such a genre in `fit`.
         RecsysError
-            `genres` are given for an item known already.
+            `genres` are given for a known item.
         """
         self.check_fitted()
         labels = sorted(set(genres.split("|"))) if genres else []
@@ -100,9 +100,9 @@ class GenreALS(ALS):
         )
 
     def explain(self, user: Hashable | Mapping[Any, float], item_id: Hashable) -> pd.DataFrame:
-        """Take a score apart: what each genre of the film added, and what is the film's own.
+        """Divide a score into the contributions of the item's genres and of the item itself.
 
-        `user` is an id, or a stranger's ratings by item id. Returns part and contribution (in
+        `user` is an id, or a new user's ratings by item id. Returns part and contribution (in
         rating points). The parts are "average rating", "this user's level", each genre, and "the
         film itself"; they add up to the (unclipped) prediction.
         """

@@ -85,7 +85,6 @@ class ImplicitALS(ImplicitFeedbackModel):
         self._sides = [(side, by_length(side)) for side in (likes.by_user, likes.by_item)]
         self.user_factors_ = np.zeros((train.n_users, self.n_factors), np.float32)
         self.item_factors_ = first_factors(train.n_items, self.n_factors, self._rng)
-        self.gram_ = kernels.gram_of(self.item_factors_).astype(np.float32)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         (users, items), p, q = self._sides, self.user_factors_, self.item_factors_

@@ -1,4 +1,4 @@
-"""Neighbours: an item's score is how like it is to what the user likes."""
+"""Item-based nearest neighbours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ItemKNN(ItemToItem):
     """ŝ_ui = Σ s_ij over the items j that u likes among the k nearest of i.
 
     s_ij = n_ij / (√(n_i n_j) + shrinkage), where n_i users like item i and n_ij like both: the
-    cosine of the items' columns of likes, and less of it where few users say so.
+    cosine of the items' columns of likes, shrunk where few users like them.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ class ItemKNN(ItemToItem):
 
     Notes
     -----
-    Of equally near items, those of lower index are kept. The fit makes 256 rows at a time, so that
-    no dense items x items is held. AUC and ``candidates="test"`` of `evaluate` need one, and are
-    refused beyond 15,000 items; lists are not.
+    Of equally near items, those of lower index are kept. The fit makes 256 rows at a time and never
+    holds a dense items x items matrix. AUC and ``candidates="test"`` of `evaluate` need one, and
+    raise `RecsysError` for more than 15,000 items; lists do not.
 
     References
     ----------
@@ -86,9 +86,9 @@ class ItemKNN(ItemToItem):
         return {}
 
     def item_vectors(self) -> np.ndarray:
-        """Return the items' nearest and their s_ij as a dense square, (n_items, n_items) float32.
+        """Return the neighbours' s_ij as a dense matrix, (n_items, n_items) float32.
 
-        More than 15,000 items are a `RecsysError`.
+        Raise `RecsysError` for more than 15,000 items.
         """
         if len(self.item_ids_) > MAX_ITEMS:
             raise RecsysError(
@@ -100,7 +100,7 @@ class ItemKNN(ItemToItem):
     def similar_items(
         self, item_id: Hashable, n: int = 10, *, candidates: Any = None, exclude: Any = None
     ) -> pd.DataFrame:
-        """Return the items that have this one among their nearest, by their s_ij; see `Lists`."""
+        """Return the items that have this one among their neighbours, by s_ij; see `Lists`."""
         self.check_fitted()
         liked = {self.item_ids_[self.item_index.position(item_id)]: min(self.scale_[1], 1e38)}
         listed = self.recommend_for(liked, n, candidates=candidates, exclude=exclude)

@@ -1,4 +1,4 @@
-"""What a fitted model says: vectors, lists for users by index or by the data's own ids."""
+"""Vectors and lists of a fitted model, by index or by the data's own ids."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Vectors = Callable[[np.ndarray], np.ndarray]  # from rows by index to their vect
 
 @dataclass(eq=False, repr=False)
 class Lists(Fitted):
-    """What every model offers to whoever wants a list."""
+    """Methods of every model that return vectors and lists."""
 
     predicts_ratings: ClassVar[bool] = False
     ends_in_bias: ClassVar[bool] = False  # the vectors' last column is added, not multiplied
@@ -38,7 +38,7 @@ class Lists(Fitted):
     # ---- by index: positions in `user_ids_` and `item_ids_`
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """Return the vectors (m, D) float32 of known users, by index, or of strangers' ratings."""
+        """Return the vectors (m, D) float32 of known users, by index, or of new users' ratings."""
         if isinstance(who, CSR):
             return self.user_vectors(who)
         if self._stored is None:
@@ -76,17 +76,17 @@ class Lists(Fitted):
         Parameters
         ----------
         who : (m,) int array, or CSR (m, n_items)
-            Known users, or strangers' ratings.
+            Indices of known users, or the ratings of new users.
         n : int
             Length of the lists.
         exclude : CSR (m, n_items), optional
-            Items to leave out. None: what is known of the users.
+            Items to leave out. None: the known ratings of the users.
         candidates : (c,) int32, optional
-            The only items to list, ascending: no other is scored. None: all.
+            The items to rank, ascending; no others are scored. None: all.
 
         Notes
         -----
-        Ties go to the lower index; rows are padded by -1 and -inf.
+        Of equal scores, the lower index comes first; rows are padded with -1 and -inf.
         """
         if not isinstance(who, CSR) or len(who.indptr) > self._users_at_a_time:
             self.check_who(who)  # of fewer strangers, `user_vectors` checks the ratings
@@ -145,28 +145,28 @@ class Lists(Fitted):
         Parameters
         ----------
         user_ids : id or array-like of ids, optional
-            For whom. None: for nobody in particular, the items with the best damped mean
-            rating (see `recsys_lib.metrics.damped_mean`).
+            The users. None: one list for everybody, of the items with the best damped mean rating
+            (see `recsys_lib.metrics.damped_mean`).
         n : int
-            How many, at most: a list is as long as there are items to list.
+            Length of the lists; shorter if there are fewer items to list.
         candidates : id, array-like or set of ids, optional
-            The only items that may be listed; few of them cost little. None: the whole catalogue.
+            The items that may be listed; few are fast. None: the whole catalogue.
         exclude : id, array-like or set of ids, optional
             Items to leave out.
         seen : bool
-            Whether to list what the user has rated as well.
+            Whether to list items that the user has rated, too.
 
         Returns
         -------
         DataFrame
-            user_id, rank (from 1), item_id, score; without user_id where no user was given. A
-            rating model's score is the predicted rating, not clipped to the scale, so that the
-            first few can be told apart.
+            user_id, rank (from 1), item_id, score; without user_id if no user was given. The score
+            of a rating model is the predicted rating, not clipped to the scale, so that the first
+            items do not tie.
 
         Raises
         ------
         UnknownIdError
-            A user or an item is not in the training data; `recommend_for` serves strangers.
+            A user or an item is not in the training data; for new users, see `recommend_for`.
         """
         self.check_fitted()
         rows = _listed(self.item_index, candidates, exclude)
@@ -190,14 +190,14 @@ class Lists(Fitted):
         exclude: Any = None,
         seen: bool = False,
     ) -> pd.DataFrame:
-        """Return the best `n` items for a stranger, from a few ratings and without training.
+        """Return the best `n` items for a new user, from a few ratings and without a new fit.
 
         `n`, `candidates`, `exclude` and `seen` are as for `recommend`.
 
         Parameters
         ----------
         ratings : mapping of item id to rating
-            What is known of the user; may be empty.
+            The known ratings of the user; may be empty.
 
         Returns
         -------
@@ -213,28 +213,28 @@ class Lists(Fitted):
     def similar_items(
         self, item_id: Hashable, n: int = 10, *, candidates: Any = None, exclude: Any = None
     ) -> pd.DataFrame:
-        """Return the `n` items whose factors point most nearly the same way (cosine).
+        """Return the `n` items whose factors have the largest cosine with those of the item.
 
         `n`, `candidates` and `exclude` are as for `recommend`.
 
         Returns
         -------
         DataFrame
-            rank (from 1), item_id, score (the cosine, from -1 to 1); the item itself is left out,
-            and so are items of which nothing is known.
+            rank (from 1), item_id, score (the cosine, from -1 to 1), without the item itself and
+            items without data.
         """
         self.check_fitted()
         rows, vectors = _listed(self.item_index, candidates, exclude), self._similarity_vectors()
         return self._alike(self.item_index, item_id, n, rows, lambda some: vectors[some])
 
     def similar_users(self, user_id: Hashable, n: int = 10) -> pd.DataFrame:
-        """Return the `n` users whose vectors point most nearly the same way (cosine).
+        """Return the `n` users whose vectors have the largest cosine with that of the user.
 
         Returns
         -------
         DataFrame
-            rank (from 1), user_id, score (the cosine, from -1 to 1); the user is left out, and so
-            are users without a rating, or a like, that the model could learn from.
+            rank (from 1), user_id, score (the cosine, from -1 to 1), without the user and users
+            without a rating or like in training.
         """
         self.check_fitted()
 
@@ -246,7 +246,7 @@ class Lists(Fitted):
         return self._alike(self.user_index, user_id, n, everyone, vectors)
 
     def liked(self, ratings: CSR) -> CSR:
-        """Return what a model learns from: all ratings, if it is not a model of likes."""
+        """Return the ratings that a model learns from: all, or the likes."""
         return ratings
 
     def _directions(self, vectors: np.ndarray) -> np.ndarray:

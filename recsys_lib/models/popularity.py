@@ -1,4 +1,4 @@
-"""The list that everyone gets: what most people rated."""
+"""Popularity: the same list for everyone."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from recsys_lib.ratings import CSR, Ratings
 
 @dataclass(eq=False, repr=False)
 class Popularity(ImplicitFeedbackModel):
-    """Recommend the same items to everyone, less what each has rated.
+    """Recommend the most popular items to everyone, without those that the user has rated.
 
     Parameters
     ----------
     by : {"count", "mean"}
         Rank by the number of ratings, or by the damped mean rating.
     damping : float
-        For "mean": how many ratings of the overall mean are added to each item's own.
+        For "mean": number of ratings equal to the overall mean that are added to each item's own.
     threshold : float, optional
         For "count": ratings of at least this count; None: every rating does.
 
@@ -45,7 +45,7 @@ class Popularity(ImplicitFeedbackModel):
         return {}
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return a vector of length 1 for each user: what they rated changes no score."""
+        """Return a vector [1] for each user: ratings change no score."""
         self.check_who(ratings)
         return np.ones((len(ratings.counts), 1), np.float32)
 

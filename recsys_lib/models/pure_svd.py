@@ -1,4 +1,4 @@
-"""The truncated singular value decomposition of the likes, and nothing more."""
+"""PureSVD: the truncated singular value decomposition of the likes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recsys_lib.ratings import CSR, Ratings
 
 @dataclass(eq=False, repr=False)
 class PureSVD(ImplicitFeedbackModel):
-    """ŝ_u = r_u Q Qᵀ: a user's likes, seen through the K directions that say most of everyone's.
+    """ŝ_u = r_u Q Qᵀ: a user's likes, projected on the first K right singular vectors.
 
     R ≈ U Σ Qᵀ, R having a 1 for each like and a 0 elsewhere. A user's vector is r_u Q, so that a
     stranger's is exact and costs a sum over the likes.

@@ -1,4 +1,4 @@
-"""Two networks, one for users and one for items, that meet in a product of vectors."""
+"""Two networks, one for users and one for items; the score is a product of their vectors."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 class TwoTower(NetworkModel):
     """ŝ_ui = f(u)·g(i) / T: a tower f for users, a tower g for items, vectors of length 1.
 
-    f reads the mean of the vectors of what the user liked, and the user's features; g reads a
-    vector of the item's own and its content. Both end in K numbers, with layers of tanh between.
+    f reads the mean of the vectors of the liked items, and the user's features; g reads a vector of
+    the item and its content. Both return K numbers, after layers of tanh.
 
-    Each batch of likes (u, i) is a contest by softmax: i against the items of the other likes. A
-    rival's score is less ln q_j, q_j being j's share of the likes. Without that, popular items,
-    which are in every batch, would be pushed down the most. The history that f reads leaves i
-    out; with it, f would learn to look i up.
+    The loss of a like (u, i) is a softmax of i against the items of the other likes in the batch.
+    From the score of such an item j, ln q_j is subtracted, where q_j is its share of the likes;
+    without this correction, popular items, which are in most batches, would be pushed down too
+    much. The history that f reads leaves i out, since f could copy it.
 
-    In training, a share of the items lose their own vector and of the users their features. So
-    an item that nobody liked can be scored by its content alone, and a stranger by likes alone.
+    In training, a share of the items lose their vector and a share of the users their features, so
+    that an item without likes can be scored by its content, and a new user by likes.
 
     Parameters
     ----------
     n_factors : int
         K.
     width : int
-        Length of an item's own vectors, the one in a history and the one in its tower.
+        Length of an item's two vectors, in a history and in the item tower.
     hidden : sequence of int
-        Widths of the layers between, in either tower; may be empty.
+        Widths of the hidden layers of both towers; may be empty.
     temperature : float
-        T: the lower, the more a score can say.
+        T, by which scores are divided before the softmax.
     history_size : int
-        Likes in a history in training; of more, as many are drawn anew for each batch.
+        Largest number of likes in a history in training; of more, so many are drawn for each batch.
     dropout : float
         Share of the items that lose their vector, and of the users that lose their features.
     batch_size : int
@@ -68,8 +68,8 @@ class TwoTower(NetworkModel):
 
     Notes
     -----
-    An item that nobody likes is never a rival, so nothing pushes it down. Where many of the items
-    to be ranked are such, they can fill the lists; leave them out of the candidates.
+    An item without likes is never a negative, so nothing lowers its score. If many candidates have
+    no likes, they can fill the lists; leave them out of the candidates.
 
     References
     ----------

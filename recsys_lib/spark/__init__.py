@@ -1,8 +1,8 @@
-"""ALS on a cluster: ratings in blocks on Spark, each solved by the library's kernels.
+"""ALS on a Spark cluster: blocks of ratings, each solved by the library's kernels.
 
-Needs ``recsys-lib[spark]`` and Java 17 or newer; on a cluster, so does the executors' Python. `fit`
-is what `ALS.fit` is in memory; `recommend` and `evaluate` serve and measure all users where they
-are.
+It needs ``recsys-lib[spark]`` and Java 17 or newer, on the executors as well. `fit` gives the same
+model as `ALS.fit` in memory; `recommend` and `evaluate` make and measure the lists of all users on
+the cluster.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ JAVA = "Spark needs Java 17 or newer"
 
 
 def session(master: str = "local[*]", memory: str = "4g", **settings: str) -> SparkSession:
-    """Return a Spark session whose workers run this very Python; any other session serves too.
+    """Return a Spark session whose workers use this Python; any other session can be used, too.
 
     Parameters
     ----------
     master : str
         ``"local[4]"`` for four cores of this machine, or a cluster's address.
     memory : str
-        Of the driver's Java machine; on a local master there is no other.
+        Memory of the driver's Java process; with a local master there is no other.
     **settings : str
         Further settings of Spark, with ``__`` for each dot: ``spark__task__cpus="2"``.
 
     Raises
     ------
     RecsysError
-        There is no Java, or one that is too old.
+        There is no Java, or it is too old.
     """
     if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
         raise RecsysError(f"{JAVA}, and there is none here: install one, or let JAVA_HOME name it")

@@ -53,7 +53,7 @@ class Side:
     ids : DataFrame
         id, number (int): from 0, ascending with the ids; persisted.
     n, n_blocks : int
-        How many there are, and in how many blocks.
+        Number of rows, and of blocks.
     packed : DataFrame
         One record per block, see `PACKED`, in the partition of its number; persisted.
     """
@@ -110,11 +110,11 @@ class Blocks:
     ----------
     users, items : Side
     n_ratings, n_duplicates : int
-        Ratings kept, and dropped because the same user rated the same item again.
+        Numbers of ratings kept, and dropped because the same user rated the same item again.
     mean : float
     scale : (low, high)
     columns : Columns
-        The names of the columns in the table that they were read from.
+        Names of the columns in the table.
     """
 
     users: Side
@@ -143,29 +143,32 @@ class Blocks:
         Parameters
         ----------
         frame : pyspark DataFrame
-            Ids are whole numbers or text; read it from wherever Spark reads.
+            Ids are integers or text; from any source that Spark reads.
         user, item, rating : str
             Names of its columns.
         timestamp : str
-            Name of the column of times; used, if it is there, to tell the later of two ratings.
+            Name of the column of times, if there is one; of two ratings of a pair, the later
+            counts.
         scale : (low, high), optional
-            Ratings outside are refused; without it, NaN and infinities are.
+            Lowest and highest possible rating; others raise `DataError`. By default only NaN and
+            infinities raise.
         user_ids, item_ids : pyspark DataFrame or array-like, optional
-            Ids that belong to the data even if no rating mentions them; of a DataFrame, its column
+            Ids that belong to the data even if they have no rating; of a DataFrame, its column
             `user` or `item`.
         n_blocks : int, optional
-            Into how many blocks to deal each side. By default two for each core, and more where a
-            block would hold over four million ratings.
+            Number of blocks of each side. By default two per core, and more if a block would hold
+            over four million ratings.
 
         Raises
         ------
         DataError
-            A column is missing or of another kind, there is no row, or a row is bad; one is named.
+            A column is missing or has another type, there is no row, or a row is invalid; the
+            message names it.
 
         Notes
         -----
-        Of several ratings of one item by one user, the latest counts; rows of a DataFrame have no
-        order, so among equals the highest does.
+        If a user rated an item several times, the latest rating counts; with equal times the
+        highest, since rows of a Spark DataFrame have no order.
         """
         columns = Columns(user, item, rating, timestamp)
         low, high, n = tables.check(frame, columns, scale)
@@ -190,7 +193,7 @@ class Blocks:
         return cls(*sides, n, n_duplicates, total / n, (low, high), columns)
 
     def release(self) -> None:
-        """Give the memory back; nothing that was built on these can be used afterwards."""
+        """Free the memory; models fitted on these blocks cannot be used afterwards."""
         self.users.release()
         self.items.release()
 

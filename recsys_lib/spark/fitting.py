@@ -43,36 +43,38 @@ def fit(
     Parameters
     ----------
     model : ALS, BiasALS or GenreALS
-        Whose parameters to use, less `patience`: no validation part is measured. It stays as it is.
+        The parameters to use, except `patience`, since there is no validation part. It is not
+        changed.
     ratings : pyspark DataFrame or Blocks
-        What to learn from: a table with user_id, item_id and rating, or `Blocks.from_frame` of a
+        The training ratings: a table with user_id, item_id and rating, or `Blocks.from_frame` of a
         table with other names.
     items : DataFrame, optional
         The catalogue (``item_id``, ``genres``), as for `GenreALS.fit`: small enough for the driver.
         With a table of ratings, its items belong to the model even if nobody has rated them.
     broadcast_limit : int
-        Bytes. Rows of a side that take more are shuffled. The items' rows of a model with genres or
-        popularity are in the driver, and broadcast, in any case.
+        In bytes. Rows of a side that take more are shuffled instead of broadcast. The items' rows
+        of a model with genres or popularity are always broadcast.
     checkpoint : str, optional
-        A folder on any file system that Spark writes to and all executors read. After each `every`
-        epochs the rows are written there, and read back: what an executor takes with it when it
-        dies is never more than `every` epochs' work.
+        A folder on a file system that Spark writes to and all executors read. After every `every`
+        epochs the rows are written there and read back, so that a lost executor costs the work of
+        at most `every` epochs.
     resume : bool
-        Go on from the last checkpoint, as `ALS.fit` does.
+        Continue from the last checkpoint, as `ALS.fit` does.
     progress, callback :
         As for `ALS.fit`.
 
     Returns
     -------
     Fitted
-        The rows, still on the cluster; ``.model()`` brings the ordinary model home.
+        The rows, on the cluster; ``.model()`` returns an ordinary model.
 
     Raises
     ------
     DataError
         The ratings or the items cannot be read as such.
     RecsysError
-        A parameter is out of bounds; the model is of another kind; a checkpoint is of another run.
+        A parameter is out of its limits, the model has another class, or a checkpoint is of another
+        run.
     """
     if type(model) not in (ALS, BiasALS, GenreALS):
         raise RecsysError(
@@ -274,8 +276,8 @@ class Fitted:
     def model(self) -> ALS:
         """Collect the rows and the ratings into an ordinary model of the class that was fitted.
 
-        What it predicts is what the same model predicts that was fitted in memory. The driver must
-        have room for all of it; if it has not, `users`, `items` and `write` serve.
+        Its predictions are those of the same model fitted in memory. The driver must have room for
+        all of it; otherwise use `users`, `items` and `write`.
         """
         users, items = self.blocks.users, self.blocks.items
         ids = users.collect_ids(), items.collect_ids()
@@ -284,7 +286,7 @@ class Fitted:
         return assembled(self.params, ids, rows, users.collect_ratings(), scale, self.log)
 
     def release(self) -> None:
-        """Give the cluster's memory back."""
+        """Free the memory of the cluster."""
         for rows in self.rows.values():
             rows.release()
         self.blocks.release()

@@ -1,7 +1,7 @@
-"""Lists for all users, and what a test part says of them: where the users' rows are.
+"""Lists of all users and their evaluation, on the cluster.
 
-Each block of users becomes a small model of its own, with all items: what it lists and how it is
-measured is the library's own work, as if there were no other users.
+Each block of users becomes a small model with all items, whose lists and metrics come from the same
+code as in memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MEASURED = ("rmse", "mae", "precision", "recall", "ndcg", "map", "mrr", "hit_rat
 
 
 def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
-    """Return the best `n` items that each user has not rated: all users of the model.
+    """Return the best `n` items that each user of the model has not rated.
 
     Returns
     -------
@@ -68,9 +68,9 @@ def evaluate(
     *,
     relevant: float = 4.0,
 ) -> Report:
-    """Measure a fitted model on ratings that it has not seen, each block of users where it is.
+    """Evaluate a fitted model on a test part, on the cluster.
 
-    A list is of the whole catalogue.
+    Lists are of the whole catalogue.
 
     Parameters
     ----------
@@ -87,13 +87,12 @@ def evaluate(
     Returns
     -------
     Report
-        As of `evaluation.evaluate`, less what it has of each single user: no table of them comes
-        to the driver.
+        As of `evaluation.evaluate`, but without tables of single users.
 
     Raises
     ------
     DataError
-        The test part cannot be read as ratings, or tells of users or items never heard of.
+        The test part cannot be read as ratings, or has unknown users or items.
     RecsysError
         A metric is not one of these, or no test rating is relevant.
     """

@@ -1,4 +1,4 @@
-"""What a reader can touch: widgets that work in JupyterLab and, without a kernel, in the book."""
+"""Widgets that work in JupyterLab and, without a kernel, in the pages of the book."""
 
 from recsys_lib.widgets.atlas import ItemMap
 from recsys_lib.widgets.bias import BiasExplorer

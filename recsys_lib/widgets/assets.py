@@ -1,7 +1,7 @@
 """The widgets' JavaScript and style sheet: small ES modules, joined where only one can be loaded.
 
-JupyterLab is given a widget's code as one module; a page opened from a disk can load no module at
-all. So the files are joined here: nothing is translated, `import` lines and the word `export` go.
+JupyterLab gets a widget's code as one module; a page opened from a disk cannot load modules. So the
+files are joined here: nothing is translated; `import` lines and the word `export` are removed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def style() -> str:
 
 
 def page_script(names: tuple[str, ...]) -> str:
-    """Return a classic script that brings the widgets to life that stand in a page as HTML.
+    """Return a classic script that starts the widgets that a page holds as HTML.
 
     A classic script is loaded from ``file://`` too, and a page that forbids inline scripts takes
     it. `names` are those of modules with a default export.

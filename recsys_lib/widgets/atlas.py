@@ -1,4 +1,4 @@
-"""A map of items to travel on: zoom, point, search, and see who is near in the space behind it."""
+"""A map of items with zoom, search and nearest neighbours in the latent space."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ N_NEAR = 6
 
 
 class ItemMap(Explorer, page="atlas"):
-    """Items as points of a plane; a chosen one is tied to its nearest in the space behind the map.
+    """Items as points of a plane; lines tie a chosen item to its nearest in the latent space.
 
     Parameters
     ----------
     points : (n, 2)
-        Where each item lies; the units do not matter.
+        Coordinates of the items, in any unit.
     titles : sequence of n str
-        The most important first: it is the first to get its title written.
+        Titles of the items, the most important first: its label is drawn first.
     vectors : (n, K)
-        What the points were made from. An item's nearest have the largest cosine here.
+        The vectors that the map was made from. An item's nearest have the largest cosine.
     groups : (n,) int, optional
-        An item's place in `names`, or -1. None: all items have one colour.
+        Positions of the items' groups in `names`, or -1. None: all items have one colour.
     names : sequence of str
-        What the colours mean, six at most.
+        Names of the groups, at most six.
     figure : callable, optional
         Draws the map for print, from points, groups, names, titles, an item and its nearest.
 
     Attributes
     ----------
     chosen : int or None
-        Which item is tied to its nearest, by its place in `titles`.
+        Position in `titles` of the chosen item.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the widgets share: a second form, as HTML, that lives in a page without any kernel."""
+"""Base classes of the widgets, which also have a form as HTML for pages without a kernel."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Plain = tuple[str, tuple[Any, ...]]  # what is said instead of a widget, and wha
 
 
 class PageWidget(anywidget.AnyWidget):
-    """A widget whose logic is in its JavaScript, ``js/PAGE.js``: a page needs no kernel for it.
+    """A widget whose logic is in JavaScript, ``js/PAGE.js``, so that it needs no kernel.
 
-    Beside the live view it gives ``text/html``: its state as JSON, which the site's script finds
-    and mounts, and something plain for readers without JavaScript.
+    Beside the live view it returns ``text/html``: its state as JSON, which the site's script finds
+    and mounts, and a plain form for readers without JavaScript.
     """
 
     page_name: ClassVar[str]  # of the ES module, and of the mount in a page
@@ -45,7 +45,7 @@ class PageWidget(anywidget.AnyWidget):
         return state
 
     def to_html(self) -> str:
-        """Return the widget as HTML that the site's script brings to life."""
+        """Return the widget as HTML for the site's script."""
         state = json.dumps(self._page_state(), default=_bytes, separators=(",", ":"))
         # Inside a script element only "</script" and "<!--" mean anything: let there be no "<".
         state = state.replace("<", "\\u003c")
@@ -66,7 +66,7 @@ class PageWidget(anywidget.AnyWidget):
 
 
 class Explorer(PageWidget):
-    """A small widget: what is `fixed` for good, what the reader sets, and a figure for print.
+    """A small widget: constants in `fixed`, values that the reader sets, and a figure for print.
 
     A subclass says in `_still` what stands for it in print, in words and as the figure's data.
     """

@@ -1,4 +1,4 @@
-"""Damping that the reader sets: what it does to items' means, and to the top of the list."""
+"""The effect of damping on items' means and on the top of the list."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ N_OTHERS = 400  # drawn evenly from the others, so that the cloud has its shape
 class BiasExplorer(Explorer, page="bias"):
     """Items' estimates over their number of ratings, and the best of them, at any damping.
 
-    An item's estimate is (Σ (r - b_u) + γ μ) / (n + γ): what a half step of `BiasALS` with λ = 1
-    and ν = 0 gives it, or, with b_u left out, its damped mean. The best are those of all items that
-    are rated; of the rest the cloud shows a part.
+    An item's estimate is (Σ (r - b_u) + γ μ) / (n + γ), that of a half step of `BiasALS` with λ = 1
+    and ν = 0, or, without b_u, its damped mean. The best are of all rated items; the cloud shows a
+    sample.
 
     Parameters
     ----------
     model : BiasALS
-        Fitted; its users' biases are those that are taken out.
+        A fitted model; its users' biases are subtracted.
     items : DataFrame
         item_id, title; year where it is known.
     gammas : sequence of float
-        The dampings to choose from, ascending, from 0 on.
+        The values of the damping to choose from, ascending, from 0 on.
     figure : callable, optional
         Draws the clouds for print, from the numbers of ratings (n,), the estimates by name of the
         damping, each (n,), and the mean of all ratings.
@@ -44,7 +44,7 @@ class BiasExplorer(Explorer, page="bias"):
     gamma : float
         One of `gammas`.
     fair : bool
-        Whether the users' biases are taken out.
+        Whether the users' biases are subtracted.
     """
 
     gamma = traitlets.Float().tag(sync=True, page=True)

@@ -1,4 +1,4 @@
-"""A model's items, small enough for a page: which of them, in which form, with which error."""
+"""The items of a model in a compact form for a page, and the error of that form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAPPED = 500  # items that the map shows and that its plane is fitted to
 def catalogue(
     model: ALS, items: pd.DataFrame, n_items: int | None = None
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return which items a demo shows, in the model's order, and what the browser gets of them.
+    """Return which items a demo shows, in the model's order, and their data for the browser.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def catalogue(
     Returns
     -------
     positions : (n,) int
-        Where they stand among the model's items.
+        Their positions among the model's items.
     packed : dict
-        Of kinds that JSON knows, and bytes.
+        Values of JSON types, and bytes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The rating demo: rate a few items, and see at once what a model makes of it."""
+"""The rating demo: rate a few items and see a model's recommendations at once."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def _rows(table: pd.DataFrame, demo: RatingDemo) -> dict[str, Any]:
 
 
 class RatingDemo(PageWidget, page="demo"):
-    """Search items, rate them with stars, and see a model's ten best and the reasons.
+    """Search for items, rate them with stars, and see a model's ten best and the reasons.
 
-    All is computed in the browser, from the model's items: a page of the book needs no kernel. In
-    a live one `ratings` and `recommendations` follow what the reader does, can be observed, and
-    can be set.
+    Everything is computed in the browser from the model's items, so a page of the book needs no
+    kernel. With a kernel, `ratings` and `recommendations` follow the reader's actions, can be
+    observed, and can be set.
 
     Parameters
     ----------
@@ -53,19 +53,19 @@ class RatingDemo(PageWidget, page="demo"):
     n_items : int, optional
         Only the items with the most ratings: a page should stay light. None: all.
     noise : float or dict of int to float, optional
-        σ, the standard deviation in stars of what no model can know of a rating, or such for 0 and
-        more known ratings, as `measured_noise` returns. None: the model's last RMSE on its
-        validation part, or else on its training part.
+        σ, the standard deviation of the noise in ratings, in stars, or one σ by number of known
+        ratings, as `measured_noise` returns. None: the model's last RMSE on its validation part, or
+        else on its training part.
     beside : dict of str to ItemKNN or Popularity, optional
         Models fitted to the same items, by the name under which a reader can compare their lists.
 
     Attributes
     ----------
     ratings : dict of item id to rating
-        What has been rated.
+        The ratings given so far.
     recommendations : DataFrame
         rank, item_id, title, score (predicted stars, not clipped), spread (standard deviation of a
-        new rating). Set to another table with item_id and score, the demo shows that list until
+        new rating). If set to another table with item_id and score, the demo shows that list until
         the next rating.
     """
 
@@ -205,6 +205,6 @@ def _entries(lines: list[str]) -> str:
 
 
 def last_rmse(model: ALS) -> float:
-    """Return the RMSE that a model ended with: on the validation part, or else in training."""
+    """Return the last RMSE of a model: on the validation part, or else in training."""
     last = model.training_log_.iloc[-1]
     return float(last["rmse_train"] if np.isnan(last["rmse_valid"]) else last["rmse_valid"])

@@ -1,4 +1,4 @@
-"""Learning curves of many fits, and two sliders that choose which of them is looked at."""
+"""Learning curves of many fits, and two sliders that choose one of them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class FitExplorer(Explorer, page="fits"):
     Attributes
     ----------
     chosen : list of two int
-        Which fit is looked at: the places of its parameters among their values, ascending.
+        Which fit is shown: the positions of its parameters among their values, ascending.
 
     Raises
     ------
     DataError
-        A pair of values has no fit, or not the epochs of the others.
+        A pair of values has no fit, or other epochs than the rest.
     """
 
     chosen = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True, page=True)

@@ -1,4 +1,4 @@
-"""Sliders for the genres of an item that nobody has rated, and what some users would give it."""
+"""Sliders for the genres of an item without ratings, and some users' predicted ratings of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ N_READERS = 5
 
 
 class GenreSliders(Explorer, page="genres"):
-    """Mix the genres of an item without ratings; the bars say what a model predicts for users.
+    """Mix the genres of an item without ratings; the bars show predictions for some users.
 
     The users are the five with the most ratings. The item's row is m = Σ w_g f_g / √(Σ w_g²): with
     weights of one, that of `GenreALS`.
@@ -28,7 +28,7 @@ class GenreSliders(Explorer, page="genres"):
     Attributes
     ----------
     weights : dict of genre to weight
-        From 0 to 1; genres that are not named weigh nothing.
+        From 0 to 1; genres that are not named have the weight 0.
     """
 
     weights = traitlets.Dict().tag(sync=True, page=True)
@@ -48,7 +48,7 @@ class GenreSliders(Explorer, page="genres"):
         super().__init__(figure, fixed, weights={model.genre_names_[0]: 1.0})
 
     def predictions(self) -> np.ndarray:
-        """Return what each user would give the item, in stars, not clipped to the scale."""
+        """Return the users' predicted ratings of the item, in stars, not clipped to the scale."""
         weights = np.array([self.weights.get(name, 0.0) for name in self.fixed["names"]])
         length = np.sqrt((weights**2).sum())
         item = weights @ np.array(self.fixed["rows"]) / (length or 1.0)

@@ -1,7 +1,7 @@
-"""A stranger's taste from a few ratings: the row, how sure it is, and what each rating did to it.
+"""The posterior of a new user's row, given a few ratings, and the effect of each rating.
 
-This is the definition that the demo's JavaScript (``js/taste.js``) is held to: float64 and NumPy,
-with nothing done for speed.
+This is the reference for the demo's JavaScript (``js/taste.js``): NumPy in float64, written to be
+read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WITHIN_ONE = 0.683  # of a normal distribution, within one standard deviation
 
 @dataclass(frozen=True)
 class Taste:
-    """The posterior of one stranger's row x = [p_u; b_u], with the items fixed.
+    """The posterior of a new user's row x = [p_u; b_u], with the items fixed.
 
     The row solves A x = λ Σ z y, with A = λ Σ z zᵀ + n^ν diag(τ, ..., τ, γ), z = [q_i; 1] and
     y = r - μ - b_i. Read λ as the residuals' precision in units of 1/σ²: x is then normal around
@@ -35,7 +35,7 @@ class Taste:
     vectors : (n_items, K + 1)
         The items' z.
     base : (n_items,)
-        What a score is without any taste: μ + b_i.
+        μ + b_i, the score of a user without ratings.
     row : (K + 1,)
         x; zero without ratings.
     inverse : (K + 1, K + 1)
@@ -43,7 +43,7 @@ class Taste:
     rated : (m,) int
         Positions of the rated items.
     surprise : (m,)
-        y, what each rating is above what the item gets from everyone.
+        y, each rating minus μ + b_i of its item.
     """
 
     vectors: np.ndarray
@@ -60,7 +60,7 @@ class Taste:
     def spread(self, noise: float, items: Items = ALL) -> np.ndarray:
         """Return the standard deviation of a new rating of items (all by default), (n,), in stars.
 
-        σ √(1 + λ zᵀA⁻¹z): what is not known of the taste, and the noise that no model can know.
+        σ √(1 + λ zᵀA⁻¹z): the uncertainty of the row and the noise of a rating together.
 
         Parameters
         ----------
@@ -73,19 +73,19 @@ class Taste:
         return noise * np.sqrt(1 + np.einsum("ia,ab,ib->i", z, self.inverse, z))
 
     def pushes(self, item: int) -> np.ndarray:
-        """Return what each rating adds to an item's score, (m,), in stars.
+        """Return the contribution of each rating to an item's score, (m,), in stars.
 
-        The row is linear in the ratings, so the split is exact: with `base`, it adds up to the
-        score. Rating j adds λ y_j z_iᵀ A⁻¹ z_j.
+        The row is linear in the ratings, so the contributions and `base` add up to the score
+        exactly. Rating j adds λ y_j z_iᵀ A⁻¹ z_j.
         """
         return self.surprise * (self.vectors[self.rated] @ self.inverse @ self.vectors[item])
 
 
 def taste_of(model: ALS, ratings: Mapping[Any, float]) -> Taste:
-    """Return a stranger's taste by a fitted model; `ratings` maps item ids to ratings.
+    """Return the posterior of a new user's row; `ratings` maps item ids to ratings.
 
-    Without any rating the row is zero, and as uncertain as one single rating's penalty says:
-    the n^ν of no rating would say that nothing at all is known of a user.
+    Without ratings the row is zero, with the variance of the penalty n^ν at n = 1, since n = 0
+    would give an infinite variance.
     """
     place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
     rated = np.array([place[item] for item in ratings], int)
@@ -113,13 +113,12 @@ def _taste(
 def measured_noise(
     model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 300, seed: int = 0
 ) -> dict[int, float]:
-    """Return σ, in stars, by how many ratings are known: from users whose further ones are, too.
+    """Return σ, in stars, by number of known ratings, measured on users with further ratings.
 
-    Of each user's `shown` ratings 0, 1, 2, ... drawn at random are folded in, and the `hidden` ones
-    are compared with what is then predicted. σ is such that 68.3 % of the errors are smaller than
-    their own spread, as of a normal distribution (split-conformal calibration: Vovk et al. 2005).
-    One σ for all would not do: the penalty n^ν, which lowers the error, is not what is unknown of
-    a newcomer.
+    For each user, 0, 1, 2, ... random `shown` ratings are folded in, and the `hidden` ones are
+    predicted. σ is chosen so that 68.3 % of the errors are smaller than their standard deviation,
+    as in a normal distribution (split-conformal calibration: Vovk et al. 2005). It depends on the
+    number of ratings, since the penalty n^ν is not the true prior precision of a new user.
 
     Parameters
     ----------
@@ -128,14 +127,14 @@ def measured_noise(
     shown, hidden : Ratings
         Parts of one split.
     n_users : int
-        Look at so many users at most, evenly taken.
+        Largest number of users; of more, evenly spaced ones are used.
     seed : int
-        Of the draws.
+        Seed of the random numbers.
 
     Returns
     -------
     dict of int to float
-        σ from so many known ratings on, to the next number: see `noise_at`.
+        σ by the lowest number of known ratings that it is for: see `noise_at`.
 
     Raises
     ------

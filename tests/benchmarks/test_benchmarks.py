@@ -75,9 +75,11 @@ def test_a_bpr_record_tells_the_auc(records):
 def test_an_implicit_als_record_tells_the_ndcg(records):
     exact, descent = (records["implicit-als", name, 4] for name in ("ours", "ours-cg"))
     assert exact["metric"] == "ndcg" and exact["rule"] == descent["rule"]
-    assert exact["quality"][:-1] == [None] * 9  # the factors of the last epoch are measured
+    assert exact["quality"][0] != exact["quality"][-1]  # each epoch's factors are measured
     assert 0.05 < exact["quality"][-1] < 1
     assert descent["quality"][-1] == pytest.approx(exact["quality"][-1], rel=0.03)
+    assert exact["on"]["cpu"] and exact["on"]["load"] >= 0
+    assert set(exact["on"]["instructions"]) <= set(results.INSTRUCTIONS)
 
 
 def test_a_peer_begins_where_we_begin():
@@ -301,6 +303,15 @@ def test_targets_are_judged():
     job = record("ours", task="job", total_s=59.0, peak_bytes=2.9e9)
     assert table.target(job, job) == "at most 60 s, 3 GB: met"
     assert table.target({**job, "peak_bytes": 3.1e9}, job) == "at most 60 s, 3 GB: not met"
+
+
+def test_lists_are_compared_by_the_seconds_until_they_are_as_good():
+    ours = record("ours", metric="ndcg", seconds=[1.0] * 3, quality=[0.1, 0.19, 0.2])
+    late = record("irspack-cg", metric="ndcg", seconds=[0.5] * 4, quality=[0.1, None, 0.198, 0.19])
+    assert table.reached(ours, 0.198) == 3.0
+    assert table.reached(late, 0.198) == 1.5
+    assert table.reached(late, 0.2) is None
+    assert "0.1980 in 1.5 s" in table.figures({**late, "epochs": 4}, ours)
 
 
 def test_an_own_run_is_shown_once_it_is_complete(tmp_path, monkeypatch):

@@ -135,10 +135,8 @@ def chapter(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path):
     """Run a chapter in a folder of the test's own."""
-    for name in ("RECSYS_PROGRESS", "RECSYS_FIGURES"):
-        monkeypatch.setenv(name, "")  # the runner sets them: put them back
     folder = tmp_path / "runs"
     folder.mkdir()
 
@@ -149,12 +147,15 @@ def run(tmp_path, monkeypatch):
 
 
 def test_a_chapter_runs_with_its_values_where_the_notebooks_are(run, chapter):
-    source = chapter("import os\nprint(A, DATASET, os.getcwd())", "x = bytearray(200_000_000)")
+    told = "import os\nprint(A, DATASET, os.getcwd(), os.environ['RECSYS_CLAIMS'])"
+    source, own = chapter(told, "x = bytearray(200_000_000)"), dict(os.environ)
     done = run(source, {"A": 7, "DATASET": "synthetic"})
     assert done.status == "ran"
     assert done.peak > 200e6
     cells = nbformat.read(done.path, as_version=4).cells
-    assert cells[3].outputs[0].text == f"7 synthetic {runner.NOTEBOOKS}\n"
+    claims = ledger.path_of(done.path)
+    assert cells[3].outputs[0].text == f"7 synthetic {runner.NOTEBOOKS} {claims}\n"
+    assert dict(os.environ) == own  # those of the chapters that run beside it are not touched
 
 
 def test_a_chapter_is_run_again_only_when_something_changed(run, chapter):
@@ -295,6 +296,22 @@ def test_a_chapters_further_data_sets_are_resolved_and_part_of_its_key(tmp_path,
     assert found == values | {"WATCH": "synthetic-watch"}
     (tmp_path / "synthetic-watch.zip").write_bytes(b"")
     assert runner.settled(values)[1] != key
+
+
+def test_spark_is_brought_where_java_is_and_its_chapter_runs_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setattr(supplies, "BUILD", tmp_path)
+    without = runner.settled({}, "17-spark")
+    assert "shows stored results: Spark needs Java 17" in capsys.readouterr().out
+    (tmp_path / "bin").mkdir()
+    java = tmp_path / "bin" / "java"
+    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.15\"' >&2\n")
+    java.chmod(0o755)
+    (tmp_path / "spark").mkdir()  # as if it had been brought before
+    pins = bootstrap.LOCKS / "spark.txt"
+    supplies.Stamp(tmp_path / "spark" / "course.stamp", sys.version, pins).set()
+    assert runner.settled({}, "17-spark") == ({}, str(tmp_path / "spark")) != without
+    assert runner.settled({}, "16-how-fast") == ({}, "")
 
 
 def test_a_profile_gives_common_and_own_values(tmp_path, monkeypatch):

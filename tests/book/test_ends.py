@@ -106,13 +106,12 @@ def test_a_build_that_is_killed_anywhere_goes_on(course, build, finish, trial, k
     trial("SIGKILL to a build at random moments", kills, "the next call went on to the same site")
 
 
-MEET = """import os, time
+MEET = """import time
 from pathlib import Path
 Path('{0}').touch()
 end = time.monotonic() + 240
 while not Path('{1}').exists() and time.monotonic() < end: time.sleep(0.1)
-assert Path('{1}').exists()
-assert '/{0}' in os.environ['RECSYS_CLAIMS']"""
+assert Path('{1}').exists()"""
 
 
 def test_chapters_run_side_by_side_but_one_that_must_not(course, finish):

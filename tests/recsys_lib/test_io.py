@@ -47,6 +47,16 @@ def test_a_cut_or_grown_file_is_refused(saved):
             io.load_arrays(saved)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipe in a folder")
+def test_a_folder_or_a_device_is_not_replaced(tmp_path):
+    """Whoever has the rights would lose /dev/null to a `rename`."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(DataError, match="no ordinary file"):
+            io.save_arrays(path, {"a": np.ones(2)}, {})
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
 def test_a_file_has_the_rights_that_the_umask_leaves(tmp_path, umask):

@@ -74,48 +74,42 @@ def assert_questions_are_judged(page):
     return {box.get_attribute("class").split()[-1] for box in boxes}
 
 
-def assert_axe_finds_nothing_serious(page, **options):
-    whole = "notebooks/01-eda.html"  # listings look alike everywhere: one page's are enough
-    context = {"include": ["html"], "exclude": [] if whole in page.url else ["pre"]}
-    page.evaluate(supplies.AXE.read_text("utf-8"))
-    asked = [context, {"resultTypes": ["violations"], **options}]
-    found = page.evaluate("([context, options]) => axe.run(context, options)", asked)
-    serious = [
-        (v["id"], v["nodes"][0]["html"][:200])
-        for v in found["violations"]
-        if v["impact"] in SERIOUS
-    ]
-    assert serious == [], page.url
-
-
-def assert_nothing_sticks_out_of_a_narrow_screen(page):
-    page.set_viewport_size({"width": 375, "height": 800})
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 375, f"{page.url} is {wide} pixels wide"
-
-
 def test_pages_open_without_an_error_and_ask_nobody_else(visit, names, complaints):
     figures = formulas = 0
     kinds = set()
-    for page in visit(names, color_scheme="light"):
-        assert page.locator("html").get_attribute("data-theme") == "light"
+    for page in visit(names):
         figures += assert_figures_keep_their_places(page)
         page.wait_for_load_state("networkidle")  # the fonts of the formulas come last
         formulas += assert_formulas_are_drawn(page)
         kinds |= assert_questions_are_judged(page)
-        assert_axe_finds_nothing_serious(page)
-        assert_nothing_sticks_out_of_a_narrow_screen(page)
     assert figures > 20 and formulas
     assert kinds == {"quiz", "number", "choice", "order", "point"}
     assert complaints == []
 
 
-def test_pages_can_be_read_in_the_dark(visit, names):
-    for page in visit(names, color_scheme="dark"):
-        assert page.locator("html").get_attribute("data-theme") == "dark"
-        # Where a page differs by its colours alone.
-        assert_axe_finds_nothing_serious(page, runOnly=["color-contrast"])
-        assert_nothing_sticks_out_of_a_narrow_screen(page)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_found_by_axe_nor_sticks_out_of_a_narrow_screen(visit, names, scheme):
+    options = {"resultTypes": ["violations"]}
+    if scheme == "dark":  # where a page differs by its colours alone
+        options["runOnly"] = ["color-contrast"]
+    whole = "notebooks/01-eda.html"  # listings look alike everywhere: one page's are enough
+    for page in visit(names, color_scheme=scheme):
+        assert page.locator("html").get_attribute("data-theme") == scheme
+        context = {"include": ["html"], "exclude": [] if whole in page.url else ["pre"]}
+        page.evaluate(supplies.AXE.read_text("utf-8"))
+        found = page.evaluate(
+            "([context, options]) => axe.run(context, options)", [context, options]
+        )
+        serious = [
+            (v["id"], v["nodes"][0]["html"][:200])
+            for v in found["violations"]
+            if v["impact"] in SERIOUS
+        ]
+        assert serious == [], page.url
+        page.set_viewport_size({"width": 375, "height": 800})
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 375, f"{page.url} is {wide} pixels wide"
+        page.set_viewport_size({"width": 1280, "height": 720})
 
 
 def test_a_script_that_is_not_the_sites_is_refused(visit, complaints):

@@ -145,7 +145,7 @@ def listed(page):
 
 
 def find(page, text):
-    page.get_by_role("combobox", name="Search a film").fill(text)
+    page.get_by_role("combobox", name="Search for a film").fill(text)
     return page.locator(".recsys-search").get_by_role("option")
 
 
@@ -158,10 +158,10 @@ def unfolded(row):
     return lines
 
 
-def click_stars(page, row, stars, of=5):
+def click_stars(page, row, stars, of=5, delay=0):
     box = row.locator(".recsys-stars").bounding_box()
     x = box["width"] * (stars - 0.25) / of
-    row.locator(".recsys-stars").click(position={"x": x, "y": box["height"] / 2})
+    row.locator(".recsys-stars").click(position={"x": x, "y": box["height"] / 2}, delay=delay)
 
 
 def test_find_rate_neighbours_rise_undo_share_reload(shown, films):
@@ -210,7 +210,7 @@ def test_the_neighbours_of_a_film_rise_with_it(shown, films):
 def test_it_can_be_used_by_keyboard_alone(shown, films):
     page = shown
     title = films["titles"][int(np.argmax(films["counts"]))]
-    page.get_by_role("combobox", name="Search a film").focus()
+    page.get_by_role("combobox", name="Search for a film").focus()
     page.keyboard.type(title.upper()[:12])
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
@@ -251,7 +251,7 @@ def test_keys_are_settled_by_a_click_elsewhere_which_is_not_lost(opened):
     film = row.get_attribute("data-film")
     row.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
-    click_stars(page, page.locator(".recsys-list > li").nth(4), 4)
+    click_stars(page, page.locator(".recsys-list > li").nth(4), 4, delay=200)
     page.locator(f".recsys-yours [data-film='{film}']").wait_for()
     assert yours(page).count() == 2
     for _ in range(2):

@@ -121,7 +121,7 @@ def test_stars_clicked_in_jupyterlab_reach_python_and_come_back(lab, folder, bro
     # The page cannot say when the last cell has run: JupyterLab draws only the cells in view.
     wait_until((folder / "ready").exists)
 
-    demo.get_by_role("combobox", name="Search a film").fill("the")
+    demo.get_by_role("combobox", name="Search for a film").fill("the")
     demo.get_by_role("option").first.click()
     stars = demo.locator(".recsys-yours .recsys-stars").first
     click(stars, 0.68)

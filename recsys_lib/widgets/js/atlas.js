@@ -22,7 +22,7 @@ function render({ model, el }) {
   const legend = element("ul", { class: "recsys-legend" },
     ...names.map((name, k) => element("li", { class: `recsys-group-${k}` }, name)));
   el.append(element("div", { class: "recsys" },
-    combobox("Search a film on the map", (typed) =>
+    combobox("Search for a film on the map", (typed) =>
       find(typed, FINDS).map((film) => [film, titles[film]]), (film) => choose(film)),
     legend, mapHost, heading, nearby));
   const { svg, world, show, lookAt } = plane(mapHost, places, (film) => titles[film], {

@@ -56,7 +56,7 @@ function render({ model, el }) {
         element("h4", { "aria-hidden": "true" }, "The best films"), list),
       element("section", { "aria-label": "A film to follow" },
         element("h4", { "aria-hidden": "true" }, "A film to follow"),
-        combobox("Search a film to follow", (typed) =>
+        combobox("Search for a film to follow", (typed) =>
           find(typed, FINDS).map((i) => [i, titles[i]]), (i) => {
           followed = i;
           show();

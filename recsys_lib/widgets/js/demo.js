@@ -65,7 +65,7 @@ function render({ model, el }) {
   const mapHost = element("div", { class: "recsys-map" });
   let columns;
   const live = element("div", { class: "recsys recsys-demo" },
-    combobox("Search a film to rate", (typed) =>
+    combobox("Search for a film to rate", (typed) =>
       find(typed, FINDS).map((i) => [i, [titleOf(films, i), genresLine(films, i)].filter(Boolean).join(" · ")]), add),
     bar,
     columns = element("div", { class: "recsys-columns" },
