@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -10,19 +12,22 @@ from scipy.sparse import issparse
 
 from recsys_lib.errors import DataError, UnknownIdError
 
+_HALF = re.compile("[\ud800-\udfff]")  # half a letter, which no file can hold
+
 
 def need(frame: Any, *names: str) -> None:
     """Raise `DataError` unless `frame` has rows, and each of these columns once."""
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"ratings are read from a DataFrame, not from {type(frame).__name__}")
-    if missing := [name for name in names if name not in frame.columns]:
+    there = frame.columns
+    if missing := [one for one in names if not isinstance(one, Hashable) or one not in there]:
         raise DataError(
             f"the table has no column {', '.join(map(repr, missing))}: its columns are "
-            f"{', '.join(map(repr, frame.columns))}; name them with user=, item= and so on "
+            f"{', '.join(map(repr, there))}; name them with user=, item= and so on "
             "(rating=None: there is none)"
         )
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
+    if not there.is_unique:
+        twice = there[there.duplicated()][0]
         raise DataError(f"the table has two columns {twice!r}; drop or rename one")
     if len(frame) == 0:
         raise DataError("the table has no row: ratings are built from at least one")
@@ -34,12 +39,12 @@ def ratings(
     """Return the ratings (n,) float32, and the scale: by default the lowest and the highest."""
     told = pd.Series(1.0, frame.index) if rating is None else frame[rating]
     with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
-        values = pd.to_numeric(told, errors="coerce").to_numpy(np.float32, na_value=np.nan)
-    finite = np.isfinite(values)
-    if scale is None:
-        known = values[finite]
-        scale = (known.min(), known.max()) if len(known) else (-np.inf, np.inf)
-    low, high = np.float32(scale[0]), np.float32(scale[1])  # as the ratings are stored
+        values = _numbers(told).to_numpy(np.float32, na_value=np.nan)
+        finite = np.isfinite(values)
+        if scale is None:
+            known = values[finite]
+            scale = (known.min(), known.max()) if len(known) else (-np.inf, np.inf)
+        low, high = map(np.float32, limits(scale))  # as the ratings are stored
     bad = ~(finite & (values >= low) & (values <= high))
     if bad.any():
         row = int(bad.argmax())
@@ -52,6 +57,18 @@ def ratings(
     return values, scale
 
 
+def limits(scale: Any) -> tuple[float, float]:
+    """Return the lowest and the highest rating possible as numbers; they may be without end."""
+    try:
+        low, high = map(float, scale)
+        fits = low <= high and not any(3.4e38 < abs(one) < np.inf for one in (low, high))
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
+        raise DataError(f"the scale is {scale!r}; it must be the lowest and the highest rating")
+    return low, high
+
+
 def of_matrix(
     matrix: Any, user_ids: Any, item_ids: Any, scale: Any
 ) -> tuple[pd.DataFrame, list[pd.Index]]:
@@ -59,12 +76,20 @@ def of_matrix(
     if not issparse(matrix) or matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
         kind = f"{type(matrix).__name__} of {getattr(matrix, 'dtype', 'no dtype')}"
         raise DataError(f"a SciPy sparse matrix of real numbers is wanted, not a {kind}")
-    stored, table, ids = matrix.tocoo(), {}, []
+    try:
+        getattr(matrix, "check_format", bool)()  # of CSR and the like; no other can mislead SciPy
+        stored = matrix.tocoo()
+    except ValueError as error:
+        raise DataError(f"the matrix is damaged: {error}") from error
+    table: dict[str, Any] = {}
+    ids = []
     for what, n, given, places in (
         ("user", matrix.shape[0], user_ids, stored.row),
         ("item", matrix.shape[1], item_ids, stored.col),
     ):
-        ids.append(pd.RangeIndex(n) if given is None else pd.Index(pd.Series(given)))
+        ids.append(pd.RangeIndex(n) if given is None else pd.Index(_ids(_series(given, what))))
+        if ((places < 0) | (places >= n)).any():
+            raise DataError(f"the matrix is damaged: it has {n} {what}s, and stores others")
         if len(ids[-1]) != n or not ids[-1].is_unique:
             told = f"{what}_ids holds {len(ids[-1].unique())} different ids"
             raise DataError(f"{told}, and the matrix has {n} {what}s; give one id for each")
@@ -89,7 +114,7 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     ids = np.asarray(unique)
     if more is None:
         return codes.astype(np.int32), ids
-    more = _ids(pd.Series(more, name=column.name))
+    more = _ids(_series(more, column.name))
     if more.dtype != ids.dtype and len(more):
         kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
         raise DataError(f"column {column.name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
@@ -97,18 +122,36 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
 
 
+def _series(ids: Any, name: Any) -> pd.Series:
+    try:
+        return pd.Series(ids, name=name)
+    except (TypeError, ValueError) as error:
+        kind = type(ids).__name__
+        raise DataError(
+            f"the ids given for {name!r} are a {kind}, not a sequence of ids"
+        ) from error
+
+
 def _ids(column: pd.Series) -> np.ndarray:
     """Return ids as int64, or as Python strings where they are text."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "integer":
+        column = _numbers(column)
     if pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_float_dtype(column.dtype):
         return _whole(column, "ids are integers or text (floats are exact to 2**53)")
     text = column.to_numpy(object)
-    odd = next((k for k, value in enumerate(text) if not isinstance(value, str)), None)
+    odd = next((k for k, value in enumerate(text) if not _is_text(value)), None)
     if odd is not None:
         raise DataError(
             f"row {odd}: column {column.name!r} holds {text[odd]!r}; "
             "ids are all integers or all text"
         )
     return text
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and (value.isascii() or not _HALF.search(value))
 
 
 def positions(index: pd.Index, ids: Any, what: str, hint: str = "") -> np.ndarray:
@@ -144,7 +187,7 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
     """
     says = "that is not a time; use seconds since 1970 or datetimes"
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):
-        number = pd.to_numeric(column, errors="coerce")
+        number = _numbers(column)
         if pd.api.types.is_integer_dtype(number.dtype):
             return _whole(number, says), None
         exact = number.to_numpy(np.float64, na_value=np.nan)
@@ -160,6 +203,16 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
         cut = exact.astype("datetime64[s]")
         whole = cut.astype(np.int64)
     return whole, np.argsort(exact, kind="stable") if (exact != cut).any() else None
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Return a column's numbers; NaN for a date, a span of time, a complex number or text."""
+    told = column if pd.api.types.is_numeric_dtype(column.dtype) else column.astype(object)
+    try:
+        numbers = pd.to_numeric(told, errors="coerce")
+    except OverflowError:  # an integer of hundreds of digits
+        numbers = pd.to_numeric(told.astype(str), errors="coerce")
+    return pd.Series(np.nan, column.index) if numbers.dtype.kind == "c" else numbers
 
 
 def _whole(column: pd.Series, says: str) -> np.ndarray:

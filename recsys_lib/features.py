@@ -52,6 +52,8 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
     (['Action', 'Comedy'], [[True, True], [False, False]])
     """
     genres = _by_id(items, "item_id", "genres")["genres"].fillna("")
+    if len(odd := [one for one in genres if not isinstance(one, str)]):
+        raise DataError(f"genres are text such as 'Action|Comedy', and not {odd[0]!r}")
     if item_ids is not None:
         genres = genres.reindex(_some_stand_in(genres.index, item_ids), fill_value="")
     codes, texts = pd.factorize(genres.astype(object))  # many items share a text
@@ -152,6 +154,8 @@ def attributes(
 
 def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
     """Return the table by its ids, which may not repeat."""
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(f"what is known of items and users is a DataFrame, not {table!r:.40}")
     for column in (key, *needed):
         if column not in table.columns:
             raise DataError(
@@ -179,7 +183,11 @@ def _years(items: pd.DataFrame, item_ids: Any) -> tuple[np.ndarray, list[str]]:
     """Return the five years in which an item came out, (n_items, n_bins) bool; none if unknown."""
     column = _by_id(items, "item_id", "year")["year"]
     column = column.reindex(_some_stand_in(column.index, item_ids))
-    years = pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
+    years = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if (wrong := column.notna().to_numpy() & ~(np.abs(years) < 1e6)).any():
+        raise DataError(
+            f"a year is a number of four digits or so, and not {column[wrong].iloc[0]!r}"
+        )
     starts = np.nan_to_num(years // YEARS_A_BIN * YEARS_A_BIN, nan=-1).astype(int)
     bins = np.unique(starts[~np.isnan(years)])
     return starts[:, None] == bins, [f"{start} to {start + YEARS_A_BIN - 1}" for start in bins]

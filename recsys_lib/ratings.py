@@ -131,7 +131,7 @@ class Ratings:
                 raise DataError("by_item is not by_user transposed: it has other ratings")
             self.by_item = by_item
         self.timestamps = timestamps
-        self.scale = (float(scale[0]), float(scale[1]))
+        self.scale = columns.limits(scale)
         self.n_duplicates = n_duplicates
 
     @classmethod
@@ -218,6 +218,8 @@ class Ratings:
         n = len(values)
         for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
             check_index(f"{name}_index", index, n, len(ids))
+        if timestamps is not None:
+            check_array("timestamps", timestamps, np.int64, (n,))
         sizes = len(user_ids), len(item_ids)
         order, indptr, indices = sparse.ordered(user_index, item_index, *sizes, timestamps)
         times = None if timestamps is None else timestamps[order]

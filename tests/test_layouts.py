@@ -3,6 +3,9 @@
 Genres, scale, ids and titles are as published; the ratings are simulated.
 """
 
+from collections import Counter
+from pathlib import Path
+
 import nbformat
 import numpy as np
 import profiles
@@ -19,6 +22,7 @@ from tests.recsys_lib.datasets import test_kuairec as kuairec
 SHORT = {("ml-100k", name) for name in ("01-eda", "05-genres", "10-latent-space", "14-newcomers")}
 LAYOUTS = ["ml-100k", "ml-1m", "ml-10m", "ml-latest-small"]
 OWN = ["books", "plays"]
+RAN: Counter[str] = Counter()  # chapters, by layout
 # The chapters, less the one that always simulates its users.
 CHAPTERS = [path.stem for path in runner.chapters() if path.stem != "13-ab-test"]
 LIGHTER = {  # what takes long in the quick profile and does not depend on the data's form
@@ -131,7 +135,7 @@ def data(request, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("data", "chapter"), PAIRS, indirect=["data"])
-def test_every_chapter_runs(data, chapter):
+def test_every_chapter_runs(data, chapter, trial):
     name, folder = data
     (source,) = runner.chapters(chapter)
     values, _ = runner.settled(profiles.parameters("quick", chapter, name))
@@ -141,3 +145,6 @@ def test_every_chapter_runs(data, chapter):
     outputs = [one for cell in nbformat.read(done.path, 4).cells for one in cell.get("outputs", [])]
     warnings = [one.text for one in outputs if one.get("name") == "stderr"]
     assert warnings == [], "the site is not built with these"
+    layout = Path(name).name
+    RAN[layout] += 1
+    trial(f"chapters on data laid out as {layout}", RAN[layout], "each ran, without a warning")

@@ -97,6 +97,7 @@ def on_this_machine() -> list[str]:
 
 def _find(name: str) -> tuple[str, fetch.Source | None]:
     """Return the concrete name and, for a release, where it is; say which on the log."""
+    name = "auto" if name == "auto:auto" else name
     automatic = name == "auto" or name.startswith("auto:")
     wanted = registry.check(name.removeprefix("auto:")) if name != "auto" else _AUTO[0]
     if wanted not in registry.RELEASES:

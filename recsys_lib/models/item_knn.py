@@ -102,7 +102,7 @@ class ItemKNN(ItemToItem):
     ) -> pd.DataFrame:
         """Return the items that have this one among their neighbours, by s_ij; see `Lists`."""
         self.check_fitted()
-        liked = {self.item_ids_[self.item_index.position(item_id)]: self.scale_[1]}
+        liked = {self.item_ids_[self.item_index.position(item_id)]: min(self.scale_[1], 1e38)}
         listed = self.recommend_for(liked, n, candidates=candidates, exclude=exclude)
         if not (listed["score"] > 0).any():
             raise RecsysError(f"nothing is known of item {item_id!r}: no item is near it")

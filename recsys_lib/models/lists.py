@@ -49,9 +49,9 @@ class Lists(Fitted):
         """Raise `DataError` unless `who` is as `vectors` takes it: kernels trust every index."""
         if isinstance(who, CSR):
             who.check("the ratings", len(who.indptr) - 1, len(self.item_ids_))
-        elif len(who) and not (who.min() >= 0 and who.max() < len(self.user_ids_)):
-            told = f"from 0 to below {len(self.user_ids_)}"
-            raise DataError(f"who must hold users' indices, {told}")
+        elif not _is_index(who, len(self.user_ids_)):
+            told = f"integers from 0 to below {len(self.user_ids_)}"
+            raise DataError(f"who must be an array (m,) of users' indices, {told}")
 
     def multipliers(self, vectors: np.ndarray) -> np.ndarray:
         """Return what multiplies the items' vectors so that plain products put items in order.
@@ -88,11 +88,11 @@ class Lists(Fitted):
         -----
         Of equal scores, the lower index comes first; rows are padded with -1 and -inf.
         """
+        if not isinstance(who, CSR) or len(who.indptr) > self._users_at_a_time:
+            self.check_who(who)  # of fewer strangers, `user_vectors` checks the ratings
         m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
         n = _length(n, n)
-        if not (once and isinstance(who, CSR)):  # which `user_vectors` checks
-            self.check_who(who)
         if exclude is not None:
             exclude.check("exclude", m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
@@ -283,6 +283,12 @@ def _cosines(vector: np.ndarray, rows: np.ndarray, vectors: Vectors, step: int) 
         both = vector / np.linalg.norm(vector, axis=1), some[there] / length[there, None]
         cosines[0, start + there] = ranking.score_pairs(*both, *pairs)
     return cosines
+
+
+def _is_index(who: Any, size: int) -> bool:
+    if not isinstance(who, np.ndarray) or who.ndim != 1 or who.dtype.kind not in "iu":
+        return False
+    return len(who) == 0 or bool(who.min() >= 0 and who.max() < size)
 
 
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:

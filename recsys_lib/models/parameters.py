@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from recsys_lib.columns import limits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.ratings import CSR, check_array
 
@@ -234,6 +235,6 @@ _IS = {
     "float": _is_number,
     "int": lambda value: _is_number(value) and isinstance(value, int),
     "list[str]": lambda value: isinstance(value, list) and all(type(one) is str for one in value),
-    "tuple[float, float]": lambda value: all(map(_is_number, value)) and value[0] <= value[1],
+    "tuple[float, float]": lambda value: limits(value) == value,  # one may be without end
     "pd.DataFrame": lambda value: hasattr(value, "columns"),
 }

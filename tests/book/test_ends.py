@@ -67,7 +67,7 @@ def until(true, seconds=60):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
-def test_a_signal_ends_the_build_and_its_kernels(course, build, finish, name):
+def test_a_signal_ends_the_build_and_its_kernels(course, build, finish, name, trial):
     folder = course(SLEEP.format(600), SLEEP.format(600).replace("started", "both"))
     process = build(folder, **QUIET)
     for started in ("started", "both"):
@@ -80,6 +80,7 @@ def test_a_signal_ends_the_build_and_its_kernels(course, build, finish, name):
     source = folder / "notebooks" / "01-small.ipynb"
     source.write_text(source.read_text("utf-8").replace("600", "0"), "utf-8")
     assert finish(folder, "--only", "01")[0] == 0
+    trial(f"{name} to a build at work", 1, "no process was left; the next call succeeded")
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.long)])
@@ -126,7 +127,7 @@ def test_chapters_run_side_by_side_but_one_that_must_not(course, finish):
     assert states == ["ran", "ran", "failed", "ran"], said
 
 
-def test_two_at_once_do_not_meet_and_the_second_is_told_by_whom(course, build, finish):
+def test_two_at_once_do_not_meet_and_the_second_is_told_by_whom(course, build, finish, trial):
     folder = course(WAIT)
     first = build(folder, "--only", "01", **QUIET)
     assert until((folder / "notebooks" / "started").exists)
@@ -136,6 +137,7 @@ def test_two_at_once_do_not_meet_and_the_second_is_told_by_whom(course, build, f
     (folder / "notebooks" / "go").touch()
     first.communicate()
     assert first.returncode == 0
+    trial("two builds in one clone", 2, "the second was told who is at work; the first ended well")
 
 
 def test_a_profile_sets_the_limit_that_a_chapter_meets(course, finish):
@@ -147,7 +149,7 @@ def test_a_profile_sets_the_limit_that_a_chapter_meets(course, finish):
     assert at_work(folder) == []
 
 
-def test_a_full_disk_is_named_and_the_next_build_succeeds(course, finish):
+def test_a_full_disk_is_named_and_the_next_build_succeeds(course, finish, trial):
     folder = course("print('x' * 1_000_000)")
     most = (100_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
     options = {"before": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, most)}
@@ -155,6 +157,7 @@ def test_a_full_disk_is_named_and_the_next_build_succeeds(course, finish):
     assert status == 2 and said.splitlines()[-1].startswith("error: ")
     assert "_build: File too large" in said
     assert finish(folder, "--only", "01")[0] == 0
+    trial("a disk that is full while a chapter runs", 1, "named; the next call succeeded")
 
 
 def test_a_folder_that_may_not_be_written_is_named(course, finish):

@@ -49,6 +49,9 @@ def test_what_is_refused(items):
         item_features(["years"], ids, counts)
     with pytest.raises(DataError, match="no column 'year'"):
         item_features(["years"], ids, counts, items.drop(columns="year"))
+    for years in ([1994, 1e300, 2, 3], [1994, np.inf, 2, 3], ["1994", "soon", "2", "3"]):
+        with pytest.raises(DataError, match="a year is a number of four digits or so, and not"):
+            item_features(["years"], ids, counts, items.assign(year=years))
 
 
 def test_genre_matrix_follows_the_ids_asked_for():
@@ -60,6 +63,10 @@ def test_genre_matrix_follows_the_ids_asked_for():
         genre_matrix(pd.concat([items, items]))
     with pytest.raises(DataError, match="no column 'genres'"):
         genre_matrix(items[["item_id"]])
+    with pytest.raises(DataError, match=r"genres are text .* and not 7"):
+        genre_matrix(items.assign(genres=7))
+    with pytest.raises(DataError, match="a DataFrame, not 'Comedy'"):
+        genre_matrix("Comedy")
 
 
 @pytest.fixture

@@ -86,12 +86,26 @@ def test_a_missing_id_is_refused_with_its_row(column):
         (frame([(1, 1, 3.0, 0), (1, 2, 3.0, 1e20)]), "row 1.*not a time"),
         (frame([(2**63 + 1, 1, 3.0, 0)]).astype({"user_id": "uint64"}), "row 0.*holds 92233"),
         (frame([(1.0, 1, 3.0, 0), (2.0**60, 1, 3.0, 0)]), r"row 1.*exact to 2\*\*53"),
+        (frame([(2**70, 1, 3.0, 0)]), r"row 0.*exact to 2\*\*53"),
+        (frame().assign(user_id=pd.Series(["\ud800"] * 4, dtype=object)), "row 0.*holds '.ud800'"),
+        (frame().assign(rating=[1j, 2, 3, 4]), "row 0.*rating is 1j"),
+        (frame().assign(rating=[10**400, 2, 3, 4]), "row 0.*rating is 1000"),
+        (frame().assign(rating=pd.Timestamp(0)), "row 0.*rating is Timestamp"),
+        (frame().assign(timestamp=[1j, 2, 3, 4]), "row 0.*not a time"),
+        (frame().assign(timestamp=pd.Timedelta(1)), "row 0.*not a time"),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line(table, message):
     with pytest.raises(DataError, match=message) as error:
         Ratings.from_frame(table)
     assert "\n" not in str(error.value)
+
+
+def test_ids_are_the_same_in_whatever_column_they_stand():
+    wanted = Ratings.from_frame(frame()).to_frame()
+    columns = frame().astype({"user_id": "category", "item_id": "category"})
+    assert Ratings.from_frame(columns).to_frame().equals(wanted)
+    assert Ratings.from_frame(frame().astype(object)).to_frame().equals(wanted)
 
 
 def test_unknown_ids_are_named():
@@ -185,6 +199,9 @@ def test_times_and_indices_that_do_not_fit_are_refused():
     for wrong in ([0, 3], [-1, 0]):
         with pytest.raises(DataError, match="item_index must be from 0 to below 3"):
             Ratings.from_arrays(users, np.array(wrong, np.int32), values, None, *ids, (1, 5))
+    for times in (np.arange(1), np.arange(3), np.zeros(2)):
+        with pytest.raises(DataError, match=r"timestamps must be int64 \(2,\)"):
+            Ratings.from_arrays(users, users, values, times, *ids, (1, 5))
 
 
 @pytest.mark.parametrize(
@@ -194,6 +211,16 @@ def test_times_and_indices_that_do_not_fit_are_refused():
         (lambda: Ratings.from_frame(pd.concat([frame(), frame()], axis=1)), "two columns"),
         (lambda: Ratings.from_frame(frame(), item_ids=["x"]), "integers, the further ids are text"),
         (lambda: Ratings.from_frame(frame(), user_ids=[1]), "text, the further ids are integers"),
+        (lambda: Ratings.from_frame(frame(), item_ids={1}), "are a set, not a sequence of ids"),
+        (lambda: Ratings.from_frame(frame(), item_ids=np.eye(2)), "are a ndarray, not a sequence"),
+        (lambda: Ratings.from_frame(frame(), user=["user_id"]), r"no column \['user_id'\]"),
+        *(
+            (
+                lambda scale=scale: Ratings.from_frame(frame(), scale=scale),
+                "the scale is .* must be",
+            )
+            for scale in (5, (1,), (5, 1), (np.nan, 5), (1, 1e300), "no", (1, 10**400))
+        ),
         (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "one user id is asked for; 2"),
         (lambda: Ratings.from_frame(frame().drop(columns="rating")), "rating=None: there is none"),
         (lambda: Ratings.from_frame(frame(), rating=None, scale=(2, 5)), "rating is 1.0, not"),
@@ -236,6 +263,12 @@ def coo(values, users=(0, 1), items=(2, 0)):
     return sparse.coo_array((values, (users, items)), shape=(2, 3))
 
 
+def damaged(form, name, place, value):
+    matrix = coo([1, 2]).asformat(form)
+    getattr(matrix, name)[place] = value
+    return matrix
+
+
 @pytest.mark.parametrize(
     ("matrix", "more", "says"),
     [
@@ -251,6 +284,13 @@ def coo(values, users=(0, 1), items=(2, 0)):
         (coo([1, 2]), {"user_ids": [1, 2, 3]}, "3 different ids, and .* 2 users"),
         (coo([1, 2]), {"item_ids": [1, 2, 1]}, "2 different ids, and .* 3 items"),
         (coo([1, 2]), {"user_ids": [1, "b"]}, "ids are all integers or all text"),
+        (coo([1, 2]), {"user_ids": [[1], [2]]}, "ids are all integers or all text"),
+        (damaged("csr", "indices", 0, 9), {}, "the matrix is damaged"),
+        (damaged("csc", "indices", 0, -1), {}, "the matrix is damaged"),
+        (damaged("csr", "indptr", -1, 999), {}, "the matrix is damaged"),
+        (damaged("csc", "indptr", 1, -999), {}, "the matrix is damaged"),
+        (damaged("coo", "row", 0, -1), {}, "has 2 users, and stores others"),
+        (damaged("coo", "col", 0, 3), {}, "has 3 items, and stores others"),
     ],
 )
 def test_a_matrix_that_cannot_be_ratings_is_refused(matrix, more, says):

@@ -135,7 +135,7 @@ def hostile(path, release, kind):
         ("cut", "cannot be unpacked"),
     ],
 )
-def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path, kind, says):
+def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path, kind, says, trial):
     release = registry.RELEASES["ml-20m"]
     secret = tmp_path / "secret.csv"
     secret.write_bytes(members(release)["ratings.csv"])
@@ -144,6 +144,7 @@ def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path, kind, say
     with pytest.raises(DataError, match=says):
         movielens.read(release, tmp_path / "it.zip")
     assert sorted(tmp_path.parent.rglob("*")) == before
+    trial(f"an archive with {kind}" if " " in kind else f"an archive, {kind}", 1, "refused")
 
 
 def test_a_tab_is_no_part_of_a_double_colon(tmp_path):

@@ -58,6 +58,7 @@ def test_auto_without_data_or_network_is_synthetic_and_says_why(home, log):
 @pytest.mark.parametrize(
     ("name", "concrete"),
     [
+        ("auto:auto", "synthetic"),
         ("auto:ml-100k", "synthetic"),
         ("auto:ml-1m", "synthetic-1m"),
         ("auto:ml-32m", "synthetic-32m"),

@@ -94,11 +94,12 @@ def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer, n, trial):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_a_process_that_has_used_the_library_starts_others(tmp_path, method):
+def test_a_process_that_has_used_the_library_starts_others(tmp_path, method, trial):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")
     text = PROCESSES.replace("METHOD", method)
     assert run(tmp_path, text, NUMBA_NUM_THREADS="2") == "answered\n"
+    trial(f"requests to processes started by {method}", 20, "all right")
 
 
 @pytest.mark.slow
@@ -107,7 +108,7 @@ def test_joblib_has_answers_from_its_processes(tmp_path):
 
 
 @pytest.mark.long
-def test_two_processes_may_compile_at_once(tmp_path):
+def test_two_processes_may_compile_at_once(tmp_path, trial):
     def compile_it(k):
         (tmp_path / str(k)).mkdir()
         found[k] = run(
@@ -121,6 +122,7 @@ def test_two_processes_may_compile_at_once(tmp_path):
     for thread in both:
         thread.join()
     assert [found[k].split()[0] for k in range(2)] == ["answered"] * 2
+    trial("processes that compile at once", 2, "both answered")
 
 
 @pytest.mark.parametrize("most", [0, 1, 2, 7])

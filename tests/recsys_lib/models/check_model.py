@@ -44,7 +44,7 @@ def table(seed=0, n_users=40, n_items=25, n_ratings=400):
     known = {"user_ids": np.arange(n_users), "item_ids": np.arange(n_items), "scale": (1, 5)}
     items = pd.DataFrame({"item_id": np.arange(n_items)})
     items["year"] = 1950 + np.arange(n_items)
-    items["genres"] = [["Drama"] if i % 2 else ["Comedy", "Drama"] for i in range(n_items)]
+    items["genres"] = ["Drama" if i % 2 else "Comedy|Drama" for i in range(n_items)]
     return Ratings.from_frame(pd.DataFrame(frame), **known), items
 
 
@@ -576,9 +576,9 @@ def check_indices_out_of_range_are_refused(make):
         if model.predicts_ratings:
             with pytest.raises(DataError, match="the ratings"):
                 model.predict_pairs(stranger, pair, pair)
-    for user in (-1, 40):
+    for user in ([-1], [40], [0.0], [True] * 40, [[0]], 0, [None]):
         with pytest.raises(DataError, match="from 0 to below 40"):
-            model.rank(np.array([user]), 3)
+            model.rank(np.array(user), 3)
     for bad in (-1, 25, 2**31 - 1) if model.predicts_ratings else ():
         wrong = np.array([bad], np.int32)
         for asked in ((who, wrong, pair), (who, pair, wrong), (wrong.astype(int) - 40, pair, pair)):

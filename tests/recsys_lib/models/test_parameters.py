@@ -95,6 +95,16 @@ def test_what_the_class_would_not_have_is_refused(change, saved):
         saved(change)
 
 
+def test_a_scale_without_end_is_loaded_again(tmp_path):
+    ratings, _ = table(n_users=12, n_items=9, n_ratings=50)
+    ratings.scale = (0.0, np.inf)
+    one = models.ItemKNN().fit(ratings)
+    one.save(tmp_path / "it")
+    item = ratings.item_ids[ratings.by_item.counts.argmax()]
+    again = models.load(tmp_path / "it").similar_items(item)
+    assert again.equals(one.similar_items(item)) and len(again)
+
+
 def test_a_checkpoint_is_held_to_the_same(name, small, parts, data, tmp_path):
     one = small(name)
     one.fit(parts[0], parts[1], items=data.items, run_dir=tmp_path)
@@ -133,7 +143,7 @@ def test_a_damaged_file_is_refused_or_holds_a_model_that_works(name, n, small, t
         model.recommend_for({}, n=3)
         if model.predicts_ratings:
             model.predict(model.user_ids_[:1], model.item_ids_)
-        model.partial_fit_users(model.user_ids_[0], {model.item_ids_[-1]: model.scale_[1]})
+        model.partial_fit_users(model.user_ids_[0], {model.item_ids_[-1]: 3.0})
         model.save(tmp_path / "again")
     assert 0 < taken < n
     trial(f"damaged models, {name}", n, f"{n - taken} refused, {taken} taken and at work")
