@@ -188,13 +188,13 @@ def in_batch_softmax(
 
     `scores` (B, B) are of each pair's user and each pair's item, with the pairs themselves on the
     diagonal. Of the pairs' `items` (B,) int, the same one in another pair is no negative.
-    `log_share` (B,) is ln q of the items, q the probability that a pair drawn at random is the item's.
+    `log_share` (B,) is ln q of the items, q the probability that a random pair is the item's.
     """
     import torch
     from torch.nn import functional
 
-    # So a negative of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is compared
-    # with is, on average, the one over all items that anybody likes.
+    # So a negative of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is set
+    # against is, on average, the one over all items that anybody likes.
     rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
     rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
     all_scores = torch.diagonal_scatter(rivals, scores.diagonal())
