@@ -126,7 +126,7 @@ WRONG = {
         "check_user_biases": [
             (lambda u, r, mu, g: np.bincount(u, r - mu) / np.bincount(u), "forgot γ"),
             (lambda u, r, mu, g: np.bincount(u, r) / (np.bincount(u) + g), "forgot to subtract"),
-            (lambda u, r, mu, g: np.bincount(u, r - mu) / (len(u) + g), "an own n"),
+            (lambda u, r, mu, g: np.bincount(u, r - mu) / (len(u) + g), "their own n"),
             (lambda u, r, mu, g: (r - mu) / (1 + g), r"shape \(3,\), and not ndarray of shape"),
         ],
         "check_als_gradient": [
