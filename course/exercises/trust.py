@@ -120,6 +120,5 @@ check_ratings_needed = task(
         "before any rating there is the prior": lambda sigma, s, d: np.ceil((sigma / d) ** 2),
         "with one rating less it is still above: round up": lambda *given: _n(*given) // 1,
         "a whole number of ratings": _n,
-        "a prior narrower than that needs no rating": lambda *given: np.ceil(_n(*given)),
     },
 )
