@@ -280,6 +280,7 @@ WRONG = {
             (lambda sigma, s, spread: np.ceil(sigma**2 / spread**2), "prior"),
             (lambda sigma, s, spread: int(sigma**2 * (spread**-2 - s**-2)), "round up"),
             (lambda sigma, s, spread: sigma**2 * (spread**-2 - s**-2), "whole"),
+            (lambda sigma, s, d: np.ceil(sigma**2 * (d**-2 - s**-2)), "too small"),
         ],
     },
     "experiments": {
