@@ -129,7 +129,8 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
         label = f"[{sources.index(source) + 1}/{len(sources)}] {source.stem}"
         at_work.append(watch := Watch(label, profiles.load(profile)["limit"], threads))
         values = profiles.parameters(profile, source.stem, name)
-        values, others = settled(values, source.stem)
+        # 450 MB to bring are no quick look.
+        values, others = settled(values, source.stem, spark=profile != "quick")
         done[source] = run_chapter(source, values, folder, common + others, watch)
         at_work.remove(watch)
 
@@ -181,15 +182,17 @@ def kill() -> None:
             process.kill()
 
 
-def settled(values: profiles.Values, chapter: str = "") -> tuple[profiles.Values, str]:
+def settled(
+    values: profiles.Values, chapter: str = "", spark: bool = False
+) -> tuple[profiles.Values, str]:
     """Turn a chapter's further data sets (``auto:...``) into those used; return their state too.
 
-    The chapter on Spark gets Spark where it can run, and runs again when Spark has appeared.
+    The chapter on Spark runs again when Spark has appeared; with `spark`, it is brought.
     """
     further = [name for name, value in values.items() if str(value).startswith("auto:")]
     found = {name: resolve(values[name]) for name in further}
-    spark = supplies.spark() if chapter == "17-spark" else ""
-    return values | found, "".join([*map(data_key, found.values()), spark])
+    brought = supplies.spark(spark) if chapter == "17-spark" else ""
+    return values | found, "".join([*map(data_key, found.values()), brought])
 
 
 def chapters(only: str | None = None) -> list[Path]:

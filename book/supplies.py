@@ -94,11 +94,14 @@ def java() -> None:
         )
 
 
-def spark(must: bool = False) -> str:
+def spark(bring: bool = True, must: bool = False) -> str:
     """Bring Spark where there is Java for it; return its folder, or "" where one is missing.
 
-    Its chapter then shows stored results. With `must`, what is missing is raised as `Stop`.
+    Its chapter then shows stored results. Without `bring`, Spark is taken only if it was brought
+    before; with `must`, what is missing is raised as `Stop`.
     """
+    if not (bring or (BUILD / "spark" / "course.stamp").exists()):
+        return ""
     try:
         java()
         return str(apart("spark", "Spark (450 MB)"))

@@ -92,11 +92,11 @@ def _biases(u: np.ndarray, e: np.ndarray, gamma: float) -> np.ndarray:
 check_user_biases = task(
     lambda u, r, mu, g: _biases(u, r - mu, g),
     [(OF_FILM, STARS, 3.0, 2.5), (OF_FILM[::-1], STARS, 2.0, 0.5)],
-    "for each user, the derivative of the objective by the user's bias should be 0",
+    "the derivative of the objective with respect to each user's bias should be 0",
     {
         "right direction, but you forgot γ": lambda u, r, mu, g: _biases(u, r - mu, 0),
         "right direction, but you forgot to subtract μ": lambda u, r, mu, g: _biases(u, r, g),
-        "each user has an own n": lambda u, r, mu, g: np.bincount(u, r - mu) / (len(r) + g),
+        "each user has their own n": lambda u, r, mu, g: np.bincount(u, r - mu) / (len(r) + g),
     },
     1e-4,
 )

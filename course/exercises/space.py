@@ -31,17 +31,17 @@ check_turn = task(
 
 @checker
 def check_damped(damped: Callable[..., np.ndarray], q: np.ndarray, counts: np.ndarray) -> None:
-    """Check the items with the largest cosines with one item's vector, times n / (n + k)."""
+    """Check the items with the largest cosines with one item's vector, times n / (n + h)."""
     item, length = int(np.argmax(counts)), np.maximum(norm(q, axis=1), 1e-12)
-    for k in (0, 5, 50):
-        found = numbers(damped(item, 10, k), (10,)).astype(int)
+    for h in (0, 5, 50):
+        found = numbers(damped(item, 10, h), (10,)).astype(int)
         ask(item not in found, "the film itself is on its list")
         ask((counts[found] > 0).all(), "a film without ratings is on the list")
-        scores = q @ q[item] / length / length[item] * counts / np.maximum(counts + k, 1)
+        scores = q @ q[item] / length / length[item] * counts / np.maximum(counts + h, 1)
         scores[(counts == 0) | (np.arange(len(q)) == item)] = -np.inf
         best = np.sort(scores)[::-1][:10]
         mine = np.sort(scores[found])[::-1]
-        hint = f"with k = {k} others are better: is the cosine times n / (n + k)?"
+        hint = f"with h = {h} others are better: is the cosine times n / (n + h)?"
         ask(np.allclose(mine, best, atol=1e-5), hint)
         ask(np.allclose(scores[found], best, atol=1e-5), "the best film stands first")
 

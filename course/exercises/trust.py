@@ -113,8 +113,8 @@ def _n(sigma: float, s: float, spread: float) -> float:
 
 
 check_ratings_needed = task(
-    lambda *given: np.ceil(_n(*given)),
-    [(0.9, 0.5, 0.1), (1.2, 0.4, 0.05), (0.7, 0.3, 0.2)],
+    lambda *given: max(0, np.ceil(_n(*given))),
+    [(0.9, 0.5, 0.1), (1.2, 0.4, 0.05), (0.7, 0.3, 0.2), (0.9, 0.3, 0.5)],
     "1 / a should be at most the square of the spread, for the first time",
     {
         "before any rating there is the prior": lambda sigma, s, d: np.ceil((sigma / d) ** 2),

@@ -77,7 +77,9 @@ def test_pages_name_a_folder_of_ones_own_and_not_where_it_lies():
 def test_one_setting_gives_the_links_to_edit_to_report_and_to_launch(root, tmp_path, monkeypatch):
     results = runner.Results("quick", "ml-1m", [])
     for name in ("CITATION.cff", "_config.yml"):
-        text = (root / name).read_text("utf-8").replace('  url: ""', "  url: https://github.com/a/b")
+        text = (
+            (root / name).read_text("utf-8").replace('  url: ""', "  url: https://github.com/a/b")
+        )
         (tmp_path / name).write_text(text, "utf-8")
     assert "launch_buttons" not in pages.configuration(results)
     monkeypatch.setattr(pages, "ROOT", tmp_path)
@@ -314,6 +316,8 @@ def test_spark_is_brought_where_java_is_and_its_chapter_runs_again(tmp_path, mon
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     monkeypatch.setattr(supplies, "BUILD", tmp_path)
     without = runner.settled({}, "17-spark")
+    assert capsys.readouterr().out == ""  # it is not asked for
+    assert runner.settled({}, "17-spark", spark=True) == without
     assert "shows stored results: Spark needs Java 17" in capsys.readouterr().out
     (tmp_path / "bin").mkdir()
     java = tmp_path / "bin" / "java"

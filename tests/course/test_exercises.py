@@ -126,7 +126,7 @@ WRONG = {
         "check_user_biases": [
             (lambda u, r, mu, g: np.bincount(u, r - mu) / np.bincount(u), "forgot γ"),
             (lambda u, r, mu, g: np.bincount(u, r) / (np.bincount(u) + g), "forgot to subtract"),
-            (lambda u, r, mu, g: np.bincount(u, r - mu) / (len(u) + g), "an own n"),
+            (lambda u, r, mu, g: np.bincount(u, r - mu) / (len(u) + g), "their own n"),
             (lambda u, r, mu, g: (r - mu) / (1 + g), r"shape \(3,\), and not ndarray of shape"),
         ],
         "check_als_gradient": [
@@ -280,6 +280,7 @@ WRONG = {
             (lambda sigma, s, spread: np.ceil(sigma**2 / spread**2), "prior"),
             (lambda sigma, s, spread: int(sigma**2 * (spread**-2 - s**-2)), "round up"),
             (lambda sigma, s, spread: sigma**2 * (spread**-2 - s**-2), "whole"),
+            (lambda sigma, s, d: np.ceil(sigma**2 * (d**-2 - s**-2)), "too small"),
         ],
     },
     "experiments": {
