@@ -34,7 +34,7 @@ help:
 	@echo "              DATASET=auto|ml-latest-small|...   TRIALS=30   SEED=0"
 	@echo "make bench    measure the library beside its peers, each in a process of its own"
 	@echo "              ONLY=als,bpr,topn,...   SIZE=1m,32m   K=16,32,64   THREADS=2"
-	@echo "              WITH=ours,implicit,cmfrec-cg,...   all of it takes an hour, one line a minute"
+	@echo "              WITH=ours,implicit,cmfrec-cg,...   all of it takes about an hour"
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make outputs  renew the notebooks' checked outputs, clear all others   ONLY=03-als"
 	@echo "make lock     resolve the dependencies anew"

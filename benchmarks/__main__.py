@@ -119,7 +119,7 @@ class Bench:
 def digest(outcome: processes.Outcome, folder: Path) -> dict[str, Any]:
     """Return the findings as the fields of a record.
 
-    ``seconds`` and ``quality`` hold an entry an epoch; ``epoch_s`` is the median of the former,
+    ``seconds`` and ``quality`` hold one entry per epoch; ``epoch_s`` is the median of the former,
     ``setup_s`` all that came before the first epoch.
     """
     fields: dict[str, Any] = {"metric": None, "seconds": [], "quality": []}

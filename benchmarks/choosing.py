@@ -93,7 +93,7 @@ def confirm(
     """Measure candidates, each some of the model's parameters, on other divisions of the ratings.
 
     The training and validation parts are put together and `Development.redealt`, `deals` times.
-    Returns a row a candidate, in the order given, and a column a deal.
+    Returns one row per candidate, in the order given, and one column per deal.
     """
     if deals < 2:
         raise RecsysError(f"deals is {deals}; without two of them there is no standard error")

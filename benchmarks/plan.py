@@ -50,7 +50,7 @@ class Task(NamedTuple):
 
 TASKS = {
     "als": Task(
-        "Explicit ALS, seconds an epoch",
+        "Explicit ALS, seconds per epoch",
         (
             OURS,
             "implicit-cg",
@@ -65,7 +65,7 @@ TASKS = {
         (16, 32, 64),
     ),
     "implicit-als": Task(
-        "Implicit ALS, seconds an epoch",
+        "Implicit ALS, seconds per epoch",
         (
             OURS,
             f"{OURS}-cg",

@@ -6,7 +6,7 @@ process imported; with Spark, ``java`` is Java's. ``on`` is the processor, its v
 its clock in MHz and the load (processes that wanted to run, a mean over a minute) at the start.
 What else it has depends on the task:
 
-* ``seconds`` and ``quality``, an entry an epoch (a quality may be None), ``metric`` (rmse, auc,
+* ``seconds`` and ``quality``, one entry per epoch (a quality may be None), ``metric`` (rmse, auc,
   ndcg or None), ``epochs``, ``epoch_s`` (the median), ``ratings_per_s``, and ``rule``, the
   regularisation;
 * ``users``, ``users_per_s`` of the top 10;

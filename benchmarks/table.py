@@ -81,7 +81,7 @@ def figures(record: Record, ours: Record | None = None) -> str:
         return f"{record['status']}: {record['message']}"
     found = []
     if record.get("epoch_s"):
-        found.append(f"{record['epoch_s']:.3g} s an epoch")
+        found.append(f"{record['epoch_s']:.3g} s per epoch")
     if record["task"] == "bpr":
         found.append(f"{record['ratings_per_s'] / 1e6:.2f} M samples/s")
     values = [value for value in record["quality"] if value is not None]

@@ -22,7 +22,7 @@ import profiles
 from console import BUILD, ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
-    "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks nobody for news
+    "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url="),  # asks for no news
     "tune": ("benchmarks.study", "tune"),
     "reproduce": ("benchmarks.study", "reproduce"),
     "leaderboard": ("benchmarks.study", "leaderboard"),
@@ -48,11 +48,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
         options = commands.add_parser(name, add_help=name not in HANDED_ON)
         if name == "build":
             options.add_argument("--profile", default="standard", help="a name in profiles.toml")
-            options.add_argument("--dataset", help="instead of the profile's data set")
-            options.add_argument("--into", default="_build", help="the site goes to INTO/html")
-            options.add_argument("--press", action="store_true", help="a PDF and slides, too")
+            options.add_argument("--dataset", help="use this data set instead of the profile's")
+            options.add_argument("--into", default="_build", help="write the site to INTO/html")
+            options.add_argument("--press", action="store_true", help="also make a PDF and slides")
         if name in {"build", "outputs"}:
-            options.add_argument("--only", metavar="CHAPTER", help="one chapter, and no site")
+            options.add_argument("--only", metavar="CHAPTER", help="only one chapter, no site")
     args, rest = parser.parse_known_args(argv)
     if rest and args.command not in HANDED_ON:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -61,7 +61,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def do(args: argparse.Namespace) -> int:
-    """Do what a command says, in the environment that has been made for it."""
+    """Run a command in the environment that has been made for it."""
     if args.command in MODULES:
         return bootstrap.python("-m", *MODULES[args.command], *args.rest)
     if args.command == "lock":
@@ -101,7 +101,7 @@ def do(args: argparse.Namespace) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """Set up what the command needs, then do it in the project's own environment."""
+    """Set up what the command needs, then run it in the project's own environment."""
     if "--dataset" in argv[:-1]:  # a folder is named as it is from here, and commands run elsewhere
         at = argv.index("--dataset") + 1
         if {"/", os.sep} & {*argv[at]}:

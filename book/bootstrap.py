@@ -1,7 +1,7 @@
 """The project's own environment: `.venv` with the locked dependencies, made on the first call.
 
-Standard library only: this runs before anything is installed. While the lock files are what the
-environment was made from, nothing is done, so that every command can start here.
+Standard library only: this runs before anything is installed. While the environment
+matches the lock files, nothing is done, so that every command can start here.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def python(*args: str) -> int:
 
 
 def environment() -> None:
-    """Make `.venv` hold what the lock file says, if it does not already."""
+    """Make `.venv` match the lock file, if it does not already."""
     if OWN:
         return
     files = [REQUIREMENTS, TORCH, TORCH_CPU, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
@@ -71,15 +71,15 @@ def environment() -> None:
     if torch():
         stamp.set()
     else:
-        say("There is no PyTorch here: the chapter on networks will not run; all others will")
+        say("PyTorch is not available here: the chapter on networks will not run; all others will")
     say(f"Set up .venv in {clock(time.perf_counter() - started)}")
 
 
 def torch(into: Path = PYTHON) -> bool:
-    """Install PyTorch, if it can be in a build for processors alone; return whether it is there.
+    """Install PyTorch in a build for CPUs, where there is one; return whether it is installed.
 
     Its usual build for Linux brings gigabytes for a graphics card. The other comes from pip's own
-    files or from PyTorch's index. Each is held to the hashes of its lock.
+    files or from PyTorch's index. Each is checked against the hashes of its lock.
     """
     held, small = ("pip", "install", "--require-hashes", "-r"), (TORCH_CPU, "--no-deps")
     ways: list[tuple[str | Path, ...]] = []
@@ -97,7 +97,7 @@ def torch(into: Path = PYTHON) -> bool:
 
 
 def apt_install(*packages: str) -> bool:
-    """Install system packages where that needs no question: as root on a Debian."""
+    """Install system packages where that needs no password: as root on Debian."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
     say(f"Installing {' '.join(packages)} with apt-get")
@@ -116,7 +116,7 @@ def uv(
     """Call uv on an environment with the sources that pip is configured with.
 
     uv reads none of pip's configuration, yet a machine's mirror, its wheels and its certificates
-    are told to pip. Every package is held to the lock's hashes, so any source is as good.
+    are configured there. Every package is checked against the lock's hashes, so any source will do.
     """
     settings = pip_settings()
     names = ("index-url", "extra-index-url", "find-links")

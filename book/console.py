@@ -1,4 +1,4 @@
-"""What the builder says to the terminal, how it calls programs, and what it need not do twice.
+"""The builder's messages and progress, its calls of programs, and stamps of finished work.
 
 Standard library only: the environment is made with it.
 """
@@ -16,7 +16,7 @@ BUILD = ROOT / "_build"
 
 
 class Stop(Exception):
-    """A reason to end, told in one line; the exit status is 2."""
+    """An error that ends the command with one line and exit status 2."""
 
 
 def say(message: str) -> None:
@@ -25,7 +25,7 @@ def say(message: str) -> None:
 
 
 def clock(seconds: float) -> str:
-    """Write a duration as a reader would say it: 4.2 s, 1:05 min."""
+    """Return a duration as text: 4.2 s, 1:05 min."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -54,7 +54,7 @@ def quietly(
 
 
 class Progress:
-    """One line that lives: rewritten in place on a terminal, else a plain line each 15 seconds."""
+    """A progress line: rewritten in place on a terminal, else printed every 15 seconds."""
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -67,7 +67,7 @@ class Progress:
         return time.perf_counter() - self.started
 
     def tick(self, state: str) -> None:
-        """Say where things stand; cheap to call often."""
+        """Show the present state; cheap to call often."""
         line = f"{self.label}  {state}  {clock(self.seconds)}"
         if self.live:
             print(f"\r\x1b[2K{line}", end="", flush=True)
@@ -102,9 +102,9 @@ class Stamp:
         self.key = digest(*parts)
 
     def holds(self) -> bool:
-        """Whether nothing has changed since it was set."""
+        """Return whether nothing has changed since it was set."""
         return self.path.exists() and self.path.read_text("utf-8") == self.key
 
     def set(self) -> None:
-        """Say that the result now stands."""
+        """Record that the result is up to date."""
         self.path.write_text(self.key, "utf-8")

@@ -1,4 +1,4 @@
-"""The last touch to the built pages: what they need not load goes, and nothing foreign may run.
+"""Finish the built pages: remove what they need not load, and let no foreign code run.
 
 The theme writes these parts of a page by itself, out of reach of Sphinx's settings and events.
 """
@@ -54,7 +54,7 @@ def hashed(code: str) -> str:
 
 
 def lighter(text: str, keep_search: bool = False) -> str:
-    """Leave out scripts that a page does without; fetch pictures when they are scrolled to."""
+    """Leave out scripts that a page does not need; load pictures when they are scrolled to."""
     text = _THEBE.sub("", _ICONS.sub("", text))
     if not keep_search:
         text = _SEARCH.sub("", text)
@@ -81,7 +81,7 @@ def defined(text: str, entries: dict[str, str]) -> str:
 
 
 def sized(text: str, folder: Path) -> str:
-    """Say how large each figure will be, so that nothing moves when it arrives."""
+    """Write each figure's size into the page, so that nothing moves when it loads."""
 
     def with_size(found: re.Match[str]) -> str:
         size = _SIZE.search((folder / unquote(found[1])).read_text("utf-8")[:2000])
@@ -95,11 +95,11 @@ def sized(text: str, folder: Path) -> str:
 
 
 def guarded(text: str, name: str) -> str:
-    """Give a page a Content-Security-Policy: no code runs but the site's files and what we know.
+    """Give a page a Content-Security-Policy: only the site's files and known scripts run.
 
-    Inline scripts and handlers in attributes are allowed by the hashes in `KNOWN`, whatever stands
-    in the page; `Stop` is raised where it has another. Styles may be inline: MathJax and drawings
-    write them. The policy travels with the page, whatever serves it.
+    Inline scripts and handlers in attributes are allowed by the hashes in `KNOWN`, whichever of
+    them a page has; `Stop` is raised for any other. Styles may be inline: MathJax and drawings
+    write them. The policy is part of the page, whatever serves it.
     """
     known = set(re.findall(r"^sha256-\S+", KNOWN.read_text("utf-8"), re.MULTILINE))
     known.add(hashed(f"DOCUMENTATION_OPTIONS.pagename = '{name}';"))

@@ -1,4 +1,4 @@
-"""The records in the appendix: each claim's verdict in each run, and what the tests have tried."""
+"""The ledger in the appendix: each claim's verdict in each run, and the tests' trials."""
 
 import contextlib
 import json
@@ -13,12 +13,12 @@ REFERENCES = {"quick-synthetic": "synthetic", "standard-ml-latest-small": "ml-la
 
 
 def path_of(notebook: Path) -> Path:
-    """Return where an executed chapter's claims lie."""
+    """Return the path of an executed chapter's claims."""
     return notebook.with_suffix(".claims.json")
 
 
 def read(notebook: Path) -> pd.DataFrame:
-    """Return an executed chapter's claims, a row each; `run` is the profile and the data set."""
+    """Return an executed chapter's claims, one row each; `run` is the profile and the data set."""
     path = path_of(notebook)
     claims = pd.DataFrame()
     with contextlib.suppress(OSError, ValueError):  # none were made, or a run was ended
@@ -27,7 +27,7 @@ def read(notebook: Path) -> pd.DataFrame:
 
 
 class Lost(Exception):
-    """Claims that had to hold and did not, a line each."""
+    """Claims that had to hold and did not, one line each."""
 
 
 def check(notebook: Path) -> None:

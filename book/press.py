@@ -1,4 +1,4 @@
-"""What is made of the built pages: a deck of slides for each part, and one PDF of all."""
+"""Make a deck of slides for each part, and one PDF of all, from the built pages."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ FOOT = '<p style="font-size: 8px; margin: auto"><span class="pageNumber"></span>
 
 
 def measured(results: Results) -> dict[str, str]:
-    """Return what the page on classes says of a run: of each chapter, its time and its memory."""
+    """Return the substitutions of the page on classes: each chapter's time and memory in a run."""
     rows = ["| chapter | seconds | megabytes |", "| :-- | --: | --: |"]
     for chapter in results.chapters:
         place = f"[](../../notebooks/{chapter.path.stem})"

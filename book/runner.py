@@ -78,7 +78,7 @@ class Watch(Progress):
 
 @dataclasses.dataclass
 class Chapter:
-    """What became of one chapter: `status` is "ran", "cached" or "failed"."""
+    """The result of one chapter: `status` is "ran", "cached" or "failed"."""
 
     name: str
     path: Path
@@ -89,7 +89,7 @@ class Chapter:
 
 @dataclasses.dataclass
 class Results:
-    """What a run gave: its profile, the data set that it used and its chapters in order."""
+    """The results of a run: its profile, the data set that it used and its chapters in order."""
 
     profile: str
     dataset: str
@@ -97,7 +97,7 @@ class Results:
 
     @property
     def passed(self) -> bool:
-        """Whether no chapter failed."""
+        """Return whether no chapter failed."""
         return all(chapter.status != "failed" for chapter in self.chapters)
 
     def report(self, seconds: float, page: Path | None = None) -> None:
@@ -113,7 +113,7 @@ class Results:
 def run(profile: str, dataset: str | None = None, only: str | None = None) -> Results:
     """Run the chapters of a profile, or `only` one, on its data set or on another `dataset`.
 
-    A chapter that fails does not keep the others from running.
+    A chapter that fails does not stop the others.
     """
     sources = chapters(only)
     name = resolve(dataset or profiles.load(profile)["DATASET"])
@@ -155,7 +155,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keep others from writing to a folder; `Stop` says who does it now."""
+    """Lock a folder against other builds; `Stop` names the process that holds it."""
     holder = folder / "build.pid"
     try:
         with FileLock(folder / "build.lock", timeout=0):  # let go where this process dies, too
@@ -231,10 +231,10 @@ def shared_key(dataset: str) -> str:
 
 
 def data_key(dataset: str) -> str:
-    """Tell one state of a data set from another without reading it: its files' sizes and times.
+    """Return what identifies a state of a data set without reading it: its files' sizes and times.
 
-    Only a local folder can change: what is downloaded is held to a checksum, and synthetic data
-    follows from the code.
+    Only a local folder can change: what is downloaded is checked by a checksum, and synthetic data
+    follow from the code.
     """
     home = os.environ.get("RECSYS_DATA_HOME")
     everything = sorted(Path(home).iterdir()) if home else []
@@ -248,7 +248,7 @@ def data_key(dataset: str) -> str:
 def run_chapter(
     source: Path, values: profiles.Values, folder: Path, common: str, watch: Watch
 ) -> Chapter:
-    """Run one chapter, unless its last result still stands."""
+    """Run one chapter, unless its last result is up to date."""
     path = folder / source.name
     record = path.with_suffix(".json")
     key = digest(source.read_text("utf-8"), json.dumps(values, sort_keys=True), common)
@@ -305,7 +305,7 @@ def run_chapter(
 
 
 def parameterize(source: Path, values: profiles.Values) -> Any:
-    """Read a chapter and put the values that it knows after its `parameters` cell."""
+    """Read a chapter and put the values of its parameters after its `parameters` cell."""
     try:
         notebook = load_notebook_node(str(source))
         notebook = parameterize_notebook(notebook, values, comment="What this run changes")

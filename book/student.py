@@ -12,7 +12,7 @@ from console import BUILD, ROOT, say
 FOLDER = BUILD / "student"
 SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE | re.DOTALL)
 NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's
-path, and its packages: the next cell finds the one and installs the others if need be. Each
+path, and its packages: the next cell finds the copy and installs missing packages. Each
 exercise has a stub, which judges your answer, and a hint. The solutions are left out."""
 
 

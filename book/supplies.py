@@ -1,6 +1,6 @@
-"""What few need or Python has not: MathJax, a browser, Spark, Java, the peers of `make bench`.
+"""What few need or PyPI lacks: MathJax, a browser, Spark, Java, the peers of `make bench`.
 
-Each is brought once, and only where the machine does not already have it. Java is not brought.
+Each is installed once, and only where the machine does not have it; Java is never installed.
 """
 
 import os
@@ -115,7 +115,7 @@ def spark(bring: bool = True, must: bool = False) -> str:
 def apart(name: str, what: str) -> Path:
     """Install what `book/locks/NAME.txt` pins into `_build/NAME`; return that folder, for a path.
 
-    Not into `.venv`: that is what its own lock says, and this is more than most readers need.
+    Not into `.venv`, which holds what its own lock says: most readers do not need this.
     """
     folder, pins = BUILD / name, bootstrap.LOCKS / f"{name}.txt"
     stamp = Stamp(folder / "course.stamp", sys.version, pins)
@@ -131,7 +131,7 @@ def apart(name: str, what: str) -> Path:
 def peers() -> Path:
     """Make the environment of the libraries that ours is measured beside; return its Python.
 
-    One that cannot be installed here (it has to be compiled, say) leaves the others unharmed.
+    One that cannot be installed here (where it has to be compiled, say) does not affect the others.
     """
     python = PEERS / bootstrap.BIN.name / bootstrap.PYTHON.name
     pins = bootstrap.LOCKS / "peers.txt"

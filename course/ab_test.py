@@ -7,7 +7,7 @@ and its standard error that of the delta method (Deng, Knoblich & Lu 2018, doi
 
 A p-value holds for one look at a time fixed beforehand. The always-valid ones hold for any number
 of looks: if the difference is 0, the likelihood ratio of "it is drawn from N(0, κ²)" to "it is 0"
-is a martingale, so the chance that it ever exceeds 1 / α is at most α (Ville's inequality). This is
+is a martingale: it ever exceeds 1 / α with probability α at most (Ville's inequality). This is
 the mixture sequential probability ratio test (Robbins 1970; Johari et al. 2022, doi
 10.1287/opre.2021.2135). It takes the estimate's variance V as known, and what comes in between two
 looks as independent of what came before. How nearly that is so, `replay` measures.
@@ -79,16 +79,16 @@ class Comparison:
 
     @property
     def p_value(self) -> np.ndarray:
-        """Chance of a difference this large, either way, were there none: 1 where none is known."""
+        """Two-sided p-value of a difference of 0; 1 where the error is not known."""
         return _p_value(self.difference, self.error)
 
     @property
     def naive_p_value(self) -> np.ndarray:
-        """The same by `naive_error`."""
+        """The p-value by `naive_error`."""
         return _p_value(self.difference, self.naive_error)
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends of the difference's confidence interval, good for a single look."""
+        """Return the ends of the difference's confidence interval, valid for a single look."""
         _check("level", level)
         margin = ndtri(0.5 + level / 2) * self.error
         return self.difference - margin, self.difference + margin
@@ -189,7 +189,7 @@ def team_draft(one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator)
 
 
 def _p_value(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Return two-sided p-values; where the error is unknown or 0 nothing is proven: 1."""
+    """Return two-sided p-values; 1 where the error is unknown or 0."""
     safe = np.where(error > 0, error, np.inf)  # NaN is not above 0
     return 2 * ndtr(-np.abs(np.where(np.isfinite(difference), difference, 0)) / safe)
 

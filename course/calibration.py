@@ -1,4 +1,4 @@
-"""Whether intervals hold what they say: shares of ratings inside, overall and group by group.
+"""Coverage of intervals: shares of ratings inside, overall and group by group.
 
 Intervals are a function from a level to their ends (low, high), each (n,): such as
 ``partial(model.interval, users, items)``.
@@ -17,7 +17,7 @@ Intervals = Callable[[float], tuple[np.ndarray, np.ndarray]]
 
 
 def conformal(predicted: np.ndarray, residuals: np.ndarray) -> Intervals:
-    """Return split-conformal intervals about predictions (n,), which any model can have.
+    """Return split-conformal intervals about the predictions (n,) of any model.
 
     `residuals` (m,) are errors on ratings that the model was not fitted to. If those and the ones
     to come are exchangeable, an interval holds a rating with a probability of at least `level`,
@@ -44,10 +44,10 @@ def reliability(
 ) -> pd.DataFrame:
     """Return how many ratings (n,) the intervals hold, beside how many they claim to hold.
 
-    A row a level: level, share (of the ratings inside), width (mean of high - low, in stars).
+    One row per level: level, share (of the ratings inside), width (mean of high - low, in stars).
     """
     if len(ratings) == 0:
-        raise RecsysError("there is no rating to hold the intervals against")
+        raise RecsysError("there is no rating to compare the intervals with")
     shares = [inside(intervals, ratings, level).mean() for level in levels]
     widths = [np.mean(np.subtract(*intervals(level)[::-1])) for level in levels]
     return pd.DataFrame({"level": levels, "share": shares, "width": widths}, dtype=float)
@@ -59,7 +59,7 @@ def by_quantile(within: np.ndarray, by: np.ndarray, n_groups: int = 5) -> pd.Dat
     An interval may be right on average and wrong for everyone: too wide for some, too narrow for
     others. `within` (n,) bool is that of `inside`; `by` (n,) is what to sort by, such as how
     erratic the user is. Ratings of equal `by` stay together, so groups may differ in size. Returns
-    a row a group: low, high (of `by`), share, n.
+    one row per group: low, high (of `by`), share, n.
     """
     if len(within) != len(by):
         raise RecsysError(f"{len(within)} ratings and {len(by)} values to sort them by")

@@ -61,8 +61,8 @@ class Claims:
     Every method takes the claim's key, its statement, its evidence and one of ``above=level``,
     ``below=level`` or ``within=(low, high)``, the range in which the number is said to lie. Options
     are `must` and `teaches`, as in `Verdict`; `over`, what was counted ("users"); and `form`, the
-    format of the numbers, such as ".1%". `RecsysError` is raised for a claim too many and a key
-    used twice.
+    format of the numbers, such as ".1%". `RecsysError` is raised for more claims than `of` and
+    for a key used twice.
     """
 
     def __init__(self, chapter: str, of: int) -> None:
@@ -86,7 +86,7 @@ class Claims:
     def splits(
         self, key: str, statement: str, values: Any, test_to_train: float, **claim: Any
     ) -> Verdict:
-        """Claim something of the mean of `values` (n,), one a random split of the same ratings.
+        """Claim something of the mean of `values` (n,), one per random split of the same ratings.
 
         The training parts overlap, so the values are not independent; the variance of the mean is
         corrected for it by the ratio `test_to_train` of the parts' sizes (Nadeau & Bengio 2003, doi
@@ -107,8 +107,8 @@ class Claims:
         """Claim something of a monotone trend: the rank correlation of `x` and `y`, -1 to 1.
 
         Both are (n,): Spearman's coefficient over n observations, its interval by Fisher's z with
-        the variance of Bonett & Wright (2000). Or `x` is (k,) and `y` (n, k), a curve a seed or
-        user: the mean of the curves' coefficients.
+        the variance of Bonett & Wright (2000). Or `x` is (k,) and `y` (n, k), one curve per seed
+        or user: the mean of the curves' coefficients.
         """
         if np.ndim(y) == 2:
             curves = [_rank_correlation(x, curve) for curve in y]

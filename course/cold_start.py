@@ -1,4 +1,4 @@
-"""Cold start: how good a model is where it knows little, and what it is worth to tell it more.
+"""Cold start: how good a model is with few ratings, and how much more ratings improve it.
 
 Some items, or users, are made new and shown step by step (`newcomers`, `learning_curve`); and
 ratings come in after the fit (`in_time`, `replay`).
@@ -30,7 +30,7 @@ def _side(ratings: Ratings, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 class Newcomers(NamedTuple):
-    """Items (or users) of which a model is shown ever more: see `newcomers`."""
+    """Items (or users) whose ratings a model is shown step by step: see `newcomers`."""
 
     side: str  # "items" or "users"
     ids: np.ndarray  # the newcomers
@@ -102,7 +102,7 @@ def learning_curve(
 
 
 class _Shelf:
-    """A model that lists nothing but the items of one shelf; in all else it is that model."""
+    """A model that lists only the items of one shelf; in all else it is the wrapped model."""
 
     def __init__(self, model: Recommender, shelf: np.ndarray) -> None:
         self._model, self._shelf = model, shelf

@@ -2,7 +2,7 @@
 
 An expression is replaced by its value in the kernel's state right after the cells before it, by
 Jupyter's ``user_expressions``. A value that has a Markdown form is written as that, a string as
-text that no sign of means anything, and anything else as its ``repr``, alike.
+escaped text, and anything else as its ``repr``, escaped too.
 """
 
 import os
@@ -41,7 +41,7 @@ class Client(PapermillNotebookClient):
             try:
                 cell = await super().async_execute_cell(cell, cell_index, **options)
                 if self.written > MOST_OUTPUT:
-                    told = f"the cell wrote {self.written / 1e6:,.0f} MB: that is no page to read"
+                    told = f"the cell wrote {self.written / 1e6:,.0f} MB, more than a page may hold"
                     self._fail(cell, "Output", told, [])
                 return cell
             finally:

@@ -1,6 +1,6 @@
 """Inline expressions in Markdown cells: ``{eval}`expression` ``. Code is left alone.
 
-A string is text, and is written so that no sign of it means anything to the page.
+A string is text, and is escaped: no character of it is markup.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""What the leaderboard's chapter sets beside the models: lists without a model, and the truth."""
+"""References for the leaderboard's chapter: lists that are the same for everyone, and the truth."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Oracle(RatingModel):
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return the true vectors of known users, by index; nobody knows a stranger's."""
         if isinstance(who, CSR):
-            raise RecsysError("the truth of strangers is not known; ask for users of the data")
+            raise RecsysError("the truth is known for the users of the data only")
         rows = self.truth.user_factors[self.truth.ratings.user_index(self.user_ids_[who])]
         return np.column_stack([rows, np.zeros(len(rows), np.float32)])
 

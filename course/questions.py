@@ -1,4 +1,4 @@
-"""Questions that answer back in JupyterLab: the site's script, run over a notebook's Markdown."""
+"""Interactive questions in JupyterLab: the site's script, run over a notebook's Markdown."""
 
 import os
 from pathlib import Path
@@ -10,14 +10,14 @@ _WEB = Path(__file__).parent / "web"  # how to write a question stands there, in
 
 
 class Questions(anywidget.AnyWidget):
-    """A widget with nothing to see: it brings the quizzes and predictions around it to life."""
+    """An invisible widget that makes the quizzes and predictions around it interactive."""
 
     _esm = (_WEB / "questions.js").read_text("utf-8") + "\nexport default { render() {} };\n"
     _css = (_WEB / "questions.css").read_text("utf-8")
 
 
 def answer_back() -> None:
-    """Bring a notebook's questions to life, where a Jupyter server shows it to somebody.
+    """Make a notebook's questions interactive, where a Jupyter server shows it.
 
     Such a server names the notebook in the kernel's environment. The builder runs without one: on
     the site the pages load the script themselves.

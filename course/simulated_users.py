@@ -1,4 +1,4 @@
-"""Simulated users in front of a list: when they come, how far they look, what they make of it."""
+"""Simulated users of lists: when they visit, how far they look, what they watch and rate."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SimulatedUsers:
                 raise RecsysError(f"{name} is {value!r}; it must be 0 or more, and below {below:g}")
 
     def arrive(self, days: float, rng: np.random.Generator) -> pd.DataFrame:
-        """Draw who comes when: user_id and time in days, one row per visit, in the order of time.
+        """Draw the visits: user_id and time in days, one row per visit, in the order of time.
 
         Every user of the data comes at least once. First visits are spread evenly over the period
         of `days`; later ones that fall outside are cut off.
@@ -73,12 +73,12 @@ class SimulatedUsers:
     def visit(
         self, arrivals: pd.DataFrame, lists: pd.DataFrame, rng: np.random.Generator
     ) -> pd.DataFrame:
-        """Show everybody who arrives a recommender's list.
+        """Show each visitor a recommender's list; return what they watch and rate.
 
         `arrivals` are those of `arrive`; `lists` has user_id, rank (from 1) and item_id, as
         ``model.recommend(user_ids, n)`` returns it: with n above 10 there are films to take the
-        place of what was watched. Two generators of one seed make two recommenders meet the same
-        people in the same mood.
+        place of what was watched. With two generators of one seed, two recommenders meet the same
+        draws of the users.
 
         Returns one row per visit, in the order of `arrivals`: user_id, time, position (place in the
         list of what was watched, from 1; 0: nothing), item_id and rating (missing where nothing was

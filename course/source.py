@@ -1,4 +1,4 @@
-"""The source of functions, as a chapter shows it: what is read is what runs."""
+"""The source of functions, as a chapter shows it: the code that runs."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def limits(scale: Any) -> tuple[float, float]:
 def of_matrix(
     matrix: Any, user_ids: Any, item_ids: Any, scale: Any
 ) -> tuple[pd.DataFrame, list[pd.Index]]:
-    """Return what a SciPy matrix stores, a row a value, and the ids; see `Ratings.from_scipy`."""
+    """Return a SciPy matrix's stored values, one row each, and ids; see `Ratings.from_scipy`."""
     if not issparse(matrix) or matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
         kind = f"{type(matrix).__name__} of {getattr(matrix, 'dtype', 'no dtype')}"
         raise DataError(f"a SciPy sparse matrix of real numbers is wanted, not a {kind}")

@@ -16,7 +16,7 @@ SMALL, LARGE = 0.07, 0.055
 
 
 def als(job: Job) -> None:
-    """Seconds an epoch and RMSE, by conjugate gradient (3 steps, its default) or by Cholesky."""
+    """Seconds per epoch and RMSE, by conjugate gradient (3 steps, its default) or by Cholesky."""
     from cmfrec import CMF
     from scipy.sparse import coo_matrix
 

@@ -32,7 +32,7 @@ def matrix(job: Job) -> csr_matrix:
 
 
 def als(job: Job) -> None:
-    """Seconds an epoch of conjugate gradient (3 steps, its default) or of Cholesky."""
+    """Seconds per epoch of conjugate gradient (3 steps, its default) or of Cholesky."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     tell(rule="confidence = rating; regularization=0.01, its default", metric=None)
@@ -57,7 +57,7 @@ def als(job: Job) -> None:
 
 
 def implicit_als(job: Job) -> None:
-    """Seconds an epoch on likes, at the same confidences and penalty as ours; the factors."""
+    """Seconds per epoch on likes, at the same confidences and penalty as ours; the factors."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     tell(rule=f"confidence 1 + {ALPHA:g}, regularization={PENALTY:g}", metric="ndcg")
@@ -88,7 +88,7 @@ def implicit_als(job: Job) -> None:
 
 
 def bpr(job: Job) -> None:
-    """Seconds an epoch of as many samples as there are ratings; the factors, for the AUC."""
+    """Seconds per epoch of as many samples as there are ratings; the factors, for the AUC."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
     tell(rule="learning_rate=0.05, regularization=0.01, verified negatives", metric="auc")

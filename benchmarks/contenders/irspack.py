@@ -16,7 +16,7 @@ SUBSPACE = 64  # unknowns that its iALS++ solves for at a time: its default
 
 
 def implicit_als(job: Job) -> None:
-    """Seconds an epoch on likes, by conjugate gradient or by iALS++; the factors of each."""
+    """Seconds per epoch on likes, by conjugate gradient or by iALS++; the factors of each."""
     from irspack.recommenders._ials_core import (
         IALSModelConfigBuilder,
         IALSSolverConfigBuilder,

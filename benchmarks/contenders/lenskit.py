@@ -11,7 +11,7 @@ REGULARIZATION = 0.07
 
 
 def als(job: Job) -> None:
-    """Seconds an epoch and RMSE."""
+    """Seconds per epoch and RMSE."""
     import pandas as pd
     from lenskit.als import BiasedMFScorer
     from lenskit.data import from_interactions_df

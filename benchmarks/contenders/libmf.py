@@ -17,7 +17,7 @@ ETA, LAMBDA = 0.1, 0.02
 
 
 def als(job: Job) -> None:
-    """Seconds an epoch and RMSE: gradient steps, beside those who solve least squares."""
+    """Seconds per epoch and RMSE: gradient steps, beside those who solve least squares."""
     from libmf import mf
 
     tell(rule=f"at each step: lambda_p2 = lambda_q2 = {LAMBDA}, eta={ETA}", metric="rmse")

@@ -17,7 +17,7 @@ TAU, GAMMA, NU = 0.35, 0.3, 0.75
 
 
 def als(job: Job) -> None:
-    """Seconds an epoch and RMSE of `models.ALS`."""
+    """Seconds per epoch and RMSE of `models.ALS`."""
     from recsys_lib.models import ALS
 
     model = ALS(n_factors=job.k, tau=TAU, gamma=GAMMA, nu=NU, n_epochs=job.epochs, seed=0)
@@ -36,7 +36,7 @@ def als(job: Job) -> None:
 
 
 def implicit_als(job: Job) -> None:
-    """Seconds an epoch of `models.ImplicitALS`, every rating a like; the factors, for the NDCG."""
+    """Seconds per epoch of `models.ImplicitALS`, every rating a like; the factors, for the NDCG."""
     from recsys_lib.models import ImplicitALS
 
     solver = job.variant or "cholesky"
@@ -59,7 +59,7 @@ def implicit_als(job: Job) -> None:
 
 
 def bpr(job: Job) -> None:
-    """Seconds an epoch of as many samples as there are ratings, and the AUC after it."""
+    """Seconds per epoch of as many samples as there are ratings, and the AUC after it."""
     from benchmarks.auc import sample
     from recsys_lib.evaluation import evaluate
     from recsys_lib.models import BPR

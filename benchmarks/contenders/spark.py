@@ -19,7 +19,7 @@ MEMORY = "11g"  # of the Java machine: 32 million ratings need 9
 
 
 def als(job: Job) -> None:
-    """Seconds an epoch and RMSE."""
+    """Seconds per epoch and RMSE."""
     from pyspark.sql import functions
 
     session = session_of(job)

@@ -1,1 +1,1 @@
-"""Every figure of the book: a file a subject, a function a figure. They draw and do not compute."""
+"""Every figure of the book: one file per subject, one function per figure. They compute nothing."""

@@ -43,8 +43,8 @@ def false_alarms(
 ) -> Figure:
     """Draw the share of A/A tests that are significant at some look, over the number of looks.
 
-    `table` has a row a number of looks and a column a way to test, as in `LOOKS`, each share from
-    `n` tests: bands show two standard errors. Crosses: `theory`, what is known of a plain test.
+    `table` has one row per number of looks and one column per way to test, as in `LOOKS`, each
+    share from `n` tests: bands show two standard errors. Crosses: `theory`, known of a plain test.
     """
     figure, axes = plt.subplots(figsize=(7.0, 3.9))
     first, last = table.index[[0, -1]]
@@ -70,9 +70,9 @@ def false_alarms(
 
 
 def estimates(table: pd.DataFrame, truth: float) -> Figure:
-    """Draw what each estimator says of many logs, a dot a log, and their mean; a line at the truth.
+    """Draw what each estimator says of each log, a dot, and their mean; a line at the truth.
 
-    `table` has a row a log and a column an estimator, of rates.
+    `table` has one row per log and one column per estimator, of rates.
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.6 * table.shape[1]))
     spread = np.linspace(-0.25, 0.25, len(table))

@@ -140,7 +140,7 @@ def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -
 def draws(table: pd.DataFrame) -> Figure:
     """Draw two models' RMSE on several splits, and how far each number strays from its mean.
 
-    `table` has a row a split, its index the seed, and two columns, the better model last.
+    `table` has one row per split, its index the seed, and two columns, the better model last.
     """
     figure, (left, right) = style.panels(2, 3.4, width_ratios=(1.2, 1))
     worse, better = table.columns

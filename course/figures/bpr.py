@@ -54,8 +54,8 @@ def learning(log: pd.DataFrame, curve: pd.DataFrame, marks: Mapping[str, float])
 def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the share of liked films found down to a place: over the whole ranking, and its top.
 
-    `places` maps a model to a table, a row a liked film: user_id, rank (its place, from 1), above
-    (how many films that are not liked stand above it), others (how many such films there are).
+    `places` maps a model to a table, one row per liked film: user_id, rank (its place, from 1),
+    above (how many films that are not liked stand above it), others (how many of these there are).
     Users weigh the same. The area under the left curve is the AUC; the right curve at k is
     recall@k.
     """

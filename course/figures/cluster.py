@@ -61,7 +61,7 @@ def _blocks(axes: Axes, x: np.ndarray, y: np.ndarray, block: np.ndarray) -> None
 
 
 def scaling(curves: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw seconds an epoch over the number of ratings, a line a contender.
+    """Draw seconds per epoch over the number of ratings, one line per contender.
 
     `curves` maps at most three contenders to tables: ratings, ascending, and seconds. A dashed line
     grows in proportion from the first point of the first.
@@ -79,7 +79,7 @@ def scaling(curves: Mapping[str, pd.DataFrame]) -> Figure:
         style.note(axes, text, at, (7, 0), fontsize=9)
     style.log_axis(axes, form=COUNTS)
     style.log_axis(axes, "y")
-    axes.set(xlabel="ratings", ylabel="seconds an epoch")
+    axes.set(xlabel="ratings", ylabel="seconds per epoch")
     axes.margins(x=0.12)
     axes.legend(loc="upper left")
     return figure

@@ -23,7 +23,7 @@ def matrix(ratings: CSR, n_items: int, blocks: tuple[int, int] = (100, 160)) -> 
     """Draw the whole table: a block's colour is the share of its pairs that are rated.
 
     `ratings` is a CSR (n_users, `n_items`). Users are ordered by activity, films by popularity, and
-    cut into at most `blocks`; white means no rating. Needs a few bytes a rating, no dense table.
+    cut into at most `blocks`; white means no rating. Needs a few bytes per rating, no dense table.
     """
     n_users = len(ratings.indptr) - 1
     figure, axes = plt.subplots(figsize=(7.0, 3.5))

@@ -99,8 +99,8 @@ def map_variants(
 def axis_agreement(panels: Mapping[str, np.ndarray]) -> Figure:
     """Draw how strongly the axes of one fit go with those of another.
 
-    `panels` maps a name to a (k, k) matrix of correlations, of which the size is drawn: a row an
-    axis of the first fit, a column one of the second.
+    `panels` maps a name to a (k, k) matrix of correlations, of which the size is drawn: one
+    row per axis of the first fit, one column per axis of the second.
     """
     figure, row = style.panels(len(panels), 2.9, sharey=True)
     for axes, (name, matrix) in zip(row, panels.items(), strict=True):
@@ -176,8 +176,8 @@ def few_ratings(counts: np.ndarray, lengths: np.ndarray, shares: pd.DataFrame) -
 def recovered(factors: pd.DataFrame, films: pd.DataFrame) -> Figure:
     """Draw how much of a known truth was found, factor by factor and film by film.
 
-    `factors` has a row a true factor: strength (stars), found and chance (correlations). `films`
-    has one row per class of films: ratings, cosine (mean) and error (its standard error).
+    `factors` has one row per true factor: strength (stars), found and chance (correlations).
+    `films` has one row per class of films: ratings, cosine (mean) and error (its standard error).
     """
     figure, (left, right) = style.panels(2, 3.6)
     left.plot(factors["strength"], factors["found"], "o", color=BLUE, label="found")

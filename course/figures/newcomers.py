@@ -16,7 +16,7 @@ from course.figures.style import BLUE, COUNTS, GREEN, GREY, ORANGE, PERCENT, Opt
 def stream(table: pd.DataFrame) -> Figure:
     """Draw each way of keeping up with a stream: RMSE over the ratings that have come in.
 
-    `table` is that of `cold_start.replay`: by number of ratings, a column a way, in stars.
+    `table` is that of `cold_start.replay`: by number of ratings, one column per way, in stars.
     """
     figure, axes = plt.subplots()
     style.lines(axes, table, (GREY, ORANGE, BLUE, GREEN))

@@ -25,8 +25,8 @@ def worth(table: pd.DataFrame) -> Figure:
 def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
     """Draw a metric over the number of sampled films, one line per model.
 
-    `table` has a row a number of films, ascending, the last being the whole catalogue, and a column
-    a model; the number that is `usual` is marked.
+    `table` has one row per number of films, ascending, the last being the whole catalogue, and one
+    column per model; the number that is `usual` is marked.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     style.lines(axes, table, lw=1.5, ms=5)

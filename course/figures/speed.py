@@ -45,7 +45,7 @@ def steps(table: pd.DataFrame) -> Figure:
 def race(
     curves: Mapping[str, pd.DataFrame], quality: str = "RMSE on the test part (stars)"
 ) -> Figure:
-    """Draw what each contender reaches over the seconds it has spent, a marker an epoch.
+    """Draw what each contender reaches over the seconds it has spent, one marker per epoch.
 
     `curves` maps at most eight contenders, "recsys_lib" among them, to one row per epoch: seconds
     (since the start) and quality. `quality` is the vertical axis's label.
@@ -80,17 +80,17 @@ def race(
 
 
 def epochs(table: pd.DataFrame) -> Figure:
-    """Draw the seconds an epoch takes each contender: a dot for the median, a line for the range.
+    """Draw each contender's seconds per epoch: a dot for the median, a line for the range.
 
-    `table` has a row a contender, "recsys_lib" among them, and the columns value, low and high, in
-    seconds. The fastest stands at the top.
+    `table` has one row per contender, "recsys_lib" among them, and the columns value, low and high,
+    in seconds. The fastest stands at the top.
     """
     table = table.sort_values("value")
     figure, axes = plt.subplots(figsize=(7.0, 1.0 + 0.32 * len(table)))
     style.intervals(axes, table, np.arange(len(table)))
     for row, (value, high) in enumerate(table[["value", "high"]].to_numpy(float)):
         _beside(axes, f"{_short(value)} s", high, row)
-    axes.set_xlabel("seconds an epoch (logarithmic)")
+    axes.set_xlabel("seconds per epoch (logarithmic)")
     axes.margins(x=0.12)
     _one_two_five(axes)
     style.name_rows(axes, table.index, bold=OURS)
@@ -99,10 +99,10 @@ def epochs(table: pd.DataFrame) -> Figure:
 
 
 def roofline(table: pd.DataFrame, peak: float, bandwidth: float) -> Figure:
-    """Draw operations a second over operations a byte, below the limits of the machine.
+    """Draw operations per second over operations per byte, below the limits of the machine.
 
-    `table` has a row a program and the columns intensity, in operations a byte, and rate, in 10⁹
-    operations a second. `peak` is in 10⁹ operations a second, `bandwidth` in 10⁹ bytes a second.
+    `table` has one row per program and the columns intensity, in operations per byte, and rate, in
+    10⁹ operations per second, as `peak` is. `bandwidth` is in 10⁹ bytes per second.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     ridge = peak / bandwidth
@@ -112,7 +112,7 @@ def roofline(table: pd.DataFrame, peak: float, bandwidth: float) -> Figure:
     axes.plot(table["intensity"], table["rate"], "o", color=BLUE, label="measured")
     for name, row in table.iterrows():
         style.note(axes, str(name), (row["intensity"], row["rate"]), (7, 0), fontsize=9)
-    axes.set(xlabel="operations a byte (logarithmic)", ylabel="10⁹ operations a second")
+    axes.set(xlabel="operations per byte (logarithmic)", ylabel="10⁹ operations per second")
     _one_two_five(axes)
     style.log_axis(axes, "y")
     axes.legend(loc="lower right")

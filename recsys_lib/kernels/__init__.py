@@ -1,9 +1,9 @@
-"""The Numba kernels: they know arrays and nothing else.
+"""The Numba kernels: functions of arrays and numbers only.
 
 Every kernel gives the same bits at any number of threads: a part of the work writes rows that no
-other part touches, and whatever must be summed is summed afterwards, in one fixed order. `threads`
-says how parts come to threads.
+other part writes, and sums over parts are taken afterwards, in one fixed order. `threads` assigns
+parts to threads.
 
-Kernels do not assign one array to a part of another: the message for shapes that do not fit takes
-seconds to compile.
+Kernels do not assign one array to a part of another: compiling the error message for mismatched
+shapes takes seconds.
 """

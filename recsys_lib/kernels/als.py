@@ -17,15 +17,15 @@ from recsys_lib.kernels.linalg import FAST, HEIGHT, LINE, add_gram, aligned, sol
 from recsys_lib.kernels.threads import share
 from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
 
-PANEL = 128  # ratings gathered at a time: as many rows of K float32 stay in the nearest caches
-AHEAD = 32  # how many ratings ahead a row is asked for, so that it is there when its turn comes
+PANEL = 128  # ratings gathered at a time: so many rows of K float32 fit into the nearest caches
+AHEAD = 32  # how many ratings ahead a row is prefetched, so that it is in the cache when needed
 
 
 @njit(cache=True)
 def gather(first, last, indices, values, other, mu, panel, targets):
-    """Copy the factors of some ratings, which lie all over `other`, into the small `panel`.
+    """Copy the rows of `other` that belong to some ratings into the small, contiguous `panel`.
 
-    What the unknowns of the bias meet goes to `targets`: a 1 for each rating, below it y.
+    Fill `targets` with the row that multiplies the bias, a 1 for each rating, and below it y.
     """
     n_factors = other.shape[1] - 1
     for j in range(last - first):
@@ -42,7 +42,7 @@ def gather(first, last, indices, values, other, mu, panel, targets):
 
 @njit(cache=True)
 def weigh(first, last, indices, precisions, panel, targets):
-    """Multiply all that a rating brings by √α, α the precision of the one that gave it."""
+    """Multiply each rating's columns by √α, where α is the precision of the other side's row."""
     for j in range(last - first):
         root = precisions[indices[first + j]] ** 0.5
         for k in range(panel.shape[1]):
@@ -76,9 +76,9 @@ def add_sums(panel, targets, depth, size, gram):
 def sum_products(start, stop, indices, values, other, mu, precisions, panel, targets, gram):
     """Fill the lower triangle of `gram` with Σ [z; y] [z; y]ᵀ over a row's ratings.
 
-    The targets y ride along, so that one matrix holds Σ z zᵀ, below it Σ z y, and in the corner
-    Σ y². Each rating counts as often as the precision of the one that gave it says; `precisions`
-    of length 1 says that they are all alike.
+    The targets y are included, so that one matrix holds Σ z zᵀ, below it Σ z y, and in the corner
+    Σ y². Each rating has the weight of the precision of its row of `other`; with `precisions` of
+    length 1 all weigh the same.
     """
     n_factors = other.shape[1] - 1
     gram[:] = 0
@@ -93,10 +93,10 @@ def sum_products(start, stop, indices, values, other, mu, precisions, panel, tar
 
 @njit(cache=True)
 def workspace(size, like):
-    """Return what it takes to solve LANES rows of `size` unknowns at once.
+    """Return the arrays needed to solve LANES rows of `size` unknowns at once.
 
     panel (PANEL, ...), targets (2, PANEL), grams (LANES, ...), a (size, size, LANES), rhs and
-    x (size, LANES); panel and grams are as large as whole tiles need.
+    x (size, LANES); panel and grams are padded to whole tiles.
     """
     height, width = (size // HEIGHT + 1) * HEIGHT, (size // LANES + 1) * LANES
     panel = aligned(PANEL, (size - 1 + LANES - 1) // LANES * LANES, like)
@@ -108,7 +108,7 @@ def workspace(size, like):
 
 @njit(cache=True, fastmath=FAST)
 def set_up(grams, lam, weights, penalty, a, rhs):
-    """Deal LANES rows' sums out to their lanes: λ Σ z zᵀ + n^ν D, and of the right side λ Σ z y."""
+    """Write LANES rows' systems to their lanes: λ Σ z zᵀ + n^ν D, and on the right λ Σ z y."""
     size = len(penalty)
     for k in range(size):
         for c in range(k + 1):
@@ -121,9 +121,9 @@ def set_up(grams, lam, weights, penalty, a, rhs):
 
 @njit(cache=True, fastmath=FAST)
 def residuals(squares, lam, weight, penalty, prior, rhs, x):
-    """Return Σ (y - x·z)² at the solution x, given Σ y²: no second pass over the ratings.
+    """Return Σ (y - x·z)² at the solution x, given Σ y², without a second pass over the ratings.
 
-    It is Σ y² - 2 x·Σ z y + xᵀ(Σ z zᵀ)x, and A x = rhs replaces both sums by what is at hand.
+    It is Σ y² - 2 x·Σ z y + xᵀ(Σ z zᵀ)x, and A x = rhs gives both sums.
     """
     total = 0.0
     for k in range(len(prior)):
@@ -136,7 +136,7 @@ def residuals(squares, lam, weight, penalty, prior, rhs, x):
 def solve_rows(
     part, parts, indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse
 ):  # fmt: skip
-    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are nobody's."""
+    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are ignored."""
     size = len(penalty)
     panel, targets, grams, a, rhs, x = workspace(size, other)
     weights, alike = np.zeros(LANES, other.dtype), np.ones(1, other.dtype)
@@ -169,7 +169,7 @@ def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior
     ----------
     indptr, indices, values : CSR of the ratings, a row for each row to solve
     order : (n_rows,) int
-        The rows by decreasing length; dealt out like cards, they make parts of equal work.
+        The rows by decreasing length: every `parts`-th of them makes parts of about equal work.
     other : (n_other, K + 1) float
         The fixed side: factors, then the bias.
     mu, lam : float
@@ -198,7 +198,7 @@ def groups(order):
 
 @njit(cache=True)
 def penalties(rows, indptr, nu, prior):
-    """Return Σ n^ν (x - m)² over the rows, (K + 1,) float64: the regulariser, a term a column."""
+    """Return Σ n^ν (x - m)² over the rows, (K + 1,) float64: the regulariser's terms by column."""
     total = np.zeros(rows.shape[1])
     for r in range(len(rows)):
         weight = float(indptr[r + 1] - indptr[r]) ** nu

@@ -41,11 +41,11 @@ def user_auc(
 
 @njit(cache=True, nogil=True)
 def _user_auc(part, parts, user_vectors, item_vectors, tiles, all_seen, all_relevant, auc):
-    """Fill `auc`: count, for each relevant item, the others below it and level with it: exact.
+    """Fill `auc`: count exactly, for each relevant item, the others below it and tied with it.
 
-    Seen and relevant items become NaN, which is neither below nor level. Going through a tile once
-    for each relevant item looks wasteful beside sorting and bisecting, yet sixteen items fall to
-    one instruction, and a user has few relevant items: it is several times faster.
+    Seen and relevant items become NaN, which is neither below nor tied. A pass over a tile for each
+    relevant item is several times faster than sorting and bisecting: one instruction compares
+    sixteen items, and a user has few relevant items.
     """
     (seen_indptr, seen_indices), (relevant_indptr, relevant_indices) = all_seen, all_relevant
     n_items, s = len(item_vectors), aligned(USERS, ITEMS, user_vectors)
@@ -53,7 +53,7 @@ def _user_auc(part, parts, user_vectors, item_vectors, tiles, all_seen, all_rele
         n_users, block = min(USERS, len(user_vectors) - first), block_of(user_vectors, first)
         seen = seen_indptr[first : first + USERS].copy()
         relevant = relevant_indptr[first : first + USERS].copy()
-        twice_won = np.zeros(USERS, np.int64)  # a pair won counts two, a tie one
+        twice_won = np.zeros(USERS, np.int64)  # a pair in the right order counts two, a tie one
         base = relevant_indptr[first]
         own = np.empty(relevant_indptr[first + n_users] - base, np.float32)
         for u in range(n_users):

@@ -1,10 +1,10 @@
 """Bayesian personalised ranking by stochastic gradient steps: parallel, and yet reproducible.
 
 Threads that step on the same vectors at the same time ("Hogwild") give another result each run.
-Here users and items are dealt into B groups each, and B threads at a time work on B blocks that
-share neither a user nor an item; after B such rounds every block has had its turn (Gemulla et al.
+Here users and items are divided into B groups each, and up to B threads work on B blocks that
+share neither a user nor an item; after B such rounds every block has been done (Gemulla et al.
 2011). Each block has its own random numbers, so the bits do not depend on the number of threads.
-The negative item comes from the block's own item group; the groups are dealt anew each epoch.
+The negative item comes from the block's own item group; the groups are drawn anew in each epoch.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from recsys_lib.kernels.linalg import FAST, LINE
 from recsys_lib.kernels.threads import share
 from recsys_lib.kernels.vectors import prefetch
 
-BATCH = 32  # samples are drawn so many at a time: while one waits for the memory, so do all
-TRIES = 16  # draws of a negative before a sample is given up: the user has seen nearly everything
+BATCH = 32  # samples are drawn so many at a time, so that their reads of memory overlap
+TRIES = 16  # draws of a negative before a sample is skipped: the user has seen nearly everything
 GOLDEN = uint64(0x9E3779B97F4A7C15)
 
 
@@ -29,7 +29,7 @@ def scramble(z):
 
 @njit(cache=True, inline="always")
 def next_random(state):
-    """Return the next 64 random bits of SplitMix64; `state` moves on."""
+    """Return the next 64 random bits of SplitMix64, and advance `state`."""
     state[0] += GOLDEN
     return scramble(state[0])
 
@@ -85,7 +85,7 @@ def margin(p, q_i, q_j):
 
 @njit(cache=True, inline="always")
 def pull_of(x):
-    """Return σ(-x), how hard i and j are pulled apart, and ln(1 + e^-x); no x overflows."""
+    """Return σ(-x), the size of the gradient, and ln(1 + e^-x); no x overflows."""
     one = np.float32(1)
     small = np.exp(-abs(x))
     pull = (small if x > 0 else one) / (one + small)
@@ -110,7 +110,7 @@ def step(p, q_i, q_j, rate, reg):
 
 @njit(cache=True, inline="always")
 def ask_for(rows, r):
-    """Ask the memory for a row that will be stepped on soon."""
+    """Prefetch a row that will be updated soon."""
     for k in range(0, rows.shape[1], LINE // rows.itemsize):
         prefetch(rows[r], k)
     prefetch(rows[r], rows.shape[1] - 1)
@@ -121,10 +121,10 @@ def draw(
     n, event_users, event_items, candidates, seen_indptr, seen_indices, user_rows, item_rows,
     state, u, i, j, low, size, waiting,
 ):  # fmt: skip
-    """Draw `n` samples (u, i, j); j becomes -1 where all tries met what the user has seen.
+    """Draw `n` samples (u, i, j); j becomes -1 where every try drew an item that the user has seen.
 
-    The binary searches for j among what u has seen go step by step together: each step is a read
-    from far memory, and `n` reads under way take little longer than one.
+    The binary searches for j among what u has seen advance together, step by step: each step is a
+    read from main memory, and `n` such reads at once take little longer than one.
     """
     for s in range(n):
         event = random_below(state, len(event_users))
@@ -216,7 +216,7 @@ def work_on_diagonal(
     part, parts, turn, starts, event_users, event_items, group_items, group_starts,
     seen_indptr, seen_indices, user_rows, item_rows, rate, reg, seeds, totals,
 ):  # fmt: skip
-    """Work on every `parts`-th of the blocks whose turn it is."""
+    """Work on every `parts`-th of the blocks of this round."""
     n_groups = len(group_starts) - 1
     for user_group in range(part, n_groups, parts):
         item_group = (user_group + turn) % n_groups
@@ -235,7 +235,7 @@ def fold_in(
     """Fill `user_rows` (m, K) of strangers by steps on their vector alone; the items stay fixed.
 
     `liked` holds each stranger's positive items, `indices` all they have rated. The rate falls
-    linearly to zero, so that the vector comes to rest. Who likes nothing gets a vector of zeros.
+    linearly to zero, so that the vector converges. Users without likes get zeros.
     """
     task = indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, user_rows
     share(len(user_rows), settle, *task)

@@ -1,4 +1,4 @@
-"""What an item's features say of it: the update of all feature vectors together."""
+"""The joint update of all feature vectors, given the items' rows."""
 
 import numpy as np
 from numba import njit

@@ -5,7 +5,7 @@ With the other side fixed, z = [q_i; 1] and y = r - mu - b_i, a user's row has t
     x ~ N(A⁻¹ rhs, A⁻¹),    A = Σ α z zᵀ + Λ,    rhs = Σ α z y + Λ m,
 
 where α is the precision of a rating's noise and N(m, Λ⁻¹) the prior of the rows. With A = L Lᵀ a
-draw is A⁻¹ rhs + L⁻ᵀ ε, ε ~ N(0, I): one substitution more than the least squares solution.
+draw is A⁻¹ rhs + L⁻ᵀ ε, ε ~ N(0, I): one substitution more than least squares.
 """
 
 import math
@@ -36,7 +36,7 @@ def draw_part(
     part, parts, indptr, indices, values, order,
     other, mu, own, others, Lambda, prior, noise, rows, means,
 ):  # fmt: skip
-    """Draw every `parts`-th group of LANES rows in `order`; lanes left over are nobody's."""
+    """Draw every `parts`-th group of LANES rows in `order`; lanes left over are ignored."""
     size = other.shape[1]
     panel, targets, grams, a, x, away = workspace(size, other)
     for first in range(part * LANES, len(order), parts * LANES):
@@ -67,7 +67,7 @@ def draw_rows(
     ----------
     indptr, indices, values : CSR of the ratings, a row for each row to draw
     order : (n_rows,) int
-        The rows by decreasing length, dealt out as in `als.half_step`.
+        The rows by decreasing length, divided as in `als.half_step`.
     other : (n_other, K + 1) float
         The fixed side: factors, then the bias.
     mu : float
@@ -75,7 +75,7 @@ def draw_rows(
     own : (n_rows,) or (1,)
         Precision of the noise in a row's ratings; a single one holds for all.
     others : (n_other,) or (1,)
-        The same by the other side, for rows whose ratings differ in precision; (1,) of 1: none do.
+        The same by the other side, for rows whose ratings differ in precision; else (1,) of 1.
         A rating's precision is the product of the two.
     Lambda : (K + 1, K + 1)
         Prior precision of the rows.
@@ -84,7 +84,7 @@ def draw_rows(
     noise : (n_rows, K + 1) or (1, K + 1)
         Standard normal draws ε.
     rows, means : (n_rows, K + 1)
-        Overwritten by the draws, and by the means A⁻¹ rhs that they scatter about.
+        Overwritten by the draws, and by their means A⁻¹ rhs.
     """
     share(
         groups(order), draw_part, indptr, indices, values, order,
@@ -98,12 +98,12 @@ def draw_weights(indptr, rows, values, w, noise, weights, left):
 
     In each column k the rows are their means Σ_j F_rj g_jk plus noise of precision w_k, and g_jk is
     N(0, 1), so that g_jk is N(t / a, 1 / a), a = 1 + w_k Σ_r F_rj², t = w_k Σ_r F_rj times what the
-    other features leave of row r. A turn takes two additions a value: there may be as many features
-    as there are users or items, and nothing of their square is formed.
+    other features leave of row r. A turn takes two additions per value and forms no matrix of
+    features by features: there may be as many features as users or items.
 
     Parameters
     ----------
-    indptr, rows, values : CSC of F, a column a feature
+    indptr, rows, values : CSC of F, one column per feature
     w : (K + 1,)
     noise : (n_features, K + 1)
         Standard normal draws.
@@ -190,7 +190,7 @@ def below(x, centres, variances):
 
 @njit(cache=True)
 def quantile(share, centres, variances, bottom, top):
-    """Return where that share lies below, or the end of the scale that is beyond it."""
+    """Return the value below which that share lies, clipped to the ends of the scale."""
     if below(bottom, centres, variances) >= share:
         return bottom
     if below(top, centres, variances) <= share:

@@ -5,7 +5,7 @@ With the other side fixed, a row x solves
 
     (Σ_all y yᵀ + Σ_observed (c - 1) y yᵀ + w I) x = Σ_observed c y,
 
-w its penalty. The first sum is the same for all rows: one Gram matrix for a half step.
+where w is its penalty. The first sum is the same for all rows: one Gram matrix for a half step.
 """
 
 import numpy as np
@@ -26,13 +26,13 @@ from recsys_lib.kernels.vectors import (
     zeros,
 )
 
-AT_A_TIME = 1024  # rows turned by one matrix product
+AT_A_TIME = 1024  # rows rotated by one matrix product
 CHUNKS = 256  # sums of a Gram matrix: a fixed number, so that no bit depends on the thread count
 
 
 @njit(cache=True)
 def gather(first, last, indices, other, panel):
-    """Copy the rows of some pairs, which lie all over `other`, to the top of `panel`."""
+    """Copy the rows of `other` that belong to some pairs to the top of `panel`."""
     n_factors = other.shape[1]
     for j in range(last - first):
         later = other[indices[min(first + j + AHEAD, len(indices) - 1)]]
@@ -73,7 +73,7 @@ def sum_products(start, stop, indices, excess, other, panel, targets, gram):
 
 @njit(cache=True, fastmath=FAST)
 def set_up(grams, fixed, weights, a, rhs):
-    """Deal LANES rows' sums out to their lanes, each with the Gram matrix that all share."""
+    """Write LANES rows' systems to their lanes, each with the Gram matrix that all share."""
     size = len(fixed)
     for k in range(size):
         for c in range(k + 1):
@@ -88,10 +88,10 @@ def set_up(grams, fixed, weights, a, rhs):
 def solve_rows(
     part, parts, indptr, indices, excess, order, other, fixed, penalties, rows, losses
 ):  # fmt: skip
-    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are nobody's.
+    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are ignored.
 
     A row's Σ c (target - score)² over all pairs is Σ_observed c - 2 x·rhs + xᵀ(A - w I)x, where A x
-    is rhs: no second pass over the pairs.
+    is rhs, so that no second pass over the pairs is needed.
     """
     size = len(fixed)
     panel, targets, grams, a, rhs, x = workspace(size + 1, other)
@@ -113,7 +113,7 @@ def solve_rows(
                 loss -= own * (rhs[k, lane] + weights[lane] * own)
                 rows[r, k] = own
             losses[r] = loss
-            if start == stop:  # nothing observed: zero, whatever the system says
+            if start == stop:  # nothing observed: zero
                 rows[r], losses[r] = 0, 0.0
 
 
@@ -133,9 +133,9 @@ def approach(indptr, indices, excess, order, other, penalties, rows, losses, n_s
     """Move all rows of one side towards their solutions: `half_step` by conjugate gradient.
 
     It starts from the rows as they are, and takes `n_steps` at most. `other` and `rows` are first
-    turned to other axes, the eigenvectors of the Gram matrix of `other`: no product y·x changes,
-    and Σ_all y yᵀ becomes diagonal. It then costs K multiplications in place of K², and together
-    with w it is the part of A that can be inverted at once: preconditioned by it, few steps do.
+    rotated to the eigenvectors of the Gram matrix of `other`: no product y·x changes, and
+    Σ_all y yᵀ becomes diagonal. It then costs K multiplications in place of K², and with w it is
+    the part of A that is easily inverted: preconditioned by it, few steps suffice.
     """
     size = other.shape[1]
     width = -(-size // LANES) * LANES
@@ -150,7 +150,7 @@ def approach(indptr, indices, excess, order, other, penalties, rows, losses, n_s
 
 
 def turn(part, parts, rows, axes):
-    """Turn every `parts`-th block of `rows` (n, K), in place, to the axes (K, K), a column each."""
+    """Rotate every `parts`-th block of `rows` (n, K), in place, to the columns of `axes` (K, K)."""
     for start in range(part * AT_A_TIME, len(rows), parts * AT_A_TIME):
         rows[start : start + AT_A_TIME] = rows[start : start + AT_A_TIME] @ axes
 
@@ -166,7 +166,7 @@ def gram_of(rows):
 
 @njit(cache=True, nogil=True)
 def _add_panels(part, parts, rows, sums):
-    """Fill every `parts`-th lower triangle of `sums` with Σ y yᵀ; panels are dealt out in turn."""
+    """Fill every `parts`-th lower triangle of `sums` with Σ y yᵀ; panels are assigned in turn."""
     n, size = rows.shape
     width = (size // LANES + 1) * LANES
     panel, gram = aligned(PANEL, width, rows), aligned(width, width, rows)
@@ -186,8 +186,8 @@ def _add_panels(part, parts, rows, sums):
 def multiply_by_system(places, excess, targets, other, diagonal, v, scores, out):
     """Fill `scores` with the products y·v, and `out` with A v: A is never formed.
 
-    A = diag(`diagonal`) + Σ (c - 1) y yᵀ, and `out` is less Σ t y, t of `targets`. The rows y lie
-    end to end in `other`, at `places`. Four at a time, they are still near when their sum is due.
+    A = diag(`diagonal`) + Σ (c - 1) y yᵀ, and `out` is less Σ t y, t of `targets`. The rows y are
+    contiguous in `other`, at `places`. They are taken four at a time, to be read from memory once.
     """
     width = len(v)
     shares = np.empty(4, other.dtype)
@@ -215,10 +215,10 @@ def multiply_by_system(places, excess, targets, other, diagonal, v, scores, out)
 
 @njit(cache=True, fastmath=FAST)
 def descend(places, pairs, other, diagonal, n_steps, work):
-    """Move ``x = work[0]`` by conjugate gradient from where it is; A x - rhs is in ``work[1]``.
+    """Move ``x = work[0]`` by conjugate gradient from its given value; A x - rhs is in ``work[1]``.
 
     `diagonal`, all of A that does not come from the row's own pairs, preconditions the steps.
-    `pairs` are c - 1, c, zeros, and room for two products a pair. Returns Σ c (1 - y·x).
+    `pairs` are c - 1, c, zeros, and room for two products per pair. Returns Σ c (1 - y·x).
     """
     x, slope, direction, ap = work[0], work[1], work[2], work[3]
     excess, targets, none, scores, moved = pairs[0], pairs[1], pairs[2], pairs[3], pairs[4]
@@ -228,7 +228,7 @@ def descend(places, pairs, other, diagonal, n_steps, work):
         squares = curvature = 0.0
         for k in range(len(x)):
             squares += slope[k] * slope[k] / diagonal[k]
-        if squares < 1e-20:  # there already: the next quotient would be 0 / 0
+        if squares < 1e-20:  # converged: the next quotient would be 0 / 0
             break
         for k in range(len(x)):
             direction[k] = squares / before * direction[k] - slope[k] / diagonal[k]
@@ -263,7 +263,7 @@ def descend_rows(
             rows[r], losses[r] = 0, 0.0
             continue
         n = stop - start
-        depth = -(-n // 4) * 4  # what is beyond the last pair weighs nothing
+        depth = -(-n // 4) * 4  # padding beyond the last pair has weight zero
         for j in range(n):
             places[j] = np.int64(indices[start + j]) * width
             for k in range(0, width, LINE // other.itemsize):

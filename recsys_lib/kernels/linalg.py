@@ -1,9 +1,9 @@
-"""The linear algebra of small systems that alternating least squares solves by the million.
+"""Linear algebra of many small systems, as alternating least squares solves them.
 
-Two ideas, and both keep the processor's vector units filled. A Gram matrix is built in tiles of
-HEIGHT x LANES sums that stay in registers while all ratings go by. And systems are solved LANES at
-a time: lane s of every number belongs to system s, so that the text of a textbook's Cholesky does
-LANES of them at once, none waiting for another.
+Two ideas keep the processor's vector units busy. A Gram matrix is built in tiles of HEIGHT x LANES
+sums that stay in registers during the pass over the ratings. And systems are solved LANES at a
+time: lane s of every number belongs to system s, so that a plain Cholesky factorisation does LANES
+of them at once, independently.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ from recsys_lib.kernels.vectors import (
 )
 
 # What LLVM may do with our sums: reorder them, so that they fill vector registers, and fuse
-# multiply and add. Not the full `fastmath`, which would also assume that no NaN ever comes in.
+# multiply and add. Not the full `fastmath`, which would also assume that there is no NaN.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 HEIGHT = 8  # rows of a tile: eight chains of sums hide that each step of one waits for the last
@@ -34,7 +34,7 @@ LINE = 64  # bytes in a cache line
 def aligned(rows, columns, dtype_of):
     """Return zeros (rows, columns) of another array's dtype that begin at a cache line.
 
-    A vector that lies across two lines costs two reads.
+    A vector across two cache lines costs two reads.
     """
     n, itemsize = rows * columns, dtype_of.itemsize
     room = np.zeros(n + LINE // itemsize, dtype_of.dtype)
@@ -46,8 +46,8 @@ def aligned(rows, columns, dtype_of):
 def add_products(left, a, right, b, depth, out):
     """Add Σ_j left[j, a : a + HEIGHT] ⊗ right[j, b : b + LANES], j < depth, to a tile of `out`.
 
-    The tile is ``out[a : a + HEIGHT, b : b + LANES]``. Each number read from the cache meets eight
-    others, and nothing is written before the end. Sums run over ascending j, from zero.
+    The tile is ``out[a : a + HEIGHT, b : b + LANES]``. Each number read from the cache is used
+    eight times, and nothing is written before the end. Sums run over ascending j, from zero.
     """
     c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = zeros(out[0])
     for j in range(depth):
@@ -74,7 +74,7 @@ def add_products(left, a, right, b, depth, out):
 def add_gram(panel, depth, size, gram):
     """Add the Gram matrix of the first `size` columns of `panel` to the lower triangle of `gram`.
 
-    `panel` holds `depth` rows; beyond `size` it is zero, up to whole tiles.
+    `panel` holds `depth` rows; beyond `size` it is padded with zeros to whole tiles.
     """
     for b in range(0, size, LANES):
         for a in range(b, size, HEIGHT):

@@ -1,12 +1,12 @@
 """Scoring and ranking a whole catalogue, without ever holding a users x items array.
 
-The score of item i for user u is a dot product, ``s_ui = U[u] · V[i]``. A block of users meets the
-catalogue one tile of items at a time: their scores fill a small array that stays in the cache, each
-user keeps what matters of them, and the next tile overwrites it.
+The score of item i for user u is a dot product, ``s_ui = U[u] · V[i]``. A block of users is
+scored on one tile of items at a time: the scores fill a small array that stays in the cache, what
+each user needs is kept, and the next tile overwrites it.
 
 Every score here is the same chain ``s = fma(U[u, d], V[i, d], s)``, d ascending, from s = 0. One
 fixed order means the same bits at any thread count, at any place in a block, and in all of these
-functions, so that equal items do tie; `fma` rounds once a step, so that a compiler that fuses
+functions, so that equal items do tie; `fma` rounds once per step, so that a compiler that fuses
 a product and a sum in one loop but not in the next cannot break a tie either.
 """
 
@@ -17,7 +17,7 @@ from recsys_lib.kernels.linalg import HEIGHT, add_products, aligned
 from recsys_lib.kernels.threads import PAIRS, share
 from recsys_lib.kernels.vectors import LANES, any_above, fma, load, spread
 
-FEW = 4  # users whose scores are made pair by pair: to cut the catalogue into tiles takes longer
+FEW = 4  # users whose scores are made pair by pair: cutting the catalogue into tiles takes longer
 USERS = 64  # users in a block: each tile of items, once in the cache, serves all of them
 ITEMS = 256  # items in a tile: scores (64 KB) and vectors (1 KB a factor) fit a core's own cache
 
@@ -33,7 +33,7 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
         V, one row per item.
     seen_indptr : (m + 1,) int64, or None
         User u has seen ``seen_indices[seen_indptr[u]:seen_indptr[u + 1]]``; None: nobody has seen
-        anything. A slice of a longer ``indptr`` will do, since its offsets need not begin at 0.
+        anything. A slice of a longer ``indptr`` is allowed: its offsets need not begin at 0.
     seen_indices : (nnz,) int32, or None
         Item indices, ascending within a row.
     n : int
@@ -50,8 +50,8 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
     Notes
     -----
     Peak memory is a copy of `item_vectors` and the result. The time is that of the products: the
-    search beside them compares LANES scores at once with the worst of the user's n best so far, and
-    looks closer only where one is better.
+    search for the best compares LANES scores at once with the worst of the user's n best so far,
+    and updates the heap only where one is better.
     """
     m, n_items = len(user_vectors), len(item_vectors)
     if seen_indptr is None:
@@ -70,7 +70,7 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
 
 
 def top_of_scores(scores, seen_indptr, seen_indices, n):
-    """As `top_n`, of scores (m, n_items) float32 that are there already."""
+    """As `top_n`, of given scores (m, n_items) float32."""
     m = len(scores)
     items = np.full((m, n), -1, np.int32)
     best = np.full((m, n), -np.inf, np.float32)
@@ -90,7 +90,7 @@ def score_pairs(user_vectors, item_vectors, users, items):
 def find_hits(items, relevant_indptr, relevant_indices):
     """Return whether each listed item is relevant, (m, n) bool; -1 never is.
 
-    `items` (m, n) int32 are a list a user, as of `top_n`; the rest is as for `auc.user_auc`.
+    `items` (m, n) int32 are one list per user, as of `top_n`; the rest is as for `auc.user_auc`.
     """
     hits = np.zeros(items.shape, np.bool_)
     share(items.size // PAIRS + 1, _find_hits, items, relevant_indptr, relevant_indices, hits)
@@ -122,7 +122,7 @@ def count_shared(indptr_a, indices_a, indptr_b, indices_b):
 
 
 def as_float32(vectors):
-    """Return the rows as the kernels read them: float32, one after the other (no copy if so)."""
+    """Return the rows as contiguous float32 (no copy if they are)."""
     return np.ascontiguousarray(vectors, np.float32)
 
 
@@ -165,7 +165,7 @@ def block_of(user_vectors, first):
 def score_tile(block, tile, scores):
     """Fill `scores` (USERS, ITEMS) with the products of `block` (D, USERS) and `tile` (D, ITEMS).
 
-    By the very tiles of sums that build the Gram matrices of alternating least squares.
+    By the same tiles of sums as the Gram matrices of alternating least squares.
     """
     scores[:] = 0
     for u in range(0, USERS, HEIGHT):
@@ -247,8 +247,8 @@ def _top_of_scores(part, parts, s, seen_indptr, seen_indices, items, scores):
 def _offer(s, u, start, items, scores, user):
     """Let one tile's scores ``s[u]`` into a user's heap where they beat the worst that it holds.
 
-    Called by the million, most often for nothing: so whole arrays are handed over, since a part of
-    an array costs its caller two atomic counts of references.
+    Called very often, mostly without effect: so whole arrays are passed, since a part of an array
+    costs its caller two atomic counts of references.
     """
     for first in range(0, ITEMS, LANES):
         if any_above(load(s[u], first), spread(scores[user], 0)):
@@ -276,7 +276,7 @@ def _swap(items, scores, user, a, b):
 
 @njit(cache=True)
 def _sift_down(items, scores, user, size):
-    """Let the root sink to its place among the first `size` of a user's heap."""
+    """Move the root down to its place among the first `size` of a user's heap."""
     place = 0
     while 2 * place + 1 < size:
         child = 2 * place + 1

@@ -19,8 +19,8 @@ def row_starts(rows, n_rows):
 def stable_order(keys, starts, before, order):
     """Fill `order` with the positions of `keys` in ascending order of key: one counting sort.
 
-    The positions are visited in the order `before` (None: as they stand), which a key's positions
-    keep among themselves. So sorting by column and then by row orders the ratings within each row.
+    The positions are visited in the order `before` (None: from 0 up), and those of equal keys keep
+    this order. So sorting by column and then by row orders the ratings within each row.
     """
     cursor = starts[:-1].copy()
     for k in range(len(keys)):
@@ -41,10 +41,10 @@ def largest(indices):
 
 @njit(cache=True, nogil=True)
 def flaw(indptr, indices, values, n_columns):
-    """Return why kernels may not trust a CSR matrix of `n_columns`: a place in `FLAWS`, 0 if none.
+    """Return what is wrong with a CSR matrix of `n_columns`: an index of `FLAWS`, 0 if nothing.
 
     Sums without a branch, so that the compiler makes vector instructions of them: a quarter of a
-    millisecond a million ratings, and a few microseconds for the one row of somebody who asks.
+    millisecond per million ratings, and a few microseconds for the single row of one user.
     """
     n, n_rows = len(indices), len(indptr) - 1
     descends = n_rows < 0 or indptr[0] != 0 or indptr[-1] != n
@@ -59,7 +59,7 @@ def flaw(indptr, indices, values, n_columns):
         back += indices[k] <= indices[k - 1]
     for row in range(1, n_rows):
         k = indptr[row]
-        if 0 < k < indptr[row + 1]:  # a row begins, which may go back
+        if 0 < k < indptr[row + 1]:  # a row begins: its column may be smaller
             back -= indices[k] <= indices[k - 1]
     outside = n > 0 and largest(indices) >= n_columns
     return 2 if outside else 3 if back else 4 if unknown else 0
@@ -80,7 +80,7 @@ def ordered(users, items, n_users, n_items, times):
     Of a pair's ratings the latest by `times` (n,) int64 is kept, and among equals the last. Returns
     positions (m,) int, and of those where each user begins (n_users + 1,) int64 and the items.
     """
-    # The order itself is the largest temporary: four bytes a rating suffice for two billion.
+    # The order itself is the largest temporary: four bytes per rating suffice for two billion.
     position = np.int32 if len(users) < 2**31 else np.int64
     by_item, order = np.empty(len(users), position), np.empty(len(users), position)
     stable_order(items, row_starts(items, n_items), None, by_item)

@@ -1,9 +1,9 @@
-"""Work shared out among threads.
+"""Divide work among threads.
 
 Numba's parallel loops run on one of three layers, whichever it finds. Under GNU's OpenMP a forked
-child that comes to a loop is killed; under Numba's own work queue the process is, when two of its
-threads come to loops at the same time. So no kernel has such a loop: it takes `part` and `parts`,
-does every `parts`-th piece of the work, and lets go of Python's lock meanwhile (`nogil`), so that
+child that enters a loop is killed; under Numba's own work queue the process is, when two of its
+threads enter loops at the same time. So no kernel has such a loop: it takes `part` and `parts`,
+does every `parts`-th piece of the work, and releases Python's lock meanwhile (`nogil`), so that
 Python's own threads can call it side by side.
 """
 
@@ -23,7 +23,7 @@ _threads: ThreadPoolExecutor
 
 
 def _start() -> None:
-    """Make room for threads, which start as they are needed; a forked child has lost them all."""
+    """Make a pool, whose threads start when needed; a forked child makes its own."""
     global _threads
     _threads = ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS, "recsys_lib")
 
@@ -36,8 +36,8 @@ if hasattr(os, "register_at_fork"):
 def share(most: int, kernel: Callable[..., None], *args: Any) -> None:
     """Call ``kernel(part, parts, *args)`` for each part, on as many threads as Numba may use.
 
-    `most` is into how many parts the work can be cut. A single one is done here, and so is the
-    first of several. Nothing may depend on how many there are.
+    `most` is the largest number of parts. A single one is done in the calling thread, and so is the
+    first of several. No result may depend on their number.
     """
     parts = 1 if most <= 1 else min(most, numba.get_num_threads())
     others = [_threads.submit(kernel, part, parts, *args) for part in range(1, parts)]
@@ -50,4 +50,4 @@ def share(most: int, kernel: Callable[..., None], *args: Any) -> None:
 @functools.cache
 def blas() -> ThreadpoolController:
     """Return the setting of the threads of NumPy's products: with one, no bit depends on it."""
-    return ThreadpoolController()  # which takes milliseconds to find the libraries
+    return ThreadpoolController()  # finding the libraries takes milliseconds

@@ -1,12 +1,12 @@
 """Vectors of LANES numbers, held in the processor's registers.
 
 A loop over an array may or may not become vector instructions, as the compiler sees fit. Where a
-kernel's speed depends on it, it says so: `load` reads LANES numbers that lie side by side, `fma`
+kernel's speed depends on them, it asks for them: `load` reads LANES adjacent numbers, `fma`
 multiplies and adds all of them at once, `store` writes them back. LLVM turns each into what the
 processor has: one AVX-512 register, one of AVX2, two of ARM's.
 
-Each operation is Python that writes a line of LLVM's intermediate code (numba.extending), and has a
-twin on NumPy's arrays for NUMBA_DISABLE_JIT=1.
+Each operation is Python that writes a line of LLVM's intermediate code (numba.extending), and has
+an equivalent on NumPy's arrays for NUMBA_DISABLE_JIT=1.
 """
 
 import llvmlite.binding
@@ -154,7 +154,7 @@ def any_above(typing_context, a, b):
     """Return whether a > b in any lane."""
 
     def generate(context, builder, signature, arguments):
-        above = builder.fcmp_ordered(">", *arguments)  # a bit a lane
+        above = builder.fcmp_ordered(">", *arguments)  # one bit per lane
         bits = builder.bitcast(above, ir.IntType(LANES))
         return builder.icmp_unsigned("!=", bits, bits.type(0))
 
@@ -163,7 +163,7 @@ def any_above(typing_context, a, b):
 
 @operation(lambda row, index: None)
 def prefetch(typing_context, row, index):
-    """Ask for the cache line of a number of a 1-d array that will be read soon."""
+    """Prefetch the cache line of a number of a 1-d array that will be read soon."""
 
     def generate(context, builder, signature, arguments):
         place = builder.bitcast(_at(context, builder, signature, arguments), cgutils.voidptr_t)
@@ -180,7 +180,7 @@ def prefetch(typing_context, row, index):
 
 
 def _check(row):
-    """Refuse what does not lie side by side: the numbers between would be read in its place."""
+    """Refuse arrays that are not contiguous: the numbers in between would be read instead."""
     if not (isinstance(row, types.Array) and row.ndim == 1 and row.layout == "C"):
         raise TypingError(f"a vector is a part of a contiguous 1-d array, not of {row}")
 

@@ -322,7 +322,7 @@ class ItemToItem(ImplicitFeedbackModel):
     def _top(
         self, vectors: np.ndarray, catalogue: Any, n: int, skip: CSR
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As for other linear models, but with a product that knows how few likes a row has."""
+        """As for other linear models, but with a product that uses how few likes a row has."""
         scores = csr_matrix(vectors) @ catalogue.T
         dense = scores.toarray() if issparse(scores) else scores
         return ranking.top_of_scores(dense, skip.indptr, skip.indices, n)

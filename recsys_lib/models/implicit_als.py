@@ -44,9 +44,9 @@ class ImplicitALS(ImplicitFeedbackModel):
         ν, how the weight grows with a row's number of likes: 0 is the textbook's objective, 1 is
         ALS-WR.
     solver : {"auto", "cholesky", "cg"}
-        Exact; or `CG_STEPS` of conjugate gradient from where the row was, which turns the vectors
-        to other axes. By default the latter for K of `CG_FROM` or more. Strangers are always folded
-        in exactly.
+        Exact, or `CG_STEPS` of conjugate gradient from the row's last value, which rotates the
+        vectors. By default the latter for K of `CG_FROM` or more. New users are always folded in
+        exactly.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class ImplicitALS(ImplicitFeedbackModel):
         return {"loss": 0.5 * (squares + self.tau * (of_users + of_items))}
 
     def _weighted(self, likes: CSR) -> CSR:
-        """Return the likes with c - 1, how much more they count than no like, for values."""
+        """Return the likes with c - 1, their additional weight, as values."""
         return likes._replace(values=np.full(len(likes.values), self.alpha, np.float32))
 
     def _solve(
@@ -113,7 +113,7 @@ class ImplicitALS(ImplicitFeedbackModel):
         return squares, float(weights @ np.square(rows, dtype=np.float64).sum(axis=1))
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' rows p_u, (m, K) float32, solved exactly for them alone."""
+        """Return users' rows p_u, (m, K) float32, solved exactly from their own likes."""
         self.check_who(ratings)
         pairs = self._weighted(self.liked(ratings))
         rows = np.empty((len(pairs.counts), self.n_factors), np.float32)

@@ -41,7 +41,7 @@ class NetworkModel(ImplicitFeedbackModel):
     learning_rate, weight_decay : float
         Of AdamW.
     dropout : float
-        Share of what goes in that each batch leaves out; each network says of what.
+        Share of the inputs that each batch leaves out; each network says of which.
     batch_size : int
         Examples; each network says of what.
     device : str
@@ -75,7 +75,7 @@ class NetworkModel(ImplicitFeedbackModel):
     def _start(
         self, examples: np.ndarray, network: Callable[[], torch.nn.Module], per_example: float
     ) -> None:
-        """Set what training starts from.
+        """Set the state from which training starts.
 
         The batches are drawn from `examples` (n,) int; `network` makes the modules with their first
         weights; `per_example` are the multiplications for one in the largest product of a batch.
@@ -148,7 +148,7 @@ class NetworkModel(ImplicitFeedbackModel):
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of that name; "auto" is CUDA's where there is one, else the processor.
+    """Return the device of that name; "auto" is CUDA's where there is one, else the CPU.
 
     If CUDA is asked for and PyTorch sees none, this is a `RecsysError`.
     """
@@ -162,11 +162,11 @@ def pick_device(name: str) -> torch.device:
 
 @contextlib.contextmanager
 def repeatable(multiplications: float) -> Iterator[None]:
-    """Let PyTorch do meanwhile only what comes out the same again.
+    """Make PyTorch's results reproducible within the context.
 
-    Algorithms are refused whose result depends on which thread comes first (but on CUDA, whose
-    fast products are such). And a small batch is the work of one thread, so that its result does
-    not depend on their number either.
+    Algorithms are refused whose result depends on the order of the threads (but not on CUDA, where
+    the fast products are of this kind). A small batch is computed by one thread, so that its result
+    does not depend on their number either.
     """
     import torch
 
@@ -184,16 +184,16 @@ def repeatable(multiplications: float) -> Iterator[None]:
 def in_batch_softmax(
     scores: torch.Tensor, items: torch.Tensor, log_share: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean loss of pairs whose rivals are the other pairs' items: see `TwoTower`.
+    """Return the mean loss of pairs whose negatives are the other pairs' items: see `TwoTower`.
 
-    `scores` (B, B) are of each pair's user and each pair's item, those that belong together on the
-    diagonal. Of the pairs' `items` (B,) int, the same one in another pair is no rival. `log_share`
-    (B,) is ln q of the items, q the probability that a pair drawn at random is the item's.
+    `scores` (B, B) are of each pair's user and each pair's item, with the pairs themselves on the
+    diagonal. Of the pairs' `items` (B,) int, the same one in another pair is no negative.
+    `log_share` (B,) is ln q of the items, q the probability that a random pair is the item's.
     """
     import torch
     from torch.nn import functional
 
-    # So a rival of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is measured
+    # So a negative of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is set
     # against is, on average, the one over all items that anybody likes.
     rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
     rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
@@ -247,8 +247,8 @@ def n_weights(sizes: Sequence[int]) -> int:
 def product(rows: np.ndarray | CSR, weights: np.ndarray) -> np.ndarray:
     """Return the product (m, n_out) of `rows` (m, n_in) and `weights` (n_in, n_out), all float32.
 
-    A row's result has the same bits alone or among others, at any thread count, which no BLAS
-    promises: SciPy's sparse product sums over ascending columns, one row at a time.
+    A row's result has the same bits alone or among others, at any thread count, which BLAS does not
+    guarantee: SciPy's sparse product sums over ascending columns, one row at a time.
     """
     matrix = rows.to_scipy(len(weights)) if isinstance(rows, CSR) else csr_matrix(rows)
     return matrix @ weights

@@ -1,4 +1,4 @@
-"""The unknowns of `BayesianALS`, drawn in turn: rows, their prior, the users' noise; a chain."""
+"""The Gibbs sampler of `BayesianALS`: rows, their prior and the users' noise, drawn in turn."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from recsys_lib.ratings import CSR, Ratings
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
 FIRST_SPREAD = 0.1  # the rows' variance before the first draw: far from it, chains take long
-TOLD_SPREAD = 0.3  # prior spread of what genres, years and the constant say
+TOLD_SPREAD = 0.3  # prior spread of the effects of genres, years and the constant
 ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
 
 
 class Side:
     """The rows of the users, or of the items, in the present draw, and the prior they have.
 
-    A row is N((F g)_r, Λ⁻¹), where each feature has a row of weights g_j ~ N(0, I): what a feature
-    may say is bounded by the length of its column of F.
+    A row is N((F g)_r, Λ⁻¹), where each feature has a row of weights g_j ~ N(0, I): the
+    effect of a feature is limited by the scale of its column of F.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ class Side:
         self.ratings, self.features = ratings, features
         self.order = by_length(ratings)
         self.rows = np.zeros((n, size), np.float32)
-        self.centres = np.zeros((n, size), np.float32)  # what the rows' draws scatter about
+        self.centres = np.zeros((n, size), np.float32)  # the means of the rows' draws
         self.means = np.zeros((n, size), np.float32)
         self.Lambda = np.eye(size, dtype=np.float32) / np.float32(FIRST_SPREAD)
         self.weights = np.zeros((n_features, size), np.float32)
-        # Rows without a rating know nothing of the prior: it is drawn given the others alone.
+        # Rows without a rating carry no information on the prior: it is drawn given the others.
         self.rated = np.flatnonzero(ratings.counts)
         self.columns = features[self.rated].tocsc()
         # That a row has no rating yet does not say that it will get none. If it gets some, they
@@ -128,9 +128,9 @@ def draw_precision(apart: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def rated_or_not(ratings: CSR, n_columns: int, told: CSR, n_told: int, spread: float) -> csr_array:
-    """Return the features of a side: which columns a row has rated, then what else is told of it.
+    """Return the features of a side: which columns a row has rated, then its other features.
 
-    Of n rated columns each counts `spread`/√n, so that the prior variance does not depend on n.
+    Each of n rated columns is `spread`/√n, so that the prior variance does not depend on n.
     """
     n_rows, counts = len(ratings.counts), ratings.counts
     values = np.repeat(spread / np.sqrt(np.maximum(counts, 1)), counts)
@@ -198,14 +198,14 @@ class Chain:
         return noise.draw(users.rows, items.rows, self.mu, self.rng)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return what it takes to go on: arrays, and what JSON knows."""
+        """Return what is needed to continue: arrays, and values for JSON."""
         arrays = {"precisions": self.noise.precisions}
         for name, side in (("users", self.users), ("items", self.items)):
             arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
         return arrays, {"variance": self.noise.variance, "rng": self.rng.bit_generator.state}
 
     def resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        """Take up what `state` returned."""
+        """Continue from what `state` returned."""
         for name, side in (("users", self.users), ("items", self.items)):
             for key in Side.DRAWN:
                 setattr(side, key, arrays[f"{name}.{key}"])
@@ -214,21 +214,21 @@ class Chain:
 
 
 def states(chains: list[Chain]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """Return what it takes to go on with all chains: arrays, and a row of JSON for each."""
+    """Return what is needed to continue all chains: arrays, and a row of JSON for each."""
     found = [chain.state() for chain in chains]
     arrays = {f"{c}.{k}": array for c, (own, _) in enumerate(found) for k, array in own.items()}
     return arrays, [meta for _, meta in found]
 
 
 def resume(chains: list[Chain], arrays: dict[str, np.ndarray], metas: list[dict[str, Any]]) -> None:
-    """Take up what `states` returned."""
+    """Continue from what `states` returned."""
     for c, (chain, meta) in enumerate(zip(chains, metas, strict=True)):
         own = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{c}.")}
         chain.resume(own, meta)
 
 
 def by_chain(user_draws: np.ndarray, item_draws: np.ndarray, n_chains: int) -> np.ndarray:
-    """Return what draws (n, S, K + 1) of both sides score, (n_chains, S / n_chains, n)."""
+    """Return the scores of draws (n, S, K + 1) of both sides, (n_chains, S / n_chains, n)."""
     products = np.einsum("nsk,nsk->ns", user_draws[..., :-1], item_draws[..., :-1])
     scores = products + user_draws[..., -1] + item_draws[..., -1]
     return scores.reshape(len(scores), -1, n_chains).transpose(2, 1, 0)
@@ -244,10 +244,10 @@ def draw_strangers(
     mu: float,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the rows of users who were not there, and their noise, given each draw of the items.
+    """Draw the rows of new users, and their noise, given each draw of the items.
 
     Row and noise are drawn in turns, from the typical user's noise on. Draw s has the same random
-    numbers for every user, so that nobody's rows depend on who else is drawn.
+    numbers for every user, so that no user's rows depend on the others.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """What a training run keeps: its log, the best epoch, checkpoints. The loop is in `base`.
 
 A checkpoint is one file, written whole after each epoch. It holds what was learnt, what the model
-needs to go on (`Recommender._checkpoint`), the log so far and what the run was: model, parameters
-and data. So a run that goes on ends with the same bits as one that was never interrupted, and one
-of other data is refused.
+needs to continue (`Recommender._checkpoint`), the log so far and the run's identity: model,
+parameters and data. So a continued run ends with the same bits as one that was never interrupted,
+and one of other data is refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class Run:
-    """What a fit keeps on the way: its log, its best epoch and, with a folder, its checkpoint.
+    """The record of a fit: its log, its best epoch and, with a folder, its checkpoint.
 
     `name` is the model's class and `params` are its parameters; `data` are the parts that it learns
     from and is measured on, by name.
@@ -48,7 +48,7 @@ class Run:
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             io.remove_unfinished(self.folder)
-            # `n_epochs` may be raised when a run goes on; nothing else may change.
+            # `n_epochs` may be raised when a run continues; nothing else may change.
             params = json.loads(json.dumps({**params, "n_epochs": None}, default=io.number))
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}
             self.facts: dict[str, Any] = {"class": name, "params": params, "data": checksums}
@@ -67,13 +67,13 @@ class Run:
             self.best_arrays = {name: array.copy() for name, array in arrays.items()}
 
     def start_anew(self) -> None:
-        """Remove what an earlier run left: nothing of it may be taken for this one's."""
+        """Remove what an earlier run left, so that none of it is taken for this one's."""
         if self.folder is not None:
             for name in (CHECKPOINT, LOG):
                 (self.folder / name).unlink(missing_ok=True)
 
     def resume(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
-        """Take up the run in the folder; return what `write` was given: state, own arrays, meta.
+        """Continue the run in the folder; return what `write` was given: state, own arrays, meta.
 
         Without a folder, and if the run had other parameters, this is a `RecsysError`; if the
         folder holds no checkpoint, or one of other data, a `DataError`.
@@ -139,6 +139,6 @@ def fingerprint(part: Ratings | None) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    """Return an epoch as a line of JSON, which knows no NaN: null stands for it."""
+    """Return an epoch as a line of JSON, with null for NaN."""
     known = {key: None if value != value else value for key, value in row.items()}
     return json.dumps(known, default=io.number) + "\n"

@@ -85,7 +85,7 @@ class Side:
         return self.interleaved([np.diff(one["indptr"]) for one in collect(self.packed, "indptr")])
 
     def collect_ratings(self) -> CSR:
-        """Return all ratings, a row each in the order of the ids."""
+        """Return all ratings, one row each, in the order of the ids."""
         found = [matrix(one) for one in collect(self.packed, "others", *CSR._fields)]
         counts = np.concatenate([ratings.counts for ratings in found])
         indices, values = (
