@@ -17,7 +17,7 @@ class Firefox:
     """A page in a Firefox of its own; `complaints` has the errors that its console was told."""
 
     def __init__(self, address: str) -> None:
-        self.socket = websocket.create_connection(f"{address}/session", suppress_origin=True)
+        self.socket = websocket.create_connection(f"{address}/session", 180, suppress_origin=True)
         self.numbers = itertools.count()
         self.complaints: list[str] = []
         self.ask("session.new", capabilities={})
@@ -49,7 +49,9 @@ def firefox(tmp_path_factory) -> Iterator[Firefox]:
     command = [PROGRAM, "--headless", "--remote-debugging-port", "0", "--profile", profile]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         listening = (re.search(r"BiDi listening on (ws://\S+)", line) for line in process.stderr)
-        yield Firefox(next(filter(None, listening))[1])
+        browser = Firefox(next(filter(None, listening))[1])
+        yield browser
+        browser.socket.close()
         process.terminate()
 
 
