@@ -31,8 +31,8 @@ LIGHTER = {  # what takes long in the quick profile and does not depend on the d
     "05-genres": {"N_TRIALS": 1, "N_EPOCHS": 5},
     "07-bpr": {"EPOCHS": [1, 2, 4], "N_TRIALS": 1, "MAX_EPOCHS": 10, "TWIN_STEPS": 1000},
     "09-networks": {"MAX_EPOCHS": 2, "N_STARTS": 2, "N_TRIALS": 1, "MOST_WATCHERS": 300},
-    "10-latent-space": {"N_EPOCHS": 8, "N_PAIRS": 2, "N_SPLITS": 2, "MAP_FILMS": 200},
-    "14-newcomers": {"N_DRAWS": 2, "POINTS": 2},
+    "10-latent-space": {"N_EPOCHS": 8, "N_PAIRS": 5, "N_SPLITS": 2, "MAP_FILMS": 200},
+    "14-newcomers": {"N_DRAWS": 5, "POINTS": 2},
     "11-leaderboard": {"SPLITS": [0, 1]},
     "08-linear": {"KS": [4, 8], "LAMBDAS": [30.0, 200.0], "NEIGHBOURS": [10, 40], "N_EPOCHS": 2},
 }
