@@ -151,7 +151,7 @@ function render({ model, el }) {
     if (found !== null) yours.prepend(ratedRow(found, 0, scores));
     else if (rated.size === 0) {
       yours.append(element("li", { class: "recsys-none" },
-        "None yet: search a film, or begin with a ready-made taste. Until then the list is what the model gives a stranger."));
+        "None yet: search for a film, or begin with a ready-made taste. Until then the list is what the model recommends to someone whom it does not know."));
     }
     list.replaceChildren(...rows.map((row) => listedRow(taste, row)));
     compare(rows.map(([film]) => film));
