@@ -96,8 +96,8 @@
   const stem = (path) => decodeURIComponent(path).split("/").pop().replace(/\.\w+$/, "");
 
   /** A name for a question that is the same at each visit: formulas are drawn in many ways. */
-  function keyOf(kind, nodes) {
-    const text = nodes.map((node) => {
+  function keyOf(kind, fold, nodes) {
+    const text = [fold.previousElementSibling ?? fold, ...nodes].map((node) => {
       const copy = node.cloneNode(true);
       copy.querySelectorAll(".math, .katex, mjx-container").forEach((one) => one.remove());
       return copy.textContent.replace(/\s+/g, " ").trim();
@@ -334,14 +334,14 @@
       if (before?.matches("details.quiz") || !open(fold)) continue;
       const folds = [fold];
       while (folds.at(-1).nextElementSibling?.matches("details.quiz")) folds.push(folds.at(-1).nextElementSibling);
-      const key = keyOf("quiz", folds.map((one) => one.querySelector("summary")));
+      const key = keyOf("quiz", fold, folds.map((one) => one.querySelector("summary")));
       ask(fold, folds, named(quiz(folds, key), fold, key));
     }
     for (const fold of document.querySelectorAll(".predict:is(details, .admonition)")) {
       const title = fold.querySelector(".admonition-title, summary");
       const truth = fold.querySelector("strong")?.textContent.trim();
       if (!open(fold) || !title || !truth) continue;
-      const key = keyOf("predict", [title]);
+      const key = keyOf("predict", fold, [title]);
       const hidden = fold.hidden;
       fold.classList.remove("known");
       fold.hidden = true;

@@ -134,6 +134,10 @@ def visit(browser: Browser, address: str, complaints: list[str]) -> Iterator[Ope
         if response.status >= 400:
             complaints.append(f"{response.status} {response.url}")
 
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED":  # the page was left before it had its icon
+            complaints.append(f"{request.url} failed")
+
     def start(names: list[str], **options) -> Iterator[Page]:
         context = browser.new_context(**options)
         contexts.append(context)
@@ -142,7 +146,7 @@ def visit(browser: Browser, address: str, complaints: list[str]) -> Iterator[Ope
         page.on("console", told)
         page.on("response", answered)
         page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-        page.on("requestfailed", lambda request: complaints.append(f"{request.url} failed"))
+        page.on("requestfailed", failed)
         for name in names:
             page.goto(f"{address}/{name}")
             page.evaluate("window.MathJax?.startup?.promise")
