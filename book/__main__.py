@@ -28,15 +28,8 @@ MODULES = {  # what the environment's Python runs for a command
     "leaderboard": ("benchmarks.study", "leaderboard"),
     "bench": ("benchmarks",),
 }
-OWN = (
-    "build",
-    "outputs",
-    "student",
-    "lint",
-    "peers",
-    "lock",
-    "clean",
-)  # `make help` says what each does
+# `make help` says what each does.
+OWN = ("build", "outputs", "student", "lint", "peers", "lock", "clean")
 HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
 
 

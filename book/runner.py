@@ -115,19 +115,19 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
 
     A chapter that fails does not stop the others.
     """
-    sources = chapters(only)
-    name = resolve(dataset or profiles.load(profile)["DATASET"])
+    sources, settings = chapters(only), profiles.load(profile)
+    name = resolve(dataset or settings["DATASET"])
     folder = BUILD / "runs" / f"{profile}-{Path(name).name}"  # of a folder, its own
     folder.mkdir(parents=True, exist_ok=True)
     common, cores = shared_key(name), os.cpu_count() or 1
     room = int(psutil.virtual_memory().available // ROOM)
-    many = max(1, min(cores, room, profiles.load(profile)["together"], len(sources)))
+    many = max(1, min(cores, room, settings["together"], len(sources)))
     at_work: list[Watch] = []
     done: dict[Path, Chapter] = {}
 
     def one(source: Path, threads: int) -> None:
         label = f"[{sources.index(source) + 1}/{len(sources)}] {source.stem}"
-        at_work.append(watch := Watch(label, profiles.load(profile)["limit"], threads))
+        at_work.append(watch := Watch(label, settings["limit"], threads))
         values = profiles.parameters(profile, source.stem, name)
         # 450 MB to bring are no quick look.
         values, others = settled(values, source.stem, spark=profile != "quick")

@@ -157,7 +157,7 @@ def check_guess(key: str, guess: float, truth: float) -> str:
 def check_study(differences: Any, interval: Any, conclusion: str) -> str:
     """Check the evidence of an experiment, and that the conclusion follows from it.
 
-    `differences` (n,) holds one paired difference a run, user or film. `interval` is the 95 %
+    `differences` (n,) holds one paired difference per run, user or film. `interval` is the 95 %
     interval of their mean; one that allows for runs that overlap, and so is wider, is right too.
     """
     d = numbers(differences)
