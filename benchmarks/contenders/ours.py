@@ -39,7 +39,7 @@ def implicit_als(job: Job) -> None:
     """Seconds per epoch of `models.ImplicitALS`, every rating a like; the factors, for the NDCG."""
     from recsys_lib.models import ImplicitALS
 
-    solver = job.variant or "cholesky"
+    solver = job.variant or "auto"
     model = ImplicitALS(
         job.k, alpha=ALPHA, tau=PENALTY, nu=0.0, solver=solver, n_epochs=job.epochs, seed=0
     )
