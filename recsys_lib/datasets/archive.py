@@ -242,6 +242,8 @@ def read_ratings(
         found = pd.Index(universe.astype(ids.dtype)).get_indexer(ids).astype(np.int32)
         _refuse_first(found < 0, where, first, f"its {kind} does not stand in {table}", ids)
         places.append(found)
+    if times.dtype == np.float64:
+        _refuse_first(np.abs(times) > 2**53, where, first, "{:g} is not a time in seconds", times)
     known = times.dtype == np.int64 or not np.isnan(times).any()
     when = times.astype(np.int64, copy=False) if known else None
     return Ratings.from_arrays(
