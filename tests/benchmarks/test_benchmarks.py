@@ -29,10 +29,12 @@ def build(tmp_path_factory):
 @pytest.fixture(scope="module")
 def first(root, build):
     """What was said in runs where one contender fails, one is not there, and the others go on."""
-    how = "--size", "tiny", "--with", "ours,implicit"
-    runs = [["--only", "als", "--k=-1,4"], ["--only", "bpr,implicit-als", "--k", "4"]]
+    everyone = "ours,ours-hogwild,ours-cholesky,implicit,implicit-cg,implicit-cholesky"
+    how = "--size", "tiny", "--with", everyone
+    runs = [["--only", "als", "--k=-1,4"], ["--only", "bpr", "--k", "4"]]
+    runs += [["--only", "implicit-als", "--k", "32"]]  # by conjugate gradients, as `auto` does
     done = [bench(root, build, *run, *how) for run in runs]
-    assert [one.returncode for one in done] == [0, 0], done
+    assert [one.returncode for one in done] == [0, 0, 0], done
     return "".join(one.stdout for one in done)
 
 
@@ -73,7 +75,7 @@ def test_a_bpr_record_tells_the_auc(records):
 
 @pytest.mark.slow
 def test_an_implicit_als_record_tells_the_ndcg(records):
-    exact, descent = (records["implicit-als", name, 4] for name in ("ours", "ours-cg"))
+    exact, descent = (records["implicit-als", name, 32] for name in ("ours-cholesky", "ours"))
     assert exact["metric"] == "ndcg" and exact["rule"] == descent["rule"]
     assert exact["quality"][0] != exact["quality"][-1]  # each epoch's factors are measured
     assert 0.05 < exact["quality"][-1] < 1
@@ -92,12 +94,13 @@ def test_the_lists_of_the_stored_implicit_als_are_as_good_as_those_of_implicit()
     """What the course says of them: equal settings, NDCG@10 within one per cent."""
     frame, _, _ = results.load(results.STORED)
     frame = frame[(frame.task == "implicit-als") & (frame.status == "ok")]
-    assert len(frame) >= 4
     last = frame.assign(ndcg=frame["quality"].str[-1]).pivot_table(
         "ndcg", index=["size", "k"], columns="contender"
     )
-    for ours, theirs in (("ours", "implicit-cholesky"), ("ours-cg", "implicit-cg")):
-        np.testing.assert_array_less(0.99, last[ours] / last[theirs])
+    for ours, theirs in (("ours-cholesky", "implicit-cholesky"), ("ours", "implicit-cg")):
+        ratio = (last[ours] / last[theirs]).dropna()
+        assert len(ratio) >= 4
+        np.testing.assert_array_less(0.99, ratio)
 
 
 @pytest.mark.slow
