@@ -313,7 +313,12 @@ def test_lists_are_compared_by_the_seconds_until_they_are_as_good():
     late = record("irspack-cg", metric="ndcg", seconds=[0.5] * 4, quality=[0.1, None, 0.198, 0.19])
     assert [table.reached(one, 0.198) for one in (ours, late)] == [3.0, 1.5]
     assert table.reached(late, 0.2) is None
-    assert "0.1980 in 1.5 s" in table.figures({**late, "epochs": 4}, ours)
+    best = record("irspack-ialspp", metric="ndcg", seconds=[9.0], quality=[0.25])
+    broken = record("implicit-cg", metric=None, status="failed")
+    assert table.list_goal([ours, late, best, broken]) == pytest.approx(0.99 * 0.25)
+    assert table.list_goal([broken]) is None
+    assert "0.1980 in 1.5 s" in table.figures({**late, "epochs": 4}, 0.198)
+    assert "0.2475 not reached" in table.figures({**late, "epochs": 4}, 0.2475)
 
 
 def test_an_own_run_is_shown_once_it_is_complete(tmp_path, monkeypatch):
