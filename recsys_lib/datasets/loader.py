@@ -77,12 +77,8 @@ def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
 def resolve(name: str | os.PathLike[str] = "auto") -> str:
     """Return the name of the data set that `load` would use now; download it if necessary.
 
-    The name of a folder is its absolute path. The folder is read, so that errors are raised now.
-
-    Raises
-    ------
-    UnknownDatasetError, DownloadError, DataError
-        As `load` does.
+    The name of a folder is its absolute path. The folder is read, so that the errors of `load` are
+    raised now.
     """
     if path := folder.path_of(name):
         return folder.read(path).info["path"]

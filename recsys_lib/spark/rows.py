@@ -70,9 +70,9 @@ class Rows:
                 rows = one["rows"].reshape(-1, size)
                 numbers = np.arange(len(rows), dtype=np.int32) * n_blocks + one["block"]
                 ends = np.arange(len(rows) + 1, dtype=np.int32) * (size - 1)
-                factors = pa.ListArray.from_arrays(ends, np.ascontiguousarray(rows[:, :-1]).ravel())
-                columns = [pa.array(numbers, pa.int32()), factors, pa.array(rows[:, -1].copy())]
-                yield pa.record_batch(columns, ["number", "factors", "bias"])
+                factors = pa.ListArray.from_arrays(ends, rows[:, :-1].ravel())
+                told = {"number": numbers, "factors": factors, "bias": rows[:, -1].copy()}
+                yield pa.RecordBatch.from_pydict(told)
 
         named = self.side.ids.withColumnRenamed("id", name)
         plain = mapped(self.dealt(), work, FACTORS)

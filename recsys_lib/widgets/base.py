@@ -37,7 +37,7 @@ class PageWidget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def to_html(self) -> str:
-        """Return the widget as HTML for the site's script, with the traits that are tagged `page`."""
+        """Return the widget as HTML for the site's script: its traits that are tagged `page`."""
         told = self.get_state([*self.traits(page=True)])
         state = json.dumps(told, default=_bytes, separators=(",", ":"))
         # Inside a script element only "</script" and "<!--" mean anything: let there be no "<".
