@@ -9,7 +9,8 @@ from typing import Any
 
 from recsys_lib.datasets import archive, cache, fetch, folder, kuairec, movielens, registry
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.datasets.simulator import simulate_ratings, simulate_watches
+from recsys_lib.datasets.simulator.ratings import simulate_ratings
+from recsys_lib.datasets.simulator.watches import simulate_watches
 from recsys_lib.errors import DataError, DownloadError
 
 logger = logging.getLogger("recsys_lib")
