@@ -35,6 +35,8 @@ PACKAGES = (
 # vectors, the best of 30, 100, 200, 300 and 500 on the 1m data at K = 32, 128 and 512.
 ALPHA, PENALTY = 10.0, 200.0
 
+BURN = 40  # first draws of a Gibbs sampler, which its mean leaves out
+
 # Copies its input to a file, each line with the moment at which it came.
 STAMPER = (
     "import sys, time\n"
