@@ -31,7 +31,7 @@ def first(root, build):
     """What was said in runs where one contender fails, one is not there, and the others go on."""
     everyone = "ours,ours-hogwild,ours-cholesky,implicit,implicit-cg,implicit-cholesky"
     how = "--size", "tiny", "--with", everyone
-    runs = [["--only", "als", "--k=-1,4"], ["--only", "bpr", "--k", "4"]]
+    runs = [["--only", "als", "--k=-1,4"], ["--only", "bpr,bayes", "--k", "4"]]
     runs += [["--only", "implicit-als", "--k", "32"]]  # by conjugate gradients, as `auto` does
     done = [bench(root, build, *run, *how) for run in runs]
     assert [one.returncode for one in done] == [0, 0, 0], done
@@ -71,6 +71,13 @@ def test_a_bpr_record_tells_the_auc(records):
     assert 0.6 < found["quality"][-1] < 1
     assert wild["rule"] != found["rule"]
     assert wild["quality"][-1] == pytest.approx(found["quality"][-1], abs=0.05)
+
+
+@pytest.mark.slow
+def test_a_record_of_gibbs_sampling_tells_the_error_of_the_mean(records, build):
+    found = records["bayes", "ours", 4]
+    assert found["epochs"] == len(found["quality"]) == 200
+    assert found["quality"][-1] < found["quality"][worker.BURN] < spread(build)
 
 
 @pytest.mark.slow
@@ -117,7 +124,7 @@ def test_a_peer_that_is_not_there_is_reported(records, first):
         found = records["als", contender, 4]
         assert found["status"] == "not measured"
         assert found["message"] == "No module named 'implicit'"
-    assert len(records) == 2 * 3 + 3 + 4
+    assert len(records) == 2 * 3 + 3 + 4 + 1
     assert "x 1.00" in first
 
 
