@@ -21,7 +21,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.given import GivenLists
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
-from recsys_lib.models.base import Recommender
+from recsys_lib.models.base import Recommender, as_scipy
 from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings, check_parts
 from recsys_lib.report import Report, bootstrap_interval, compare, paired
@@ -326,7 +326,8 @@ def _check_rankable(seen: CSR, test: Ratings, users: np.ndarray, relevant: float
             f"no test rating is {relevant:g} or more, so no item is relevant to anyone; the "
             f"scale is {test.scale[0]:g} to {test.scale[1]:g}: lower relevant="
         )
-    shared = ranking.count_shared(*seen[:2], *test.by_user[:2])
+    known, tested = (as_scipy(rows, test.n_items) for rows in (seen, test.by_user))
+    shared = known.multiply(tested).getnnz(axis=1)
     if shared.any():
         raise RecsysError(
             f"{int(shared.sum())} test ratings are of pairs that the model was shown (the first "

@@ -171,7 +171,7 @@ class Recommender(Lists):
         self.training_log_ = pd.DataFrame(run.log)
         with bar(progress, total=total, initial=done, desc=type(self).__name__) as steps:
             for epoch in range(done + 1, total + 1):
-                if run.has_waited(self.patience):
+                if self.patience is not None and epoch > run.best["epoch"] + self.patience:
                     break
                 began = time.perf_counter()
                 learnt = self._epoch(train)
