@@ -1,7 +1,8 @@
 // What is too wide for its column scrolls by itself: let it be reached by keyboard as well.
 
 const WIDE = `.bd-article :is(
-  mjx-container[display], pre, figure, .pst-scrollable-table-container, .cell_output, .text_html)`;
+  mjx-container[display], pre, figure, .pst-scrollable-table-container, .cell_output, .text_html,
+  .recsys-wide)`;
 
 function reachable() {
   for (const box of document.querySelectorAll(WIDE)) {
