@@ -1,6 +1,8 @@
 // What is too wide for its column scrolls by itself: let it be reached by keyboard as well.
 
-const WIDE = ".bd-article :is(mjx-container[display], pre, table, .cell_output, .text_html)";
+const WIDE = `.bd-article :is(
+  mjx-container[display], pre, figure, .pst-scrollable-table-container, .cell_output, .text_html,
+  .recsys-wide)`;
 
 function reachable() {
   for (const box of document.querySelectorAll(WIDE)) {
@@ -12,9 +14,9 @@ function reachable() {
 
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
-  reachable();
+  // The page changes its size with the window, and where something is unfolded or answered.
+  new ResizeObserver(reachable).observe(document.querySelector(".bd-article"));
 });
-addEventListener("resize", reachable);
 
 // A term of the glossary shows its definition: where the mouse rests, on focus, at the first tap.
 const tip = document.createElement("div");

@@ -36,6 +36,28 @@ def check_bar(bar: float) -> None:
     ask(stopped > 0.047, f"too strict: it stops only {stopped:.1%} of them")
 
 
+def _adjusted(y: np.ndarray, X: np.ndarray) -> np.ndarray:
+    X = X - X.mean(axis=0)
+    return y - X @ np.linalg.pinv(X) @ y
+
+
+_RNG = np.random.default_rng(6)
+_BEFORE = _RNG.normal(2, 1, (200, 3)) @ np.array([[1, 0.8, 0], [0, 1, 0.5], [0, 0, 1]])
+
+check_adjust = task(
+    _adjusted,
+    [(_BEFORE @ [1.0, 0.5, -1] + _RNG.normal(3, 1, 200), _BEFORE)],
+    "y less the centred columns times the least-squares solution",
+    {
+        "the mean of y is gone": lambda y, X: _adjusted(y, X) - y.mean(),
+        "the columns are correlated: one solution for all of them": lambda y, X: (
+            y + sum(_adjusted(y, x[:, None]) - y for x in X.T)
+        ),
+        "a part of the mean is gone: centre them": lambda y, X: y - X @ np.linalg.lstsq(X, y)[0],
+    },
+)
+
+
 def _estimate(r: np.ndarray, a: np.ndarray, weights: np.ndarray) -> float:
     return float(np.mean(r * weights[np.arange(len(a)), a]))
 

@@ -152,3 +152,23 @@ check_histories = task(
         "that is the sum of the others, and not their mean": lambda H: H.sum(axis=0) - H,
     },
 )
+
+_RIVALS = (0.3, np.sin(np.arange(12.0)), np.arange(12) % 5 / 40)
+
+
+def _rivals(own: float, rivals: np.ndarray, drawn: np.ndarray) -> float:
+    return float(np.log1p(np.sum(np.exp(rivals - own) / drawn)))
+
+
+check_rivals = task(
+    lambda s, r, pi, a, n: _rivals(s, r, len(r) * (a * pi + (1 - a) / n)),
+    [(*_RIVALS, a, 50) for a in (0.8, 0.0)],
+    "the own score beside the corrected sum over the rivals, as in the formula above",
+    {
+        "nothing is corrected": lambda s, r, pi, a, n: _rivals(s, r, np.ones(len(r))),
+        "a film without likes is drawn too, by the second way": lambda *given: np.inf,
+        "m rivals are drawn: divide by m as well": lambda s, r, pi, a, n: _rivals(
+            s, r, a * pi + (1 - a) / n
+        ),
+    },
+)

@@ -93,3 +93,28 @@ def check_taken_back(
         wrong = {"the sign: the score without the rating, less that with it": -change}
         hint = "fold in all ratings but this one, and subtract the score with all"
         compare(taken_back(model, ratings, film, listed), change, hint, wrong.items(), 1e-3)
+
+
+@checker
+def check_permuted(permutation_p: Callable[..., float]) -> None:
+    """Check the p-value of a permutation test whose shuffles stay within groups."""
+    labels, groups, n = np.arange(40.0), np.arange(40) % 2, 19
+    for shape, right in ((lambda x: np.sum(x == labels), 1 / (n + 1)), (lambda x: 0, 1.0)):
+        seen: list[np.ndarray] = []
+
+        def statistic(x: Any, shape: Any = shape, seen: Any = seen) -> Any:
+            seen.append(np.copy(x))
+            return shape(x)
+
+        found = permutation_p(statistic, labels, groups, n)
+        within = [np.array_equal(np.sort(x[groups == 1]), labels[groups == 1]) for x in seen]
+        ask(all(within), "a label has left its group")
+        shuffles = sum(not np.array_equal(x, labels) for x in seen)
+        ask(shuffles == n, f"{shuffles} shuffles were looked at, and not n = {n}")
+        wrong = {
+            "0 cannot be: the true order is one of the n + 1": 0,
+            "a shuffle that is as large counts": 1 / (n + 1),
+            "n shuffles and the true order are n + 1": right * (n + 1) / n,
+        }
+        hint = "the share of the n + 1 orders that are at least as large"
+        compare(found, right, hint, wrong.items(), 1e-9)

@@ -60,7 +60,12 @@ def world():
     five = rng.standard_normal((100_000, 5)).cumsum(axis=1) / np.sqrt(np.arange(1, 6))
     common = {"np": np, "pd": pd, "model": model, "train": ratings, "ratings": ratings}
     common |= {"counts": ratings.by_item.counts, "film": ratings.item_ids[0], "five": abs(five)}
-    common |= {"p": rng.normal(size=(50, 3)), "q": rng.normal(size=(50, 3)), "taste_of": taste_of}
+    common |= {
+        "p": rng.normal(size=(50, 3)),
+        "q": rng.normal(size=(50, 3)),
+        "taste_of": taste_of,
+        "rng": rng,
+    }
     common |= {
         "n_i": np.arange(50) % 20,
         "unit": lambda x: (x.T / norm(x.T, axis=0)).T,
@@ -101,6 +106,19 @@ def first_n(ratings, film, n):
     keep = np.ones(len(ratings), bool)
     keep[np.flatnonzero(ratings.by_user.indices == film)[n:]] = False
     return keep
+
+
+def permuted(statistic, labels, groups, n, compared):
+    order = [np.lexsort((np.random.default_rng(k).random(40), groups)) for k in range(n)]
+    place = np.argsort(groups, kind="stable")
+    mixed = np.array([labels] * n)
+    for row, one in zip(mixed, order, strict=True):
+        row[place] = labels[one]
+    return (1 + sum(compared(statistic(one), statistic(labels)) for one in mixed)) / (n + 1)
+
+
+def cov(X, y):
+    return (X - X.mean(axis=0)).T @ (y - y.mean()) / len(y)
 
 
 NOISE = np.random.default_rng(1).normal(size=(9999, 100))
@@ -222,6 +240,11 @@ WRONG = {
             (lambda H: (H.sum(axis=0) - H) / len(H), "divide by that"),
             (lambda H: H.sum(axis=0) - H, "not their mean"),
         ],
+        "check_rivals": [
+            (lambda s, r, pi, a, n: np.log1p(np.exp(r - s).sum()), "nothing is corrected"),
+            (lambda s, r, pi, a, n: np.inf, "second way"),
+            (lambda s, r, pi, a, n: np.log1p(np.exp(r - s) @ (1 / (a * pi + (1 - a) / n))), "by m"),
+        ],
     },
     "space": {
         "check_turn": [
@@ -248,6 +271,13 @@ WRONG = {
             (lambda model, r, film, listed: 0.0, "fold in"),
             (lambda model, r, film, listed: r[film], "fold in"),
             (lambda model, r, film, listed: np.zeros(3), "expected a number"),
+        ],
+        "check_permuted": [
+            (lambda f, x, g, n: permuted(f, x, g * 0, n, np.greater_equal), "left its group"),
+            (lambda f, x, g, n: permuted(f, x, g, n, np.greater_equal) - 1 / (n + 1), "cannot be"),
+            (lambda f, x, g, n: permuted(f, x, g, n, np.greater), "as large counts"),
+            (lambda f, x, g, n: permuted(f, x, g, n, np.less_equal), "at least as large"),
+            (lambda f, x, g, n: permuted(f, x, g, 9, np.greater_equal), "9 shuffles"),
         ],
     },
     "trust": {
@@ -294,6 +324,11 @@ WRONG = {
             (lambda r, a, old, new: np.mean(r * (old / new)[rows(a), a]), "upside down"),
             (lambda r, a, old, new: np.average(r, weights=(new / old)[rows(a), a]), "divide by n"),
             (lambda r, a, old, new: np.mean(r * new[rows(a), a]), "was logged"),
+        ],
+        "check_adjust": [
+            (lambda y, X: y - X @ np.linalg.lstsq(X, y)[0], "centre them"),
+            (lambda y, X: y - cov(X, y) / X.var(axis=0) @ (X - X.mean(axis=0)).T, "correlated"),
+            (lambda y, X: y - y.mean() - (z := X - X.mean(0)) @ np.linalg.pinv(z) @ y, "is gone"),
         ],
     },
     "engineering": {
