@@ -80,6 +80,14 @@ TASKS = {
     "bpr": Task(
         "BPR, samples a second", (OURS, f"{OURS}-hogwild", "implicit"), ("1m", "32m"), (32,)
     ),
+    "bayes": Task(
+        "Factors drawn by Gibbs sampling, who rated what known; an epoch is a draw",
+        (OURS, "myfm"),
+        (REAL,),
+        (8, 16),
+        epochs=200,
+        budget_s=300.0,
+    ),
     "topn": Task("Top 10 of all users", (OURS, "implicit"), ("1m", "32m"), (32,)),
     "first-load": Task("First load from the raw CSV", (OURS,), ("32m",), (20,)),
     "job": Task("Load, split, 10 epochs, evaluate, save", (OURS,), ("32m",), (20,)),

@@ -38,6 +38,8 @@ PACKAGES = (
 ALPHA = 10.0
 PENALTIES = {200_000: 60.0, 2_000_000: 200.0, math.inf: 500.0}  # up to so many ratings
 
+BURN = 40  # first draws of a Gibbs sampler, which its mean leaves out
+
 # Copies its input to a file, each line with the moment at which it came.
 STAMPER = (
     "import sys, time\n"

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 import optuna
 import pandas as pd
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.pruners import MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
@@ -209,7 +209,8 @@ def some_users(development: Development, limit: int, seed: int = 0) -> Developme
 def _suggest(trial: Trial, name: str, where: Any) -> Any:
     if isinstance(where, CategoricalDistribution):
         return trial.suggest_categorical(name, where.choices)
-    return trial.suggest_float(name, where.low, where.high, step=where.step, log=where.log)
+    suggest = trial.suggest_int if isinstance(where, IntDistribution) else trial.suggest_float
+    return suggest(name, where.low, where.high, step=where.step, log=where.log)
 
 
 def _holds(where: Any, value: Any) -> bool:

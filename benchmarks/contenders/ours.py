@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.worker import ALPHA, Enough, Job, factor_files, ready, serve, tell
+from benchmarks.worker import ALPHA, BURN, Enough, Job, factor_files, ready, serve, tell
 
 # Best or nearly so of eight sets tried on the 1m and on the 32m data at K = 32, ν from ½ to 1.
 TAU, GAMMA, NU = 0.35, 0.3, 0.75
@@ -22,8 +22,23 @@ def als(job: Job) -> None:
 
     model = ALS(n_factors=job.k, tau=TAU, gamma=GAMMA, nu=NU, n_epochs=job.epochs, seed=0)
     tell(rule=f"tau={TAU}, gamma={GAMMA}, times n^{NU}", metric="rmse")
-    train, test = parts(job)
     warm_up(ALS(n_factors=job.k, n_epochs=1))
+    follow(job, model)
+
+
+def bayes(job: Job) -> None:
+    """Seconds per draw, and the RMSE of the mean of the draws kept so far."""
+    from recsys_lib.models import BayesianALS
+
+    model = BayesianALS(job.k, job.epochs - BURN, BURN, n_chains=1, seed=0)
+    tell(rule=f"noise by user, {BURN} draws left out", metric="rmse")
+    warm_up(BayesianALS(job.k, n_samples=1, n_burn=0, n_chains=1))
+    follow(job, model)
+
+
+def follow(job: Job, model: Any) -> None:
+    """Fit a model of ratings; tell each epoch's seconds and RMSE until the time is over."""
+    train, test = parts(job)
     ready()
 
     def after(row: dict[str, Any]) -> None:
@@ -228,6 +243,7 @@ def warm_up(model: Any) -> None:
 if __name__ == "__main__":
     serve(
         als=als,
+        bayes=bayes,
         bpr=bpr,
         topn=topn,
         job=whole_job,

@@ -66,6 +66,17 @@ def test_the_projects_own_values_can_be_given_to_their_models(name):
         kind(**tuned.load_params(name, data))
 
 
+def test_rivals_were_searched_by_equally_many_trials():
+    """Rivals are those whose values were found on the same data by the same protocol."""
+    counts: dict[tuple[str, str], set[int]] = {}
+    for name in SEARCHED:
+        for data in (*registry.RATINGS, *registry.WATCHES, *registry.RELEASES):
+            if (entry := tuned.provenance(name, data)) and entry["dataset"] == data:
+                counts.setdefault((data, entry["protocol"]), set()).add(entry["n_trials"])
+    assert len(counts) > 4
+    assert {key: found for key, found in counts.items() if len(found) > 1} == {}
+
+
 def entries():
     """Every entry of a data set that is small enough, those that take long marked so."""
     for name in SEARCHED:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Float
+from optuna.distributions import IntDistribution as Int
 from optuna.samplers import GridSampler, RandomSampler
 
 from benchmarks import protocols
@@ -150,6 +151,12 @@ def test_the_value_is_that_of_a_fit_with_these_parameters(part):
     search = tuning.tune(models.ALS(n_epochs=4), part, 3)
     again = models.ALS(n_epochs=4, **search.best_params).fit(part.train, part.valid)
     assert again.training_log_["rmse_valid"].iloc[-1] == search.best_value
+
+
+def test_whole_numbers_are_drawn_as_such(part):
+    search = tuning.tune(models.ALS(n_epochs=2), part, 3, space={"n_factors": Int(2, 6)})
+    assert {type(trial.params["n_factors"]) for trial in search.trials} == {int}
+    assert set(tuning.table(search)["state"]) == {"complete"}
 
 
 @pytest.mark.parametrize("name", SEARCHED)

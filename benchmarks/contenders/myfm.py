@@ -1,0 +1,60 @@
+"""myFM (Ohtsuki): factorisation machines, drawn by Gibbs sampling as `BayesianALS` is.
+
+It gets the features that ours reads: the user, the item, and who rated what on both sides, 1/√n for
+each of n. Each of the four has a prior of its own. The noise is the same for all users.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.worker import BURN, Job, ready, serve, tell
+
+
+def bayes(job: Job) -> None:
+    """Seconds per draw, and the RMSE of the mean of all draws but the first `BURN`."""
+    from myfm import MyFMRegressor, RelationBlock
+
+    tell(rule=f"one noise for all, {BURN} draws left out", metric="rmse")
+    n_users, n_items = job.shape
+    tables = described(job, "user", n_items), described(job, "item", n_users)
+
+    def blocks(part: str) -> tuple[list[Any], np.ndarray]:
+        users, items, values = job.triples(part)
+        return [RelationBlock(*side) for side in zip((users, items), tables, strict=True)], values
+
+    moments = []
+
+    def after(*_: Any) -> tuple[bool, None]:
+        moments.append(time.perf_counter())
+        return job.exhausted(), None
+
+    train, values = blocks("user")
+    model = MyFMRegressor(job.k, random_seed=0)
+    ready()
+    moments.append(time.perf_counter())
+    model.fit(
+        None, values, train, n_iter=job.epochs, n_kept_samples=job.epochs - BURN,
+        group_shapes=[n_users, n_items, n_items, n_users], callback=after,
+    )  # fmt: skip
+    test, stars = blocks("test")
+    guess = model.predict(None, test).clip(values.min(), values.max())
+    errors = [None] * (len(moments) - 2) + [float(np.sqrt(np.square(guess - stars).mean()))]
+    for epoch, (seconds, error) in enumerate(zip(np.diff(moments), errors, strict=True), 1):
+        tell(epoch=epoch, seconds=float(seconds), rmse=error)
+
+
+def described(job: Job, side: str, n_others: int) -> Any:
+    """Return the features of the users or of the items, a sparse row each."""
+    from scipy.sparse import csr_matrix, hstack, identity
+
+    indptr, others, _ = job.csr(side)
+    counts = np.diff(indptr)
+    shares = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts)
+    rated = csr_matrix((shares, others, indptr), (len(counts), n_others))
+    return hstack([identity(len(counts)), rated], format="csr")
+
+
+if __name__ == "__main__":
+    serve(bayes=bayes)

@@ -1,0 +1,82 @@
+"""All steps of the sampler together: draws given ratings that the prior brings forth follow it.
+
+After Geweke 2004, Getting it right: joint distribution tests of posterior simulators; from many
+starts, as in Gandy & Scott 2020, Unit testing for MCMC, so that slow chains do no harm.
+"""
+
+import numpy as np
+from scipy.stats import wishart
+
+from recsys_lib.models import sampler
+from recsys_lib.ratings import CSR, Ratings
+
+WORTH, VARIANCE, N_USERS, N_ITEMS, N_RATINGS = 4.0, 0.05, 9, 6, 30
+
+
+def a_chain(rng):
+    """A chain with one factor, and its ratings, all of them zero."""
+    pairs = np.sort(rng.choice(N_USERS * N_ITEMS, N_RATINGS, replace=False)).astype(np.int32)
+    values, ids = np.zeros(N_RATINGS, np.float32), (np.arange(N_USERS), np.arange(N_ITEMS))
+    ratings = Ratings.from_arrays(*np.divmod(pairs, N_ITEMS), values, None, *ids, (-9.0, 9.0))
+    assert ratings.by_user.counts.min() > 0 < ratings.by_item.counts.min()
+    features = []
+    for side, n_others in ((ratings.by_user, N_ITEMS), (ratings.by_item, N_USERS)):
+        n = len(side.counts)
+        constant = CSR(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.float32))
+        features.append(sampler.rated_or_not(side, n_others, constant, 1, 0.5))
+    return sampler.Chain(ratings, *features, 1, WORTH, rng), ratings
+
+
+def draw_prior(chain, rng):
+    """Give the chain a state drawn from the prior."""
+    for side in (chain.users, chain.items):
+        n, size = side.rows.shape
+        side.Lambda = wishart.rvs(
+            size, np.eye(size) / (sampler.ROW_SPREAD * size), random_state=rng
+        )
+        side.weights = rng.standard_normal(side.weights.shape)
+        side.means = side.features @ side.weights
+        root = np.linalg.cholesky(np.linalg.inv(side.Lambda))
+        side.rows = side.means + rng.standard_normal((n, size)) @ root.T
+        for name in sampler.Side.DRAWN:
+            setattr(side, name, getattr(side, name).astype(np.float32))
+    drawn = rng.gamma(WORTH / 2, 2 / (WORTH * VARIANCE), N_USERS)
+    chain.noise.precisions = drawn.astype(np.float32)
+
+
+def draw_ratings(chain, ratings, rng):
+    """Overwrite the ratings by draws given the chain's state."""
+    users, items = ratings.user_of_rating(), ratings.by_user.indices
+    p, q = chain.users.rows[users], chain.items.rows[items]
+    noise = rng.standard_normal(N_RATINGS) / np.sqrt(chain.noise.precisions[users])
+    values = p[:, 0] * q[:, 0] + p[:, 1] + q[:, 1] + noise
+    ratings.by_user.values[:] = values
+    ratings.by_item.values[:] = values[np.lexsort([users, items])]
+
+
+def described(chain):
+    """Numbers that every step has a part in, none with heavy tails."""
+    found = [np.log(chain.noise.precisions).mean()]
+    for side in (chain.users, chain.items):
+        away = side.rows - side.means
+        found += [*np.log(side.rows**2).mean(axis=0), *np.log(away**2).mean(axis=0)]
+        found += [np.log(np.linalg.det(side.Lambda)), *np.log(np.diag(side.Lambda))]
+        found += [*(side.weights**2).mean(axis=0), side.weights[-1, -1]]
+    return found
+
+
+def test_a_state_from_the_prior_stays_one_whatever_ratings_it_brings_forth():
+    rng = np.random.default_rng(0)
+    chain, ratings = a_chain(rng)
+    changes = []
+    for _ in range(1500):
+        draw_prior(chain, rng)
+        before = described(chain)
+        for _ in range(3):
+            chain.noise.variance = VARIANCE  # it has no proper prior, so it is held
+            draw_ratings(chain, ratings, rng)
+            chain.draw()
+        changes.append(np.subtract(described(chain), before))
+    changes = np.array(changes)
+    z = changes.mean(axis=0) / (changes.std(axis=0) / np.sqrt(len(changes)))
+    assert (np.abs(z) < 4).all(), z.round(1)
