@@ -13,6 +13,7 @@ a product and a sum in one loop but not in the next cannot break a tie either.
 import numpy as np
 from numba import njit
 
+from recsys_lib.errors import DataError
 from recsys_lib.kernels.linalg import HEIGHT, add_products, aligned
 from recsys_lib.kernels.threads import PAIRS, share
 from recsys_lib.kernels.vectors import LANES, any_above, fma, load, spread
@@ -61,10 +62,16 @@ def top_of_scores(scores, seen_indptr, seen_indices, n):
 
 
 def score_pairs(user_vectors, item_vectors, users, items):
-    """Return ``U[users[k]] · V[items[k]]`` for each k, (n,) float32; both (n,) int32."""
-    scores = np.empty(len(users), np.float32)
+    """Return ``U[users[k]] · V[items[k]]`` for each k, (n,) float32; both (n,) int32.
+
+    An index out of range is a `DataError`: checked on the way, it costs no pass of its own.
+    """
+    scores, outside = np.empty(len(users), np.float32), np.zeros(1, np.bool_)
     vectors = as_float32(user_vectors), as_float32(item_vectors)
-    share(len(users) // PAIRS + 1, _score_pairs, *vectors, users, items, scores)
+    share(len(users) // PAIRS + 1, _score_pairs, *vectors, users, items, scores, outside)
+    if outside[0]:
+        m, n_items = map(len, vectors)
+        raise DataError(f"rows must be from 0 to below {m}, and items from 0 to below {n_items}")
     return scores
 
 
@@ -149,10 +156,14 @@ def dot(x, y):
 
 
 @njit(cache=True, nogil=True)
-def _score_pairs(part, parts, user_vectors, item_vectors, users, items, scores):
-    n = len(users)
+def _score_pairs(part, parts, user_vectors, item_vectors, users, items, scores, outside):
+    n, n_users, n_items = len(users), len(user_vectors), len(item_vectors)
     for k in range(n * part // parts, n * (part + 1) // parts):
-        scores[k] = dot(user_vectors[users[k]], item_vectors[items[k]])
+        u, i = np.uint32(users[k]), np.uint32(items[k])  # below 0, they are larger than any
+        if u >= n_users or i >= n_items:
+            outside[0] = True
+            return
+        scores[k] = dot(user_vectors[u], item_vectors[i])
 
 
 @njit(cache=True)
