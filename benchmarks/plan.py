@@ -68,7 +68,7 @@ TASKS = {
         "Implicit ALS, seconds per epoch",
         (
             OURS,
-            f"{OURS}-cg",
+            f"{OURS}-cholesky",
             "implicit-cholesky",
             "implicit-cg",
             "irspack-cg",
@@ -127,10 +127,11 @@ def measurements(
     _check("contender", contenders, list(dict.fromkeys(libraries + everyone)))
     for name in only or TASKS:
         task = TASKS[name]
+        libraries_asked = set(contenders) - set(task.contenders)  # "ours" is also a contender
         wanted = [
             who
             for who in task.contenders
-            if not contenders or who in contenders or who.partition("-")[0] in contenders
+            if not contenders or who in contenders or who.partition("-")[0] in libraries_asked
         ]
         counts = _doubled(threads) if name == "threads" else [threads]
         where = task.sizes if name == "first-call" else sizes or task.sizes

@@ -40,7 +40,10 @@ def pages(folder: Path) -> None:
     entries = dict(_ENTRY.findall(glossary.read_text("utf-8")))
     for path in folder.rglob("*.html"):
         if "_static" not in path.relative_to(folder).parts:
-            text = lighter(path.read_text("utf-8"), keep_search=path.stem == "search")
+            text = _THEBE.sub("", _ICONS.sub("", path.read_text("utf-8")))
+            if path.stem != "search":
+                text = _SEARCH.sub("", text)
+            text = _IMAGE.sub('<img loading="lazy" ', text)  # loaded when it is scrolled to
             text = _REFERENCES.sub(r"\1\2", sized(defined(text, entries), path.parent))
             text = _ARROW.sub('<summary aria-label="Its pages">', text)
             name = path.relative_to(folder).with_suffix("").as_posix()
@@ -51,14 +54,6 @@ def pages(folder: Path) -> None:
 def hashed(code: str) -> str:
     """Return the hash by which a policy allows a script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}"
-
-
-def lighter(text: str, keep_search: bool = False) -> str:
-    """Leave out scripts that a page does not need; load pictures when they are scrolled to."""
-    text = _THEBE.sub("", _ICONS.sub("", text))
-    if not keep_search:
-        text = _SEARCH.sub("", text)
-    return _IMAGE.sub('<img loading="lazy" ', text)
 
 
 def alive(text: str, static: str) -> str:

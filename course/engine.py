@@ -22,6 +22,8 @@ MOST_OUTPUT = 20_000_000  # characters that a cell may write
 class Client(PapermillNotebookClient):
     """Papermill's client, which passes over no Markdown cell with inline expressions."""
 
+    iopub_timeout = 60  # seconds that a cell's last output may take, on a busy machine, too
+
     def process_message(self, msg: Any, *place: Any) -> Any:
         """Take what a cell writes, up to a limit: the rest is counted, not kept."""
         told = msg["content"]
@@ -71,9 +73,9 @@ class Client(PapermillNotebookClient):
 
     def _fail(self, cell: Any, name: str, value: str, trace: list[str]) -> NoReturn:
         """Leave an error as the output of a cell, and raise it."""
-        error = v4.new_output("error", ename=name, evalue=value, traceback=[*trace, value])
-        cell.outputs = [error]
-        raise CellExecutionError.from_cell_and_msg(cell, error)
+        trace = [*trace, value]
+        cell.outputs = [v4.new_output("error", ename=name, evalue=value, traceback=trace)]
+        raise CellExecutionError.from_cell_and_msg(cell, cell.outputs[0])
 
 
 class Engine(NBClientEngine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -60,13 +61,14 @@ def ratings(
 def limits(scale: Any) -> tuple[float, float]:
     """Return the lowest and the highest rating possible as numbers; they may be without end."""
     try:
-        low, high = map(float, scale)
-        fits = low <= high and not any(3.4e38 < abs(one) < np.inf for one in (low, high))
+        low, high = scale
+        numbers = all(isinstance(one, Real) and type(one) is not bool for one in scale)
+        fits = numbers and low <= high and not any(3.4e38 < abs(one) < np.inf for one in scale)
     except (TypeError, ValueError, OverflowError):
         fits = False
     if not fits:
         raise DataError(f"the scale is {scale!r}; it must be the lowest and the highest rating")
-    return low, high
+    return float(low), float(high)
 
 
 def of_matrix(

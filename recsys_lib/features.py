@@ -1,7 +1,7 @@
 """Features of items and users from their tables, as matrices that models read.
 
 `genre_matrix` says which item has which genre. `item_features` returns genres, years and popularity
-as a sparse matrix for a learnt prior. `attributes` turns any table into dense numbers for a
+as a sparse matrix for a learnt prior, which `solve_features` fits. `attributes` turns any table into dense numbers for a
 network.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.ratings import CSR
@@ -107,6 +107,32 @@ def item_features(
         blocks.append(flags / np.sqrt(np.maximum(flags.sum(axis=1, keepdims=True), 1)))
         names += [f"{_KINDS[kind]}: {column}" for column in columns]
     return CSR.from_scipy(csr_matrix(np.hstack(blocks).astype(np.float32))), names
+
+
+def solve_features(
+    features: CSR,
+    counts: np.ndarray,
+    nu: float,
+    item_rows: np.ndarray,
+    penalty: np.ndarray,
+    betas: np.ndarray,
+) -> np.ndarray:
+    """Return the feature vectors f (n_features, K + 1) float64 that fit the items' rows best.
+
+    With F the `features` (n_items, n_features) and W = diag(n_i^ν) over items with `counts` n_i
+    above 0, each column of f solves (τ FᵀWF + diag β) f = τ FᵀW q; the bias column has γ in place
+    of τ. The features of an item share its vector, so they are solved for together: updating each
+    from the old values of the others diverges on real genres.
+
+    `item_rows` (n_items, K + 1) are factors, then the bias; `penalty` (K + 1,) is τ for each
+    factor, then γ; `betas` (n_features,) weigh the feature vectors' own penalty.
+    """
+    shares = features.to_scipy(len(betas)).astype(np.float64)
+    weighed = shares.T @ diags(np.where(counts > 0, np.power(counts, nu, dtype=np.float64), 0))
+    gram, target = (weighed @ shares).toarray(), weighed @ item_rows
+    parts = (penalty[0], target[:, :-1]), (penalty[-1], target[:, -1:])
+    solved = [np.linalg.solve(weight * gram + np.diag(betas), weight * q) for weight, q in parts]
+    return np.hstack(solved)
 
 
 def popularity_column(names: Sequence[str], count: int) -> int:

@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.worker import (
     ALPHA,
-    PENALTY,
     Enough,
     Job,
     factor_files,
@@ -60,12 +59,12 @@ def implicit_als(job: Job) -> None:
     """Seconds per epoch on likes, at the same confidences and penalty as ours; the factors."""
     from implicit.cpu.als import AlternatingLeastSquares
 
-    tell(rule=f"confidence 1 + {ALPHA:g}, regularization={PENALTY:g}", metric="ndcg")
+    tell(rule=f"confidence 1 + {ALPHA:g}, regularization={job.penalty:g}", metric="ndcg")
     likes = matrix(job)
     likes.data[:] = 1 + ALPHA  # it takes what the matrix holds for the confidence itself
     model = AlternatingLeastSquares(
         factors=job.k,
-        regularization=PENALTY,
+        regularization=job.penalty,
         alpha=1.0,
         use_cg=job.variant == "cg",
         iterations=job.epochs,

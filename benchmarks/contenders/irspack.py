@@ -9,7 +9,7 @@ import time
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from benchmarks.worker import ALPHA, PENALTY, Job, factor_files, first_factors, ready, serve, tell
+from benchmarks.worker import ALPHA, Job, factor_files, first_factors, ready, serve, tell
 
 CG_STEPS = 3  # its default
 SUBSPACE = 64  # unknowns that its iALS++ solves for at a time: its default
@@ -25,10 +25,10 @@ def implicit_als(job: Job) -> None:
         SolverType,
     )
 
-    tell(rule=f"confidence 1 + {ALPHA:g}, reg={PENALTY:g}", metric="ndcg")
+    tell(rule=f"confidence 1 + {ALPHA:g}, reg={job.penalty:g}", metric="ndcg")
     indptr, indices, _ = job.csr("user")
     excess = np.full(len(indices), ALPHA, np.float32)
-    model = IALSModelConfigBuilder().set_K(job.k).set_alpha0(1.0).set_reg(PENALTY).set_nu(0.0)
+    model = IALSModelConfigBuilder().set_K(job.k).set_alpha0(1.0).set_reg(job.penalty).set_nu(0.0)
     model = model.set_loss_type(LossType.ORIGINAL).set_init_stdev(0.1).set_random_seed(0)
     solver = IALSSolverConfigBuilder().set_n_threads(job.threads).set_max_cg_steps(CG_STEPS)
     kind = {"cg": SolverType.CG, "ialspp": SolverType.IALSPP}[job.variant]

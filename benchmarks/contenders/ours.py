@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.worker import ALPHA, BURN, PENALTY, Enough, Job, factor_files, ready, serve, tell
+from benchmarks.worker import ALPHA, BURN, Enough, Job, factor_files, ready, serve, tell
 
 # Best or nearly so of eight sets tried on the 1m and on the 32m data at K = 32, ν from ½ to 1.
 TAU, GAMMA, NU = 0.35, 0.3, 0.75
@@ -54,11 +54,11 @@ def implicit_als(job: Job) -> None:
     """Seconds per epoch of `models.ImplicitALS`, every rating a like; the factors, for the NDCG."""
     from recsys_lib.models import ImplicitALS
 
-    solver = job.variant or "cholesky"
+    solver = job.variant or "auto"
     model = ImplicitALS(
-        job.k, alpha=ALPHA, tau=PENALTY, nu=0.0, solver=solver, n_epochs=job.epochs, seed=0
+        job.k, alpha=ALPHA, tau=job.penalty, nu=0.0, solver=solver, n_epochs=job.epochs, seed=0
     )
-    tell(rule=f"confidence 1 + {ALPHA:g}, regularization={PENALTY:g}", metric="ndcg")
+    tell(rule=f"confidence 1 + {ALPHA:g}, regularization={job.penalty:g}", metric="ndcg")
     train, _ = parts(job)
     warm_up(ImplicitALS(job.k, solver=solver, n_epochs=1))
     ready()

@@ -40,7 +40,10 @@ def parts_of_rows(part, parts, indptr, indices, values, order, other, mu, until,
             gram[:] = 0
         for first in range(indptr[r], indptr[r + 1], als.PANEL):
             last = min(first + als.PANEL, indptr[r + 1])
-            als.gather(first, last, indices, values, other, mu, panel, targets)
+            als.gather(first, last, indices, other, n_factors, panel)
+            for j in range(last - first):
+                targets[0, j] = 1
+                targets[1, j] = values[first + j] - mu - other[indices[first + j], n_factors]
             if until == SUMS:
                 linalg.add_gram(panel, last - first, n_factors, gram)
                 als.add_sums(panel, targets, last - first, n_factors, gram)

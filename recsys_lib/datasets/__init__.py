@@ -11,13 +11,9 @@ Ratings(50 users x 80 items, 1,500 ratings from 0.5 to 5, 37.50% of all pairs)
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.loader import load, on_this_machine, resolve
 from recsys_lib.datasets.registry import available
-from recsys_lib.datasets.simulator import (
-    RatingTruth,
-    Truth,
-    WatchTruth,
-    simulate_ratings,
-    simulate_watches,
-)
+from recsys_lib.datasets.simulator.ratings import simulate_ratings
+from recsys_lib.datasets.simulator.truth import RatingTruth, Truth, WatchTruth
+from recsys_lib.datasets.simulator.watches import simulate_watches
 
 __all__ = [
     "Dataset",

@@ -145,26 +145,21 @@ def _read_columns(
         return text
 
     try:
+        names = [*kinds]
         reader = pa.csv.open_csv(
             pa.TransformInputStream(pa.PythonFile(stream, "r"), in_decimals),
             # One thread: with more, Arrow is no faster here and its errors do not name the row.
             pa.csv.ReadOptions(
-                use_threads=False,
-                block_size=_BLOCK,
-                column_names=None if layout.header else list(kinds),
+                use_threads=False, block_size=_BLOCK, column_names=None if layout.header else names
             ),
             pa.csv.ParseOptions(delimiter=layout.separator[0], quote_char=False),
-            pa.csv.ConvertOptions(
-                column_types=kinds, include_columns=list(kinds), null_values=[""]
-            ),
+            pa.csv.ConvertOptions(column_types=kinds, include_columns=names, null_values=[""]),
         )
-        table = pa.Table.from_batches(reader, reader.schema).select(list(columns))
+        table = reader.read_all().select(list(columns))
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        text = " ".join(str(error.args[0]).split())
-        found = re.search(r"Row #(\d+): ", text)
-        refuse(
-            where, int(found[1]) if found else None, text.replace(found[0], "") if found else text
-        )
+        before, row_of, text = " ".join(str(error.args[0]).split()).partition("Row #")
+        number, _, after = text.partition(": ")
+        refuse(where, int(number) if row_of else None, before + after)
     if not table.num_rows:
         refuse(where, None, "it holds no rating")
     arrays = []
@@ -205,24 +200,9 @@ def read_ratings(
 ) -> Ratings:
     """Read a file of ratings, with indices in place of ids.
 
-    Parameters
-    ----------
-    release : Release
-        The release that the file belongs to.
-    path : Path
-        The archive, or the folder with its files.
-    file : str
-        The file's name in the archive.
-    columns : dict of str to Arrow's types
-        The columns of users, items, ratings and times, in this order; times in float64 may be
-        missing.
-    item_ids, user_ids : int64 arrays, ascending
-        The ids in the release's tables. Without `user_ids`, the users are those who rate.
-
-    Raises
-    ------
-    DataError
-        A row does not have the published form; the message names the file and the row.
+    `columns` are those of users, items, ratings and times, in this order; times in float64 may be
+    missing. The ids in the release's tables are ascending int64; without `user_ids`, the users are
+    those who rate. A row that is not as published raises `DataError`, which names it and the file.
     """
     layout, (low, high) = release.layout, release.scale
     with open_member(release, path, file) as (stream, where):
@@ -242,6 +222,8 @@ def read_ratings(
         found = pd.Index(universe.astype(ids.dtype)).get_indexer(ids).astype(np.int32)
         _refuse_first(found < 0, where, first, f"its {kind} does not stand in {table}", ids)
         places.append(found)
+    if times.dtype == np.float64:
+        _refuse_first(np.abs(times) > 2**53, where, first, "{:g} is not a time in seconds", times)
     known = times.dtype == np.int64 or not np.isnan(times).any()
     when = times.astype(np.int64, copy=False) if known else None
     return Ratings.from_arrays(

@@ -41,10 +41,7 @@ def cache_home() -> Path:
 def local(release: Release) -> Source | None:
     """Return the release's archive or folder in RECSYS_DATA_HOME, or None.
 
-    Raises
-    ------
-    DataError
-        The variable does not name a folder. To continue would hide a misspelt path.
+    `DataError` is raised where that names no folder: to continue would hide a misspelt path.
     """
     value = os.environ.get("RECSYS_DATA_HOME", "")
     if not value:
@@ -75,10 +72,7 @@ def cached(release: Release) -> Source | None:
 def download(release: Release) -> Source:
     """Fetch the archive into the user's cache, with a progress bar, and verify its hash.
 
-    Raises
-    ------
-    DownloadError
-        It could not be fetched; the message says why and where to put it by hand.
+    `DownloadError` says why that failed, and where to put the archive by hand.
     """
     folder = cache_home()
     try:
@@ -102,14 +96,7 @@ def download(release: Release) -> Source:
 def verify(release: Release, source: Source) -> Source:
     """Compare an archive's hash with the published one; a folder has none.
 
-    A bad archive in the cache is downloaded again.
-
-    Raises
-    ------
-    DataError
-        An archive in RECSYS_DATA_HOME is not the published one.
-    DownloadError
-        The one in the cache is not, and could not be fetched again.
+    A bad archive in RECSYS_DATA_HOME raises `DataError`; one in the cache is downloaded again.
     """
     if source.kind == "download" or source.path.is_dir():
         return source

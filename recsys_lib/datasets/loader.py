@@ -9,7 +9,8 @@ from typing import Any
 
 from recsys_lib.datasets import archive, cache, fetch, folder, kuairec, movielens, registry
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.datasets.simulator import simulate_ratings, simulate_watches
+from recsys_lib.datasets.simulator.ratings import simulate_ratings
+from recsys_lib.datasets.simulator.watches import simulate_watches
 from recsys_lib.errors import DataError, DownloadError
 
 logger = logging.getLogger("recsys_lib")
@@ -77,12 +78,8 @@ def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
 def resolve(name: str | os.PathLike[str] = "auto") -> str:
     """Return the name of the data set that `load` would use now; download it if necessary.
 
-    The name of a folder is its absolute path. The folder is read, so that errors are raised now.
-
-    Raises
-    ------
-    UnknownDatasetError, DownloadError, DataError
-        As `load` does.
+    The name of a folder is its absolute path. The folder is read, so that the errors of `load` are
+    raised now.
     """
     if path := folder.path_of(name):
         return folder.read(path).info["path"]

@@ -43,12 +43,8 @@ def read(release: Release, path: Path) -> Dataset:
     """Read the ratings, the films and, if the release describes them, the users.
 
     The users have ``user_id`` int64, ``gender`` str, ``age`` int64 (ml-1m: the lower end of a
-    band), ``occupation`` str, ``zip_code`` str.
-
-    Raises
-    ------
-    DataError
-        A file is missing, or a row does not have the published form; the message names both.
+    band), ``occupation`` str, ``zip_code`` str. `DataError` names the file that is missing, or the
+    row that is not as published.
     """
     items = _read_items(release, path)
     users = _read_users(release, path) if release.layout.users else None
@@ -104,10 +100,8 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
 
 def _read_users(release: Release, path: Path) -> pd.DataFrame:
     """Return the table of users from ``users.dat`` (ml-1m) or ``u.user`` (ml-100k)."""
-    names, codes = (
-        ["user_id", "gender", "age", "occupation", "zip_code"],
-        release.layout.occupations,
-    )
+    names = ["user_id", "gender", "age", "occupation", "zip_code"]
+    codes = release.layout.occupations
     written = names if codes else ["user_id", "age", "gender", *names[3:]]  # the releases differ
     table = _read(release, path, str(release.layout.users), written)
     users = table.texts.assign(user_id=table.keys("user_id"), age=table.whole("age"))

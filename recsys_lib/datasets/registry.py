@@ -82,24 +82,17 @@ RATINGS: dict[str, dict[str, int]] = {
     }
     for name in _MOVIELENS
 } | _TABLES["ratings"]
-NAMES = frozenset(("auto", *RELEASES, *RATINGS, *WATCHES))
+NAMES = ("auto", *RELEASES, *RATINGS, *WATCHES)
 
 
 def check(name: str) -> str:
-    """Return `name` if there is a data set of that name.
-
-    Raises
-    ------
-    UnknownDatasetError
-        There is none; the message lists the names and suggests the nearest one.
-    """
+    """Return `name`, or raise `UnknownDatasetError`, which lists the names and the nearest one."""
     if name in NAMES:
         return name
-    names = ["auto", *RELEASES, *RATINGS, *WATCHES]
-    near = difflib.get_close_matches(str(name).lower(), names, n=1)
+    near = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
     hint = f"did you mean {near[0]!r}? The" if near else "the"
     raise UnknownDatasetError(
-        f"there is no data set {name!r}: {hint} names are {', '.join(names)}, "
+        f"there is no data set {name!r}: {hint} names are {', '.join(NAMES)}, "
         "and auto:NAME (NAME if it can be had, else its synthetic twin); a folder of your own "
         "ratings is named by its path, such as ./ratings"
     )
@@ -114,16 +107,9 @@ def available() -> pd.DataFrame:
         ``name``, ``users``, ``items``, ``ratings``, ``size`` (of the archive, in MB), ``licence``,
         ``citation``, ``url``.
     """
-    return pd.DataFrame(
-        {
-            "name": release.name,
-            "users": release.n_users,
-            "items": release.n_items,
-            "ratings": release.n_ratings,
-            "size": round(release.size / 1e6, 1),
-            "licence": release.licence,
-            "citation": release.citation,
-            "url": release.url,
-        }
-        for release in (RELEASES[name] for name in _MOVIELENS)
+    some = ("name", "n_users", "n_items", "n_ratings", "size", "licence", "citation", "url")
+    table = pd.DataFrame(
+        [[getattr(RELEASES[name], one) for one in some] for name in _MOVIELENS],
+        columns=[one.removeprefix("n_") for one in some],
     )
+    return table.assign(size=(table["size"] / 1e6).round(1))

@@ -13,31 +13,22 @@ where n is the number of its ratings and m the prior mean (zero but for items wi
 import numpy as np
 from numba import njit
 
-from recsys_lib.kernels.linalg import FAST, HEIGHT, LINE, add_gram, aligned, solve
+from recsys_lib.kernels.linalg import FAST, HEIGHT, add_gram, aligned, ask_for, solve
 from recsys_lib.kernels.threads import share
-from recsys_lib.kernels.vectors import LANES, add, fma, load, prefetch, spread, store, zeros
+from recsys_lib.kernels.vectors import LANES, add, fma, load, spread, store, zeros
 
 PANEL = 128  # ratings gathered at a time: so many rows of K float32 fit into the nearest caches
 AHEAD = 32  # how many ratings ahead a row is prefetched, so that it is in the cache when needed
 
 
 @njit(cache=True)
-def gather(first, last, indices, values, other, mu, panel, targets):
-    """Copy the rows of `other` that belong to some ratings into the small, contiguous `panel`.
-
-    Fill `targets` with the row that multiplies the bias, a 1 for each rating, and below it y.
-    """
-    n_factors = other.shape[1] - 1
+def gather(first, last, indices, other, size, panel):
+    """Copy `size` columns of the rows of `other` that belong to some ratings to `panel`."""
     for j in range(last - first):
-        later = other[indices[min(first + j + AHEAD, len(indices) - 1)]]
-        for k in range(0, n_factors, LINE // other.itemsize):
-            prefetch(later, k)
-        prefetch(later, n_factors)
+        ask_for(other, indices[min(first + j + AHEAD, len(indices) - 1)])
         row, factors = other[indices[first + j]], panel[j]
-        for k in range(n_factors):
+        for k in range(size):
             factors[k] = row[k]
-        targets[0, j] = 1
-        targets[1, j] = values[first + j] - mu - row[n_factors]
 
 
 @njit(cache=True)
@@ -76,7 +67,7 @@ def add_sums(panel, targets, depth, size, gram):
 def sum_products(start, stop, indices, values, other, mu, precisions, panel, targets, gram):
     """Fill the lower triangle of `gram` with Σ [z; y] [z; y]ᵀ over a row's ratings.
 
-    The targets y are included, so that one matrix holds Σ z zᵀ, below it Σ z y, and in the corner
+    The targets are a 1 for each rating, which multiplies the bias, and below it y, so that one matrix holds Σ z zᵀ, below it Σ z y, and in the corner
     Σ y². Each rating has the weight of the precision of its row of `other`; with `precisions` of
     length 1 all weigh the same.
     """
@@ -84,7 +75,10 @@ def sum_products(start, stop, indices, values, other, mu, precisions, panel, tar
     gram[:] = 0
     for first in range(start, stop, PANEL):
         last = min(first + PANEL, stop)
-        gather(first, last, indices, values, other, mu, panel, targets)
+        gather(first, last, indices, other, n_factors, panel)
+        for j in range(last - first):
+            targets[0, j] = 1
+            targets[1, j] = values[first + j] - mu - other[indices[first + j], n_factors]
         if len(precisions) > 1:
             weigh(first, last, indices, precisions, panel, targets)
         add_gram(panel, last - first, n_factors, gram)

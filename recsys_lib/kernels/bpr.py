@@ -10,9 +10,8 @@ The negative item comes from the block's own item group; the groups are drawn an
 import numpy as np
 from numba import njit, uint64
 
-from recsys_lib.kernels.linalg import FAST, LINE
+from recsys_lib.kernels.linalg import FAST, ask_for
 from recsys_lib.kernels.threads import share
-from recsys_lib.kernels.vectors import prefetch
 
 BATCH = 32  # samples are drawn so many at a time, so that their reads of memory overlap
 TRIES = 16  # draws of a negative before a sample is skipped: the user has seen nearly everything
@@ -59,20 +58,6 @@ def deal_events(users, items, group_of_user, group_of_item, starts, event_users,
         cursor[block] += 1
 
 
-@njit(cache=True)
-def contains(indices, start, stop, wanted):
-    """Whether the ascending ``indices[start:stop]`` holds `wanted`: a binary search."""
-    while start < stop:
-        middle = (start + stop) // 2
-        if indices[middle] < wanted:
-            start = middle + 1
-        else:
-            stop = middle
-            if indices[middle] == wanted:
-                return True
-    return False
-
-
 @njit(cache=True, fastmath=FAST, inline="always")
 def margin(p, q_i, q_j):
     """Return x = p·(q_i - q_j) + b_i - b_j: by how much the user prefers i to j."""
@@ -106,14 +91,6 @@ def step(p, q_i, q_j, rate, reg):
     q_i[n_factors] += rate * (pull - reg * q_i[n_factors])
     q_j[n_factors] += rate * (-pull - reg * q_j[n_factors])
     return loss, x
-
-
-@njit(cache=True, inline="always")
-def ask_for(rows, r):
-    """Prefetch a row that will be updated soon."""
-    for k in range(0, rows.shape[1], LINE // rows.itemsize):
-        prefetch(rows[r], k)
-    prefetch(rows[r], rows.shape[1] - 1)
 
 
 @njit(cache=True)
@@ -250,10 +227,12 @@ def settle(
         p, state = rows[u], seeds[u : u + 1].copy()
         p[:] = 0
         mine = liked[liked_indptr[u] : liked_indptr[u + 1]]
+        seen = indices[indptr[u] : indptr[u + 1]]
         for k in range(n_steps if len(mine) else 0):
             q_i = item_rows[mine[random_below(state, len(mine))]]
             j = random_below(state, len(item_rows))
-            if contains(indices, indptr[u], indptr[u + 1], j):
+            place = np.searchsorted(seen, j)
+            if place < len(seen) and seen[place] == j:
                 continue
             q_j = item_rows[j]
             pull, _ = pull_of(margin(p, q_i, q_j))

@@ -11,7 +11,7 @@ where w is its penalty. The first sum is the same for all rows: one Gram matrix 
 import numpy as np
 from numba import njit
 
-from recsys_lib.kernels.als import AHEAD, PANEL, groups, workspace
+from recsys_lib.kernels.als import PANEL, gather, groups, workspace
 from recsys_lib.kernels.linalg import FAST, LINE, add_gram, aligned, solve
 from recsys_lib.kernels.threads import blas, share
 from recsys_lib.kernels.vectors import (
@@ -28,19 +28,6 @@ from recsys_lib.kernels.vectors import (
 
 AT_A_TIME = 1024  # rows rotated by one matrix product
 CHUNKS = 256  # sums of a Gram matrix: a fixed number, so that no bit depends on the thread count
-
-
-@njit(cache=True)
-def gather(first, last, indices, other, panel):
-    """Copy the rows of `other` that belong to some pairs to the top of `panel`."""
-    n_factors = other.shape[1]
-    for j in range(last - first):
-        later = other[indices[min(first + j + AHEAD, len(indices) - 1)]]
-        for k in range(0, n_factors, LINE // other.itemsize):
-            prefetch(later, k)
-        row, factors = other[indices[first + j]], panel[j]
-        for k in range(n_factors):
-            factors[k] = row[k]
 
 
 @njit(cache=True, fastmath=FAST)
@@ -66,7 +53,7 @@ def sum_products(start, stop, indices, excess, other, panel, targets, gram):
     gram[:] = 0
     for first in range(start, stop, PANEL):
         last = min(first + PANEL, stop)
-        gather(first, last, indices, other, panel)
+        gather(first, last, indices, other, size, panel)
         add_targets(panel, first, last, excess, targets, size, gram)
         add_gram(panel, last - first, size, gram)
 

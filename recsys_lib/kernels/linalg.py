@@ -17,6 +17,7 @@ from recsys_lib.kernels.vectors import (
     load,
     multiply,
     negative,
+    prefetch,
     spread,
     store,
     zeros,
@@ -40,6 +41,14 @@ def aligned(rows, columns, dtype_of):
     room = np.zeros(n + LINE // itemsize, dtype_of.dtype)
     skip = -(room.ctypes.data // itemsize) % (LINE // itemsize)
     return room[skip : skip + n].reshape(rows, columns)
+
+
+@njit(cache=True, inline="always")
+def ask_for(rows, r):
+    """Prefetch a row that will be used soon."""
+    for k in range(0, rows.shape[1], LINE // rows.itemsize):
+        prefetch(rows[r], k)
+    prefetch(rows[r], rows.shape[1] - 1)
 
 
 @njit(cache=True)

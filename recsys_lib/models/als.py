@@ -15,9 +15,8 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.features import item_features, popularity_column
+from recsys_lib.features import item_features, popularity_column, solve_features
 from recsys_lib.kernels import als as kernels
-from recsys_lib.kernels import features as feature_kernels
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.known import as_row, by_length, one_row
 from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt
@@ -241,16 +240,14 @@ class ALS(RatingModel):
 
     def solve_features(self, counts: np.ndarray, item_rows: np.ndarray) -> np.ndarray:
         """Return the features' rows (n_features, K + 1) float32 that fit the items' rows best."""
-        args = *self.features, item_rows, self.penalty, self._betas
-        return feature_kernels.solve_features(counts, float(self.nu), *args).astype(np.float32)
+        args = counts, self.nu, item_rows, self.penalty, self._betas
+        return solve_features(self.features, *args).astype(np.float32)
 
     def prior_means(self, feature_rows: np.ndarray) -> np.ndarray:
         """Return the items' prior means (n_items, K + 1) float32; (1, K + 1) without features."""
-        n_items = len(self.feature_indptr_) - 1 if self.feature_names_ else 1
-        means = np.zeros((n_items, self.n_factors + 1), np.float32)
-        if self.feature_names_:
-            feature_kernels.prior_means(*self.features, feature_rows, means)
-        return means
+        if not self.feature_names_:
+            return np.zeros((1, self.n_factors + 1), np.float32)
+        return self.features.to_scipy(len(feature_rows)) @ feature_rows
 
     # ---- vectors
 
@@ -310,8 +307,9 @@ class ALS(RatingModel):
             if self.popularity is not None:  # the last of an item's features
                 level = popularity_column(self.feature_names_, len(users))
                 self.feature_indices_[self.feature_indptr_[item + 1] - 1] = level
-            prior, own = self.item_priors_[item : item + 1], one_row(self.features.row(item))
-            feature_kernels.prior_means(*own, self.feature_rows_, prior)
+            own = one_row(self.features.row(item)).to_scipy(len(self.feature_rows_))
+            prior = self.item_priors_[item : item + 1]
+            prior[:] = own @ self.feature_rows_
         row = np.empty((1, self.n_factors + 1), np.float32)
         self.half_step(one_row((users, values)), self.user_rows_, prior, row)
         self.item_rows_[item] = row[0]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import io
+from recsys_lib.columns import limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models.known import IdIndex, KnownRatings, as_row, merged, one_row
 from recsys_lib.models.parameters import Parameters
@@ -144,8 +145,9 @@ class Fitted(Parameters):
             if not name.endswith("_"):
                 raise DataError(f"it holds {name}, and state ends in an underscore")
             setattr(model, name, value)
-        low, high = model.scale_
-        model.scale_ = low, high
+        model.scale_ = low, high = limits(model.scale_)
+        if np.any((known.values < np.float32(low)) | (known.values > np.float32(high))):
+            raise DataError(f"its scale is {low:g} to {high:g}, and a rating lies outside")
         model.training_log_ = pd.DataFrame(meta["state"]["training_log_"])
         model._set_known(Ratings(model.user_ids_, model.item_ids_, known))
         return model

@@ -11,6 +11,7 @@ from scipy.special import gammaincinv
 from scipy.stats import wishart
 
 from recsys_lib.kernels import gibbs as kernels
+from recsys_lib.kernels.threads import blas
 from recsys_lib.models.known import by_length
 from recsys_lib.ratings import CSR, Ratings
 
@@ -193,8 +194,9 @@ class Chain:
     def draw(self) -> float:
         """Draw everything once; return the sum of squared residuals of the training part."""
         users, items, noise = self.users, self.items, self.noise
-        users.draw(items.rows, self.mu, noise.precisions, noise.same, self.rng)
-        items.draw(users.rows, self.mu, noise.same, noise.precisions, self.rng)
+        with blas().limit(limits=1, user_api="blas"):  # for so little, threads wait more than work
+            users.draw(items.rows, self.mu, noise.precisions, noise.same, self.rng)
+            items.draw(users.rows, self.mu, noise.same, noise.precisions, self.rng)
         return noise.draw(users.rows, items.rows, self.mu, self.rng)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -183,11 +183,7 @@ class Fitted:
     def begin(self, folder: str, resume: bool) -> None:
         """Take up the last checkpoint in `folder`; if there is to be none, see that there is none.
 
-        Raises
-        ------
-        RecsysError
-            There is no checkpoint to resume from, or it is of another run; or there is one, and
-            the run was not to be resumed.
+        `RecsysError` says that it is not so, or that the checkpoint is of another run.
         """
         files, pattern = self._files(f"{folder}/epoch-*/run/part-*")
         found = sorted(status.getPath().toString() for status in files.globStatus(pattern) or [])

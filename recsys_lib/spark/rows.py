@@ -70,9 +70,9 @@ class Rows:
                 rows = one["rows"].reshape(-1, size)
                 numbers = np.arange(len(rows), dtype=np.int32) * n_blocks + one["block"]
                 ends = np.arange(len(rows) + 1, dtype=np.int32) * (size - 1)
-                factors = pa.ListArray.from_arrays(ends, np.ascontiguousarray(rows[:, :-1]).ravel())
-                columns = [pa.array(numbers, pa.int32()), factors, pa.array(rows[:, -1].copy())]
-                yield pa.record_batch(columns, ["number", "factors", "bias"])
+                factors = pa.ListArray.from_arrays(ends, rows[:, :-1].ravel())
+                told = {"number": numbers, "factors": factors, "bias": rows[:, -1].copy()}
+                yield pa.RecordBatch.from_pydict(told)
 
         named = self.side.ids.withColumnRenamed("id", name)
         plain = mapped(self.dealt(), work, FACTORS)
@@ -117,26 +117,9 @@ def half_step(
 ) -> tuple[Rows, float, np.ndarray]:
     """Solve all rows of a side, given the other's: the same numbers as `ALS.half_step`.
 
-    Parameters
-    ----------
-    model : ALS
-        Its parameters, and ``mu_``.
-    side : Side
-        Whose rows to solve.
-    other : Rows
-        Of the other side.
-    prior : (side.n or 1, K + 1) float32
-        What the rows are drawn to; a single row serves all.
-    here : bool
-        Whether the driver is to hold the rows, and not the cluster.
-
-    Returns
-    -------
-    rows : Rows
-    sse : float
-        The sum of squared residuals.
-    squares : (K + 1,) float64
-        Σ n^ν x² over the rows.
+    `prior`, (side.n or 1, K + 1) float32, is what the rows are drawn to; a single row serves all.
+    `here` says whether the driver is to hold the rows, and not the cluster. Returned are the rows,
+    the sum of squared residuals, and Σ n^ν x² over the rows, (K + 1,) float64.
     """
     model, n_blocks, size = bare(model), side.n_blocks, other.size
     whole = other.held if isinstance(other.held, np.ndarray) else None

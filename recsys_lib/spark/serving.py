@@ -27,6 +27,7 @@ from recsys_lib.spark.rows import assembled, bare
 
 LISTS = "user int, rank int, item int, score float"
 SUMS = "name string, n bigint, total double"
+COUNTED = "users", "left_out", "cold", "ratings"  # of what a report says the number
 MEASURED = ("rmse", "mae", "precision", "recall", "ndcg", "map", "mrr", "hit_rate")
 
 
@@ -46,13 +47,13 @@ def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
     def best(block: dict[str, Any], model: ALS) -> pa.RecordBatch:
         items, scores = model.rank(np.arange(len(model.user_ids_)), n)
         user, place = np.nonzero(items >= 0)
-        columns = [
-            pa.array((user * n_blocks + block["block"]).astype(np.int32)),
-            pa.array((place + 1).astype(np.int32)),
-            pa.array(items[user, place]),
-            pa.array(scores[user, place]),
-        ]
-        return pa.record_batch(columns, ["user", "rank", "item", "score"])
+        lists = {
+            "user": (user * n_blocks + block["block"]).astype(np.int32),
+            "rank": (place + 1).astype(np.int32),
+            "item": items[user, place],
+            "score": scores[user, place],
+        }
+        return pa.RecordBatch.from_pydict(lists)
 
     lists = _of_each_block(fitted, fitted.rows["users"].with_ratings(), best, LISTS)
     for name, side in (("user", users), ("item", items)):
@@ -136,7 +137,7 @@ def evaluate(
     values = {name: float(means.get(name, np.nan)) for name in metrics}
     if "rmse" in values:
         values["rmse"] **= 0.5
-    counts: Any = {f"n_{name}": int(n[name]) for name in ("users", "left_out", "cold", "ratings")}
+    counts: Any = {f"n_{name}": int(n[name]) for name in COUNTED}
     return Report(values, pd.DataFrame(), **counts, relevant=relevant)
 
 
@@ -166,16 +167,9 @@ def _of_each_block(
 
 def _sums(report: Report) -> pa.RecordBatch:
     """Return of how many things a report is, and the sum of their values."""
-    found = {
-        "rmse": (report.n_ratings, report.errors["squared"].sum()),
-        "mae": (report.n_ratings, report.errors["absolute"].sum()),
-        "ratings": (report.n_ratings, 0.0),
-        "users": (report.n_users, 0.0),
-        "left_out": (report.n_left_out, 0.0),
-        "cold": (report.n_cold, 0.0),
-    }
-    for name, column in report.per_user.items():
-        found[str(name)] = int(column.count()), column.sum()
+    found = {name: (getattr(report, f"n_{name}"), 0.0) for name in COUNTED}
+    found["rmse"] = report.n_ratings, report.errors["squared"].sum()
+    found["mae"] = report.n_ratings, report.errors["absolute"].sum()
+    found |= {str(name): (column.count(), column.sum()) for name, column in report.per_user.items()}
     counts, totals = zip(*found.values(), strict=True)
-    columns = [pa.array(list(found)), pa.array(counts, pa.int64()), pa.array(totals, pa.float64())]
-    return pa.record_batch(columns, ["name", "n", "total"])
+    return pa.RecordBatch.from_pydict({"name": list(found), "n": counts, "total": totals})

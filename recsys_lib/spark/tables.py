@@ -32,10 +32,7 @@ def check(
 ) -> tuple[float, float, int]:
     """Return the scale and the number of rows, having looked at every row.
 
-    Raises
-    ------
-    DataError
-        The table cannot be read as ratings; the message names the column, or one of the rows.
+    Where they cannot be read as ratings, `DataError` names the column, or one of the rows.
     """
     missing = [name for name in columns[:3] if name not in frame.columns]
     if missing:

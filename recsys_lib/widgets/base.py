@@ -36,17 +36,10 @@ class PageWidget(anywidget.AnyWidget):
         """Return HTML for print, and for readers without JavaScript."""
         raise NotImplementedError
 
-    def _page_state(self) -> dict[str, Any]:
-        """Return the values of the traits tagged `page`, as the browser gets them."""
-        state = {}
-        for name, trait in self.traits(page=True).items():
-            encode = trait.metadata.get("to_json", lambda value, _: value)
-            state[name] = encode(getattr(self, name), self)
-        return state
-
     def to_html(self) -> str:
-        """Return the widget as HTML for the site's script."""
-        state = json.dumps(self._page_state(), default=_bytes, separators=(",", ":"))
+        """Return the widget as HTML for the site's script: its traits that are tagged `page`."""
+        told = self.get_state([*self.traits(page=True)])
+        state = json.dumps(told, default=_bytes, separators=(",", ":"))
         # Inside a script element only "</script" and "<!--" mean anything: let there be no "<".
         state = state.replace("<", "\\u003c")
         return (

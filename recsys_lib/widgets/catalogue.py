@@ -17,30 +17,11 @@ MAPPED = 500  # items that the map shows and that its plane is fitted to
 def catalogue(
     model: ALS, items: pd.DataFrame, n_items: int | None = None
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return which items a demo shows, in the model's order, and their data for the browser.
+    """Return which items a demo shows, and their data for the browser: JSON types, and bytes.
 
-    Parameters
-    ----------
-    model : ALS
-        Fitted.
-    items : DataFrame
-        item_id, title; genres and year where they are known.
-    n_items : int, optional
-        Only so many, those with the most ratings. None: all.
-
-    Returns
-    -------
-    positions : (n,) int
-        Their positions among the model's items.
-    packed : dict
-        Values of JSON types, and bytes.
-
-    Raises
-    ------
-    DataError
-        An item of the model is not in `items`.
-    RecsysError
-        `n_items` is below 1, or the model has fewer than two factors: there is no map to draw.
+    They are all, or the `n_items` with the most ratings, as positions (n,) int64 in the model's
+    order. `DataError` is raised for an item that `items` lacks, and `RecsysError` if `n_items` is
+    below 1 or the model has fewer than two factors: there is no map to draw.
     """
     if model.n_factors < 2:
         raise RecsysError(f"{model!r} has fewer than two factors; the demo draws a map of them")
@@ -103,13 +84,7 @@ def beside(name: str, model: ItemKNN | Popularity, positions: np.ndarray) -> dic
 
 
 def rows_of(items: pd.DataFrame, ids: list[Any]) -> pd.DataFrame:
-    """Return the rows of an items table for these ids, in their order.
-
-    Raises
-    ------
-    DataError
-        There is none for one of them.
-    """
+    """Return the rows of an items table for these ids, in their order; all must be there."""
     table = items.drop_duplicates("item_id").set_index("item_id")
     missing = sorted(set(ids) - set(table.index.tolist()))
     if missing:

@@ -52,10 +52,10 @@ class RatingDemo(PageWidget, page="demo"):
         item_id, title; year and genres where they are known.
     n_items : int, optional
         Only the items with the most ratings: a page should stay light. None: all.
-    noise : float or dict of int to float, optional
-        σ, the standard deviation of the noise in ratings, in stars, or one σ by number of known
-        ratings, as `measured_noise` returns. None: the model's last RMSE on its validation part, or
-        else on its training part.
+    noise : dict of int to float, optional
+        σ, the standard deviation of the noise in ratings, in stars, by number of known ratings, as
+        `measured_noise` returns. None: the model's last RMSE on its validation part, or else on its
+        training part.
     beside : dict of str to ItemKNN or Popularity, optional
         Models fitted to the same items, by the name under which a reader can compare their lists.
 
@@ -85,7 +85,7 @@ class RatingDemo(PageWidget, page="demo"):
         model: ALS,
         items: pd.DataFrame,
         n_items: int | None = None,
-        noise: float | Mapping[int, float] | None = None,
+        noise: Mapping[int, float] | None = None,
         beside: Mapping[str, ItemKNN | Popularity] | None = None,
     ) -> None:
         if not isinstance(model, ALS):
@@ -97,8 +97,9 @@ class RatingDemo(PageWidget, page="demo"):
         self._model = model
         self._positions, packed = catalogue(model, items, n_items)
         self._place = {item: place for place, item in enumerate(packed["ids"])}
-        if not isinstance(noise, Mapping):
-            noise = {0: last_rmse(model) if noise is None else noise}
+        if noise is None:
+            log = model.training_log_.iloc[-1]
+            noise = {0: float(log[["rmse_valid", "rmse_train"]].dropna().iloc[0])}
         if 0 not in noise or not all(0 < sigma < np.inf for sigma in noise.values()):
             raise RecsysError(f"noise is {noise}; it needs numbers above 0, one of them for 0")
         others = beside or {}
@@ -202,9 +203,3 @@ class RatingDemo(PageWidget, page="demo"):
 
 def _entries(lines: list[str]) -> str:
     return "".join(f"<li><bdi>{html.escape(line)}</bdi></li>" for line in lines)
-
-
-def last_rmse(model: ALS) -> float:
-    """Return the last RMSE of a model: on the validation part, or else in training."""
-    last = model.training_log_.iloc[-1]
-    return float(last["rmse_train"] if np.isnan(last["rmse_valid"]) else last["rmse_valid"])

@@ -60,14 +60,8 @@ class Taste:
     def spread(self, noise: float, items: Items = ALL) -> np.ndarray:
         """Return the standard deviation of a new rating of items (all by default), (n,), in stars.
 
-        σ √(1 + λ zᵀA⁻¹z): the uncertainty of the row and the noise of a rating together.
-
-        Parameters
-        ----------
-        noise : float
-            σ, the residuals' standard deviation in stars.
-        items : array of int, optional
-            Positions of the items.
+        σ √(1 + λ zᵀA⁻¹z): the uncertainty of the row and the noise of a rating together. `noise`
+        is σ, the residuals' standard deviation in stars.
         """
         z = self.vectors[items]
         return noise * np.sqrt(1 + np.einsum("ia,ab,ib->i", z, self.inverse, z))

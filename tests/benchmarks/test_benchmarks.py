@@ -29,10 +29,12 @@ def build(tmp_path_factory):
 @pytest.fixture(scope="module")
 def first(root, build):
     """What was said in runs where one contender fails, one is not there, and the others go on."""
-    how = "--size", "tiny", "--with", "ours,implicit"
-    runs = [["--only", "als", "--k=-1,4"], ["--only", "bpr,implicit-als,bayes", "--k", "4"]]
+    everyone = "ours,ours-hogwild,ours-cholesky,implicit,implicit-cg,implicit-cholesky"
+    how = "--size", "tiny", "--with", everyone
+    runs = [["--only", "als", "--k=-1,4"], ["--only", "bpr,bayes", "--k", "4"]]
+    runs += [["--only", "implicit-als", "--k", "32"]]  # by conjugate gradients, as `auto` does
     done = [bench(root, build, *run, *how) for run in runs]
-    assert [one.returncode for one in done] == [0, 0], done
+    assert [one.returncode for one in done] == [0, 0, 0], done
     return "".join(one.stdout for one in done)
 
 
@@ -80,7 +82,7 @@ def test_a_record_of_gibbs_sampling_tells_the_error_of_the_mean(records, build):
 
 @pytest.mark.slow
 def test_an_implicit_als_record_tells_the_ndcg(records):
-    exact, descent = (records["implicit-als", name, 4] for name in ("ours", "ours-cg"))
+    exact, descent = (records["implicit-als", name, 32] for name in ("ours-cholesky", "ours"))
     assert exact["metric"] == "ndcg" and exact["rule"] == descent["rule"]
     assert exact["quality"][0] != exact["quality"][-1]  # each epoch's factors are measured
     assert 0.05 < exact["quality"][-1] < 1
@@ -99,12 +101,13 @@ def test_the_lists_of_the_stored_implicit_als_are_as_good_as_those_of_implicit()
     """What the course says of them: equal settings, NDCG@10 within one per cent."""
     frame, _, _ = results.load(results.STORED)
     frame = frame[(frame.task == "implicit-als") & (frame.status == "ok")]
-    assert len(frame) >= 4
     last = frame.assign(ndcg=frame["quality"].str[-1]).pivot_table(
         "ndcg", index=["size", "k"], columns="contender"
     )
-    for ours, theirs in (("ours", "implicit-cholesky"), ("ours-cg", "implicit-cg")):
-        np.testing.assert_array_less(0.99, last[ours] / last[theirs])
+    for ours, theirs in (("ours-cholesky", "implicit-cholesky"), ("ours", "implicit-cg")):
+        ratio = (last[ours] / last[theirs]).dropna()
+        assert len(ratio) >= 4
+        np.testing.assert_array_less(0.99, ratio)
 
 
 @pytest.mark.slow
@@ -317,7 +320,12 @@ def test_lists_are_compared_by_the_seconds_until_they_are_as_good():
     late = record("irspack-cg", metric="ndcg", seconds=[0.5] * 4, quality=[0.1, None, 0.198, 0.19])
     assert [table.reached(one, 0.198) for one in (ours, late)] == [3.0, 1.5]
     assert table.reached(late, 0.2) is None
-    assert "0.1980 in 1.5 s" in table.figures({**late, "epochs": 4}, ours)
+    best = record("irspack-ialspp", metric="ndcg", seconds=[9.0], quality=[0.25])
+    broken = record("implicit-cg", metric=None, status="failed")
+    assert table.list_goal([ours, late, best, broken]) == pytest.approx(0.99 * 0.25)
+    assert table.list_goal([broken]) is None
+    assert "0.1980 in 1.5 s" in table.figures({**late, "epochs": 4}, 0.198)
+    assert "0.2475 not reached" in table.figures({**late, "epochs": 4}, 0.2475)
 
 
 def test_an_own_run_is_shown_once_it_is_complete(tmp_path, monkeypatch):

@@ -219,7 +219,7 @@ def test_times_and_indices_that_do_not_fit_are_refused():
                 lambda scale=scale: Ratings.from_frame(frame(), scale=scale),
                 "the scale is .* must be",
             )
-            for scale in (5, (1,), (5, 1), (np.nan, 5), (1, 1e300), "no", (1, 10**400))
+            for scale in (5, (1,), (5, 1), (np.nan, 5), (1, 1e300), (1, 10**400), (1, True), "15")
         ),
         (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "one user id is asked for; 2"),
         (lambda: Ratings.from_frame(frame().drop(columns="rating")), "rating=None: there is none"),

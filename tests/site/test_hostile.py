@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from recsys_lib.datasets import simulator
+from recsys_lib import datasets
 
 HOSTILE = [
     "<script>document.title=1</script>", '"><img src=x onerror="document.title=2">',
@@ -33,7 +33,7 @@ MORE = [
 def data(tmp_path_factory):
     """Simulated ratings in the form and of the size of a release, whose titles are hostile."""
     home = tmp_path_factory.mktemp("data")
-    made = simulator.simulate_ratings(n_users=610, n_items=9_742, n_ratings=100_836)
+    made = datasets.simulate_ratings(n_users=610, n_items=9_742, n_ratings=100_836)
     folder = home / "ml-latest-small"
     folder.mkdir()
     with (folder / "movies.csv").open("w", encoding="utf-8", newline="") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -14,7 +13,7 @@ from recsys_lib.datasets.simulator.kernels import END, START, to_stars
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
-_CHUNK = 1 << 20  # ratings that are looked at together
+_CHUNK = 1 << 20  # ratings that are looked at together, so that 100 M need no room
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -85,11 +84,17 @@ class Truth:
         It is the square root of the mean variance of these ratings: the expected error of
         `expected`. `ratings` is a part of the data, by default all of it.
         """
-        return self._root_mean(ratings, lambda mean, variance, rating: variance)
-
-    def rmse(self, ratings: Ratings | None = None) -> float:
-        """Return the RMSE of `expected` on these ratings: the error of the true model."""
-        return self._root_mean(ratings, lambda mean, variance, rating: (rating - mean) ** 2)
+        given = self.ratings if ratings is None else ratings
+        if not self.ratings.same_universe(given):
+            raise DataError(
+                "these ratings are not of this simulated data: pass a part of it, as splits return"
+            )
+        users, items, total = given.user_of_rating(), given.by_user.indices, 0.0
+        for k in range(0, len(given), _CHUNK):
+            part = slice(k, k + _CHUNK)
+            times = None if given.timestamps is None else given.timestamps[part]
+            total += float(self.moments_at(users[part], items[part], times)[1].sum())
+        return sqrt(total / len(given)) if len(given) else float("nan")
 
     def enjoyment_at(self, users: np.ndarray, items: np.ndarray, times: Any = None) -> np.ndarray:
         """Return `enjoyment` of users and items by index."""
@@ -110,25 +115,6 @@ class Truth:
     ) -> np.ndarray:
         """Draw ratings by index, (n,) float32."""
         raise NotImplementedError
-
-    def _root_mean(self, ratings: Ratings | None, of: Callable[..., np.ndarray]) -> float:
-        """Return the root of the mean of a function of mean, variance and rating.
-
-        Some at a time, so that 100 M need no room.
-        """
-        given = self.ratings if ratings is None else ratings
-        if not self.ratings.same_universe(given):
-            raise DataError(
-                "these ratings are not of this simulated data: pass a part of it, as splits return"
-            )
-        users, (_, items, values) = given.user_of_rating(), given.by_user
-        total = 0.0
-        for k in range(0, len(given), _CHUNK):
-            part = slice(k, k + _CHUNK)
-            times = None if given.timestamps is None else given.timestamps[part]
-            moments = self.moments_at(users[part], items[part], times)
-            total += float(of(*moments, values[part]).sum(dtype=np.float64))
-        return sqrt(total / len(given)) if len(given) else float("nan")
 
     def _index(self, user_ids: Any, item_ids: Any, timestamps: Any) -> tuple[Any, ...]:
         """Return user indices, item indices and times (or None), all of one length."""

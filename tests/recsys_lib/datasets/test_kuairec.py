@@ -247,6 +247,7 @@ def test_without_a_network_the_error_says_where_to_put_the_file(home, tmp_path):
         ("big_matrix.csv", b"3,0,0,9800", b"8,0,0,9800", "row 3: its user does not stand in user"),
         ("big_matrix.csv", b"1,7,9000", b"1,,9000", "row 5: video_id is empty"),
         ("big_matrix.csv", b",3.0\n", b",-3.0\n", "row 5: -3 is not a watch ratio"),
+        ("big_matrix.csv", b",1593888888.0,", b",1e300,", r"row 5: 1e\+300 is not a time in sec"),
         ("small_matrix.csv", b"0,1,33000", b"0,x,33000", "small_matrix.csv, row 3: "),
         ("small_matrix.csv", b"watch_ratio", b"ratio", "small_matrix.csv: .*watch_ratio"),
         ("item_categories.csv", b"[8]", b"8", "row 2: feat is '8', no list of numbers"),

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
-from recsys_lib.kernels import als, features, linalg
-from recsys_lib.ratings import Ratings
+from recsys_lib.features import solve_features
+from recsys_lib.kernels import als, linalg
+from recsys_lib.ratings import CSR, Ratings
 
 LAM, TAU, GAMMA, BETA, MU = 1.7, 2.3, 0.9, 1.4, 3.2
 
@@ -89,17 +91,10 @@ def genre_shares():
     return flags / np.sqrt(np.maximum(flags.sum(1, keepdims=True), 1))
 
 
-def as_csr(matrix):
-    """The matrix as offsets, columns and values."""
-    rows, columns = np.nonzero(matrix)
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(matrix)))])
-    return indptr, columns, matrix[rows, columns]
-
-
 @pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
 def test_the_objective_never_rises(nu):
     ratings = small()
-    matrix = tuple(as_csr(genre_shares()))
+    share = genre_shares()
     users, items = rows(23, 6, 1), rows(31, 6, 2)
     genre_rows, prior = np.zeros((4, 6)), np.zeros((31, 6))
     last = objective(ratings, users, items, prior, nu, genre_rows)
@@ -114,10 +109,10 @@ def test_the_objective_never_rises(nu):
         parts += als.penalties(items, ratings.by_item.indptr, nu, prior)
         kernel_loss = residuals + 0.5 * penalty(6) @ parts + BETA / 2 * np.sum(genre_rows**2)
         assert kernel_loss == pytest.approx(values[-1], rel=1e-9)
-        genre_rows = features.solve_features(
-            ratings.by_item.counts, nu, *matrix, items, penalty(6), np.full(4, BETA)
-        )
-        features.prior_means(*matrix, genre_rows, prior)
+        betas = np.full(4, BETA)
+        features, counts = CSR.from_scipy(csr_matrix(share)), ratings.by_item.counts
+        genre_rows = solve_features(features, counts, nu, items, penalty(6), betas)
+        prior = share @ genre_rows
         values.append(objective(ratings, users, items, prior, nu, genre_rows))
         for value in values:
             assert value <= last * (1 + 1e-12)
@@ -130,16 +125,14 @@ def test_the_features_update_solves_its_equation():
     share, betas = genre_shares(), np.array([1.0, 2.0, 3.0, 4.0])
     items = rows(31, 3, 2)
     counts = ratings.by_item.counts
-    got = features.solve_features(counts, nu, *as_csr(share), items, penalty(3), betas)
+    features = CSR.from_scipy(csr_matrix(share))
+    got = solve_features(features, counts, nu, items, penalty(3), betas)
     weights = np.diag(np.where(counts > 0, counts**nu, 0))
     for k, weight in enumerate(penalty(3)):
         a = weight * share.T @ weights @ share + np.diag(betas)
         np.testing.assert_allclose(
             got[:, k], np.linalg.solve(a, weight * share.T @ weights @ items[:, k]), rtol=1e-10
         )
-    prior = np.full((31, 3), np.nan)
-    features.prior_means(*as_csr(share), got, prior)
-    np.testing.assert_allclose(prior, share @ got, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -77,6 +77,8 @@ CHANGES = {
     "a mean of text": lambda arrays, meta: meta["state"].update(mu_="3"),
     "an infinite mean": lambda arrays, meta: meta["state"].update(mu_=float("inf")),
     "a scale of one": lambda arrays, meta: meta["state"].update(scale_=[1.0]),
+    "a scale of yes": lambda arrays, meta: meta["state"].update(scale_=[0.5, True]),
+    "a scale without room": lambda arrays, meta: meta["state"].update(scale_=[1.0, 1.5]),
     "a stranger": lambda arrays, meta: meta["state"].update(recommend=3),
     "another parameter": lambda arrays, meta: meta["params"].update(colour="red"),
     "a parameter of another type": lambda arrays, meta: meta["params"].update(
