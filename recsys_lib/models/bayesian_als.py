@@ -198,8 +198,7 @@ class BayesianALS(RatingModel):
         if isinstance(who, CSR):
             draws, known = self.draw_users(who)[0], np.arange(who.n_rows, dtype=np.int32)
         else:
-            self.check_users(who)
-            draws, known = self.user_draws_, who
+            draws, known = self.user_draws_, self.check_users(who)
         check_index("rows", rows, "n", len(known))
         check_index("items", items, len(rows), len(self.item_ids_))
         return self._moments(draws, self.item_means_, known[rows], items)[0].clip(*self.scale_)

@@ -48,13 +48,9 @@ class Lists(Fitted):
         """Raise `DataError` unless these are ratings (m, n_items): kernels trust every index."""
         check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
 
-    def check_users(self, who: Any) -> None:
-        """Raise `DataError` unless these are indices (m,) of users, integers of any width."""
-        n = len(self.user_ids_)
-        plain = type(who) in (np.ndarray, np.memmap) and who.ndim == 1 and who.dtype.kind in "iu"
-        if not plain or (len(who) and not (who.min() >= 0 and who.max() < n)):
-            told = f"integers from 0 to below {n}"
-            raise DataError(f"who must be an array (m,) of users' indices, {told}")
+    def check_users(self, who: Any) -> np.ndarray:
+        """Return `who`; raise `DataError` unless it is indices (m,) of users, integers."""
+        return _index("who", who, len(self.user_ids_))
 
     def multipliers(self, vectors: np.ndarray) -> np.ndarray:
         """Return what multiplies the items' vectors so that plain products put items in order.
@@ -102,10 +98,7 @@ class Lists(Fitted):
             check_csr("exclude", exclude, m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
         catalogue = self._catalogue()
-        if candidates is not None:
-            check_index("candidates", candidates, "c", n_items)
-            if (candidates[1:] <= candidates[:-1]).any():
-                raise DataError("candidates must ascend, and none may repeat")
+        _check_shelf(candidates, n_items)
         few = None if candidates is None or len(candidates) == n_items else candidates
         catalogue = catalogue if few is None else catalogue[few]
         for start in range(0, m, self._users_at_a_time):
@@ -289,6 +282,20 @@ def _cosines(vector: np.ndarray, rows: np.ndarray, vectors: Vectors, step: int) 
         both = vector / np.linalg.norm(vector, axis=1), some[there] / length[there, None]
         cosines[0, start + there] = ranking.score_pairs(*both, *pairs)
     return cosines
+
+
+def _index(name: str, index: Any, n: int) -> np.ndarray:
+    plain = type(index) in (np.ndarray, np.memmap) and index.ndim == 1 and index.dtype.kind in "iu"
+    if not plain or (len(index) and not (index.min() >= 0 and index.max() < n)):
+        raise DataError(f"{name} must be an array (m,) of indices, integers from 0 to below {n}")
+    return index
+
+
+def _check_shelf(candidates: Any, n_items: int) -> None:
+    if candidates is not None:
+        check_index("candidates", candidates, "c", n_items)
+        if (candidates[1:] <= candidates[:-1]).any():
+            raise DataError("candidates must ascend, and none may repeat")
 
 
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:

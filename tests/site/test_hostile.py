@@ -16,17 +16,8 @@ HOSTILE = [
 ]  # fmt: skip
 GENRES = [r"$\sum_{$", '<img src=x onerror="document.title=5">', "*x* `y`"]
 CHAPTERS = ["eda", "bias", "rating-demo"]
-MORE = [
-    "als",
-    "genres",
-    "lists",
-    "bpr",
-    "linear",
-    "latent-space",
-    "newcomers",
-    "how-sure",
-    "ab-test",
-]
+MORE = ["als", "genres", "lists", "bpr", "linear", "latent-space", "newcomers", "how-sure"]
+MORE += ["ab-test"]
 
 
 @pytest.fixture(scope="module")
