@@ -26,8 +26,8 @@ from recsys_lib import splits
 from recsys_lib.datasets import Dataset
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.evaluation import Report, evaluate
-from recsys_lib.kernels import ranking
 from recsys_lib.models import Recommender
+from recsys_lib.models.base import as_scipy
 from recsys_lib.ratings import Ratings
 from recsys_lib.splits import TEST, TRAIN, VALID
 from recsys_lib.tuning import Development
@@ -273,7 +273,8 @@ def fully_observed(data: Dataset, liked: float = 2.0, valid: float = 0.1, seed: 
             f"{data.name} has no fully observed matrix; take kuairec or synthetic-watch"
         )
     big, small = data.ratings, data.full
-    shared = ranking.count_shared(*big.by_user[:2], *small.by_user[:2])
+    pairs, others = (as_scipy(part.by_user, big.n_items) for part in (big, small))
+    shared = pairs.multiply(others).getnnz(axis=1)
     if shared.any():
         raise DataError(
             f"{int(shared.sum())} pairs are in the big matrix and in the small one (the first are "

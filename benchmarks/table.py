@@ -99,6 +99,11 @@ def figures(record: Record, goal: float | None = None) -> str:
         found.append(f"{goal:.4f} " + (f"in {seconds:.3g} s" if seconds else "not reached"))
     if record.get("users_per_s"):
         found.append(f"{record['users_per_s']:,.0f} users/s")
+    if record.get("recall"):
+        found.append(f"recall {record['recall']:.4f}, built in {record['build_s']:.0f} s")
+    if record.get("bytes_per_s"):
+        share = record["bytes_per_s"] / record["read_bytes_per_s"]
+        found.append(f"{share:.1%} of the bandwidth")
     if record.get("parts"):
         parts = ", ".join(f"{name} {value:.2f}" for name, value in record["parts"].items())
         found.append(f"{record['total_s']:.2f} s ({parts})")

@@ -29,7 +29,7 @@ _told = sys.stdout
 # Of these, a record has the versions of those that its worker imported.
 PACKAGES = (
     "numpy", "scipy", "numba", "llvmlite", "implicit", "irspack", "cmfrec", "libmf", "lenskit",
-    "myfm", "pyspark",
+    "myfm", "pyspark", "usearch",
 )  # fmt: skip
 
 # Of implicit ALS, the same for all, since all minimise the same objective: the weight of a rating,

@@ -146,7 +146,7 @@ def lock() -> int:
         options += ["--index-url", index]
     # PyTorch is locked apart, at the version that torch.in names, and its small dependencies here.
     jobs = {
-        "requirements.lock": "pyproject.toml --extra book --extra dev --extra nets"
+        "requirements.lock": "pyproject.toml --extra ann --extra book --extra dev --extra nets"
         " --constraints book/locks/torch.in --no-emit-package torch"
         " --excludes book/locks/torch-without.txt",
         "book/locks/torch.txt": "book/locks/torch.in --constraints requirements.lock",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from numbers import Real
 from typing import Any
 
@@ -21,7 +20,7 @@ def need(frame: Any, *names: str) -> None:
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"ratings are read from a DataFrame, not from {type(frame).__name__}")
     there = frame.columns
-    if missing := [one for one in names if not isinstance(one, Hashable) or one not in there]:
+    if missing := [one for one in names if not pd.api.types.is_scalar(one) or one not in there]:
         raise DataError(
             f"the table has no column {', '.join(map(repr, missing))}: its columns are "
             f"{', '.join(map(repr, there))}; name them with user=, item= and so on "
@@ -127,7 +126,7 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
 def _series(ids: Any, name: Any) -> pd.Series:
     try:
         return pd.Series(ids, name=name)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # pandas' and whoever makes the ids
         kind = type(ids).__name__
         raise DataError(
             f"the ids given for {name!r} are a {kind}, not a sequence of ids"
@@ -163,9 +162,9 @@ def positions(index: pd.Index, ids: Any, what: str, hint: str = "") -> np.ndarra
     message, and `DataError` for anything that is neither an id nor a sequence of ids.
     """
     try:
-        wanted = np.atleast_1d(np.asarray(ids))
+        wanted = np.atleast_1d(np.asarray(None if np.ma.is_masked(ids) else ids))
         found = index.get_indexer(pd.Index(wanted))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: of float16
         kind = type(ids).__name__
         raise DataError(f"{what} ids are one id or a sequence of ids, not a {kind}") from error
     if (found < 0).any():

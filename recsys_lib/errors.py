@@ -1,8 +1,17 @@
-"""The errors that bad input can cause, each with a message that says what to do."""
+"""The errors that bad input can cause, and the checks of single numbers and arrays."""
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
 
 
 class RecsysError(ValueError):
-    """Base class of the errors that bad input can cause."""
+    """Base class of the errors that bad input can cause; the message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))  # a table's form takes many
 
 
 class DataError(RecsysError):
@@ -25,3 +34,42 @@ class UnknownIdError(RecsysError, KeyError):
     """A user or an item that the data does not hold."""
 
     __str__ = ValueError.__str__  # KeyError would print the message in quotes
+
+
+def check_number(
+    name: str, value: Any, wanted: str, fits: Callable[[Any], bool], kind: Any = Real
+) -> None:
+    """Raise `RecsysError` unless a value is a number of a `kind` that `fits`; `wanted` says it."""
+    if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
+        raise RecsysError(f"{name} is {value!r:.80}; it must be {wanted}")
+
+
+def check_whole(name: str, value: Any, least: int, what: str = "a whole number") -> None:
+    """Raise `RecsysError` unless a value is a whole number of at least `least`."""
+    check_number(name, value, f"{what}, {least} or more", lambda n: n >= least, Integral)
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """Return the generator of a seed, a whole number from 0, or the one that is given."""
+    if not isinstance(seed, np.random.Generator):
+        check_whole("seed", seed, 0, "a Generator, or a whole number")
+    return np.random.default_rng(seed)
+
+
+def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]) -> None:
+    """Raise `DataError` unless an array has this dtype and shape; a word means any length."""
+    known = isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray)
+    known = known and array.ndim == len(wanted) and array.dtype == dtype
+    if not known or any(
+        size != n and not isinstance(size, str) for size, n in zip(wanted, array.shape, strict=True)
+    ):
+        kind = f"of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
+        told = f"{name} must be {np.dtype(dtype)} {wanted}".replace("'", "")
+        raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())
+
+
+def check_ids(**ids: Any) -> None:
+    """Raise `DataError` unless these are arrays (n,) of integers or of text."""
+    for name, array in ids.items():
+        if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuO":
+            raise DataError(f"{name} must be integers or text, (n,)")

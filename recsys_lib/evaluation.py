@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import metrics as m
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import RecsysError, check_number
 from recsys_lib.given import GivenLists
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
-from recsys_lib.models.base import Recommender
+from recsys_lib.models.base import Recommender, as_scipy
 from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings, check_parts
 from recsys_lib.report import Report, bootstrap_interval, compare, paired
@@ -112,7 +112,8 @@ def evaluate(
     _check_parts(model, train, test, test_input)
     names = list(dict.fromkeys(possible(model) if metrics is None else metrics))
     kinds = [parse_metric(name) for name in names]
-    if candidates not in ("all", "test", "new"):
+    check_number("relevant", relevant, "a rating", lambda one: abs(one) < np.inf)
+    if not isinstance(candidates, str) or candidates not in ("all", "test", "new"):
         raise RecsysError(f"candidates is {candidates!r}; it must be 'all', 'test' or 'new'")
 
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
@@ -182,8 +183,8 @@ def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[s
 
 def parse_metric(name: str) -> tuple[str, int]:
     """Return a metric's kind and list length k, such as ("ndcg", 10); k is 0 without a list."""
-    kind, _, k = name.partition("@")
-    if kind in (*OF_RATINGS, "auc") and "@" not in name:
+    kind, _, k = str(name).partition("@")
+    if kind in (*OF_RATINGS, "auc") and "@" not in str(name):
         return kind, 0
     if kind in WITH_K and k.isdecimal() and int(k) >= 1:
         return kind, int(k)
@@ -301,7 +302,8 @@ def _check_parts(
     model: Recommender, train: Ratings, test: Ratings, test_input: Ratings | None
 ) -> None:
     model.check_fitted()
-    check_parts(train, test=test, test_input=test_input)
+    check_parts(test=test)
+    check_parts(train=train, test=test, test_input=test_input)
     # Users that `partial_fit_users` added stand behind those of the training part.
     if not (
         np.array_equal(train.user_ids, model.user_ids_[: train.n_users])
@@ -326,7 +328,8 @@ def _check_rankable(seen: CSR, test: Ratings, users: np.ndarray, relevant: float
             f"no test rating is {relevant:g} or more, so no item is relevant to anyone; the "
             f"scale is {test.scale[0]:g} to {test.scale[1]:g}: lower relevant="
         )
-    shared = ranking.count_shared(*seen[:2], *test.by_user[:2])
+    known, tested = (as_scipy(rows, test.n_items) for rows in (seen, test.by_user))
+    shared = known.multiply(tested).getnnz(axis=1)
     if shared.any():
         raise RecsysError(
             f"{int(shared.sum())} test ratings are of pairs that the model was shown (the first "

@@ -1,8 +1,8 @@
 """Features of items and users from their tables, as matrices that models read.
 
 `genre_matrix` says which item has which genre. `item_features` returns genres, years and popularity
-as a sparse matrix for a learnt prior, which `solve_features` fits. `attributes` turns any table into dense numbers for a
-network.
+as a sparse matrix for a learnt prior, which `solve_features` fits. `attributes` turns any table
+into dense numbers for a network.
 """
 
 from __future__ import annotations

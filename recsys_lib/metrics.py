@@ -30,7 +30,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import RecsysError, check_number
 
 # --- ratings --------------------------------------------------------------------------------------
 
@@ -76,8 +76,7 @@ def damped_mean(sums: Any, counts: Any, mean: float, damping: float = 10.0) -> n
     which `damping` is the variance of the noise over that of the items. `sums` and `counts`
     (n_items,) are of each item's ratings, `mean` is μ, which an item without a rating gets.
     """
-    if not damping >= 0:
-        raise RecsysError(f"damping is {damping!r}; it is a number of ratings to add, 0 or more")
+    check_number("damping", damping, "a number of ratings to add, 0 or more", lambda d: d >= 0)
     weight = np.asarray(counts, np.float64) + damping
     total = np.asarray(sums, np.float64) + damping * mean
     return np.divide(total, weight, out=np.full(weight.shape, float(mean)), where=weight > 0)

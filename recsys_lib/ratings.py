@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from recsys_lib import columns
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, check_array, check_ids
 from recsys_lib.kernels import sparse
 
 
@@ -29,6 +29,12 @@ class CSR(NamedTuple):
         """Return the column indices and the values of row `r`, as views."""
         part = slice(self.indptr[r], self.indptr[r + 1])
         return self.indices[part], self.values[part]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows; `DataError` if `indptr` is no such array."""
+        check_array("indptr", self.indptr, np.int64, ("n_rows + 1",))
+        return len(self.indptr) - 1
 
     @property
     def counts(self) -> np.ndarray:
@@ -50,17 +56,8 @@ class CSR(NamedTuple):
 
     def to_scipy(self, n_columns: int) -> csr_matrix:
         """Return a SciPy matrix (n_rows, n_columns) that shares the arrays."""
-        shape = len(self.indptr) - 1, n_columns
-        return csr_matrix((self.values, self.indices, self.indptr), shape=shape)
-
-    def check(self, name: str, n_rows: int, n_columns: int) -> None:
-        """Raise `DataError`, beginning with `name`, unless this is a valid matrix of this shape."""
-        (indptr, indices, values), n = self, len(self.indices)
-        check_array(f"{name}.indptr", indptr, np.int64, (n_rows + 1,))
-        check_array(f"{name}.indices", indices, np.int32, (n,))
-        check_array(f"{name}.values", values, np.float32, (n,))
-        if found := sparse.flaw(indptr, indices, values, n_columns):
-            raise DataError(f"{name}.{sparse.FLAWS[found].format(n=n, n_columns=n_columns)}")
+        arrays = self.values, self.indices, self.indptr
+        return csr_matrix(arrays, shape=(self.n_rows, n_columns))
 
     def select(self, mask: np.ndarray) -> CSR:
         """Return the matrix of the stored values where `mask` (nnz,) bool is true."""
@@ -122,11 +119,12 @@ class Ratings:
         self.user_ids = user_ids
         self.item_ids = item_ids
         self.by_user = by_user
-        by_user.check("by_user", len(user_ids), len(item_ids))
+        check_ids(user_ids=user_ids, item_ids=item_ids)
+        check_csr("by_user", by_user, len(user_ids), len(item_ids))
         if timestamps is not None:
             check_array("timestamps", timestamps, np.int64, (len(by_user.values),))
         if by_item is not None:
-            by_item.check("by_item", len(item_ids), len(user_ids))
+            check_csr("by_item", by_item, len(item_ids), len(user_ids))
             if len(by_item.values) != len(by_user.values):
                 raise DataError("by_item is not by_user transposed: it has other ratings")
             self.by_item = by_item
@@ -172,7 +170,7 @@ class Ratings:
         timestamps, the one furthest down). `n_duplicates` says how many were dropped.
         """
         more = [] if rating is None else [rating]
-        columns.need(frame, user, item, *more, *[timestamp] * (timestamp != "timestamp"))
+        columns.need(frame, user, item, *more, *[timestamp] * (str(timestamp) != "timestamp"))
         users, all_users = columns.number(frame[user], user_ids)
         items, all_items = columns.number(frame[item], item_ids)
         values, scale = columns.ratings(frame, user, item, rating, scale)
@@ -215,6 +213,8 @@ class Ratings:
         ascend without repeats; `values` (n,) float32, `timestamps` (n,) int64. Raises `DataError`
         as the class does; whether values are within `scale` is not checked.
         """
+        check_ids(user_ids=user_ids, item_ids=item_ids)
+        check_array("values", values, np.float32, ("n",))
         n = len(values)
         for name, index, ids in (("user", user_index, user_ids), ("item", item_index, item_ids)):
             check_index(f"{name}_index", index, n, len(ids))
@@ -313,31 +313,34 @@ class Ratings:
         )
 
 
-def check_parts(train: Ratings, **others: Ratings | None) -> None:
-    """Raise `DataError` unless all parts that are not None have the same users and items."""
-    for name, part in {"train": train, **others}.items():
-        if not isinstance(part, Ratings) and (part is not None or name == "train"):
+def check_parts(**parts: Any) -> None:
+    """Raise `DataError` unless all parts have the same users and items; all but one may be None."""
+    (first, whole), *_ = parts.items()
+    for name, part in parts.items():
+        if not isinstance(part, Ratings) and (part is not None or name == first):
             told = f"{name} is {type(part).__name__}, not Ratings"
             raise DataError(f"{told}; build one with Ratings.from_frame")
-        if part is not None and not train.same_universe(part):
-            raise DataError(
-                f"train and {name} number other users or items; take both from one split"
-            )
+        if part is not None and not whole.same_universe(part):
+            told = f"{first} and {name} number other users or items"
+            raise DataError(f"{told}; take both from one split")
 
 
-def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]) -> None:
-    """Raise `DataError` unless an array has this dtype and shape; a word means any length."""
-    known = isinstance(array, np.ndarray) and array.ndim == len(wanted) and array.dtype == dtype
-    if not known or any(
-        size != n and not isinstance(size, str) for size, n in zip(wanted, array.shape, strict=True)
-    ):
-        kind = f"of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
-        told = f"{name} must be {np.dtype(dtype)} {wanted}".replace("'", "")
-        raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())
+def check_csr(name: str, matrix: Any, n_rows: int | str, n_columns: int) -> None:
+    """Raise `DataError` unless this is a valid matrix of this shape; a word means any number."""
+    if not isinstance(matrix, CSR):
+        kind = type(matrix).__name__
+        raise DataError(f"{name} must be a CSR, a sparse matrix by rows; it is a {kind}")
+    n = n_rows if isinstance(n_rows, str) else n_rows + 1
+    check_array(f"{name}.indptr", matrix.indptr, np.int64, (n,))
+    check_array(f"{name}.indices", matrix.indices, np.int32, ("n",))
+    n = len(matrix.indices)
+    check_array(f"{name}.values", matrix.values, np.float32, (n,))
+    if found := sparse.flaw(*matrix, n_columns):
+        raise DataError(f"{name}.{sparse.FLAWS[found].format(n=n, n_columns=n_columns)}")
 
 
-def check_index(name: str, index: Any, n: int, size: int) -> None:
+def check_index(name: str, index: Any, n: int | str, size: int) -> None:
     """Raise `DataError` unless an array (n,) int32 holds positions, from 0 to below `size`."""
     check_array(name, index, np.int32, (n,))
-    if n and sparse.largest(index) >= size:
+    if len(index) and sparse.largest(index) >= size:
         raise DataError(f"{name} must be from 0 to below {size}")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import RecsysError, check_number, check_whole, generator
 
 # The rating metrics that have an interval: the column of `Report.errors` that each sums up.
 _SUMMED = {"rmse": "squared", "mae": "absolute"}
@@ -60,7 +60,7 @@ class Report:
     test_part: str = ""
 
     def __getitem__(self, metric: str) -> float:
-        if metric not in self.values:
+        if not isinstance(metric, str) or metric not in self.values:
             raise RecsysError(
                 f"this report has no {metric!r}, only {', '.join(self.values)}; name it in metrics="
             )
@@ -121,10 +121,10 @@ def compare(
     high"`` where `Report.interval` has one. Reports of different test parts or protocols raise
     `RecsysError`.
     """
-    if not reports:
-        raise RecsysError("there is no report to compare")
-    first, *others = reports
-    for name in others:
+    if not isinstance(reports, Mapping) or not reports:
+        raise RecsysError("there is no report to compare: they are a mapping of name to Report")
+    first, *_ = reports
+    for name in reports:
         _check_same(first, reports[first], name, reports[name])
     rows: list[dict[str, float]] = []
     for report in reports.values():
@@ -181,6 +181,8 @@ def paired(
 
 
 def _check_same(first: str, a: Report, name: str, b: Report) -> None:
+    if not (isinstance(a, Report) and isinstance(b, Report)):
+        raise RecsysError(f"{first!r} and {name!r} are not both Reports, as evaluate returns them")
     kinds = [(r.n_users, r.n_ratings, r.relevant, r.candidates, r.test_part) for r in (a, b)]
     if kinds[0] != kinds[1]:
         raise RecsysError(
@@ -198,16 +200,16 @@ def bootstrap_interval(
     the interval. It covers the choice of users, and says nothing about other splits or seeds.
     `values` (n_users,) float64 has one value per user; NaN (no value) is left out.
     """
-    columns = np.array([np.asarray(values, np.float64), np.ones(len(values))])
-    return _percentiles(columns, _ratio, level, n, seed)
+    values = np.asarray(values, np.float64)
+    return _percentiles(np.array([values, np.ones(values.shape)]), _ratio, level, n, seed)
 
 
 def _percentiles(
     columns: np.ndarray, statistic: Callable[..., np.ndarray], level: float, n: int, seed: int
 ) -> tuple[float, float]:
     """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
-    if not (0 < level < 1 and n >= 2):
-        raise RecsysError(f"level={level} must lie between 0 and 1, and n={n} must be 2 or more")
+    check_number("level", level, "between 0 and 1", lambda one: 0 < one < 1)
+    check_whole("n", n, 2)
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
     if (size := columns.shape[1]) == 0:
         raise RecsysError("there is no user to draw from: not one has a value")
@@ -216,7 +218,7 @@ def _percentiles(
     found = stats.bootstrap(
         tuple(columns), statistic, paired=True, vectorized=True, method="percentile",
         confidence_level=level, n_resamples=n, batch=max(1, DRAWN_AT_A_TIME // size),
-        rng=np.random.default_rng(seed),
+        rng=generator(seed),
     ).confidence_interval  # fmt: skip
     return float(found.low), float(found.high)
 

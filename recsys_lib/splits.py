@@ -13,10 +13,12 @@ hold every rating once. The same arguments give the same parts.
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 
-from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.ratings import Ratings
+from recsys_lib.errors import DataError, RecsysError, check_number, check_whole, generator
+from recsys_lib.ratings import Ratings, check_parts
 
 TRAIN, VALID, TEST = 0, 1, 2
 RATINGS_AT_A_TIME = 4_000_000  # sorting goes by blocks of users, so that its copies stay small
@@ -37,11 +39,12 @@ def random(
     use, and active users dominate the test part. Most published RMSEs are of this kind. A user or
     an item with few ratings may have none left in `train`.
     """
-    n_valid, n_test = _sizes(len(_known(ratings)), valid, test, "ratings")
+    check_parts(ratings=ratings)
+    n_valid, n_test = _sizes(len(ratings), valid, test, "ratings")
     labels = np.full(len(ratings), TRAIN, np.uint8)  # a byte a rating is all the memory it takes
     labels[:n_test] = TEST
     labels[n_test : n_test + n_valid] = VALID
-    np.random.default_rng(seed).shuffle(labels)
+    generator(seed).shuffle(labels)
     return _parts(ratings, labels)
 
 
@@ -93,8 +96,7 @@ def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]
 def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
     """Return to which part `leave_last` sends each rating: TRAIN, VALID or TEST, (nnz,) uint8."""
     times = _timestamps(ratings, "leave_last")
-    if n < 1:
-        raise RecsysError(f"n is {n}; leave_last takes at least 1 rating of each user")
+    check_whole("n", n, 1, "a whole number of ratings of each user")
     counts = ratings.by_user.counts
     if not (counts > 2 * n).any():
         raise RecsysError(
@@ -129,12 +131,11 @@ def fold_numbers(n: int, k: int = 5, seed: int | np.random.Generator = 0) -> np.
     (Bengio & Grandvalet 2004); and parameters chosen on one fold's training part have seen the test
     ratings of all other folds.
     """
-    if not 2 <= k <= n:
-        raise RecsysError(
-            f"k is {k}; {n} ratings can be dealt out into 2 folds or more, up to one for each"
-        )
+    check_whole("n", n, 2, "a whole number of ratings")
+    wanted = f"a whole number of folds, from 2 to one for each of the {n} ratings"
+    check_number("k", k, wanted, lambda k: 2 <= k <= n, Integral)
     number = (np.arange(n) % k).astype(np.min_scalar_type(k))
-    np.random.default_rng(seed).shuffle(number)
+    generator(seed).shuffle(number)
     return number
 
 
@@ -164,11 +165,10 @@ def strong_generalisation(
     its metrics are far from those of protocols in which the users were trained on, and the shown
     ratings are drawn at random, not by time.
     """
-    if not 0 < held_out < 1:
-        raise RecsysError(
-            f"held_out is {held_out}; it is the share of a user's ratings to find, between 0 and 1"
-        )
-    counts = _known(ratings).by_user.counts
+    check_parts(ratings=ratings)
+    wanted = "the share of a user's ratings to find, between 0 and 1"
+    check_number("held_out", held_out, wanted, lambda one: 0 < one < 1)
+    counts = ratings.by_user.counts
     n_valid, n_test = _sizes(int((counts > 0).sum()), valid, test, "users")
     able = np.flatnonzero(counts >= 2)
     if n_valid + n_test > len(able):
@@ -176,7 +176,7 @@ def strong_generalisation(
             f"{n_valid + n_test} users are to be held out, but only {len(able)} have the two "
             "ratings it takes; lower valid and test"
         )
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     chosen = rng.permutation(able)[: n_valid + n_test]
     part_of_user = np.full(ratings.n_users, TRAIN, np.uint8)
     part_of_user[chosen[:n_test]] = TEST
@@ -205,7 +205,7 @@ def draw_users(counts: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
 
     `counts` are the users' numbers of ratings.
     """
-    order = np.random.default_rng(seed).permutation(len(counts))
+    order = generator(seed).permutation(len(counts))
     drawn = np.zeros(len(counts), bool)
     drawn[order[np.cumsum(counts[order]) <= most]] = True
     return drawn
@@ -217,11 +217,8 @@ def merge(a: Ratings, b: Ratings) -> Ratings:
     If a pair is in both, the rating in `b` counts, or the later one by timestamp. Raises
     `DataError` if users or items differ, or only one part has timestamps.
     """
-    if not a.same_universe(b):
-        raise DataError(
-            "the two parts number other users or items, so they cannot be merged; "
-            "merge parts of one split"
-        )
+    check_parts(b=b)
+    check_parts(a=a, b=b)
     if (a.timestamps is None) != (b.timestamps is None):
         raise DataError("one part has timestamps and the other has none; merge parts of one split")
     times = None if a.timestamps is None else np.concatenate([a.timestamps, b.timestamps])
@@ -232,22 +229,11 @@ def merge(a: Ratings, b: Ratings) -> Ratings:
     return Ratings.from_arrays(users, items, values, times, a.user_ids, a.item_ids, scale)
 
 
-def _known(ratings: Ratings) -> Ratings:
-    if not isinstance(ratings, Ratings):
-        raise DataError(
-            f"splits part Ratings, not a {type(ratings).__name__}: build them with "
-            "Ratings.from_frame(frame)"
-        )
-    return ratings
-
-
 def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:
     """Return how many of `n` go to `valid` and to `test`."""
+    wanted = f"a share of the {what}, from 0 to below 1 (0.1: a tenth)"
     for name, share in (("valid", valid), ("test", test)):
-        if not 0 <= share < 1:
-            raise RecsysError(
-                f"{name} is {share}; it is a share of the {what}, from 0 to below 1 (0.1: a tenth)"
-            )
+        check_number(name, share, wanted, lambda one: 0 <= one < 1)
     n_valid, n_test = round(valid * n), round(test * n)
     if n_valid + n_test >= n:
         raise RecsysError(
@@ -257,7 +243,8 @@ def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:
 
 
 def _timestamps(ratings: Ratings, name: str) -> np.ndarray:
-    times = _known(ratings).timestamps
+    check_parts(ratings=ratings)
+    times = ratings.timestamps
     if times is None:
         raise DataError(
             f"splits.{name} needs to know when each rating was given, and these ratings have no "

@@ -27,7 +27,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from recsys_lib import splits
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import RecsysError, check_whole
 from recsys_lib.evaluation import Report, evaluate, possible
 from recsys_lib.models import Recommender
 from recsys_lib.progress import is_watched
@@ -129,10 +129,8 @@ def tune(
             f"a search takes a Development, and this is a {type(development).__name__}; make one "
             "of the training and the validation part, without the test part"
         )
-    if n_trials < 1 or seed < 0:
-        raise RecsysError(
-            f"n_trials={n_trials} must be 1 or more, and seed={seed} a whole number from 0"
-        )
+    check_whole("n_trials", n_trials, 1)
+    check_whole("seed", seed, 0)
     space = model.search_space if space is None else space
     if not space:
         raise RecsysError(f"{type(model).__name__} has no search_space; pass space=")

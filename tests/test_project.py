@@ -27,7 +27,7 @@ def pyproject(root):
 def required(pyproject):
     """Every direct dependency: what the library, the book and the tests need."""
     project = pyproject["project"]
-    extras = (project["optional-dependencies"][name] for name in ("book", "dev", "nets"))
+    extras = (project["optional-dependencies"][name] for name in ("ann", "book", "dev", "nets"))
     return [Requirement(text) for text in sum(extras, project["dependencies"])]
 
 

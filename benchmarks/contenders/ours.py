@@ -14,6 +14,7 @@ from benchmarks.worker import ALPHA, BURN, Enough, Job, factor_files, ready, ser
 
 # Best or nearly so of eight sets tried on the 1m and on the 32m data at K = 32, ν from ½ to 1.
 TAU, GAMMA, NU = 0.35, 0.3, 0.75
+TIMES, LISTED, CENTRES = 14, 4096, 2000  # as many items; users; centres: of "topn-approx"
 
 
 def als(job: Job) -> None:
@@ -117,6 +118,44 @@ def topn(job: Job) -> None:
         top_n(users[done:end], items, indptr[done : end + 1], indices, 10)
         done = end
     tell(users=done, users_per_s=done / (time.perf_counter() - began))
+
+
+def topn_approx(job: Job) -> None:
+    """Users a second from a large catalogue, by the exact kernel or by the index, and its recall.
+
+    The vectors lie about centres, as those of items that the same people like; nobody has seen
+    anything. `bytes_per_s` counts the items' vectors, which each block of users reads once.
+    """
+    from benchmarks.contenders.roof import limits
+    from recsys_lib.kernels.approximate import Index
+    from recsys_lib.kernels.ranking import USERS, top_n
+
+    rng, n_items = np.random.default_rng(0), TIMES * job.shape[1]
+    centres = rng.standard_normal((CENTRES, job.k), np.float32)
+    items = centres[rng.integers(CENTRES, size=n_items)]
+    items += rng.standard_normal(items.shape, np.float32)
+    items *= rng.lognormal(0, 0.3, (len(items), 1)).astype(np.float32)
+    users = centres[rng.integers(CENTRES, size=LISTED)]
+    users += rng.standard_normal(users.shape, np.float32)
+    nothing = np.zeros(LISTED + 1, np.int64), np.empty(0, np.int32)
+    top_n(users[:8], items[:8], nothing[0][:9], nothing[1], 8)  # compiled
+    clock = Clock()
+    if job.variant == "index":
+        with clock("build"):
+            index = Index(items, threads=job.threads)
+        ready()
+        with clock("lists"):
+            found, _ = index.top_n(users, *nothing, 10)
+        exact, _ = top_n(users, items, *nothing, 10)
+        hits = [len(np.intersect1d(*both)) for both in zip(found, exact, strict=True)]
+        tell(recall=float(np.mean(hits)) / 10, build_s=clock.parts["build"])
+    else:
+        ready()
+        with clock("lists"):
+            top_n(users, items, *nothing, 10)
+        read = -(-LISTED // USERS) * items.nbytes
+        tell(bytes_per_s=read / clock.parts["lists"], **limits(job.threads))
+    tell(items=n_items, users=LISTED, users_per_s=LISTED / clock.parts["lists"])
 
 
 def roof(job: Job) -> None:
@@ -252,4 +291,5 @@ if __name__ == "__main__":
         threads=als,
         roof=roof,
         **{"implicit-als": implicit_als, "first-load": first_load, "first-call": first_call},
+        **{"topn-approx": topn_approx},
     )

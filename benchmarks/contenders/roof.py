@@ -90,10 +90,6 @@ def measure(job: Job) -> dict[str, float]:
         penalty, prior = np.ones(size, np.float32), np.zeros((1, size), np.float32)
         rows, rule = np.empty((len(order), size), np.float32), (one, one, penalty, 0.5, prior)
         epoch += fastest(als.half_step, *csr, order, other, *rule, rows, sse)
-    a, b = np.ones((2, SIZE, SIZE), np.float32)
-    stream = np.ones(STREAM, np.float32)
-    with threadpool_limits(job.threads):
-        product = fastest(np.matmul, a, b)
     return {
         "gather_s": gather,
         "sums_s": sums - gather,
@@ -101,6 +97,17 @@ def measure(job: Job) -> dict[str, float]:
         "epoch_s": epoch,
         "operations": float(n) * (size + 1) * (size + 2),
         "bytes": float(n) * (linalg.LINE - 4 + 4 * size + 8),
+        **limits(job.threads),
+    }
+
+
+def limits(threads: int) -> dict[str, float]:
+    """Return what the machine could do: operations of a product and bytes read, a second."""
+    a, b = np.ones((2, SIZE, SIZE), np.float32)
+    stream = np.ones(STREAM, np.float32)
+    with threadpool_limits(threads):
+        product = fastest(np.matmul, a, b)
+    return {
         "product_ops_per_s": 2 * SIZE**3 / product,
         "read_bytes_per_s": stream.nbytes / fastest(total, stream),
     }

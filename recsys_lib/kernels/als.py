@@ -67,9 +67,9 @@ def add_sums(panel, targets, depth, size, gram):
 def sum_products(start, stop, indices, values, other, mu, precisions, panel, targets, gram):
     """Fill the lower triangle of `gram` with Σ [z; y] [z; y]ᵀ over a row's ratings.
 
-    The targets are a 1 for each rating, which multiplies the bias, and below it y, so that one matrix holds Σ z zᵀ, below it Σ z y, and in the corner
-    Σ y². Each rating has the weight of the precision of its row of `other`; with `precisions` of
-    length 1 all weigh the same.
+    The targets are a 1 for each rating, which multiplies the bias, and below it y, so that one
+    matrix holds Σ z zᵀ, below it Σ z y, and in the corner Σ y². Each rating has the weight of the
+    precision of its row of `other`; with `precisions` of length 1 all weigh the same.
     """
     n_factors = other.shape[1] - 1
     gram[:] = 0

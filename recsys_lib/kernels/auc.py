@@ -28,13 +28,10 @@ def user_auc(
     four arguments are those of `ranking.top_n`; `relevant_indptr` (m + 1,) int64 are the offsets of
     the users' rows in `relevant_indices` (nnz,) int32, ascending within a row, none of them seen.
     """
-    m = len(user_vectors)
-    if seen_indptr is None:
-        seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
     users, items = as_float32(user_vectors), as_float32(item_vectors)
     seen = (seen_indptr, seen_indices)
     relevant = (relevant_indptr, relevant_indices)
-    auc = np.full(m, np.nan)
+    auc = np.full(len(users), np.nan)
     share(blocks(users), _user_auc, users, items, tiles_of(items), seen, relevant, auc)
     return auc
 

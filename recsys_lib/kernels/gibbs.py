@@ -61,17 +61,10 @@ def draw_part(
 def draw_rows(
     indptr, indices, values, order, other, mu, own, others, Lambda, prior, noise, rows, means
 ):  # fmt: skip
-    """Draw all rows of one side, given the other.
+    """Draw all rows of one side, given the other; arguments left out here: see `als.half_step`.
 
     Parameters
     ----------
-    indptr, indices, values : CSR of the ratings, a row for each row to draw
-    order : (n_rows,) int
-        The rows by decreasing length, divided as in `als.half_step`.
-    other : (n_other, K + 1) float
-        The fixed side: factors, then the bias.
-    mu : float
-        Mean rating.
     own : (n_rows,) or (1,)
         Precision of the noise in a row's ratings; a single one holds for all.
     others : (n_other,) or (1,)
@@ -79,8 +72,6 @@ def draw_rows(
         A rating's precision is the product of the two.
     Lambda : (K + 1, K + 1)
         Prior precision of the rows.
-    prior : (n_rows, K + 1) or (1, K + 1)
-        Prior means; a single row holds for all.
     noise : (n_rows, K + 1) or (1, K + 1)
         Standard normal draws ε.
     rows, means : (n_rows, K + 1)
@@ -101,16 +92,9 @@ def draw_weights(indptr, rows, values, w, noise, weights, left):
     other features leave of row r. A turn takes two additions per value and forms no matrix of
     features by features: there may be as many features as users or items.
 
-    Parameters
-    ----------
-    indptr, rows, values : CSC of F, one column per feature
-    w : (K + 1,)
-    noise : (n_features, K + 1)
-        Standard normal draws.
-    weights : (n_features, K + 1)
-        g, overwritten by the draws.
-    left : (n_rows, K + 1)
-        What all features leave of the rows; kept up to date.
+    `indptr`, `rows` and `values` are F by columns, one per feature; `w` is (K + 1,); `noise`
+    (n_features, K + 1) are standard normal draws. Overwritten are `weights` (n_features, K + 1), g,
+    by the draws, and `left` (n_rows, K + 1), what all features leave of the rows.
     """
     step = np.empty(len(w), weights.dtype)
     for j in range(len(weights)):

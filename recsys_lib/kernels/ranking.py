@@ -13,6 +13,7 @@ a product and a sum in one loop but not in the next cannot break a tie either.
 import numpy as np
 from numba import njit
 
+from recsys_lib.errors import DataError
 from recsys_lib.kernels.linalg import HEIGHT, add_products, aligned
 from recsys_lib.kernels.threads import PAIRS, share
 from recsys_lib.kernels.vectors import LANES, any_above, fma, load, spread
@@ -23,39 +24,20 @@ ITEMS = 256  # items in a tile: scores (64 KB) and vectors (1 KB a factor) fit a
 
 
 def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
-    """Return each user's `n` best items among those not seen, best first.
+    """Return each user's `n` best items among those not seen, best first, and their scores.
 
-    Parameters
-    ----------
-    user_vectors : (m, D) float32
-        U, one row per user.
-    item_vectors : (n_items, D) float32
-        V, one row per item.
-    seen_indptr : (m + 1,) int64, or None
-        User u has seen ``seen_indices[seen_indptr[u]:seen_indptr[u + 1]]``; None: nobody has seen
-        anything. A slice of a longer ``indptr`` is allowed: its offsets need not begin at 0.
-    seen_indices : (nnz,) int32, or None
-        Item indices, ascending within a row.
-    n : int
-        Length of the lists, at least 1.
+    `user_vectors` (m, D) and `item_vectors` (n_items, D) are U and V, float32. User u has seen
+    ``seen_indices[seen_indptr[u]:seen_indptr[u + 1]]``, int32, ascending; `seen_indptr` (m + 1,)
+    int64 may be a slice of a longer one, so its offsets need not begin at 0. `n` is at least 1.
 
-    Returns
-    -------
-    items : (m, n) int32
-        Item indices; of equal scores the lower index stands first. A user with fewer than `n`
-        candidates gets -1 in the places left over. Scores of NaN and -inf are no candidates.
-    scores : (m, n) float32
-        Their scores; -inf in the places left over.
+    The items (m, n) are int32, the scores (m, n) float32. Of equal scores the lower index stands
+    first; NaN and -inf are no candidates. Places left over hold -1 and -inf.
 
-    Notes
-    -----
     Peak memory is a copy of `item_vectors` and the result. The time is that of the products: the
     search for the best compares LANES scores at once with the worst of the user's n best so far,
     and updates the heap only where one is better.
     """
     m, n_items = len(user_vectors), len(item_vectors)
-    if seen_indptr is None:
-        seen_indptr, seen_indices = np.zeros(m + 1, np.int64), np.empty(0, np.int32)
     if m <= FEW:
         pairs = np.divmod(np.arange(m * n_items, dtype=np.int32), max(n_items, 1))
         scores = score_pairs(user_vectors, item_vectors, *pairs).reshape(m, n_items)
@@ -80,10 +62,16 @@ def top_of_scores(scores, seen_indptr, seen_indices, n):
 
 
 def score_pairs(user_vectors, item_vectors, users, items):
-    """Return ``U[users[k]] · V[items[k]]`` for each k, (n,) float32; both (n,) int32."""
-    scores = np.empty(len(users), np.float32)
+    """Return ``U[users[k]] · V[items[k]]`` for each k, (n,) float32; both (n,) int32.
+
+    An index out of range is a `DataError`: checked on the way, it costs no pass of its own.
+    """
+    scores, outside = np.empty(len(users), np.float32), np.zeros(1, np.bool_)
     vectors = as_float32(user_vectors), as_float32(item_vectors)
-    share(len(users) // PAIRS + 1, _score_pairs, *vectors, users, items, scores)
+    share(len(users) // PAIRS + 1, _score_pairs, *vectors, users, items, scores, outside)
+    if outside[0]:
+        m, n_items = map(len, vectors)
+        raise DataError(f"rows must be from 0 to below {m}, and items from 0 to below {n_items}")
     return scores
 
 
@@ -104,21 +92,6 @@ def _find_hits(part, parts, items, relevant_indptr, relevant_indices, hits):
         for k in range(items.shape[1]):
             place = np.searchsorted(row, items[u, k])
             hits[u, k] = place < len(row) and row[place] == items[u, k]
-
-
-@njit(cache=True)
-def count_shared(indptr_a, indices_a, indptr_b, indices_b):
-    """Return how many columns each row has in both matrices, (n_rows,) int64; rows ascend."""
-    shared = np.zeros(len(indptr_a) - 1, np.int64)
-    for row in range(len(shared)):
-        a, b = indptr_a[row], indptr_b[row]
-        while a < indptr_a[row + 1] and b < indptr_b[row + 1]:
-            shared[row] += indices_a[a] == indices_b[b]
-            # Step past the smaller column; past both where they are the same.
-            step_a, step_b = indices_a[a] <= indices_b[b], indices_b[b] <= indices_a[a]
-            a += step_a
-            b += step_b
-    return shared
 
 
 def as_float32(vectors):
@@ -183,10 +156,14 @@ def dot(x, y):
 
 
 @njit(cache=True, nogil=True)
-def _score_pairs(part, parts, user_vectors, item_vectors, users, items, scores):
-    n = len(users)
+def _score_pairs(part, parts, user_vectors, item_vectors, users, items, scores, outside):
+    n, n_users, n_items = len(users), len(user_vectors), len(item_vectors)
     for k in range(n * part // parts, n * (part + 1) // parts):
-        scores[k] = dot(user_vectors[users[k]], item_vectors[items[k]])
+        u, i = np.uint32(users[k]), np.uint32(items[k])  # below 0, they are larger than any
+        if u >= n_users or i >= n_items:
+            outside[0] = True
+            return
+        scores[k] = dot(user_vectors[u], item_vectors[i])
 
 
 @njit(cache=True)

@@ -253,8 +253,8 @@ class ALS(RatingModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows [p_u; b_u] (m, K + 1) float32, by the exact update of training."""
-        self.check_who(ratings)
-        rows = np.empty((len(ratings.indptr) - 1, self.n_factors + 1), np.float32)
+        self.check_ratings(ratings)
+        rows = np.empty((ratings.n_rows, self.n_factors + 1), np.float32)
         self.half_step(ratings, self.item_rows_, np.zeros((1, rows.shape[1]), np.float32), rows)
         return rows
 

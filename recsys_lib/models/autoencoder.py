@@ -152,7 +152,7 @@ class AutoEncoder(NetworkModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return the last layer before the scores, h, and a zero; see `Recommender`."""
-        self.check_who(ratings)
+        self.check_ratings(ratings)
         likes, sizes = _of_length_1(self.liked(ratings)), self._sizes
         biases, rest = np.split(self.inner_, sizes[:1])
         rows = np.tanh(product(likes, self.input_rows_) + biases)

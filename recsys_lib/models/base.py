@@ -18,13 +18,13 @@ from optuna.distributions import BaseDistribution
 from scipy.sparse import csr_matrix, issparse
 
 from recsys_lib import metrics
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import DataError, RecsysError, check_array
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists
 from recsys_lib.models.parameters import check_own, check_state, reading
 from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
-from recsys_lib.ratings import CSR, Ratings, check_index, check_parts
+from recsys_lib.ratings import CSR, Ratings, check_parts
 
 MAX_ITEMS = 15_000  # whose dense square is held: 0.9 GB in float32, 1.8 in float64
 VALID_N = 10  # length of the lists that are measured after each epoch
@@ -136,7 +136,7 @@ class Recommender(Lists):
             A part is empty, or has other users or items than `train`.
         """
         self.check_parameters()
-        check_parts(train, valid=valid, valid_input=valid_input)
+        check_parts(train=train, valid=valid, valid_input=valid_input)
         if len(train) == 0:
             raise DataError("the training part holds no rating; take a larger share for training")
         if hasattr(self, "seed"):
@@ -171,7 +171,7 @@ class Recommender(Lists):
         self.training_log_ = pd.DataFrame(run.log)
         with bar(progress, total=total, initial=done, desc=type(self).__name__) as steps:
             for epoch in range(done + 1, total + 1):
-                if run.has_waited(self.patience):
+                if self.patience is not None and epoch > run.best["epoch"] + self.patience:
                     break
                 began = time.perf_counter()
                 learnt = self._epoch(train)
@@ -240,20 +240,15 @@ class RatingModel(Recommender):
         rows, items : (n,) int32
             Pair k is of the user in row ``rows[k]`` of `who` and of item ``items[k]``.
         """
-        self.check_pairs(who, rows, items)
+        if not isinstance(who, CSR):  # `vectors` checks new users, `score_pairs` the pairs
+            self.check_users(who)
+        check_array("rows", rows, np.int32, ("n",))
+        check_array("items", items, np.int32, (len(rows),))
         vectors = self.vectors(who)
         out = ranking.score_pairs(self.multipliers(vectors), self.item_vectors(), rows, items)
         own = vectors[:, -1] if self.ends_in_bias else np.zeros(len(vectors), np.float32)
         out += (own + np.float32(self.mu_))[rows]
         return out.clip(*self.scale_, out=out)
-
-    def check_pairs(self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray) -> None:
-        """Raise `DataError` unless `predict_pairs` takes these; `vectors` checks new users."""
-        if not isinstance(who, CSR):
-            self.check_who(who)
-        m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
-        check_index("rows", rows, len(rows), m)
-        check_index("items", items, len(rows), len(self.item_ids_))
 
     def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the user and item indices of pairs, (n,) int32 each."""
@@ -316,7 +311,7 @@ class ItemToItem(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return the likes, (m, n_items) float32."""
-        self.check_who(ratings)
+        self.check_ratings(ratings)
         return as_scipy(self.liked(ratings), len(self.item_ids_)).toarray()
 
     def _top(

@@ -27,13 +27,13 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from recsys_lib import convergence
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import check_number
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not, resume, states
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR, Ratings, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
 WATCHED = 200  # pairs whose predictions say whether the chains agree
@@ -195,12 +195,14 @@ class BayesianALS(RatingModel):
         self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray
     ) -> np.ndarray:
         """Return the predicted ratings (n,) float32 of pairs; see `RatingModel.predict_pairs`."""
-        self.check_pairs(who, rows, items)
         if isinstance(who, CSR):
-            draws, users = self.draw_users(who)[0], rows
+            draws, known = self.draw_users(who)[0], np.arange(who.n_rows, dtype=np.int32)
         else:
-            draws, users = self.user_draws_, np.asarray(who)[rows]
-        return self._moments(draws, self.item_means_, users, items)[0].clip(*self.scale_)
+            self.check_users(who)
+            draws, known = self.user_draws_, who
+        check_index("rows", rows, "n", len(known))
+        check_index("items", items, len(rows), len(self.item_ids_))
+        return self._moments(draws, self.item_means_, known[rows], items)[0].clip(*self.scale_)
 
     def _moments(
         self, user_draws: np.ndarray, item_draws: np.ndarray, users: np.ndarray, items: np.ndarray
@@ -240,8 +242,7 @@ class BayesianALS(RatingModel):
         Each draw predicts N(r̂, 1/α_u). The ends are quantiles of the mixture of all draws, with
         equal tails, clipped to the scale.
         """
-        if not 0 < level < 1:
-            raise RecsysError(f"level is {level!r}; it must lie between 0 and 1")
+        check_number("level", level, "between 0 and 1", lambda one: 0 < one < 1)
         users, items = self.pairs(user_ids, item_ids)
         low, high = np.empty((2, len(users)), np.float32)
         kernels.intervals(
@@ -272,7 +273,7 @@ class BayesianALS(RatingModel):
         other and are drawn alternately. Draw s has the same random numbers for every user, so that
         a user's rows do not depend on which other users are drawn.
         """
-        self.check_who(ratings)
+        self.check_ratings(ratings)
         rated, indices = np.unique(ratings.indices, return_inverse=True)
         ratings = ratings._replace(indices=indices.astype(np.int32))
         told = np.append(rated, len(self.item_ids_))  # of the rated items, and of everyone

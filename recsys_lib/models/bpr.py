@@ -104,9 +104,9 @@ class BPR(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps, items fixed."""
-        self.check_who(ratings)
+        self.check_ratings(ratings)
         liked = self.liked(ratings)
-        rows = np.zeros((len(ratings.indptr) - 1, self.n_factors), np.float32)
+        rows = np.zeros((ratings.n_rows, self.n_factors), np.float32)
         seeds = np.full(len(rows), self.seed % 2**64, np.uint64)
         kernels.fold_in(
             ratings.indptr, ratings.indices, liked.indptr, liked.indices,

@@ -94,8 +94,8 @@ def _gram(likes: CSR, n_items: int, liked: np.ndarray) -> np.ndarray:
     These are whole numbers, so exact in any order of summing.
     """
     gram = np.zeros((len(liked), len(liked)))
-    for start in range(0, len(likes.indptr) - 1, AT_A_TIME):
-        stop = min(start + AT_A_TIME, len(likes.indptr) - 1)
+    for start in range(0, likes.n_rows, AT_A_TIME):
+        stop = min(start + AT_A_TIME, likes.n_rows)
         rows = as_scipy(likes.take(np.arange(start, stop)), n_items)[:, liked].toarray()
         gram += rows.T @ rows
     return gram

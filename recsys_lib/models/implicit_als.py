@@ -114,7 +114,7 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows p_u, (m, K) float32, solved exactly from their own likes."""
-        self.check_who(ratings)
+        self.check_ratings(ratings)
         pairs = self._weighted(self.liked(ratings))
         rows = np.empty((len(pairs.counts), self.n_factors), np.float32)
         penalties = (self.tau * pairs.counts ** float(self.nu)).astype(np.float32)

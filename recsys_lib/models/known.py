@@ -177,7 +177,7 @@ def by_length(ratings: CSR) -> np.ndarray:
 
 def _read(trained: CSR, r: int, late: dict[int, float]) -> Row:
     nothing = np.empty(0, np.int32), np.empty(0, np.float32)
-    old = trained.row(r) if r < len(trained.indptr) - 1 else nothing
+    old = trained.row(r) if r < trained.n_rows else nothing
     if not late:
         return old
     columns = np.fromiter(late, np.int32, len(late))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Hashable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import DataError, RecsysError, check_whole
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
-from recsys_lib.models.known import USERS_AT_A_TIME, IdIndex, among, damped_means, one_row
-from recsys_lib.ratings import CSR
+from recsys_lib.models.known import USERS_AT_A_TIME, IdIndex, among, damped_means
+from recsys_lib.ratings import CSR, check_csr, check_index
 
 Vectors = Callable[[np.ndarray], np.ndarray]  # from rows by index to their vectors
 
@@ -45,12 +44,16 @@ class Lists(Fitted):
             return self.user_vectors(self._known.take(who))
         return getattr(self, self._stored)[who]
 
-    def check_who(self, who: np.ndarray | CSR) -> None:
-        """Raise `DataError` unless `who` is as `vectors` takes it: kernels trust every index."""
-        if isinstance(who, CSR):
-            who.check("the ratings", len(who.indptr) - 1, len(self.item_ids_))
-        elif not _is_index(who, len(self.user_ids_)):
-            told = f"integers from 0 to below {len(self.user_ids_)}"
+    def check_ratings(self, ratings: Any) -> None:
+        """Raise `DataError` unless these are ratings (m, n_items): kernels trust every index."""
+        check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
+
+    def check_users(self, who: Any) -> None:
+        """Raise `DataError` unless these are indices (m,) of users, integers of any width."""
+        n = len(self.user_ids_)
+        plain = type(who) in (np.ndarray, np.memmap) and who.ndim == 1 and who.dtype.kind in "iu"
+        if not plain or (len(who) and not (who.min() >= 0 and who.max() < n)):
+            told = f"integers from 0 to below {n}"
             raise DataError(f"who must be an array (m,) of users' indices, {told}")
 
     def multipliers(self, vectors: np.ndarray) -> np.ndarray:
@@ -88,18 +91,21 @@ class Lists(Fitted):
         -----
         Of equal scores, the lower index comes first; rows are padded with -1 and -inf.
         """
-        if not isinstance(who, CSR) or len(who.indptr) > self._users_at_a_time:
-            self.check_who(who)  # of fewer strangers, `user_vectors` checks the ratings
-        m = len(who.indptr) - 1 if isinstance(who, CSR) else len(who)
+        if not isinstance(who, CSR):
+            self.check_users(who)
+        elif who.n_rows >= self._users_at_a_time:  # of fewer, `user_vectors` checks the ratings
+            self.check_ratings(who)
+        m = who.n_rows if isinstance(who, CSR) else len(who)
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
         n = _length(n, n)
         if exclude is not None:
-            exclude.check("exclude", m, n_items)
+            check_csr("exclude", exclude, m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
         catalogue = self._catalogue()
         if candidates is not None:
-            row = candidates, np.zeros(len(candidates), np.float32)
-            one_row(row).check("candidates", 1, n_items)
+            check_index("candidates", candidates, "c", n_items)
+            if (candidates[1:] <= candidates[:-1]).any():
+                raise DataError("candidates must ascend, and none may repeat")
         few = None if candidates is None or len(candidates) == n_items else candidates
         catalogue = catalogue if few is None else catalogue[few]
         for start in range(0, m, self._users_at_a_time):
@@ -285,12 +291,6 @@ def _cosines(vector: np.ndarray, rows: np.ndarray, vectors: Vectors, step: int) 
     return cosines
 
 
-def _is_index(who: Any, size: int) -> bool:
-    if not isinstance(who, np.ndarray) or who.ndim != 1 or who.dtype.kind not in "iu":
-        return False
-    return len(who) == 0 or bool(who.min() >= 0 and who.max() < size)
-
-
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:
     """Return what may be listed, (c,) int32 ascending, by the ids of what may and what may not."""
     some, out = (list(ids) if isinstance(ids, Set) else ids for ids in (candidates, exclude))
@@ -309,8 +309,7 @@ def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray
 
 def _length(n: int, most: int) -> int:
     """Return how long lists need to be: no longer than what there is to list, but 1."""
-    if not isinstance(n, numbers.Integral) or isinstance(n, bool) or n < 1:
-        raise RecsysError(f"n is {n!r}; it must be a whole number, at least one")
+    check_whole("n", n, 1)
     return max(1, min(int(n), most))
 
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from recsys_lib.columns import limits
-from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.ratings import CSR, check_array
+from recsys_lib.errors import DataError, RecsysError, check_array, check_ids
+from recsys_lib.ratings import CSR, check_csr
 
 if TYPE_CHECKING:
     from recsys_lib.models.fitted import Fitted
@@ -196,7 +196,7 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
             stem = name.removesuffix("indptr_")
             rows = CSR(*(arrays[f"{stem}{part}_"] for part in CSR._fields))
             columns = sizes["n_features" if stem == "feature_" else "n_items"]
-            rows.check(stem.rstrip("_"), len(rows.indptr) - 1, columns)
+            check_csr(stem.rstrip("_"), rows, "n_rows + 1", columns)
 
 
 def check_own(own: Arrays, fresh: Arrays) -> None:
@@ -220,8 +220,7 @@ def _same_names(found: Any, wanted: Any) -> None:
 
 
 def _check_ids(name: str, ids: Any) -> None:
-    if not isinstance(ids, np.ndarray) or ids.ndim != 1 or ids.dtype.kind not in "iuO":
-        raise DataError(f"{name} must be integers or text, (n,)")
+    check_ids(**{name: ids})
     if len(set(ids.tolist())) < len(ids):
         raise DataError(f"{name} holds an id twice")
 

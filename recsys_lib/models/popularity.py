@@ -46,7 +46,7 @@ class Popularity(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return a vector [1] for each user: ratings change no score."""
-        self.check_who(ratings)
+        self.check_ratings(ratings)
         return np.ones((len(ratings.counts), 1), np.float32)
 
     def item_vectors(self) -> np.ndarray:

@@ -69,7 +69,7 @@ class PureSVD(ImplicitFeedbackModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return r_u Q, (m, K) float32."""
-        self.check_who(ratings)
+        self.check_ratings(ratings)
         return as_scipy(self.liked(ratings), len(self.item_factors_)) @ self.item_factors_
 
     def item_vectors(self) -> np.ndarray:

@@ -53,10 +53,6 @@ class Run:
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}
             self.facts: dict[str, Any] = {"class": name, "params": params, "data": checksums}
 
-    def has_waited(self, patience: int | None) -> bool:
-        """Return whether `patience` epochs have gone by since the best one."""
-        return patience is not None and len(self.log) - self.best["epoch"] >= patience
-
     def keep_best(self, monitor: tuple[str, str], arrays: Arrays) -> None:
         """Keep copies of `arrays` if the last epoch is the best; without a score, it always is."""
         column, direction = monitor
@@ -122,7 +118,10 @@ class Run:
         header = {**self.facts, "log": self.log, "best": self.best, "own": meta}
         io.save_arrays(self.folder / CHECKPOINT, flat, header)
         with io.replacing(self.folder / LOG) as temporary:
-            temporary.write_text("".join(map(_line, self.log)), encoding="utf-8")
+            # JSON knows no NaN: null stands for it.
+            rows = [{k: None if v != v else v for k, v in row.items()} for row in self.log]
+            lines = [json.dumps(row, default=io.number) + "\n" for row in rows]
+            temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def fingerprint(part: Ratings | None) -> str:
@@ -136,9 +135,3 @@ def fingerprint(part: Ratings | None) -> str:
     for array in part.by_user:
         crc = zlib.crc32(np.ascontiguousarray(array), crc)
     return f"{crc:08x}"
-
-
-def _line(row: dict[str, Any]) -> str:
-    """Return an epoch as a line of JSON, with null for NaN."""
-    known = {key: None if value != value else value for key, value in row.items()}
-    return json.dumps(known, default=io.number) + "\n"

@@ -200,7 +200,7 @@ class TwoTower(NetworkModel):
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return f(u) / T, (m, K) float32, of users without features; see `Recommender`."""
-        self.check_who(ratings)
+        self.check_ratings(ratings)
         shape = len(ratings.counts), self.user_features_.shape[1]
         return self._forward(ratings, np.zeros(shape, np.float32))
 

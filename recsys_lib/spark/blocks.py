@@ -22,7 +22,7 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import check_whole
 from recsys_lib.ratings import CSR, Ratings
 from recsys_lib.spark import tables
 from recsys_lib.spark.tables import LEVEL, Columns
@@ -175,8 +175,7 @@ class Blocks:
         if n_blocks is None:
             cores = frame.sparkSession.sparkContext.defaultParallelism
             n_blocks = max(2 * cores, -(-n // RATINGS_A_BLOCK))
-        if n_blocks < 1:
-            raise RecsysError(f"n_blocks is {n_blocks}; ratings are dealt into at least one block")
+        check_whole("n_blocks", n_blocks, 1)
         users, n_users = tables.numbered(tables.ids(frame, user, user_ids))
         items, n_items = tables.numbered(tables.ids(frame, item, item_ids))
         rated = tables.by_number(frame, columns, users, items).persist(LEVEL)

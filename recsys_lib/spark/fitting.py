@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import RecsysError, check_whole
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models import ALS, BiasALS, GenreALS
 from recsys_lib.models.training import Callback
@@ -81,8 +81,7 @@ def fit(
             f"Spark fits ALS, BiasALS and GenreALS; {type(model).__name__} is fitted in memory"
         )
     model.check_parameters()
-    if every < 1:
-        raise RecsysError(f"every is {every}; a checkpoint is written after at least one epoch")
+    check_whole("every", every, 1, "a whole number of epochs")
     if not isinstance(ratings, Blocks):
         known = None if items is None or "item_id" not in items.columns else items["item_id"]
         ratings = Blocks.from_frame(ratings, item_ids=known)

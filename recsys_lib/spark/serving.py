@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys_lib import evaluation
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import DataError, RecsysError, check_whole
 from recsys_lib.evaluation import Report
 from recsys_lib.models import ALS
 from recsys_lib.ratings import CSR, Ratings
@@ -39,8 +39,7 @@ def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
     pyspark DataFrame
         user_id, rank (from 1), item_id, score: the rows of ``model.recommend``, in no order.
     """
-    if n < 1:
-        raise RecsysError(f"n is {n}; ask for at least one item")
+    check_whole("n", n, 1)
     users, items = fitted.blocks.users, fitted.blocks.items
     n_blocks = users.n_blocks
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import DataError, RecsysError, check_whole
 from recsys_lib.models import ALS, GenreALS, ItemKNN, Popularity
 
 STEPS = 2**15 - 1  # an int16 reaches this far to either side
@@ -25,8 +25,8 @@ def catalogue(
     """
     if model.n_factors < 2:
         raise RecsysError(f"{model!r} has fewer than two factors; the demo draws a map of them")
-    if n_items is not None and n_items < 1:
-        raise RecsysError(f"n_items is {n_items}; show at least one item")
+    if n_items is not None:
+        check_whole("n_items", n_items, 1)
     rated = model.known_ratings().indices
     counts = np.bincount(rated, minlength=len(model.item_ids_))
     positions = np.sort(np.argsort(-counts, kind="stable")[:n_items])

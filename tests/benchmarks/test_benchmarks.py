@@ -150,7 +150,7 @@ def test_a_second_run_keeps_what_it_does_not_measure_again(root, build, records)
 
 @pytest.mark.slow
 def test_an_epochs_parts_add_up_and_are_counted(root, build, records):
-    done = bench(root, build, "--only", "roof", "--size", "tiny", "--k", "4")
+    done = bench(root, build, "--only", "roof,topn-approx", "--size", "tiny", "--k", "4")
     assert done.returncode == 0, done.stderr
     frame, _, _ = results.load(build / "results.json")
     roof = frame[frame.task == "roof"].iloc[0]
@@ -161,6 +161,10 @@ def test_an_epochs_parts_add_up_and_are_counted(root, build, records):
     assert roof["bytes"] == 2 * 18_000 * (8 + 5 * 4 + 60)  # five numbers, and parts of two lines
     assert roof.product_ops_per_s > 1e9
     assert roof.read_bytes_per_s > 1e8
+    exact, index = frame[frame.task == "topn-approx"].sort_values("contender").itertuples()
+    assert exact.bytes_per_s == pytest.approx(64 * 4200 * 4 * 4 * exact.users_per_s / 4096)
+    assert (index.items, index.users) == (14 * 300, 4096)
+    assert index.recall > 0.9
 
 
 @pytest.mark.slow

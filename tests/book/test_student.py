@@ -46,7 +46,7 @@ def test_a_chapter_runs_up_to_its_stubs(editions, monkeypatch):
     values = profiles.parameters("quick", name, "synthetic")
     notebook = runner.parameterize(student.FOLDER / f"{name}.ipynb", values)
     place = {"metadata": {"path": student.FOLDER}}
-    NotebookClient(notebook, timeout=600, resources=place).execute()
+    NotebookClient(notebook, timeout=3_600, resources=place).execute()
     stubs = [cell for cell in notebook.cells if cell.id.endswith("-stub")]
     assert len(stubs) >= 4
     assert {stub.outputs[-1]["text"].splitlines()[-1] for stub in stubs} == {OPEN}

@@ -55,10 +55,11 @@ def test_a_markdown_form_is_preferred_and_code_left_alone(run):
     assert cells[1].source == f"*a*\n\n{fenced}\n\n1"
 
 
-def test_a_cell_that_writes_without_end_is_ended_with_what_it_wrote(run):
+def test_a_cell_that_writes_without_end_is_ended_with_what_it_wrote(run, trial):
     with pytest.raises(PapermillExecutionError, match="the cell wrote 100 MB"):
         run(new_code_cell("1"), new_code_cell("for _ in range(100): print('x' * 999_999)"))
     assert len(str(run.cells)) < 10_000
+    trial("a cell that writes 100 MB", 1, "it failed, and what it wrote was not kept")
 
 
 SITE = yaml.safe_load((Path(__file__).parents[2] / "_config.yml").read_text("utf-8"))["parse"][

@@ -198,8 +198,8 @@ def test_some_users_are_drawn_whole_and_enough_are_all(part):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_trials": 0}, "n_trials=0 must be 1 or more"),
-        ({"seed": -1}, "seed=-1"),
+        ({"n_trials": 0}, "n_trials is 0; it must be a whole number, 1 or more"),
+        ({"seed": -1}, "seed is -1"),
         ({"space": None}, "Bowl has no search_space; pass space="),
         ({"space": {"z": Float(0.0, 1.0)}}, "Bowl has no parameter 'z'"),
         ({"metric": "rsme"}, "there is no metric 'rsme'"),

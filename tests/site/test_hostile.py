@@ -77,7 +77,7 @@ def test_titles_and_genres_are_text(site, visit, complaints, trial):
         title = page.title()
         page.wait_for_load_state("networkidle")
         for hovered in page.locator("main svg:visible, .recsys-list > li:visible").all()[:20]:
-            hovered.hover(force=True, timeout=1_000)
+            hovered.hover(force=True)
         assert page.title() == title and not title.isdigit()
         made = "img[src=x], a[href^='javascript:'], [onmouseover], td :is(mjx-container, b, .math)"
         assert page.locator(f"{made}, .recsys mjx-container").count() == 0, page.url

@@ -6,8 +6,6 @@ import sys
 import numba
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from recsys_lib.kernels import auc, ranking
@@ -23,6 +21,11 @@ def rows(rng, n_rows, n_columns, share):
     mask = rng.random((n_rows, n_columns)) < share
     indptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
     return indptr, np.nonzero(mask)[1].astype(np.int32)
+
+
+def unseen(m):
+    """Return the pattern of `m` users who have seen nothing."""
+    return np.zeros(m + 1, np.int64), np.empty(0, np.int32)
 
 
 def row(pattern, r):
@@ -85,7 +88,7 @@ def test_equal_items_tie_wherever_they_stand():
     rng = np.random.default_rng(3)
     pattern = vectors(rng, 1, 37)
     v = np.repeat(pattern, 1000, axis=0)  # inner tiles, the padded last one, and all the same bits
-    items, scores = ranking.top_n(vectors(rng, 9, 37), v, None, None, 1000)
+    items, scores = ranking.top_n(vectors(rng, 9, 37), v, *unseen(9), 1000)
     assert (scores == scores[:, :1]).all()
     np.testing.assert_array_equal(items, np.tile(np.arange(1000), (9, 1)))
 
@@ -115,7 +118,7 @@ def test_seen_items_never_appear_and_lists_are_padded():
 
 def test_what_is_no_number_is_no_candidate():
     v = np.array([[1.0], [np.nan], [-np.inf], [2.0]], np.float32)
-    items, _ = ranking.top_n(np.ones((1, 1), np.float32), v, None, None, 4)
+    items, _ = ranking.top_n(np.ones((1, 1), np.float32), v, *unseen(1), 4)
     assert items.tolist() == [[3, 0, -1, -1]]
 
 
@@ -124,8 +127,8 @@ def test_views_and_float64_are_taken_as_they_come():
     u, v, relevant = vectors(rng, 40, 8), vectors(rng, 300, 8), rows(rng, 40, 300, 0.1)
     pairs = np.arange(40, dtype=np.int32), np.arange(40, dtype=np.int32)
     for function in (
-        lambda u, v: ranking.top_n(u, v, None, None, 5)[1],
-        lambda u, v: auc.user_auc(u, v, None, None, *relevant),
+        lambda u, v: ranking.top_n(u, v, *unseen(40), 5)[1],
+        lambda u, v: auc.user_auc(u, v, *unseen(40), *relevant),
         lambda u, v: ranking.score_pairs(u, v, *pairs),
     ):
         plain = function(u[:, :6].copy(), v[:, :6].copy())
@@ -137,8 +140,8 @@ def test_views_and_float64_are_taken_as_they_come():
 
 def test_nobody_and_nothing():
     v = np.ones((5, 2), np.float32)
-    assert ranking.top_n(np.empty((0, 2), np.float32), v, None, None, 3)[0].shape == (0, 3)
-    items, _ = ranking.top_n(v, np.empty((0, 2), np.float32), None, None, 3)
+    assert ranking.top_n(np.empty((0, 2), np.float32), v, *unseen(0), 3)[0].shape == (0, 3)
+    items, _ = ranking.top_n(v, np.empty((0, 2), np.float32), *unseen(5), 3)
     assert (items == -1).all()
 
 
@@ -161,7 +164,7 @@ def test_user_auc_is_scikit_learns(m, n_items, d, whole):
 def test_score_pairs_has_the_bits_of_the_lists():
     rng = np.random.default_rng(8)
     u, v = vectors(rng, 45, 13), vectors(rng, 700, 13)
-    items, scores = ranking.top_n(u, v, None, None, 700)
+    items, scores = ranking.top_n(u, v, *unseen(45), 700)
     users = np.repeat(np.arange(45, dtype=np.int32), 700)
     pairs = ranking.score_pairs(u, v, users, items.ravel())
     np.testing.assert_array_equal(pairs, scores.ravel())
@@ -180,7 +183,7 @@ def test_the_same_bits_at_any_thread_count():
     for function in (
         lambda: ranking.top_n(u, v, *seen, 20)[0],
         lambda: ranking.top_n(u, v, *seen, 20)[1],
-        lambda: auc.user_auc(u, v, None, None, *relevant),
+        lambda: auc.user_auc(u, v, *unseen(333), *relevant),
         lambda: ranking.score_pairs(u, v, *pairs),
         lambda: ranking.find_hits(ranking.top_n(u, v, *seen, 20)[0], *relevant),
     ):
@@ -198,18 +201,6 @@ def test_find_hits_is_membership():
     items = rng.integers(-1, 90, (60, 12)).astype(np.int32)
     expected = [np.isin(items[u], row(relevant, u)) for u in range(60)]
     np.testing.assert_array_equal(ranking.find_hits(items, *relevant), expected)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.sets(st.integers(0, 12)), st.sets(st.integers(0, 12))), min_size=1))
-def test_count_shared_is_the_size_of_the_intersections(pairs):
-    def pattern(sets):
-        indptr = np.concatenate([[0], np.cumsum([len(s) for s in sets])])
-        return indptr, np.array([i for s in sets for i in sorted(s)], np.int32)
-
-    a, b = zip(*pairs, strict=True)
-    expected = [len(x & y) for x, y in pairs]
-    assert ranking.count_shared(*pattern(a), *pattern(b)).tolist() == expected
 
 
 GROWTH = """

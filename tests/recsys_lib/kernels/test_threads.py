@@ -13,7 +13,7 @@ import pytest
 from recsys_lib.kernels import threads
 from tests.recsys_lib.mutations import short_and_long
 
-SECONDS = 600  # to compile, where nothing is cached; a hang is longer
+SECONDS = 3_600  # to compile, where nothing is cached; a hang is longer
 
 MODEL = """
 import multiprocessing, os, time
@@ -136,7 +136,7 @@ def test_several_parts_are_under_way_at_once():
     if numba.get_num_threads() < 2:
         pytest.skip("one thread only")
     meet = threading.Barrier(2)
-    threads.share(2, lambda part, parts: meet.wait(timeout=60))
+    threads.share(2, lambda part, parts: meet.wait(timeout=600))
 
 
 def test_what_fails_in_a_part_is_raised():

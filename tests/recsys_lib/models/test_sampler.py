@@ -60,7 +60,7 @@ def described(chain):
     for side in (chain.users, chain.items):
         away = side.rows - side.means
         found += [*np.log(side.rows**2).mean(axis=0), *np.log(away**2).mean(axis=0)]
-        found += [np.log(np.linalg.det(side.Lambda)), *np.log(np.diag(side.Lambda))]
+        found += [np.linalg.slogdet(side.Lambda)[1], *np.log(np.diag(side.Lambda))]
         found += [*(side.weights**2).mean(axis=0), side.weights[-1, -1]]
     return found
 

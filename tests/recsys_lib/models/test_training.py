@@ -201,17 +201,8 @@ CALLS = "openat,write,rename,renameat,renameat2,fsync"
 
 def traced(folder):
     """Yield the system calls on files of a process that trains: name, texts as bytes, line."""
-    strace = [
-        "strace",
-        "--seccomp-bpf",
-        "-ff",
-        "-y",
-        "-xx",
-        "-s1000000",
-        f"-etrace={CALLS}",
-        "-o",
-        folder / "calls",
-    ]
+    form = ["--seccomp-bpf", "-ff", "-y", "-xx", "-s1000000", f"-etrace={CALLS}"]
+    strace = ["strace", *form, "-o", folder / "calls"]
     command = [*strace, sys.executable, "-W", "ignore", "-c", TRACED, folder / "run"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     for line in max((path.read_text() for path in folder.glob("calls.*")), key=len).splitlines():

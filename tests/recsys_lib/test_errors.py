@@ -1,0 +1,124 @@
+"""What is no argument is refused in our words: what it is called, what it is, what it must be."""
+
+import datetime
+import decimal
+import numbers
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from recsys_lib import datasets, evaluation, metrics, models, splits, tuning
+from recsys_lib.errors import RecsysError, generator
+from recsys_lib.ratings import CSR, Ratings
+
+WHO, ROWS = np.array([0, 1]), np.array([0, 1], np.int32)
+
+
+class Hostile:
+    def __array__(self, *_, **__):
+        raise RuntimeError("it is no array")
+
+
+NO_CSR = [CSR(None, None, None), CSR([0, 1], [1], [1.0]), CSR(*[np.array(0)] * 3)]
+NO_CSR += [CSR(np.array([0, 1, n]), np.array([99] * n, np.int32), np.ones(n)) for n in (0, 2)]
+ARRAYS = [
+    np.array(0.5), np.array([1, 2], np.float16), np.array([1, "x"], object),
+    np.array([-1]), np.array([2**64 - 1], np.uint64), np.array(["a"]), np.array(["2020"], "M8[Y]"),
+    np.zeros(2, [("a", int)]), np.eye(2).view(np.matrix), np.zeros((2, 2, 2)), np.empty(0),
+    np.ma.masked_array(ROWS, [True, False]), sparse.csr_array([[1.0, 2.0]]),
+]  # fmt: skip
+TABLES = [
+    pd.array([1, None], "Int64"), pd.Series([1, 9], dtype="category"), pd.Index([1.5, 2.5]),
+    pd.Series(["a", None], dtype="string[pyarrow]"), pd.DataFrame({"a": [1]}), pd.DataFrame(),
+    pd.MultiIndex.from_tuples([(1, 2)]), pd.Timestamp(0), pd.NA, datetime.date(2020, 1, 1),
+]  # fmt: skip
+PLAIN = [
+    "x", "", b"1", [None], [[1], [2, 3]], {1: object}, object(), float("nan"), -1, -0.5, 1j,
+    -(2**70), decimal.Decimal("1.5"), int, len, Hostile(),
+]  # fmt: skip
+ODD = [*PLAIN, *NO_CSR, *ARRAYS, *TABLES]
+
+
+@pytest.fixture(scope="module")
+def calls():
+    """The public functions, each with one argument left open; and what else some of them take."""
+    data = datasets.simulate_ratings(30, 40, 700)
+    whole, (part, _, test) = data.ratings, splits.random(data.ratings)
+    als, knn = models.ALS(n_factors=2, n_epochs=1).fit(part), models.ItemKNN().fit(part)
+    report, dev = evaluation.evaluate(als, part, test), tuning.Development(part, test)
+    found = {
+        "ratings to part": splits.random, "ratings in time": splits.temporal,
+        "ratings of strangers": splits.strong_generalisation, "ratings of last": splits.leave_last,
+        "merge": lambda x: splits.merge(part, x), "merged": lambda x: splits.merge(x, part),
+        "seed": lambda x: splits.random(whole, seed=x), "share": lambda x: splits.random(whole, x),
+        "held_out": lambda x: splits.strong_generalisation(whole, held_out=x),
+        "n": lambda x: splits.leave_last(whole, n=x), "k": lambda x: splits.fold_numbers(99, x),
+        "by_user": lambda x: Ratings(whole.user_ids, whole.item_ids, x),
+        "values": lambda x: Ratings.from_arrays(
+            ROWS, ROWS, x, None, whole.user_ids, whole.item_ids, (1, 5)
+        ),
+        "rating": lambda x: Ratings.from_frame(whole.to_frame(), rating=x),
+        "timestamp": lambda x: Ratings.from_frame(whole.to_frame(), timestamp=x),
+        "matrix": lambda x: Ratings.from_scipy(x, [1, 1], [1, 2]),
+        "fit": lambda x: models.ALS().fit(x), "valid": lambda x: models.ALS().fit(part, x),
+        "strangers": als.user_vectors, "likes": knn.user_vectors, "kind": lambda x: (
+            evaluation.evaluate(als, part, test, candidates=x)
+        ),
+        "who": lambda x: als.rank(x, 3), "length": lambda x: als.rank(WHO, x),
+        "exclude": lambda x: als.rank(WHO, 3, x), "shelf": lambda x: als.rank(WHO, 3, None, x),
+        "of whom": lambda x: als.predict_pairs(x, ROWS, ROWS),
+        "rows": lambda x: als.predict_pairs(WHO, x, ROWS),
+        "items": lambda x: als.predict_pairs(WHO, ROWS, x),
+        "ratings": als.recommend_for, "rating given": lambda x: als.recommend_for({5: x}),
+        "metric": lambda x: evaluation.parse_metric(x), "relevant": lambda x: evaluation.evaluate(
+            als, part, test, relevant=x
+        ),
+        "tested": lambda x: evaluation.evaluate(als, part, x),
+        "compared": evaluation.compare, "paired": lambda x: evaluation.paired(report, x, "rmse"),
+        "level": lambda x: report.interval("rmse", level=x),
+        "draws": lambda x: report.interval("rmse", n=x), "name": lambda x: report[x],
+        "damping": lambda x: metrics.damped_mean([1.0], [1], 3.0, damping=x),
+        "trials": lambda x: tuning.tune(models.BiasALS(), dev, x),
+    }  # fmt: skip
+    none = dict.fromkeys(("valid", "exclude", "shelf", "rating"), type(None))
+    return found, {**none, "relevant": numbers.Real}
+
+
+def test_odd_arguments_are_refused_in_one_line_of_ours(calls, trial):
+    tried = 0
+    for name, call in calls[0].items():
+        for odd in [one for one in [None, *ODD] if not isinstance(one, calls[1].get(name, ()))]:
+            with pytest.raises(RecsysError) as caught:
+                call(odd)
+            assert "\n" not in str(caught.value), name
+            tried += 1
+    trial("odd arguments of public functions", tried, "each refused, in one line that says why")
+
+
+def test_odd_columns_of_a_table_are_refused_or_read_as_what_they_are(trial):
+    odd = [one for one in [*ARRAYS, *TABLES] if np.ndim(one) == 1 and len(one) in (1, 2)]
+    whole = {"user_id": [1, 2], "item_id": [3, 4], "rating": [4.0, 5.0], "timestamp": [6, 7]}
+    tried, read = [(column, one) for column in whole for one in odd], 0
+    for column, one in tried:
+        table = {key: values[: len(one)] for key, values in whole.items()} | {column: one}
+        try:
+            found = Ratings.from_frame(pd.DataFrame(table)).to_frame()
+        except RecsysError as error:
+            assert "\n" not in str(error)
+        else:
+            read += 1
+            if column != "timestamp":
+                assert found[column].tolist() == pytest.approx(sorted(np.asarray(one).tolist()))
+    assert 0 < read < len(tried)
+    trial("tables with an odd column", len(tried), f"{len(tried) - read} refused, {read} read")
+
+
+def test_a_seed_is_a_number_or_a_generator():
+    rng = np.random.default_rng(3)
+    assert generator(rng) is rng
+    assert generator(np.int64(3)).random() == generator(3).random() == rng.random()
+    for wrong in (None, [1, 2], True, 1.0):
+        with pytest.raises(RecsysError, match=r"seed is .* must be a Generator, or a whole number"):
+            generator(wrong)
