@@ -92,6 +92,7 @@ def ends(
         axes.set_xlabel(f"{names[1]} ({name})")
     panels[0].set_ylabel("RMSE at the end (stars)")
     panels[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    plt.close(figure)  # its widget shows it
     return figure
 
 

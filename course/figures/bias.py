@@ -46,6 +46,7 @@ def damped_clouds(counts: np.ndarray, clouds: Mapping[str, np.ndarray], overall:
         style.log_axis(axes, form=COUNTS)
         axes.set_xlabel(f"number of ratings ({name})")
     panels[0].set_ylabel("estimate (stars)")
+    plt.close(figure)  # its widget shows it
     return figure
 
 

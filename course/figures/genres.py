@@ -79,6 +79,7 @@ def expected(readers: Sequence[str], stars: np.ndarray, scale: tuple[float, floa
     style.name_rows(axes, readers)
     axes.invert_yaxis()
     axes.set(xlim=(0, scale[1] + 0.5), xlabel="predicted rating (stars)")
+    plt.close(figure)  # its widget shows it
     return figure
 
 

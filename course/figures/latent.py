@@ -77,6 +77,7 @@ def ties(
     for other in others:
         axes.plot(*points[[film, other]].T, color=RED, lw=1, zorder=1)
     axes.plot(*points[film], "o", ms=6, color=RED, zorder=3)
+    plt.close(figure)  # its widget shows it
     return figure
 
 

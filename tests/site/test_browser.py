@@ -55,6 +55,7 @@ def assert_is_judged(box):
         box.get_by_role("button", name="Check").click()
         assert truth.is_visible(), box.inner_text()
     assert re.match(r"(Right|Not quite|Not this one)\. .", box.locator(".told").inner_text())
+    assert "$" not in box.inner_text(), "a formula that nothing draws: HTML writes it as HTML"
 
 
 def assert_questions_are_judged(page):

@@ -1,5 +1,6 @@
 """Figures that are lines, rows or clouds: what they show is what they were given."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from course.figures import (
     bpr,
     cluster,
     genres,
+    latent,
     newcomers,
     protocol,
     uncertainty,
@@ -223,3 +225,12 @@ def test_each_chain_has_a_trace_and_what_is_not_kept_is_marked(read):
         np.testing.assert_allclose(found[name].get_ydata(), values)
         np.testing.assert_array_equal(found[name].get_xdata(), [1, 2, 3])
     assert axes.patches[0].get_x() + axes.patches[0].get_width() == 2
+
+
+def test_a_figure_that_a_widget_shows_is_not_shown_below_it_again():
+    ones, before = np.ones((3, 2)), plt.get_fignums()
+    als.ends([np.ones(2), np.ones(2)], ("K", "τ"), np.eye(2), np.eye(2))
+    bias.damped_clouds(COUNTS, {"none": MEANS}, 3.5)
+    genres.expected(["u"], np.ones(1), (0.5, 5))
+    latent.ties(ones, np.full(3, -1), [], ["a", "b", "c"], 0, [1])
+    assert plt.get_fignums() == before
