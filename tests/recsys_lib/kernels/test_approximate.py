@@ -20,7 +20,8 @@ def world(n_users=60, n_items=3000, n_factors=12, seed=0):
     )
     items *= rng.lognormal(0, 0.5, (n_items, 1)).astype("f4")
     counts = rng.integers(0, 200, n_users)
-    exact, _ = top_n(users, items, None, None, 400)  # the seen are of the best: the list changes
+    nothing = np.zeros(n_users + 1, np.int64), np.empty(0, np.int32)
+    exact, _ = top_n(users, items, *nothing, 400)  # the seen are of the best: the list changes
     seen = [
         np.sort(rng.choice(row, n, replace=False)) for row, n in zip(exact, counts, strict=True)
     ]
