@@ -11,6 +11,7 @@ import pytest
 from recsys_lib import datasets, io, models
 from recsys_lib.datasets import registry
 from recsys_lib.errors import RecsysError
+from recsys_lib.ratings import check_csr
 from tests.recsys_lib.datasets.published import RATED, assert_same, members, put, unpack
 from tests.recsys_lib.mutations import mutated_bytes, mutated_file, short_and_long
 
@@ -123,7 +124,7 @@ def test_a_damaged_copy_is_made_again_or_is_a_whole_one(home, monkeypatch, tmp_p
         else:
             mutated_file(path, *whole, rng)
             data = datasets.load("ml-1m")
-            data.ratings.by_user.check("ratings", data.ratings.n_users, data.ratings.n_items)
+            check_csr("ratings", data.ratings.by_user, data.ratings.n_users, data.ratings.n_items)
             with contextlib.suppress(RecsysError):  # numbers too large to learn from
                 models.BiasALS(n_epochs=1).fit(data.ratings, items=data.items).recommend(n=3)
     trial("damaged parsed copies", n, "made again, or a whole one")

@@ -126,7 +126,7 @@ def test_a_demo_may_show_the_most_rated_films_only(model, data):
 def test_what_cannot_be_shown_is_told(model, data):
     with pytest.raises(DataError, match=r"no row for item"):
         RatingDemo(model, data.items.iloc[1:])
-    with pytest.raises(RecsysError, match="at least one item"):
+    with pytest.raises(RecsysError, match="n_items is 0; it must be a whole number"):
         RatingDemo(model, data.items, n_items=0)
     with pytest.raises(RecsysError, match="fewer than two factors"):
         RatingDemo(models.BiasALS(n_epochs=1).fit(data.ratings), data.items)
