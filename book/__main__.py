@@ -30,6 +30,7 @@ MODULES = {  # what the environment's Python runs for a command
 }
 # `make help` says what each does.
 OWN = ("build", "outputs", "student", "lint", "peers", "lock", "clean")
+TOOLS = ("test", "spark", "lint")  # commands that need more than the course does
 HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
 
 
@@ -106,7 +107,7 @@ def main(argv: list[str]) -> int:
         if args.command == "build":
             profiles.load(args.profile)  # a misspelt one is told before anything is installed
         with contextlib.redirect_stdout(sys.stderr):  # what is printed may be for a program to read
-            bootstrap.environment()
+            bootstrap.environment(args.command in TOOLS or getattr(args, "press", False))
         if not bootstrap.inside():
             return bootstrap.python("book", *argv)
         # Kernels start in notebooks/ and import course and benchmarks, which no wheel holds.

@@ -24,6 +24,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = Path(sys.executable) if OWN else BIN / ("python.exe" if os.name == "nt" else "python")
 LOCKS = ROOT / "book" / "locks"
 REQUIREMENTS = ROOT / "requirements.lock"
+TOOLS = LOCKS / "tools.txt"  # what the tests, the linters and the press need as well
 TORCH, TORCH_CPU = LOCKS / "torch.txt", LOCKS / "torch-cpu.txt"
 PARTS = ("benchmarks", "book", "course", "recsys_lib", "tests")  # with Python's, Numba's caches
 
@@ -43,17 +44,27 @@ def python(*args: str) -> int:
     return subprocess.call(command, cwd=ROOT)
 
 
-def environment() -> None:
-    """Make `.venv` match the lock file, if it does not already."""
+def environment(tools: bool = False) -> None:
+    """Make `.venv` match the lock files, if it does not already; of the tools, if asked for."""
     if OWN:
         return
+    _course()
+    stamp = Stamp(VENV / "tools.stamp", TOOLS)
+    if tools and not stamp.holds():
+        uv("Installing the tools of the tests", "pip", "install", "--require-hashes", "-r", TOOLS)
+        stamp.set()
+
+
+def _course() -> None:
+    """Make `.venv` hold what reading and running the course needs, and nothing else."""
     files = [REQUIREMENTS, TORCH, TORCH_CPU, LOCKS / "uv.txt", ROOT / "pyproject.toml"]
     stamp = Stamp(VENV / "course.stamp", sys.version, str(VENV), *files)
     if PYTHON.exists() and stamp.holds():
         return
     started = time.perf_counter()
     say("Setting up .venv: the locked dependencies, about 600 MB to download, once")
-    stamp.path.unlink(missing_ok=True)
+    for path in VENV.glob("*.stamp"):  # the tools go, too
+        path.unlink()
     if not inside():
         if not importlib.util.find_spec("ensurepip") and not apt_install("python3-venv"):
             raise Stop(  # Debian keeps it in a package of its own
@@ -144,11 +155,13 @@ def lock() -> int:
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
     if index := pip_settings().get("index-url"):
         options += ["--index-url", index]
+    small = "--constraints book/locks/torch.in --no-emit-package torch"
+    small += " --excludes book/locks/torch-without.txt"
     # PyTorch is locked apart, at the version that torch.in names, and its small dependencies here.
     jobs = {
-        "requirements.lock": "pyproject.toml --extra ann --extra book --extra dev --extra nets"
-        " --constraints book/locks/torch.in --no-emit-package torch"
-        " --excludes book/locks/torch-without.txt",
+        "requirements.lock": f"pyproject.toml --extra book --extra nets {small}",
+        "book/locks/tools.txt": f"pyproject.toml --extra ann --extra dev {small}"
+        " --constraints requirements.lock",
         "book/locks/torch.txt": "book/locks/torch.in --constraints requirements.lock",
         "book/locks/torch-cpu.txt": "book/locks/torch.in --no-deps --torch-backend cpu",
         "book/locks/peers.txt": "--group peers --excludes book/locks/peers-without.txt",

@@ -57,8 +57,12 @@ def test_conda_users_get_the_same_dependencies(root, pyproject, required):
     assert {*map(normal, others), *map(normal, map(Requirement, pip))} == {*map(normal, required)}
 
 
+def versions(lock):
+    return re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE)
+
+
 def pinned(lock):
-    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE))
+    return dict(versions(lock))
 
 
 def assert_hashed(lock):
@@ -73,13 +77,18 @@ def test_the_lock_file_holds_every_dependency_with_hashes(root, required):
     assert "torch" not in pins  # its builds come from elsewhere: see book/bootstrap.py
     for name, version in pinned(torch).items():
         assert pins.setdefault(name, version) == version
+    tools = (root / "book" / "locks" / "tools.txt").read_text("utf-8")
+    more = dict({*versions(tools)} - {*versions(lock)})
+    assert {"mypy", "playwright", "pytest", "ruff", "usearch"} <= more.keys()  # no reader's need
+    assert not more.keys() & pins.keys()
     for requirement in required:
-        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
+        assert requirement.specifier.contains((more | pins)[canonicalize_name(requirement.name)])
     assert f"torch=={pins['torch']}" in (root / "book" / "locks" / "torch.in").read_text("utf-8")
     cpu = (root / "book" / "locks" / "torch-cpu.txt").read_text("utf-8")
     assert pinned(cpu) == {"torch": f"{pins['torch']}+cpu"} and cpu.count("--hash=sha256:") >= 8
     assert "--hash=sha256:" in torch and "nvidia" not in lock
     assert_hashed(lock)
+    assert_hashed(tools)
 
 
 def test_the_peers_are_locked_apart_with_hashes(root, pyproject, required):
