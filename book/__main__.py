@@ -30,7 +30,7 @@ MODULES = {  # what the environment's Python runs for a command
 }
 # `make help` says what each does.
 OWN = ("build", "outputs", "student", "lint", "peers", "lock", "clean")
-TOOLS = ("test", "spark", "lint")  # commands that need more than the course does
+TOOLS = ("test", "spark", "lint", "bench")  # commands that need more than the course does
 HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
 
 
