@@ -15,7 +15,7 @@ function reachable() {
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
   // The page changes its size with the window, and where something is unfolded or answered.
-  new ResizeObserver(reachable).observe(document.querySelector(".bd-article"));
+  new ResizeObserver(reachable).observe(document.body);
 });
 
 // A term of the glossary shows its definition: where the mouse rests, on focus, at the first tap.
