@@ -112,7 +112,7 @@ def evaluate(
     _check_parts(model, train, test, test_input)
     names = list(dict.fromkeys(possible(model) if metrics is None else metrics))
     kinds = [parse_metric(name) for name in names]
-    check_number("relevant", relevant, "a rating", lambda one: abs(one) < np.inf)
+    check_number("relevant", relevant, "a rating, or -inf for all", lambda one: one < np.inf)
     if not isinstance(candidates, str) or candidates not in ("all", "test", "new"):
         raise RecsysError(f"candidates is {candidates!r}; it must be 'all', 'test' or 'new'")
 
