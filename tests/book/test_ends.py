@@ -67,10 +67,16 @@ def until(true):
     return true()
 
 
+def heed():
+    """Heed signals that nohup, or a shell in the background, has told its children to ignore."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_a_signal_ends_the_build_and_its_kernels(course, build, finish, name, trial):
     folder = course(SLEEP.format(6000), SLEEP.format(6000).replace("started", "both"))
-    process = build(folder, **QUIET)
+    process = build(folder, before=heed, **QUIET)
     for started in ("started", "both"):
         assert until((folder / "notebooks" / started).exists), process.communicate()
     assert len(at_work(folder)) >= 3
