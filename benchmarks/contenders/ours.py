@@ -290,6 +290,10 @@ if __name__ == "__main__":
         scaling=als,
         threads=als,
         roof=roof,
-        **{"implicit-als": implicit_als, "first-load": first_load, "first-call": first_call},
-        **{"topn-approx": topn_approx},
+        **{
+            "implicit-als": implicit_als,
+            "first-load": first_load,
+            "first-call": first_call,
+            "topn-approx": topn_approx,
+        },
     )
