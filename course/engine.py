@@ -6,6 +6,7 @@ escaped text, and anything else as its ``repr``, escaped too.
 """
 
 import os
+import threading
 from typing import Any, NoReturn
 
 from nbclient.exceptions import CellExecutionError
@@ -17,12 +18,22 @@ from papermill.engines import NBClientEngine
 from course.inline import expressions, filled, text_of
 
 MOST_OUTPUT = 20_000_000  # characters that a cell may write
+# At its first use, traitlets turns the name of a trait's class into the class: where two threads
+# do that at once, one finds a class where it wants a name, and fails.
+STARTING = threading.Lock()
 
 
 class Client(PapermillNotebookClient):
     """Papermill's client, which passes over no Markdown cell with inline expressions."""
 
     iopub_timeout = 60  # seconds that a cell's last output may take, on a busy machine, too
+
+    async def async_start_new_kernel(self, **options: Any) -> None:
+        """Start the kernel, one at a time."""
+        with STARTING:
+            await super().async_start_new_kernel(**options)
+
+    start_new_kernel = run_sync(async_start_new_kernel)
 
     def process_message(self, msg: Any, *place: Any) -> Any:
         """Take what a cell writes, up to a limit: the rest is counted, not kept."""
@@ -88,5 +99,9 @@ class Engine(NBClientEngine):
         """Execute the notebook that the manager holds; `env` is its kernel's environment."""
         for name in ("input_path", "execution_timeout"):
             options.pop(name, None)
-        client = Client(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, **options)
+        with STARTING:
+            client = Client(
+                nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, **options
+            )
+            client.create_kernel_manager()
         client.execute(env=os.environ if env is None else env)

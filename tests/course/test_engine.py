@@ -1,5 +1,7 @@
 """The engine: expressions in Markdown cells become text, and their errors failures."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -85,3 +87,32 @@ def test_an_error_names_the_cell_and_the_expression_and_ends_the_run(run):
         run(new_code_cell("x = 1"), new_markdown_cell("{eval}`x` {eval}`nope`"), new_code_cell("x"))
     assert caught.value.ename == "NameError"
     assert run.cells[-1].outputs == []
+
+
+TWO_AT_ONCE = """
+import sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+import papermill
+
+def slow(frame, event, _):
+    if frame.f_code.co_name == "_resolve_classes":
+        time.sleep(0.02)  # between the question whether it is a name and its use as one
+        return slow
+
+def one(out):
+    options = {"progress_bar": False, "extra_arguments": ["--log-level=50"]}
+    papermill.execute_notebook(sys.argv[1], out, engine_name="course", **options)
+
+threading.settrace(slow)
+with ThreadPoolExecutor() as pool:
+    list(pool.map(one, sys.argv[2:]))
+"""
+
+
+@pytest.mark.slow
+def test_two_notebooks_start_at_once(run, tmp_path, root):
+    run(new_code_cell("1"))
+    files = [tmp_path / name for name in ("in.ipynb", "a.ipynb", "b.ipynb")]
+    command = [sys.executable, "-c", TWO_AT_ONCE, *files]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
