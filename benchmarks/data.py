@@ -20,6 +20,7 @@ import pyarrow.parquet
 from recsys_lib import datasets, splits
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import RecsysError
+from recsys_lib.features import item_features
 from recsys_lib.ratings import Ratings
 
 ML_32M = 200_948, 87_585, 32_000_204  # users, items, ratings
@@ -29,23 +30,31 @@ SIZES = {
     **{f"{n}m": tuple(count * n // 32 for count in ML_32M) for n in (1, 2, 4, 8, 16, 32, 64)},
 }
 REAL = "ml-latest-small"
+FOLDS = tuple(f"{REAL}-fold-{n}" for n in range(1, 6))  # each of its ratings is tested on once
 
 
 def load(size: str) -> Dataset:
     """Return the data of that name: simulated, or the one real set that is small."""
-    if size == REAL:
+    if size.startswith(REAL):
         return datasets.load(REAL)
     n_users, n_items, n_ratings = SIZES[size]
     return datasets.load("synthetic", n_users=n_users, n_items=n_items, n_ratings=n_ratings, seed=0)
 
 
 def write(size: str, folder: Path) -> None:
-    """Write the training part by user and by item, and the test part, a tenth, by user.
+    """Write the training part by user and by item, and the test part, by user: a tenth, or a fold.
 
     Files: ``{user,item,test}_{indptr,indices,values}.npy``, and ``{train,test}.parquet``, since
-    Spark reads no arrays.
+    Spark reads no arrays. Of a fold also the items' table, ``items.parquet``, and its features:
+    ``features_{indptr,indices,values}.npy``, and ``features_kinds.npy``, each kind's columns.
     """
-    train, _, test = splits.random(load(size).ratings, valid=0, test=0.1, seed=0)
+    data = load(size)
+    if size in FOLDS:
+        here = splits.fold_numbers(len(data.ratings), len(FOLDS)) == FOLDS.index(size)
+        train, test = data.ratings.select(~here), data.ratings.select(here)
+        write_features(data.items, train, folder)
+    else:
+        train, _, test = splits.random(data.ratings, valid=0, test=0.1, seed=0)
     sides = {"user": train.by_user, "item": train.by_item, "test": test.by_user}
     for side, csr in sides.items():
         for name, array in csr._asdict().items():
@@ -57,6 +66,18 @@ def write(size: str, folder: Path) -> None:
             "rating": part.by_user.values,
         }
         pa.parquet.write_table(pa.table(columns), folder / f"{name}.parquet")
+
+
+def write_features(items: pd.DataFrame, train: Ratings, folder: Path) -> None:
+    """Write the items' table by their numbers, and their genres and years as features."""
+    items = items.set_index("item_id").loc[train.item_ids].assign(item_id=range(train.n_items))
+    items.to_parquet(folder / "items.parquet", index=False)
+    kinds, counts = ["genres", "years"], train.by_item.counts
+    features, names = item_features(kinds, items["item_id"].to_numpy(), counts, items)
+    for name, array in features._asdict().items():
+        np.save(folder / f"features_{name}.npy", array)
+    n_genres = sum(name.startswith("genre: ") for name in names)
+    np.save(folder / "features_kinds.npy", [n_genres, len(names) - n_genres])
 
 
 def write_raw(size: str, folder: Path) -> None:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from benchmarks.data import REAL, SIZES
+from benchmarks.data import FOLDS, REAL, SIZES
 from recsys_lib.errors import RecsysError
 
 OURS = "ours"
@@ -81,9 +81,9 @@ TASKS = {
         "BPR, samples a second", (OURS, f"{OURS}-hogwild", "implicit"), ("1m", "32m"), (32,)
     ),
     "bayes": Task(
-        "Factors drawn by Gibbs sampling, who rated what known; an epoch is a draw",
+        "Factors drawn by Gibbs sampling, features and who rated what known; an epoch is a draw",
         (OURS, "myfm"),
-        (REAL,),
+        FOLDS,
         (8, 16),
         epochs=200,
         budget_s=300.0,
@@ -130,7 +130,7 @@ def measurements(
     everyone = list(dict.fromkeys(itertools.chain(*(task.contenders for task in TASKS.values()))))
     libraries = list(dict.fromkeys(name.partition("-")[0] for name in everyone))
     _check("task", only, list(TASKS))
-    _check("size", sizes, [REAL, *SIZES])
+    _check("size", sizes, [REAL, *FOLDS, *SIZES])
     _check("contender", contenders, list(dict.fromkeys(libraries + everyone)))
     for name in only or TASKS:
         task = TASKS[name]

@@ -92,6 +92,11 @@ class Job(NamedTuple):
         return len(self.load("user_indptr")) - 1, len(self.load("item_indptr")) - 1
 
     @property
+    def described(self) -> bool:
+        """Whether the items have a table and features."""
+        return (self.data / "items.parquet").exists()
+
+    @property
     def large(self) -> bool:
         """Whether the ratings are many: their best regularisation is then another one."""
         return len(self.load("user_values")) > 10_000_000

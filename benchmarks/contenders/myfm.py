@@ -1,7 +1,8 @@
 """myFM (Ohtsuki): factorisation machines, drawn by Gibbs sampling as `BayesianALS` is.
 
-It gets the features that ours reads: the user, the item, and who rated what on both sides, 1/√n for
-each of n. Each of the four has a prior of its own. The noise is the same for all users.
+It gets the features that ours reads: the user, the item, who rated what on both sides, 1/√n for
+each of n, and the items' genres and years where the data have them. Each kind has a prior of its
+own. The noise is the same for all users.
 """
 
 import time
@@ -15,10 +16,16 @@ from benchmarks.worker import BURN, Job, ready, serve, tell
 def bayes(job: Job) -> None:
     """Seconds per draw, and the RMSE of the mean of all draws but the first `BURN`."""
     from myfm import MyFMRegressor, RelationBlock
+    from scipy.sparse import csr_matrix, hstack
 
     tell(rule=f"one noise for all, {BURN} draws left out", metric="rmse")
     n_users, n_items = job.shape
     tables = described(job, "user", n_items), described(job, "item", n_users)
+    kinds = job.load("features_kinds").tolist() if job.described else []
+    if job.described:
+        told = (job.load(f"features_{name}") for name in ("values", "indices", "indptr"))
+        told = csr_matrix(tuple(told), (n_items, sum(kinds)))
+        tables = tables[0], hstack([tables[1], told], format="csr")
 
     def blocks(part: str) -> tuple[list[Any], np.ndarray]:
         users, items, values = job.triples(part)
@@ -36,7 +43,7 @@ def bayes(job: Job) -> None:
     moments.append(time.perf_counter())
     model.fit(
         None, values, train, n_iter=job.epochs, n_kept_samples=job.epochs - BURN,
-        group_shapes=[n_users, n_items, n_items, n_users], callback=after,
+        group_shapes=[n_users, n_items, n_items, n_users, *kinds], callback=after,
     )  # fmt: skip
     test, stars = blocks("test")
     guess = model.predict(None, test).clip(values.min(), values.max())

@@ -29,16 +29,22 @@ def als(job: Job) -> None:
 
 def bayes(job: Job) -> None:
     """Seconds per draw, and the RMSE of the mean of the draws kept so far."""
+    import pandas as pd
+
     from recsys_lib.models import BayesianALS
 
     model = BayesianALS(job.k, job.epochs - BURN, BURN, n_chains=1, seed=0)
     tell(rule=f"noise by user, {BURN} draws left out", metric="rmse")
     warm_up(BayesianALS(job.k, n_samples=1, n_burn=0, n_chains=1))
-    follow(job, model)
+    items = pd.read_parquet(job.data / "items.parquet") if job.described else None
+    follow(job, model, items)
 
 
-def follow(job: Job, model: Any) -> None:
-    """Fit a model of ratings; tell each epoch's seconds and RMSE until the time is over."""
+def follow(job: Job, model: Any, items: Any = None) -> None:
+    """Fit a model of ratings; tell each epoch's seconds and RMSE until the time is over.
+
+    `items` is their table, for the models that read one.
+    """
     train, test = parts(job)
     ready()
 
@@ -48,7 +54,7 @@ def follow(job: Job, model: Any) -> None:
             raise Enough
 
     with contextlib.suppress(Enough):
-        model.fit(train, test, progress=False, callback=after)
+        model.fit(train, test, items=items, progress=False, callback=after)
 
 
 def implicit_als(job: Job) -> None:

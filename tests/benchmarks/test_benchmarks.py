@@ -8,6 +8,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from scipy import stats
 
 from benchmarks import data, plan, processes, results, table, worker
 from recsys_lib.errors import RecsysError
@@ -304,6 +305,20 @@ def record(contender, **fields):
     base = {"task": "als", "contender": contender, "size": "32m", "k": 32, "threads": 2}
     base |= {"status": "ok", "versions": {}}
     return {**base, "peak_bytes": 1e9, "quality": [], **fields}
+
+
+def test_folds_are_compared_in_pairs_and_learn_from_the_same_ratings():
+    more = np.array([0.010, 0.012, 0.009, 0.011, 0.013])
+    mine = [record("ours", size=fold, metric="rmse", quality=[1, 0.8]) for fold in data.FOLDS]
+    theirs = [
+        record("myfm", size=fold, metric="rmse", quality=[1, 0.8 + own])
+        for fold, own in zip(data.FOLDS, more, strict=True)
+    ]
+    mean, low, high = table.over_folds(mine + theirs)[32, "myfm"]
+    plain = stats.ttest_1samp(more, 0).confidence_interval()  # of folds that share nothing
+    assert [low, mean, high] == pytest.approx([2 * more.mean() - high, more.mean(), high])
+    assert (high - low) / (plain.high - plain.low) == pytest.approx(1.5)  # √(1 + 5/4), by hand
+    assert table.over_folds(mine + theirs[1:]) == {}
 
 
 def test_targets_are_judged():
