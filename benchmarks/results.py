@@ -57,7 +57,7 @@ def _done(path: Path) -> set[tuple[str, ...]]:
     return {
         tuple(str(record[name]) for name in KEY[:4])
         for record in records
-        if record["size"] != REAL and record["status"] == "ok" and "versions" in record
+        if not record["size"].startswith(REAL) and record["status"] == "ok" and "versions" in record
     }
 
 
@@ -74,9 +74,10 @@ def add(path: Path, record: dict[str, Any], machine: dict[str, Any]) -> None:
     earlier = read(path)["records"]
     key = [record[name] for name in KEY]
     kept = [other for other in earlier if [other[name] for name in KEY] != key]
-    text = json.dumps({"machine": machine, "records": [*kept, record]}, indent=1)
+    rows = ",\n  ".join(json.dumps(one) for one in [*kept, record])  # a line each
+    text = f'{{"machine": {json.dumps(machine)},\n "records": [\n  {rows}\n]}}\n'
     with replacing(path) as temporary:
-        temporary.write_text(text + "\n", "utf-8")
+        temporary.write_text(text, "utf-8")
 
 
 def describe_machine() -> dict[str, Any]:

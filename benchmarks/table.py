@@ -28,7 +28,7 @@ TARGETS = {
 }
 TARGET_PLACE = ("32m", 32)
 # Of what we do alone: seconds and gigabytes at most.
-LIMITS = {"job": (60.0, 3.0), "first-load": (40.0, 4.0), "first-call": (3.0, math.inf)}
+LIMITS = {"job": (20.0, 1.6), "first-load": (40.0, 4.0), "first-call": (3.0, math.inf)}
 LIMIT_SIZE = {"job": "32m", "first-load": "32m", "first-call": "tiny"}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def read(name: str, source: dict[str, Any]) -> Dataset | None:
         ascend = all((some[1:] > some[:-1]).all() for some in ids)
         if not ascend or not np.array_equal(parts["items"]["item_id"], ids[1]):
             raise ValueError("its ids are not those of a release")
+        if hasattr(mmap, "MADV_DONTNEED"):  # what the checks have read is no longer in use
+            arrays["user_ids"]._mmap.madvise(mmap.MADV_DONTNEED)
         return Dataset(name, **parts)
     except _FOREIGN as error:
         logger.info("the parsed copy cannot be read (%s): it is made again", error)
