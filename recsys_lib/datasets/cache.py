@@ -54,8 +54,11 @@ def read(name: str, source: dict[str, Any]) -> Dataset | None:
         ascend = all((some[1:] > some[:-1]).all() for some in ids)
         if not ascend or not np.array_equal(parts["items"]["item_id"], ids[1]):
             raise ValueError("its ids are not those of a release")
+        mapping: Any = ids[0]
+        while isinstance(mapping, np.ndarray):
+            mapping = mapping.base
         if hasattr(mmap, "MADV_DONTNEED"):  # what the checks have read is no longer in use
-            arrays["user_ids"]._mmap.madvise(mmap.MADV_DONTNEED)
+            mapping.madvise(mmap.MADV_DONTNEED)
         return Dataset(name, **parts)
     except _FOREIGN as error:
         logger.info("the parsed copy cannot be read (%s): it is made again", error)
