@@ -36,6 +36,7 @@ FAILURES = (
 SHARED = ("requirements.lock", "recsys_lib", "course", "benchmarks", "_build/bench/results.json")
 
 ALONE = {"16-how-fast"}  # it measures times: nothing runs beside it
+LONG = {"07-bpr", "09-networks", "12-how-sure", "17-spark"}  # begun first: none is waited for alone
 ROOM = 3e9  # bytes of memory: more than a chapter takes, but for the largest data
 THREADS = ("NUMBA", "OMP", "OPENBLAS", "MKL")  # who reads X_NUM_THREADS
 
@@ -138,6 +139,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     with alone(folder):
         for lonely, n in ((False, many), (True, 1)):
             some = [source for source in sources if (source.stem in ALONE) is lonely]
+            some.sort(key=lambda source: source.stem not in LONG)
             with ThreadPoolExecutor(n) as pool:  # in a thread, nbclient takes no signals
                 futures = {pool.submit(one, source, cores // n) for source in some}
                 try:

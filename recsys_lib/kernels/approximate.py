@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels.ranking import as_float32, score_pairs
+from recsys_lib.kernels.ranking import as_float32, find_hits, score_pairs, top_n
 
 
 class Index:
@@ -38,16 +38,22 @@ class Index:
         """
         users, m = as_float32(user_vectors), len(user_vectors)
         items, scores = np.full((m, n), -1, np.int32), np.full((m, n), -np.inf, np.float32)
-        sizes = 1 << np.ceil(np.log2(n + np.diff(seen_indptr))).astype(int)  # few sizes: few calls
-        everything = np.arange(len(self._items), dtype=np.int32)
+        n_seen = np.diff(seen_indptr)
+        sizes = 1 << np.ceil(np.log2(n + n_seen)).astype(int)  # few sizes: few calls
         for size in np.unique(sizes).tolist():
             who = np.flatnonzero(sizes == size)
             rows = users[np.append(who, who[0])]  # a single one would be answered in another form
             near = self._graph.search(rows, size, threads=numba.get_num_threads())
-            for u, count, listed in zip(who, near.counts, near.keys.astype(np.int32), strict=False):
-                seen = seen_indices[seen_indptr[u] : seen_indptr[u + 1]]
-                some = np.setdiff1d(listed if count == size else everything, seen)
-                score = score_pairs(users[u : u + 1], self._items, np.zeros_like(some), some)
-                best = np.argsort(-score, kind="stable")[:n]
-                items[u, : len(best)], scores[u, : len(best)] = some[best], score[best]
+            whole = near.counts[:-1] == size
+            for u in who[~whole]:
+                task = users[u : u + 1], self._items, seen_indptr[u : u + 2], seen_indices, n
+                items[u : u + 1], scores[u : u + 1] = top_n(*task)
+            who, some = who[whole], np.sort(near.keys[:-1][whole].astype(np.int32))
+            ends = np.append(0, np.cumsum(n_seen[who]))
+            seen = np.arange(ends[-1]) + np.repeat(seen_indptr[who] - ends[:-1], n_seen[who])
+            pairs = np.repeat(np.arange(len(who), dtype=np.int32), size), some.ravel()
+            score = score_pairs(users[who], self._items, *pairs).reshape(some.shape)
+            score[find_hits(some, ends, seen_indices[seen])] = -np.inf
+            best = np.argsort(-score, kind="stable")[:, :n]
+            items[who], scores[who] = (np.take_along_axis(one, best, 1) for one in (some, score))
         return items, scores
