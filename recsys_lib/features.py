@@ -57,10 +57,8 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
     if item_ids is not None:
         genres = genres.reindex(_some_stand_in(genres.index, item_ids), fill_value="")
     codes, texts = pd.factorize(genres.astype(object))  # many items share a text
-    told = [{*text.split("|")} - {""} for text in texts]
-    names = sorted(set().union(*told))
-    flags = np.array([[name in some for name in names] for some in told], bool)
-    return flags.reshape(len(told), len(names))[codes], names
+    flags = pd.Series(texts, dtype=object).str.get_dummies("|")
+    return flags.to_numpy(bool)[codes], flags.columns.tolist()
 
 
 # How names begin, such as "genre: Drama", "year: 1995 to 1999" or "raters: 16 to 31".

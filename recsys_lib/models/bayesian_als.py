@@ -124,10 +124,10 @@ class BayesianALS(RatingModel):
         rngs = self._rng.spawn(self.n_chains)
         how = self.n_factors, self.noise_worth
         self._chains = [Chain(train, *sides, *how, rng) for rng in rngs]
-        part = train if self._valid is None or len(self._valid) == 0 else self._valid
+        part = self._valid or train
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
-        self._valid_sum = np.zeros(0 if self._valid is None else len(self._valid))
+        self._valid_sum = np.zeros(len(self._valid or ()))
         self._draw = 0
         self._start_from_zeros()
 
@@ -165,8 +165,6 @@ class BayesianALS(RatingModel):
     def _validate(self) -> dict[str, float]:
         """Return the RMSE of the mean of the kept draws; before them, of these draws alone."""
         valid, kept = self._valid, self._draw - self.n_burn
-        if valid is None or len(valid) == 0:
-            return {"rmse_valid": float("nan")}
         mean = np.zeros(len(valid))
         for chain in self._chains:
             draws = chain.users.rows[:, None], chain.items.centres[:, None]

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import io
-from recsys_lib.columns import limits
+from recsys_lib.columns import IdIndex, limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
-from recsys_lib.models.known import IdIndex, KnownRatings, as_row, merged, one_row
+from recsys_lib.models.known import KnownRatings, as_row, merged, one_row
 from recsys_lib.models.parameters import Parameters
 from recsys_lib.ratings import CSR, Ratings
 
@@ -65,7 +65,8 @@ class Fitted(Parameters):
 
     def _set_known(self, ratings: Ratings) -> None:
         self._known = KnownRatings(ratings)
-        self.user_index = IdIndex(self.user_ids_, "user")
+        hint = "; recommend_for and predict_for take a stranger's ratings"
+        self.user_index = IdIndex(self.user_ids_, "user", hint)
         self.item_index = IdIndex(self.item_ids_, "item")
 
     def as_ratings(self, ratings: Mapping[Any, float]) -> CSR:
@@ -160,6 +161,10 @@ class Fitted(Parameters):
         The columns are positions in `item_ids_`.
         """
         raise NotImplementedError
+
+    def liked(self, ratings: CSR) -> CSR:
+        """Return the ratings that a model learns from: all, or the likes."""
+        return ratings
 
     def partial_fit_users(self, user_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """Update the model with new ratings of one user, known or not, without a new fit.

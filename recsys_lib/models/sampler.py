@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -199,34 +199,28 @@ class Chain:
             items.draw(users.rows, self.mu, noise.same, noise.precisions, self.rng)
         return noise.draw(users.rows, items.rows, self.mu, self.rng)
 
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return what is needed to continue: arrays, and values for JSON."""
-        arrays = {"precisions": self.noise.precisions}
-        for name, side in (("users", self.users), ("items", self.items)):
-            arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
-        return arrays, {"variance": self.noise.variance, "rng": self.rng.bit_generator.state}
 
-    def resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
-        for name, side in (("users", self.users), ("items", self.items)):
-            for key in Side.DRAWN:
-                setattr(side, key, arrays[f"{name}.{key}"])
-        self.noise.precisions, self.noise.variance = arrays["precisions"], meta["variance"]
-        self.rng.bit_generator.state = meta["rng"]
+def drawn(chains: list[Chain]) -> Iterator[tuple[str, Any, str]]:
+    """Yield what a draw changes: a name for the file, the object, and its attribute, an array."""
+    for c, chain in enumerate(chains):
+        yield f"{c}.precisions", chain.noise, "precisions"
+        for name, side in (("users", chain.users), ("items", chain.items)):
+            yield from ((f"{c}.{name}.{key}", side, key) for key in Side.DRAWN)
 
 
 def states(chains: list[Chain]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """Return what is needed to continue all chains: arrays, and a row of JSON for each."""
-    found = [chain.state() for chain in chains]
-    arrays = {f"{c}.{k}": array for c, (own, _) in enumerate(found) for k, array in own.items()}
-    return arrays, [meta for _, meta in found]
+    arrays = {name: getattr(one, key) for name, one, key in drawn(chains)}
+    rngs = ((chain.noise.variance, chain.rng.bit_generator.state) for chain in chains)
+    return arrays, [{"variance": variance, "rng": rng} for variance, rng in rngs]
 
 
 def resume(chains: list[Chain], arrays: dict[str, np.ndarray], metas: list[dict[str, Any]]) -> None:
     """Continue from what `states` returned."""
-    for c, (chain, meta) in enumerate(zip(chains, metas, strict=True)):
-        own = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{c}.")}
-        chain.resume(own, meta)
+    for name, one, key in drawn(chains):
+        setattr(one, key, arrays[name])
+    for chain, meta in zip(chains, metas, strict=True):
+        chain.noise.variance, chain.rng.bit_generator.state = meta["variance"], meta["rng"]
 
 
 def by_chain(user_draws: np.ndarray, item_draws: np.ndarray, n_chains: int) -> np.ndarray:

@@ -62,7 +62,7 @@ class FixedRatings(Fixed):
         return (3 + np.einsum("kd,kd->k", p, self.q[items]) / 10).astype(np.float32)
 
     def predict(self, user_ids, item_ids):
-        u, i = self.user_index.positions(user_ids), self.item_index.positions(item_ids)
+        u, i = self.user_index(user_ids), self.item_index(item_ids)
         return self.predict_pairs(u, np.arange(len(u)), i)
 
 
