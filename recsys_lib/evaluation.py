@@ -24,11 +24,11 @@ from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender, as_scipy
 from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings, check_parts
-from recsys_lib.report import Report, bootstrap_interval, compare, paired
+from recsys_lib.report import Report, compare, paired
 
 __all__ = [
-    "DEFAULT_METRICS", "OF_RATINGS", "Report", "bootstrap_interval", "compare", "evaluate",
-    "paired", "parse_metric", "possible",
+    "DEFAULT_METRICS", "OF_RATINGS", "Report", "compare", "evaluate", "paired", "parse_metric",
+    "possible",
 ]  # fmt: skip
 
 #: The metrics of `evaluate` by default.

@@ -137,26 +137,15 @@ def half_step(
 ):  # fmt: skip
     """Solve all rows of one side, given the other: one half of an epoch.
 
-    Parameters
-    ----------
-    indptr, indices, values : CSR of the ratings, a row for each row to solve
-    order : (n_rows,) int
-        The rows by decreasing length: every `parts`-th group of LANES of them makes parts of about
-        equal work.
-    other : (n_other, K + 1) float
-        The fixed side: factors, then the bias.
-    mu, lam : float
-        Mean rating; weight of the residuals.
-    penalty : (K + 1,)
-        τ for each factor, then γ for the bias.
-    nu : float
-        A row of n ratings is penalised n^ν times: 0 is the textbook's rule, 1 is ALS-WR.
-    prior : (n_rows, K + 1) or (1, K + 1)
-        Prior means; a single row holds for all.
-    rows : (n_rows, K + 1)
-        Overwritten by the solution; a row without ratings becomes its prior mean.
-    sse : (n_rows,) float64
-        Overwritten by each row's sum of squared residuals at the solution.
+    `indptr`, `indices` and `values` are the ratings, a row for each row to solve; `order` (n_rows,)
+    int are the rows by decreasing length: every `parts`-th group of LANES of them makes parts of
+    about equal work. `other` (n_other, K + 1) is the fixed side: factors, then the bias. `mu` is
+    the mean rating, `lam` the weight of the residuals, `penalty` (K + 1,) is τ for each factor,
+    then γ for the bias. A row of n ratings is penalised n^`nu` times: 0 is the textbook's rule, 1
+    is ALS-WR. `prior` (n_rows, K + 1) are prior means; a single row holds for all.
+
+    `rows` (n_rows, K + 1) are overwritten by the solution, or the prior mean where there is no
+    rating; `sse` (n_rows,) float64 by each row's sum of squared residuals at the solution.
     """
     size = len(penalty)
     panel, targets, grams, a, rhs, x = workspace(size, other)

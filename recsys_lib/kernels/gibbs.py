@@ -36,21 +36,13 @@ def draw_rows(
     part, parts, indptr, indices, values, order,
     other, mu, own, others, Lambda, prior, noise, rows, means,
 ):  # fmt: skip
-    """Draw all rows of one side, given the other; arguments left out here: see `als.half_step`.
+    """Draw all rows of one side, given the other; what is not told here: see `als.half_step`.
 
-    Parameters
-    ----------
-    own : (n_rows,) or (1,)
-        Precision of the noise in a row's ratings; a single one holds for all.
-    others : (n_other,) or (1,)
-        The same by the other side, for rows whose ratings differ in precision; else (1,) of 1.
-        A rating's precision is the product of the two.
-    Lambda : (K + 1, K + 1)
-        Prior precision of the rows.
-    noise : (n_rows, K + 1) or (1, K + 1)
-        Standard normal draws ε.
-    rows, means : (n_rows, K + 1)
-        Overwritten by the draws, and by their means A⁻¹ rhs.
+    `own` (n_rows,) is the precision of the noise in a row's ratings, or (1,) for all; `others`
+    (n_other,) is the same by the other side, for rows whose ratings differ in precision, else (1,)
+    of 1: a rating's precision is the product of the two. `Lambda` (K + 1, K + 1) is the prior
+    precision of the rows; `noise` (n_rows, K + 1), or one row for all, are standard normal draws ε.
+    `rows` and `means` (n_rows, K + 1) are overwritten by the draws, and by their means A⁻¹ rhs.
     """
     size = other.shape[1]
     panel, targets, grams, a, x, away = workspace(size, other)

@@ -236,12 +236,8 @@ class RatingModel(Recommender):
     ) -> np.ndarray:
         """Return the predicted ratings (n,) float32 of pairs by index, clipped to the scale.
 
-        Parameters
-        ----------
-        who : (m,) int array, or CSR (m, n_items)
-            Indices of known users, or the ratings of new users.
-        rows, items : (n,) int32
-            Pair k is of the user in row ``rows[k]`` of `who` and of item ``items[k]``.
+        `who` is as for `rank`. Pair k is of the user in row ``rows[k]`` of it and of item
+        ``items[k]``, both (n,) int32; what does not fit raises `DataError`.
         """
         if not isinstance(who, CSR):  # `vectors` checks new users, `score_pairs` the pairs
             self.check_users(who)

@@ -80,20 +80,11 @@ class Lists(Fitted):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return each user's best `n` items and their scores, (m, n) int32 and float32.
 
-        Parameters
-        ----------
-        who : (m,) int array, or CSR (m, n_items)
-            Indices of known users, or the ratings of new users.
-        n : int
-            Length of the lists.
-        exclude : CSR (m, n_items), optional
-            Items to leave out. None: the known ratings of the users.
-        candidates : (c,) int32, optional
-            The items to rank, ascending; no others are scored. None: all.
-
-        Notes
-        -----
-        Of equal scores, the lower index comes first; rows are padded with -1 and -inf.
+        `who` (m,) int are known users by index, or a CSR (m, n_items) the ratings of new ones.
+        `exclude`, a CSR (m, n_items), are items to leave out; None: the users' known ratings. No
+        others are scored than `candidates` (c,) int32, ascending; None: all are. Of equal scores,
+        the lower index comes first; rows are padded with -1 and -inf. What does not fit raises
+        `DataError`.
         """
         if not isinstance(who, CSR):
             self.check_users(who)
@@ -195,17 +186,9 @@ class Lists(Fitted):
     ) -> pd.DataFrame:
         """Return the best `n` items for a new user, from a few ratings and without a new fit.
 
-        `n`, `candidates`, `exclude` and `seen` are as for `recommend`.
-
-        Parameters
-        ----------
-        ratings : mapping of item id to rating
-            The known ratings of the user; may be empty.
-
-        Returns
-        -------
-        DataFrame
-            rank (from 1), item_id, score.
+        `ratings`, a mapping of item id to rating, are the known ratings of the user; it may be
+        empty. `n`, `candidates`, `exclude` and `seen` are as for `recommend`, and so is the table
+        that is returned, without user_id.
         """
         self.check_fitted()
         rows = _listed(self.item_index, candidates, exclude)
@@ -218,13 +201,8 @@ class Lists(Fitted):
     ) -> pd.DataFrame:
         """Return the `n` items whose factors have the largest cosine with those of the item.
 
-        `n`, `candidates` and `exclude` are as for `recommend`.
-
-        Returns
-        -------
-        DataFrame
-            rank (from 1), item_id, score (the cosine, from -1 to 1), without the item itself and
-            items without data.
+        `n`, `candidates` and `exclude` are as for `recommend`. It is a table of rank (from 1),
+        item_id and score (the cosine, from -1 to 1), without the item and items without data.
         """
         self.check_fitted()
         rows, vectors = _listed(self.item_index, candidates, exclude), self._similarity_vectors()
@@ -233,11 +211,8 @@ class Lists(Fitted):
     def similar_users(self, user_id: Hashable, n: int = 10) -> pd.DataFrame:
         """Return the `n` users whose vectors have the largest cosine with that of the user.
 
-        Returns
-        -------
-        DataFrame
-            rank (from 1), user_id, score (the cosine, from -1 to 1), without the user and users
-            without a rating or like in training.
+        It is a table of rank (from 1), user_id and score (the cosine, from -1 to 1), without the
+        user and users without a rating or like in training.
         """
         self.check_fitted()
 

@@ -173,7 +173,9 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     mine, rest = model.state()
     arrays = mine if arrays is None else arrays
     for name in ("user_ids_", "item_ids_"):
-        _check_ids(name, getattr(model, name))
+        check_ids(**{name: (ids := getattr(model, name))})
+        if len(set(ids.tolist())) < len(ids):
+            raise DataError(f"{name} holds an id twice")
     declared = {one.name: str(one.type) for one in fields(model) if not one.init}
     plain = {name: kind for name, kind in declared.items() if kind != "np.ndarray"}
     _same_names(rest.keys(), plain.keys())
@@ -212,12 +214,6 @@ def _check_numbers(name: str, array: Any, dtype: Any, wanted: tuple[int | str, .
 def _same_names(found: Any, wanted: Any) -> None:
     if found != wanted:
         raise DataError(f"it holds {sorted(found)}, and must hold {sorted(wanted)}")
-
-
-def _check_ids(name: str, ids: Any) -> None:
-    check_ids(**{name: ids})
-    if len(set(ids.tolist())) < len(ids):
-        raise DataError(f"{name} holds an id twice")
 
 
 def _is_number(value: Any) -> bool:

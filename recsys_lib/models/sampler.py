@@ -28,16 +28,8 @@ class Side:
     A row is N((F g)_r, Λ⁻¹), where each feature has a row of weights g_j ~ N(0, I): the
     effect of a feature is limited by the scale of its column of F.
 
-    Parameters
-    ----------
-    ratings : CSR
-        Those of each row.
-    features : (n_rows, n_features) sparse array, float32
-        F, of `rated_or_not`.
-    n_columns : int
-        The first so many features say which columns a row has rated.
-    size : int
-        K + 1.
+    `ratings` are those of each row; `features` (n_rows, n_features) float32 are F, as of
+    `rated_or_not`: the first `n_columns` say which columns a row has rated. `size` is K + 1.
     """
 
     DRAWN = ("rows", "centres", "means", "Lambda", "weights")  # what a draw changes
@@ -90,23 +82,11 @@ def draw_weights(
     Lambda: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw the features' weights in turn, each given the rows and all others.
+    """Draw the features' weights g (n_features, K + 1) in turn, given the rows and all others.
 
-    With Λ = V diag(w) Vᵀ, the columns of g V are independent of each other.
-
-    Parameters
-    ----------
-    apart : (n_rows, K + 1) float32
-        What the weights so far leave of the rows, X - F g.
-    features : (n_rows, n_features) sparse array by columns, float32
-        F.
-    weights : (n_features, K + 1) float32
-        g, as it was.
-    Lambda : (K + 1, K + 1)
-
-    Returns
-    -------
-    weights : (n_features, K + 1) float32
+    `apart` (n_rows, K + 1) is what the `weights` so far leave of the rows, X - F g, and `features`
+    is F (n_rows, n_features), by columns; all float32. With Λ = V diag(w) Vᵀ, the columns of g V
+    are independent of each other.
     """
     w, V = np.linalg.eigh(np.asarray(Lambda, np.float64))
     turned, left = ((one @ V).astype(np.float32) for one in (weights, apart))
@@ -245,20 +225,9 @@ def draw_strangers(
     Row and noise are drawn in turns, from the typical user's noise on. Draw s has the same random
     numbers for every user, so that no user's rows depend on the others.
 
-    Parameters
-    ----------
-    ratings : CSR (m, n_rated)
-    items : (S, n_rated, K + 1) float32
-    means : S arrays (m, K + 1) float32
-        Prior means of the rows.
-    precisions, variances : (S, K + 1, K + 1) and (S,) float32
-        Λ, and the typical user's noise.
-
-    Returns
-    -------
-    rows : (m, S, K + 1) float32
-    variances : (m, S) float32
-        1/α_u.
+    `ratings` are (m, n_rated), `items` (S, n_rated, K + 1); `means` are S arrays (m, K + 1), the
+    rows' prior means; `precisions` (S, K + 1, K + 1) and `variances` (S,) are Λ and the typical
+    user's noise. Returns the rows (m, S, K + 1) and 1/α_u (m, S). All of it is float32.
     """
     (n_draws, _, size), n = items.shape, len(ratings.counts)
     rng = np.random.default_rng(seed)

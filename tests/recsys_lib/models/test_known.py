@@ -41,11 +41,6 @@ def model(request, data, parts):
     return ALS_FAMILY[request.param]().fit(parts[0], items=data.items)
 
 
-def given_by(ratings, user):
-    items, values = ratings.by_user.row(user)
-    return dict(zip(ratings.item_ids[items].tolist(), values.tolist(), strict=True))
-
-
 def given_to(ratings, item):
     users, values = ratings.by_item.row(item)
     return dict(zip(ratings.user_ids[users].tolist(), values.tolist(), strict=True))
@@ -82,28 +77,6 @@ def assert_rated(model, ratings):
             model._known.of_item(item), ratings.by_item.row(item), strict=True
         ):
             np.testing.assert_array_equal(got, expected)
-
-
-def test_updating_a_user_with_nothing_is_the_half_step_of_training(model, parts):
-    zero = np.zeros((1, model.n_factors + 1), np.float32)
-    model.half_step(parts[0].by_user, model.item_rows_, zero, model.user_rows_)
-    expected = model.user_rows_.copy()
-    for user in parts[0].user_ids:
-        model.partial_fit_users(user, {})
-    np.testing.assert_array_equal(model.user_rows_, expected)
-
-
-def test_many_new_users_stand_behind_the_others(model, parts):
-    train, later = parts
-    before = model.user_rows_.copy()
-    trained_ids = train.user_ids.copy()
-    for user in range(train.n_users):
-        model.partial_fit_users(NEW_USER + user, given_by(later, user))
-    expected = model.user_vectors(later.by_user)
-    np.testing.assert_array_equal(model.user_rows_[train.n_users :], expected)
-    np.testing.assert_array_equal(model.user_rows_[: train.n_users], before)
-    np.testing.assert_array_equal(train.user_ids, trained_ids)
-    assert model.user_ids_.tolist() == [*trained_ids, *range(NEW_USER, NEW_USER + train.n_users)]
 
 
 # ---- items
