@@ -12,6 +12,7 @@ import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,8 @@ def task(
 ) -> Callable[..., None]:
     """Make the checker of a function: what it returns for each case is compared.
 
-    `wrong` maps the reason that is told to a function that makes this mistake.
+    `wrong` maps the reason that is told to a function that makes this mistake. What the checker
+    knows of a task is its attribute `task`.
     """
 
     def check(answer: Callable[..., Any]) -> None:
@@ -139,7 +141,9 @@ def task(
             mistakes = ((reason, mistake(*case)) for reason, mistake in wrong.items())
             compare(answer(*case), right(*case), hint, mistakes, within)
 
-    return checker(check)
+    checked = checker(check)
+    vars(checked)["task"] = SimpleNamespace(right=right, hint=hint, mistakes=wrong)
+    return checked
 
 
 @checker
