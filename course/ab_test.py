@@ -93,10 +93,6 @@ class Comparison:
         margin = ndtri(0.5 + level / 2) * self.error
         return self.difference - margin, self.difference + margin
 
-    def always_valid(self, scale: float) -> np.ndarray:
-        """Return always-valid p-values; see `always_valid_p`."""
-        return always_valid_p(self.difference, self.error, scale)
-
     def __repr__(self) -> str:
         if np.ndim(self.error):
             return f"Comparison({np.shape(self.error)})"

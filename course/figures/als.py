@@ -115,9 +115,9 @@ def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -
         points = panel.scatter(x, y, c=run["value"], s=34, ec="white", lw=0.5, **colours)
         best = run.nsmallest(1, "value")
         style.ring(panel, best[axes[0]], best[axes[1]], 13)
-        for which, parameter in zip("xy", axes, strict=True):
+        panel.update_datalim(everything[list(axes)].to_numpy(float))  # all panels, the same limits
+        for which in "xy":
             style.log_axis(panel, which)
-            panel.set(**{f"{which}lim": _around(everything[parameter])})
         panel.set_xlabel(LETTERS.get(axes[0], axes[0]))
         panel.set_title(name, fontsize=10)
     above = [panels[name] for name in runs]
@@ -191,10 +191,3 @@ def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
 def _shades(n: int) -> np.ndarray:
     """Return colours of a scale, without its last fifth, which is too faint for a line on white."""
     return mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.8, n))
-
-
-def _around(values: pd.Series) -> tuple[float, float]:
-    """Return limits of a logarithmic axis that leave some room about the values."""
-    low, high = float(values.min()), float(values.max())
-    room = max((high / low) ** 0.08, 1.1)
-    return low / room, high * room

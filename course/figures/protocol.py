@@ -11,17 +11,6 @@ from course.figures import style
 from course.figures.style import BLUE, GREY, ORANGE, Options
 
 
-def worth(table: pd.DataFrame) -> Figure:
-    """Draw what one relevant item brings at each rank; one row per rank, one column per metric."""
-    figure, axes = plt.subplots()
-    style.lines(axes, table, lw=1, ms=5)
-    axes.set(xlabel="rank of the one relevant film", ylabel="value of the metric")
-    axes.set_ylim(-0.03, 1.08)
-    axes.set_xticks(table.index)
-    axes.legend(loc="upper right", bbox_to_anchor=(0.66, 0.92))  # between the curves
-    return figure
-
-
 def negatives(table: pd.DataFrame) -> Figure:
     """Draw a metric over the number of sampled films, one line per model.
 

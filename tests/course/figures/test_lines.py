@@ -13,8 +13,8 @@ from course.figures import (
     cluster,
     genres,
     latent,
-    newcomers,
     protocol,
+    style,
     uncertainty,
 )
 
@@ -26,9 +26,9 @@ CLAIMED = {name: TABLE[[name]].set_axis(["share"], axis=1) for name in TABLE}
 @pytest.mark.parametrize(
     ("draw", "x", "y", "scales"),
     [
-        (lambda: protocol.worth(TABLE), "rank", "value", ("linear", "linear")),
+        (lambda: style.curves({"rank": TABLE}, "value"), "rank", "value", ("linear", "linear")),
+        (lambda: style.curves({"x": TABLE}, "y", log="y"), "x", "y", ("linear", "log")),
         (lambda: protocol.negatives(TABLE), "films", "NDCG@10", ("log", "log")),
-        (lambda: newcomers.stream(TABLE), "ratings", "stars", ("linear", "linear")),
         (
             lambda: uncertainty.reliability(
                 {name: t.rename_axis("level").reset_index() for name, t in CLAIMED.items()}
@@ -58,7 +58,7 @@ def test_a_line_a_column_over_the_index(read, draw, x, y, scales):
 @pytest.mark.parametrize(
     ("draw", "y"),
     [
-        (lambda: genres.solver_errors({name: list(TABLE[name]) for name in TABLE}), "distance"),
+        (lambda: style.curves({"x": TABLE.set_axis(["0", "1–9", "> 9"])}, "RMSE"), "RMSE"),
         (
             lambda: uncertainty.by_group(
                 {name: t.reset_index(drop=True).join(GROUPS) for name, t in CLAIMED.items()},
@@ -105,7 +105,7 @@ STEPS = STEPS.assign(epoch=[1, 2, 1, 2], rmse=[0.95, 0.92, 0.91, 0.9])
             [{"K = 2": [1, 0, 0], "K = 8": [0, 1, 0]}] * 2,
         ),
         (
-            lambda: newcomers.learning_curves({"film": TABLE, "user": TABLE[["ALS"]]}, "RMSE"),
+            lambda: style.curves({"film": TABLE, "user": TABLE[["ALS"]]}, "RMSE"),
             [{name: list(TABLE[name]) for name in TABLE}, {"ALS": list(TABLE["ALS"])}],
         ),
     ],
