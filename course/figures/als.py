@@ -86,7 +86,9 @@ def ends(
     """
     figure, panels = style.panels(2, 3.4, sharey=True)
     for axes, part, name in zip(panels, (train, valid), ("training", "validation"), strict=True):
-        for value, row, shade in zip(values[0], part, _shades(len(part)), strict=True):
+        # Without the last fifth of the scale, which is too faint for a line on white.
+        shades = mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.8, len(part)))
+        for value, row, shade in zip(values[0], part, shades, strict=True):
             axes.plot(values[1], row, "o-", ms=3, color=shade, label=f"{names[0]} = {value:g}")
         style.log_axis(axes)
         axes.set_xlabel(f"{names[1]} ({name})")
@@ -162,32 +164,3 @@ def draws(table: pd.DataFrame) -> Figure:
     style.name_rows(right, strays)
     right.set(xlabel="from its mean (thousandths)", ylim=(2.6, -0.6))
     return figure
-
-
-def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Draw validation RMSE of ALS and of gradient descent over epochs, a panel for each schedule.
-
-    `exact` is the training log of ALS: epoch, rmse_valid. `runs` has one row per epoch of a run:
-    schedule (a name), rate, epoch, rmse.
-    """
-    schedules = list(runs["schedule"].unique())
-    figure, panels = style.panels(len(schedules), 3.8, sharey=True)
-    for axes, schedule in zip(panels, schedules, strict=True):
-        some = runs[runs["schedule"] == schedule]
-        for k, (rate, run) in enumerate(some.groupby("rate")):
-            shade, line = _shades(some["rate"].nunique())[k], ("-", "--", ":", "-.")[k % 4]
-            label = f"SGD, step {rate:g}"
-            axes.plot(run["epoch"], run["rmse"], ls=line, lw=1.6, color=shade, label=label)
-        axes.plot(exact["epoch"], exact["rmse_valid"], "o-", ms=3.5, color=RED, label="ALS")
-        style.log_axis(axes)
-        axes.set(xlabel=f"epochs, {schedule}")
-    panels[0].set_ylabel("RMSE, validation part (stars)")
-    panels[-1].legend(fontsize=9)
-    least = float(min(exact["rmse_valid"].min(), runs["rmse"].min()))
-    panels[0].set_ylim(least - 0.005, least + 0.1)
-    return figure
-
-
-def _shades(n: int) -> np.ndarray:
-    """Return colours of a scale, without its last fifth, which is too faint for a line on white."""
-    return mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.8, n))

@@ -77,8 +77,6 @@ def test_a_line_a_column_over_classes(read, draw, y):
 
 
 HISTORY = pd.DataFrame({"epoch": [1, 2], "rmse_train": [0.8, 0.7], "rmse_valid": [0.95, 0.9]})
-STEPS = pd.DataFrame({"schedule": ["constant"] * 2 + ["falling"] * 2, "rate": [0.1, 0.1, 1, 1]})
-STEPS = STEPS.assign(epoch=[1, 2, 1, 2], rmse=[0.95, 0.92, 0.91, 0.9])
 
 
 @pytest.mark.parametrize(
@@ -89,13 +87,6 @@ STEPS = STEPS.assign(epoch=[1, 2, 1, 2], rmse=[0.95, 0.92, 0.91, 0.9])
             [
                 {"users solved": [4.0, 2.5], "films solved": [3.0, 2.4]},
                 {"validation": [0.95, 0.9], "floor": [0.75, 0.75]},
-            ],
-        ),
-        (
-            lambda: als.descent(HISTORY, STEPS),
-            [
-                {"ALS": [0.95, 0.9], "SGD, step 0.1": [0.95, 0.92]},
-                {"ALS": [0.95, 0.9], "SGD, step 1": [0.91, 0.9]},
             ],
         ),
         (
