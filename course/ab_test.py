@@ -13,8 +13,6 @@ the mixture sequential probability ratio test (Robbins 1970; Johari et al. 2022,
 looks as independent of what came before. How nearly that is so, `replay` measures.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b

@@ -5,8 +5,6 @@ Jupyter shows as one line. A cell that still is a stub is no mistake. Whatever a
 any type, and whatever a reader's function raises, becomes such a line.
 """
 
-from __future__ import annotations
-
 import functools
 import tomllib
 import traceback

@@ -5,8 +5,6 @@ which is only read), RECSYS_CACHE (where downloads and parsed copies are stored)
 (1: never download).
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from pathlib import Path

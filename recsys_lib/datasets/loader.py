@@ -1,7 +1,5 @@
 """Data sets by name: from a folder, the cache or the network, or simulated."""
 
-from __future__ import annotations
-
 import logging
 import os
 from functools import cache as _once

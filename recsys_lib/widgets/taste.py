@@ -4,8 +4,6 @@ This is the reference for the demo's JavaScript (``js/taste.js``): NumPy in floa
 read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

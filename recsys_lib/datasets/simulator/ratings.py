@@ -1,7 +1,5 @@
 """A simulator of MovieLens whose true distribution of every rating is known."""
 
-from __future__ import annotations
-
 from math import ceil, log, sqrt
 from typing import Any
 

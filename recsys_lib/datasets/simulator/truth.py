@@ -1,7 +1,5 @@
 """The truth behind simulated data: the distribution of any pair's rating, or watch ratio."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any

@@ -6,8 +6,6 @@ tables. The strength of tastes, and how much the features say about them, is cho
 measured.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from math import inf, sqrt
 
