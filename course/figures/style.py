@@ -136,7 +136,7 @@ def curves(tables: Mapping[str, pd.DataFrame], ylabel: str, log: str = "") -> Fi
         for which in log:
             log_axis(axes, which)
     row[0].set_ylabel(ylabel)
-    row[0].legend(fontsize=9)
+    legend_over(figure, 2)
     return figure
 
 

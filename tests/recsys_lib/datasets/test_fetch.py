@@ -47,7 +47,7 @@ def assert_fails(name, reason, tmp_path):
         ("/short", {}, "the transfer broke off"),
         ("", {"scheme": "https"}, "no secure connection"),
         ("", {"host": "http://127.0.0.1:9"}, "it could not be reached"),  # a port that is closed
-        ("", {"host": "https://files.invalid"}, "its name could not be resolved"),
+        ("", {"host": "https://files.invalid"}, "it could not be reached"),
     ],
 )
 def test_a_failed_download_says_why_and_what_to_do(
