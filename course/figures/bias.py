@@ -58,7 +58,7 @@ def damping_curve(gammas: np.ndarray, train: np.ndarray, valid: np.ndarray) -> F
     axes.plot(gammas, valid, "o-", ms=4, color=BLUE, label="validation part")
     axes.plot(gammas[best], valid[best], "o", ms=11, mfc="none", mec=ORANGE, mew=2, label="chosen")
     style.log_axis(axes)
-    axes.set(xlabel="γ: imagined ratings at the mean", ylabel="RMSE (stars)")
+    axes.set(xlabel="γ: extra ratings at the mean", ylabel="RMSE (stars)")
     axes.legend()
     return figure
 

@@ -103,7 +103,7 @@ def error_and_order(table: pd.DataFrame) -> Figure:
         if np.isfinite(x):
             reach = [[y - low], [high - y]]
             axes.errorbar(x, y, reach, fmt="o", ms=8, color=colour, capsize=3)
-            style.note(axes, name, (x, high), (0, 4), ha="center", va="bottom")
+            style.note(axes, name, (x, y), (8, 0))
         else:
             axes.axhline(y, color=colour, ls=line, lw=1.8)
             axes.axhspan(low, high, color=colour, alpha=0.15, lw=0)
