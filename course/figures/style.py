@@ -69,13 +69,13 @@ Options = dict[str, Any]  # of a function of Matplotlib
 def use_style() -> None:
     """Set the look; in a notebook, draw figures as SVG and PNG. Call it once, after the imports.
 
-    Text in a table is shown as it stands: it is no HTML and no formula. In JupyterLab, the
-    questions in the text are brought to life.
+    Text in a table is shown whole and as it stands: it is no HTML and no formula. In JupyterLab,
+    the questions in the text are brought to life.
     """
     answer_back()
     mpl.rcParams.update(_SETTINGS)
     warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that no font has
-    pd.set_option("display.html.use_mathjax", False)
+    pd.set_option("display.html.use_mathjax", False, "display.max_colwidth", None)
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:  # not in a notebook

@@ -79,7 +79,7 @@ def pull_of(x):
 
 @njit(cache=True, fastmath=FAST, inline="always")
 def step(p, q_i, q_j, rate, reg):
-    """Take one gradient step on -ln σ(x) + reg/2 ‖·‖²; return ln(1 + e^-x) before it, and x."""
+    """Take a gradient step on -ln σ(x) + reg/2 ‖·‖²; return ln(1 + e^-x), and x before."""
     n_factors = len(p)
     x = margin(p, q_i, q_j)
     pull, loss = pull_of(x)
