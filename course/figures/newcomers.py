@@ -35,7 +35,7 @@ def learning_curves(panels: Mapping[str, pd.DataFrame], ylabel: str) -> Figure:
     figure, row = style.panels(len(panels), 3.6, sharey=True)
     for axes, (title, table) in zip(row, panels.items(), strict=True):
         x = np.log2(1 + table.index.to_numpy(float))
-        style.lines(axes, table, (GREY, BLUE, ORANGE, GREEN), x)
+        style.lines(axes, table, [style.look(str(name))[0] for name in table], x)
         axes.set_xticks(x, [str(n) for n in table.index])
         axes.set_xlabel(title)
     row[0].set_ylabel(ylabel)
