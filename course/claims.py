@@ -47,7 +47,8 @@ class Verdict:
     def _repr_markdown_(self) -> str:  # in the book: to the ledger, which links to the first place
         place = "" if "_shown" in vars(self) else f' id="{self.key}"'
         vars(self)["_shown"] = True
-        return f'<a class="verdict"{place} href="{LEDGER}#{self.key}">{self!r}</a>'
+        text = repr(self).replace(" %", "\N{NBSP}%").replace("n = ", "n\N{NBSP}=\N{NBSP}")
+        return f'<a class="verdict"{place} href="{LEDGER}#{self.key}">{text}</a>'
 
 
 class Claims:
@@ -139,11 +140,10 @@ class Claims:
     ) -> Verdict:
         """Claim that two arrays are equal, each element within a tolerance: nothing is random."""
         apart = float(np.abs(np.subtract(a, b, dtype=float)).max())
-        text = f"largest difference {apart:.1g}, tolerance {within:g}, n = {np.size(a):,}"
+        text = f"largest difference {apart:.1g}, tolerance {within:.2g}, n = {np.size(a):,}"
         claim.setdefault("must", ("synthetic", "ml-latest-small"))
-        return self._make(
-            Verdict(key, statement, HOLDS if apart <= within else FAILS, text, **claim)
-        )
+        verdict = HOLDS if apart <= within else FAILS
+        return self._make(Verdict(key, statement, verdict, text, **claim))
 
     def _t(self, x: np.ndarray, inflation: float) -> tuple[float, float]:
         """Return the ends of the mean's interval, its variance times `inflation`."""

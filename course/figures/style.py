@@ -36,7 +36,7 @@ LOOKS: dict[str, tuple[str, Any, str]] = {
     "popularity": (GREY, "--", "s"),
     "like rate": (GREY, "-.", "D"),
     "BPR": (BLUE, "-.", "v"),
-    "ImplicitALS": (ORANGE, "-", "o"),
+    "ImplicitALS": (ORANGE, (0, (6, 1.5)), "<"),
     "PureSVD": (PINK, (0, (5, 1, 1, 1)), "^"),
     "EASE": (GREEN, "--", "P"),
     "autoencoder, BCE": (SKY, (0, (3, 1, 1, 1, 1, 1)), "X"),

@@ -49,9 +49,9 @@ def draws(single: np.ndarray, mean: np.ndarray, best: float) -> Figure:
 
 
 def reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw the shares that intervals hold over the shares that they claim (level, share)."""
+    """Draw the shares that intervals cover over the shares that they claim (level, share)."""
     figure, axes = plt.subplots(figsize=(5.0, 4.4))
-    axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="holds what it says")
+    axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="covers what it claims")
     shares = {name: table.set_index("level")["share"] for name, table in tables.items()}
     style.lines(axes, pd.DataFrame(shares), ms=5)
     axes.set(xlabel="share that the interval claims", ylabel="share of test ratings inside")

@@ -26,7 +26,7 @@ function render({ model, el }) {
       find(typed, FINDS).map((film) => [film, titles[film]]), (film) => choose(film)),
     legend, mapHost, heading, nearby));
   const { svg, world, show, lookAt } = plane(mapHost, places, (film) => titles[film], {
-    resting: "Point at a film for its title; click it, or search it, for its nearest.",
+    resting: "Point at a film for its title; click it, or search for it, to see its nearest.",
     groupOf: (film) => groups[film],
     height: TALL,
     onPick: choose,
