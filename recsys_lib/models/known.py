@@ -69,9 +69,7 @@ class IdIndex:
             whole = isinstance(one, numbers.Integral) and not isinstance(one, bool)
             kind, fits = "integers of 64 bits", whole and -(2**63) <= one < 2**63
         if not fits:
-            raise DataError(
-                f"{one!r} cannot be a new {self.what}: the {self.what}s' ids are {kind}"
-            )
+            raise DataError(f"{one!r} cannot be a new {self.what}: {self.what}s' ids are {kind}")
         return len(self)
 
     def add(self, one: Any) -> None:
@@ -82,10 +80,8 @@ class IdIndex:
 def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> Row:
     """Return ratings by index, ascending; refuse what is not on the scale."""
     if not isinstance(ratings, Mapping | pd.Series):
-        raise DataError(
-            f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
-            "to rating, such as {1: 4.5}"
-        )
+        kind = type(ratings).__name__
+        raise DataError(f"ratings are {kind}; they must be a mapping of {index.what} id to rating")
     low, high = map(np.float32, scale)  # as ratings are stored
     for one, rating in ratings.items():
         fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
