@@ -71,7 +71,7 @@ def test_titles_and_genres_are_text(site, visit, complaints, trial):
             hovered.hover(force=True)
         assert page.title() == title and not title.isdigit()
         made = "img[src=x], a[href^='javascript:'], [onmouseover], .recsys mjx-container"
-        told = ".cell_output td :is(mjx-container, b, .math)"  # a chapter's own tables have formulas
+        told = ".cell_output td :is(mjx-container, b, .math)"  # its own tables have formulas
         assert page.locator(f"{made}, {told}").count() == 0, page.url
         texts += page.locator("body").inner_text()
     assert complaints == []
