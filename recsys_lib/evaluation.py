@@ -302,7 +302,8 @@ def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
 
 
 def _check_parts(model: Any, train: Ratings, test: Ratings, test_input: Ratings | None) -> None:
-    check_value("model", model, "a model, or a table of lists", kind=Recommender)
+    if isinstance(model, type) or not hasattr(model, "check_fitted"):
+        raise RecsysError(f"model is {model!r:.80}; it must be a model, or a table of lists")
     model.check_fitted()
     check_parts(test=test)
     check_parts(train=train, test=test, test_input=test_input)

@@ -133,7 +133,7 @@ class _Blocks:
         self.users = np.repeat(np.arange(train.n_users, dtype=np.int32), liked.counts)
         self.items = liked.indices
         if train.by_user.counts[self.users].min() == train.n_items:
-            raise DataError("who likes anything has rated all items: no pair is to learn from")
+            raise DataError("who likes anything has rated all items: no pair to learn from")
         self.n_items = train.n_items
         worth = int((len(self.users) / LIKES_A_BLOCK) ** 0.5)
         self.n_groups = max(1, min(MAX_GROUPS, worth, train.n_users, train.n_items // 4))
