@@ -193,11 +193,8 @@ class TwoTower(NetworkModel):
 
     # ---- serving: a user is the forward pass of likes and features
 
-    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """See `Recommender`; of known users the features count as well."""
-        if isinstance(who, CSR):
-            return self.user_vectors(who)
-        return self._forward(self._known.take(who), self.user_features_[who])
+    def _vectors_of(self, users: np.ndarray) -> np.ndarray:
+        return self._forward(self._known.take(users), self.user_features_[users])
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return f(u) / T, (m, K) float32, of users without features; see `Recommender`."""
