@@ -12,12 +12,12 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import TrialState
 
+from benchmarks.held_out import Dealt
 from recsys_lib import tuning
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import Recommender
 from recsys_lib.progress import bar
 from recsys_lib.report import SMALLER_IS_BETTER
-from recsys_lib.tuning import Development
 
 logger = logging.getLogger("recsys_lib")
 
@@ -41,7 +41,7 @@ class Decision(NamedTuple):
 
 def choose(
     model: Recommender,
-    development: Development,
+    development: Dealt,
     n_trials: int = 30,
     seed: int = 0,
     *,
@@ -84,7 +84,7 @@ def choose(
 
 def confirm(
     model: Recommender,
-    development: Development,
+    development: Dealt,
     candidates: Sequence[Mapping[str, Any]],
     metric: str,
     deals: int,
@@ -92,7 +92,7 @@ def confirm(
 ) -> pd.DataFrame:
     """Measure candidates, each some of the model's parameters, on other divisions of the ratings.
 
-    The training and validation parts are put together and `Development.redealt`, `deals` times.
+    The training and validation parts are put together and `Dealt.redealt`, `deals` times.
     Returns one row per candidate, in the order given, and one column per deal.
     """
     if deals < 2:

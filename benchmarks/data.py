@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from benchmarks.protocols import fold_numbers
 from recsys_lib import datasets, splits
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import RecsysError
@@ -50,7 +51,7 @@ def write(size: str, folder: Path) -> None:
     """
     data = load(size)
     if size in FOLDS:
-        here = splits.fold_numbers(len(data.ratings), len(FOLDS)) == FOLDS.index(size)
+        here = fold_numbers(len(data.ratings), len(FOLDS), 0) == FOLDS.index(size)
         train, test = data.ratings.select(~here), data.ratings.select(here)
         write_features(data.items, train, folder)
     else:

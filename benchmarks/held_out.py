@@ -18,20 +18,31 @@ LIKED, FEWEST_LIKES, MOST_HELD_OUT, TO_FIND = 4.0, 5, 10_000, 0.2
 HELD_OUT = 0.1  # of smaller data, the share of users
 
 
-class ColdItems(Development):
+class Dealt(Development):
+    """A division whose validation part was drawn, and can be drawn anew."""
+
+    def redealt(self, rng: np.random.Generator) -> Dealt:
+        """Return the same ratings divided anew at random, into parts of the same sizes."""
+        whole = splits.merge(self.train, self.valid)
+        share = len(self.valid) / len(whole)
+        train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
+        return replace(self, train=train, valid=valid)
+
+
+class ColdItems(Dealt):
     """A division in which the items of the validation part have no rating in the training part."""
 
-    def redealt(self, rng: np.random.Generator) -> Development:
+    def redealt(self, rng: np.random.Generator) -> Dealt:
         """Return the same ratings in other parts: as many other items are held out."""
         whole = splits.merge(self.train, self.valid)
         train, valid = hold_out_items(whole, int((self.valid.by_item.counts > 0).sum()), rng)
         return replace(self, train=train, valid=valid)
 
 
-class ColdUsers(Development):
+class ColdUsers(Dealt):
     """A division in which the users of the validation part are strangers to the training part."""
 
-    def redealt(self, rng: np.random.Generator) -> Development:
+    def redealt(self, rng: np.random.Generator) -> Dealt:
         """Return the same ratings in other parts: as many other users are held out."""
         shown = cast(Ratings, self.valid_input)
         held_out, given = self.valid.by_user.counts > 0, shown.by_user.counts
@@ -41,10 +52,10 @@ class ColdUsers(Development):
         return replace(self, train=train, valid=valid, valid_input=shown)
 
 
-class HeldOutLikers(Development):
+class HeldOutLikers(Dealt):
     """What models are chosen by of `likers`."""
 
-    def redealt(self, rng: np.random.Generator) -> Development:
+    def redealt(self, rng: np.random.Generator) -> Dealt:
         """Return the same likes in other parts: as many other users are held out."""
         shown = cast(Ratings, self.valid_input)
         whole = splits.merge(splits.merge(self.train, self.valid), shown)

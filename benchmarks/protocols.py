@@ -22,15 +22,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import held_out, official
+from benchmarks.held_out import Dealt
 from recsys_lib import splits
 from recsys_lib.datasets import Dataset
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import DataError, RecsysError, check_value, generator
 from recsys_lib.evaluation import Report, evaluate
 from recsys_lib.models import Recommender
 from recsys_lib.models.base import as_scipy
 from recsys_lib.ratings import Ratings
 from recsys_lib.splits import TEST, TRAIN, VALID
-from recsys_lib.tuning import Development
 
 PROTOCOLS = {
     "5-fold": "random folds, each the test part once",
@@ -72,7 +72,7 @@ class Split:
     """
 
     name: str
-    development: Development
+    development: Dealt
     _test: Ratings  # sealed: all one can do with it is `test`, once for each name
     test_input: Ratings | None = None
     refit: bool = True
@@ -183,7 +183,21 @@ def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> It
 
 def _divide(data: Dataset, name: str, labels: np.ndarray) -> Split:
     train, valid, test = (data.ratings.select(labels == part) for part in (TRAIN, VALID, TEST))
-    return Split(name, Development(train, valid, data.items, data.users), test)
+    return Split(name, Dealt(train, valid, data.items, data.users), test)
+
+
+def fold_numbers(n: int, k: int, seed: int) -> np.ndarray:
+    """Assign n ratings to k folds at random, for cross-validation: their numbers (n,) from 0.
+
+    Sizes differ by at most one. The trap: the folds share most of their training ratings, so their
+    spread says less than that of k independent trials would (Bengio & Grandvalet 2004); and
+    parameters chosen on one fold's training part have seen the test ratings of all other folds.
+    """
+    wanted = f"a whole number of folds, from 2 to one for each of the {n} ratings"
+    check_value("k", k, wanted, lambda k: 2 <= k <= n)
+    number = (np.arange(n) % k).astype(np.min_scalar_type(k))
+    generator(seed).shuffle(number)
+    return number
 
 
 def _test_parts(data: Dataset, protocol: str, seed: int) -> dict[str, np.ndarray]:
@@ -193,7 +207,7 @@ def _test_parts(data: Dataset, protocol: str, seed: int) -> dict[str, np.ndarray
         return dict(zip(names, official.test_masks(data, names), strict=True))
     n = len(data.ratings)
     if match := re.fullmatch(FOLDS, protocol):
-        number = splits.fold_numbers(n, int(match[1]), seed)
+        number = fold_numbers(n, int(match[1]), seed)
         return {f"fold {k + 1}": number == k for k in range(int(match[1]))}
     shares = re.fullmatch(SHARES, protocol)
     if not (shares and int(shares[1]) + int(shares[2]) == 100):
@@ -281,7 +295,7 @@ def fully_observed(data: Dataset, liked: float = 2.0, valid: float = 0.1, seed: 
             f"user {big.user_ids[shared.argmax()]}'s), so a model would be tested on what it learnt"
         )
     train, held_back, _ = splits.random(big, valid=valid, test=0.0, seed=seed)
-    development = Development(
+    development = Dealt(
         train, held_back, _before(data), data.users, relevant=liked, candidates="test"
     )
     return Split("fully observed", development, small, refit=False)
@@ -300,7 +314,7 @@ def user_holdout(
         data.ratings, valid=0.0, test=test, seed=seed
     )
     train, held_back, _ = splits.random(known, valid=valid, test=0.0, seed=seed)
-    development = Development(train, held_back, _before(data), relevant=liked)
+    development = Dealt(train, held_back, _before(data), relevant=liked)
     return Split("user holdout", development, target, shown, refit=False)
 
 

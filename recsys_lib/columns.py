@@ -166,17 +166,14 @@ def _ids(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_float_dtype(column.dtype):
         return _whole(column, "ids are integers or text (floats are exact to 2**53)")
     text = column.to_numpy(object)
-    odd = next((k for k, value in enumerate(text) if not _is_text(value)), None)
+    whole = (isinstance(one, str) and (one.isascii() or not _HALF.search(one)) for one in text)
+    odd = next((k for k, fits in enumerate(whole) if not fits), None)
     if odd is not None:
         raise DataError(
             f"row {odd}: column {column.name!r} holds {text[odd]!r}; "
             "ids are all integers or all text"
         )
     return text
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and (value.isascii() or not _HALF.search(value))
 
 
 class IdIndex:

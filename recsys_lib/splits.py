@@ -13,8 +13,6 @@ hold every rating once. The same arguments give the same parts.
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 
 from recsys_lib.errors import DataError, RecsysError, check_value, check_whole, generator
@@ -115,28 +113,6 @@ def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
         part[order[enough & (from_end <= 2 * n)]] = VALID
         part[order[enough & (from_end <= n)]] = TEST
     return labels
-
-
-def fold_numbers(n: int, k: int = 5, seed: int | np.random.Generator = 0) -> np.ndarray:
-    """Assign n ratings to k folds at random, for cross-validation.
-
-    Returns the number of each rating's fold, (n,) from 0: for fold 2, ``ratings.select(numbers !=
-    2)`` is the training part and ``ratings.select(numbers == 2)`` the test part. Sizes differ by at
-    most one. Raises `RecsysError` unless `k` is from 2 to n.
-
-    Notes
-    -----
-    Every rating is predicted once by a model that has not seen it. The trap: the folds share most
-    of their training ratings, so their spread says less than that of k independent trials would
-    (Bengio & Grandvalet 2004); and parameters chosen on one fold's training part have seen the test
-    ratings of all other folds.
-    """
-    check_whole("n", n, 2, "a whole number of ratings")
-    wanted = f"a whole number of folds, from 2 to one for each of the {n} ratings"
-    check_value("k", k, wanted, lambda k: 2 <= k <= n, Integral)
-    number = (np.arange(n) % k).astype(np.min_scalar_type(k))
-    generator(seed).shuffle(number)
-    return number
 
 
 def strong_generalisation(

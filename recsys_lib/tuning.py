@@ -36,6 +36,7 @@ from recsys_lib.report import SMALLER_IS_BETTER
 
 WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
 M = TypeVar("M", bound=Recommender)
+D = TypeVar("D", bound="Development")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +70,6 @@ class Development:
         """Evaluate a model fitted on `train` on the validation part."""
         known = self.valid_input
         return evaluate(model, self.train, self.valid, metrics, test_input=known, **self.options)
-
-    def redealt(self, rng: np.random.Generator) -> Development:
-        """Return the same ratings divided anew at random, into parts of the same sizes."""
-        whole = splits.merge(self.train, self.valid)
-        share = len(self.valid) / len(whole)
-        train, valid, _ = splits.random(whole, valid=share, test=0.0, seed=rng)
-        return replace(self, train=train, valid=valid)
 
     def value(self, model: Recommender, metric: str) -> float:
         """Return one metric of a model fitted here, from the last row of its log if it is there."""
@@ -192,7 +186,7 @@ def metric_of(model: Recommender) -> str:
     return "rmse" if model.predicts_ratings else "ndcg@10"
 
 
-def some_users(development: Development, limit: int, seed: int = 0) -> Development:
+def some_users(development: D, limit: int, seed: int = 0) -> D:
     """Return the ratings of users drawn at random, at most `limit` ratings in total.
 
     Users and items keep their index. If the training and validation parts have at most `limit`

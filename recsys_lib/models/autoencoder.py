@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from recsys_lib.models import network
-from recsys_lib.models.network import NetworkModel, as_array, product
+from recsys_lib.models.network import NetworkModel, as_array, product, torch
 from recsys_lib.models.parameters import learnt, one_of, widths
 from recsys_lib.ratings import CSR, Ratings
-
-if TYPE_CHECKING:
-    import torch
 
 LOSSES = ("multinomial", "bce")
 
@@ -104,10 +101,7 @@ class AutoEncoder(NetworkModel):
         self._start(examples, lambda: self._network(counts, first), largest)
 
     def _network(self, counts: np.ndarray, first_scores: np.ndarray) -> torch.nn.Module:
-        import torch
-        from torch import nn
-
-        net: Any = nn.Module()
+        nn, net = torch.nn, cast(Any, torch.nn.Module())
         net.rows = nn.EmbeddingBag(len(counts), self._sizes[0], mode="sum")
         net.biases = nn.Parameter(torch.zeros(self._sizes[0]))
         net.layers = network.layers([*self._sizes, len(counts)])
@@ -120,9 +114,7 @@ class AutoEncoder(NetworkModel):
         return net
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
-        import torch
-        from torch.nn import functional
-
+        functional = torch.nn.functional
         likes = _of_length_1(self._likes.take(examples))
         kept = self._rng.random(len(likes.values), np.float32) >= self.dropout
         values = likes.values * (kept / np.float32(1 - self.dropout))
@@ -138,8 +130,6 @@ class AutoEncoder(NetworkModel):
 
     def _scores(self, likes: CSR) -> torch.Tensor:
         """Return the scores (m, n_items) of rows of likes: the network, as it is trained."""
-        import torch
-
         rows = self._sums(self._net.rows, likes) + self._net.biases
         return self._net.layers(torch.tanh(rows))
 

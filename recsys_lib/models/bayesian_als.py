@@ -129,7 +129,9 @@ class BayesianALS(RatingModel):
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
         self._valid_sum = np.zeros(len(self._valid or ()))
         self._draw = 0
-        self._start_from_zeros()
+        sizes = self.sizes()
+        for name, symbols in self.shapes.items():
+            setattr(self, name, np.zeros([sizes[one] for one in symbols], np.float32))
 
     def _user_features(self, ratings: CSR, n_items: int) -> csr_array:
         alike = item_features(["constant"], ratings.counts, ratings.counts)[0]

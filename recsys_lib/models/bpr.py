@@ -114,11 +114,8 @@ class BPR(ImplicitFeedbackModel):
         )  # fmt: skip
         return _with_bias(rows)
 
-    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """Return users' vectors [p_u; 0], (m, K + 1) float32."""
-        return (
-            self.user_vectors(who) if isinstance(who, CSR) else _with_bias(self.user_factors_[who])
-        )
+    def _vectors_of(self, users: np.ndarray) -> np.ndarray:
+        return _with_bias(self.user_factors_[users])
 
 
 def _with_bias(rows: np.ndarray) -> np.ndarray:

@@ -91,12 +91,6 @@ class Fitted(Parameters):
             "K + 1": k + 1,
         }
 
-    def _start_from_zeros(self) -> None:
-        """Set each array of the state to zeros; what `sizes` needs must be there."""
-        sizes = self.sizes()
-        for name, symbols in self.shapes.items():
-            setattr(self, name, np.zeros([sizes[one] for one in symbols], np.float32))
-
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return the learnt state by name: arrays, and all else. The ids are not included."""
         learnt = {k: v for k, v in vars(self).items() if k[-1] == "_" and k not in IDS}

@@ -42,11 +42,13 @@ class Lists(Fitted):
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return the vectors (m, D) float32 of known users, by index, or of new users' ratings."""
-        if isinstance(who, CSR):
-            return self.user_vectors(who)
+        return self.user_vectors(who) if isinstance(who, CSR) else self._vectors_of(who)
+
+    def _vectors_of(self, users: np.ndarray) -> np.ndarray:
+        """Return the vectors of known users."""
         if self._stored is None:
-            return self.user_vectors(self._known.take(who))
-        return getattr(self, self._stored)[who]
+            return self.user_vectors(self._known.take(users))
+        return getattr(self, self._stored)[users]
 
     def check_ratings(self, ratings: Any) -> None:
         """Raise `DataError` unless these are ratings (m, n_items): kernels trust every index."""

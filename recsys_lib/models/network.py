@@ -1,6 +1,6 @@
 """What the networks share: batches and steps in PyTorch, and in NumPy the layers that serve.
 
-PyTorch is imported where it trains and nowhere else: a fitted network is NumPy arrays.
+A fitted network is NumPy arrays: PyTorch is imported when one is trained, and not before.
 """
 
 from __future__ import annotations
@@ -23,6 +23,22 @@ from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
     import torch
+else:
+
+    class _Late:
+        """PyTorch, imported when something of it is asked for."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):  # what Python asks of anything
+                raise AttributeError(name)
+            try:
+                import torch
+            except ModuleNotFoundError as error:
+                told = "networks are trained by PyTorch, which is not installed here"
+                raise RecsysError(f"{told}: pip install torch") from error
+            return getattr(torch, name)
+
+    torch = _Late()
 
 # Multiplications in a batch's largest product. With fewer, a second thread gains next to nothing,
 # and all threads wait whenever another program takes the core of one.
@@ -80,10 +96,6 @@ class NetworkModel(ImplicitFeedbackModel):
         The batches are drawn from `examples` (n,) int; `network` makes the modules with their first
         weights; `per_example` are the multiplications for one in the largest product of a batch.
         """
-        try:
-            import torch
-        except ModuleNotFoundError as error:
-            raise RecsysError(f"{type(self).__name__} needs PyTorch: pip install torch") from error
         self._examples, self._per_example = examples, per_example
         self._device = pick_device(self.device)
         with torch.random.fork_rng(devices=[]):  # PyTorch's own random numbers stay as they are
@@ -113,15 +125,11 @@ class NetworkModel(ImplicitFeedbackModel):
         return {"loss": total / n_seen}
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        import torch
-
         file = BytesIO()
         torch.save([self._net.state_dict(), self._optimizer.state_dict()], file)
         return {"torch": np.frombuffer(file.getvalue(), np.uint8)}, super()._checkpoint()[1]
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        import torch
-
         super()._resume(arrays, meta)
         file = BytesIO(arrays["torch"].tobytes())
         weights, moments = torch.load(file, map_location=self._device, weights_only=True)
@@ -132,8 +140,6 @@ class NetworkModel(ImplicitFeedbackModel):
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         """Return an array as a tensor on the device."""
-        import torch
-
         return torch.from_numpy(array).to(self._device)
 
     def _sums(self, bag: torch.nn.EmbeddingBag, rows: CSR) -> torch.Tensor:
@@ -147,8 +153,6 @@ def pick_device(name: str) -> torch.device:
 
     If CUDA is asked for and PyTorch sees none, this is a `RecsysError`.
     """
-    import torch
-
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise RecsysError(f"device is {name!r}, and PyTorch sees no CUDA device on this machine")
@@ -163,8 +167,6 @@ def repeatable(multiplications: float) -> Iterator[None]:
     the fast products are of this kind). A small batch is computed by one thread, so that its result
     does not depend on their number either.
     """
-    import torch
-
     strict, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     torch.use_deterministic_algorithms(not torch.cuda.is_available())
     if multiplications < WORTH_THREADS:
@@ -185,15 +187,13 @@ def in_batch_softmax(
     diagonal. Of the pairs' `items` (B,) int, the same one in another pair is no negative.
     `log_share` (B,) is ln q of the items, q the probability that a random pair is the item's.
     """
-    import torch
-    from torch.nn import functional
-
     # So a negative of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is set
     # against is, on average, the one over all items that anybody likes.
     rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
     rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
     all_scores = torch.diagonal_scatter(rivals, scores.diagonal())
-    return functional.cross_entropy(all_scores, torch.arange(len(items), device=scores.device))
+    own = torch.arange(len(items), device=scores.device)
+    return torch.nn.functional.cross_entropy(all_scores, own)
 
 
 # ---- layers: those that are trained, and the same in NumPy
@@ -204,8 +204,7 @@ def layers(sizes: Sequence[int]) -> torch.nn.Sequential:
 
     Their first weights are by Glorot & Bengio's rule (2010), the first biases zero.
     """
-    from torch import nn
-
+    nn = torch.nn
     modules: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
         layer = nn.Linear(n_in, n_out)

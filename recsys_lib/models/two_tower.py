@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,9 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 
 from recsys_lib.features import attributes
 from recsys_lib.models import network
-from recsys_lib.models.network import NetworkModel, product
+from recsys_lib.models.network import NetworkModel, product, torch
 from recsys_lib.models.parameters import above, at_least, learnt, share, widths
 from recsys_lib.ratings import CSR, Ratings
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(eq=False, repr=False)
@@ -131,10 +128,7 @@ class TwoTower(NetworkModel):
         self._start(np.arange(counts.sum()), lambda: self._network(counts > 0, content), largest)
 
     def _network(self, known: np.ndarray, content: np.ndarray) -> torch.nn.Module:
-        import torch
-        from torch import nn
-
-        net: Any = nn.Module()
+        nn, net = torch.nn, cast(Any, torch.nn.Module())
         net.history = nn.EmbeddingBag(len(known), self.width, mode="sum")
         net.ids = nn.Embedding(len(known), self.width)
         net.user_tower = network.layers(self._user_sizes)
@@ -164,27 +158,19 @@ class TwoTower(NetworkModel):
 
     def _user_tower(self, history: CSR, features: torch.Tensor) -> torch.Tensor:
         """Return f (B, K) of users with these histories and features."""
-        import torch
-        from torch.nn.functional import normalize
-
         rows = torch.hstack([self._sums(self._net.history, history), features])
-        return normalize(self._net.user_tower(rows), dim=1)
+        return torch.nn.functional.normalize(self._net.user_tower(rows), dim=1)
 
     def _item_tower(self, items: torch.Tensor, kept: torch.Tensor | float = 1.0) -> torch.Tensor:
         """Return g (B, K) of items; `kept` (B, 1) is 0 where the item's own vector is left out."""
-        import torch
-        from torch.nn.functional import normalize
-
         rows = torch.hstack([self._net.ids(items) * kept, self._net.content[items]])
-        return normalize(self._net.item_tower(rows), dim=1)
+        return torch.nn.functional.normalize(self._net.item_tower(rows), dim=1)
 
     def _kept(self, n: int) -> torch.Tensor:
         """Return (n, 1): 0 for the share that is left out, 1 for the rest."""
         return self._tensor(self._rng.random((n, 1), np.float32) >= self.dropout).float()
 
     def _export(self) -> None:
-        import torch
-
         self.history_rows_ = network.as_array(self._net.history.weight)
         self.user_layers_ = network.flattened(self._net.user_tower.parameters())
         with torch.no_grad():
@@ -193,11 +179,8 @@ class TwoTower(NetworkModel):
 
     # ---- serving: a user is the forward pass of likes and features
 
-    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """See `Recommender`; of known users the features count as well."""
-        if isinstance(who, CSR):
-            return self.user_vectors(who)
-        return self._forward(self._known.take(who), self.user_features_[who])
+    def _vectors_of(self, users: np.ndarray) -> np.ndarray:
+        return self._forward(self._known.take(users), self.user_features_[users])
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return f(u) / T, (m, K) float32, of users without features; see `Recommender`."""

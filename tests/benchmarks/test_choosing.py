@@ -7,6 +7,7 @@ from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Float
 
 from benchmarks import choosing, protocols
+from benchmarks.held_out import Dealt
 from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
 from tests.recsys_lib.test_tuning import Bowl, four_ratings, pairs
@@ -77,7 +78,7 @@ def test_defaults_are_kept_unless_clearly_beaten():
 
     space = {"x": Float(0.0, 1.0)}
     decisions = [
-        choosing.choose(Noisy(x=20.0), four_ratings(), 5, seed, space=space, deals=3)
+        choosing.choose(Noisy(x=20.0), four_ratings(Dealt), 5, seed, space=space, deals=3)
         for seed in range(20)
     ]
     kept = sum(decision.params == {"x": 20.0} for decision in decisions)

@@ -10,11 +10,11 @@ from optuna.distributions import CategoricalDistribution
 from benchmarks import choosing, protocols
 from benchmarks import comparison as bench
 from benchmarks.comparison import benchmark, leads, pool, summary, winner
+from benchmarks.held_out import Dealt
 from course.leaderboard import baselines
 from recsys_lib import datasets, evaluation
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import ALS, BPR, EASE, BayesianALS, BiasALS, Popularity
-from recsys_lib.tuning import Development
 
 OF_LIKES = ["ndcg@10", "precision@10", "coverage@10"]
 METRICS = ["rmse", "mae", "ndcg@5", "coverage@5"]
@@ -140,7 +140,7 @@ def test_what_a_model_is_fitted_on_and_what_that_costs(data, monkeypatch):
     fits, told = [], []
 
     def choose(model, development, n_trials, seed, metric, space, finalists, deals):
-        assert type(development) is Development
+        assert type(development) is Dealt
         assert space == {"size": None, "threshold": CategoricalDistribution((None, 4.0))}
         sizes = len(development.train), len(development.valid)
         told.append((type(model), model.size, n_trials, seed, metric, *sizes))

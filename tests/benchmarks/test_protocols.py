@@ -61,10 +61,11 @@ def test_parts_are_disjoint_and_complete(data, protocol):
             np.testing.assert_array_equal(part.item_ids, data.ratings.item_ids)
 
 
-def test_each_rating_is_tested_in_one_fold(data):
-    tested = [pairs(sealed(fold)) for fold in protocols.folds(data, "7-fold", seed=3)]
+@pytest.mark.parametrize("k", [7, 300])  # more folds than a byte has numbers
+def test_each_rating_is_tested_in_one_fold(data, k):
+    tested = [pairs(sealed(fold)) for fold in protocols.folds(data, f"{k}-fold", seed=3)]
     np.testing.assert_array_equal(np.sort(np.concatenate(tested)), pairs(data.ratings))
-    assert {len(part) for part in tested} == {4000 // 7, 4000 // 7 + 1}
+    assert {len(part) for part in tested} == {4000 // k, 4000 // k + 1}
 
 
 def test_sizes_are_what_the_name_says(data):

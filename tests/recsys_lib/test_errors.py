@@ -57,7 +57,7 @@ def calls():
         "merge": lambda x: splits.merge(part, x), "merged": lambda x: splits.merge(x, part),
         "seed": lambda x: splits.random(whole, seed=x), "share": lambda x: splits.random(whole, x),
         "held_out": lambda x: splits.strong_generalisation(whole, held_out=x),
-        "n": lambda x: splits.leave_last(whole, n=x), "k": lambda x: splits.fold_numbers(99, x),
+        "n": lambda x: splits.leave_last(whole, n=x),
         "by_user": lambda x: Ratings(whole.user_ids, whole.item_ids, x),
         "values": lambda x: Ratings.from_arrays(
             ROWS, ROWS, x, None, whole.user_ids, whole.item_ids, (1, 5)

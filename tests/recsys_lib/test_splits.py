@@ -44,12 +44,6 @@ def large(n_users=300, n_items=200, n_ratings=20_000, seed=0):
     return Ratings.from_frame(frame)
 
 
-def k_fold(ratings, k=5, seed=0):
-    """Return the training and the test part of each fold."""
-    number = splits.fold_numbers(len(ratings), k, seed)
-    return [(ratings.select(number != fold), ratings.select(number == fold)) for fold in range(k)]
-
-
 def columns(*parts):
     """Return user, item, rating and time of all ratings, (4, n), by user and then by item."""
     rows = [
@@ -89,12 +83,9 @@ def test_random_parts_hold_each_rating_once(ratings, valid, test, seed):
     assert_equal_parts(parts, splits.random(ratings, valid, test, np.random.default_rng(seed)))
 
 
-@pytest.mark.parametrize("split", [splits.random, k_fold])
-def test_chance_depends_on_the_seed_and_favours_nobody(split):
+def test_chance_depends_on_the_seed_and_favours_nobody():
     ratings = large()
-    options = {"valid": 0.1, "test": 0.2} if split is splits.random else {}
-    found = [split(ratings, seed=seed, **options) for seed in (0, 1)]
-    a, b = (parts[2] if split is splits.random else parts[0][1] for parts in found)
+    a, b = (splits.random(ratings, valid=0.1, test=0.2, seed=seed)[2] for seed in (0, 1))
     shared = len(a.to_frame().merge(b.to_frame()))
     assert 0.15 * len(a) < shared < 0.25 * len(a)  # two draws of a fifth share a fifth of it
     share = a.by_user.counts / ratings.by_user.counts
@@ -166,29 +157,6 @@ def test_leave_last_with_times_in_nanoseconds():
         np.testing.assert_array_equal(a.by_user.indices, b.by_user.indices)
 
 
-# ---- k_fold
-
-
-@few
-@given(some_ratings(), st.integers(2, 12), SEEDS)
-def test_k_fold_tests_each_rating_once(ratings, k, seed):
-    folds = k_fold(ratings, k, seed)
-    assert len(folds) == k
-    assert_partition(ratings, *(test for _, test in folds))
-    sizes = [len(test) for _, test in folds]
-    assert max(sizes) - min(sizes) <= 1
-    for train, test in folds:
-        assert_partition(ratings, train, test)
-    again = k_fold(ratings, k, np.random.default_rng(seed))
-    assert_equal_parts([test for _, test in folds], [test for _, test in again])
-
-
-def test_many_folds_are_numbered_without_overflow():
-    for k in (255, 256, 300):
-        counts = np.bincount(splits.fold_numbers(1000, k, seed=0), minlength=k)
-        assert len(counts) == k and {*counts} <= {1000 // k, 1000 // k + 1}
-
-
 # ---- strong generalisation
 
 
@@ -256,8 +224,7 @@ def without_times(ratings):
         (lambda r: splits.temporal(r, 0.5, 0.5), "leave none of the 20000 ratings"),
         (lambda r: splits.temporal(without_times(r)), "splits.temporal needs to know when"),
         (lambda r: splits.leave_last(without_times(r)), "splits.leave_last needs to know when"),
-        (lambda r: k_fold(r, k=1), "k is 1; it must be .* from 2 to .* the 20000 ratings"),
-        (lambda r: k_fold(r, k=20_001), "k is 20001"),
+        (lambda r: splits.leave_last(r, n=0), "n is 0"),
         (lambda r: splits.leave_last(r, n=5000), "no user has more than 10000 ratings"),
         (lambda r: splits.strong_generalisation(r, held_out=0), "held_out is 0"),
         (lambda r: splits.strong_generalisation(r, held_out=1), "held_out is 1"),

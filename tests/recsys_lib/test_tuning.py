@@ -49,12 +49,12 @@ class Bowl(models.Recommender):
         return 0.8 + (self.x - BEST["x"]) ** 2 + 0.5 * (self.k != BEST["k"])
 
 
-def four_ratings():
+def four_ratings(kind=Development):
     """Return a division of four ratings, on which `Bowl` is fitted: it looks at none of them."""
     frame = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 1, 2], "rating": [3, 4, 5, 1]})
     whole = Ratings.from_frame(frame, scale=(1, 5))
     mask = np.array([True, True, True, False])
-    return Development(whole.select(mask), whole.select(~mask))
+    return kind(whole.select(mask), whole.select(~mask))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,11 @@ def data():
 @pytest.fixture(scope="module")
 def part(data):
     return next(protocols.folds(data, "80-20")).development
+
+
+def same(a, b):
+    """Whether two searches made the same trials."""
+    pd.testing.assert_frame_equal(tuning.table(a), tuning.table(b), check_exact=True)
 
 
 def pairs(ratings):
