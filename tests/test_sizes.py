@@ -6,9 +6,9 @@ import pytest
 
 # Where the rooms stand. They are to come down to 10,000, 4,000, 1,100 and 14,000: whoever adds a
 # line takes one away.
-BUDGETS = {"recsys_lib": 12_937, "course": 3_940, "book": 1_477, "tests": 16_381}
+BUDGETS = {"recsys_lib": 12_931, "course": 3_940, "book": 1_477, "tests": 16_381}
 FILE, CLASS, PARAMETERS = 350, 250, 9
-WIDE = 18  # functions of more parameters than that: fewer is better, more is not allowed
+WIDE = 16  # functions of more parameters than that: fewer is better, more is not allowed
 # What other libraries call public for all its underscore: named tuples, os, Spark's bridge to Java.
 PUBLIC = {"_asdict", "_replace", "_fields", "_jsc", "_jvm", "_exit"}
 # Tests of what is no module of its own: a contract, or what several modules do together.
