@@ -23,6 +23,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from recsys_lib.errors import RecsysError
+from recsys_lib.kernels.bpr import GOLDEN, scramble
 
 REPLAYS_AT_A_TIME = 256  # it bounds the memory and changes no number
 
@@ -43,17 +44,9 @@ def assign(user_ids: Any, experiment: str, shares: Sequence[float] = (0.5, 0.5))
         )
     key = int.from_bytes(blake2b(experiment.encode(), digest_size=8).digest(), "little")
     # Scrambled once before the key comes in: ids in a row must not meet the key in a row.
-    mixed = _mix(_mix(ids.astype(np.uint64)) ^ np.uint64(key))
+    mixed = scramble((scramble(ids.astype(np.uint64) + GOLDEN) ^ np.uint64(key)) + GOLDEN)
     uniform = (mixed >> np.uint64(11)) * 2.0**-53
     return np.searchsorted(np.cumsum(shares)[:-1], uniform, side="right").astype(np.int8)
-
-
-def _mix(z: np.ndarray) -> np.ndarray:
-    """Scramble 64 bits: SplitMix64's step and finaliser (Steele, Lea and Flood 2014)."""
-    z = z + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,16 +1,12 @@
 """What every loader returns: the ratings, the tables of items and users, and the source."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from recsys_lib.datasets.simulator.truth import Truth
 from recsys_lib.ratings import Ratings
-
-if TYPE_CHECKING:
-    from recsys_lib.datasets.simulator.truth import Truth
 
 
 @dataclass

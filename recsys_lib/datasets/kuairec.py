@@ -119,11 +119,11 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "item_id": items["video_id"],
-            "title": text_column(map(_title, caption, cover, topics, items["video_id"])),
+            "title": [*map(_title, caption, cover, topics, items["video_id"])],
             "year": pd.to_numeric(items["upload_dt"].str[:4], errors="coerce").astype("Int64"),
-            "genres": text_column(_joined(row) for row in names),
-            "caption": text_column(caption),
-            "topics": text_column(topics),
+            "genres": [_joined(row) for row in names],
+            "caption": caption,
+            "topics": topics,
             "feat": items["feat"].str.findall(r"\d+").str.join("|").astype("str"),
         }
     )
@@ -191,8 +191,3 @@ def _joined(names: Iterable[Any]) -> str:
     """Return the names that are not empty, each once, joined by ``|``."""
     tidy = (_tidy(str(name)).replace("|", "/") for name in names)
     return "|".join(dict.fromkeys(name for name in tidy if name))
-
-
-def text_column(values: Iterable[str]) -> pd.Series:
-    """Return texts as a column of dtype str."""
-    return pd.Series(list(values), dtype="str")

@@ -1,7 +1,5 @@
 """The rating demo: rate a few items and see a model's recommendations at once."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -32,7 +30,7 @@ def _named_pairs(tastes: Mapping[str, Stars], _: Any = None) -> list[list[Any]]:
     return [[name, _pairs(ratings)] for name, ratings in tastes.items()]
 
 
-def _rows(table: pd.DataFrame, demo: RatingDemo) -> dict[str, Any]:
+def _rows(table: pd.DataFrame, demo: "RatingDemo") -> dict[str, Any]:
     """Return recommendations, and which ratings they are for: an answer may come too late."""
     columns = [table[name].tolist() for name in ("item_id", "score", "spread")]
     return {"of": _pairs(demo.ratings), "rows": [list(row) for row in zip(*columns, strict=True)]}

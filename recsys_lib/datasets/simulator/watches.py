@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.datasets.kuairec import text_column
 from recsys_lib.datasets.simulator import catalogue
 from recsys_lib.datasets.simulator.catalogue import GENRE_SHARE
 from recsys_lib.datasets.simulator.ratings import N_FACTORS, about, check_options, share_out
@@ -142,7 +141,7 @@ def _invent_videos(genres: np.ndarray, rng: np.random.Generator) -> tuple[pd.Dat
     n = len(genres)
     days = rng.integers(0, 400, n)
     uploaded = np.datetime64("2019-06-01") + days
-    titles = text_column(catalogue.invent_titles(genres, 2019 + days / 365, rng))
+    titles = catalogue.invent_titles(genres, 2019 + days / 365, rng)
     # Some authors upload much, most of them little.
     activity = rng.dirichlet(np.full(max(1, n // VIDEOS_AN_AUTHOR), 0.7))
     authors = np.unique(rng.choice(len(activity), n, p=activity), return_inverse=True)[1]
@@ -151,14 +150,14 @@ def _invent_videos(genres: np.ndarray, rng: np.random.Generator) -> tuple[pd.Dat
             "item_id": np.arange(n),
             "title": titles,
             "year": pd.array(uploaded.astype("datetime64[Y]").astype(int) + 1970, dtype="Int64"),
-            "genres": text_column(catalogue.genre_texts(genres)),
-            "caption": titles.copy(),
-            "topics": text_column([""] * n),
-            "feat": text_column("|".join(map(str, np.flatnonzero(row))) for row in genres),
-            "author_id": text_column(map(str, authors)),
-            "video_type": text_column(rng.choice(["NORMAL", "AD"], n, p=[0.95, 0.05])),
-            "upload_dt": text_column(uploaded.astype(str)),
-            "upload_type": text_column(rng.choice(["ShortImport", "LongImport", "Kmovie"], n)),
+            "genres": catalogue.genre_texts(genres),
+            "caption": titles,
+            "topics": [""] * n,
+            "feat": ["|".join(map(str, np.flatnonzero(row))) for row in genres],
+            "author_id": [*map(str, authors)],
+            "video_type": rng.choice(["NORMAL", "AD"], n, p=[0.95, 0.05]),
+            "upload_dt": uploaded.astype(str),
+            "upload_type": rng.choice(["ShortImport", "LongImport", "Kmovie"], n),
             "video_duration": np.rint(  # ms
                 np.clip(9_500 * np.exp(0.6 * rng.standard_normal(n)), 3e3, 3e5)
             ),
@@ -174,7 +173,7 @@ def _invent_users(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nd
     table = pd.DataFrame(
         {
             "user_id": np.arange(n),
-            "user_active_degree": text_column(active[np.searchsorted([-1.8, -1.0], zeal)]),
+            "user_active_degree": active[np.searchsorted([-1.8, -1.0], zeal)],
             "is_lowactive_period": (rng.random(n) < 0.001).astype(np.int64),
             "is_live_streamer": (rng.random(n) < 0.01).astype(np.int64),
             "is_video_author": (rng.random(n) < 0.2).astype(np.int64),
@@ -185,7 +184,7 @@ def _invent_users(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nd
         whole = amount.astype(np.int64) + 15 * (name == "register_days")
         table[name] = whole
         labels = np.array(number["labels"])[np.searchsorted(number["ends"], whole)]
-        table[f"{name}_range"] = text_column(labels)
+        table[f"{name}_range"] = labels
     codes = {}
     for name, size in catalogue.TABLES["codes"].items():
         codes[name] = rng.choice(size, n, p=rng.dirichlet(np.full(size, 2.0)))

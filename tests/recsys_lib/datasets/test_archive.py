@@ -145,12 +145,3 @@ def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path, kind, say
         movielens.read(release, tmp_path / "it.zip")
     assert sorted(tmp_path.parent.rglob("*")) == before
     trial(f"an archive with {kind}" if " " in kind else f"an archive, {kind}", 1, "refused")
-
-
-def test_a_tab_is_no_part_of_a_double_colon(tmp_path):
-    release = registry.RELEASES["ml-10m"]
-    folder = unpack(tmp_path / "it", members(release))
-    raw = (folder / "ratings.dat").read_bytes()
-    (folder / "ratings.dat").write_bytes(raw.replace(b"::964982224", b"\t964982224"))
-    with pytest.raises(DataError, match=r"row 2: it holds '\\t'"):
-        movielens.read(release, folder)

@@ -2,11 +2,9 @@
 
 import contextlib
 import csv
-import dataclasses
 import hashlib
 import io
 import logging
-import zipfile
 
 import numpy as np
 import pandas as pd
@@ -18,7 +16,7 @@ from recsys_lib.datasets import kuairec, registry
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.features import genre_matrix
 from recsys_lib.ratings import Ratings
-from tests.recsys_lib.datasets.published import publish, unpack
+from tests.recsys_lib.datasets.published import archive, publish, unpack
 from tests.recsys_lib.mutations import mutated_bytes, one_of, short_and_long
 
 WATCHED = (
@@ -116,12 +114,9 @@ def release(home, monkeypatch):
 
 def zipped(path, monkeypatch):
     """Write the archive and make its md5 the published one."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, raw in files().items():
-            archive.writestr(f"KuaiRec 2.0/data/{name}", raw)
+    archive(path, registry.RELEASES["kuairec"], files())
     digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    release = dataclasses.replace(registry.RELEASES["kuairec"], hash=f"md5:{digest}")
-    monkeypatch.setitem(registry.RELEASES, "kuairec", release)
+    publish(monkeypatch, "kuairec", hash=f"md5:{digest}")
 
 
 @pytest.fixture

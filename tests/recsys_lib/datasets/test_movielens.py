@@ -123,6 +123,7 @@ def test_titles_are_tidied(raw, title, year):
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2_0,30,0.5,", "row 4: In CSV column #"),
         ("ml-20m", "ratings.csv", b"1445714835", b"9" * 19, "row 4: In CSV column #"),
         ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0x5", "row 2: it holds 'x'"),
+        ("ml-10m", "ratings.dat", b"::964982224", b"\t964982224", r"row 2: it holds '\t'"),
         ("ml-20m", "movies.csv", b"movieId", b"movie", "row 1: the header"),
         ("ml-20m", "movies.csv", b"1200,Aliens,", b"1200,Aliens,1986,", "row 5: 3 fields expected"),
         ("ml-20m", "movies.csv", b"1200,Aliens", b"1,Aliens", "row 5: movieId is '1', as in an"),
