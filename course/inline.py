@@ -1,7 +1,4 @@
-"""Inline expressions in Markdown cells: ``{eval}`expression` ``. Code is left alone.
-
-A string is text, and is escaped: no character of it is markup.
-"""
+"""Inline expressions in Markdown cells, ``{eval}`expression` ``; a value is text and no markup."""
 
 import ast
 import re
@@ -30,7 +27,8 @@ def text_of(bundle: dict[str, str]) -> str:
     if "text/markdown" in bundle:
         return bundle["text/markdown"]
     value = bundle["text/plain"]
-    return plain(ast.literal_eval(value) if value[0] in "'\"" else value)
+    value = ast.literal_eval(value) if value[0] in "'\"" else value
+    return plain(re.sub(r"^-(?=[\d.,]+%?$)", "−", value))  # a number has a minus, and no hyphen
 
 
 def filled(source: str, values: Iterator[str]) -> str:
