@@ -82,7 +82,7 @@ TASKS = {
     ),
     "bayes": Task(
         "Factors drawn by Gibbs sampling, features and who rated what known; an epoch is a draw",
-        (OURS, "myfm"),
+        (OURS, "myfm", "myfm-probit"),
         FOLDS,
         (8, 16),
         epochs=200,

@@ -13,8 +13,6 @@ the mixture sequential probability ratio test (Robbins 1970; Johari et al. 2022,
 looks as independent of what came before. How nearly that is so, `replay` measures.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -92,10 +90,6 @@ class Comparison:
         _check("level", level)
         margin = ndtri(0.5 + level / 2) * self.error
         return self.difference - margin, self.difference + margin
-
-    def always_valid(self, scale: float) -> np.ndarray:
-        """Return always-valid p-values; see `always_valid_p`."""
-        return always_valid_p(self.difference, self.error, scale)
 
     def __repr__(self) -> str:
         if np.ndim(self.error):

@@ -4,8 +4,6 @@ Intervals are a function from a level to their ends (low, high), each (n,): such
 ``partial(model.interval, users, items)``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -7,8 +7,6 @@ intervals of a chapter cover all true values at once with a probability of 95 % 
 nothing is decided by fewer than 100 observations (5 seeds or splits).
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

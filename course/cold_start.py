@@ -4,8 +4,6 @@ Some items, or users, are made new and shown step by step (`newcomers`, `learnin
 ratings come in after the fit (`in_time`, `replay`).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple

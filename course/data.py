@@ -1,7 +1,5 @@
 """A data set as the chapters read it: ratings in stars, and simulated data for what it lacks."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """References for the leaderboard's chapter: lists that are the same for everyone, and the truth."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar
 

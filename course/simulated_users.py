@@ -1,7 +1,5 @@
 """Simulated users of lists: when they visit, how far they look, what they watch and rate."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The source of functions, as a chapter shows it: the code that runs."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any

@@ -24,11 +24,11 @@ from recsys_lib.kernels import ranking
 from recsys_lib.models.base import Recommender, as_scipy
 from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings, check_parts
-from recsys_lib.report import Report, bootstrap_interval, compare, paired
+from recsys_lib.report import Report, compare, paired
 
 __all__ = [
-    "DEFAULT_METRICS", "OF_RATINGS", "Report", "bootstrap_interval", "compare", "evaluate",
-    "paired", "parse_metric", "possible",
+    "DEFAULT_METRICS", "OF_RATINGS", "Report", "compare", "evaluate", "paired", "parse_metric",
+    "possible",
 ]  # fmt: skip
 
 #: The metrics of `evaluate` by default.
@@ -250,8 +250,7 @@ class _Asked:
     def _rank_own(self, users: np.ndarray, own: CSR, n: int) -> np.ndarray:
         """Return lists (m, n) int32 of nothing but each user's `own` items; ties by index."""
         rows = np.repeat(np.arange(len(users), dtype=np.int32), own.counts)
-        vectors = self._vectors(users, "candidates='test'")
-        scores = ranking.score_pairs(*vectors, rows, own.indices)
+        scores = ranking.score_pairs(*self._vectors(users), rows, own.indices)
         order = np.lexsort((own.indices, -scores, rows))
         place = np.arange(len(rows)) - own.indptr[rows]
         lists = np.full((len(users), n), -1, np.int32)
@@ -266,17 +265,13 @@ class _Asked:
         auc = np.empty(len(users))
         for part, some in _batches(users):
             rows = *self.seen.take(some)[:2], *liked.take(some)[:2]
-            auc[part] = auc_kernels.user_auc(*self._vectors(some, "auc"), *rows)
+            auc[part] = auc_kernels.user_auc(*self._vectors(some), *rows)
         return auc
 
-    def _vectors(self, users: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+    def _vectors(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the users' and the items' vectors, (m, D) and (n_items, D): products rank."""
-        model = self.model
-        if type(model).item_vectors is Recommender.item_vectors:
-            raise RecsysError(
-                f"{what} needs a score for every item, and {type(model).__name__} only gives lists"
-            )
-        return model.multipliers(model.vectors(self.who(users))), model.item_vectors()
+        items = self.model.item_vectors()  # who only gives lists has none, and says so
+        return self.model.multipliers(self.model.vectors(self.who(users))), items
 
 
 def _batches(users: np.ndarray) -> list[tuple[slice, np.ndarray]]:

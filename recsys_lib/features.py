@@ -24,26 +24,12 @@ LABELS_A_COLUMN = 100
 
 
 def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray, list[str]]:
-    """Return which item has which genre.
+    """Return which item has which genre (n_items, n_genres) bool, and the genres' names.
 
-    Parameters
-    ----------
-    items : DataFrame
-        Columns ``item_id`` and ``genres``, text such as ``"Action|Comedy"``; empty: no genre.
-    item_ids : array-like, optional
-        The items of the rows, in this order; those that `items` lacks get no genre. By default all
-        of `items` in their order.
-
-    Returns
-    -------
-    G : (n_items, n_genres) bool
-    names : list of str
-        The genres in alphabetical order, one name per column.
-
-    Raises
-    ------
-    DataError
-        A column is missing, or an item occurs twice in `items`.
+    `items` has columns ``item_id`` and ``genres``, text such as ``"Action|Comedy"``; empty: no
+    genre. `item_ids` are the items of the rows, in this order, by default all of `items`; those
+    that `items` lacks get no genre. The names, one per column, are in alphabetical order. Raises
+    `DataError` if a column is missing, or an item occurs twice in `items`.
 
     Examples
     --------
@@ -57,10 +43,8 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
     if item_ids is not None:
         genres = genres.reindex(_some_stand_in(genres.index, item_ids), fill_value="")
     codes, texts = pd.factorize(genres.astype(object))  # many items share a text
-    told = [{*text.split("|")} - {""} for text in texts]
-    names = sorted(set().union(*told))
-    flags = np.array([[name in some for name in names] for some in told], bool)
-    return flags.reshape(len(told), len(names))[codes], names
+    flags = pd.Series(texts, dtype=object).str.get_dummies("|")
+    return flags.to_numpy(bool)[codes], flags.columns.tolist()
 
 
 # How names begin, such as "genre: Drama", "year: 1995 to 1999" or "raters: 16 to 31".
@@ -78,18 +62,15 @@ def item_features(
     Each kind has the same total weight, so that its share of a prior's variance does not depend on
     the number of an item's genres.
 
-    Parameters
-    ----------
-    kinds : sequence of {"genres", "years", "popularity", "constant"}
-        The kinds of features, in the order of the columns. Years are in groups of five. Popularity
-        is floor(log2(1 + number of ratings)). Items without a rating are in the level of one or two
-        ratings: after a random split they are the rarest items; for items that are new but not rare
-        this level is too low. The constant is a 1 for every item.
-    item_ids, counts : (n_items,) array, (n_items,) int
-        The items, in the order of the rows, and their numbers of ratings in the training part.
-    items : DataFrame, optional
-        Columns ``item_id`` and ``genres`` or ``year``, for the kinds that read them. Without it
-        these kinds, like unknown ones, raise `RecsysError`; a missing column raises `DataError`.
+    `kinds`, in the order of the columns, are "genres", "years", "popularity" and "constant". Years
+    are in groups of five. Popularity is floor(log2(1 + number of ratings)). Items without a rating
+    are in the level of one or two ratings: after a random split they are the rarest items; for
+    items that are new but not rare this level is too low. The constant is a 1 for every item.
+
+    `item_ids` (n_items,) are the items, in the order of the rows, and `counts` (n_items,) int their
+    numbers of ratings in the training part. The table `items` has columns ``item_id`` and
+    ``genres`` or ``year``, for the kinds that read them. Without it these kinds, like unknown ones,
+    raise `RecsysError`; a missing column raises `DataError`.
     """
     blocks, names = [np.zeros((len(item_ids), 0), np.float32)], []
     for kind in kinds:

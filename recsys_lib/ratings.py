@@ -223,7 +223,7 @@ class Ratings:
         if timestamps is not None:
             check_array("timestamps", timestamps, np.int64, (n,))
         sizes = len(user_ids), len(item_ids)
-        order, indptr, indices = sparse.ordered(user_index, item_index, *sizes, timestamps)
+        indptr, indices, order = columns.ordered(user_index, item_index, sizes, timestamps)
         times = None if timestamps is None else timestamps[order]
         by_user = CSR(indptr, indices, values[order])
         return cls(user_ids, item_ids, by_user, None, times, scale, n - len(order))
@@ -262,16 +262,14 @@ class Ratings:
         return float(np.mean(self.by_user.values, dtype=np.float64)) if len(self) else float("nan")
 
     @cached_property
-    def _indexes(self) -> tuple[pd.Index, pd.Index]:
-        return pd.Index(self.user_ids), pd.Index(self.item_ids)
+    def user_index(self) -> columns.IdIndex:
+        """The users' positions: ``user_index(ids)`` are the indices (n,) int32 of user ids."""
+        return columns.IdIndex(self.user_ids, "user")
 
-    def user_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of user ids; raise `UnknownIdError` for an unknown id."""
-        return columns.positions(self._indexes[0], ids, "user")
-
-    def item_index(self, ids: Any) -> np.ndarray:
-        """Return the indices (n,) int32 of item ids; raise `UnknownIdError` for an unknown id."""
-        return columns.positions(self._indexes[1], ids, "item")
+    @cached_property
+    def item_index(self) -> columns.IdIndex:
+        """The items' positions: ``item_index(ids)`` are the indices (n,) int32 of item ids."""
+        return columns.IdIndex(self.item_ids, "item")
 
     def user_of_rating(self) -> np.ndarray:
         """Return the user index (nnz,) int32 of each rating, aligned with `by_user`."""
@@ -279,7 +277,7 @@ class Ratings:
 
     def of_user(self, user_id: Hashable) -> pd.DataFrame:
         """Return one user's ratings: item_id, rating[, timestamp], one row per rating."""
-        u = columns.only(self.user_index(user_id), "user")
+        u = self.user_index.position(user_id)
         return self._table(slice(self.by_user.indptr[u], self.by_user.indptr[u + 1]))
 
     def to_frame(self) -> pd.DataFrame:

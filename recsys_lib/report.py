@@ -69,9 +69,12 @@ class Report:
     def interval(
         self, metric: str, *, level: float = 0.95, n: int = 1000, seed: int = 0
     ) -> tuple[float, float]:
-        """Return the bootstrap interval over users of a metric; see `bootstrap_interval`.
+        """Return the percentile bootstrap interval (low, high) of a metric (Efron 1979).
 
-        RMSE and MAE are over ratings: users are resampled, and their errors pooled.
+        The users are resampled with replacement `n` times; the share `level` of the values lies
+        within the interval. RMSE and MAE are over ratings: the errors of the users are pooled. It
+        covers the choice of users, and says nothing about other splits or seeds. A user without a
+        value is left out.
         """
         statistic = _root if metric == "rmse" else _ratio
         return _percentiles(self._columns(metric), statistic, level, n, seed)
@@ -161,8 +164,7 @@ def paired(
 
     Differences between users are common to both models and cancel, so this interval can exclude 0
     where the intervals of the two models overlap widely. The reports must have one test part and
-    protocol. Less is better for rmse and mae. `level`, `n` and `seed` are as for
-    `bootstrap_interval`.
+    protocol. Less is better for rmse and mae. `level`, `n` and `seed` are as for `Report.interval`.
     """
     _check_same("the first", a, "the second", b)
     columns = np.concatenate([a._columns(metric), b._columns(metric)])
@@ -189,19 +191,6 @@ def _check_same(first: str, a: Report, name: str, b: Report) -> None:
             f"{first!r} and {name!r} were not measured on the same ground ({a.summary} / "
             f"{b.summary}), so their numbers do not compare; evaluate both on one test part"
         )
-
-
-def bootstrap_interval(
-    values: np.ndarray, *, level: float = 0.95, n: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval (low, high) of a mean over users (Efron 1979).
-
-    The users are resampled with replacement `n` times; the share `level` of the means lies within
-    the interval. It covers the choice of users, and says nothing about other splits or seeds.
-    `values` (n_users,) float64 has one value per user; NaN (no value) is left out.
-    """
-    values = np.asarray(values, np.float64)
-    return _percentiles(np.array([values, np.ones(values.shape)]), _ratio, level, n, seed)
 
 
 def _percentiles(

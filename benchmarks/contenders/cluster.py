@@ -39,10 +39,9 @@ def ours_on_spark(job: Job) -> None:
 
     def blocks(part: str) -> Any:
         frame = session.read.parquet(str(job.data / f"{part}.parquet"))
+        frame = frame.withColumnsRenamed({"user": "user_id", "item": "item_id"})
         users, items = map(range, job.shape)
-        return spark.Blocks.from_frame(
-            frame, "user", "item", scale=(0.5, 5.0), user_ids=users, item_ids=items
-        )
+        return spark.Blocks.from_frame(frame, (0.5, 5.0), users, items)
 
     warm = spark.fit(our_model(job, 1), blocks("test"), progress=False)
     warm.release()

@@ -2,7 +2,8 @@
 
 It gets the features that ours reads: the user, the item, who rated what on both sides, 1/√n for
 each of n, and the items' genres and years where the data have them. Each kind has a prior of its
-own. The noise is the same for all users.
+own. The noise is the same for all users. The variant "probit" takes a rating for one of the steps
+of the scale: the thresholds between them are drawn, too, and the mean of the steps is predicted.
 """
 
 import time
@@ -15,10 +16,12 @@ from benchmarks.worker import BURN, Job, ready, serve, tell
 
 def bayes(job: Job) -> None:
     """Seconds per draw, and the RMSE of the mean of all draws but the first `BURN`."""
-    from myfm import MyFMRegressor, RelationBlock
+    from myfm import MyFMOrderedProbit, MyFMRegressor, RelationBlock
     from scipy.sparse import csr_matrix, hstack
 
-    tell(rule=f"one noise for all, {BURN} draws left out", metric="rmse")
+    probit = job.variant == "probit"
+    noise = "thresholds between steps" if probit else "one noise for all"
+    tell(rule=f"{noise}, {BURN} draws left out", metric="rmse")
     n_users, n_items = job.shape
     tables = described(job, "user", n_items), described(job, "item", n_users)
     kinds = job.load("features_kinds").tolist() if job.described else []
@@ -38,15 +41,20 @@ def bayes(job: Job) -> None:
         return job.exhausted(), None
 
     train, values = blocks("user")
-    model = MyFMRegressor(job.k, random_seed=0)
+    model = (MyFMOrderedProbit if probit else MyFMRegressor)(job.k, random_seed=0)
+    steps, level = np.unique(values, return_inverse=True)
+    target, n_kept = level if probit else values, job.epochs - BURN
     ready()
     moments.append(time.perf_counter())
     model.fit(
-        None, values, train, n_iter=job.epochs, n_kept_samples=job.epochs - BURN,
+        None, target, train, n_iter=job.epochs, n_kept_samples=n_kept,
         group_shapes=[n_users, n_items, n_items, n_users, *kinds], callback=after,
     )  # fmt: skip
     test, stars = blocks("test")
-    guess = model.predict(None, test).clip(values.min(), values.max())
+    if probit:
+        guess = model.predict_proba(None, test) @ steps
+    else:
+        guess = model.predict(None, test).clip(values.min(), values.max())
     errors = [None] * (len(moments) - 2) + [float(np.sqrt(np.square(guess - stars).mean()))]
     for epoch, (seconds, error) in enumerate(zip(np.diff(moments), errors, strict=True), 1):
         tell(epoch=epoch, seconds=float(seconds), rmse=error)

@@ -5,13 +5,12 @@ Jupyter shows as one line. A cell that still is a stub is no mistake. Whatever a
 any type, and whatever a reader's function raises, becomes such a line.
 """
 
-from __future__ import annotations
-
 import functools
 import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,7 +130,8 @@ def task(
 ) -> Callable[..., None]:
     """Make the checker of a function: what it returns for each case is compared.
 
-    `wrong` maps the reason that is told to a function that makes this mistake.
+    `wrong` maps the reason that is told to a function that makes this mistake. What the checker
+    knows of a task is its attribute `task`.
     """
 
     def check(answer: Callable[..., Any]) -> None:
@@ -139,7 +139,9 @@ def task(
             mistakes = ((reason, mistake(*case)) for reason, mistake in wrong.items())
             compare(answer(*case), right(*case), hint, mistakes, within)
 
-    return checker(check)
+    checked = checker(check)
+    vars(checked)["task"] = SimpleNamespace(right=right, hint=hint, mistakes=wrong)
+    return checked
 
 
 @checker

@@ -1,7 +1,5 @@
 """Checkers of the exercises on speed and on clusters; see `course.exercises`."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from course.exercises import task

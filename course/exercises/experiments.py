@@ -1,7 +1,5 @@
 """Checkers of the exercises on experiments; see `course.exercises`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checkers of the exercises on lists and on models of likes; see `course.exercises`."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import expit, softmax
 from scipy.stats import binom, hypergeom

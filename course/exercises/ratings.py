@@ -1,7 +1,5 @@
 """Checkers of the exercises on ratings and on models of them; see `course.exercises`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

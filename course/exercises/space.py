@@ -1,7 +1,5 @@
 """Checkers of the exercises on vectors of films and on a reader's taste; see `course.exercises`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from course.figures import style
 from course.figures.style import BLUE, GREEN, GREY, ORANGE, PERCENT, Options
 
+ALPHA = 0.05  # the level
 # One look for each way to test, the same in every figure.
 LOOKS = {
     "visits": (ORANGE, "s", "--"),
@@ -18,11 +19,11 @@ LOOKS = {
 }
 
 
-def aa_p_values(p_values: Mapping[str, np.ndarray], alpha: float = 0.05) -> Figure:
+def aa_p_values(p_values: Mapping[str, np.ndarray]) -> Figure:
     """Draw a histogram of A/A tests' p-values for each way to test, side by side.
 
     `p_values` maps a name of `LOOKS` to the p-values (n,) of experiments with nothing to find; the
-    share of them below `alpha` is written into the panel.
+    share of them below `ALPHA` is written into the panel.
     """
     figure, panels = style.panels(len(p_values), 3.3, sharey=True)
     edges = np.linspace(0, 1, 21)
@@ -30,7 +31,7 @@ def aa_p_values(p_values: Mapping[str, np.ndarray], alpha: float = 0.05) -> Figu
         share = np.full(len(values), 1 / len(values))
         panel.hist(values, edges.tolist(), weights=share, color=LOOKS[name][0], ec="white", lw=0.5)
         panel.axhline(edges[1], color="black", lw=1, ls="--", label="if they told the truth")
-        text = f"{np.mean(values < alpha):.1%} of the\ntests below {alpha:g}"
+        text = f"{np.mean(values < ALPHA):.1%} of the\ntests below {ALPHA:g}"
         style.note(panel, text, (0.45, 0.95), xycoords="axes fraction", va="top")
         panel.set(xlabel=f"p-value, {name} taken as independent", xlim=(0, 1))
     panels[0].set_ylabel("share of the A/A tests")
@@ -38,9 +39,7 @@ def aa_p_values(p_values: Mapping[str, np.ndarray], alpha: float = 0.05) -> Figu
     return figure
 
 
-def false_alarms(
-    table: pd.DataFrame, theory: Mapping[int, float], n: int, alpha: float = 0.05
-) -> Figure:
+def false_alarms(table: pd.DataFrame, theory: Mapping[int, float], n: int) -> Figure:
     """Draw the share of A/A tests that are significant at some look, over the number of looks.
 
     `table` has one row per number of looks and one column per way to test, as in `LOOKS`, each
@@ -58,7 +57,7 @@ def false_alarms(
     crosses = {k: share for k, share in theory.items() if k <= last}
     how: Options = {"color": "black", "ms": 7, "mew": 1.6, "zorder": 5}
     axes.plot(*zip(*crosses.items(), strict=True), "x", label="theory, independent people", **how)
-    axes.axhline(alpha, color=GREY, ls=":", lw=1.4, label=f"what was promised: {alpha:.0%}")
+    axes.axhline(ALPHA, color=GREY, ls=":", lw=1.4, label=f"what was promised: {ALPHA:.0%}")
     style.log_axis(axes, ticks=table.index)
     axes.set_xlabel("looks, evenly spaced; the last is at the end")
     axes.set_xlim(first * 0.93, last * 1.75)

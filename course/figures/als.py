@@ -86,7 +86,9 @@ def ends(
     """
     figure, panels = style.panels(2, 3.4, sharey=True)
     for axes, part, name in zip(panels, (train, valid), ("training", "validation"), strict=True):
-        for value, row, shade in zip(values[0], part, _shades(len(part)), strict=True):
+        # Without the last fifth of the scale, which is too faint for a line on white.
+        shades = mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.8, len(part)))
+        for value, row, shade in zip(values[0], part, shades, strict=True):
             axes.plot(values[1], row, "o-", ms=3, color=shade, label=f"{names[0]} = {value:g}")
         style.log_axis(axes)
         axes.set_xlabel(f"{names[1]} ({name})")
@@ -115,9 +117,9 @@ def contest(runs: Mapping[str, Sequence[pd.DataFrame]], axes: tuple[str, str]) -
         points = panel.scatter(x, y, c=run["value"], s=34, ec="white", lw=0.5, **colours)
         best = run.nsmallest(1, "value")
         style.ring(panel, best[axes[0]], best[axes[1]], 13)
-        for which, parameter in zip("xy", axes, strict=True):
+        panel.update_datalim(everything[list(axes)].to_numpy(float))  # all panels, the same limits
+        for which in "xy":
             style.log_axis(panel, which)
-            panel.set(**{f"{which}lim": _around(everything[parameter])})
         panel.set_xlabel(LETTERS.get(axes[0], axes[0]))
         panel.set_title(name, fontsize=10)
     above = [panels[name] for name in runs]
@@ -162,39 +164,3 @@ def draws(table: pd.DataFrame) -> Figure:
     style.name_rows(right, strays)
     right.set(xlabel="from its mean (thousandths)", ylim=(2.6, -0.6))
     return figure
-
-
-def descent(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Draw validation RMSE of ALS and of gradient descent over epochs, a panel for each schedule.
-
-    `exact` is the training log of ALS: epoch, rmse_valid. `runs` has one row per epoch of a run:
-    schedule (a name), rate, epoch, rmse.
-    """
-    schedules = list(runs["schedule"].unique())
-    figure, panels = style.panels(len(schedules), 3.8, sharey=True)
-    for axes, schedule in zip(panels, schedules, strict=True):
-        some = runs[runs["schedule"] == schedule]
-        for k, (rate, run) in enumerate(some.groupby("rate")):
-            shade, line = _shades(some["rate"].nunique())[k], ("-", "--", ":", "-.")[k % 4]
-            label = f"SGD, step {rate:g}"
-            axes.plot(run["epoch"], run["rmse"], ls=line, lw=1.6, color=shade, label=label)
-        axes.plot(exact["epoch"], exact["rmse_valid"], "o-", ms=3.5, color=RED, label="ALS")
-        style.log_axis(axes)
-        axes.set(xlabel=f"epochs, {schedule}")
-    panels[0].set_ylabel("RMSE, validation part (stars)")
-    panels[-1].legend(fontsize=9)
-    least = float(min(exact["rmse_valid"].min(), runs["rmse"].min()))
-    panels[0].set_ylim(least - 0.005, least + 0.1)
-    return figure
-
-
-def _shades(n: int) -> np.ndarray:
-    """Return colours of a scale, without its last fifth, which is too faint for a line on white."""
-    return mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.8, n))
-
-
-def _around(values: pd.Series) -> tuple[float, float]:
-    """Return limits of a logarithmic axis that leave some room about the values."""
-    low, high = float(values.min()), float(values.max())
-    room = max((high / low) ** 0.08, 1.1)
-    return low / room, high * room

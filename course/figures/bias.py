@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from course.figures import style
-from course.figures.style import BLUE, COUNTS, GREY, ORANGE, RED, Options
+from course.figures.style import BLUE, COUNTS, GREY, RED, Options
 
 
 def funnel(counts: np.ndarray, means: np.ndarray, overall: float, spread: float) -> Figure:
@@ -47,19 +47,6 @@ def damped_clouds(counts: np.ndarray, clouds: Mapping[str, np.ndarray], overall:
         axes.set_xlabel(f"number of ratings ({name})")
     panels[0].set_ylabel("estimate (stars)")
     plt.close(figure)  # its widget shows it
-    return figure
-
-
-def damping_curve(gammas: np.ndarray, train: np.ndarray, valid: np.ndarray) -> Figure:
-    """Draw training and validation RMSE over γ, the best validation value marked."""
-    figure, axes = plt.subplots()
-    best = int(np.argmin(valid))
-    axes.plot(gammas, train, "o-", ms=4, color=GREY, label="training part")
-    axes.plot(gammas, valid, "o-", ms=4, color=BLUE, label="validation part")
-    axes.plot(gammas[best], valid[best], "o", ms=11, mfc="none", mec=ORANGE, mew=2, label="chosen")
-    style.log_axis(axes)
-    axes.set(xlabel="γ: imagined ratings at the mean", ylabel="RMSE (stars)")
-    axes.legend()
     return figure
 
 

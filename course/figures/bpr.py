@@ -1,4 +1,4 @@
-"""Figures on ranking: pairs, blocks, two rulers for a list, stars against order, the long tail."""
+"""Figures on ranking: pairs, blocks, two rulers for a list, the long tail."""
 
 from collections.abc import Mapping
 
@@ -84,34 +84,6 @@ def found_by_place(places: Mapping[str, pd.DataFrame]) -> Figure:
     style.log_axis(right, form=COUNTS)
     right.set(xlabel="place in the ranking", xlim=(1, longest))
     left.legend(loc="lower right", bbox_to_anchor=(1, 0.14))
-    return figure
-
-
-def error_and_order(table: pd.DataFrame) -> Figure:
-    """Draw each model's NDCG@10 over its RMSE; models without an RMSE as lines across.
-
-    `table` has one row per model: rmse (NaN where there is none), ndcg@10 and its interval's ends,
-    "ndcg@10 low" and "ndcg@10 high".
-    """
-    figure, axes = plt.subplots(figsize=(7.0, 3.9))
-    best, worst = table["rmse"].min(), table["rmse"].max()
-    pad = max(0.25 * (worst - best), 0.004)
-    axes.set_xlim(worst + pad, best - 2 * pad)  # the better side is the right one
-    columns = table[["rmse", "ndcg@10", "ndcg@10 low", "ndcg@10 high"]].to_numpy(float)
-    for name, (x, y, low, high) in zip(table.index.astype(str), columns, strict=True):
-        colour, line, _ = look(name)
-        if np.isfinite(x):
-            reach = [[y - low], [high - y]]
-            axes.errorbar(x, y, reach, fmt="o", ms=8, color=colour, capsize=3)
-            style.note(axes, name, (x, high), (0, 4), ha="center", va="bottom")
-        else:
-            axes.axhline(y, color=colour, ls=line, lw=1.8)
-            axes.axhspan(low, high, color=colour, alpha=0.15, lw=0)
-            text, at = f"{name} (predicts no stars)", (worst + pad, y)
-            style.note(axes, text, at, (6, 3), va="bottom")
-    axes.set_ylim(0, 1.1 * table["ndcg@10 high"].max())
-    axes.set_xlabel("RMSE, test part (stars; further right is better)")
-    axes.set_ylabel("NDCG@10, test part")
     return figure
 
 

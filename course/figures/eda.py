@@ -109,7 +109,7 @@ def stars(
     m = np.linspace(low, high, 200)
     people.plot(m, np.sqrt((m - low) * (high - m)), color=GREY, lw=1, ls="--")
     words, corner = "dashed: as wide as\nthe scale allows", people.transAxes
-    people.text(0, 1, words, transform=corner, va="top", color=GREY, fontsize=8)
+    people.text(0.02, 1, words, transform=corner, va="top", color=GREY, fontsize=8)
     for name, u in (marked or {}).items():
         style.ring(people, means[u], spreads[u], 8)
         how: Options = {"color": RED, "ha": "right", "va": "top", "fontsize": 9}

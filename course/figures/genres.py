@@ -1,26 +1,14 @@
 """Figures on genres and on films that nobody has rated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from course.figures import style
-from course.figures.style import BLUE, GREEN, GREY, ORANGE, RED
-
-
-def solver_errors(errors: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw the distance from the solution over the sweeps of some iterative solvers."""
-    figure, axes = plt.subplots()
-    style.lines(axes, pd.DataFrame(errors), (RED, BLUE, GREEN))
-    axes.set(xlabel="sweep over all genres", ylabel="distance from the solution")
-    style.log_axis(axes, "y")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
-    return figure
+from course.figures.style import BLUE, GREEN, GREY, ORANGE, PERCENT
 
 
 def genre_biases(names: Sequence[str], biases: np.ndarray, counts: np.ndarray) -> Figure:
@@ -50,6 +38,23 @@ def contributions(table: pd.DataFrame) -> Figure:
     axes.invert_yaxis()
     axes.set_xlim(max(0.0, ends.min() - 1), ends.max() + 0.3)
     axes.set_xlabel("stars")
+    return figure
+
+
+def gains(table: pd.DataFrame, label: str) -> Figure:
+    """Draw how much lower an error is, with its interval, stratum by stratum.
+
+    `table` has one row per stratum: gain, low, high (stars) and share (of the test ratings).
+    `label` says what the strata are.
+    """
+    figure, (axes, below) = plt.subplots(2, figsize=(7.0, 4.4), sharex=True, height_ratios=[4, 1])
+    reach = [table["gain"] - table["low"], table["high"] - table["gain"]]
+    axes.axhline(0, color=GREY, lw=1)
+    axes.errorbar(range(len(table)), table["gain"], reach, fmt="o", color=BLUE, capsize=3)
+    below.bar([str(name) for name in table.index], table["share"], color=GREY, width=0.5)
+    below.yaxis.set_major_formatter(PERCENT)
+    below.set(xlabel=label, ylabel="of the test\nratings")
+    axes.set_ylabel("RMSE lower by (stars)")
     return figure
 
 

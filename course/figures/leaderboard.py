@@ -34,21 +34,6 @@ def contest(table: pd.DataFrame, metric: str, label: str) -> Figure:
     return figure
 
 
-def by_split(table: pd.DataFrame, metric: str, label: str) -> Figure:
-    """Draw a metric of every model on every split, the points of one split joined by a line.
-
-    `table` has one row per model and seed: ``model``, ``seed`` and the metric; `label` names it.
-    """
-    wide = table.pivot_table(index="model", columns="seed", values=metric, sort=False).dropna()
-    wide = wide.loc[wide.mean(axis=1).sort_values().index]
-    figure, axes = plt.subplots()
-    style.lines(axes, wide.add_prefix("split "), x=range(len(wide)), lw=1, ms=6)
-    axes.set_xticks(range(len(wide)), wide.index)
-    axes.set(ylabel=label, xlim=(-0.3, len(wide) - 0.7))
-    axes.legend(loc="upper left")
-    return figure
-
-
 def two_orders(table: pd.DataFrame, x: str, y: str, labels: tuple[str, str]) -> Figure:
     """Draw each model as a point: one metric against another, with their intervals.
 

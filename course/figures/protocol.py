@@ -11,22 +11,11 @@ from course.figures import style
 from course.figures.style import BLUE, GREY, ORANGE, Options
 
 
-def worth(table: pd.DataFrame) -> Figure:
-    """Draw what one relevant item brings at each rank; one row per rank, one column per metric."""
-    figure, axes = plt.subplots()
-    style.lines(axes, table, lw=1, ms=5)
-    axes.set(xlabel="rank of the one relevant film", ylabel="value of the metric")
-    axes.set_ylim(-0.03, 1.08)
-    axes.set_xticks(table.index)
-    axes.legend(loc="upper right", bbox_to_anchor=(0.66, 0.92))  # between the curves
-    return figure
-
-
-def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
+def negatives(table: pd.DataFrame) -> Figure:
     """Draw a metric over the number of sampled films, one line per model.
 
     `table` has one row per number of films, ascending, the last being the whole catalogue, and one
-    column per model; the number that is `usual` is marked.
+    column per model; the usual number, a hundred, is marked.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     style.lines(axes, table, lw=1.5, ms=5)
@@ -39,14 +28,14 @@ def negatives(table: pd.DataFrame, usual: int = 100) -> Figure:
     low, high = axes.get_ylim()
     steps = [f * 10.0**e for e in range(-6, 1) for f in (1, 2, 5)]
     style.log_axis(axes, "y", ticks={step: f"{step:g}" for step in steps if low <= step <= high})
-    axes.axvline(usual, color=GREY, lw=1, ls="--")
+    axes.axvline(100, color=GREY, lw=1, ls="--")
     top: Options = {"xycoords": ("data", "axes fraction"), "va": "top", "color": GREY}
-    style.note(axes, "usual", (usual, 1), (3, -3), **top)
+    style.note(axes, "usual", (100, 1), (3, -3), **top)
     axes.legend(loc="lower left")
     return figure
 
 
-def one_name(values: Mapping[str, float], ours: str, metric: str = "NDCG@10") -> Figure:
+def one_name(values: Mapping[str, float], ours: str) -> Figure:
     """Draw one value a row, largest first, the row `ours` in another colour, with a line down."""
     figure, axes = plt.subplots(figsize=(7.0, 0.36 * len(values) + 0.9))
     names = sorted(values, key=lambda name: values[name])
@@ -60,5 +49,5 @@ def one_name(values: Mapping[str, float], ours: str, metric: str = "NDCG@10") ->
     for row, number in zip(rows, numbers, strict=True):
         style.note(axes, f"{number:.2f}", (number, row), (7, 0), bbox=paper)
     style.name_rows(axes, names, bold=ours)
-    axes.set(xlabel=f"{metric} of one model", xlim=(0, 1.12 * numbers.max()))
+    axes.set(xlabel="NDCG@10 of one model", xlim=(0, 1.12 * numbers.max()))
     return figure

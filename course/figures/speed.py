@@ -42,13 +42,11 @@ def steps(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def race(
-    curves: Mapping[str, pd.DataFrame], quality: str = "RMSE on the test part (stars)"
-) -> Figure:
+def race(curves: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw what each contender reaches over the seconds it has spent, one marker per epoch.
 
     `curves` maps at most eight contenders, "recsys_lib" among them, to one row per epoch: seconds
-    (since the start) and quality. `quality` is the vertical axis's label.
+    (since the start) and quality, the RMSE on the test part in stars.
     """
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
     looks = dict(zip((name for name in curves if name != OURS), OTHERS, strict=False))
@@ -60,7 +58,7 @@ def race(
         )
         x, y = curve["seconds"], curve["quality"]
         axes.plot(x, y, color=colour, marker=marker, label=name, **size)
-    axes.set(xlabel="seconds of training (logarithmic)", ylabel=quality)
+    axes.set(xlabel="seconds of training (logarithmic)", ylabel="RMSE on the test part (stars)")
     _one_two_five(axes)
     low, high = axes.get_ylim()
     ends = {name: curve[["seconds", "quality"]].dropna().iloc[-1] for name, curve in curves.items()}
@@ -124,9 +122,9 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.95 else f"{value:#.2g}"
 
 
-def _beside(axes: Axes, text: str, x: float, y: float, size: float = 9, points: float = 5) -> None:
+def _beside(axes: Axes, text: str, x: float, y: float) -> None:
     """Write `text` in grey at the right of a point."""
-    style.note(axes, text, (x, y), (points, 0), fontsize=size, color="#444444")
+    style.note(axes, text, (x, y), (5, 0), fontsize=9, color="#444444")
 
 
 def _one_two_five(axes: Axes) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from course.questions import answer_back
 
@@ -69,13 +69,13 @@ Options = dict[str, Any]  # of a function of Matplotlib
 def use_style() -> None:
     """Set the look; in a notebook, draw figures as SVG and PNG. Call it once, after the imports.
 
-    Text in a table is shown as it stands: it is no HTML and no formula. In JupyterLab, the
-    questions in the text are brought to life.
+    Text in a table is shown whole and as it stands: it is no HTML and no formula. In JupyterLab,
+    the questions in the text are brought to life.
     """
     answer_back()
     mpl.rcParams.update(_SETTINGS)
     warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that no font has
-    pd.set_option("display.html.use_mathjax", False)
+    pd.set_option("display.html.use_mathjax", False, "display.max_colwidth", None)
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:  # not in a notebook
@@ -119,6 +119,25 @@ def lines(
     for (name, values), colour, marker in zip(table.items(), colours, MARKERS, strict=False):
         how: Options = {"marker": marker, "ms": 4, "color": colour, "label": name} | options
         axes.plot(table.index if x is None else x, values, **how)
+
+
+def curves(tables: Mapping[str, pd.DataFrame], ylabel: str, log: str = "") -> Figure:
+    """Draw a panel for each table, under its name: one line per column over the index.
+
+    An index of text is spaced evenly; the axes named in `log`, "x" or "y", are logarithmic.
+    """
+    figure, row = panels(len(tables), 3.6, sharey=True)
+    for axes, (label, table) in zip(row, tables.items(), strict=True):
+        lines(axes, table, [LOOKS.get(n, (c,))[0] for n, c in zip(table, COLOURS, strict=False)])
+        axes.set_xlabel(label)
+        if table.index.dtype.kind == "i":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_formatter(COUNTS)
+        for which in log:
+            log_axis(axes, which)
+    row[0].set_ylabel(ylabel)
+    legend_over(figure, 2)
+    return figure
 
 
 def dots(axes: Axes, x: np.ndarray, y: np.ndarray, **options: Any) -> None:

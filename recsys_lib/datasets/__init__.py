@@ -9,7 +9,7 @@ Ratings(50 users x 80 items, 1,500 ratings from 0.5 to 5, 37.50% of all pairs)
 """
 
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.datasets.loader import load, on_this_machine, resolve
+from recsys_lib.datasets.loader import load, resolve
 from recsys_lib.datasets.registry import available
 from recsys_lib.datasets.simulator.ratings import simulate_ratings
 from recsys_lib.datasets.simulator.truth import RatingTruth, Truth, WatchTruth
@@ -22,7 +22,6 @@ __all__ = [
     "WatchTruth",
     "available",
     "load",
-    "on_this_machine",
     "resolve",
     "simulate_ratings",
     "simulate_watches",

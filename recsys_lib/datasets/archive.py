@@ -1,7 +1,5 @@
 """Read the files of a data set, packed or unpacked; errors name the file and the row."""
 
-from __future__ import annotations
-
 import lzma
 import re
 import struct

@@ -4,8 +4,6 @@ A copy is one file in the user's cache. It is written atomically and its checksu
 each load. A damaged copy, or one of another source, is made again.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import mmap

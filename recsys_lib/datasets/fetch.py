@@ -5,8 +5,6 @@ which is only read), RECSYS_CACHE (where downloads and parsed copies are stored)
 (1: never download).
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from pathlib import Path
@@ -163,11 +161,7 @@ def _reason(error: Exception) -> str:
         return f"its certificate {'has expired' if 'has expired' in text else 'was not accepted'}"
     if isinstance(error, http.HTTPError):
         return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, http.Timeout):
-        return f"no answer within {TIMEOUT[0] if 'connect' in text else TIMEOUT[1]} seconds"
-    if isinstance(error, http.ConnectionError):
-        if "resol" in text:
-            return "its name could not be resolved (is there a network?)"
+    if isinstance(error, http.ConnectionError | http.Timeout):
         return "it could not be reached (no network, or the host is down)"
     if isinstance(error, http.RequestException):
         return f"the transfer broke off ({type(error).__name__})"

@@ -5,8 +5,6 @@
 ``dataset.toml`` says what cannot be guessed: see `SAYS`.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import tomllib

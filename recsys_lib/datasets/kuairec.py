@@ -6,8 +6,6 @@ were shown on purpose. No pair is in both. Further tables hold captions, categor
 of videos, and features of users.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path

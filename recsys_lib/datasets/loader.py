@@ -1,7 +1,5 @@
 """Data sets by name: from a folder, the cache or the network, or simulated."""
 
-from __future__ import annotations
-
 import logging
 import os
 from functools import cache as _once
@@ -15,7 +13,6 @@ from recsys_lib.errors import DataError, DownloadError
 
 logger = logging.getLogger("recsys_lib")
 
-_PLACES = fetch.local, fetch.cached  # where a release may be on this machine
 # What "auto" takes, best first, if it is on this machine already; the first is also downloaded.
 _AUTO = ("ml-latest-small", "ml-100k", "ml-1m")
 
@@ -86,12 +83,6 @@ def resolve(name: str | os.PathLike[str] = "auto") -> str:
     return _find(str(name))[0]
 
 
-def on_this_machine() -> list[str]:
-    """Return the names of the MovieLens releases on this machine, smallest first."""
-    names = registry.available()["name"]
-    return [name for name in names if any(look(registry.RELEASES[name]) for look in _PLACES)]
-
-
 def _find(name: str) -> tuple[str, fetch.Source | None]:
     """Return the concrete name and, for a release, where it is; say which on the log."""
     name = "auto" if name == "auto:auto" else name
@@ -99,7 +90,7 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
     wanted = registry.check(name.removeprefix("auto:")) if name != "auto" else _AUTO[0]
     if wanted not in registry.RELEASES:
         return wanted, None
-    for look in _PLACES:
+    for look in (fetch.local, fetch.cached):
         for candidate in _AUTO if name == "auto" else (wanted,):
             release = registry.RELEASES[candidate]
             source = look(release)

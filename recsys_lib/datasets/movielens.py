@@ -1,7 +1,5 @@
 """Read a MovieLens release, archive or folder, in any layout that GroupLens has used."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """The data sets that ``registry.toml`` lists, by name."""
 
-from __future__ import annotations
-
 import difflib
 import tomllib
 from collections.abc import Sequence

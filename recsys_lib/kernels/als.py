@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from recsys_lib.kernels.linalg import FAST, HEIGHT, add_gram, aligned, ask_for, solve
-from recsys_lib.kernels.threads import share
+from recsys_lib.kernels.threads import in_parts
 from recsys_lib.kernels.vectors import LANES, add, fma, load, spread, store, zeros
 
 PANEL = 128  # ratings gathered at a time: so many rows of K float32 fit into the nearest caches
@@ -126,11 +126,27 @@ def residuals(squares, lam, weight, penalty, prior, rhs, x):
     return squares + total / lam
 
 
-@njit(cache=True, nogil=True)
-def solve_rows(
+def groups(order):
+    """Return how many groups of LANES rows there are."""
+    return -(-len(order) // LANES)
+
+
+@in_parts(lambda indptr, indices, values, order, *_: groups(order))
+def half_step(
     part, parts, indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse
 ):  # fmt: skip
-    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are ignored."""
+    """Solve all rows of one side, given the other: one half of an epoch.
+
+    `indptr`, `indices` and `values` are the ratings, a row for each row to solve; `order` (n_rows,)
+    int are the rows by decreasing length: every `parts`-th group of LANES of them makes parts of
+    about equal work. `other` (n_other, K + 1) is the fixed side: factors, then the bias. `mu` is
+    the mean rating, `lam` the weight of the residuals, `penalty` (K + 1,) is τ for each factor,
+    then γ for the bias. A row of n ratings is penalised n^`nu` times: 0 is the textbook's rule, 1
+    is ALS-WR. `prior` (n_rows, K + 1) are prior means; a single row holds for all.
+
+    `rows` (n_rows, K + 1) are overwritten by the solution, or the prior mean where there is no
+    rating; `sse` (n_rows,) float64 by each row's sum of squared residuals at the solution.
+    """
     size = len(penalty)
     panel, targets, grams, a, rhs, x = workspace(size, other)
     weights, alike = np.zeros(LANES, other.dtype), np.ones(1, other.dtype)
@@ -154,40 +170,6 @@ def solve_rows(
             squares, weight = np.float64(grams[lane, size, size]), weights[lane]
             left = residuals(squares, lam, weight, penalty, m, rhs[:, lane], x[:, lane])
             sse[r] = 0.0 if empty else left
-
-
-def half_step(indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse):
-    """Solve all rows of one side, given the other: one half of an epoch.
-
-    Parameters
-    ----------
-    indptr, indices, values : CSR of the ratings, a row for each row to solve
-    order : (n_rows,) int
-        The rows by decreasing length: every `parts`-th of them makes parts of about equal work.
-    other : (n_other, K + 1) float
-        The fixed side: factors, then the bias.
-    mu, lam : float
-        Mean rating; weight of the residuals.
-    penalty : (K + 1,)
-        τ for each factor, then γ for the bias.
-    nu : float
-        A row of n ratings is penalised n^ν times: 0 is the textbook's rule, 1 is ALS-WR.
-    prior : (n_rows, K + 1) or (1, K + 1)
-        Prior means; a single row holds for all.
-    rows : (n_rows, K + 1)
-        Overwritten by the solution; a row without ratings becomes its prior mean.
-    sse : (n_rows,) float64
-        Overwritten by each row's sum of squared residuals at the solution.
-    """
-    share(
-        groups(order), solve_rows,
-        indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse,
-    )  # fmt: skip
-
-
-def groups(order):
-    """Return how many groups of LANES rows there are."""
-    return -(-len(order) // LANES)
 
 
 @njit(cache=True)

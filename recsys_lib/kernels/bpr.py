@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, uint64
 
 from recsys_lib.kernels.linalg import FAST, ask_for
-from recsys_lib.kernels.threads import share
+from recsys_lib.kernels.threads import in_parts, share
 
 BATCH = 32  # samples are drawn so many at a time, so that their reads of memory overlap
 TRIES = 16  # draws of a negative before a sample is skipped: the user has seen nearly everything
@@ -79,7 +79,7 @@ def pull_of(x):
 
 @njit(cache=True, fastmath=FAST, inline="always")
 def step(p, q_i, q_j, rate, reg):
-    """Take one gradient step on -ln σ(x) + reg/2 ‖·‖²; return ln(1 + e^-x) before it, and x."""
+    """Take a gradient step on -ln σ(x) + reg/2 ‖·‖²; return ln(1 + e^-x), and x before."""
     n_factors = len(p)
     x = margin(p, q_i, q_j)
     pull, loss = pull_of(x)
@@ -206,23 +206,15 @@ def work_on_diagonal(
         )  # fmt: skip
 
 
+@in_parts(lambda *task: len(task[-1]))
 def fold_in(
-    indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, user_rows
+    part, parts, indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, rows
 ):  # fmt: skip
-    """Fill `user_rows` (m, K) of strangers by steps on their vector alone; the items stay fixed.
+    """Fill `rows` (m, K) of strangers by steps on their vector alone; the items stay fixed.
 
     `liked` holds each stranger's positive items, `indices` all they have rated. The rate falls
     linearly to zero, so that the vector converges. Users without likes get zeros.
     """
-    task = indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, user_rows
-    share(len(user_rows), settle, *task)
-
-
-@njit(cache=True, nogil=True)
-def settle(
-    part, parts, indptr, indices, liked_indptr, liked, item_rows, rate, reg, n_steps, seeds, rows
-):  # fmt: skip
-    """Fill every `parts`-th stranger's row, as `fold_in` says."""
     for u in range(part, len(rows), parts):
         p, state = rows[u], seeds[u : u + 1].copy()
         p[:] = 0

@@ -15,7 +15,7 @@ from numba import njit
 
 from recsys_lib.kernels.als import groups, sum_products, workspace
 from recsys_lib.kernels.linalg import FAST, backward, solve
-from recsys_lib.kernels.threads import PAIRS, share
+from recsys_lib.kernels.threads import PAIRS, in_parts
 from recsys_lib.kernels.vectors import LANES
 
 
@@ -31,12 +31,19 @@ def set_up(gram, own, Lambda, m, a, rhs, lane):
             a[k, c, lane] = own * gram[k, c] + Lambda[k, c]
 
 
-@njit(cache=True, nogil=True)
-def draw_part(
+@in_parts(lambda indptr, indices, values, order, *_: groups(order))
+def draw_rows(
     part, parts, indptr, indices, values, order,
     other, mu, own, others, Lambda, prior, noise, rows, means,
 ):  # fmt: skip
-    """Draw every `parts`-th group of LANES rows in `order`; lanes left over are ignored."""
+    """Draw all rows of one side, given the other; what is not told here: see `als.half_step`.
+
+    `own` (n_rows,) is the precision of the noise in a row's ratings, or (1,) for all; `others`
+    (n_other,) is the same by the other side, for rows whose ratings differ in precision, else (1,)
+    of 1: a rating's precision is the product of the two. `Lambda` (K + 1, K + 1) is the prior
+    precision of the rows; `noise` (n_rows, K + 1), or one row for all, are standard normal draws ε.
+    `rows` and `means` (n_rows, K + 1) are overwritten by the draws, and by their means A⁻¹ rhs.
+    """
     size = other.shape[1]
     panel, targets, grams, a, x, away = workspace(size, other)
     for first in range(part * LANES, len(order), parts * LANES):
@@ -56,31 +63,6 @@ def draw_part(
             for k in range(size):
                 means[r, k] = x[k, lane]
                 rows[r, k] = x[k, lane] + away[k, lane]
-
-
-def draw_rows(
-    indptr, indices, values, order, other, mu, own, others, Lambda, prior, noise, rows, means
-):  # fmt: skip
-    """Draw all rows of one side, given the other; arguments left out here: see `als.half_step`.
-
-    Parameters
-    ----------
-    own : (n_rows,) or (1,)
-        Precision of the noise in a row's ratings; a single one holds for all.
-    others : (n_other,) or (1,)
-        The same by the other side, for rows whose ratings differ in precision; else (1,) of 1.
-        A rating's precision is the product of the two.
-    Lambda : (K + 1, K + 1)
-        Prior precision of the rows.
-    noise : (n_rows, K + 1) or (1, K + 1)
-        Standard normal draws ε.
-    rows, means : (n_rows, K + 1)
-        Overwritten by the draws, and by their means A⁻¹ rhs.
-    """
-    share(
-        groups(order), draw_part, indptr, indices, values, order,
-        other, mu, own, others, Lambda, prior, noise, rows, means,
-    )  # fmt: skip
 
 
 @njit(cache=True)
@@ -124,9 +106,9 @@ def score(p, q):
     return total
 
 
-@njit(cache=True, nogil=True)
-def add_squares(part, parts, indptr, indices, values, rows, other, mu, out):
-    """Do every `parts`-th row of `squared_residuals`."""
+@in_parts(lambda indptr, indices, values, *_: len(values) // PAIRS + 1)
+def squared_residuals(part, parts, indptr, indices, values, rows, other, mu, out):
+    """Fill `out` (n_rows,) float64 with each row's Σ (r - mu - b_u - b_i - p_u·q_i)²."""
     for r in range(part, len(out), parts):
         total = 0.0
         for j in range(indptr[r], indptr[r + 1]):
@@ -135,14 +117,12 @@ def add_squares(part, parts, indptr, indices, values, rows, other, mu, out):
         out[r] = total
 
 
-def squared_residuals(indptr, indices, values, rows, other, mu, out):
-    """Fill `out` (n_rows,) float64 with each row's Σ (r - mu - b_u - b_i - p_u·q_i)²."""
-    share(len(values) // PAIRS + 1, add_squares, indptr, indices, values, rows, other, mu, out)
+@in_parts(lambda draws, _, mu, users, *__: len(users) * draws.shape[1] // PAIRS + 1)
+def predict_draws(part, parts, user_draws, item_draws, mu, users, items, mean, variance):
+    """Fill `mean` and `variance` (n,) over the draws of each pair's predicted rating.
 
-
-@njit(cache=True, nogil=True)
-def average_draws(part, parts, user_draws, item_draws, mu, users, items, mean, variance):
-    """Do one of `parts` pieces of `predict_draws`."""
+    `user_draws` and `item_draws` are (n_users, S, K + 1) and (n_items, S, K + 1).
+    """
     n, n_draws = len(users), user_draws.shape[1]
     for k in range(n * part // parts, n * (part + 1) // parts):
         total = squares = 0.0
@@ -152,15 +132,6 @@ def average_draws(part, parts, user_draws, item_draws, mu, users, items, mean, v
             squares += drawn * drawn
         mean[k] = mu + total / n_draws
         variance[k] = max(squares / n_draws - (total / n_draws) ** 2, 0.0)
-
-
-def predict_draws(user_draws, item_draws, mu, users, items, mean, variance):
-    """Fill `mean` and `variance` (n,) over the draws of each pair's predicted rating.
-
-    `user_draws` and `item_draws` are (n_users, S, K + 1) and (n_items, S, K + 1).
-    """
-    most = len(users) * user_draws.shape[1] // PAIRS + 1
-    share(most, average_draws, user_draws, item_draws, mu, users, items, mean, variance)
 
 
 @njit(cache=True)
@@ -188,11 +159,15 @@ def quantile(share, centres, variances, bottom, top):
     return (bottom + top) / 2
 
 
-@njit(cache=True, nogil=True)
-def find_intervals(
+@in_parts(lambda draws, _, mu, noise, users, *__: 20 * len(users) * draws.shape[1] // PAIRS + 1)
+def intervals(
     part, parts, user_draws, item_draws, mu, variances, users, items, level, bottom, top, low, high
 ):  # fmt: skip
-    """Do one of `parts` pieces of `intervals`."""
+    """Fill `low` and `high` (n,) with the quantiles that have a share `level` between them.
+
+    They are of the mixture of all draws' normal distributions, clipped to `bottom` and `top`;
+    `variances` (n_users, S) are those of the noise.
+    """
     n, n_draws = len(users), user_draws.shape[1]
     centres = np.empty(n_draws)
     for k in range(n * part // parts, n * (part + 1) // parts):
@@ -201,18 +176,3 @@ def find_intervals(
             centres[s] = mu + score(user_draws[users[k], s], item_draws[items[k], s])
         low[k] = quantile((1 - level) / 2, centres, own, bottom, top)
         high[k] = quantile((1 + level) / 2, centres, own, bottom, top)
-
-
-def intervals(
-    user_draws, item_draws, mu, variances, users, items, level, bottom, top, low, high
-):  # fmt: skip
-    """Fill `low` and `high` (n,) with the quantiles that have a share `level` between them.
-
-    They are of the mixture of all draws' normal distributions, clipped to `bottom` and `top`;
-    `variances` (n_users, S) are those of the noise.
-    """
-    most = 20 * len(users) * user_draws.shape[1] // PAIRS + 1
-    share(
-        most, find_intervals, user_draws, item_draws, mu, variances, users, items, level, bottom,
-        top, low, high,
-    )  # fmt: skip

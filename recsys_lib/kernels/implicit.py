@@ -13,7 +13,7 @@ from numba import njit
 
 from recsys_lib.kernels.als import PANEL, gather, groups, workspace
 from recsys_lib.kernels.linalg import FAST, LINE, add_gram, aligned, solve
-from recsys_lib.kernels.threads import blas, share
+from recsys_lib.kernels.threads import blas, in_parts, share
 from recsys_lib.kernels.vectors import (
     LANES,
     add,
@@ -71,11 +71,16 @@ def set_up(grams, fixed, weights, a, rhs):
             rhs[k, lane] = grams[lane, size, k]
 
 
-@njit(cache=True, nogil=True)
-def solve_rows(
+@in_parts(lambda indptr, indices, excess, order, *_: groups(order))
+def half_step(
     part, parts, indptr, indices, excess, order, other, fixed, penalties, rows, losses
 ):  # fmt: skip
-    """Solve every `parts`-th group of LANES rows in `order`; lanes left over are ignored.
+    """Solve all rows of one side exactly, given the other: one half of an epoch.
+
+    As `als.half_step`, of rows without a bias: `excess` are c - 1 of the observed pairs, 0 or more;
+    `fixed` (K, K) is the Gram matrix of `other` (n_other, K), from `gram_of`; `penalties` (n_rows,)
+    are w. `rows` (n_rows, K) are overwritten by the solution, zero where nothing was observed,
+    `losses` (n_rows,) float64 by each row's Σ c (target - score)² over all pairs.
 
     A row's Σ c (target - score)² over all pairs is Σ_observed c - 2 x·rhs + xᵀ(A - w I)x, where A x
     is rhs, so that no second pass over the pairs is needed.
@@ -102,18 +107,6 @@ def solve_rows(
             losses[r] = loss
             if start == stop:  # nothing observed: zero
                 rows[r], losses[r] = 0, 0.0
-
-
-def half_step(indptr, indices, excess, order, other, fixed, penalties, rows, losses):
-    """Solve all rows of one side exactly, given the other: one half of an epoch.
-
-    As `als.half_step`, of rows without a bias: `excess` are c - 1 of the observed pairs, 0 or more;
-    `fixed` (K, K) is the Gram matrix of `other` (n_other, K), from `gram_of`; `penalties` (n_rows,)
-    are w. `rows` (n_rows, K) are overwritten by the solution, zero where nothing was observed,
-    `losses` (n_rows,) float64 by each row's Σ c (target - score)² over all pairs.
-    """
-    task = indptr, indices, excess, order, other, fixed, penalties, rows, losses
-    share(groups(order), solve_rows, *task)
 
 
 def approach(indptr, indices, excess, order, other, penalties, rows, losses, n_steps):

@@ -15,7 +15,7 @@ from numba import njit
 
 from recsys_lib.errors import DataError
 from recsys_lib.kernels.linalg import HEIGHT, add_products, aligned
-from recsys_lib.kernels.threads import PAIRS, share
+from recsys_lib.kernels.threads import PAIRS, in_parts, share
 from recsys_lib.kernels.vectors import LANES, any_above, fma, load, spread
 
 FEW = 4  # users whose scores are made pair by pair: cutting the catalogue into tiles takes longer
@@ -81,11 +81,11 @@ def find_hits(items, relevant_indptr, relevant_indices):
     `items` (m, n) int32 are one list per user, as of `top_n`; the rest is as for `auc.user_auc`.
     """
     hits = np.zeros(items.shape, np.bool_)
-    share(items.size // PAIRS + 1, _find_hits, items, relevant_indptr, relevant_indices, hits)
+    _find_hits(items, relevant_indptr, relevant_indices, hits)
     return hits
 
 
-@njit(cache=True, nogil=True)
+@in_parts(lambda items, *_: items.size // PAIRS + 1)
 def _find_hits(part, parts, items, relevant_indptr, relevant_indices, hits):
     for u in range(part, len(items), parts):
         row = relevant_indices[relevant_indptr[u] : relevant_indptr[u + 1]]

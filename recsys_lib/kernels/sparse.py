@@ -1,33 +1,7 @@
-"""Counting sorts: from a list of ratings to rows of a sparse matrix, in linear time."""
+"""The check of a sparse matrix by rows, before other kernels trust its indices."""
 
 import numpy as np
 from numba import njit
-
-
-@njit(cache=True)
-def row_starts(rows, n_rows):
-    """Return the offsets ``indptr`` (n_rows + 1,) int64 at which each row begins once sorted."""
-    indptr = np.zeros(n_rows + 1, np.int64)
-    for row in rows:
-        indptr[row + 1] += 1
-    for row in range(n_rows):
-        indptr[row + 1] += indptr[row]
-    return indptr
-
-
-@njit(cache=True)
-def stable_order(keys, starts, before, order):
-    """Fill `order` with the positions of `keys` in ascending order of key: one counting sort.
-
-    The positions are visited in the order `before` (None: from 0 up), and those of equal keys keep
-    this order. So sorting by column and then by row orders the ratings within each row.
-    """
-    cursor = starts[:-1].copy()
-    for k in range(len(keys)):
-        position = k if before is None else before[k]
-        key = keys[position]
-        order[cursor[key]] = position
-        cursor[key] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -72,42 +46,3 @@ FLAWS = (
     "indices must ascend within each row, and none may repeat",
     "values holds what is no finite number",
 )
-
-
-def ordered(users, items, n_users, n_items, times):
-    """Return the order of ratings by user and then by item, less those of a pair rated again.
-
-    Of a pair's ratings the latest by `times` (n,) int64 is kept, and among equals the last. Returns
-    positions (m,) int, and of those where each user begins (n_users + 1,) int64 and the items.
-    """
-    # The order itself is the largest temporary: four bytes per rating suffice for two billion.
-    position = np.int32 if len(users) < 2**31 else np.int64
-    by_item, order = np.empty(len(users), position), np.empty(len(users), position)
-    stable_order(items, row_starts(items, n_items), None, by_item)
-    indptr = row_starts(users, n_users)
-    stable_order(users, indptr, by_item, order)
-    del by_item
-    indices, rows = items[order], users[order]
-    repeated = (indices[1:] == indices[:-1]) & (rows[1:] == rows[:-1])
-    if repeated.any():
-        keep = _last_of_each(repeated, None if times is None else times[order])
-        order, indices, rows = order[keep], indices[keep], rows[keep]
-        indptr = row_starts(rows, n_users)
-    return order, indptr, indices
-
-
-@njit(cache=True)
-def _last_of_each(repeated, times):
-    """Return the positions to keep: of each run of the same pair, the latest.
-
-    `repeated[k]` says that position k + 1 is the same pair as k; a run keeps the order of the file.
-    """
-    keep = np.zeros(len(repeated) + 1, np.int64)
-    n = 1
-    for k in range(1, len(keep)):
-        if not repeated[k - 1]:
-            n += 1
-        elif times is not None and times[k] < times[keep[n - 1]]:
-            continue
-        keep[n - 1] = k
-    return keep[:n]

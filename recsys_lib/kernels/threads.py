@@ -4,10 +4,11 @@ Numba's parallel loops run on one of three layers, whichever it finds. Under GNU
 child that enters a loop is killed; under Numba's own work queue the process is, when two of its
 threads enter loops at the same time. So no kernel has such a loop: it takes `part` and `parts`,
 does every `parts`-th piece of the work, and releases Python's lock meanwhile (`nogil`), so that
-Python's own threads can call it side by side.
+Python's own threads can call it side by side. `in_parts` makes a function of such a kernel.
 """
 
 import functools
+import inspect
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,28 @@ def share(most: int, kernel: Callable[..., None], *args: Any) -> None:
         kernel(0, parts, *args)
     for other in others:
         other.result()
+
+
+def in_parts(most: Callable[..., int]) -> Callable[[Callable[..., None]], Any]:
+    """Return a decorator: compile a kernel, and fill in its first arguments, `part` and `parts`.
+
+    The function that it makes takes the others, and shares the work among ``most(*args)`` parts or
+    fewer. The compiled kernel is its attribute `kernel`.
+    """
+
+    def decorate(plain: Callable[..., None]) -> Any:
+        kernel = numba.njit(cache=True, nogil=True)(plain)
+
+        @functools.wraps(plain)
+        def whole(*args: Any) -> None:
+            share(most(*args), kernel, *args)
+
+        signature = inspect.signature(plain)
+        _, _, *others = signature.parameters.values()
+        vars(whole).update(kernel=kernel, __signature__=signature.replace(parameters=others))
+        return whole
+
+    return decorate
 
 
 @functools.cache

@@ -125,6 +125,7 @@ class ALS(RatingModel):
     }
     ends_in_bias: ClassVar[bool] = True
     _stored: ClassVar[str | None] = "user_rows_"
+    _items: ClassVar[str | None] = "item_rows_"
 
     n_factors: int = at_least(0, 20)
     lam: float = above(0, 1.0)
@@ -257,10 +258,6 @@ class ALS(RatingModel):
         rows = np.empty((ratings.n_rows, self.n_factors + 1), np.float32)
         self.half_step(ratings, self.item_rows_, np.zeros((1, rows.shape[1]), np.float32), rows)
         return rows
-
-    def item_vectors(self) -> np.ndarray:
-        """Return the items' rows [q_i; b_i], (n_items, K + 1) float32."""
-        return self.item_rows_
 
     # ---- new ratings of an item
 

@@ -74,6 +74,7 @@ class AutoEncoder(NetworkModel):
         "batch_size": CategoricalDistribution((32, 64, 128)),
     }
     ends_in_bias: ClassVar[bool] = True
+    _items: ClassVar[str | None] = "output_rows_"
 
     hidden: tuple[int, ...] = widths((256, 128), least=1)
     loss: str = one_of(LOSSES, "multinomial")
@@ -159,10 +160,6 @@ class AutoEncoder(NetworkModel):
         for weights, biases in network.unflattened(rest, sizes):
             rows = np.tanh(product(rows, weights) + biases)
         return np.hstack([rows, np.zeros((len(rows), 1), np.float32)])
-
-    def item_vectors(self) -> np.ndarray:
-        """Return V and b, (n_items, hidden[0] + 1) float32."""
-        return self.output_rows_
 
     def _similarity_vectors(self) -> np.ndarray:
         return self.input_rows_

@@ -58,7 +58,7 @@ class Recommender(Lists):
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {}  # where `tuning` looks
-    monitor: ClassVar[tuple[str, str]]  # what early stopping watches: a column, "min" or "max"
+    monitor: ClassVar[tuple[str, ...]] = ()  # what early stopping watches: a column, "min" or "max"
     # No annotations here: a model that has these as parameters declares them in its own order.
     n_epochs = 1
     patience = None  # type: int | None # epochs without a better one before training stops
@@ -77,7 +77,7 @@ class Recommender(Lists):
         raise NotImplementedError
 
     def _validate(self) -> dict[str, float]:
-        """Return what the log shows of the validation part; NaN where there is none."""
+        """Return what the log shows of the validation part, `_valid`; not called without one."""
         return {}
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -142,7 +142,8 @@ class Recommender(Lists):
         if hasattr(self, "seed"):
             self._rng = np.random.default_rng(self.seed)
         self._strangers = None if valid_input is None else valid_input.by_user
-        self._valid = valid if valid_input is None or self.patience else None
+        measured = valid and (valid_input is None or self.patience)
+        self._valid: Any = valid if measured else None
         self._remember(train)
         self._init(train, items, users)
         data = {"train": train, "valid": valid, "valid_input": valid_input}
@@ -176,7 +177,9 @@ class Recommender(Lists):
                 began = time.perf_counter()
                 learnt = self._epoch(train)
                 seconds = time.perf_counter() - began
-                row = {"epoch": epoch, **learnt, **self._validate(), "seconds": seconds}
+                nothing = dict.fromkeys(self.monitor[:1], float("nan"))
+                found = nothing if self._valid is None else self._validate()
+                row = {"epoch": epoch, **learnt, **found, "seconds": seconds}
                 run.log.append(row)
                 self.training_log_ = pd.DataFrame(run.log)
                 if self.patience is not None:
@@ -196,7 +199,7 @@ class RatingModel(Recommender):
     """Base class of the models that predict ratings: r̂_ui = μ + the score of the vectors."""
 
     predicts_ratings: ClassVar[bool] = True
-    monitor: ClassVar[tuple[str, str]] = ("rmse_valid", "min")
+    monitor: ClassVar[tuple[str, ...]] = ("rmse_valid", "min")
 
     def predict(self, user_ids: Any, item_ids: Any) -> np.ndarray:
         """Return the predicted ratings (n,) float32 of pairs, clipped to the scale.
@@ -225,7 +228,7 @@ class RatingModel(Recommender):
         `recommend_for`; `item_ids` (an id or array-like) may hold some of these items.
         """
         self.check_fitted()
-        items = self.item_index.positions(item_ids)
+        items = self.item_index(item_ids)
         return self.predict_pairs(self.as_ratings(ratings), np.zeros(len(items), np.int32), items)
 
     def predict_pairs(
@@ -233,12 +236,8 @@ class RatingModel(Recommender):
     ) -> np.ndarray:
         """Return the predicted ratings (n,) float32 of pairs by index, clipped to the scale.
 
-        Parameters
-        ----------
-        who : (m,) int array, or CSR (m, n_items)
-            Indices of known users, or the ratings of new users.
-        rows, items : (n,) int32
-            Pair k is of the user in row ``rows[k]`` of `who` and of item ``items[k]``.
+        `who` is as for `rank`. Pair k is of the user in row ``rows[k]`` of it and of item
+        ``items[k]``, both (n,) int32; what does not fit raises `DataError`.
         """
         if not isinstance(who, CSR):  # `vectors` checks new users, `score_pairs` the pairs
             self.check_users(who)
@@ -253,8 +252,8 @@ class RatingModel(Recommender):
     def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the user and item indices of pairs, (n,) int32 each."""
         self.check_fitted()
-        users = self.user_index.positions(user_ids)
-        items = self.item_index.positions(item_ids)
+        users = self.user_index(user_ids)
+        items = self.item_index(item_ids)
         if len(users) != len(items) and 1 not in (len(users), len(items)):
             raise RecsysError(f"{len(users)} users and {len(items)} items do not make pairs")
         users, items = np.broadcast_arrays(users, items)
@@ -262,8 +261,6 @@ class RatingModel(Recommender):
 
     def _validate(self) -> dict[str, float]:
         valid = self._valid
-        if valid is None or len(valid) == 0:
-            return {"rmse_valid": float("nan")}
         who = np.arange(valid.n_users) if self._strangers is None else self._strangers
         error = self.predict_pairs(who, valid.user_of_rating(), valid.by_user.indices)
         error -= valid.by_user.values
@@ -277,7 +274,7 @@ class ImplicitFeedbackModel(Recommender):
     They have a parameter `threshold`: ratings of at least this are likes; None: every rating is.
     """
 
-    monitor: ClassVar[tuple[str, str]] = ("ndcg_valid", "max")
+    monitor: ClassVar[tuple[str, ...]] = ("ndcg_valid", "max")
     threshold = None  # type: float | None # declared by each model in its own order
 
     def liked(self, ratings: CSR) -> CSR:
@@ -295,8 +292,6 @@ class ImplicitFeedbackModel(Recommender):
 
     def _validate(self) -> dict[str, float]:
         """Return NDCG@10 on the validation part, over the users with a like in it."""
-        if self._valid is None or len(self._valid) == 0:
-            return {"ndcg_valid": float("nan")}
         liked = self.likes_of(self._valid, "validation")
         users = some_of(np.flatnonzero(liked.counts > 0).astype(np.int32))
         who = users if self._strangers is None else self._strangers.take(users)

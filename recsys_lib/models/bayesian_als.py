@@ -124,10 +124,10 @@ class BayesianALS(RatingModel):
         rngs = self._rng.spawn(self.n_chains)
         how = self.n_factors, self.noise_worth
         self._chains = [Chain(train, *sides, *how, rng) for rng in rngs]
-        part = train if self._valid is None or len(self._valid) == 0 else self._valid
+        part = self._valid or train
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
-        self._valid_sum = np.zeros(0 if self._valid is None else len(self._valid))
+        self._valid_sum = np.zeros(len(self._valid or ()))
         self._draw = 0
         self._start_from_zeros()
 
@@ -141,32 +141,27 @@ class BayesianALS(RatingModel):
         self._draw += 1
         if self._draw > self.n_burn:
             for s, chain in enumerate(self._chains, kept * self.n_chains):
-                self._keep(s, chain)
+                users, items = chain.users, chain.items
+                self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
+                self.item_means_[:, s] = items.centres
+                self.user_variances_[:, s] = 1 / chain.noise.precisions
+                self.feature_draws_[:, s], self.prior_precisions_[s] = users.weights, users.Lambda
+                self.noise_variances_[s] = chain.noise.variance
             kept += 1
         noise = [float(np.sqrt(chain.noise.variance)) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
         row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)}
-        users, items = self._watched
-        drawn = by_chain(self.user_draws_[users], self.item_draws_[items], self.n_chains)[:, :kept]
+        pairs = self.user_draws_[self._watched[0]], self.item_draws_[self._watched[1]]
+        drawn = by_chain(*pairs, self.n_chains)[:, :kept]
         spreads = self.noise_variances_.reshape(-1, self.n_chains).T[:, :kept]
         row |= convergence.summary(drawn, spreads)
         if self._draw == self.n_epochs:
             convergence.warn_of(row, kept, type(self).__name__)
         return row
 
-    def _keep(self, s: int, chain: Chain) -> None:
-        users, items = chain.users, chain.items
-        self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
-        self.item_means_[:, s] = items.centres
-        self.user_variances_[:, s] = 1 / chain.noise.precisions
-        self.feature_draws_[:, s], self.prior_precisions_[s] = users.weights, users.Lambda
-        self.noise_variances_[s] = chain.noise.variance
-
     def _validate(self) -> dict[str, float]:
         """Return the RMSE of the mean of the kept draws; before them, of these draws alone."""
         valid, kept = self._valid, self._draw - self.n_burn
-        if valid is None or len(valid) == 0:
-            return {"rmse_valid": float("nan")}
         mean = np.zeros(len(valid))
         for chain in self._chains:
             draws = chain.users.rows[:, None], chain.items.centres[:, None]

@@ -59,6 +59,7 @@ class BPR(ImplicitFeedbackModel):
     }
     ends_in_bias: ClassVar[bool] = True
     _stored: ClassVar[str | None] = "user_factors_"
+    _items: ClassVar[str | None] = "item_rows_"
 
     n_factors: int = above(0, 32)
     learning_rate: float = above(0, 0.05)
@@ -120,10 +121,6 @@ class BPR(ImplicitFeedbackModel):
         return (
             self.user_vectors(who) if isinstance(who, CSR) else _with_bias(self.user_factors_[who])
         )
-
-    def item_vectors(self) -> np.ndarray:
-        """Return [q_i; b_i], (n_items, K + 1) float32."""
-        return self.item_rows_
 
 
 def _with_bias(rows: np.ndarray) -> np.ndarray:

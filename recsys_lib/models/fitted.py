@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import io
-from recsys_lib.columns import limits
+from recsys_lib.columns import IdIndex, limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
-from recsys_lib.models.known import IdIndex, KnownRatings, as_row, merged, one_row
+from recsys_lib.models.known import KnownRatings, as_row, merged, one_row
 from recsys_lib.models.parameters import Parameters
 from recsys_lib.ratings import CSR, Ratings
 
@@ -65,7 +65,8 @@ class Fitted(Parameters):
 
     def _set_known(self, ratings: Ratings) -> None:
         self._known = KnownRatings(ratings)
-        self.user_index = IdIndex(self.user_ids_, "user")
+        hint = "; recommend_for and predict_for take a stranger's ratings"
+        self.user_index = IdIndex(self.user_ids_, "user", hint)
         self.item_index = IdIndex(self.item_ids_, "item")
 
     def as_ratings(self, ratings: Mapping[Any, float]) -> CSR:
@@ -161,6 +162,10 @@ class Fitted(Parameters):
         """
         raise NotImplementedError
 
+    def liked(self, ratings: CSR) -> CSR:
+        """Return the ratings that a model learns from: all, or the likes."""
+        return ratings
+
     def partial_fit_users(self, user_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """Update the model with new ratings of one user, known or not, without a new fit.
 
@@ -168,19 +173,11 @@ class Fitted(Parameters):
         who gave them; the items do not change. A rating of an item rated before replaces the old
         one. A new user is appended to `user_ids_`.
 
-        Parameters
-        ----------
-        user_id : id
-            An id of the type of the data: an integer, or text.
-        ratings : mapping of item id to rating
-            The new ratings; may be empty, for a new user without ratings.
-
-        Raises
-        ------
-        UnknownIdError
-            An item is not in the data; `partial_fit_items` adds new items.
-        DataError
-            A rating is outside the scale, or the id has another type. The model is then unchanged.
+        `user_id` is an id of the type of the data: an integer, or text. `ratings`, a mapping of
+        item id to rating, are the new ratings; it may be empty, for a new user without ratings.
+        Raises `UnknownIdError` if an item is not in the data (`partial_fit_items` adds new items),
+        and `DataError` if a rating is outside the scale or the id has another type. The model is
+        then unchanged.
         """
         self.check_fitted()
         items, values = as_row(ratings, self.item_index, self.scale_)
@@ -211,12 +208,8 @@ class Fitted(Parameters):
         The item's row is solved with all its ratings, including those of `partial_fit_users`; the
         users do not change. It is the half step of training for one item, also with an empty
         mapping. `item_id`, `ratings` (a mapping of user id to rating) and the errors are as for
-        `partial_fit_users`, with users and items exchanged.
-
-        Raises
-        ------
-        RecsysError
-            The model is not an `ALS`, `BiasALS` or `GenreALS`.
+        `partial_fit_users`, with users and items exchanged; a model other than `ALS`, `BiasALS` and
+        `GenreALS` raises `RecsysError`.
         """
         self.check_fitted()
         raise RecsysError(

@@ -75,14 +75,8 @@ class GenreALS(ALS):
         """Update the model with new ratings of one item; see `Recommender.partial_fit_items`.
 
         `genres` (text such as ``"Action|Comedy"``) are those of a new item, whose row without
-        ratings is then the prior mean. A known item has its genres from `fit`.
-
-        Raises
-        ------
-        DataError
-            No item had such a genre in `fit`.
-        RecsysError
-            `genres` are given for a known item.
+        ratings is then the prior mean; `DataError` if no item had such a genre in `fit`. A known
+        item has its genres from `fit`: to give it others is a `RecsysError`.
         """
         self.check_fitted()
         labels = sorted(set(genres.split("|"))) if genres else []

@@ -66,6 +66,7 @@ class ImplicitALS(ImplicitFeedbackModel):
         "tau": FloatDistribution(1.0, 100.0, log=True),
     }
     _stored: ClassVar[str | None] = "user_factors_"
+    _items: ClassVar[str | None] = "item_factors_"
 
     n_factors: int = above(0, 64)
     alpha: float = at_least(0, 10.0)
@@ -121,10 +122,6 @@ class ImplicitALS(ImplicitFeedbackModel):
         task = *pairs, by_length(pairs), self.item_factors_, self.gram_, penalties
         kernels.half_step(*task, rows, np.empty(len(rows)))
         return rows
-
-    def item_vectors(self) -> np.ndarray:
-        """Return q_i, (n_items, K) float32."""
-        return self.item_factors_
 
 
 def first_factors(n: int, n_factors: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,82 +1,20 @@
-"""What a fitted model knows of its users: their ids, and their ratings, old and new."""
+"""What a fitted model knows of its users: their ratings, old and new."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.errors import InvalidIndexError
 
-from recsys_lib.columns import only, positions
+from recsys_lib.columns import IdIndex
 from recsys_lib.errors import DataError
-from recsys_lib.metrics import damped_mean
 from recsys_lib.ratings import CSR, Ratings
 
 USERS_AT_A_TIME = 8192  # whatever goes over all users streams: nothing grows with users x items
 Row = tuple[np.ndarray, np.ndarray]  # columns, ascending, int32; and the ratings, float32
-
-
-class IdIndex:
-    """Where the data's own `ids` (n,) stand, integers or text without repeats.
-
-    `what`, "user" or "item", is for messages.
-    """
-
-    def __init__(self, ids: np.ndarray, what: str) -> None:
-        self._index, self.what = pd.Index(ids), what
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    def positions(self, ids: Any) -> np.ndarray:
-        """Return where ids (one or several) stand, (n,) int32; see `columns.positions`."""
-        hint = "; recommend_for and predict_for take a stranger's ratings" * (self.what == "user")
-        return positions(self._index, ids, self.what, hint)
-
-    def position(self, one: Any) -> int:
-        """Return where an id stands; several are refused."""
-        return only(self.positions(one), self.what)
-
-    def positions_of_keys(self, ids: Iterable[Any]) -> np.ndarray:
-        """As `positions`, for a few ids: many times as fast for one, and slower for thousands."""
-        found = np.array([self.find(one) for one in ids], np.int32)
-        if (found < 0).any():
-            self.positions([one for one, place in zip(ids, found, strict=True) if place < 0])
-        if len(set(found.tolist())) < len(found):  # a Series can name one twice
-            raise DataError(f"the ratings name one {self.what} twice; give one rating for each")
-        return found
-
-    def find(self, one: Any) -> int:
-        """Return where an id stands; -1 for one that is not there."""
-        try:
-            return self._index.get_loc(one)
-        except (KeyError, TypeError, InvalidIndexError):
-            return -1
-
-    def find_or_next(self, one: Any) -> int:
-        """Return where an id stands, or will stand once it is added.
-
-        One that is new and of another kind than those that are here is a `DataError`.
-        """
-        place = self.find(one)
-        if place >= 0:
-            return place
-        kind, fits = "text", isinstance(one, str)
-        if self._index.dtype.kind in "iu":
-            whole = isinstance(one, numbers.Integral) and not isinstance(one, bool)
-            kind, fits = "integers of 64 bits", whole and -(2**63) <= one < 2**63
-        if not fits:
-            raise DataError(
-                f"{one!r} cannot be a new {self.what}: the {self.what}s' ids are {kind}"
-            )
-        return len(self)
-
-    def add(self, one: Any) -> None:
-        """Put a new id at the end."""
-        self._index = self._index.append(pd.Index([one], dtype=self._index.dtype))
 
 
 def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> Row:
@@ -92,7 +30,7 @@ def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, flo
         if not (fits and low <= np.float32(rating) <= high):
             told = f"{index.what} {one!r} has the rating {rating!r}"
             raise DataError(f"{told}; the scale is {low:g} to {high:g}")
-    places = index.positions_of_keys(ratings.keys())
+    places = index.of_keys(ratings.keys())
     order = np.argsort(places)
     return places[order], np.array([one for _, one in ratings.items()], np.float32)[order]
 
@@ -140,13 +78,6 @@ class KnownRatings:
         if not self._later and n_users == self._train.n_users:
             return self._train.by_user
         return self.take(np.arange(n_users))
-
-
-def damped_means(ratings: CSR, n_items: int, mu: float, damping: float = 10.0) -> np.ndarray:
-    """Return the items' damped mean ratings, (n_items,) float64; see `metrics.damped_mean`."""
-    sums = np.bincount(ratings.indices, ratings.values, n_items)
-    counts = np.bincount(ratings.indices, minlength=n_items)
-    return damped_mean(sums, counts, mu, damping)
 
 
 def merged(old: Row, new: Row) -> Row:

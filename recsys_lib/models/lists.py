@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from recsys_lib.columns import IdIndex
 from recsys_lib.errors import DataError, RecsysError, check_whole
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
-from recsys_lib.models.known import USERS_AT_A_TIME, IdIndex, among, damped_means
+from recsys_lib.models.known import USERS_AT_A_TIME, among
 from recsys_lib.ratings import CSR, check_csr, check_index
 
 Vectors = Callable[[np.ndarray], np.ndarray]  # from rows by index to their vectors
@@ -24,6 +25,7 @@ class Lists(Fitted):
 
     predicts_ratings: ClassVar[bool] = False
     ends_in_bias: ClassVar[bool] = False  # the vectors' last column is added, not multiplied
+    _items: ClassVar[str | None] = None  # the array of the items' vectors, if they are one
     _users_at_a_time: ClassVar[int] = USERS_AT_A_TIME  # whose vectors are made together to rank
 
     def item_vectors(self) -> np.ndarray:
@@ -32,7 +34,9 @@ class Lists(Fitted):
         A score is the product with a user's vector; where the model's `ends_in_bias`, the last
         columns of both are added instead of multiplied. Rating models add the mean rating `mu_`.
         """
-        raise NotImplementedError
+        if self._items is None:
+            raise RecsysError(f"{type(self).__name__} only gives lists: it has no vectors of items")
+        return getattr(self, self._items)
 
     # ---- by index: positions in `user_ids_` and `item_ids_`
 
@@ -50,7 +54,11 @@ class Lists(Fitted):
 
     def check_users(self, who: Any) -> np.ndarray:
         """Return `who`; raise `DataError` unless it is indices (m,) of users, integers."""
-        return _index("who", who, len(self.user_ids_))
+        plain = type(who) in (np.ndarray, np.memmap) and who.ndim == 1 and who.dtype.kind in "iu"
+        n = len(self.user_ids_)
+        if not plain or (len(who) and not (who.min() >= 0 and who.max() < n)):
+            raise DataError(f"who must be an array (m,) of indices, integers from 0 to below {n}")
+        return who
 
     def multipliers(self, vectors: np.ndarray) -> np.ndarray:
         """Return what multiplies the items' vectors so that plain products put items in order.
@@ -72,20 +80,11 @@ class Lists(Fitted):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return each user's best `n` items and their scores, (m, n) int32 and float32.
 
-        Parameters
-        ----------
-        who : (m,) int array, or CSR (m, n_items)
-            Indices of known users, or the ratings of new users.
-        n : int
-            Length of the lists.
-        exclude : CSR (m, n_items), optional
-            Items to leave out. None: the known ratings of the users.
-        candidates : (c,) int32, optional
-            The items to rank, ascending; no others are scored. None: all.
-
-        Notes
-        -----
-        Of equal scores, the lower index comes first; rows are padded with -1 and -inf.
+        `who` (m,) int are known users by index, or a CSR (m, n_items) the ratings of new ones.
+        `exclude`, a CSR (m, n_items), are items to leave out; None: the users' known ratings. No
+        others are scored than `candidates` (c,) int32, ascending; None: all are. Of equal scores,
+        the lower index comes first; rows are padded with -1 and -inf. What does not fit raises
+        `DataError`.
         """
         if not isinstance(who, CSR):
             self.check_users(who)
@@ -97,10 +96,13 @@ class Lists(Fitted):
         if exclude is not None:
             check_csr("exclude", exclude, m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
-        catalogue = self._catalogue()
-        _check_shelf(candidates, n_items)
-        few = None if candidates is None or len(candidates) == n_items else candidates
-        catalogue = catalogue if few is None else catalogue[few]
+        few, catalogue = None, self._catalogue()
+        if candidates is not None:
+            check_index("candidates", candidates, "c", n_items)
+            if (candidates[1:] <= candidates[:-1]).any():
+                raise DataError("candidates must ascend, and none may repeat")
+            if len(candidates) < n_items:
+                few, catalogue = candidates, catalogue[candidates]
         for start in range(0, m, self._users_at_a_time):
             part = np.arange(start, min(start + self._users_at_a_time, m))
             some = who if once else who.take(part) if isinstance(who, CSR) else who[part]
@@ -132,7 +134,7 @@ class Lists(Fitted):
 
     def recommend(
         self,
-        user_ids: Any = None,
+        user_ids: Any,
         n: int = 10,
         *,
         candidates: Any = None,
@@ -143,9 +145,8 @@ class Lists(Fitted):
 
         Parameters
         ----------
-        user_ids : id or array-like of ids, optional
-            The users. None: one list for everybody, of the items with the best damped mean rating
-            (see `recsys_lib.metrics.damped_mean`).
+        user_ids : id or array-like of ids
+            The users.
         n : int
             Length of the lists; shorter if there are fewer items to list.
         candidates : id, array-like or set of ids, optional
@@ -158,9 +159,8 @@ class Lists(Fitted):
         Returns
         -------
         DataFrame
-            user_id, rank (from 1), item_id, score; without user_id if no user was given. The score
-            of a rating model is the predicted rating, not clipped to the scale, so that the first
-            items do not tie.
+            user_id, rank (from 1), item_id, score. The score of a rating model is the predicted
+            rating, not clipped to the scale, so that the first items do not tie.
 
         Raises
         ------
@@ -169,12 +169,7 @@ class Lists(Fitted):
         """
         self.check_fitted()
         rows = _listed(self.item_index, candidates, exclude)
-        n = _length(n, len(rows))
-        if user_ids is None:
-            scores = damped_means(self.known_ratings(), len(self.item_ids_), self.mu_)
-            order = rows[np.argsort(-scores[rows], kind="stable")[None, :n]]
-            return _as_table("item", self.item_ids_, order, scores[order])
-        users = self.user_index.positions(user_ids)
+        n, users = _length(n, len(rows)), self.user_index(user_ids)
         items, scores = self.rank(users, n, _nothing(len(users)) if seen else None, rows)
         table = _as_table("item", self.item_ids_, items, scores)
         table.insert(0, "user_id", np.repeat(self.user_ids_[users], (items >= 0).sum(axis=1)))
@@ -191,17 +186,9 @@ class Lists(Fitted):
     ) -> pd.DataFrame:
         """Return the best `n` items for a new user, from a few ratings and without a new fit.
 
-        `n`, `candidates`, `exclude` and `seen` are as for `recommend`.
-
-        Parameters
-        ----------
-        ratings : mapping of item id to rating
-            The known ratings of the user; may be empty.
-
-        Returns
-        -------
-        DataFrame
-            rank (from 1), item_id, score.
+        `ratings`, a mapping of item id to rating, are the known ratings of the user; it may be
+        empty. `n`, `candidates`, `exclude` and `seen` are as for `recommend`, and so is the table
+        that is returned, without user_id.
         """
         self.check_fitted()
         rows = _listed(self.item_index, candidates, exclude)
@@ -214,13 +201,8 @@ class Lists(Fitted):
     ) -> pd.DataFrame:
         """Return the `n` items whose factors have the largest cosine with those of the item.
 
-        `n`, `candidates` and `exclude` are as for `recommend`.
-
-        Returns
-        -------
-        DataFrame
-            rank (from 1), item_id, score (the cosine, from -1 to 1), without the item itself and
-            items without data.
+        `n`, `candidates` and `exclude` are as for `recommend`. It is a table of rank (from 1),
+        item_id and score (the cosine, from -1 to 1), without the item and items without data.
         """
         self.check_fitted()
         rows, vectors = _listed(self.item_index, candidates, exclude), self._similarity_vectors()
@@ -229,11 +211,8 @@ class Lists(Fitted):
     def similar_users(self, user_id: Hashable, n: int = 10) -> pd.DataFrame:
         """Return the `n` users whose vectors have the largest cosine with that of the user.
 
-        Returns
-        -------
-        DataFrame
-            rank (from 1), user_id, score (the cosine, from -1 to 1), without the user and users
-            without a rating or like in training.
+        It is a table of rank (from 1), user_id and score (the cosine, from -1 to 1), without the
+        user and users without a rating or like in training.
         """
         self.check_fitted()
 
@@ -243,10 +222,6 @@ class Lists(Fitted):
 
         everyone = np.arange(len(self.user_ids_), dtype=np.int32)
         return self._alike(self.user_index, user_id, n, everyone, vectors)
-
-    def liked(self, ratings: CSR) -> CSR:
-        """Return the ratings that a model learns from: all, or the likes."""
-        return ratings
 
     def _directions(self, vectors: np.ndarray) -> np.ndarray:
         return vectors[:, :-1] if self.ends_in_bias else vectors
@@ -284,27 +259,13 @@ def _cosines(vector: np.ndarray, rows: np.ndarray, vectors: Vectors, step: int) 
     return cosines
 
 
-def _index(name: str, index: Any, n: int) -> np.ndarray:
-    plain = type(index) in (np.ndarray, np.memmap) and index.ndim == 1 and index.dtype.kind in "iu"
-    if not plain or (len(index) and not (index.min() >= 0 and index.max() < n)):
-        raise DataError(f"{name} must be an array (m,) of indices, integers from 0 to below {n}")
-    return index
-
-
-def _check_shelf(candidates: Any, n_items: int) -> None:
-    if candidates is not None:
-        check_index("candidates", candidates, "c", n_items)
-        if (candidates[1:] <= candidates[:-1]).any():
-            raise DataError("candidates must ascend, and none may repeat")
-
-
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:
     """Return what may be listed, (c,) int32 ascending, by the ids of what may and what may not."""
     some, out = (list(ids) if isinstance(ids, Set) else ids for ids in (candidates, exclude))
     listed = np.arange(len(index), dtype=np.int32)
-    if some is not None and len(listed := np.unique(index.positions(some))) == 0:
+    if some is not None and len(listed := np.unique(index(some))) == 0:
         raise DataError("candidates holds no item; leave it out to rank the whole catalogue")
-    return listed if out is None else listed[~np.isin(listed, index.positions(out))]
+    return listed if out is None else listed[~np.isin(listed, index(out))]
 
 
 def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray) -> pd.DataFrame:

@@ -125,20 +125,15 @@ class Parameters:
             kind, _, optional = str(name).partition(" | ")
             value = _plain(getattr(self, one.name))
             setattr(self, one.name, value)
-            if value is None and optional:
-                continue
-            wanted = one.metadata.get("wanted", "")
-            what, types = _KINDS.get(kind, ("", object))
-            if not isinstance(value, types) or (
-                isinstance(value, bool) and kind in ("int", "float")
-            ):
-                wanted = f"{what}, {wanted}" if what and wanted else what or wanted
-            elif "fits" not in one.metadata or one.metadata["fits"](value):
-                if not isinstance(value, int | float) or abs(value) < HUGE:
-                    continue
-                wanted = f"below {HUGE}"
-            also = ", or None" if optional else ""
-            raise RecsysError(f"{one.name} is {value!r}; it must be {wanted}{also}")
+            what, types = _KINDS.get(kind, ("", ()))
+            wanted = ", ".join(filter(None, (what, one.metadata.get("wanted"))))
+            fits = not types or type(value) in types
+            fits = fits and one.metadata.get("fits", lambda _: True)(value)
+            if fits and isinstance(value, int | float) and abs(value) >= HUGE:
+                fits, wanted = False, f"below {HUGE}"
+            if not fits and not (optional and value is None):
+                also = ", or None" if optional else ""
+                raise RecsysError(f"{one.name} is {value!r}; it must be {wanted}{also}")
 
 
 def _plain(value: Any) -> Any:
@@ -149,11 +144,11 @@ def _plain(value: Any) -> Any:
 
 
 # What a parameter of a type must be, in words, where its limits do not say it; and the classes.
-_KINDS: dict[str, tuple[str, Any]] = {
-    "int": ("a whole number", int),
-    "float": ("a number", int | float),
-    "str": ("", str),
-    "tuple[int, ...]": ("", tuple),
+_KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "int": ("a whole number", (int,)),
+    "float": ("a number", (int, float)),
+    "str": ("", (str,)),
+    "tuple[int, ...]": ("", (tuple,)),
 }
 
 
@@ -178,7 +173,9 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     mine, rest = model.state()
     arrays = mine if arrays is None else arrays
     for name in ("user_ids_", "item_ids_"):
-        _check_ids(name, getattr(model, name))
+        check_ids(**{name: (ids := getattr(model, name))})
+        if len(set(ids.tolist())) < len(ids):
+            raise DataError(f"{name} holds an id twice")
     declared = {one.name: str(one.type) for one in fields(model) if not one.init}
     plain = {name: kind for name, kind in declared.items() if kind != "np.ndarray"}
     _same_names(rest.keys(), plain.keys())
@@ -217,12 +214,6 @@ def _check_numbers(name: str, array: Any, dtype: Any, wanted: tuple[int | str, .
 def _same_names(found: Any, wanted: Any) -> None:
     if found != wanted:
         raise DataError(f"it holds {sorted(found)}, and must hold {sorted(wanted)}")
-
-
-def _check_ids(name: str, ids: Any) -> None:
-    check_ids(**{name: ids})
-    if len(set(ids.tolist())) < len(ids):
-        raise DataError(f"{name} holds an id twice")
 
 
 def _is_number(value: Any) -> bool:

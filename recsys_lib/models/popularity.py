@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys_lib.metrics import damped_mean
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.known import damped_means
 from recsys_lib.models.parameters import at_least, learnt, number, one_of
 from recsys_lib.ratings import CSR, Ratings
 
@@ -37,10 +37,12 @@ class Popularity(ImplicitFeedbackModel):
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         if self.by == "count":
-            liked = self.likes_of(train)
-            scores = np.bincount(liked.indices, minlength=train.n_items)
+            scores = np.bincount(self.likes_of(train).indices, minlength=train.n_items)
         else:
-            scores = damped_means(train.by_user, train.n_items, self.mu_, self.damping)
+            rated = train.by_user
+            sums = np.bincount(rated.indices, rated.values, train.n_items)
+            counts = np.bincount(rated.indices, minlength=train.n_items)
+            scores = damped_mean(sums, counts, self.mu_, self.damping)
         self.item_scores_ = scores.astype(np.float32)
         return {}
 

@@ -42,6 +42,7 @@ class PureSVD(ImplicitFeedbackModel):
     search_space: ClassVar[dict[str, BaseDistribution]] = {
         "n_factors": CategoricalDistribution((8, 12, 16, 24, 32, 48, 64)),
     }
+    _items: ClassVar[str | None] = "item_factors_"
 
     n_factors: int = above(0, 32)
     threshold: float | None = number(None)
@@ -71,10 +72,6 @@ class PureSVD(ImplicitFeedbackModel):
         """Return r_u Q, (m, K) float32."""
         self.check_ratings(ratings)
         return as_scipy(self.liked(ratings), len(self.item_factors_)) @ self.item_factors_
-
-    def item_vectors(self) -> np.ndarray:
-        """Return Q, (n_items, K) float32."""
-        return self.item_factors_
 
     def _similarity_vectors(self) -> np.ndarray:
         """Return Q Σ: its products are those of the items' columns of R, as far as K sees them."""

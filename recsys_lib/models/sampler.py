@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,16 +28,8 @@ class Side:
     A row is N((F g)_r, Λ⁻¹), where each feature has a row of weights g_j ~ N(0, I): the
     effect of a feature is limited by the scale of its column of F.
 
-    Parameters
-    ----------
-    ratings : CSR
-        Those of each row.
-    features : (n_rows, n_features) sparse array, float32
-        F, of `rated_or_not`.
-    n_columns : int
-        The first so many features say which columns a row has rated.
-    size : int
-        K + 1.
+    `ratings` are those of each row; `features` (n_rows, n_features) float32 are F, as of
+    `rated_or_not`: the first `n_columns` say which columns a row has rated. `size` is K + 1.
     """
 
     DRAWN = ("rows", "centres", "means", "Lambda", "weights")  # what a draw changes
@@ -90,23 +82,11 @@ def draw_weights(
     Lambda: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw the features' weights in turn, each given the rows and all others.
+    """Draw the features' weights g (n_features, K + 1) in turn, given the rows and all others.
 
-    With Λ = V diag(w) Vᵀ, the columns of g V are independent of each other.
-
-    Parameters
-    ----------
-    apart : (n_rows, K + 1) float32
-        What the weights so far leave of the rows, X - F g.
-    features : (n_rows, n_features) sparse array by columns, float32
-        F.
-    weights : (n_features, K + 1) float32
-        g, as it was.
-    Lambda : (K + 1, K + 1)
-
-    Returns
-    -------
-    weights : (n_features, K + 1) float32
+    `apart` (n_rows, K + 1) is what the `weights` so far leave of the rows, X - F g, and `features`
+    is F (n_rows, n_features), by columns; all float32. With Λ = V diag(w) Vᵀ, the columns of g V
+    are independent of each other.
     """
     w, V = np.linalg.eigh(np.asarray(Lambda, np.float64))
     turned, left = ((one @ V).astype(np.float32) for one in (weights, apart))
@@ -199,34 +179,28 @@ class Chain:
             items.draw(users.rows, self.mu, noise.same, noise.precisions, self.rng)
         return noise.draw(users.rows, items.rows, self.mu, self.rng)
 
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return what is needed to continue: arrays, and values for JSON."""
-        arrays = {"precisions": self.noise.precisions}
-        for name, side in (("users", self.users), ("items", self.items)):
-            arrays |= {f"{name}.{key}": getattr(side, key) for key in Side.DRAWN}
-        return arrays, {"variance": self.noise.variance, "rng": self.rng.bit_generator.state}
 
-    def resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
-        for name, side in (("users", self.users), ("items", self.items)):
-            for key in Side.DRAWN:
-                setattr(side, key, arrays[f"{name}.{key}"])
-        self.noise.precisions, self.noise.variance = arrays["precisions"], meta["variance"]
-        self.rng.bit_generator.state = meta["rng"]
+def drawn(chains: list[Chain]) -> Iterator[tuple[str, Any, str]]:
+    """Yield what a draw changes: a name for the file, the object, and its attribute, an array."""
+    for c, chain in enumerate(chains):
+        yield f"{c}.precisions", chain.noise, "precisions"
+        for name, side in (("users", chain.users), ("items", chain.items)):
+            yield from ((f"{c}.{name}.{key}", side, key) for key in Side.DRAWN)
 
 
 def states(chains: list[Chain]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """Return what is needed to continue all chains: arrays, and a row of JSON for each."""
-    found = [chain.state() for chain in chains]
-    arrays = {f"{c}.{k}": array for c, (own, _) in enumerate(found) for k, array in own.items()}
-    return arrays, [meta for _, meta in found]
+    arrays = {name: getattr(one, key) for name, one, key in drawn(chains)}
+    rngs = ((chain.noise.variance, chain.rng.bit_generator.state) for chain in chains)
+    return arrays, [{"variance": variance, "rng": rng} for variance, rng in rngs]
 
 
 def resume(chains: list[Chain], arrays: dict[str, np.ndarray], metas: list[dict[str, Any]]) -> None:
     """Continue from what `states` returned."""
-    for c, (chain, meta) in enumerate(zip(chains, metas, strict=True)):
-        own = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{c}.")}
-        chain.resume(own, meta)
+    for name, one, key in drawn(chains):
+        setattr(one, key, arrays[name])
+    for chain, meta in zip(chains, metas, strict=True):
+        chain.noise.variance, chain.rng.bit_generator.state = meta["variance"], meta["rng"]
 
 
 def by_chain(user_draws: np.ndarray, item_draws: np.ndarray, n_chains: int) -> np.ndarray:
@@ -251,20 +225,9 @@ def draw_strangers(
     Row and noise are drawn in turns, from the typical user's noise on. Draw s has the same random
     numbers for every user, so that no user's rows depend on the others.
 
-    Parameters
-    ----------
-    ratings : CSR (m, n_rated)
-    items : (S, n_rated, K + 1) float32
-    means : S arrays (m, K + 1) float32
-        Prior means of the rows.
-    precisions, variances : (S, K + 1, K + 1) and (S,) float32
-        Λ, and the typical user's noise.
-
-    Returns
-    -------
-    rows : (m, S, K + 1) float32
-    variances : (m, S) float32
-        1/α_u.
+    `ratings` are (m, n_rated), `items` (S, n_rated, K + 1); `means` are S arrays (m, K + 1), the
+    rows' prior means; `precisions` (S, K + 1, K + 1) and `variances` (S,) are Λ and the typical
+    user's noise. Returns the rows (m, S, K + 1) and 1/α_u (m, S). All of it is float32.
     """
     (n_draws, _, size), n = items.shape, len(ratings.counts)
     rng = np.random.default_rng(seed)

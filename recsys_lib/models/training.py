@@ -53,7 +53,7 @@ class Run:
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}
             self.facts: dict[str, Any] = {"class": name, "params": params, "data": checksums}
 
-    def keep_best(self, monitor: tuple[str, str], arrays: Arrays) -> None:
+    def keep_best(self, monitor: tuple[str, ...], arrays: Arrays) -> None:
         """Keep copies of `arrays` if the last epoch is the best; without a score, it always is."""
         column, direction = monitor
         row = self.log[-1]

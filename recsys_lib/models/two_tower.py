@@ -85,6 +85,7 @@ class TwoTower(NetworkModel):
         "dropout": FloatDistribution(0.0, 0.5),
     }
     _full_batches: ClassVar[bool] = True  # a batch of few pairs has few rivals
+    _items: ClassVar[str | None] = "item_vectors_"
 
     n_factors: int = above(0, 64)
     width: int = above(0, 64)
@@ -203,10 +204,6 @@ class TwoTower(NetworkModel):
         self.check_ratings(ratings)
         shape = len(ratings.counts), self.user_features_.shape[1]
         return self._forward(ratings, np.zeros(shape, np.float32))
-
-    def item_vectors(self) -> np.ndarray:
-        """Return g(i), (n_items, K) float32."""
-        return self.item_vectors_
 
     def _forward(self, ratings: CSR, features: np.ndarray) -> np.ndarray:
         """Return the users' vectors (m, K), which times an item's make a score."""

@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 from recsys_lib.errors import check_whole
 from recsys_lib.ratings import CSR, Ratings
 from recsys_lib.spark import tables
-from recsys_lib.spark.tables import LEVEL, Columns
+from recsys_lib.spark.tables import LEVEL
 
 PACKED = (
     "block int, n bigint, n_duplicates bigint, total double, others binary, indptr binary, "
@@ -113,8 +113,6 @@ class Blocks:
         Numbers of ratings kept, and dropped because the same user rated the same item again.
     mean : float
     scale : (low, high)
-    columns : Columns
-        Names of the columns in the table.
     """
 
     users: Side
@@ -123,16 +121,11 @@ class Blocks:
     n_duplicates: int
     mean: float
     scale: tuple[float, float]
-    columns: Columns
 
     @classmethod
     def from_frame(
         cls,
         frame: DataFrame,
-        user: str = "user_id",
-        item: str = "item_id",
-        rating: str = "rating",
-        timestamp: str = "timestamp",
         scale: tuple[float, float] | None = None,
         user_ids: Any = None,
         item_ids: Any = None,
@@ -143,18 +136,12 @@ class Blocks:
         Parameters
         ----------
         frame : pyspark DataFrame
-            Ids are integers or text; from any source that Spark reads.
-        user, item, rating : str
-            Names of its columns.
-        timestamp : str
-            Name of the column of times, if there is one; of two ratings of a pair, the later
-            counts.
+            Columns user_id and item_id, integers or text; rating; and timestamp, if it is known.
         scale : (low, high), optional
             Lowest and highest possible rating; others raise `DataError`. By default only NaN and
             infinities raise.
-        user_ids, item_ids : pyspark DataFrame or array-like, optional
-            Ids that belong to the data even if they have no rating; of a DataFrame, its column
-            `user` or `item`.
+        user_ids, item_ids : array-like, optional
+            Ids that belong to the data even if they have no rating.
         n_blocks : int, optional
             Number of blocks of each side. By default two per core, and more if a block would hold
             over four million ratings.
@@ -170,15 +157,14 @@ class Blocks:
         If a user rated an item several times, the latest rating counts; with equal times the
         highest, since rows of a Spark DataFrame have no order.
         """
-        columns = Columns(user, item, rating, timestamp)
-        low, high, n = tables.check(frame, columns, scale)
+        low, high, n = tables.check(frame, scale)
         if n_blocks is None:
             cores = frame.sparkSession.sparkContext.defaultParallelism
             n_blocks = max(2 * cores, -(-n // RATINGS_A_BLOCK))
         check_whole("n_blocks", n_blocks, 1)
-        users, n_users = tables.numbered(tables.ids(frame, user, user_ids))
-        items, n_items = tables.numbered(tables.ids(frame, item, item_ids))
-        rated = tables.by_number(frame, columns, users, items).persist(LEVEL)
+        users, n_users = tables.numbered(tables.ids(frame, "user_id", user_ids))
+        items, n_items = tables.numbered(tables.ids(frame, "item_id", item_ids))
+        rated = tables.by_number(frame, users, items).persist(LEVEL)
         sides = (
             Side(users, n_users, n_blocks, pack(rated, "user", "item", n_users, n_blocks)),
             Side(items, n_items, n_blocks, pack(rated, "item", "user", n_items, n_blocks)),
@@ -189,7 +175,7 @@ class Blocks:
         n, n_duplicates, total = (
             sum(one[name] for one in found) for name in ("n", "n_duplicates", "total")
         )
-        return cls(*sides, n, n_duplicates, total / n, (low, high), columns)
+        return cls(*sides, n, n_duplicates, total / n, (low, high))
 
     def release(self) -> None:
         """Free the memory; models fitted on these blocks cannot be used afterwards."""

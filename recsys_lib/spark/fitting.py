@@ -46,8 +46,7 @@ def fit(
         The parameters to use, except `patience`, since there is no validation part. It is not
         changed.
     ratings : pyspark DataFrame or Blocks
-        The training ratings: a table with user_id, item_id and rating, or `Blocks.from_frame` of a
-        table with other names.
+        The training ratings: a table as for `Blocks.from_frame`, or what that makes of it.
     items : DataFrame, optional
         The catalogue (``item_id``, ``genres``), as for `GenreALS.fit`: small enough for the driver.
         With a table of ratings, its items belong to the model even if nobody has rated them.
@@ -253,26 +252,19 @@ class Fitted:
 
     # ---- what is left
 
-    @property
-    def users(self) -> DataFrame:
-        """user_id, factors (array of float, K), bias (float): one row per user."""
-        return self.rows["users"].table("user_id")
-
-    @property
-    def items(self) -> DataFrame:
-        """item_id, factors (array of float, K), bias (float): one row per item."""
-        return self.rows["items"].table("item_id")
-
     def write(self, path: str) -> None:
-        """Write ``users`` and ``items`` as Parquet into a folder of any file system of Spark's."""
-        self.users.write.parquet(f"{path}/users")
-        self.items.write.parquet(f"{path}/items")
+        """Write ``users`` and ``items`` as Parquet into a folder of any file system of Spark's.
+
+        They have one row each: user_id or item_id, factors (array of float, K), bias (float).
+        """
+        for side in ("user", "item"):
+            self.rows[f"{side}s"].table(f"{side}_id").write.parquet(f"{path}/{side}s")
 
     def model(self) -> ALS:
         """Collect the rows and the ratings into an ordinary model of the class that was fitted.
 
         Its predictions are those of the same model fitted in memory. The driver must have room for
-        all of it; otherwise use `users`, `items` and `write`.
+        all of it; otherwise use `write`.
         """
         users, items = self.blocks.users, self.blocks.items
         ids = users.collect_ids(), items.collect_ids()

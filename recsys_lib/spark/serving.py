@@ -76,13 +76,10 @@ def evaluate(
     ----------
     fitted : Fitted
     test : pyspark DataFrame
-        One row per rating, with the column names given to `Blocks.from_frame`. The model must know
-        all of its users and items: see ``user_ids`` and ``item_ids`` there.
-    metrics : sequence of str
-        rmse, mae; and for a list of length k, as in ``"ndcg@10"``, precision@k, recall@k, ndcg@k,
-        map@k, mrr@k, hit_rate@k.
-    relevant : float
-        The lowest test rating that makes an item relevant.
+        As for `Blocks.from_frame`. The model must know all of its users and items: see ``user_ids``
+        and ``item_ids`` there.
+    metrics, relevant :
+        As for `evaluation.evaluate`; of its metrics, those of `MEASURED`.
 
     Returns
     -------
@@ -100,8 +97,8 @@ def evaluate(
         if evaluation.parse_metric(name)[0] not in MEASURED:
             raise RecsysError(f"on Spark there are {', '.join(MEASURED)}; {name!r} is not of them")
     blocks, users = fitted.blocks, fitted.blocks.users
-    *_, n = tables.check(test, blocks.columns, blocks.scale)
-    known = tables.by_number(test, blocks.columns, users.ids, blocks.items.ids)
+    *_, n = tables.check(test, blocks.scale)
+    known = tables.by_number(test, users.ids, blocks.items.ids)
     tested = pack(known, "user", "item", users.n, users.n_blocks)
     there = tested.agg(F.sum("n") + F.sum("n_duplicates")).collect()[0][0]
     if there != n:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,43 +15,33 @@ from recsys_lib.errors import DataError
 
 LEVEL = StorageLevel.MEMORY_AND_DISK  # of what the cluster is to keep
 TEXT = (T.StringType, T.VarcharType, T.CharType)
+IDS = ["user_id", "item_id"]
 
 
-class Columns(NamedTuple):
-    """The names of a table's columns."""
-
-    user: str = "user_id"
-    item: str = "item_id"
-    rating: str = "rating"
-    timestamp: str = "timestamp"
-
-
-def check(
-    frame: DataFrame, columns: Columns, scale: tuple[float, float] | None
-) -> tuple[float, float, int]:
+def check(frame: DataFrame, scale: tuple[float, float] | None) -> tuple[float, float, int]:
     """Return the scale and the number of rows, having looked at every row.
 
     Where they cannot be read as ratings, `DataError` names the column, or one of the rows.
     """
-    missing = [name for name in columns[:3] if name not in frame.columns]
+    missing = [name for name in (*IDS, "rating") if name not in frame.columns]
     if missing:
         raise DataError(
             f"the table has no column {', '.join(map(repr, missing))}: its columns are "
-            f"{', '.join(map(repr, frame.columns))}; name them with user=, item=, rating="
+            f"{', '.join(map(repr, frame.columns))}; rename them by withColumnsRenamed"
         )
-    kind = frame.schema[columns.rating].dataType
+    kind = frame.schema["rating"].dataType
     if not isinstance(kind, T.NumericType):
-        raise DataError(f"column {columns.rating!r} is {kind.simpleString()}; ratings are numbers")
-    value = F.col(columns.rating).cast("float").cast("double")  # as it will be kept
+        raise DataError(f"column 'rating' is {kind.simpleString()}; ratings are numbers")
+    value = F.col("rating").cast("float").cast("double")  # as it will be kept
     finite = value.isNotNull() & ~F.isnan(value) & (F.abs(value) < float("inf"))
     most = np.finfo(np.float32).max
     low, high = np.array(scale or (-most, most), np.float32).tolist()
     good = finite & (value >= low) & (value <= high)
-    for name in columns[:2]:
+    for name in IDS:
         _kind_of_ids(frame, name)
         good &= F.col(name).isNotNull()
-    if columns.timestamp in frame.columns:
-        good &= _time(columns).isNotNull()
+    if "timestamp" in frame.columns:
+        good &= _time().isNotNull()
     n, n_bad, least, most = frame.agg(
         F.count("*"),
         F.count(F.when(~good, 1)),
@@ -63,7 +52,7 @@ def check(
         raise DataError("the table has no row: ratings are built from at least one")
     if n_bad:
         wanted = f"a number from {low:g} to {high:g}" if scale else "a finite number"
-        present = dict.fromkeys(name for name in columns if name in frame.columns)
+        present = [name for name in (*IDS, "rating", "timestamp") if name in frame.columns]
         row = frame.where(~good).select(*present).first()
         shown = ", ".join(f"{name} {found!r}" for name, found in row.asDict().items())
         raise DataError(
@@ -73,29 +62,22 @@ def check(
     return (*(scale or (least, most)), n)
 
 
-def by_number(frame: DataFrame, columns: Columns, users: DataFrame, items: DataFrame) -> DataFrame:
+def by_number(frame: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
     """Return user, item (int, their numbers), rating (float) and, if there, time (bigint).
 
     Rows of ids that have no number are left out.
     """
-    wanted = [
-        F.col(columns.user).alias("user_id"),
-        F.col(columns.item).alias("item_id"),
-        F.col(columns.rating).cast("float").alias("rating"),
-    ]
-    if columns.timestamp in frame.columns:
-        wanted.append(_time(columns).alias("time"))
-    rated = frame.select(*wanted)
-    for side, table in (("user", users), ("item", items)):
-        name = f"{side}_id"
+    times = [_time().alias("time")] if "timestamp" in frame.columns else []
+    rated = frame.select(*IDS, F.col("rating").cast("float").alias("rating"), *times)
+    for name, side, table in zip(IDS, ("user", "item"), (users, items), strict=True):
         rated = rated.withColumn(name, F.col(name).cast(table.schema["id"].dataType))
         rated = rated.join(table.withColumnsRenamed({"id": name, "number": side}), name)
-    return rated.drop("user_id", "item_id")
+    return rated.drop(*IDS)
 
 
-def _time(columns: Columns) -> Column:
+def _time() -> Column:
     """Return the times as whole seconds since 1970."""
-    return F.col(columns.timestamp).cast("timestamp").cast("bigint")
+    return F.col("timestamp").cast("timestamp").cast("bigint")
 
 
 def _kind_of_ids(frame: DataFrame, name: str) -> str:
@@ -110,17 +92,15 @@ def _kind_of_ids(frame: DataFrame, name: str) -> str:
 def ids(frame: DataFrame, name: str, more: Any) -> DataFrame:
     """Return the ids of a column, and `more` of them, in one column ``id``; repeats stay."""
     kind = _kind_of_ids(frame, name)
-    tables = [frame]
-    if more is not None and not isinstance(more, DataFrame):
-        array = np.asarray(more)
+    found = frame.select(F.col(name).cast(kind).alias("id"))
+    array = np.asarray([] if more is None else more)
+    if len(array):
         array = array.astype(np.int64) if array.dtype.kind in "iu" else array
-        more = frame.sparkSession.createDataFrame(pa.table({name: array})) if len(array) else None
-    if more is not None:
-        if (other := _kind_of_ids(more, name)) != kind:
+        table = frame.sparkSession.createDataFrame(pa.table({name: array})).dropna()
+        if (other := _kind_of_ids(table, name)) != kind:
             raise DataError(f"column {name!r} is {kind}, and the further ids for it are {other}")
-        tables.append(more.dropna(subset=[name]))
-    found = [table.select(F.col(name).cast(kind).alias("id")) for table in tables]
-    return functools.reduce(DataFrame.union, found)
+        found = found.union(table.select(F.col(name).alias("id")))
+    return found
 
 
 def numbered(ids: DataFrame) -> tuple[DataFrame, int]:

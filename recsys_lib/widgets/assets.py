@@ -4,8 +4,6 @@ JupyterLab gets a widget's code as one module; a page opened from a disk cannot 
 files are joined here: nothing is translated; `import` lines and the word `export` are removed.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

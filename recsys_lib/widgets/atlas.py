@@ -1,7 +1,5 @@
 """A map of items with zoom, search and nearest neighbours in the latent space."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

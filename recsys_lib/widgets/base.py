@@ -1,7 +1,5 @@
 """Base classes of the widgets, which also have a form as HTML for pages without a kernel."""
 
-from __future__ import annotations
-
 import base64
 import html
 import io

@@ -1,7 +1,5 @@
 """The effect of damping on items' means and on the top of the list."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The items of a model in a compact form for a page, and the error of that form."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -20,6 +20,7 @@ from recsys_lib.widgets.taste import noise_at, taste_of
 Stars = Mapping[Any, float]
 N_SHOWN = 10
 MOST_STARS = 10
+N_GENRES, N_LOVED = 5, 4  # of the tastes that stand ready
 
 
 def _pairs(ratings: Stars, _: Any = None) -> list[list[Any]]:
@@ -168,9 +169,7 @@ class RatingDemo(PageWidget, page="demo"):
 
     # ---- what stands ready
 
-    def _genre_tastes(
-        self, items: dict[str, Any], n_genres: int = 5, n_loved: int = 4
-    ) -> dict[str, dict[Any, float]]:
+    def _genre_tastes(self, items: dict[str, Any]) -> dict[str, dict[Any, float]]:
         """Return tastes of well-known items: those of one genre loved, or without genres, all."""
         order = np.argsort(-np.array(items["counts"]), kind="stable").tolist()
         weight = np.zeros(len(items["genreNames"]))
@@ -178,13 +177,13 @@ class RatingDemo(PageWidget, page="demo"):
             weight[items["genres"][place]] += items["counts"][place]
         low, high = self._model.scale_
         tastes = {}
-        for genre in np.argsort(-weight, kind="stable")[:n_genres].tolist():
+        for genre in np.argsort(-weight, kind="stable")[:N_GENRES].tolist():
             of_it = [place for place in order if genre in items["genres"][place]]
             others = [place for place in order if genre not in items["genres"][place]]
-            rated = {items["ids"][place]: high for place in of_it[:n_loved]}
-            rated |= {items["ids"][place]: max(low, 2.0) for place in others[: n_loved // 2]}
+            rated = {items["ids"][place]: high for place in of_it[:N_LOVED]}
+            rated |= {items["ids"][place]: max(low, 2.0) for place in others[: N_LOVED // 2]}
             tastes[items["genreNames"][genre]] = rated
-        return tastes or {"Popular": {items["ids"][place]: high for place in order[:n_loved]}}
+        return tastes or {"Popular": {items["ids"][place]: high for place in order[:N_LOVED]}}
 
     def _plain(self) -> str:
         """Return a taste and its ten items as two lists; the first taste, where none is rated."""

@@ -1,7 +1,5 @@
 """Learning curves of many fits, and two sliders that choose one of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

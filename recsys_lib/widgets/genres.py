@@ -1,7 +1,5 @@
 """Sliders for the genres of an item without ratings, and some users' predicted ratings of it."""
 
-from __future__ import annotations
-
 import numpy as np
 import traitlets
 

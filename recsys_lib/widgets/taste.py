@@ -4,8 +4,6 @@ This is the reference for the demo's JavaScript (``js/taste.js``): NumPy in floa
 read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +103,7 @@ def _taste(
 
 
 def measured_noise(
-    model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 300, seed: int = 0
+    model: ALS, shown: Ratings, hidden: Ratings, n_users: int = 300
 ) -> dict[int, float]:
     """Return σ, in stars, by number of known ratings, measured on users with further ratings.
 
@@ -122,8 +120,6 @@ def measured_noise(
         Parts of one split.
     n_users : int
         Largest number of users; of more, evenly spaced ones are used.
-    seed : int
-        Seed of the random numbers.
 
     Returns
     -------
@@ -138,7 +134,7 @@ def measured_noise(
     both = np.flatnonzero((shown.by_user.counts > 0) & (hidden.by_user.counts > 0))
     if len(both) == 0:
         raise DataError("nobody has ratings both shown and hidden; take parts of one split")
-    items, rng = _items_of(model), np.random.default_rng(seed)
+    items, rng = _items_of(model), np.random.default_rng(0)
     errors: dict[int, list[np.ndarray]] = {n: [] for n in KNOWN}
     for user in both[np.linspace(0, len(both) - 1, min(n_users, len(both))).astype(int)]:
         rated, values = shown.by_user.row(user)

@@ -115,7 +115,7 @@ def test_the_lists_of_the_stored_implicit_als_are_as_good_as_those_of_implicit()
 def test_a_failure_is_reported_and_stops_nobody(records, first):
     found = records["als", "ours", -1]
     assert found["status"] == "failed"
-    assert found["message"] == "RecsysError: n_factors is -1; it must be 0 or more"
+    assert found["message"] == "RecsysError: n_factors is -1; it must be a whole number, 0 or more"
     assert found["message"] in first
 
 

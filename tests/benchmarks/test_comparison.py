@@ -209,8 +209,7 @@ def test_seeds_are_pooled(likes):
     table = summary(likes, level=0.9, n=300)
     assert table.loc["BPR", "ndcg@10"] == pytest.approx(np.mean(values))
     assert table.loc["BPR", "ndcg@10 sd"] == pytest.approx(np.std(values, ddof=1))
-    users = pool(likes)["BPR"].per_user["ndcg@10"]
-    ends = evaluation.bootstrap_interval(users.to_numpy(), level=0.9, n=300)
+    ends = pool(likes)["BPR"].interval("ndcg@10", level=0.9, n=300)
     assert table.loc["BPR", ["ndcg@10 low", "ndcg@10 high"]].tolist() == pytest.approx(ends)
 
 

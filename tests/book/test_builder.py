@@ -15,7 +15,6 @@ import pytest
 import runner
 import supplies
 from console import Stop
-from filelock import FileLock
 
 pytestmark = pytest.mark.slow  # most of them start programs, or a kernel
 
@@ -86,13 +85,6 @@ def test_one_setting_gives_the_links_to_edit_to_report_and_to_launch(root, tmp_p
     settings = pages.configuration(results)
     assert settings["html"]["use_edit_page_button"] and settings["html"]["use_issues_button"]
     assert settings["launch_buttons"]["binderhub_url"].startswith("https://")
-
-
-def test_two_builds_do_not_meet(root):
-    with FileLock(root / "_build" / "build.lock", timeout=0):
-        done = call(root, "build", "--profile", "quick", "--dataset", "synthetic")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: another `make book` (process ")
 
 
 def test_a_second_call_installs_nothing(capsys):

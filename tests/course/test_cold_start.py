@@ -89,14 +89,9 @@ def test_a_learning_curve_is_one_update_a_newcomer(side, data):
     np.testing.assert_array_equal(model.item_rows_, rows[0])
     np.testing.assert_array_equal(model.user_rows_, rows[1])
     for n, part in new.parts.items():
-        frame = part.to_frame()
-        twin = model.copy()
-        for one in new.ids:
-            mine = frame[frame[f"{side[:-1]}_id"] == one]
-            if side == "items":
-                twin.partial_fit_items(one, dict(zip(mine["user_id"], mine["rating"], strict=True)))
-            else:
-                twin.partial_fit_users(one, dict(zip(mine["item_id"], mine["rating"], strict=True)))
+        twin, where = model.copy(), getattr(part, f"{side[:-1]}_ids")
+        whose = part.by_user.indices if side == "items" else part.user_of_rating()
+        cold_start.take_in(twin, part.select(np.isin(where, new.ids)[whose]), side)
         test = new.test.to_frame()
         error = twin.predict(test["user_id"], test["item_id"]) - test["rating"]
         assert curve.loc[n, "rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)

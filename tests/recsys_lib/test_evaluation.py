@@ -62,7 +62,7 @@ class FixedRatings(Fixed):
         return (3 + np.einsum("kd,kd->k", p, self.q[items]) / 10).astype(np.float32)
 
     def predict(self, user_ids, item_ids):
-        u, i = self.user_index.positions(user_ids), self.item_index.positions(item_ids)
+        u, i = self.user_index(user_ids), self.item_index(item_ids)
         return self.predict_pairs(u, np.arange(len(u)), i)
 
 
@@ -449,11 +449,13 @@ def test_numbers_of_different_grounds_are_not_compared(parts, model):
 
 
 def test_bootstrap_passes_over_users_without_a_value():
-    values = np.array([1.0, np.nan, 3.0, 2.0])
-    assert evaluation.bootstrap_interval(values) == evaluation.bootstrap_interval(values[[0, 2, 3]])
-    for bad in ({"values": [np.nan]}, {"values": [1.0], "level": 1}, {"values": [1.0], "n": 0}):
+    def interval(*values, **how):
+        return reported({"ndcg@10": values}).interval("ndcg@10", **how)
+
+    assert interval(1.0, np.nan, 3.0, 2.0) == interval(1.0, 3.0, 2.0)
+    for values, how in (([np.nan], {}), ([1.0], {"level": 1}), ([1.0], {"n": 0})):
         with pytest.raises(RecsysError):
-            evaluation.bootstrap_interval(**bad)
+            interval(*values, **how)
 
 
 # ---- how sure the numbers are
@@ -578,7 +580,7 @@ def test_a_paired_difference_is_that_of_the_reports(parts, model):
         assert 0 < found.better < 1 and 0 < found.better + found.worse <= 1
     by_user = (a.per_user["ndcg@10"] - b.per_user["ndcg@10"]).to_numpy()
     found = evaluation.paired(a, b, "ndcg@10", level=0.8, n=300, seed=2)
-    ends = evaluation.bootstrap_interval(by_user, level=0.8, n=300, seed=2)
+    ends = reported({"ndcg@10": by_user}).interval("ndcg@10", level=0.8, n=300, seed=2)
     assert (found.low, found.high) == pytest.approx(ends)
     gain = np.sqrt(b.errors["squared"] / b.errors["n"]) - np.sqrt(
         a.errors["squared"] / a.errors["n"]

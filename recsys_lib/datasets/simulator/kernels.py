@@ -1,7 +1,5 @@
 """The simulator's kernels: when people come, what they see, how many stars they give."""
 
-from __future__ import annotations
-
 from math import cos, exp, inf, log, pi, sqrt
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """A simulator of MovieLens whose true distribution of every rating is known."""
 
-from __future__ import annotations
-
 from math import ceil, log, sqrt
 from typing import Any
 
@@ -16,6 +14,7 @@ from recsys_lib.errors import DataError
 from recsys_lib.kernels.threads import share
 from recsys_lib.ratings import CSR, Ratings
 
+N_FACTORS = 8  # K, the length of p_u and q_i
 TASTE = 0.45  # standard deviation of p_u·q_i over all pairs, in stars
 NOISE = 0.735  # median over users of the noise's standard deviation, in stars
 _HALF_STARS = 33 * YEAR  # 2003: who came before keeps to whole stars
@@ -27,7 +26,6 @@ def simulate_ratings(
     n_ratings: int = 100_000,
     *,
     seed: int = 0,
-    n_factors: int = 8,
     min_ratings: int = 20,
 ) -> Dataset:
     """Simulate users who watch and rate films.
@@ -43,8 +41,6 @@ def simulate_ratings(
         Size of the data: exactly `n_ratings` different pairs. Some items may get no rating.
     seed : int
         The same seed gives the same bits, at any number of threads.
-    n_factors : int
-        K, the length of p_u and q_i; each dimension has a smaller variance than the one before.
     min_ratings : int
         Lowest number of ratings of a user; 20 in MovieLens.
 
@@ -72,7 +68,7 @@ def simulate_ratings(
             "smaller min_ratings"
         )
     rng = np.random.default_rng(seed)
-    items, films = _make_films(n_items, n_ratings, n_factors, rng)
+    items, films = _make_films(n_items, n_ratings, rng)
     users = _make_users(options, films.released, rng)
     mu, drift = 3.6, 0.1  # what is observed has a mean of about 3.5, as MovieLens has
     rated = tuple(np.empty(n_ratings, kind) for kind in (np.int32, np.float32, np.int64))
@@ -112,9 +108,7 @@ def about(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return info | dict.fromkeys(("path", "citation", "url"))
 
 
-def _make_films(
-    n: int, n_ratings: int, n_factors: int, rng: np.random.Generator
-) -> tuple[pd.DataFrame, Films]:
+def _make_films(n: int, n_ratings: int, rng: np.random.Generator) -> tuple[pd.DataFrame, Films]:
     """Return the table of films, and what the kernels need of it."""
     genres = catalogue.draw_genres(n, rng)
     years = catalogue.draw_years(genres, rng)
@@ -132,8 +126,8 @@ def _make_films(
     # Good films are seen more; and they fail further below the middle than they succeed above it.
     luck = rng.standard_normal(n)
     bias = 0.27 * fame + catalogue.blend(genres, catalogue.QUALITY) + 0.3 * luck - 0.08 * luck**2
-    vectors = catalogue.genre_vectors(n_factors, rng)
-    own = sqrt(1 - catalogue.GENRE_SHARE) * rng.standard_normal((n, n_factors))
+    vectors = catalogue.genre_vectors(N_FACTORS, rng)
+    own = sqrt(1 - catalogue.GENRE_SHARE) * rng.standard_normal((n, N_FACTORS))
     # The larger the catalogue, the longer its tail; though everything in it somebody cared for. And
     # no film takes more than about 1 % of the choices: half of MovieLens' users have seen its most
     # popular film, the other half have not.
@@ -170,12 +164,12 @@ def _make_users(options: dict[str, Any], released: np.ndarray, rng: np.random.Ge
     began = np.ceil(np.maximum(began, np.sort(released)[enough]))
     halves = np.where(rng.random(n) < 0.1, 0, rng.uniform(0.35, 0.6, n))
     halves[began < _HALF_STARS] = 0
-    spectrum = 0.75 ** np.arange(options["n_factors"])
+    spectrum = 0.75 ** np.arange(N_FACTORS)
     spectrum *= TASTE / sqrt((spectrum**2).sum())
     strength = np.exp(0.3 * rng.standard_normal((n, 1)) - 0.09)  # mean square 1
     return Users(
         bias=(0.4 * rng.standard_normal(n) - 0.07 * zeal).astype(np.float32),
-        factors=(strength * spectrum * rng.standard_normal((n, len(spectrum)))).astype(np.float32),
+        factors=(strength * spectrum * rng.standard_normal((n, N_FACTORS))).astype(np.float32),
         noise=(NOISE * np.exp(0.3 * rng.standard_normal(n))).astype(np.float32),
         halves=halves.astype(np.float32),
         began=began,

@@ -1,7 +1,5 @@
 """The truth behind simulated data: the distribution of any pair's rating, or watch ratio."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -20,10 +18,9 @@ _CHUNK = 1 << 20  # ratings that are looked at together, so that 100 M need no r
 class Truth:
     """The true enjoyment e = μ + b_u + b_i + p_u·q_i + drift(t) of every pair, and its ratings.
 
-    `RatingTruth` and `WatchTruth` say how a rating follows from the enjoyment. Methods without
-    ``_at`` take n user ids and n item ids of the data; a single id is repeated n times. They raise
-    `UnknownIdError` for an unknown id and `DataError` where lengths differ. Methods with ``_at``
-    take indices.
+    `RatingTruth` and `WatchTruth` say how a rating follows from the enjoyment. Methods take n user
+    ids and n item ids of the data; a single id is repeated n times. They raise `UnknownIdError` for
+    an unknown id and `DataError` where lengths differ.
 
     Attributes
     ----------
@@ -57,26 +54,24 @@ class Truth:
         Without timestamps (seconds since 1970), the drift is 0, its value in the middle of the
         period.
         """
-        return self.enjoyment_at(*self._index(user_ids, item_ids, timestamps))
+        return self._enjoyment(*self._index(user_ids, item_ids, timestamps))
 
     def expected(self, user_ids: Any, item_ids: Any, timestamps: Any = None) -> np.ndarray:
         """Return the mean of the observed (rounded, clipped) rating, (n,) float32; exact.
 
         No other prediction has a smaller expected squared error.
         """
-        return self.moments_at(*self._index(user_ids, item_ids, timestamps))[0].astype(np.float32)
+        return self._moments(*self._index(user_ids, item_ids, timestamps))[0].astype(np.float32)
 
     def std(self, user_ids: Any, item_ids: Any, timestamps: Any = None) -> np.ndarray:
         """Return the standard deviation of the observed rating, (n,) float32; exact."""
-        variance = self.moments_at(*self._index(user_ids, item_ids, timestamps))[1]
+        variance = self._moments(*self._index(user_ids, item_ids, timestamps))[1]
         return np.sqrt(variance).astype(np.float32)
 
-    def simulate(
-        self, user_ids: Any, item_ids: Any, rng: np.random.Generator, timestamps: Any = None
-    ) -> np.ndarray:
+    def simulate(self, user_ids: Any, item_ids: Any, rng: np.random.Generator) -> np.ndarray:
         """Draw new ratings (n,) float32 of any pairs; a pair may be given more than once."""
-        users, items, times = self._index(user_ids, item_ids, timestamps)
-        return self.draw_at(users, items, rng, times)
+        users, *rest = self._index(user_ids, item_ids, None)
+        return self._draw(self._enjoyment(users, *rest), users, rng).astype(np.float32)
 
     def noise_floor(self, ratings: Ratings | None = None) -> float:
         """Return the RMSE that no model can be expected to beat on these pairs.
@@ -93,27 +88,28 @@ class Truth:
         for k in range(0, len(given), _CHUNK):
             part = slice(k, k + _CHUNK)
             times = None if given.timestamps is None else given.timestamps[part]
-            total += float(self.moments_at(users[part], items[part], times)[1].sum())
+            total += float(self._moments(users[part], items[part], times)[1].sum())
         return sqrt(total / len(given)) if len(given) else float("nan")
 
-    def enjoyment_at(self, users: np.ndarray, items: np.ndarray, times: Any = None) -> np.ndarray:
-        """Return `enjoyment` of users and items by index."""
+    def _enjoyment(self, users: np.ndarray, items: np.ndarray, times: Any) -> np.ndarray:
         x = np.einsum("nk,nk->n", self.user_factors[users], self.item_factors[items])
         x += np.float32(self.mu) + self.user_biases[users] + self.item_biases[items]
         if times is not None:
             x += (self.drift * ((times - START) / (END - START) - 0.5)).astype(np.float32)
         return x
 
-    def moments_at(
-        self, users: np.ndarray, items: np.ndarray, times: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and variance of the observed rating, by index."""
+    def _moments(self, users: np.ndarray, items: np.ndarray, times: Any) -> tuple[Any, Any]:
+        """Return mean and variance of the observed rating, (n,) float64, by index."""
+        mean, square = self._means(self._enjoyment(users, items, times).astype(np.float64), users)
+        return mean, square - mean**2
+
+    # What a subclass says of users, by index, and of how much they enjoy an item each, (n,).
+
+    def _means(self, x: np.ndarray, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the means of the observed rating and of its square, (n,) float64."""
         raise NotImplementedError
 
-    def draw_at(
-        self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator, times: Any = None
-    ) -> np.ndarray:
-        """Draw ratings by index, (n,) float32."""
+    def _draw(self, x: np.ndarray, users: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         raise NotImplementedError
 
     def _index(self, user_ids: Any, item_ids: Any, timestamps: Any) -> tuple[Any, ...]:
@@ -147,16 +143,9 @@ class RatingTruth(Truth):
     user_noise: np.ndarray
     user_halves: np.ndarray
 
-    def moments_at(
-        self, users: np.ndarray, items: np.ndarray, times: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and variance of the stars, (n,) float64, by index.
-
-        With levels v_0 < ... < v_9 and P(stars >= v_l) = Φ((x − c_l) / sd), where c_l is the lower
-        edge of level l, the mean is v_0 + Σ (v_l − v_{l−1}) P(stars >= v_l); the mean square is
-        similar.
-        """
-        x = self.enjoyment_at(users, items, times).astype(np.float64)
+    def _means(self, x: np.ndarray, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # With levels v_0 < ... < v_9 and P(stars >= v_l) = Φ((x − c_l) / sd), with c_l the lower
+        # edge of level l, the mean is v_0 + Σ (v_l − v_{l−1}) P(stars >= v_l).
         h, sd = self.user_halves[users].astype(np.float64), self.user_noise[users]
         first = np.where(h > 0, 0.5, 1.0)
         mean, square = first, first**2
@@ -165,15 +154,11 @@ class RatingTruth(Truth):
             at_least = np.where(level > first, ndtr((x - level + width / 2) / sd), 0)
             mean = mean + 0.5 * at_least
             square += (level - 0.25) * at_least  # level² − (level − 0.5)²
-        return mean, square - mean**2
+        return mean, square
 
-    def draw_at(
-        self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator, times: Any = None
-    ) -> np.ndarray:
-        """Draw stars by index, (n,) float32."""
+    def _draw(self, x: np.ndarray, users: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noise = self.user_noise[users] * rng.standard_normal(len(users))
-        x = self.enjoyment_at(users, items, times) + noise
-        return to_stars(x, self.user_halves[users]).astype(np.float32)
+        return to_stars(x + noise, self.user_halves[users])
 
 
 # Watch ratios: see `WatchTruth`.
@@ -190,26 +175,19 @@ class WatchTruth(Truth):
     whatever ratio counts as a like.
     """
 
-    def moments_at(
-        self, users: np.ndarray, items: np.ndarray, times: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and variance of the ratio, (n,) float64, by index."""
-        skipped, centre = self._skipped(users, items)
+    def _means(self, x: np.ndarray, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        skipped, centre = self._skipped(x)
         mean = skipped * GLANCE + (1 - skipped) * np.exp(centre + NOISE**2 / 2)
         square = 2 * skipped * GLANCE**2 + (1 - skipped) * np.exp(2 * centre + 2 * NOISE**2)
-        return mean, square - mean**2
+        return mean, square
 
-    def draw_at(
-        self, users: np.ndarray, items: np.ndarray, rng: np.random.Generator, times: Any = None
-    ) -> np.ndarray:
-        """Draw ratios by index, (n,) float32."""
-        p, centre = self._skipped(users, items)
+    def _draw(self, x: np.ndarray, users: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        p, centre = self._skipped(x.astype(np.float64))
         skipped = rng.random(p.shape) < p
         glance = GLANCE * rng.standard_exponential(p.shape)
         played = np.exp(centre + NOISE * rng.standard_normal(p.shape))
-        return np.where(skipped, glance, played).astype(np.float32)
+        return np.where(skipped, glance, played)
 
-    def _skipped(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _skipped(self, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the probability of a skip, and the logarithm of the median otherwise."""
-        e = self.enjoyment_at(users, items).astype(np.float64)
         return expit(-SKIP - STEEP * e), LEVEL + SLOPE * e

@@ -6,8 +6,6 @@ tables. The strength of tastes, and how much the features say about them, is cho
 measured.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from math import inf, sqrt
 
@@ -18,14 +16,13 @@ from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.kuairec import text_column
 from recsys_lib.datasets.simulator import catalogue
 from recsys_lib.datasets.simulator.catalogue import GENRE_SHARE
-from recsys_lib.datasets.simulator.ratings import about, check_options, share_out
+from recsys_lib.datasets.simulator.ratings import N_FACTORS, about, check_options, share_out
 from recsys_lib.datasets.simulator.truth import WatchTruth
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import CSR, Ratings
 
 START, DAYS = 1_593_878_400, 63  # the first second, 2020-07-05, and how long people watch
 BLOCKED = 0.004  # chance that a user has blocked an author: 99.6 % of the small matrix are left
-N_FACTORS = 8  # K
 TASTE = 0.7  # standard deviation of p_u·q_i over all pairs; that of all enjoyment is about 1
 COLD = 0.05  # share of the small matrix's videos that nobody watches in the big one
 VIDEOS_AN_AUTHOR = 6
@@ -257,5 +254,5 @@ def _draw(
     ratios = np.empty(len(users), np.float32)
     for start in range(0, len(users), _PAIRS_AT_A_TIME):
         part = slice(start, start + _PAIRS_AT_A_TIME)
-        ratios[part] = truth.draw_at(users[part], items[part], rng)
+        ratios[part] = truth.simulate(users[part], items[part], rng)  # ids are indices
     return ratios

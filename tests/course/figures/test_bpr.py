@@ -52,24 +52,3 @@ def test_the_area_is_the_auc_and_the_height_is_recall(read):
     by_place = dict(zip(*read.lines(right)["ALS"].get_data(), strict=True))
     for place, share in ((1, 0.25), (10, 0.25), (12, 0.5), (50, 0.5), (51, 1.0)):
         assert by_place[place] == pytest.approx(share)
-
-
-def test_models_with_stars_are_points_and_those_without_are_lines(read):
-    table = pd.DataFrame(
-        {
-            "rmse": [np.nan, 0.9, 0.8],
-            "ndcg@10": [0.2, 0.1, 0.05],
-            "ndcg@10 low": [0.15, 0.09, 0.04],
-            "ndcg@10 high": [0.25, 0.12, 0.06],
-        },
-        index=["Popularity", "ALS", "GenreALS"],
-    )
-    axes = bpr.error_and_order(table).axes[0]
-    points = [container.lines[0].get_xydata().tolist()[0] for container in axes.containers]
-    assert points == [[0.9, 0.1], [0.8, 0.05]]
-    bars = [container.lines[2][0].get_segments()[0][:, 1] for container in axes.containers]
-    np.testing.assert_allclose(bars, [[0.09, 0.12], [0.04, 0.06]])
-    across = [line for line in axes.lines if list(line.get_xdata()) == [0, 1]]
-    assert [list(line.get_ydata()) for line in across] == [[0.2, 0.2]]
-    assert set(read.words(axes)) == {"Popularity (predicts no stars)", "ALS", "GenreALS"}
-    assert axes.xaxis_inverted()

@@ -23,16 +23,6 @@ def test_a_contest_has_a_row_a_model_and_the_winner_no_gap():
     assert "winner" in right.get_xlabel()
 
 
-def test_every_split_is_a_line_over_the_models_best_first():
-    table = pd.DataFrame(
-        {"model": ["P", "A", "B"] * 2, "seed": [0, 0, 0, 1, 1, 1],
-         "rmse": [np.nan, 0.9, 0.8, np.nan, 0.92, 0.81]}
-    )  # fmt: skip
-    axes = figures.by_split(table, "rmse", "RMSE").axes[0]
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["B", "A"]
-    assert [list(line.get_ydata()) for line in axes.lines] == [[0.8, 0.9], [0.81, 0.92]]
-
-
 def test_a_model_without_ratings_is_a_line_across(read):
     table = pd.DataFrame(
         {

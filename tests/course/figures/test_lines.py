@@ -13,14 +13,12 @@ from course.figures import (
     cluster,
     genres,
     latent,
-    newcomers,
     protocol,
+    style,
     uncertainty,
 )
 
 TABLE = pd.DataFrame({"EASE": [0.9, 0.5, 0.3], "ALS": [0.7, 0.65, 0.1]}, index=[1, 10, 40])
-CLASSES = TABLE.set_axis(["0", "1–9", "> 9"])
-SHARES = pd.DataFrame({"share": [0.2, 0.5, 0.3]}, CLASSES.index)
 GROUPS = pd.DataFrame({"low": [0.1, 1, 2], "high": [0.5, 1.5, 4]})
 CLAIMED = {name: TABLE[[name]].set_axis(["share"], axis=1) for name in TABLE}
 
@@ -28,9 +26,9 @@ CLAIMED = {name: TABLE[[name]].set_axis(["share"], axis=1) for name in TABLE}
 @pytest.mark.parametrize(
     ("draw", "x", "y", "scales"),
     [
-        (lambda: protocol.worth(TABLE), "rank", "value", ("linear", "linear")),
+        (lambda: style.curves({"rank": TABLE}, "value"), "rank", "value", ("linear", "linear")),
+        (lambda: style.curves({"x": TABLE}, "y", log="y"), "x", "y", ("linear", "log")),
         (lambda: protocol.negatives(TABLE), "films", "NDCG@10", ("log", "log")),
-        (lambda: newcomers.stream(TABLE), "ratings", "stars", ("linear", "linear")),
         (
             lambda: uncertainty.reliability(
                 {name: t.rename_axis("level").reset_index() for name, t in CLAIMED.items()}
@@ -60,7 +58,7 @@ def test_a_line_a_column_over_the_index(read, draw, x, y, scales):
 @pytest.mark.parametrize(
     ("draw", "y"),
     [
-        (lambda: genres.solver_errors({name: list(TABLE[name]) for name in TABLE}), "distance"),
+        (lambda: style.curves({"x": TABLE.set_axis(["0", "1–9", "> 9"])}, "RMSE"), "RMSE"),
         (
             lambda: uncertainty.by_group(
                 {name: t.reset_index(drop=True).join(GROUPS) for name, t in CLAIMED.items()},
@@ -79,8 +77,6 @@ def test_a_line_a_column_over_classes(read, draw, y):
 
 
 HISTORY = pd.DataFrame({"epoch": [1, 2], "rmse_train": [0.8, 0.7], "rmse_valid": [0.95, 0.9]})
-STEPS = pd.DataFrame({"schedule": ["constant"] * 2 + ["falling"] * 2, "rate": [0.1, 0.1, 1, 1]})
-STEPS = STEPS.assign(epoch=[1, 2, 1, 2], rmse=[0.95, 0.92, 0.91, 0.9])
 
 
 @pytest.mark.parametrize(
@@ -94,20 +90,13 @@ STEPS = STEPS.assign(epoch=[1, 2, 1, 2], rmse=[0.95, 0.92, 0.91, 0.9])
             ],
         ),
         (
-            lambda: als.descent(HISTORY, STEPS),
-            [
-                {"ALS": [0.95, 0.9], "SGD, step 0.1": [0.95, 0.92]},
-                {"ALS": [0.95, 0.9], "SGD, step 1": [0.91, 0.9]},
-            ],
-        ),
-        (
             lambda: als.ends(
                 [np.array([2, 8]), np.ones(3)], ("K", "τ"), np.eye(2, 3), np.eye(2, 3)
             ),
             [{"K = 2": [1, 0, 0], "K = 8": [0, 1, 0]}] * 2,
         ),
         (
-            lambda: newcomers.learning_curves({"film": TABLE, "user": TABLE[["ALS"]]}, "RMSE"),
+            lambda: style.curves({"film": TABLE, "user": TABLE[["ALS"]]}, "RMSE"),
             [{name: list(TABLE[name]) for name in TABLE}, {"ALS": list(TABLE["ALS"])}],
         ),
     ],
@@ -119,10 +108,6 @@ def test_each_panel_has_its_lines(read, draw, panels):
 
 
 def test_classes_are_named_in_order(read):
-    gained = CLASSES.assign(gain=0.1, low=0.0, high=0.2).join(SHARES)
-    _, below = newcomers.gains({"ratings": gained}).axes
-    assert read.ticks(below.xaxis) == ["0", "1–9", "> 9"]
-    assert [bar.get_height() for bar in below.patches] == [0.2, 0.5, 0.3]
     tables = {"a": GROUPS.assign(share=0.9), "b": GROUPS.iloc[:2].assign(share=0.7)}
     (axes,) = uncertainty.by_group(tables, 0.8, "noise").axes
     assert read.ticks(axes.xaxis) == ["0.10 to 0.50", "1.00 to 1.50", "2.00 to 4.00"]

@@ -33,7 +33,7 @@ def a_race(names, end=0.8):
 def test_eight_in_a_race_look_different_and_their_names_keep_apart(read, end):
     names = ["recsys_lib", *(f"library {i}, Cholesky" for i in range(7))]
     curves = a_race(names, end)
-    (axes,) = speed.race(curves, "a metric").axes
+    (axes,) = speed.race(curves).axes
     for name, curve in curves.items():
         np.testing.assert_array_equal(read.lines(axes)[name].get_xydata(), curve)
     assert len({read.lines(axes)[name].get_color() for name in names}) == 8

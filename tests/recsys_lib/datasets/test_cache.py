@@ -126,5 +126,5 @@ def test_a_damaged_copy_is_made_again_or_is_a_whole_one(home, monkeypatch, tmp_p
             data = datasets.load("ml-1m")
             check_csr("ratings", data.ratings.by_user, data.ratings.n_users, data.ratings.n_items)
             with contextlib.suppress(RecsysError):  # numbers too large to learn from
-                models.BiasALS(n_epochs=1).fit(data.ratings, items=data.items).recommend(n=3)
+                models.BiasALS(n_epochs=1).fit(data.ratings).recommend_for({}, n=3)
     trial("damaged parsed copies", n, "made again, or a whole one")

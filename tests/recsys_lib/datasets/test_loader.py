@@ -70,12 +70,6 @@ def test_a_release_that_cannot_be_had_has_a_twin(home, name, concrete):
     assert datasets.resolve(name) == concrete
 
 
-def test_auto_with_a_name_takes_it_where_it_is(home, monkeypatch):
-    put(home, monkeypatch, "ml-20m")
-    assert datasets.load("auto:ml-20m").name == "ml-20m"
-    assert datasets.resolve("ml-20m") == "ml-20m"
-
-
 def test_synthetic_data_keep_the_name_and_take_options(home):
     data = datasets.load("synthetic-1m", n_users=100, n_items=80, n_ratings=2_500, seed=3)
     same = datasets.load("synthetic-1m", n_users=100, n_items=80, n_ratings=2_500, seed=3)
@@ -107,11 +101,3 @@ def test_the_table_of_releases():
     assert shareable.tolist() == ["ml-latest-small", "ml-32m"]
     assert table["url"].is_unique
     assert len({release.hash for release in registry.RELEASES.values()}) == 8
-
-
-def test_only_what_is_on_this_machine_is_found(home, tmp_path):
-    assert datasets.on_this_machine() == []
-    (home / "ml-1m").mkdir()
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "ml-100k.zip").write_bytes(b"")
-    assert datasets.on_this_machine() == ["ml-100k", "ml-1m"]

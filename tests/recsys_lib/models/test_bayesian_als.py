@@ -292,15 +292,6 @@ def test_a_stranger_is_predicted_as_if_trained(world):
     assert abs((scores - trained).mean()) < 0.1
 
 
-def test_similar_items_are_those_of_like_factors(world):
-    _, model, _, _ = world
-    table = model.similar_items(4, n=6)
-    factors = model.item_means_[..., :-1].reshape(300, -1)
-    cosine = factors @ factors[4] / np.linalg.norm(factors, axis=1) / np.linalg.norm(factors[4])
-    cosine[4] = -2
-    np.testing.assert_array_equal(table["item_id"], np.argsort(-cosine)[:6])
-
-
 @pytest.mark.parametrize("level", [0, 1, 80])
 def test_a_level_without_sense_is_refused(world, level):
     with pytest.raises(RecsysError, match="level is"):

@@ -11,8 +11,6 @@ from recsys_lib.models.known import by_length
 from recsys_lib.ratings import Ratings
 from tests.recsys_lib.models.check_model import check_threads_change_no_bit
 
-PENALTY = 1.3
-
 
 def small(n_users=23, n_items=31, n_pairs=300, seed=0):
     """Return pairs and their c - 1: one user and one item without any, and a value of zero."""

@@ -53,6 +53,6 @@ def test_similar_items_are_those_that_have_it_among_their_nearest(parts):
     square = model.item_vectors()
     for item in (0, 5, 17):
         alike = model.similar_items(model.item_ids_[item], n=10_000)
-        found = dict(zip(model.item_index.positions(alike["item_id"]), alike["score"], strict=True))
+        found = dict(zip(model.item_index(alike["item_id"]), alike["score"], strict=True))
         assert found == {i: s for i, s in enumerate(square[:, item]) if s > 0}
         assert alike["score"].is_monotonic_decreasing

@@ -5,7 +5,6 @@ import pytest
 
 from recsys_lib import datasets, models, splits
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels import ranking
 from recsys_lib.models import ease
 
 THRESHOLD = 3.5
@@ -79,23 +78,6 @@ def test_ease_ranks_by_its_product(parts, dense):
     np.testing.assert_allclose(np.take_along_axis(expected, items, 1), scores, atol=1e-5)
     vectors = model.vectors(users) @ model.item_vectors().T
     np.testing.assert_allclose(np.take_along_axis(vectors, items, 1), scores, atol=1e-5)
-
-
-@pytest.mark.parametrize("n", [1, 4, 40])
-def test_the_best_of_scores_that_are_there(n):
-    """Against a stable sort: ties to the lower index, what was seen left out, the rest padded."""
-    rng = np.random.default_rng(n)
-    scores = rng.integers(0, 6, (50, 30)).astype(np.float32)
-    scores[3, 4:9] = np.nan, -np.inf, np.nan, np.inf, -np.inf
-    seen = rng.random(scores.shape) < 0.3
-    indptr = np.concatenate([[0], np.cumsum(seen.sum(1))])
-    items, best = ranking.top_of_scores(scores, indptr, np.nonzero(seen)[1].astype(np.int32), n)
-    for u in range(50):
-        fit = np.flatnonzero(~seen[u] & (scores[u] > -np.inf))
-        order = fit[np.argsort(-scores[u, fit], kind="stable")][:n]
-        assert items[u, : len(order)].tolist() == order.tolist()
-        np.testing.assert_array_equal(best[u, : len(order)], scores[u, order])
-        assert (items[u, len(order) :] == -1).all() and (best[u, len(order) :] == -np.inf).all()
 
 
 def test_too_many_items_for_ease(parts, monkeypatch):

@@ -43,17 +43,16 @@ def test_ids_may_be_any_text(to_spark):
 def test_of_a_pair_rated_again_the_latest_counts_and_then_the_highest(to_spark):
     table = pd.DataFrame(
         {
-            "who": [1, 1, 1, 2, 2, 2, 3],
-            "what": [7, 7, 7, 7, 7, 8, 9],
-            "stars": [5.0, 2.0, 1.0, 2.0, 3.0, 4.0, 1.0],
-            "when": pd.to_datetime([10, 30, 20, 40, 40, 50, 60], unit="s"),
+            "user_id": [1, 1, 1, 2, 2, 2, 3],
+            "item_id": [7, 7, 7, 7, 7, 8, 9],
+            "rating": [5.0, 2.0, 1.0, 2.0, 3.0, 4.0, 1.0],
+            "timestamp": pd.to_datetime([10, 30, 20, 40, 40, 50, 60], unit="s"),
         }
     )
-    names = {"user": "who", "item": "what", "rating": "stars"}
-    timed = spark.Blocks.from_frame(to_spark(table), **names, timestamp="when", n_blocks=2)
+    timed = spark.Blocks.from_frame(to_spark(table), n_blocks=2)
     np.testing.assert_array_equal(timed.users.collect_ratings().values, [2.0, 3.0, 4.0, 1.0])
     np.testing.assert_array_equal(timed.items.collect_ratings().values, [2.0, 3.0, 4.0, 1.0])
-    untimed = spark.Blocks.from_frame(to_spark(table), **names, n_blocks=2)
+    untimed = spark.Blocks.from_frame(to_spark(table.drop(columns="timestamp")), n_blocks=2)
     np.testing.assert_array_equal(untimed.users.collect_ratings().values, [5.0, 3.0, 4.0, 1.0])
     assert (timed.n_ratings, timed.n_duplicates) == (4, 3)
 

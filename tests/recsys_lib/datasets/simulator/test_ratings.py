@@ -206,7 +206,6 @@ def test_users_may_have_fewer_ratings():
         ({"n_users": 0}, "n_users=0"),
         ({"n_items": -5}, "n_items=-5"),
         ({"n_ratings": 1e5}, "n_ratings=100000.0: it must be a whole number"),
-        ({"n_factors": 0}, "n_factors=0"),
         ({"min_ratings": 0}, "min_ratings=0"),
         ({"seed": -1}, "seed=-1"),
     ],

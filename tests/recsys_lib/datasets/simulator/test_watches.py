@@ -9,7 +9,7 @@ from recsys_lib import datasets, evaluation
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.kuairec import USER_CODES, USER_NUMBERS, USER_TEXT
 from recsys_lib.datasets.simulator import watches
-from recsys_lib.errors import DataError, UnknownIdError
+from recsys_lib.errors import DataError
 from recsys_lib.features import genre_matrix
 
 LIKED = 2.0  # KuaiRec's authors suggest "more than twice" as a like
@@ -137,13 +137,6 @@ def test_the_oracle_errs_by_chance_alone(watched):
     how = {"candidates": "test", "relevant": LIKED}
     found = evaluation.evaluate(oracle, watched.ratings, watched.full, ["rmse"], **how)["rmse"]
     assert found == pytest.approx(watched.truth.noise_floor(watched.full), rel=0.02)
-
-
-def test_the_truth_knows_its_own_ids_only(watched):
-    with pytest.raises(UnknownIdError, match="no item 99999"):
-        watched.truth.expected(0, 99_999)
-    with pytest.raises(DataError, match="2, 3 long"):
-        watched.truth.std([0, 1], [0, 1, 2])
 
 
 # ---- options
