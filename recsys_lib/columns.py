@@ -136,9 +136,7 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's index (n,) int32 and the ids, ascending, including those of `more`."""
     if column.isna().any():
         row = int(column.isna().to_numpy().argmax())
-        raise DataError(
-            f"row {row}: column {column.name!r} is empty; every rating needs a user and an item"
-        )
+        raise DataError(f"row {row}: column {column.name!r} is empty; give a user and an item")
     codes, unique = pd.factorize(_ids(column), sort=True)
     ids = np.asarray(unique)
     if more is None:
@@ -156,9 +154,7 @@ def _series(ids: Any, name: Any) -> pd.Series:
         return pd.Series(ids, name=name)
     except (TypeError, ValueError, RuntimeError) as error:  # pandas' and whoever makes the ids
         kind = type(ids).__name__
-        raise DataError(
-            f"the ids given for {name!r} are a {kind}, not a sequence of ids"
-        ) from error
+        raise DataError(f"the ids of {name!r} are a {kind}, not a sequence of ids") from error
 
 
 def _ids(column: pd.Series) -> np.ndarray:

@@ -1,5 +1,6 @@
-"""The errors that bad input can cause, and the checks of single numbers and arrays."""
+"""The errors that bad input can cause, and the checks of single values and arrays."""
 
+import contextlib
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -36,17 +37,22 @@ class UnknownIdError(RecsysError, KeyError):
     __str__ = ValueError.__str__  # KeyError would print the message in quotes
 
 
-def check_number(
-    name: str, value: Any, wanted: str, fits: Callable[[Any], bool], kind: Any = Real
+def check_value(
+    name: str,
+    value: Any,
+    wanted: str,
+    fits: Callable[[Any], bool] = lambda _: True,
+    kind: Any = Real,
 ) -> None:
-    """Raise `RecsysError` unless a value is a number of a `kind` that `fits`; `wanted` says it."""
+    """Raise `RecsysError` unless a value is of a `kind` and `fits`; `wanted` says it in words."""
     if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
         raise RecsysError(f"{name} is {value!r:.80}; it must be {wanted}")
 
 
 def check_whole(name: str, value: Any, least: int, what: str = "a whole number") -> None:
-    """Raise `RecsysError` unless a value is a whole number of at least `least`."""
-    check_number(name, value, f"{what}, {least} or more", lambda n: n >= least, Integral)
+    """Raise `RecsysError` unless it is a whole number of at least `least` that fits 64 bits."""
+    wanted = f"{what}, {least} or more and below 2**63"
+    check_value(name, value, wanted, lambda n: least <= n < 2**63, Integral)
 
 
 def generator(seed: Any) -> np.random.Generator:
@@ -66,6 +72,16 @@ def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]
         kind = f"of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
         told = f"{name} must be {np.dtype(dtype)} {wanted}".replace("'", "")
         raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())
+
+
+def as_array(name: str, given: Any, dtype: Any, *wanted: int | str) -> np.ndarray:
+    """Return what `check_array` holds to a shape: text, ragged lists and the like are refused."""
+    found = given
+    with contextlib.suppress(TypeError, ValueError, RuntimeError):  # NumPy's, and whose it is
+        found = given if np.ma.is_masked(given) else np.asarray(given)
+        found = found.astype(dtype, casting="safe", copy=False)
+    check_array(name, found, dtype, wanted)
+    return found
 
 
 def check_ids(**ids: Any) -> None:

@@ -9,7 +9,7 @@ more. Users without a relevant item are left out and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import metrics as m
-from recsys_lib.errors import RecsysError, check_number
+from recsys_lib.errors import RecsysError, check_value
 from recsys_lib.given import GivenLists
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
@@ -110,9 +110,9 @@ def evaluate(
     if isinstance(model, pd.DataFrame):
         model = GivenLists(model, train)
     _check_parts(model, train, test, test_input)
-    names = list(dict.fromkeys(possible(model) if metrics is None else metrics))
+    names = possible(model) if metrics is None else _names(metrics)
     kinds = [parse_metric(name) for name in names]
-    check_number("relevant", relevant, "a rating, or -inf for all", lambda one: one < np.inf)
+    check_value("relevant", relevant, "a rating, or -inf for all", lambda one: one < np.inf)
     if not isinstance(candidates, str) or candidates not in ("all", "test", "new"):
         raise RecsysError(f"candidates is {candidates!r}; it must be 'all', 'test' or 'new'")
 
@@ -173,7 +173,8 @@ def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[s
 
     Raise `RecsysError` if a metric is unknown, or none is left.
     """
-    names = list(DEFAULT_METRICS if metrics is None else metrics)
+    check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
+    names = _names(DEFAULT_METRICS if metrics is None else metrics)
     kinds = {name: parse_metric(name)[0] for name in names}
     kept = [n for n in names if model.predicts_ratings or kinds[n] not in OF_RATINGS]
     if not kept:
@@ -181,12 +182,19 @@ def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[s
     return kept
 
 
+def _names(metrics: Any) -> list[str]:
+    is_list = isinstance(metrics, Sequence | Mapping) and not isinstance(metrics, str)
+    if not is_list or not all(isinstance(name, str) for name in metrics):
+        raise RecsysError(f"metrics is {metrics!r:.80}; it must be a list such as ['ndcg@10']")
+    return list(dict.fromkeys(metrics))
+
+
 def parse_metric(name: str) -> tuple[str, int]:
     """Return a metric's kind and list length k, such as ("ndcg", 10); k is 0 without a list."""
     kind, _, k = str(name).partition("@")
     if kind in (*OF_RATINGS, "auc") and "@" not in str(name):
         return kind, 0
-    if kind in WITH_K and k.isdecimal() and int(k) >= 1:
+    if kind in WITH_K and k.isdecimal() and len(k) < 10 and int(k) >= 1:
         return kind, int(k)
     raise RecsysError(
         f"there is no metric {name!r}; there are {', '.join(OF_RATINGS)}, auc, and with a list "
@@ -293,9 +301,9 @@ def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(test.user_ids[tested], name="user_id"))
 
 
-def _check_parts(
-    model: Recommender, train: Ratings, test: Ratings, test_input: Ratings | None
-) -> None:
+def _check_parts(model: Any, train: Ratings, test: Ratings, test_input: Ratings | None) -> None:
+    if isinstance(model, type) or not hasattr(model, "check_fitted"):
+        raise RecsysError(f"model is {model!r:.80}; it must be a model, or a table of lists")
     model.check_fitted()
     check_parts(test=test)
     check_parts(train=train, test=test, test_input=test_input)
@@ -312,8 +320,7 @@ def _check_parts(
         if both.any():
             raise RecsysError(
                 f"user {train.user_ids[both][0]} stands in train and in test, so is no stranger "
-                f"({int(both.sum())} such users); take the parts from splits.strong_generalisation,"
-                " or leave test_input= out"
+                f"({both.sum()} such users): split by strong_generalisation, or no test_input="
             )
 
 
@@ -327,7 +334,6 @@ def _check_rankable(seen: CSR, test: Ratings, users: np.ndarray, relevant: float
     shared = known.multiply(tested).getnnz(axis=1)
     if shared.any():
         raise RecsysError(
-            f"{int(shared.sum())} test ratings are of pairs that the model was shown (the first "
-            f"are user {test.user_ids[shared.argmax()]}'s), and a list leaves those out; test on "
-            "another part"
+            f"{int(shared.sum())} test ratings are of pairs that the model was shown (first user "
+            f"{test.user_ids[shared.argmax()]}'s), and a list leaves those out; test on others"
         )

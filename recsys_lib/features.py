@@ -165,9 +165,8 @@ def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
         raise DataError(f"what is known of items and users is a DataFrame, not {table!r:.40}")
     for column in (key, *needed):
         if column not in table.columns:
-            raise DataError(
-                f"the table has no column {column!r}; it has {', '.join(map(str, table.columns))}"
-            )
+            there = ", ".join(map(str, table.columns))
+            raise DataError(f"the table has no column {column!r}; it has {there}")
     rows = table.set_index(key)
     if not rows.index.is_unique:
         twice = rows.index[rows.index.duplicated()][0]
@@ -192,9 +191,7 @@ def _years(items: pd.DataFrame, item_ids: Any) -> tuple[np.ndarray, list[str]]:
     column = column.reindex(_some_stand_in(column.index, item_ids))
     years = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     if (wrong := column.notna().to_numpy() & ~(np.abs(years) < 1e6)).any():
-        raise DataError(
-            f"a year is a number of four digits or so, and not {column[wrong].iloc[0]!r}"
-        )
+        raise DataError(f"a year is a number of four digits or so, not {column[wrong].iloc[0]!r}")
     starts = np.nan_to_num(years // YEARS_A_BIN * YEARS_A_BIN, nan=-1).astype(int)
     bins = np.unique(starts[~np.isnan(years)])
     return starts[:, None] == bins, [f"{start} to {start + YEARS_A_BIN - 1}" for start in bins]

@@ -31,6 +31,14 @@ _UNFINISHED = ".recsys_lib."  # what folders are called in which files are writt
 _DTYPES = {"BOOL": "?", "U8": "u1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
 
 
+def as_path(path: Any) -> Path:
+    """Return a path; raise `DataError` for what is none, such as a number or an empty text."""
+    with contextlib.suppress(TypeError, ValueError):
+        if path and b"\0" not in os.fsencode(path):
+            return Path(path)
+    raise DataError(f"a file or a folder is named by text or a Path, not by {path!r:.80}")
+
+
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and move it there when the block ends without error.
@@ -39,7 +47,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     the old file or the new one. Whatever a killed process was writing in that folder is removed a
     day later: until then it may be a process at work.
     """
-    target = Path(path)
+    target = as_path(path)
     if target.exists() and not target.is_file():  # a folder or a device, such as /dev/null
         raise DataError(f"{target} is no ordinary file, and cannot be replaced; name another")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -121,8 +129,8 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
 
     "text" in `meta` lists the arrays that hold text, as bytes. Raises what `load_arrays` does.
     """
-    where = os.fspath(path)
-    if not Path(path).is_file():
+    where = str(path := as_path(path))
+    if not path.is_file():
         raise DataError(f"there is no file {where!r} to load")
     try:
         with safe_open(path, framework="numpy") as file:  # holds the layout to the file's length
@@ -133,7 +141,7 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
                 f"{where!r} has format {meta['format']}, and this version reads {FORMAT}: update "
                 "recsys_lib if the file is newer, write it again if it is older"
             )
-        with Path(path).open("rb") as raw:
+        with path.open("rb") as raw:
             length = int.from_bytes(raw.read(8), "little")
             layout = json.loads(raw.read(length))
         data, arrays = np.memmap(path, np.uint8, "c"), {}

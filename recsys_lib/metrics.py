@@ -30,7 +30,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 
-from recsys_lib.errors import RecsysError, check_number
+from recsys_lib.errors import RecsysError, as_array, check_value, check_whole
 
 # --- ratings --------------------------------------------------------------------------------------
 
@@ -62,8 +62,7 @@ def r2(truth: Any, predicted: Any) -> float:
     The best constant has 0; it may be negative. The trap: it depends on the variance of the test
     ratings, so values on two data sets cannot be compared. NaN if all ratings are the same.
     """
-    error = _errors(truth, predicted)
-    r = np.asarray(truth, np.float64)
+    error, r = _errors(truth, predicted), np.asarray(truth, np.float64)
     spread = np.sum((r - r.mean()) ** 2)
     return float(1 - np.sum(error * error) / spread) if spread > 0 else float("nan")
 
@@ -76,9 +75,10 @@ def damped_mean(sums: Any, counts: Any, mean: float, damping: float = 10.0) -> n
     which `damping` is the variance of the noise over that of the items. `sums` and `counts`
     (n_items,) are of each item's ratings, `mean` is μ, which an item without a rating gets.
     """
-    check_number("damping", damping, "a number of ratings to add, 0 or more", lambda d: d >= 0)
-    weight = np.asarray(counts, np.float64) + damping
-    total = np.asarray(sums, np.float64) + damping * mean
+    check_value("damping", damping, "a number, 0 or more", lambda d: 0 <= d < 1e300)
+    check_value("mean", mean, "a number", lambda m: abs(m) < 1e300)
+    weight = as_array("counts", counts, np.float64, "n_items") + damping
+    total = as_array("sums", sums, np.float64, len(weight)) + damping * mean
     return np.divide(total, weight, out=np.full(weight.shape, float(mean)), where=weight > 0)
 
 
@@ -92,23 +92,14 @@ def _of_hits(formula: OfHits) -> OfHits:
 
     @wraps(formula)
     def metric(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-        hits, n_relevant = np.asarray(hits), np.asarray(n_relevant)
-        if hits.dtype != bool or hits.ndim != 2 or hits.shape[1] < 1:
-            raise RecsysError(
-                "hits must be booleans, (n_users, k) with k from 1; they are "
-                f"{hits.dtype} {hits.shape}"
-            )
-        if n_relevant.shape != hits.shape[:1]:
-            raise RecsysError(
-                f"n_relevant must hold a number for each of the {len(hits)} users; it is "
-                f"{n_relevant.shape}"
-            )
+        hits = as_array("hits", hits, bool, "n_users", "k")
+        n_relevant = as_array("n_relevant", n_relevant, np.int64, len(hits))
+        if hits.shape[1] < 1:
+            raise RecsysError("hits must have k columns, 1 or more; they have none")
         found = hits.sum(axis=1)
         if (found > n_relevant).any():
             u = int((found > n_relevant).argmax())
-            raise RecsysError(
-                f"user {u} has more hits ({found[u]}) than relevant items ({n_relevant[u]})"
-            )
+            raise RecsysError(f"user {u} has {found[u]} hits, but {n_relevant[u]} relevant items")
         return np.where(n_relevant > 0, formula(hits, np.maximum(n_relevant, 1)), np.nan)
 
     return metric
@@ -166,10 +157,11 @@ def graded_ndcg_at_k(items: np.ndarray, gains: csr_matrix) -> np.ndarray:
     `items` (m, k) are as for `coverage`, `gains` (m, n_items) are 0 or more. A user without a gain
     gets NaN.
     """
-    if not np.isfinite(gains.data).all() or (gains.data < 0).any():
-        raise RecsysError(
-            "gains are 0 or more, and finite: no rating may be negative or in the 100s"
-        )
+    if getattr(gains, "format", "") != "csr" or gains.ndim != 2 or gains.dtype.kind not in "biuf":
+        raise RecsysError(f"gains are numbers in a CSR matrix of SciPy, not a {type(gains)}")
+    if not (np.isfinite(gains.data) & (gains.data >= 0)).all():
+        raise RecsysError("gains are 0 or more, and finite: no rating is negative or in the 100s")
+    items = _lists(items, gains.shape[1], gains.shape[0])
     k, rows = items.shape[1], np.repeat(np.arange(len(items)), np.diff(gains.indptr))
     place = np.arange(len(rows)) - gains.indptr[rows]
     first = place < k
@@ -224,12 +216,8 @@ def auc(scores: Any, relevant: Any) -> float:
     `scores` (n,) are of all candidates, without NaN; `relevant` (n,) bool says which are relevant.
     NaN if none is, or all are. `kernels.auc.user_auc` does the same for many users.
     """
-    s, is_relevant = np.asarray(scores), np.asarray(relevant, bool)
-    if s.shape != is_relevant.shape or s.ndim != 1:
-        raise RecsysError(
-            f"auc takes a score and a label for each item; these are {s.shape} and "
-            f"{is_relevant.shape}"
-        )
+    s = as_array("scores", scores, np.float64, "n")
+    is_relevant = as_array("relevant", relevant, np.int64, len(s)) != 0
     if np.isnan(s).any():
         raise RecsysError(f"score {int(np.isnan(s).argmax())} is NaN, which has no rank")
     n_relevant = int(is_relevant.sum())
@@ -250,6 +238,7 @@ def coverage(items: np.ndarray, n_items: int) -> float:
     of the catalogue. The trap: it grows with the number of users and with k, so compare models at
     the same of both.
     """
+    items = _lists(items, n_items)
     return len(np.unique(items[items >= 0])) / n_items
 
 
@@ -263,7 +252,9 @@ def novelty(items: np.ndarray, item_counts: np.ndarray, n_users: int) -> np.ndar
     `items` (m, k) are item indices, -1 for an empty place; `item_counts` (n_items,) is the number
     of the `n_users` in training who rated each item. An empty list gets NaN.
     """
-    surprise = -np.log2((np.asarray(item_counts, np.float64) + 1) / (n_users + 1))
+    counts = as_array("item_counts", item_counts, np.float64, "n_items")
+    check_whole("n_users", n_users, 0)
+    items, surprise = _lists(items, len(counts)), -np.log2((counts + 1) / (n_users + 1))
     there = items >= 0
     total = np.where(there, surprise[items], 0.0).sum(axis=1)
     length = there.sum(axis=1)
@@ -277,6 +268,7 @@ def gini(items: np.ndarray, n_items: int) -> float:
     item is in all lists. Arguments are as for `coverage`; items that are never listed count. NaN if
     all lists are empty.
     """
+    items = _lists(items, n_items)
     counts = np.sort(np.bincount(items[items >= 0], minlength=n_items)).astype(np.float64)
     if counts.sum() == 0:
         return float("nan")
@@ -286,12 +278,16 @@ def gini(items: np.ndarray, n_items: int) -> float:
 
 def _errors(truth: Any, predicted: Any) -> np.ndarray:
     """Return r - r̂ in float64."""
-    r, r_hat = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
-    if r.shape != r_hat.shape or r.ndim != 1:
-        raise RecsysError(
-            f"there must be one prediction for each rating; there are {r.shape} ratings and "
-            f"{r_hat.shape} predictions"
-        )
+    r = as_array("truth", truth, np.float64, "n")
     if len(r) == 0:
         raise RecsysError("there is no rating to compare with: the part is empty")
-    return r - r_hat
+    return r - as_array("predicted", predicted, np.float64, len(r))
+
+
+def _lists(items: Any, n_items: Any, n_users: int | str = "n_users") -> np.ndarray:
+    """Return lists of items (n_users, k), checked."""
+    items = as_array("items", items, np.int64, n_users, "k")
+    check_whole("n_items", n_items, 1)
+    if items.size and not (items.min() >= -1 and items.max() < n_items):
+        raise RecsysError(f"items must be from 0 to below {n_items}, or -1 for an empty place")
+    return items

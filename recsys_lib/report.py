@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from recsys_lib.errors import RecsysError, check_number, check_whole, generator
+from recsys_lib.errors import RecsysError, check_value, check_whole, generator
 
 # The rating metrics that have an interval: the column of `Report.errors` that each sums up.
 _SUMMED = {"rmse": "squared", "mae": "absolute"}
@@ -197,7 +197,7 @@ def _percentiles(
     columns: np.ndarray, statistic: Callable[..., np.ndarray], level: float, n: int, seed: int
 ) -> tuple[float, float]:
     """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
-    check_number("level", level, "between 0 and 1", lambda one: 0 < one < 1)
+    check_value("level", level, "between 0 and 1", lambda one: 0 < one < 1)
     check_whole("n", n, 2)
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
     if (size := columns.shape[1]) == 0:

@@ -17,7 +17,7 @@ from numbers import Integral
 
 import numpy as np
 
-from recsys_lib.errors import DataError, RecsysError, check_number, check_whole, generator
+from recsys_lib.errors import DataError, RecsysError, check_value, check_whole, generator
 from recsys_lib.ratings import Ratings, check_parts
 
 TRAIN, VALID, TEST = 0, 1, 2
@@ -133,7 +133,7 @@ def fold_numbers(n: int, k: int = 5, seed: int | np.random.Generator = 0) -> np.
     """
     check_whole("n", n, 2, "a whole number of ratings")
     wanted = f"a whole number of folds, from 2 to one for each of the {n} ratings"
-    check_number("k", k, wanted, lambda k: 2 <= k <= n, Integral)
+    check_value("k", k, wanted, lambda k: 2 <= k <= n, Integral)
     number = (np.arange(n) % k).astype(np.min_scalar_type(k))
     generator(seed).shuffle(number)
     return number
@@ -167,7 +167,7 @@ def strong_generalisation(
     """
     check_parts(ratings=ratings)
     wanted = "the share of a user's ratings to find, between 0 and 1"
-    check_number("held_out", held_out, wanted, lambda one: 0 < one < 1)
+    check_value("held_out", held_out, wanted, lambda one: 0 < one < 1)
     counts = ratings.by_user.counts
     n_valid, n_test = _sizes(int((counts > 0).sum()), valid, test, "users")
     able = np.flatnonzero(counts >= 2)
@@ -233,7 +233,7 @@ def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:
     """Return how many of `n` go to `valid` and to `test`."""
     wanted = f"a share of the {what}, from 0 to below 1 (0.1: a tenth)"
     for name, share in (("valid", valid), ("test", test)):
-        check_number(name, share, wanted, lambda one: 0 <= one < 1)
+        check_value(name, share, wanted, lambda one: 0 <= one < 1)
     n_valid, n_test = round(valid * n), round(test * n)
     if n_valid + n_test >= n:
         raise RecsysError(

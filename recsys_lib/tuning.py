@@ -27,7 +27,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from recsys_lib import splits
-from recsys_lib.errors import RecsysError, check_whole
+from recsys_lib.errors import RecsysError, check_value, check_whole
 from recsys_lib.evaluation import Report, evaluate, possible
 from recsys_lib.models import Recommender
 from recsys_lib.progress import is_watched
@@ -124,21 +124,22 @@ def tune(
         An argument is out of range, or no trial could be finished. After a trial that fails with
         this error, the search continues.
     """
-    if not isinstance(development, Development):
-        raise RecsysError(
-            f"a search takes a Development, and this is a {type(development).__name__}; make one "
-            "of the training and the validation part, without the test part"
-        )
+    wanted = "a Development, made of the training and the validation part"
+    check_value("development", development, wanted, kind=Development)
     check_whole("n_trials", n_trials, 1)
     check_whole("seed", seed, 0)
+    check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
     space = model.search_space if space is None else space
-    if not space:
-        raise RecsysError(f"{type(model).__name__} has no search_space; pass space=")
+    where = space.values() if isinstance(space, Mapping) else [space]
+    if not where or not all(isinstance(one, BaseDistribution) for one in where):
+        raise RecsysError(
+            f"{type(model).__name__} has no search_space; pass space=, of distributions"
+        )
     (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         direction="minimize" if metric in SMALLER_IS_BETTER else "maximize",
-        sampler=TPESampler(seed=seed) if sampler is None else sampler,
+        sampler=TPESampler(seed=seed % 2**32) if sampler is None else sampler,
         pruner=MedianPruner(n_startup_trials=5, n_warmup_steps=WARM_UP) if prune else NopPruner(),
     )
     own = {name: model.get_params().get(name) for name in space}

@@ -27,7 +27,7 @@ RAN: Counter[str] = Counter()  # chapters, by layout
 CHAPTERS = [path.stem for path in runner.chapters() if path.stem != "13-ab-test"]
 LIGHTER = {  # what takes long in the quick profile and does not depend on the data's form
     "03-als": {"LONG": [3, 6, 12], "KS": [2, 20], "SGD_EPOCHS": 5},
-    "04-tuning": {"N_TRIALS": 4, "N_RUNS": 2, "N_SPLITS": 2},
+    "04-tuning": {"N_TRIALS": 6, "N_RUNS": 2, "N_SPLITS": 2},
     "05-genres": {"N_TRIALS": 1, "N_EPOCHS": 5},
     "07-bpr": {"EPOCHS": [1, 2, 4], "N_TRIALS": 1, "MAX_EPOCHS": 10, "TWIN_STEPS": 1000},
     "09-networks": {"MAX_EPOCHS": 2, "N_STARTS": 2, "N_TRIALS": 1, "MOST_WATCHERS": 300},

@@ -101,9 +101,7 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
         with file.open("rb") as stream:
             yield stream, str(file)
     elif path.is_dir():
-        raise DataError(
-            f"{path} holds no file {member}, but {release.name} has one: unpack {release.url} again"
-        )
+        raise DataError(f"{path} holds no file {member}: unpack {release.url} again")
     else:
         name, again = f"{release.folder}/{member}", f"fetch {release.url} again"
         try:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
+from recsys_lib import io
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse, tabled
 from recsys_lib.datasets.dataset import Dataset
@@ -62,7 +63,7 @@ def path_of(name: str | os.PathLike[str]) -> Path | None:
     is_word = isinstance(name, str) and not {"/", os.sep} & {*name}
     if is_word and (name in registry.NAMES or not name or not Path(name).exists()):
         return None
-    return Path(name).expanduser().resolve()
+    return io.as_path(name).expanduser().resolve()
 
 
 def read(path: Path) -> Dataset:

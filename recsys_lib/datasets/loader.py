@@ -57,9 +57,7 @@ def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
     path = folder.path_of(name)
     name, source = (str(path), None) if path else _find(str(name))
     if options and (path or source):
-        raise DataError(
-            f"{name} takes no option {', '.join(options)}: only synthetic data can be varied"
-        )
+        raise DataError(f"{name} takes no option {', '.join(options)}: only synthetic data do")
     if path:
         return folder.read(path)
     if source:

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import RecsysError, check_array
 from recsys_lib.features import item_features, popularity_column, solve_features
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.known import as_row, by_length, one_row
 from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR, Ratings, check_csr
 
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
 ROWS_AT_A_TIME = 1 << 16  # of the first factors, so that who wants a few of them holds no more
@@ -185,8 +185,8 @@ class ALS(RatingModel):
     def _epoch(self, train: Ratings) -> dict[str, float]:
         (of_users, of_items), prior = self._orders, self.item_priors_
         zero = np.zeros((1, self.n_factors + 1), np.float32)
-        self.half_step(train.by_user, self.item_rows_, zero, self.user_rows_, of_users)
-        sse = self.half_step(train.by_item, self.user_rows_, prior, self.item_rows_, of_items)
+        self._half_step(train.by_user, self.item_rows_, zero, self.user_rows_, of_users)
+        sse = self._half_step(train.by_item, self.user_rows_, prior, self.item_rows_, of_items)
         counts = train.by_item.counts
         if self.feature_names_:
             self.feature_rows_ = self.solve_features(counts, self.item_rows_)
@@ -213,24 +213,26 @@ class ALS(RatingModel):
         """(τ, ..., τ, γ), (K + 1,) float32."""
         return np.array([self.tau] * self.n_factors + [self.gamma], np.float32)
 
-    def half_step(
-        self,
-        ratings: CSR,
-        fixed: np.ndarray,
-        prior: np.ndarray,
-        rows: np.ndarray,
-        order: np.ndarray | None = None,
-    ) -> float:
+    def half_step(self, ratings: CSR, fixed: Any, prior: Any, rows: Any) -> float:
         """Solve one side's rows in place, given the other's; return the sum of squared residuals.
 
-        `rows` (n_rows, K + 1) float32 are overwritten; `ratings` has as many rows; `fixed`
-        (n_fixed, K + 1) are the other side's rows. `prior` holds the prior means, one row each or
-        one for all. `order` (n_rows,) says how rows are assigned to threads (see `by_length`) and
-        changes no bit.
+        `rows` (n_rows, K + 1) are overwritten; `ratings` has as many rows; `fixed` (n_fixed, K + 1)
+        are the other side's rows. `prior` holds the prior means, one row each or one for all. These
+        arrays are float32; another dtype or shape is a `DataError`.
         """
-        order = np.arange(len(rows)) if order is None else order
+        for name, array in {"rows": rows, "fixed": fixed, "prior": prior}.items():
+            check_array(name, array, np.float32, ("n", self.n_factors + 1))
+        n_priors = 1 if len(prior) == 1 else len(rows)
+        check_array("prior", prior, np.float32, (n_priors, prior.shape[1]))
+        check_csr("ratings", ratings, len(rows), len(fixed))
+        return self._half_step(ratings, fixed, prior, rows, by_length(ratings))
+
+    def _half_step(self, ratings: CSR, fixed: Any, prior: Any, rows: Any, order: Any) -> float:
+        """`half_step` of checked arrays; `order` (n_rows,), see `by_length`, changes no bit."""
+        k = rows.shape[1] - 1  # as learnt: `n_factors` may have been changed since
+        penalty = np.array([self.tau] * k + [self.gamma], np.float32)
         sse, weights = np.empty(len(rows)), (np.float32(self.mu_), np.float32(self.lam))
-        args = *weights, self.penalty, float(self.nu), prior
+        args = *weights, penalty, float(self.nu), prior
         kernels.half_step(*ratings, order, fixed, *args, rows, sse)
         return float(sse.sum())
 
@@ -255,8 +257,9 @@ class ALS(RatingModel):
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows [p_u; b_u] (m, K + 1) float32, by the exact update of training."""
         self.check_ratings(ratings)
-        rows = np.empty((ratings.n_rows, self.n_factors + 1), np.float32)
-        self.half_step(ratings, self.item_rows_, np.zeros((1, rows.shape[1]), np.float32), rows)
+        rows = np.empty((ratings.n_rows, self.item_rows_.shape[1]), np.float32)
+        zero, order = np.zeros((1, rows.shape[1]), np.float32), np.arange(len(rows))
+        self._half_step(ratings, self.item_rows_, zero, rows, order)
         return rows
 
     # ---- new ratings of an item
@@ -285,7 +288,7 @@ class ALS(RatingModel):
         return self
 
     def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
-        zero = np.zeros(self.n_factors + 1, np.float32)
+        zero = np.zeros_like(self.item_rows_[0])
         self._append("item_rows_", zero)
         if self.feature_names_:
             self._append("item_priors_", zero)
@@ -299,7 +302,7 @@ class ALS(RatingModel):
     def _solve_item(self, item: int) -> None:
         """Solve for an item as training does: its prior mean, then its row."""
         users, values = self._known.of_item(item)
-        prior = np.zeros((1, self.n_factors + 1), np.float32)
+        prior = np.zeros((1, self.item_rows_.shape[1]), np.float32)
         if self.feature_names_:
             if self.popularity is not None:  # the last of an item's features
                 level = popularity_column(self.feature_names_, len(users))
@@ -307,8 +310,8 @@ class ALS(RatingModel):
             own = one_row(self.features.row(item)).to_scipy(len(self.feature_rows_))
             prior = self.item_priors_[item : item + 1]
             prior[:] = own @ self.feature_rows_
-        row = np.empty((1, self.n_factors + 1), np.float32)
-        self.half_step(one_row((users, values)), self.user_rows_, prior, row)
+        row, order = np.empty_like(prior), np.zeros(1, np.int64)
+        self._half_step(one_row((users, values)), self.user_rows_, prior, row, order)
         self.item_rows_[item] = row[0]
 
 

@@ -156,8 +156,9 @@ class AutoEncoder(NetworkModel):
         self.check_ratings(ratings)
         likes, sizes = _of_length_1(self.liked(ratings)), self._sizes
         biases, rest = np.split(self.inner_, sizes[:1])
+        layers = network.unflattened(rest, sizes)
         rows = np.tanh(product(likes, self.input_rows_) + biases)
-        for weights, biases in network.unflattened(rest, sizes):
+        for weights, biases in layers:
             rows = np.tanh(product(rows, weights) + biases)
         return np.hstack([rows, np.zeros((len(rows), 1), np.float32)])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -18,7 +18,7 @@ from optuna.distributions import BaseDistribution
 from scipy.sparse import csr_matrix, issparse
 
 from recsys_lib import metrics
-from recsys_lib.errors import DataError, RecsysError, check_array
+from recsys_lib.errors import DataError, RecsysError, check_array, check_value
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists
 from recsys_lib.models.parameters import check_own, check_state, reading
@@ -136,6 +136,7 @@ class Recommender(Lists):
             A part is empty, or has other users or items than `train`.
         """
         self.check_parameters()
+        check_value("callback", callback, "a function or None", kind=Callable | None)
         check_parts(train=train, valid=valid, valid_input=valid_input)
         if len(train) == 0:
             raise DataError("the training part holds no rating; take a larger share for training")

@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from recsys_lib import convergence
-from recsys_lib.errors import check_number
+from recsys_lib.errors import check_value
 from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models.base import RatingModel
@@ -236,7 +236,7 @@ class BayesianALS(RatingModel):
         Each draw predicts N(r̂, 1/α_u). The ends are quantiles of the mixture of all draws, with
         equal tails, clipped to the scale.
         """
-        check_number("level", level, "between 0 and 1", lambda one: 0 < one < 1)
+        check_value("level", level, "between 0 and 1", lambda one: 0 < one < 1)
         users, items = self.pairs(user_ids, item_ids)
         low, high = np.empty((2, len(users)), np.float32)
         kernels.intervals(

@@ -96,9 +96,7 @@ class BPR(ImplicitFeedbackModel):
         if drawn == 0:  # by chance, on a handful of likes
             return {"loss": float("nan"), "auc_train": float("nan")}
         if not np.isfinite(loss):
-            raise RecsysError(
-                f"the steps grow without bound: learning_rate {self.learning_rate!r} is too large"
-            )
+            raise RecsysError(f"learning_rate {self.learning_rate!r} is too large: steps diverge")
         return {"loss": float(loss / drawn), "auc_train": float(in_order / drawn)}
 
     # ---- vectors
@@ -107,7 +105,7 @@ class BPR(ImplicitFeedbackModel):
         """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps, items fixed."""
         self.check_ratings(ratings)
         liked = self.liked(ratings)
-        rows = np.zeros((ratings.n_rows, self.n_factors), np.float32)
+        rows = np.zeros((ratings.n_rows, self.item_rows_.shape[1] - 1), np.float32)
         seeds = np.full(len(rows), self.seed % 2**64, np.uint64)
         kernels.fold_in(
             ratings.indptr, ratings.indices, liked.indptr, liked.indices,
@@ -135,9 +133,7 @@ class _Blocks:
         self.users = np.repeat(np.arange(train.n_users, dtype=np.int32), liked.counts)
         self.items = liked.indices
         if train.by_user.counts[self.users].min() == train.n_items:
-            raise DataError(
-                "who likes anything has rated every item: there is no pair to learn from"
-            )
+            raise DataError("who likes anything has rated all items: no pair to learn from")
         self.n_items = train.n_items
         worth = int((len(self.users) / LIKES_A_BLOCK) ** 0.5)
         self.n_groups = max(1, min(MAX_GROUPS, worth, train.n_users, train.n_items // 4))

@@ -84,10 +84,8 @@ class GenreALS(ALS):
             raise RecsysError(f"item {item_id!r} has its genres from fit; leave genres= out")
         for label in labels:
             if label not in self.genre_names_:
-                raise DataError(
-                    f"no item had the genre {label!r} in fit; there are "
-                    f"{', '.join(self.genre_names_)}"
-                )
+                known = ", ".join(self.genre_names_)
+                raise DataError(f"no item had the genre {label!r} in fit; there are {known}")
         share = 1 / np.sqrt(max(len(labels), 1))
         return self._fit_item(
             item_id, ratings, [(self.genre_names_.index(label), share) for label in labels]

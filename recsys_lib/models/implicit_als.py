@@ -117,7 +117,7 @@ class ImplicitALS(ImplicitFeedbackModel):
         """Return users' rows p_u, (m, K) float32, solved exactly from their own likes."""
         self.check_ratings(ratings)
         pairs = self._weighted(self.liked(ratings))
-        rows = np.empty((len(pairs.counts), self.n_factors), np.float32)
+        rows = np.empty((len(pairs.counts), self.item_factors_.shape[1]), np.float32)
         penalties = (self.tau * pairs.counts ** float(self.nu)).astype(np.float32)
         task = *pairs, by_length(pairs), self.item_factors_, self.gram_, penalties
         kernels.half_step(*task, rows, np.empty(len(rows)))

@@ -20,10 +20,8 @@ Row = tuple[np.ndarray, np.ndarray]  # columns, ascending, int32; and the rating
 def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> Row:
     """Return ratings by index, ascending; refuse what is not on the scale."""
     if not isinstance(ratings, Mapping | pd.Series):
-        raise DataError(
-            f"ratings are {type(ratings).__name__}; they must be a mapping of {index.what} id "
-            "to rating, such as {1: 4.5}"
-        )
+        kind = type(ratings).__name__
+        raise DataError(f"ratings are {kind}; they must be a mapping of {index.what} id to rating")
     low, high = map(np.float32, scale)  # as ratings are stored
     for one, rating in ratings.items():
         fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38

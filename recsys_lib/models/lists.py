@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.columns import IdIndex
-from recsys_lib.errors import DataError, RecsysError, check_whole
+from recsys_lib.errors import DataError, RecsysError, check_value, check_whole
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
 from recsys_lib.models.known import USERS_AT_A_TIME, among
@@ -92,7 +92,7 @@ class Lists(Fitted):
             self.check_ratings(who)
         m = who.n_rows if isinstance(who, CSR) else len(who)
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
-        n = _length(n, n)
+        check_value("n", n, "from 1 to below 2**31", lambda k: 0 < k < 2**31, (int, np.integer))
         if exclude is not None:
             check_csr("exclude", exclude, m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)

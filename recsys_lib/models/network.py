@@ -83,10 +83,7 @@ class NetworkModel(ImplicitFeedbackModel):
         try:
             import torch
         except ModuleNotFoundError as error:
-            raise RecsysError(
-                f"{type(self).__name__} is trained by PyTorch, which is not installed here: "
-                "pip install torch"
-            ) from error
+            raise RecsysError(f"{type(self).__name__} needs PyTorch: pip install torch") from error
         self._examples, self._per_example = examples, per_example
         self._device = pick_device(self.device)
         with torch.random.fork_rng(devices=[]):  # PyTorch's own random numbers stay as they are
@@ -112,9 +109,7 @@ class NetworkModel(ImplicitFeedbackModel):
                 n_seen += len(some)
             self._export()
         if not np.isfinite(total):
-            raise RecsysError(
-                f"the steps grow without bound: learning_rate {self.learning_rate!r} is too large"
-            )
+            raise RecsysError(f"learning_rate {self.learning_rate!r} is too large: steps diverge")
         return {"loss": total / n_seen}
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -232,6 +227,8 @@ def flattened(tensors: Iterable[torch.Tensor]) -> np.ndarray:
 
 def unflattened(flat: np.ndarray, sizes: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the weights (n_in, n_out) and biases (n_out,) of `layers`, which `flat` holds."""
+    if len(flat) != n_weights(sizes):
+        raise RecsysError("the network has other layers than its parameters say; call fit again")
     found = []
     for n_in, n_out in pairwise(sizes):
         weights, biases, flat = np.split(flat, [n_in * n_out, (n_in + 1) * n_out])

@@ -97,7 +97,7 @@ class Parameters:
         return {name: getattr(self, name) for name in self.parameter_names()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters; takes effect at the next `fit`."""
+        """Change parameters: sizes from the next `fit` on, the weights of a fold-in at once."""
         known = self.parameter_names()
         for name, value in params.items():
             if name not in known:

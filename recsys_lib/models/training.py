@@ -12,7 +12,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ class Run:
         params: dict[str, Any],
         data: dict[str, Ratings | None],
     ) -> None:
-        self.folder = None if folder is None else Path(folder)
+        self.folder = None if folder is None else io.as_path(folder)
         self.log: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {"epoch": 0, "score": None}
         self.best_arrays: Arrays = {}
@@ -77,7 +76,7 @@ class Run:
         if self.folder is None:
             raise RecsysError("resume=True needs run_dir, the folder of the run to go on with")
         arrays, meta = io.load_arrays(self.folder / CHECKPOINT)
-        told = repr(os.fspath(self.folder))
+        told, anew = f"the run in {str(self.folder)!r}", "resume with the same or start anew"
         try:
             its, mine = ({"class": one["class"], **one["params"]} for one in (meta, self.facts))
             data, known = dict(meta["data"]), self.facts["data"]
@@ -88,19 +87,13 @@ class Run:
             if not isinstance(best["score"], float | None):
                 raise TypeError("its best score is no number")
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"the file in {told} is no checkpoint of a run: {error}") from error
+            raise DataError(f"{told} left no checkpoint of a run: {error}") from error
         differ = sorted(name for name in mine | its if mine.get(name) != its.get(name))
         if differ:
-            raise RecsysError(
-                f"the run in {told} had other parameters ({', '.join(differ)}); "
-                "resume with the same ones or start anew"
-            )
+            raise RecsysError(f"{told} had other parameters ({', '.join(differ)}); {anew}")
         differ = sorted(name for name in known | data if known.get(name) != data.get(name))
         if differ:
-            raise DataError(
-                f"the run in {told} was on other data ({', '.join(differ)}); resume with the same "
-                "split or start anew"
-            )
+            raise DataError(f"{told} was on other data ({', '.join(differ)}); {anew}")
         self.log, self.best = log, best
         parts: dict[str, Arrays] = {"state": {}, "best": {}, "own": {}}
         for key, array in arrays.items():

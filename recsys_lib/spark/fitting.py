@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from recsys_lib.errors import RecsysError, check_whole
+from recsys_lib.errors import RecsysError, check_value, check_whole
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models import ALS, BiasALS, GenreALS
 from recsys_lib.models.training import Callback
@@ -76,11 +77,11 @@ def fit(
         run.
     """
     if type(model) not in (ALS, BiasALS, GenreALS):
-        raise RecsysError(
-            f"Spark fits ALS, BiasALS and GenreALS; {type(model).__name__} is fitted in memory"
-        )
+        raise RecsysError(f"Spark fits ALS, BiasALS and GenreALS, not {type(model).__name__}")
     model.check_parameters()
     check_whole("every", every, 1, "a whole number of epochs")
+    check_value("callback", callback, "a function or None", kind=Callable | None)
+    check_value("checkpoint", checkpoint, "a folder's path as text, or None", kind=str | None)
     if not isinstance(ratings, Blocks):
         known = None if items is None or "item_id" not in items.columns else items["item_id"]
         ratings = Blocks.from_frame(ratings, item_ids=known)
@@ -199,9 +200,8 @@ class Fitted:
         differ = [name for name in mine | its if mine.get(name) != its.get(name)]
         if differ:
             pairs = (f"{name} {its.get(name)!r}, here {mine.get(name)!r}" for name in differ)
-            raise RecsysError(
-                f"the run in {folder!r} had other parameters or data ({'; '.join(pairs)})"
-            )
+            told = "; ".join(pairs)
+            raise RecsysError(f"the run in {folder!r} had other parameters or data ({told})")
         self.log = run["log"]
         self._read(self._path(folder))
         if self.params.feature_names_:

@@ -19,7 +19,6 @@ from pyspark.sql import DataFrame
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models import ALS
 from recsys_lib.models.als import first_factors
-from recsys_lib.models.known import by_length
 from recsys_lib.ratings import CSR
 from recsys_lib.spark.blocks import Batches, Side, collect, mapped, read, write
 from recsys_lib.spark.tables import LEVEL
@@ -135,7 +134,7 @@ def half_step(
                 others[mine] = message["rows"].reshape(-1, size)
             mean = prior if len(prior) == 1 else prior[one["block"] :: n_blocks].copy()
             rows, zero = np.empty((len(ratings.counts), size), np.float32), np.zeros_like(prior[:1])
-            sse = model.half_step(ratings, others, mean, rows, by_length(ratings))
+            sse = model.half_step(ratings, others, mean, rows)
             squares = kernels.penalties(rows, ratings.indptr, float(model.nu), zero)
             yield write(SOLVED, one["block"], rows, sse, squares)
 

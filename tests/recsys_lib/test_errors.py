@@ -36,7 +36,7 @@ TABLES = [
 ]  # fmt: skip
 PLAIN = [
     "x", "", b"1", [None], [[1], [2, 3]], {1: object}, object(), float("nan"), -1, -0.5, 1j,
-    -(2**70), decimal.Decimal("1.5"), int, len, Hostile(),
+    -(2**70), 10**400, decimal.Decimal("1.5"), int, len, Hostile(),
 ]  # fmt: skip
 ODD = [*PLAIN, *NO_CSR, *ARRAYS, *TABLES]
 
@@ -48,6 +48,9 @@ def calls():
     whole, (part, _, test) = data.ratings, splits.random(data.ratings)
     als, knn = models.ALS(n_factors=2, n_epochs=1).fit(part), models.ItemKNN().fit(part)
     report, dev = evaluation.evaluate(als, part, test), tuning.Development(part, test)
+    four, yes, ones = [1.0, 2.0, 3.0, 4.0], np.ones((4, 1), bool), np.ones((4, 1), int)
+    side = part.by_user, als.item_rows_, np.zeros((1, 3), np.float32), als.user_rows_
+    small, gains = models.ALS(n_factors=2, n_epochs=1), sparse.csr_matrix(np.eye(4))
     found = {
         "ratings to part": splits.random, "ratings in time": splits.temporal,
         "ratings of strangers": splits.strong_generalisation, "ratings of last": splits.leave_last,
@@ -81,9 +84,30 @@ def calls():
         "draws": lambda x: report.interval("rmse", n=x), "name": lambda x: report[x],
         "damping": lambda x: metrics.damped_mean([1.0], [1], 3.0, damping=x),
         "trials": lambda x: tuning.tune(models.BiasALS(), dev, x),
+        "space": lambda x: tuning.tune(models.BiasALS(), dev, 1, space=x),
+        "searched": lambda x: tuning.tune(x, dev, 1), "development": lambda x: tuning.tune(als, x),
+        "model": lambda x: evaluation.evaluate(x, part, test), "possible": evaluation.possible,
+        "metrics": lambda x: evaluation.evaluate(als, part, test, x),
+        "truth": lambda x: metrics.rmse(x, four), "predicted": lambda x: metrics.mae(four, x),
+        "sums": lambda x: metrics.damped_mean(x, four, 3.0), "saved": als.save,
+        "counts": lambda x: metrics.damped_mean(four, x, 3.0), "loaded": models.load,
+        "mean": lambda x: metrics.damped_mean(four, four, x), "data": datasets.load,
+        "lists": lambda x: metrics.graded_ndcg_at_k(x, gains),
+        "hits": lambda x: metrics.mrr_at_k(x, [1] * 4), "told": lambda x: metrics.map_at_k(yes, x),
+        "gains": lambda x: metrics.graded_ndcg_at_k(ones, x),
+        "scores": lambda x: metrics.auc(x, yes[:, 0]), "labels": lambda x: metrics.auc(four, x),
+        "listed": lambda x: metrics.gini(x, 1), "n_items": lambda x: metrics.coverage(ones, x),
+        "raters": lambda x: metrics.novelty(3 * ones, x, 3),
+        "n_users": lambda x: metrics.novelty(ones, four, x),
+        "callback": lambda x: small.fit(part, callback=x),
+        "side": lambda x: als.half_step(x, *side[1:]), "run": lambda x: small.fit(part, run_dir=x),
+        "solved": lambda x: als.half_step(*side[:3], x),
+        "fixed": lambda x: als.half_step(side[0], x, *side[2:]),
+        "prior": lambda x: als.half_step(*side[:2], x, side[3]),
     }  # fmt: skip
-    none = dict.fromkeys(("valid", "exclude", "shelf", "rating"), type(None))
-    return found, {**none, "relevant": numbers.Real}
+    none = dict.fromkeys(("valid", "exclude", "shelf", "rating", "space", "metrics"), type(None))
+    none |= {"saved": str, "run": str | None, "callback": type | type(len) | None}
+    return found, none | dict.fromkeys(("relevant", "mean"), numbers.Real)
 
 
 def test_odd_arguments_are_refused_in_one_line_of_ours(calls, trial):

@@ -50,7 +50,7 @@ def test_what_is_refused(items):
     with pytest.raises(DataError, match="no column 'year'"):
         item_features(["years"], ids, counts, items.drop(columns="year"))
     for years in ([1994, 1e300, 2, 3], [1994, np.inf, 2, 3], ["1994", "soon", "2", "3"]):
-        with pytest.raises(DataError, match="a year is a number of four digits or so, and not"):
+        with pytest.raises(DataError, match="a year is a number of four digits or so, not"):
             item_features(["years"], ids, counts, items.assign(year=years))
 
 

@@ -47,6 +47,12 @@ def test_a_cut_or_grown_file_is_refused(saved):
             io.load_arrays(saved)
 
 
+@pytest.mark.parametrize("path", [3, None, b"file", "", "a\0b", "\ud800"])
+def test_what_names_no_file_is_refused(path):
+    with pytest.raises(DataError, match="named by text or a Path, not by"):
+        io.save_arrays(path, {}, {})
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pipe in a folder")
 def test_a_folder_or_a_device_is_not_replaced(tmp_path):
     """Whoever has the rights would lose /dev/null to a `rename`."""

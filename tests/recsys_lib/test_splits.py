@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from recsys_lib import splits
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import Ratings
 
 N_USERS, N_ITEMS = 10, 9
@@ -251,16 +251,13 @@ def without_times(ratings):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda r: splits.random(r, valid=-0.1), "valid is -0.1"),
         (lambda r: splits.random(r, test=1.0), "test is 1.0"),
-        (lambda r: splits.random(r, test=float("nan")), "test is nan"),
         (lambda r: splits.random(r, 0.5, 0.5), "leave none of the 20000 ratings"),
         (lambda r: splits.temporal(r, 0.5, 0.5), "leave none of the 20000 ratings"),
         (lambda r: splits.temporal(without_times(r)), "splits.temporal needs to know when"),
         (lambda r: splits.leave_last(without_times(r)), "splits.leave_last needs to know when"),
         (lambda r: k_fold(r, k=1), "k is 1; it must be .* from 2 to .* the 20000 ratings"),
         (lambda r: k_fold(r, k=20_001), "k is 20001"),
-        (lambda r: splits.leave_last(r, n=0), "n is 0"),
         (lambda r: splits.leave_last(r, n=5000), "no user has more than 10000 ratings"),
         (lambda r: splits.strong_generalisation(r, held_out=0), "held_out is 0"),
         (lambda r: splits.strong_generalisation(r, held_out=1), "held_out is 1"),
@@ -279,9 +276,3 @@ def test_users_with_a_single_rating_cannot_be_held_out():
     frame = pd.DataFrame({"user_id": [1, 2, 3, 4, 4], "item_id": [1, 2, 3, 1, 2], "rating": 3.0})
     with pytest.raises(RecsysError, match="only 1 have the two ratings"):
         splits.strong_generalisation(Ratings.from_frame(frame), 0.25, 0.5)
-
-
-@pytest.mark.parametrize("part", ["random", "temporal", "leave_last"])
-def test_a_table_is_no_ratings(part):
-    with pytest.raises(DataError, match="ratings is DataFrame, not Ratings"):
-        getattr(splits, part)(pd.DataFrame({"user_id": [1], "item_id": [2], "rating": [3.0]}))

@@ -167,12 +167,6 @@ def test_every_space_names_parameters_of_its_model_and_can_be_searched(name, par
 # ---- what it may look at: see test_protocols.py, too
 
 
-def test_a_split_with_its_test_part_is_refused(data):
-    (split,) = protocols.folds(data, "80-20")
-    with pytest.raises(RecsysError, match=r"takes a Development, and this is a Split"):
-        tuning.tune(models.ALS(), split)
-
-
 def test_some_users_are_drawn_whole_and_enough_are_all(part):
     n = len(part.train) + len(part.valid)
     assert tuning.some_users(part, n) is part

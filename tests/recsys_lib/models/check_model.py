@@ -7,6 +7,7 @@ them over `models.__all__`, so a new model is held to them without being named a
 import copy
 import pickle
 import tracemalloc
+from contextlib import nullcontext
 
 import numba
 import numpy as np
@@ -174,6 +175,19 @@ def check_parameters_without_sense_are_refused(make):
                 fit(make, ratings, items, **{key: value})
 
 
+def check_what_was_learnt_keeps_its_size_until_the_next_fit(make):
+    ratings, items = table()
+    model = fit(make, ratings, items)
+    for name, value in (("n_factors", 2), ("n_factors", 60), ("hidden", (3,)), ("width", 2)):
+        if name in model.get_params():
+            other, refuses = model.copy().set_params(**{name: value}), hasattr(model, "hidden")
+            with pytest.raises(RecsysError, match="fit again") if refuses else nullcontext():
+                for one in (model, other):
+                    one.partial_fit_users(STRANGE, {0: 3.0})
+                    isinstance(one, models.ALS) and one.partial_fit_items(STRANGE, {0: 3.0})
+                assert_same(other, model, ratings)
+
+
 def check_seeds(make):
     if "seed" not in make().get_params():
         return
@@ -294,11 +308,6 @@ def check_an_empty_training_part_is_refused(make):
 
 def check_wrong_containers_are_refused(make):
     ratings, items = table()
-    for train in (ratings.to_frame(), np.eye(3), None, [1, 2]):
-        with pytest.raises(RecsysError, match="Ratings"):
-            fit(make, train, items)
-    with pytest.raises(RecsysError, match="Ratings"):
-        fit(make, ratings, items, ratings.to_frame())
     model = fit(make, ratings, items)
     for wrong in ([1, 2], {1, 2}, 3):
         with pytest.raises(RecsysError, match="mapping"):

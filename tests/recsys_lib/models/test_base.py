@@ -102,6 +102,7 @@ def test_nothing_is_like_a_film_of_which_nothing_is_known(parts):
         ("ALS", {"n_factors": 2.5}, "n_factors is 2.5; it must be a whole number, 0 or more"),
         ("ALS", {"tau": "1"}, "tau is '1'; it must be a number, above 0"),
         ("ALS", {"patience": 0}, "patience is 0; it must be a whole number, above 0, or None"),
+        ("ALS", {"tau": np.inf}, "tau is inf; it must be a number, above 0"),
         ("BPR", {"seed": 2**70}, "seed is 1180591620717411303424; it must be below 9223372036854"),
         ("EASE", {"threshold": 10**400}, "it must be below 9223372036854775808, or None"),
         ("AutoEncoder", {"hidden": (8, 2.5)}, "sequence of 1 or more whole numbers"),

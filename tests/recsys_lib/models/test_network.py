@@ -78,5 +78,5 @@ except Exception as error:
     )  # fmt: skip
     *lists, error = done.stdout.splitlines()
     assert lists == expected
-    told = "RecsysError TwoTower is trained by PyTorch, which is not installed"
+    told = "RecsysError TwoTower needs PyTorch: pip install torch"
     assert error.startswith(told)

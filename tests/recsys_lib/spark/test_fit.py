@@ -86,7 +86,7 @@ def test_an_epoch_shuffles_no_ratings(blocks):
 
 
 def test_what_cannot_be_fitted_is_told(blocks, parts):
-    with pytest.raises(RecsysError, match="BPR is fitted in memory"):
+    with pytest.raises(RecsysError, match="and GenreALS, not BPR"):
         spark.fit(models.BPR(), blocks)
     with pytest.raises(RecsysError, match="lam is -1"):
         spark.fit(models.ALS(lam=-1), blocks)
