@@ -278,9 +278,8 @@ def test_searching_minds_neither_accents_nor_case_nor_order_nor_a_wrong_letter(b
         "the mxtrix zzzz": [],
         " . ": [],
     }
-    for typed, expected in finds.items():
-        found = page.evaluate("typed => found(typed, 8)", typed)
-        assert [titles[i] for i in found] == expected, typed
+    for text, expected in finds.items():
+        assert [titles[i] for i in page.evaluate("text => found(text, 8)", text)] == expected, text
     page.close()
 
 
