@@ -128,11 +128,11 @@ def curves(tables: Mapping[str, pd.DataFrame], ylabel: str, log: str = "") -> Fi
     """
     figure, row = panels(len(tables), 3.6, sharey=True)
     for axes, (label, table) in zip(row, tables.items(), strict=True):
-        lines(axes, table)
+        hues = [LOOKS.get(n, (c,))[0] for n, c in zip(map(str, table), COLOURS, strict=False)]
+        lines(axes, table, hues)
         axes.set_xlabel(label)
         if table.index.dtype.kind == "i":
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.xaxis.set_major_formatter(COUNTS)
+            axes.xaxis.set(major_locator=MaxNLocator(integer=True), major_formatter=COUNTS)
         for which in log:
             log_axis(axes, which)
     row[0].set_ylabel(ylabel)

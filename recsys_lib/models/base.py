@@ -54,7 +54,7 @@ class Recommender(Lists):
     ----------
     training_log_ : DataFrame
         One row per epoch: epoch, training loss and metrics, seconds. On the validation part, models
-        of ratings log rmse_valid, models of likes ndcg_valid (NDCG@10).
+        of ratings log rmse_valid, models of likes ndcg_valid (``ndcg@10``).
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {}  # where `tuning` looks
@@ -213,8 +213,8 @@ class RatingModel(Recommender):
         Raises
         ------
         UnknownIdError
-            An id is not in the training data. For a user without ratings, call ``predict_for({},
-            item_ids)``.
+            An id is not in the training data. For a user without ratings, call
+            ``predict_for({}, item_ids)``.
         """
         users, items = self.pairs(user_ids, item_ids)
         if len(users) > len(self.user_ids_):

@@ -224,8 +224,8 @@ function render({ model, el }) {
             onclick: () => change(new Map([...rated].filter(([one]) => one !== film))),
           }, "×")),
         genres(film)),
-      folding("Near it", () => neighbours(films, film, NEAR).map(([near, cosine]) =>
-        element("li", {}, titleAnd(near), ` ${cosine.toFixed(2)} alike, ${scores[near].toFixed(2)} stars`))));
+      folding("Similar films", () => neighbours(films, film, NEAR).map(([near, cosine]) =>
+        element("li", {}, titleAnd(near), `: similarity ${cosine.toFixed(2)}, for you ${scores[near].toFixed(2)} stars`))));
   }
 
   function listedRow(taste, [film, score, spread]) {
@@ -273,7 +273,7 @@ function render({ model, el }) {
     const genres = genresOf(films, taste, film).slice(0, REASONS);
     if (genres.length) {
       const parts = genres.map(([name, value]) => `${name} ${stars(value)}`);
-      lines.push(element("li", {}, `Of this, by its genres: ${parts.join(", ")}`));
+      lines.push(element("li", {}, `Its genres account for: ${parts.join(", ")}`));
     }
     return lines;
   }

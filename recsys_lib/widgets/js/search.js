@@ -1,5 +1,5 @@
 // Finding titles: accents, case and the order of words do not matter, a word may be unfinished, and
-// where nothing fits, a letter or two may be wrong.
+// where nothing fits, spaces may be missing, or a letter or two may be wrong.
 
 // Letters that Unicode does not take apart into a base and a mark.
 const LETTERS = { ø: "o", æ: "ae", œ: "oe", ß: "ss", đ: "d", ð: "d", þ: "th", ł: "l", ı: "i" };
@@ -27,9 +27,16 @@ export function finder(titles, byCount) {
       (prepared[i].startsWith(query) ? begins : others).push(i);
       if (begins.length === most) break;
     }
-    const found = [...begins, ...others];
-    return (found.length ? found : nearly(words, prepared, byCount)).slice(0, most);
+    let found = [...begins, ...others];
+    if (!found.length) found = byCount.filter((i) => joined(prepared[i]).includes(joined(query)));
+    if (!found.length) found = nearly(words, prepared, byCount);
+    return found.slice(0, most);
   };
+}
+
+/** A plain text without its spaces. */
+function joined(text) {
+  return text.replaceAll(" ", "");
 }
 
 /** The films that fit but for a few wrong letters, the fewest first; byCount breaks ties. */
