@@ -257,14 +257,6 @@ def test_the_loss_falls_and_the_auc_rises(fitted, parts):
     assert np.diff(areas).min() > 0.008
 
 
-def test_without_a_pair_to_order_there_is_no_auc():
-    """The valid part's user has rated all but the one film that is liked there."""
-    pairs = [(0, i) for i in range(1, 9)] + [(1, 0), (2, 3)]
-    ratings = ratings_of(pairs, 3, 9)
-    model = models.BPR(n_factors=2, n_epochs=2).fit(ratings)
-    assert np.isnan(auc_of(model, ratings, ratings_of([(0, 0)], 3, 9)))
-
-
 # ---- strangers
 
 
