@@ -61,10 +61,8 @@ class CSR(NamedTuple):
 
     def select(self, mask: np.ndarray) -> CSR:
         """Return the matrix of the stored values where `mask` (nnz,) bool is true."""
-        filled = self.counts > 0  # a sum over an empty row would be that of the next one
-        counts = np.zeros(len(filled), np.int64)
-        counts[filled] = np.add.reduceat(mask, self.indptr[:-1][filled], dtype=np.int64)
-        return CSR(np.append(0, np.cumsum(counts)), self.indices[mask], self.values[mask])
+        ends = np.append(0, np.cumsum(sparse.count(self.indptr, mask)))
+        return CSR(ends, self.indices[mask], self.values[mask])
 
 
 class Ratings:

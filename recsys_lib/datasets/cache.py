@@ -40,7 +40,8 @@ def read(name: str, source: dict[str, Any]) -> Dataset | None:
         if about["layout"] != LAYOUT or about["source"] != source:
             return None
         parts: dict[str, Any] = {}
-        ids = arrays["user_ids"], arrays["item_ids"]
+        # Copies: the parts of a split share them, and would keep the whole file mapped.
+        ids = np.array(arrays["user_ids"]), np.array(arrays["item_ids"])
         for key, facts in about["matrices"].items():
             rows, columns = (
                 CSR(*(arrays[f"{key}_{side}_{field}"] for field in CSR._fields)) for side in _SIDES
@@ -52,7 +53,7 @@ def read(name: str, source: dict[str, Any]) -> Dataset | None:
         ascend = all((some[1:] > some[:-1]).all() for some in ids)
         if not ascend or not np.array_equal(parts["items"]["item_id"], ids[1]):
             raise ValueError("its ids are not those of a release")
-        mapping: Any = ids[0]
+        mapping: Any = arrays["user_ids"]
         while isinstance(mapping, np.ndarray):
             mapping = mapping.base
         if hasattr(mmap, "MADV_DONTNEED"):  # what the checks have read is no longer in use

@@ -46,3 +46,12 @@ FLAWS = (
     "indices must ascend within each row, and none may repeat",
     "values holds what is no finite number",
 )
+
+
+@njit(cache=True)
+def count(indptr, mask):
+    """Return for how many values of each row the mask (nnz,) bool is true, (n_rows,) int64."""
+    counts = np.zeros(len(indptr) - 1, np.int64)
+    for r in range(len(counts)):
+        counts[r] = mask[indptr[r] : indptr[r + 1]].sum()
+    return counts
