@@ -100,11 +100,7 @@ def numbers(found: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
 
 
 def compare(
-    found: object,
-    right: Any,
-    hint: str,
-    wrong: Iterable[tuple[str, Any]] = (),
-    within: float = 1e-6,
+    found: Any, right: Any, hint: str, wrong: Iterable[tuple[str, Any]] = (), within: float = 1e-6
 ) -> None:
     """Raise `NotYet` unless `found` equals `right` within a tolerance.
 
@@ -165,6 +161,8 @@ def check_study(differences: Any, interval: Any, conclusion: str) -> str:
     d = numbers(differences)
     ask(d.ndim == 1, f"one difference each, in a flat array, and not an array of shape {d.shape}")
     ask(len(d) >= 5, f"{len(d)} differences are too few for an interval: take 5 or more")
+    if conclusion == "not decided" and not d.any():
+        return "Not decided: all differences are 0. In these data, are the two one and the same?"
     ask(np.ptp(d) > 0, "all differences are the same: does each run have its own seed?")
     low, high = numbers(interval, (2,))
     ask(low < high, "the lower end of the interval comes first")

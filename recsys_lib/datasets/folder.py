@@ -63,7 +63,7 @@ def path_of(name: str | os.PathLike[str]) -> Path | None:
     is_word = isinstance(name, str) and not {"/", os.sep} & {*name}
     if is_word and (name in registry.NAMES or not name or not Path(name).exists()):
         return None
-    return io.as_path(name).expanduser().resolve()
+    return Path(os.path.realpath(os.path.expanduser(io.as_path(name))))  # noqa: PTH111 # never raises
 
 
 def read(path: Path) -> Dataset:

@@ -35,8 +35,8 @@ TABLES = [
     pd.MultiIndex.from_tuples([(1, 2)]), pd.Timestamp(0), pd.NA, datetime.date(2020, 1, 1),
 ]  # fmt: skip
 PLAIN = [
-    "x", "", b"1", [None], [[1], [2, 3]], {1: object}, object(), float("nan"), -1, -0.5, 1j,
-    -(2**70), 10**400, decimal.Decimal("1.5"), int, len, Hostile(),
+    "x", "", "~nobody9/x", b"1", [None], [[1], [2, 3]], {1: object}, object(), float("nan"), -1,
+    -0.5, 1j, -(2**70), 10**400, decimal.Decimal("1.5"), int, len, Hostile(),
 ]  # fmt: skip
 ODD = [*PLAIN, *NO_CSR, *ARRAYS, *TABLES]
 
