@@ -22,7 +22,7 @@ from recsys_lib import datasets, splits
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
-from recsys_lib.ratings import Ratings
+from recsys_lib.ratings import CSR, Ratings
 
 ML_32M = 200_948, 87_585, 32_000_204  # users, items, ratings
 # As MovieLens has grown from 1 to 32 million: more users and items, each with as many ratings.
@@ -49,14 +49,14 @@ def write(size: str, folder: Path) -> None:
     Spark reads no arrays. Of a fold also the items' table, ``items.parquet``, and its features:
     ``features_{indptr,indices,values}.npy``, and ``features_kinds.npy``, each kind's columns.
     """
-    data = load(size)
+    data, features = load(size), {}
     if size in FOLDS:
         here = fold_numbers(len(data.ratings), len(FOLDS), 0) == FOLDS.index(size)
         train, test = data.ratings.select(~here), data.ratings.select(here)
-        write_features(data.items, train, folder)
+        features = {"features": write_items(data.items, train, folder)}
     else:
         train, _, test = splits.random(data.ratings, valid=0, test=0.1, seed=0)
-    sides = {"user": train.by_user, "item": train.by_item, "test": test.by_user}
+    sides = {"user": train.by_user, "item": train.by_item, "test": test.by_user, **features}
     for side, csr in sides.items():
         for name, array in csr._asdict().items():
             np.save(folder / f"{side}_{name}.npy", array)
@@ -69,16 +69,15 @@ def write(size: str, folder: Path) -> None:
         pa.parquet.write_table(pa.table(columns), folder / f"{name}.parquet")
 
 
-def write_features(items: pd.DataFrame, train: Ratings, folder: Path) -> None:
-    """Write the items' table by their numbers, and their genres and years as features."""
+def write_items(items: pd.DataFrame, train: Ratings, folder: Path) -> CSR:
+    """Write the items' table by their numbers; return their genres and years as features."""
     items = items.set_index("item_id").loc[train.item_ids].assign(item_id=range(train.n_items))
     items.to_parquet(folder / "items.parquet", index=False)
     kinds, counts = ["genres", "years"], train.by_item.counts
     features, names = item_features(kinds, items["item_id"].to_numpy(), counts, items)
-    for name, array in features._asdict().items():
-        np.save(folder / f"features_{name}.npy", array)
     n_genres = sum(name.startswith("genre: ") for name in names)
     np.save(folder / "features_kinds.npy", [n_genres, len(names) - n_genres])
+    return features
 
 
 def write_raw(size: str, folder: Path) -> None:

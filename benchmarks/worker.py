@@ -73,7 +73,7 @@ class Job(NamedTuple):
         return array
 
     def csr(self, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return indptr int64, indices int32, values float32: by "user", by "item" or "test"."""
+        """Return indptr int64, indices int32, values float32 of one side, such as "test"."""
         return (
             self.load(f"{side}_indptr"),
             self.load(f"{side}_indices"),

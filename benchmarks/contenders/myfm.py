@@ -26,8 +26,8 @@ def bayes(job: Job) -> None:
     tables = described(job, "user", n_items), described(job, "item", n_users)
     kinds = job.load("features_kinds").tolist() if job.described else []
     if job.described:
-        told = (job.load(f"features_{name}") for name in ("values", "indices", "indptr"))
-        told = csr_matrix(tuple(told), (n_items, sum(kinds)))
+        indptr, columns, shares = job.csr("features")
+        told = csr_matrix((shares, columns, indptr), (n_items, sum(kinds)))
         tables = tables[0], hstack([tables[1], told], format="csr")
 
     def blocks(part: str) -> tuple[list[Any], np.ndarray]:

@@ -1,4 +1,4 @@
-"""The check of a sparse matrix by rows, before other kernels trust its indices."""
+"""Sparse matrices by rows: the check before other kernels trust the indices, and a count."""
 
 import numpy as np
 from numba import njit
