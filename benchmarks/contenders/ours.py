@@ -132,8 +132,8 @@ def topn_approx(job: Job) -> None:
     The vectors lie about centres, as those of items that the same people like; nobody has seen
     anything. `bytes_per_s` counts the items' vectors, which each block of users reads once.
     """
+    from benchmarks.contenders.approximate import Index
     from benchmarks.contenders.roof import limits
-    from recsys_lib.kernels.approximate import Index
     from recsys_lib.kernels.ranking import USERS, top_n
 
     rng, n_items = np.random.default_rng(0), TIMES * job.shape[1]

@@ -3,8 +3,8 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.contenders.approximate import Index
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels.approximate import Index
 from recsys_lib.kernels.ranking import top_n
 
 N = 10
