@@ -23,11 +23,9 @@ def need(frame: Any, *names: str) -> None:
         raise DataError(f"ratings are read from a DataFrame, not from {type(frame).__name__}")
     there = frame.columns
     if missing := [one for one in names if not pd.api.types.is_scalar(one) or one not in there]:
-        raise DataError(
-            f"the table has no column {', '.join(map(repr, missing))}: its columns are "
-            f"{', '.join(map(repr, there))}; name them with user=, item= and so on "
-            "(rating=None: there is none)"
-        )
+        absent, told = (", ".join(map(repr, some)) for some in (missing, there))
+        how = "name them with user=, item= and so on (rating=None: there is none)"
+        raise DataError(f"the table has no column {absent}: its columns are {told}; {how}")
     if not there.is_unique:
         twice = there[there.duplicated()][0]
         raise DataError(f"the table has two columns {twice!r}; drop or rename one")
@@ -51,11 +49,9 @@ def ratings(
     if bad.any():
         row = int(bad.argmax())
         who, what = frame[[user, item]].astype(object).iloc[row]
-        value = told.astype(object).iloc[row]
-        raise DataError(
-            f"row {row} (user {who}, item {what}): the rating is {value!r}, not a number from "
-            f"{low:g} to {high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
-        )
+        wrong = f"the rating is {told.astype(object).iloc[row]!r}, not a number from {low:g} to"
+        rows = f"{high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
+        raise DataError(f"row {row} (user {who}, item {what}): {wrong} {rows}")
     return values, scale
 
 
@@ -166,13 +162,10 @@ def _ids(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_float_dtype(column.dtype):
         return _whole(column, "ids are integers or text (floats are exact to 2**53)")
     text = column.to_numpy(object)
-    whole = (isinstance(one, str) and (one.isascii() or not _HALF.search(one)) for one in text)
-    odd = next((k for k, fits in enumerate(whole) if not fits), None)
-    if odd is not None:
-        raise DataError(
-            f"row {odd}: column {column.name!r} holds {text[odd]!r}; "
-            "ids are all integers or all text"
-        )
+    for row, one in enumerate(text):
+        if not isinstance(one, str) or not (one.isascii() or not _HALF.search(one)):
+            told = f"row {row}: column {column.name!r} holds {one!r}"
+            raise DataError(f"{told}; ids are all integers or all text")
     return text
 
 
@@ -242,9 +235,8 @@ class IdIndex:
             whole = isinstance(one, Integral) and not isinstance(one, bool)
             kind, fits = "integers of 64 bits", whole and -(2**63) <= one < 2**63
         if not fits:
-            raise DataError(
-                f"{one!r} cannot be a new {self.what}: the {self.what}s' ids are {kind}"
-            )
+            told = f"{one!r} cannot be a new {self.what}"
+            raise DataError(f"{told}: the {self.what}s' ids are {kind}")
         return len(self)
 
     def add(self, one: Any) -> None:

@@ -93,16 +93,14 @@ def save_arrays(
     Arrays of text are stored as UTF-8 bytes with offsets, since safetensors knows numbers only.
     """
     numeric: dict[str, np.ndarray] = {}
-    text = []
+    text: list[str] = []
     for name, array in arrays.items():
         if array.dtype == object:
-            encoded = [value.encode() for value in array]
             text.append(name)
-            numeric[name] = np.frombuffer(b"".join(encoded), np.uint8)
-            lengths = [len(value) for value in encoded]
-            numeric[f"{name}.offsets"] = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        else:
-            numeric[name] = np.ascontiguousarray(array)
+            encoded = [value.encode() for value in array]
+            ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+            array, numeric[f"{name}.offsets"] = np.frombuffer(b"".join(encoded), np.uint8), ends
+        numeric[name] = np.ascontiguousarray(array)
     header = json.dumps({"format": FORMAT, "text": text, **meta}, default=number)
     with replacing(path) as temporary:
         # One entry: safetensors writes several in any order, and the same must be the same bytes.
@@ -137,10 +135,9 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
             crc, header = (file.metadata() or {})[HEADER].split(" ", 1)
         meta = json.loads(header)
         if meta["format"] != FORMAT:
-            raise DataError(
-                f"{where!r} has format {meta['format']}, and this version reads {FORMAT}: update "
-                "recsys_lib if the file is newer, write it again if it is older"
-            )
+            how = "update recsys_lib if the file is newer, write it again if it is older"
+            told = f"{where!r} has format {meta['format']}, and this version reads {FORMAT}"
+            raise DataError(f"{told}: {how}")
         with path.open("rb") as raw:
             length = int.from_bytes(raw.read(8), "little")
             layout = json.loads(raw.read(length))

@@ -94,6 +94,9 @@ def tune(
 ) -> Study:
     """Search a model's parameters: fit on the training part, compare on the validation part.
 
+    An argument out of range, or that no trial could be finished, is a `RecsysError`; after a trial
+    that fails with this error, the search continues.
+
     Parameters
     ----------
     model : Recommender
@@ -107,16 +110,11 @@ def tune(
     sampler : BaseSampler, optional
         A sampler of Optuna, with a seed of its own; by default `TPESampler`, which samples more
         often near good trials (Bergstra, Bardenet, Bengio & Kégl 2011).
-    prune, start : bool
+    prune : bool
         Whether to stop a trial whose metric after an epoch is worse than the median of the earlier
-        trials at that epoch; whether the first trial has the model's own parameters, if they lie in
-        the space.
-
-    Raises
-    ------
-    RecsysError
-        An argument is out of range, or no trial could be finished. After a trial that fails with
-        this error, the search continues.
+        trials at that epoch.
+    start : bool
+        Whether the first trial has the model's own parameters, if they lie in the space.
     """
     wanted = "a Development, made of the training and the validation part"
     check_value("development", development, wanted, kind=Development)
@@ -126,9 +124,8 @@ def tune(
     space = model.search_space if space is None else space
     where = space.values() if isinstance(space, Mapping) else [space]
     if not where or not all(isinstance(one, BaseDistribution) for one in where):
-        raise RecsysError(
-            f"{type(model).__name__} has no search_space; pass space=, of distributions"
-        )
+        told = "has no search_space; pass space=, of distributions"
+        raise RecsysError(f"{type(model).__name__} {told}")
     (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
