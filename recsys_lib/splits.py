@@ -104,11 +104,7 @@ def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
 
 
 def strong_generalisation(
-    ratings: Ratings,
-    valid: float = 0.1,
-    test: float = 0.1,
-    held_out: float = 0.2,
-    seed: Seed = 0,
+    ratings: Ratings, valid: float = 0.1, test: float = 0.1, held_out: float = 0.2, seed: Seed = 0
 ) -> tuple[Ratings, Ratings, Ratings, Ratings]:
     """Hold out whole users, to measure the lists of new users.
 

@@ -208,10 +208,10 @@ class ALS(RatingModel):
         are the other side's rows. `prior` holds the prior means, one row each or one for all. These
         arrays are float32; another dtype or shape is a `DataError`.
         """
+        size = self.n_factors + 1
         for name, array in {"rows": rows, "fixed": fixed, "prior": prior}.items():
-            check_array(name, array, np.float32, ("n", self.n_factors + 1))
-        n_priors = 1 if len(prior) == 1 else len(rows)
-        check_array("prior", prior, np.float32, (n_priors, prior.shape[1]))
+            check_array(name, array, np.float32, ("n", size))
+        check_array("prior", prior, np.float32, (1 if len(prior) == 1 else len(rows), size))
         check_csr("ratings", ratings, len(rows), len(fixed))
         return self._half_step(ratings, fixed, prior, rows, by_length(ratings))
 
@@ -238,8 +238,6 @@ class ALS(RatingModel):
         if not self.feature_names_:
             return np.zeros((1, self.n_factors + 1), np.float32)
         return self.features.to_scipy(len(feature_rows)) @ feature_rows
-
-    # ---- vectors
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows [p_u; b_u] (m, K + 1) float32, by the exact update of training."""

@@ -38,14 +38,6 @@ class EASE(ItemToItem):
     ----------
     item_weights_ : (n_items, n_items) float32
         B: column j holds the weights of all items in the score of item j.
-
-    Examples
-    --------
-    >>> from recsys_lib import datasets, models
-    >>> data = datasets.load("synthetic", n_users=50, n_items=80, n_ratings=1500, seed=0)
-    >>> model = models.EASE(lam=50.0, threshold=4.0).fit(data.ratings)
-    >>> model.recommend_for({2: 5.0, 4: 4.5}, n=3)["rank"].tolist()
-    [1, 2, 3]
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {

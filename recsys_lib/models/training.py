@@ -8,7 +8,6 @@ run ends with the same bits as one that was never interrupted, and one of other 
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ from recsys_lib.ratings import Ratings
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 Callback = Callable[[dict[str, Any]], None]
 Arrays = dict[str, np.ndarray]
+Data = dict[str, Ratings | None]
 
 
 class Run:
@@ -31,13 +31,7 @@ class Run:
     from and is measured on, by name.
     """
 
-    def __init__(
-        self,
-        folder: str | os.PathLike[str] | None,
-        name: str,
-        params: dict[str, Any],
-        data: dict[str, Ratings | None],
-    ) -> None:
+    def __init__(self, folder: Any, name: str, params: dict[str, Any], data: Data) -> None:
         self.folder = None if folder is None else io.as_path(folder)
         self.log: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {"epoch": 0, "score": None}
