@@ -86,7 +86,7 @@ def of_matrix(
         ("user", matrix.shape[0], user_ids, stored.row),
         ("item", matrix.shape[1], item_ids, stored.col),
     ):
-        ids.append(pd.RangeIndex(n) if given is None else pd.Index(_ids(_series(given, what))))
+        ids.append(pd.RangeIndex(n) if given is None else pd.Index(_ids(given, what)))
         if ((places < 0) | (places >= n)).any():
             raise DataError(f"the matrix is damaged: it has {n} {what}s, and stores others")
         if len(ids[-1]) != n or not ids[-1].is_unique:
@@ -133,11 +133,11 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     if column.isna().any():
         row = int(column.isna().to_numpy().argmax())
         raise DataError(f"row {row}: column {column.name!r} is empty; give a user and an item")
-    codes, unique = pd.factorize(_ids(column), sort=True)
+    codes, unique = pd.factorize(_ids(column, column.name), sort=True)
     ids = np.asarray(unique)
     if more is None:
         return codes.astype(np.int32), ids
-    more = _ids(_series(more, column.name))
+    more = _ids(more, column.name)
     if more.dtype != ids.dtype and len(more):
         kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
         raise DataError(f"column {column.name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
@@ -145,16 +145,13 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
 
 
-def _series(ids: Any, name: Any) -> pd.Series:
+def _ids(ids: Any, name: Any) -> np.ndarray:
+    """Return ids as int64, or as Python strings where they are text."""
     try:
-        return pd.Series(ids, name=name)
+        column = pd.Series(ids, name=name)
     except (TypeError, ValueError, RuntimeError) as error:  # pandas' and whoever makes the ids
         kind = type(ids).__name__
         raise DataError(f"the ids of {name!r} are a {kind}, not a sequence of ids") from error
-
-
-def _ids(column: pd.Series) -> np.ndarray:
-    """Return ids as int64, or as Python strings where they are text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "integer":
