@@ -23,7 +23,7 @@ IDS = ("user_ids_", "item_ids_")
 
 @dataclass(eq=False, repr=False)
 class Fitted:
-    """Parameters, the fields of a model's constructor, and learnt state.
+    """The parameters of a model, as scikit-learn has them, and its learnt state.
 
     Attributes
     ----------

@@ -1,8 +1,8 @@
-"""What models declare, parameters and state, and the checks that hold values and files to it.
+"""What models declare, parameters and state, and the checks that hold files to it.
 
 A model declares ``tau: float = above(0, 1.35)`` and ``item_rows_: np.ndarray = learnt("n_items",
 "K + 1")``. Whatever does not fit is refused before anything is learnt, or taken from a file:
-kernels trust every index and every shape. The rest follows scikit-learn.
+kernels trust every index and every shape.
 """
 
 from __future__ import annotations
