@@ -53,17 +53,12 @@ def temporal(ratings: Ratings, valid: float = 0.1, test: float = 0.1) -> Parts:
     MovieLens, most users of the test part have no rating in `train`, and all get the same list. A
     `Report` counts them.
     """
-    return _parts(ratings, temporal_labels(ratings, valid, test))
-
-
-def temporal_labels(ratings: Ratings, valid: float = 0.1, test: float = 0.1) -> np.ndarray:
-    """Return to which part `temporal` sends each rating: TRAIN, VALID or TEST, (nnz,) uint8."""
     times = _timestamps(ratings, "temporal")
     n_valid, n_test = _sizes(len(ratings), valid, test, "ratings")
     labels = np.full(len(ratings), TRAIN, np.uint8)
     labels[_latest(times, n_valid + n_test)] = VALID
     labels[_latest(times, n_test)] = TEST
-    return labels
+    return _parts(ratings, labels)
 
 
 def leave_last(ratings: Ratings, n: int = 1) -> Parts:
@@ -79,11 +74,6 @@ def leave_last(ratings: Ratings, n: int = 1) -> Parts:
     ratings. In MovieLens, the ratings of a session are seconds apart and follow the order in which
     films were shown, so "last" means less than it seems.
     """
-    return _parts(ratings, leave_last_labels(ratings, n))
-
-
-def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
-    """Return to which part `leave_last` sends each rating: TRAIN, VALID or TEST, (nnz,) uint8."""
     times = _timestamps(ratings, "leave_last")
     check_whole("n", n, 1, "a whole number of ratings of each user")
     counts = ratings.by_user.counts
@@ -100,7 +90,7 @@ def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
         enough = np.repeat(size > 2 * n, size)
         part[order[enough & (from_end <= 2 * n)]] = VALID
         part[order[enough & (from_end <= n)]] = TEST
-    return labels
+    return _parts(ratings, labels)
 
 
 def strong_generalisation(
