@@ -56,7 +56,7 @@ SHARES = r"([1-9]\d?)-([1-9]\d?)"  # in per cent, of learning and of the test pa
 LAST = 0.1  # share of the ratings that "temporal" tests on
 COLD_USERS = r"cold-users(?:-([1-9]\d*))?"  # and how many ratings of each are shown
 COLD = 0.2  # share of the items, or users, that are the test part
-# KuaiRec's daily counts of plays and likes are of the days that are to be predicted: a look ahead.
+# What is known of an item before anybody has tried it; titles and captions are no features.
 BEFORE = ("item_id", "year", "genres", "author_id", "upload_type", "video_duration")
 M = TypeVar("M", bound=Recommender)
 

@@ -23,8 +23,10 @@ from recsys_lib.ratings import Ratings
 _BLOCK = 1 << 24  # bytes of text parsed at a time
 _MOST = 100  # bytes of a file for each of its archive: tables of numbers have four or five
 # What reading an archive raises that is damaged, encrypted, or written in another way.
-_DAMAGE = zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError
-_UNKNOWN = RuntimeError, UnicodeDecodeError  # NotImplementedError is of the first kind
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
+    UnicodeDecodeError,
+)  # fmt: skip
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # Marks that turn the direction of text, and of the page around it.
 _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -38,16 +40,6 @@ def refuse(where: str, row: int | None, what: str) -> NoReturn:
 def one_line(text: str) -> str:
     """Return a text in one line, without characters that change the direction of text."""
     return " ".join(_TURNS.sub("", _CONTROLS.sub(" ", text)).split())
-
-
-def _refuse_first(wrong: np.ndarray, where: str, first: int, what: str, values: np.ndarray) -> None:
-    """Refuse the first row that is `wrong`, if any; `what` is formatted with its value.
-
-    `first` is the row of the file that the arrays begin with.
-    """
-    if wrong.any():
-        row = int(wrong.argmax())
-        refuse(where, row + first, what.format(values[row]))
 
 
 class Table(NamedTuple):
@@ -112,7 +104,7 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
                     raise DataError(f"{path}: {name} unpacks to far more than it can hold: {again}")
                 with archive.open(name) as stream:
                     yield stream, f"{path}:{name}"
-        except (*_DAMAGE, *_UNKNOWN) as error:
+        except _DAMAGE as error:
             raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
 
 
@@ -123,12 +115,11 @@ def _read_columns(
 
     An empty cell is an error, but in a column of float64 a NaN.
     """
-    row, kinds, strange = 1, dict(columns), b"xX"
+    row, names, strange = 1, [*columns], b"xX"
     if layout.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
-        kinds, strange = {}, b"xX\t"
-        for name, kind in columns.items():
-            kinds |= {f"before {name}": pa.null(), name: kind}
-        del kinds[next(iter(kinds))]
+        names = [part for name in columns for part in (f"before {name}", name)][1:]
+        strange = b"xX\t"
+    kinds = {name: columns.get(name, pa.null()) for name in names}
 
     def in_decimals(chunk: pa.Buffer) -> bytes:
         """Refuse what Arrow would read otherwise: 0x13 as 19, and a tab as nothing."""
@@ -141,7 +132,6 @@ def _read_columns(
         return text
 
     try:
-        names = [*kinds]
         reader = pa.csv.open_csv(
             pa.TransformInputStream(pa.PythonFile(stream, "r"), in_decimals),
             # One thread: with more, Arrow is no faster here and its errors do not name the row.
@@ -204,24 +194,28 @@ def read_ratings(
     with open_member(release, path, file) as (stream, where):
         read = _read_columns(stream, layout, where, columns)
     values, times = read[2:]
-    first = 1 + layout.header  # the file's rows are counted from 1
-    wrong = ~((values >= low) & (values <= high) & np.isfinite(values))  # true for NaN too
-    says = f"a rating from {low:g} to {high:g}" if high < np.inf else "a watch ratio"
-    _refuse_first(wrong, where, first, f"{{:g}} is not {says}", values)
+
+    def check(wrong: np.ndarray, values: np.ndarray, says: str) -> None:
+        if wrong.any():
+            place = int(wrong.argmax())
+            refuse(where, place + 1 + layout.header, f"{values[place]} {says}")
+
+    on_scale = (values >= low) & (values <= high) & np.isfinite(values)  # false for NaN too
+    says = f"is not a rating from {low:g} to {high:g}" if high < np.inf else "is not a watch ratio"
+    check(~on_scale, values, says)
     if user_ids is None:
         user_ids = np.sort(pd.unique(read[0])).astype(np.int64)
     places = []
     sides = zip(columns, (user_ids, item_ids), (layout.users, layout.items), strict=False)
     for name, universe, table in sides:
         ids, kind = read.pop(0), name.removesuffix("Id").removesuffix("_id")
-        _refuse_first(ids < 0, where, first, f"{{}} is not the id of a {kind}", ids)
+        check(ids < 0, ids, f"is not the id of a {kind}")
         found = pd.Index(universe.astype(ids.dtype)).get_indexer(ids).astype(np.int32)
-        _refuse_first(found < 0, where, first, f"its {kind} does not stand in {table}", ids)
+        check(found < 0, ids, f"is not a {kind} of {table}")
         places.append(found)
     if times.dtype == np.float64:
-        _refuse_first(np.abs(times) > 2**53, where, first, "{:g} is not a time in seconds", times)
+        check(np.abs(times) > 2**53, times, "is not a time in seconds")
     known = times.dtype == np.int64 or not np.isnan(times).any()
     when = times.astype(np.int64, copy=False) if known else None
-    return Ratings.from_arrays(
-        places[0], places[1], values, when, user_ids, item_ids, release.scale
-    )
+    users, items = places
+    return Ratings.from_arrays(users, items, values, when, user_ids, item_ids, release.scale)

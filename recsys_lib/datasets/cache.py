@@ -20,7 +20,7 @@ from recsys_lib.ratings import CSR, Ratings
 
 logger = logging.getLogger("recsys_lib")
 
-LAYOUT = 5  # raise it whenever what is read from a release changes, its titles for instance
+LAYOUT = 6  # raise it whenever what is read from a release changes, its titles for instance
 _SIDES = ("by_user", "by_item")
 # What is said of an entry that is missing or of another kind, and of a table that is none.
 _FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)

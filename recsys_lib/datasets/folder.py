@@ -110,11 +110,9 @@ def read(path: Path) -> Dataset:
     catalogue = known[0] if known else None
     ratings = Ratings.from_frame(frame, rating=rating, scale=scale, item_ids=catalogue)
     texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
-    info = {key: about[key] for key in ("name", "licence", "citation", "url")}
-    info |= {"source": "folder", "path": str(path)}
-    shown = re.sub(
-        r"[^\w ().,-]", "_", name
-    )  # it stands in texts, where other signs mean something
+    info = {key: about[key] for key in ("licence", "citation", "url")}
+    info["path"] = str(path)
+    shown = re.sub(r"[^\w ().,-]", "_", name)  # in texts, other signs mean something
     return Dataset(shown, ratings, _items(texts, names, ratings.item_ids), info=info)
 
 

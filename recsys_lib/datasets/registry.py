@@ -99,11 +99,8 @@ def check(name: str) -> str:
 def available() -> pd.DataFrame:
     """Return a table of the MovieLens releases.
 
-    Returns
-    -------
-    DataFrame
-        ``name``, ``users``, ``items``, ``ratings``, ``size`` (of the archive, in MB), ``licence``,
-        ``citation``, ``url``.
+    Its columns are ``name``, ``users``, ``items``, ``ratings``, ``size`` (of the archive, in MB),
+    ``licence``, ``citation``, ``url``.
     """
     some = ("name", "n_users", "n_items", "n_ratings", "size", "licence", "citation", "url")
     table = pd.DataFrame(

@@ -51,7 +51,6 @@ def test_every_release_is_read_from_its_archive_and_from_its_folder(home, monkey
         pd.testing.assert_frame_equal(data.users, pd.DataFrame(USERS, columns=columns))
     else:
         assert data.users is None
-    assert data.info["source"] == "local"
     assert data.info["path"] == str(home / f"{name}.zip")
 
     (home / f"{name}.zip").unlink()
@@ -117,7 +116,7 @@ def test_titles_are_tidied(raw, title, year):
         ("ml-20m", "ratings.csv", b"7,318,4.5,", b"7,318,5.5,", "row 3: 5.5 is not a rating"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,30,four,", "row 4"),
         ("ml-20m", "ratings.csv", b"0.5,1445714835", b"0.5", "row 4: CSV parse error: Expected 4"),
-        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,31,0.5,", "row 4: its movie does not stand"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,31,0.5,", "row 4: 31 is not a movie of movies"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"-2,30,0.5,", "row 4: -2 is not the id of a user"),
         ("ml-20m", "ratings.csv", b"userId", b"user", "'userId'"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2_0,30,0.5,", "row 4: In CSV column #"),
