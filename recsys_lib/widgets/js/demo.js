@@ -137,16 +137,14 @@ function render({ model, el }) {
     }
   }
 
-  /** Draw everything anew; `sent`: a list that Python sent, [id, score, spread] each. */
-  function show(sent = null) {
+  /** Draw everything anew. */
+  function show() {
     const kept = keepPlace();
     const taste = fold(films, [...rated]);
     const scores = scoresOf(films, taste);
     const noise = noiseAt(model.get("noise"), rated.size);
-    const rows = sent
-      ? sent.map(([id, score, spread]) => [films.place.get(id), score, spread])
-      : best(scores, SHOWN, rated).map((i) => [
-          i, scores[i], spreadOf(films, taste, i, noise)]);
+    const rows = best(scores, SHOWN, rated).map((i) => [
+      i, scores[i], spreadOf(films, taste, i, noise)]);
     yours.replaceChildren(...[...rated].reverse().map(([film, stars]) => ratedRow(film, stars, scores)));
     if (found !== null) yours.prepend(ratedRow(found, 0, scores));
     else if (rated.size === 0) {
@@ -286,22 +284,13 @@ function render({ model, el }) {
     show();
   }
 
-  function onRecommendations() {
-    const { of, rows } = model.get("recommendations");
-    if (JSON.stringify(of) === JSON.stringify(pairsNow())) show(rows);
-  }
-
   const linked = model.inPage
     ? fromFragment(location.hash, films) ?? fromFragment(remembered(), films) : null;
   rated = new Map(linked ?? placed(model.get("ratings")));
   if (model.inPage && rated.size) history.replaceState(null, "", toFragment(pairsNow()));
   model.on("change:ratings", onRatings);
-  model.on("change:recommendations", onRecommendations);
   show();
-  return () => {
-    model.off("change:ratings", onRatings);
-    model.off("change:recommendations", onRecommendations);
-  };
+  return () => model.off("change:ratings", onRatings);
 }
 
 /** Somebody's taste: a direction drawn at random, and the well-known films at its two ends. */
