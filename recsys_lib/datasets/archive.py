@@ -7,8 +7,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.datasets.registry import Layout, Release
+from recsys_lib.datasets.registry import Release
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
@@ -42,11 +43,20 @@ def one_line(text: str) -> str:
     return " ".join(_TURNS.sub("", _CONTROLS.sub(" ", text)).split())
 
 
-class Table(NamedTuple):
-    """A table of text, "" where a cell is empty; its index numbers the rows of the file `where`."""
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of text, "" where a cell is empty; its index numbers the rows of the file `where`.
+
+    `DataError` is raised if it has no row or repeats a column name.
+    """
 
     texts: pd.DataFrame
     where: str
+
+    def __post_init__(self) -> None:
+        if self.texts.empty or not self.texts.columns.is_unique:
+            what = "it holds no row" if self.texts.empty else "two columns have one name"
+            refuse(self.where, None, what)
 
     def check(self, wrong: Any, name: str, says: str) -> None:
         """Raise `DataError` for the first row that is `wrong`, if any, with its value of `name`."""
@@ -68,13 +78,6 @@ class Table(NamedTuple):
         ids = self.whole(name)
         self.check(pd.Series(ids).duplicated(), name, "as in an earlier row")
         return ids
-
-
-def tabled(texts: pd.DataFrame, where: str) -> Table:
-    """Return a table of texts; raise `DataError` if it has no row or repeats a column name."""
-    if texts.empty or not texts.columns.is_unique:
-        refuse(where, None, "it holds no row" if texts.empty else "two columns have one name")
-    return Table(texts, where)
 
 
 def read_csv(stream: IO[str], separator: str) -> pd.DataFrame:
@@ -109,14 +112,14 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
 
 
 def _read_columns(
-    stream: IO[bytes], layout: Layout, where: str, columns: Mapping[str, pa.DataType]
+    stream: IO[bytes], release: Release, where: str, columns: Mapping[str, pa.DataType]
 ) -> list[np.ndarray]:
     """Return columns of numbers of a file of ratings, in file order.
 
     An empty cell is an error, but in a column of float64 a NaN.
     """
     row, names, strange = 1, [*columns], b"xX"
-    if layout.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
+    if release.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
         names = [part for name in columns for part in (f"before {name}", name)][1:]
         strange = b"xX\t"
     kinds = {name: columns.get(name, pa.null()) for name in names}
@@ -136,9 +139,9 @@ def _read_columns(
             pa.TransformInputStream(pa.PythonFile(stream, "r"), in_decimals),
             # One thread: with more, Arrow is no faster here and its errors do not name the row.
             pa.csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK, column_names=None if layout.header else names
+                use_threads=False, block_size=_BLOCK, column_names=None if release.header else names
             ),
-            pa.csv.ParseOptions(delimiter=layout.separator[0], quote_char=False),
+            pa.csv.ParseOptions(delimiter=release.separator[0], quote_char=False),
             pa.csv.ConvertOptions(column_types=kinds, include_columns=names, null_values=[""]),
         )
         table = reader.read_all().select(list(columns))
@@ -153,7 +156,7 @@ def _read_columns(
         column = table.column(0)
         if column.null_count and column.type != pa.float64():
             empty = int(column.is_null().to_numpy().argmax())
-            refuse(where, empty + 1 + layout.header, f"{table.column_names[0]} is empty")
+            refuse(where, empty + 1 + release.header, f"{table.column_names[0]} is empty")
         arrays.append(column.to_numpy())
         table = table.remove_column(0)
     return arrays
@@ -161,14 +164,14 @@ def _read_columns(
 
 def check_counts(release: Release, path: Path, data: Dataset) -> None:
     """Raise `DataError` if the numbers of ratings, items or users are not the published ones."""
-    layout, ratings, full = release.layout, data.ratings, data.full
+    ratings, full = data.ratings, data.full
     found = [
-        (layout.ratings, "ratings", len(ratings) + ratings.n_duplicates, release.n_ratings),
-        (layout.items, "items", ratings.n_items, release.n_items),
-        (layout.users or layout.ratings, "users", ratings.n_users, release.n_users),
+        (release.ratings, "ratings", len(ratings) + ratings.n_duplicates, release.n_ratings),
+        (release.items, "items", ratings.n_items, release.n_items),
+        (release.users or release.ratings, "users", ratings.n_users, release.n_users),
     ]
     if full is not None:
-        found.append((layout.more[0], "ratings", len(full) + full.n_duplicates, release.n_full))
+        found.append((release.more[0], "ratings", len(full) + full.n_duplicates, release.n_full))
     for file, what, n, published in found:
         if n != published:
             how = "was cut off" if n < published else "is not as published"
@@ -190,15 +193,15 @@ def read_ratings(
     missing. The ids in the release's tables are ascending int64; without `user_ids`, the users are
     those who rate. A row that is not as published raises `DataError`, which names it and the file.
     """
-    layout, (low, high) = release.layout, release.scale
+    low, high = release.scale
     with open_member(release, path, file) as (stream, where):
-        read = _read_columns(stream, layout, where, columns)
+        read = _read_columns(stream, release, where, columns)
     values, times = read[2:]
 
     def check(wrong: np.ndarray, values: np.ndarray, says: str) -> None:
         if wrong.any():
             place = int(wrong.argmax())
-            refuse(where, place + 1 + layout.header, f"{values[place]} {says}")
+            refuse(where, place + 1 + release.header, f"{values[place]} {says}")
 
     on_scale = (values >= low) & (values <= high) & np.isfinite(values)  # false for NaN too
     says = f"is not a rating from {low:g} to {high:g}" if high < np.inf else "is not a watch ratio"
@@ -206,7 +209,7 @@ def read_ratings(
     if user_ids is None:
         user_ids = np.sort(pd.unique(read[0])).astype(np.int64)
     places = []
-    sides = zip(columns, (user_ids, item_ids), (layout.users, layout.items), strict=False)
+    sides = zip(columns, (user_ids, item_ids), (release.users, release.items), strict=False)
     for name, universe, table in sides:
         ids, kind = read.pop(0), name.removesuffix("Id").removesuffix("_id")
         check(ids < 0, ids, f"is not the id of a {kind}")

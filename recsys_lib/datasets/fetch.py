@@ -104,12 +104,12 @@ def verify(release: Release, path: Path) -> Path:
 
 def missing(release: Release, path: Path) -> list[str]:
     """Return the files that a folder lacks; an archive is verified by its hash instead."""
-    return [name for name in release.layout.files if path.is_dir() and not (path / name).is_file()]
+    return [name for name in release.files if path.is_dir() and not (path / name).is_file()]
 
 
 def stamp(release: Release, path: Path) -> dict[str, Any]:
     """Return what identifies the state of the source without reading it: hash, sizes and times."""
-    paths = [path / name for name in release.layout.files] if path.is_dir() else [path]
+    paths = [path / name for name in release.files] if path.is_dir() else [path]
     states = {file.name: file.stat() for file in paths if file.exists()}
     files = {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
     return {"hash": release.hash, "files": files}

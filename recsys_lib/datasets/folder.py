@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from recsys_lib import io
 from recsys_lib.datasets import registry
-from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse, tabled
+from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -195,7 +195,7 @@ def _open(path: Path, stem: str, separator: str | None) -> Table | None:
         texts = _csv(file, separator) if file.suffix == ".csv" else _parquet(file)
     except (ValueError, OSError, pa.ArrowException) as error:
         refuse(where, None, " ".join(str(error).split()))
-    return tabled(texts, where)
+    return Table(texts, where)
 
 
 def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:

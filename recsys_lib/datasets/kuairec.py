@@ -14,15 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import (
-    Table,
-    one_line,
-    open_member,
-    read_csv,
-    read_ratings,
-    refuse,
-    tabled,
-)
+from recsys_lib.datasets.archive import Table, one_line, open_member, read_csv, read_ratings, refuse
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 
@@ -68,13 +60,10 @@ def read(release: Release, path: Path) -> Dataset:
     users : DataFrame
         31 columns as published; an empty code is a missing value.
     """
-    layout = release.layout
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
-    matrices = [
-        read_ratings(release, path, file, _COLUMNS, *ids)
-        for file in (layout.ratings, layout.more[0])
-    ]
+    both = release.ratings, release.more[0]
+    matrices = [read_ratings(release, path, file, _COLUMNS, *ids) for file in both]
     # No ratio is too large, but models want an end to the scale: the largest that occurs.
     high = max(float(matrix.by_user.values.max()) for matrix in matrices)
     for matrix in matrices:
@@ -83,8 +72,8 @@ def read(release: Release, path: Path) -> Dataset:
 
 
 def _read_items(release: Release, path: Path) -> pd.DataFrame:
-    _, file = release.layout.more
-    captions = _read(release, path, release.layout.items, _CAPTIONS)
+    _, file = release.more
+    captions = _read(release, path, release.items, _CAPTIONS)
     daily = _read(release, path, file, ("video_id", *STATIC))
     known = daily.texts[list(STATIC)].replace({"": None, UNKNOWN: None})
     known["video_duration"] = pd.to_numeric(known["video_duration"], errors="coerce")
@@ -105,7 +94,7 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
 
 def _read_users(release: Release, path: Path) -> pd.DataFrame:
     columns = ("user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES)
-    table = _read(release, path, str(release.layout.users), columns)
+    table = _read(release, path, str(release.users), columns)
     users = table.texts.assign(user_id=table.keys("user_id"))
     for name in (*USER_NUMBERS, *USER_CODES):
         numbers = pd.to_numeric(users[name], errors="coerce")
@@ -128,7 +117,7 @@ def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> Tab
         refuse(where, None, " ".join(str(error).split()))
     if lacking := [name for name in needed if name not in texts]:
         refuse(where, 1, f"the header lacks {', '.join(lacking)}")
-    return tabled(texts, where)
+    return Table(texts, where)
 
 
 def _tidy(text: str) -> str:

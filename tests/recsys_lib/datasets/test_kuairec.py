@@ -267,7 +267,7 @@ def test_a_damaged_file_is_refused_or_read(tmp_path, n, trial):
     release, rng, whole, read = registry.RELEASES["kuairec"], np.random.default_rng(n), files(), 0
     folder = unpack(tmp_path / "kuairec", whole)
     for _ in range(n):
-        file = one_of(release.layout.files, rng)
+        file = one_of(release.files, rng)
         (folder / file).write_bytes(mutated_bytes(whole[file], rng))
         with contextlib.suppress(RecsysError):
             parts = kuairec.read(release, folder)

@@ -163,18 +163,18 @@ def test_empty_and_missing_files_are_named(home, file):
 @pytest.mark.parametrize("kept", [5, 3, 8])
 def test_a_file_that_was_cut_or_has_grown_is_refused(home, name, kept):
     files = members(registry.RELEASES[name])
-    layout = registry.RELEASES[name].layout
-    rows = files[layout.ratings].splitlines(keepends=True)
-    rows = (rows + 2 * rows[-1:])[: kept + layout.header]
-    folder = unpack(home / name, files | {layout.ratings: b"".join(rows)})
+    release = registry.RELEASES[name]
+    rows = files[release.ratings].splitlines(keepends=True)
+    rows = (rows + 2 * rows[-1:])[: kept + release.header]
+    folder = unpack(home / name, files | {release.ratings: b"".join(rows)})
     with pytest.raises(DataError, match=f"holds {kept} ratings, and the published one 6") as caught:
         datasets.load(name)
     assert ("it was cut off" in str(caught.value)) == (kept < 6)
-    assert layout.ratings in str(caught.value)
+    assert release.ratings in str(caught.value)
     assert registry.RELEASES[name].url in str(caught.value)
-    (folder / layout.ratings).write_bytes(files[layout.ratings])
+    (folder / release.ratings).write_bytes(files[release.ratings])
     assert len(datasets.load(name).ratings) == 5
-    rows = files[layout.items].splitlines(keepends=True)
-    (folder / layout.items).write_bytes(b"".join(row for row in rows if b"1200" not in row))
+    rows = files[release.items].splitlines(keepends=True)
+    (folder / release.items).write_bytes(b"".join(row for row in rows if b"1200" not in row))
     with pytest.raises(DataError, match="holds 4 items, and the published one 5: it was cut"):
         datasets.load(name)
