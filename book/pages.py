@@ -131,9 +131,8 @@ def bill() -> str:
         licence = next(filter(None, [*said, (about.get("License") or "").split("\n")[0]]), "")
         found[f"pkg:pypi/{about['Name'].lower()}@{package.version}"] = about["Name"], licence
     npm = json.loads((supplies.WEB / "package-lock.json").read_text("utf-8"))["packages"]
-    for name, about in npm.items():
-        name = name.removeprefix("node_modules/")
-        if name:
+    for place, about in npm.items():
+        if name := place.removeprefix("node_modules/"):  # the first is the site itself
             found[f"pkg:npm/{name}@{about['version']}"] = name, about.get("license", "")
     parts = [
         {"type": "library", "name": name, "version": url.rpartition("@")[2], "purl": url}

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -15,11 +16,10 @@ from typing import Any
 import ledger
 import nbformat
 import papermill
-import profiles
 import psutil
 import supplies
 import yaml
-from console import BUILD, ROOT, Progress, Stop, clock, digest, say
+from console import BUILD, ROOT, Progress, Stamp, Stop, clock, digest, say
 from filelock import FileLock, Timeout
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError
@@ -29,9 +29,9 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 NOTEBOOKS = ROOT / "notebooks"
-FAILURES = (
-    PapermillExecutionError, CellTimeoutError, RuntimeError, NoSuchKernel, ledger.Lost
-)  # fmt: skip
+TABLE = ROOT / "book" / "profiles.toml"
+Values = dict[str, Any]  # of parameters, by their names
+FAILURES = (PapermillExecutionError, CellTimeoutError, RuntimeError, NoSuchKernel)
 # What all chapters depend on; of the benchmarks' records, an own one may be shown.
 SHARED = ("requirements.lock", "recsys_lib", "course", "benchmarks", "_build/bench/results.json")
 
@@ -116,7 +116,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
 
     A chapter that fails does not stop the others.
     """
-    sources, settings = chapters(only), profiles.load(profile)
+    sources, settings = chapters(only), settings_of(profile)
     name = resolve(dataset or settings["DATASET"])
     folder = BUILD / "runs" / f"{profile}-{Path(name).name}"  # of a folder, its own
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     def one(source: Path, threads: int) -> None:
         label = f"[{sources.index(source) + 1}/{len(sources)}] {source.stem}"
         at_work.append(watch := Watch(label, settings["limit"], threads))
-        values = profiles.parameters(profile, source.stem, name)
+        values = parameters(profile, source.stem, name)
         # 450 MB to bring are no quick look.
         values, others = settled(values, source.stem, spark=profile != "quick")
         done[source] = run_chapter(source, values, folder, common + others, watch)
@@ -184,9 +184,22 @@ def kill() -> None:
             process.kill()
 
 
-def settled(
-    values: profiles.Values, chapter: str = "", spark: bool = False
-) -> tuple[profiles.Values, str]:
+def settings_of(profile: str) -> Values:
+    """Read a profile: values that every chapter gets, tables named after chapters, limits."""
+    table = tomllib.loads(TABLE.read_text("utf-8"))
+    if profile not in table:
+        raise Stop(f"no profile {profile!r}: choose one of {', '.join(table)}")
+    return table[profile]
+
+
+def parameters(profile: str, chapter: str, dataset: str) -> Values:
+    """Give the values for one chapter, its data set already resolved to a concrete name."""
+    values = settings_of(profile)
+    common = {name: value for name, value in values.items() if name.isupper()}
+    return {**common, **values.get(chapter, {}), "DATASET": dataset}
+
+
+def settled(values: Values, chapter: str = "", spark: bool = False) -> tuple[Values, str]:
     """Turn a chapter's further data sets (``auto:...``) into those used; return their state too.
 
     The chapter on Spark runs again when Spark has appeared; with `spark`, it is brought.
@@ -247,25 +260,17 @@ def data_key(dataset: str) -> str:
     return "\n".join([dataset, *facts])
 
 
-def run_chapter(
-    source: Path, values: profiles.Values, folder: Path, common: str, watch: Watch
-) -> Chapter:
+def run_chapter(source: Path, values: Values, folder: Path, common: str, watch: Watch) -> Chapter:
     """Run one chapter, unless its last result is up to date."""
     path = folder / source.name
-    record = path.with_suffix(".json")
-    key = digest(source.read_text("utf-8"), json.dumps(values, sort_keys=True), common)
-    claims = ledger.path_of(path)
-    if record.exists():
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # one that was cut is none
-            kept = json.loads(record.read_text("utf-8"))
-            if (kept.pop("key"), kept.pop("made")) == (key, digest(path, claims)):
-                chapter = Chapter(source.stem, path, "cached", **kept)
-                watch.done("cached")
-                return chapter
-    record.unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
-    figures = folder / "figures" / source.stem
-    claims.unlink(missing_ok=True)
+    claims, figures = ledger.path_of(path), folder / "figures" / source.stem
+    parts = source, json.dumps(values, sort_keys=True), common, path, claims
+    last = Stamp(path.with_suffix(".stamp"), *parts)
+    if (kept := last.facts()) is not None:
+        watch.done("cached")
+        return Chapter(source.stem, path, "cached", **kept)
+    for old in (last.path, path, claims):
+        old.unlink(missing_ok=True)
     watch.env |= {"RECSYS_FIGURES": str(figures), "RECSYS_CLAIMS": str(claims)}
     notebook = parameterize(source, values)
     failure = None
@@ -291,9 +296,7 @@ def run_chapter(
     watch.done(f"{status} in {clock(watch.seconds)}")
     chapter = Chapter(source.stem, path, status, round(watch.seconds, 1), watch.peak)
     if failure is None:
-        made = {"key": key, "made": digest(path, claims)}
-        kept = made | {"seconds": chapter.seconds, "peak": chapter.peak}
-        record.write_text(json.dumps(kept), "utf-8")
+        Stamp(last.path, *parts).set(seconds=chapter.seconds, peak=chapter.peak)
         return chapter
     late = isinstance(failure, CellTimeoutError)
     what = f"passed its limit of {clock(watch.limit)} at" if late else "failed at"
@@ -306,7 +309,7 @@ def run_chapter(
     return chapter
 
 
-def parameterize(source: Path, values: profiles.Values) -> Any:
+def parameterize(source: Path, values: Values) -> Any:
     """Read a chapter and put the values of its parameters after its `parameters` cell."""
     try:
         notebook = load_notebook_node(str(source))

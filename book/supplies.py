@@ -139,8 +139,7 @@ def peers() -> Path:
     if stamp.holds():
         return python
     say("Setting up _build/peers: about 700 MB to download, and one library to compile, once")
-    if stamp.path.exists() or not python.exists():
-        bootstrap.uv("Making _build/peers", "venv", PEERS, "--clear")
+    bootstrap.uv("Making _build/peers", "venv", PEERS, "--clear")
     without = bootstrap.LOCKS / "peers-without.txt"
     held = "--require-hashes", "--constraints", pins, "--excludes", without
     whole = True

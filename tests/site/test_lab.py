@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-import profiles
 import pytest
 import runner
 
@@ -61,7 +60,7 @@ It is **{eval}`" · ".join("AB")`**.
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A folder with the chapter as the quick profile has it, and an observer at its end."""
-    values = profiles.parameters("quick", NAME, "synthetic")
+    values = runner.parameters("quick", NAME, "synthetic")
     notebook = runner.parameterize(runner.NOTEBOOKS / f"{NAME}.ipynb", values)
     shows = next(k for k, cell in enumerate(notebook.cells) if cell.source.endswith("\ndemo"))
     notebook.cells.insert(shows, nbformat.v4.new_markdown_cell(QUESTIONS))
