@@ -72,11 +72,6 @@ def part(data):
     return next(protocols.folds(data, "80-20")).development
 
 
-def same(a, b):
-    """Whether two searches made the same trials."""
-    pd.testing.assert_frame_equal(tuning.table(a), tuning.table(b), check_exact=True)
-
-
 def pairs(ratings):
     frame = ratings.to_frame()
     return set(zip(frame["user_id"], frame["item_id"], strict=True))
