@@ -1,6 +1,5 @@
 """The figures of chapter 1, read back from their axes."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +7,6 @@ from matplotlib.colors import to_rgba
 
 from course.figures import eda, style
 from recsys_lib.ratings import Ratings
-
-mpl.use("Agg")
 
 
 @pytest.fixture
