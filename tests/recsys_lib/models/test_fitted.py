@@ -17,12 +17,8 @@ def test_files_that_hold_no_model_are_refused(parts, tmp_path):
     junk.write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(DataError, match="not saved by this library"):
         models.load(junk)
-    cut = tmp_path / "cut"
     model = models.ALS(n_factors=2, n_epochs=1).fit(parts[0], run_dir=tmp_path)
     model.save(tmp_path / "whole")
-    cut.write_bytes((tmp_path / "whole").read_bytes()[:-100])
-    with pytest.raises(DataError, match="not saved by this library"):
-        models.load(cut)
     with pytest.raises(DataError, match="no fitted model"):
         models.load(tmp_path / "checkpoint.safetensors")
     newer = (tmp_path / "whole").read_bytes()
@@ -33,7 +29,7 @@ def test_files_that_hold_no_model_are_refused(parts, tmp_path):
         models.load(tmp_path / "newer")
 
 
-def test_a_failed_save_leaves_the_old_file(parts, tmp_path):
+def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "model"
     path.write_text("precious")
     with pytest.raises(TypeError):
