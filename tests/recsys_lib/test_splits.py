@@ -135,13 +135,12 @@ def test_leave_last_takes_each_users_last(ratings, n):
 def test_blocks_of_users_change_nothing(split, monkeypatch):
     ratings = large()
     whole = split(ratings)
-    assert_partition(ratings, *whole)
+    monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
+    in_blocks = split(ratings)
+    for parts in (whole, in_blocks):
+        assert_partition(ratings, *parts)
     if split is splits.leave_last:  # a random split draws anew in each block
-        monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
-        assert_equal_parts(whole, split(ratings))
-    else:
-        monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
-        assert_partition(ratings, *split(ratings))
+        assert_equal_parts(whole, in_blocks)
 
 
 def test_leave_last_with_times_in_nanoseconds():
