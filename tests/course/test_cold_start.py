@@ -104,7 +104,6 @@ def test_newcomers_ranked_among_themselves(data):
     gains = []
     test = new.test.to_frame()
     for user, mine in test[test["rating"] >= 4].groupby("user_id"):
-        scores = model.predict(user, new.ids)  # at 0 nobody has seen any of them
         scores = model.item_rows_[data.ratings.item_index(new.ids)].astype(np.float64) @ np.append(
             model.user_factors_[data.ratings.user_index(user)[0]], 1.0
         )
@@ -154,7 +153,7 @@ def test_what_streams_refuse(data):
         cold_start.take_in(models.ALS(), data.ratings, "all")
 
 
-def test_taking_in_is_the_updates_one_by_one(data, parts):
+def test_taking_in_is_the_updates_one_by_one(parts):
     train, test = parts
     frame = test.to_frame()
     for side in ("users", "items", "both"):
