@@ -106,16 +106,15 @@ def torch(into: Path = PYTHON) -> bool:
     return False
 
 
-def apt_install(*packages: str) -> bool:
-    """Install system packages where that needs no password: as root on Debian."""
+def apt_install(package: str) -> bool:
+    """Install a system package where that needs no password: as root on Debian."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
-    say(f"Installing {' '.join(packages)} with apt-get")
+    say(f"Installing {package} with apt-get")
+    install = f"apt-get update && apt-get install -y --no-install-recommends {package}"
     env = {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     with contextlib.suppress(Stop):
-        quietly(["apt-get", "update"], "apt-get", "apt", env=env, show=False)
-        quietly(install, "apt-get", "apt", env=env, show=False)
+        quietly(["sh", "-c", install], "apt-get", "apt", env=env, show=False)
         return True
     return False
 

@@ -16,9 +16,7 @@ LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespe
 
 def test(options: list[str]) -> int:
     """Run all tests and the docstrings' examples, or the files that the `options` name."""
-    program = supplies.browser()
-    if program:
-        os.environ["RECSYS_BROWSER"] = program
+    supplies.browser()  # brought now, where it is missing, and not by each process of the tests
     return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
 
 

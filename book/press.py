@@ -19,7 +19,7 @@ def measured(results: Results) -> dict[str, str]:
     rows = ["| chapter | seconds | megabytes |", "| :-- | --: | --: |"]
     for chapter in results.chapters:
         place = f"[](../../notebooks/{chapter.path.stem})"
-        rows.append(f"| {place} | {chapter.seconds:,.0f} | {chapter.peak / 1e6:,.0f} |")
+        rows.append(f"| {place} | {chapter.took:,.0f} | {chapter.peak / 1e6:,.0f} |")
     largest = max((chapter.peak for chapter in results.chapters), default=0)
     need = f"{40 * largest / 1e9:,.0f} GB"
     return {"measured": "\n".join(rows), "for_40": need, "processors": str(os.cpu_count())}

@@ -139,7 +139,7 @@ def test_every_chapter_runs(data, chapter, trial):
     (source,) = runner.chapters(chapter)
     values, _ = runner.settled(runner.parameters("quick", chapter, name))
     values |= LIGHTER.get(chapter, {}) | ({"WATCH": name} if name == "kuairec" else {})
-    done = runner.run_chapter(source, values, folder, "", runner.Watch(chapter, 7_200))
+    done = runner.Chapter(source, folder, 7_200).run(values, "")
     assert done.status == "ran"
     outputs = [one for cell in nbformat.read(done.path, 4).cells for one in cell.get("outputs", [])]
     warnings = [one.text for one in outputs if one.get("name") == "stderr"]
