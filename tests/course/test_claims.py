@@ -104,14 +104,8 @@ def test_a_trend_is_a_rank_correlation(rng):
 
 def test_a_statistic_is_bootstrapped_with_its_samples_in_step(rng, claims):
     x = rng.standard_normal(300)
-    made = claims.statistic(
-        "a",
-        "",
-        lambda a, b: float(np.corrcoef(a, b)[0, 1]),
-        x,
-        x + 0.1 * rng.random(300),
-        above=0.9,
-    )
+    samples = x, x + 0.1 * rng.random(300)
+    made = claims.statistic("a", "", lambda *s: float(np.corrcoef(s)[0, 1]), *samples, above=0.9)
     assert made.verdict == HOLDS
 
 

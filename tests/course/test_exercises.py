@@ -62,16 +62,9 @@ def world():
     five = rng.standard_normal((100_000, 5)).cumsum(axis=1) / np.sqrt(np.arange(1, 6))
     common = {"np": np, "pd": pd, "model": model, "train": ratings, "ratings": ratings}
     common |= {"counts": ratings.by_item.counts, "film": ratings.item_ids[0], "five": abs(five)}
-    common |= {
-        "p": rng.normal(size=(50, 3)),
-        "q": rng.normal(size=(50, 3)),
-        "taste_of": taste_of,
-        "rng": rng,
-    }
-    common |= {
-        "n_i": np.arange(50) % 20,
-        "unit": lambda x: (x.T / norm(x.T, axis=0)).T,
-    }
+    common |= {name: rng.normal(size=(50, 3)) for name in "pq"}
+    common |= {"taste_of": taste_of, "rng": rng, "n_i": np.arange(50) % 20}
+    common["unit"] = lambda x: (x.T / norm(x.T, axis=0)).T
     common["sample_size"] = lambda sigma, d: 2 * (sigma * (1.9600 + 0.8416) / d) ** 2
     theirs = dict(zip(model.item_ids_[:6].tolist(), [5.0, 1.0, 4.0, 3.0, 2.0, 4.5], strict=True))
     demo = {"ratings": theirs, "taste": taste_of(model, theirs), "item": 9, "titles": {}}

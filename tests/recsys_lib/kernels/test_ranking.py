@@ -176,10 +176,7 @@ def test_the_same_bits_at_any_thread_count():
     rng = np.random.default_rng(9)
     u, v, seen = vectors(rng, 333, 21), vectors(rng, 1500, 21), rows(rng, 333, 1500, 0.05)
     relevant = rows(rng, 333, 1500, 0.01)
-    pairs = (
-        rng.integers(0, 333, 5000).astype(np.int32),
-        rng.integers(0, 1500, 5000).astype(np.int32),
-    )
+    pairs = [rng.integers(0, n, 5000).astype(np.int32) for n in (333, 1500)]
     for function in (
         lambda: ranking.top_n(u, v, *seen, 20)[0],
         lambda: ranking.top_n(u, v, *seen, 20)[1],
