@@ -1,4 +1,5 @@
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from course.figures import style
@@ -15,6 +16,19 @@ def test_figures_are_written_as_svg_and_pdf_the_same_each_time(tmp_path, monkeyp
         found.append({path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()})
     assert set(found[0]) == {"name.svg", "name.pdf"}
     assert found[0]["name.svg"] == found[1]["name.svg"]
+
+
+def test_places_are_kept_apart_in_order_and_within():
+    values = np.array([3.0, 1.0, 1.01, 1.02, 2.9])
+    places = style.apart(values, 0.5)
+    assert (np.argsort(places) == np.argsort(values)).all()
+    assert np.diff(np.sort(places)).min() >= 0.5 - 1e-12
+    np.testing.assert_allclose(style.apart(values * 100, 0.5), values * 100)
+    for end in (0.0, 1.0):
+        close = style.apart(np.full(8, end), 0.1, within=(0, 1))
+        assert close.min() >= 0
+        assert close.max() <= 1
+        assert np.diff(close).min() >= 0.1 - 1e-12
 
 
 def test_long_titles_end_at_a_word():
