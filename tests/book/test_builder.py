@@ -18,17 +18,6 @@ from console import Stop
 pytestmark = pytest.mark.slow  # most of them start programs, or a kernel
 
 
-def call(root, *args, **env):
-    return subprocess.run(
-        [sys.executable, "book", *args],
-        cwd=root,
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(
     ("args", "env", "says"),
     [
@@ -40,7 +29,8 @@ def call(root, *args, **env):
     ],
 )
 def test_a_mistake_is_told_in_one_line(root, args, env, says):
-    done = call(root, *args, **env)
+    command, env = [sys.executable, "book", *args], {**os.environ, **env}
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("error: ")

@@ -61,6 +61,7 @@ def told(model, ratings, n=4):
 
 def assert_same(one, other, ratings):
     pd.testing.assert_frame_equal(told(one, ratings), told(other, ratings), check_exact=True)
+    assert [part.keys() for part in one.state()] == [part.keys() for part in other.state()]
     for key, array in one.state()[0].items():
         np.testing.assert_array_equal(array, other.state()[0][key], err_msg=key)
 
