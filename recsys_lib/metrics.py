@@ -253,7 +253,7 @@ def novelty(items: np.ndarray, item_counts: np.ndarray, n_users: int) -> np.ndar
     of the `n_users` in training who rated each item. An empty list gets NaN.
     """
     counts = as_array("item_counts", item_counts, np.float64, "n_items")
-    check_whole("n_users", n_users, 0)
+    n_users = check_whole("n_users", n_users, 0)
     items, surprise = _lists(items, len(counts)), -np.log2((counts + 1) / (n_users + 1))
     there = items >= 0
     total = np.where(there, surprise[items], 0.0).sum(axis=1)

@@ -198,7 +198,7 @@ def _percentiles(
 ) -> tuple[float, float]:
     """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
     check_value("level", level, "between 0 and 1", lambda one: 0 < one < 1)
-    check_whole("n", n, 2)
+    n = check_whole("n", n, 2)
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
     if (size := columns.shape[1]) == 0:
         raise RecsysError("there is no user to draw from: not one has a value")

@@ -94,7 +94,7 @@ def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]
 def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
     """Return to which part `leave_last` sends each rating: TRAIN, VALID or TEST, (nnz,) uint8."""
     times = _timestamps(ratings, "leave_last")
-    check_whole("n", n, 1, "a whole number of ratings of each user")
+    n = check_whole("n", n, 1, "a whole number of ratings of each user")
     counts = ratings.by_user.counts
     if not (counts > 2 * n).any():
         raise RecsysError(
@@ -210,7 +210,7 @@ def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:
     wanted = f"a share of the {what}, from 0 to below 1 (0.1: a tenth)"
     for name, share in (("valid", valid), ("test", test)):
         check_value(name, share, wanted, lambda one: 0 <= one < 1)
-    n_valid, n_test = round(valid * n), round(test * n)
+    n_valid, n_test = (round(float(share) * n) for share in (valid, test))
     if n_valid + n_test >= n:
         raise RecsysError(
             f"valid={valid} and test={test} leave none of the {n} {what} to train on; lower them"
@@ -255,15 +255,13 @@ def _order_in_rows(counts: np.ndarray, keys: np.ndarray) -> np.ndarray:
     One stable sort of whole numbers, the row in the high bits and the key in the low ones, is
     several times as fast as a sort by two keys.
     """
-    if len(keys) == 0:
-        return np.empty(0, np.int64)
-    keys = keys - keys.min()
-    bits = int(keys.max()).bit_length()
+    low = int(keys.min(initial=0))
+    bits = (int(keys.max(initial=0)) - low).bit_length()
     if bits + len(counts).bit_length() > 63:  # times finer than a second: their ranks will do
-        keys = np.unique(keys, return_inverse=True)[1]
+        keys, low = np.unique(keys, return_inverse=True)[1], 0
         bits = len(keys).bit_length()
     row = np.repeat(np.arange(len(counts), dtype=np.int64) << bits, counts)
-    return np.argsort(row | keys, kind="stable")
+    return np.argsort(row | (keys - low), kind="stable")
 
 
 def _parts(ratings: Ratings, labels: np.ndarray) -> tuple[Ratings, Ratings, Ratings]:

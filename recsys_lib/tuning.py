@@ -120,15 +120,12 @@ def tune(
     """
     wanted = "a Development, made of the training and the validation part"
     check_value("development", development, wanted, kind=Development)
-    check_whole("n_trials", n_trials, 1)
-    check_whole("seed", seed, 0)
+    n_trials, seed = check_whole("n_trials", n_trials, 1), check_whole("seed", seed, 0)
     check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
     space = model.search_space if space is None else space
     where = space.values() if isinstance(space, Mapping) else [space]
     if not where or not all(isinstance(one, BaseDistribution) for one in where):
-        raise RecsysError(
-            f"{type(model).__name__} has no search_space; pass space=, of distributions"
-        )
+        raise RecsysError(f"{type(model).__name__} has no search_space; pass space= distributions")
     (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(

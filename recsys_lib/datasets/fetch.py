@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pooch
 
-from recsys_lib import progress
+from recsys_lib import io, progress
 from recsys_lib.datasets.registry import Release
 from recsys_lib.errors import DataError, DownloadError
 
@@ -32,8 +32,7 @@ class Source(NamedTuple):
 
 def cache_home() -> Path:
     """Return the folder for downloads and parsed copies, which need not exist yet."""
-    value = os.environ.get("RECSYS_CACHE", "")
-    return Path(value or pooch.os_cache("recsys_lib")).expanduser().absolute()
+    return io.resolved(os.environ.get("RECSYS_CACHE") or pooch.os_cache("recsys_lib"))
 
 
 def local(release: Release) -> Source | None:
@@ -44,7 +43,7 @@ def local(release: Release) -> Source | None:
     value = os.environ.get("RECSYS_DATA_HOME", "")
     if not value:
         return None
-    home = Path(value).expanduser().absolute()
+    home = io.resolved(value)
     if not home.is_dir():
         raise DataError(
             f"RECSYS_DATA_HOME is {value!r}, and {home} is not a folder; "

@@ -61,9 +61,9 @@ _LATEST = 1e11  # seconds since 1970: the year 5138
 def path_of(name: str | os.PathLike[str]) -> Path | None:
     """Return the absolute path of the folder, or None if `name` is the name of a data set."""
     is_word = isinstance(name, str) and not {"/", os.sep} & {*name}
-    if is_word and (name in registry.NAMES or not name or not Path(name).exists()):
+    if is_word and (name in registry.NAMES or not name or not io.as_path(name).exists()):
         return None
-    return Path(os.path.realpath(os.path.expanduser(io.as_path(name))))  # noqa: PTH111 # never raises
+    return io.resolved(name)
 
 
 def read(path: Path) -> Dataset:
@@ -112,9 +112,7 @@ def read(path: Path) -> Dataset:
     texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
     info = {key: about[key] for key in ("name", "licence", "citation", "url")}
     info |= {"source": "folder", "path": str(path)}
-    shown = re.sub(
-        r"[^\w ().,-]", "_", name
-    )  # it stands in texts, where other signs mean something
+    shown = re.sub(r"[^\w ().,-]", "_", name)  # in texts, other signs may mean something
     return Dataset(shown, ratings, _items(texts, names, ratings.item_ids), info=info)
 
 

@@ -15,15 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import (
-    Table,
-    one_line,
-    open_member,
-    read_csv,
-    read_ratings,
-    refuse,
-    tabled,
-)
+from recsys_lib.datasets import archive
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 
@@ -89,7 +81,7 @@ def read(release: Release, path: Path) -> Dataset:
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     matrices = [
-        read_ratings(release, path, file, _COLUMNS, *ids)
+        archive.read_ratings(release, path, file, _COLUMNS, *ids)
         for file in (layout.ratings, layout.more[0])
     ]
     # No ratio is too large, but models want an end to the scale: the largest that occurs.
@@ -144,19 +136,19 @@ def _read_users(release: Release, path: Path) -> pd.DataFrame:
     return users.sort_values("user_id", ignore_index=True)
 
 
-def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> Table:
+def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> archive.Table:
     """Return a table that has the columns `needed`."""
-    with open_member(release, path, file) as (stream, where):
+    with archive.open_member(release, path, file) as (stream, where):
         raw = stream.read()
     try:
         # Four captions hold a bare CR, which csv readers take for the end of a row.
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
-        texts = read_csv(io.StringIO(text), ",")
+        texts = archive.read_csv(io.StringIO(text), ",")
     except ValueError as error:  # of the decoder, or of the parser
-        refuse(where, None, " ".join(str(error).split()))
+        archive.refuse(where, None, " ".join(str(error).split()))
     if lacking := [name for name in needed if name not in texts]:
-        refuse(where, 1, f"the header lacks {', '.join(lacking)}")
-    return tabled(texts, where)
+        archive.refuse(where, 1, f"the header lacks {', '.join(lacking)}")
+    return archive.tabled(texts, where)
 
 
 def _over_days(daily: pd.DataFrame) -> pd.DataFrame:
@@ -178,7 +170,7 @@ def _over_days(daily: pd.DataFrame) -> pd.DataFrame:
 
 def _tidy(text: str) -> str:
     """Return a caption in one line."""
-    text = one_line(text)
+    text = archive.one_line(text)
     return "" if text == UNKNOWN else text
 
 

@@ -240,11 +240,9 @@ class RatingModel(Recommender):
         `who` is as for `rank`. Pair k is of the user in row ``rows[k]`` of it and of item
         ``items[k]``, both (n,) int32; what does not fit raises `DataError`.
         """
-        if not isinstance(who, CSR):  # `vectors` checks new users, `score_pairs` the pairs
-            self.check_users(who)
         check_array("rows", rows, np.int32, ("n",))
         check_array("items", items, np.int32, (len(rows),))
-        vectors = self.vectors(who)
+        vectors = self.vectors(who)  # which checks `who`, as `score_pairs` does the pairs
         out = ranking.score_pairs(self.multipliers(vectors), self.item_vectors(), rows, items)
         own = vectors[:, -1] if self.ends_in_bias else np.zeros(len(vectors), np.float32)
         out += (own + np.float32(self.mu_))[rows]

@@ -249,7 +249,8 @@ class BayesianALS(RatingModel):
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return vectors (m, S K + 1): their products with the items' are means over the draws."""
-        draws = self.draw_users(who)[0] if isinstance(who, CSR) else self.user_draws_[who]
+        known = not isinstance(who, CSR)
+        draws = self.user_draws_[self.check_users(who)] if known else self.draw_users(who)[0]
         vectors = _flat(draws)
         vectors[:, :-1] *= np.float32(1 / len(self.noise_variances_))
         return vectors

@@ -147,9 +147,8 @@ class _Blocks:
         group_items = rng.permutation(self.n_items).astype(np.int32)
         group_starts = np.linspace(0, self.n_items, self.n_groups + 1).astype(np.int64)
         group_of_item = np.empty(self.n_items, np.int32)
-        group_of_item[group_items] = np.repeat(
-            np.arange(self.n_groups, dtype=np.int32), np.diff(group_starts)
-        )
+        numbers = np.arange(self.n_groups, dtype=np.int32)
+        group_of_item[group_items] = numbers.repeat(np.diff(group_starts))
         groups = self.group_of_user, group_of_item
         kernels.deal_events(self.users, self.items, *groups, *self.dealt)
         return *self.dealt, group_items, group_starts

@@ -87,9 +87,8 @@ class GenreALS(ALS):
                 known = ", ".join(self.genre_names_)
                 raise DataError(f"no item had the genre {label!r} in fit; there are {known}")
         share = 1 / np.sqrt(max(len(labels), 1))
-        return self._fit_item(
-            item_id, ratings, [(self.genre_names_.index(label), share) for label in labels]
-        )
+        features = [(self.genre_names_.index(label), share) for label in labels]
+        return self._fit_item(item_id, ratings, features)
 
     def explain(self, user: Hashable | Mapping[Any, float], item_id: Hashable) -> pd.DataFrame:
         """Divide a score into the contributions of the item's genres and of the item itself.

@@ -42,7 +42,9 @@ class Lists(Fitted):
 
     def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
         """Return the vectors (m, D) float32 of known users, by index, or of new users' ratings."""
-        return self.user_vectors(who) if isinstance(who, CSR) else self._vectors_of(who)
+        if isinstance(who, CSR):
+            return self.user_vectors(who)
+        return self._vectors_of(self.check_users(who))
 
     def _vectors_of(self, users: np.ndarray) -> np.ndarray:
         """Return the vectors of known users."""
@@ -88,12 +90,10 @@ class Lists(Fitted):
         the lower index comes first; rows are padded with -1 and -inf. What does not fit raises
         `DataError`.
         """
-        if not isinstance(who, CSR):
-            self.check_users(who)
-        elif who.n_rows >= self._users_at_a_time:  # of fewer, `user_vectors` checks the ratings
-            self.check_ratings(who)
-        m = who.n_rows if isinstance(who, CSR) else len(who)
+        m = who.n_rows if isinstance(who, CSR) else len(self.check_users(who))
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
+        if isinstance(who, CSR) and not once:  # of fewer, `user_vectors` checks the ratings
+            self.check_ratings(who)
         check_value("n", n, "from 1 to below 2**31", lambda k: 0 < k < 2**31, (int, np.integer))
         if exclude is not None:
             check_csr("exclude", exclude, m, n_items)
@@ -279,8 +279,7 @@ def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray
 
 def _length(n: int, most: int) -> int:
     """Return how long lists need to be: no longer than what there is to list, but 1."""
-    check_whole("n", n, 1)
-    return max(1, min(int(n), most))
+    return max(1, min(check_whole("n", n, 1), most))
 
 
 def _nothing(n_rows: int) -> CSR:

@@ -173,9 +173,7 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     mine, rest = model.state()
     arrays = mine if arrays is None else arrays
     for name in ("user_ids_", "item_ids_"):
-        check_ids(**{name: (ids := getattr(model, name))})
-        if len(set(ids.tolist())) < len(ids):
-            raise DataError(f"{name} holds an id twice")
+        check_ids(**{name: getattr(model, name)})
     declared = {one.name: str(one.type) for one in fields(model) if not one.init}
     plain = {name: kind for name, kind in declared.items() if kind != "np.ndarray"}
     _same_names(rest.keys(), plain.keys())

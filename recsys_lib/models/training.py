@@ -40,12 +40,11 @@ class Run:
         params: dict[str, Any],
         data: dict[str, Ratings | None],
     ) -> None:
-        self.folder = None if folder is None else io.as_path(folder)
+        self.folder = None if folder is None else io.as_folder(folder)
         self.log: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {"epoch": 0, "score": None}
         self.best_arrays: Arrays = {}
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
             io.remove_unfinished(self.folder)
             # `n_epochs` may be raised when a run continues; nothing else may change.
             params = json.loads(json.dumps({**params, "n_epochs": None}, default=io.number))

@@ -136,25 +136,25 @@ def test_blocks_of_users_change_nothing(split, monkeypatch):
     ratings = large()
     whole = split(ratings)
     assert_partition(ratings, *whole)
+    monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
+    again = split(ratings)
+    assert_partition(ratings, *again)
     if split is splits.leave_last:  # a random split draws anew in each block
-        monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
-        assert_equal_parts(whole, split(ratings))
-    else:
-        monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
-        assert_partition(ratings, *split(ratings))
+        assert_equal_parts(whole, again)
 
 
-def test_leave_last_with_times_in_nanoseconds():
+def test_leave_last_with_times_that_fill_64_bits():
     ratings = large()
-    fine = Ratings(
-        ratings.user_ids,
-        ratings.item_ids,
-        ratings.by_user,
-        timestamps=ratings.timestamps * 10**15,  # too large to share 64 bits with a user's number
-    )
-    for a, b in zip(splits.leave_last(ratings), splits.leave_last(fine), strict=True):
-        np.testing.assert_array_equal(a.by_user.indptr, b.by_user.indptr)
-        np.testing.assert_array_equal(a.by_user.indices, b.by_user.indices)
+    for times in (ratings.timestamps * 10**15, (ratings.timestamps - 1000) * (9 * 10**15)):
+        fine = Ratings(ratings.user_ids, ratings.item_ids, ratings.by_user, timestamps=times)
+        for a, b in zip(splits.leave_last(ratings), splits.leave_last(fine), strict=True):
+            np.testing.assert_array_equal(columns(a)[:3], columns(b)[:3])
+
+
+def test_numbers_of_eight_bits_do_not_run_over():
+    ratings = large(n_users=50, n_ratings=9000)
+    assert_equal_parts(splits.leave_last(ratings, 70), splits.leave_last(ratings, np.int8(70)))
+    assert_equal_parts(splits.random(ratings, 0), splits.random(ratings, np.int8(0)))
 
 
 # ---- strong generalisation

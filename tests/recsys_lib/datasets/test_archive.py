@@ -117,10 +117,9 @@ def hostile(path, release, kind):
             target.writestr(f"{folder}/{name}", ratings)
     raw = bytearray(path.read_bytes())
     if kind == "encrypted":  # as both of its headers say
-        place = raw.find(f"{folder}/{name}".encode())
-        raw[place - 30 + 6] |= 1
-        place = raw.rfind(f"{folder}/{name}".encode())
-        raw[place - 46 + 8] |= 1
+        member = f"{folder}/{name}".encode()
+        raw[raw.find(member) - 30 + 6] |= 1
+        raw[raw.rfind(member) - 46 + 8] |= 1
     path.write_bytes(raw[: -len(raw) // 2] if kind == "cut" else raw)
 
 
