@@ -59,9 +59,10 @@ class Claims:
 
     Every method takes the claim's key, its statement, its evidence and one of ``above=level``,
     ``below=level`` or ``within=(low, high)``, the range in which the number is said to lie. Options
-    are `must` and `teaches`, as in `Verdict`; `over`, what was counted ("users"); and `form`, the
-    format of the numbers, such as ".1%". `RecsysError` is raised for more claims than `of` and
-    for a key used twice.
+    are `must` and `teaches`, as in `Verdict`; `over`, what was counted ("users"); `form`, the
+    format of the numbers, such as ".1%"; and `bounds`, the least and the largest that the number
+    can be: the interval ends there, and covers the truth as often. `RecsysError` is raised for more
+    claims than `of` and for a key used twice.
     """
 
     def __init__(self, chapter: str, of: int) -> None:
@@ -111,7 +112,7 @@ class Claims:
         """
         if np.ndim(y) == 2:
             curves = [_rank_correlation(x, curve) for curve in y]
-            return self.mean(key, statement, curves, **claim)
+            return self.mean(key, statement, curves, bounds=(-1, 1), **claim)
         n, r = len(y), _rank_correlation(x, y)
         reach = stats.norm.ppf(1 - self.alpha / 2) * math.sqrt((1 + r**2 / 2) / max(n - 3, 1))
         z = math.atanh(min(max(r, -1 + 1e-12), 1 - 1e-12))
@@ -131,9 +132,7 @@ class Claims:
             data, function, paired=True, vectorized=False, method="percentile", rng=0,
             n_resamples=math.ceil(60 / self.alpha), batch=100, confidence_level=1 - self.alpha,
         )  # fmt: skip
-        estimate = function(*data)
-        ends = found.confidence_interval
-        return self._decide(key, statement, estimate, ends, n, **claim)
+        return self._decide(key, statement, function(*data), found.confidence_interval, n, **claim)
 
     def agree(
         self, key: str, statement: str, a: Any, b: Any, within: float, **claim: Any
@@ -164,7 +163,7 @@ class Claims:
             raise RecsysError(f"{key}: give one of above=, below= and within=")
         one_sided = given.get("above", -math.inf), given.get("below", math.inf)
         least, most = given.get("within", one_sided)
-        low, high = ends
+        low, high = np.clip(ends, *claim.pop("bounds", (-math.inf, math.inf))).tolist()
         verdict = OPEN
         if n >= FEWEST.get(over, 100) and least < low and high < most:
             verdict = HOLDS

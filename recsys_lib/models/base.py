@@ -169,10 +169,9 @@ class Recommender(Lists):
         self, train: Ratings, run: Run, callback: Callback | None, progress: bool | None
     ) -> None:
         """Run the epochs that are left: the training loop of every model."""
-        done, total = len(run.log), int(self.n_epochs)
-        self.training_log_ = pd.DataFrame(run.log)
-        with bar(progress, total=total, initial=done, desc=type(self).__name__) as steps:
-            for epoch in range(done + 1, total + 1):
+        self.training_log_, done, name = pd.DataFrame(run.log), len(run.log), type(self).__name__
+        with bar(progress, total=int(self.n_epochs), initial=done, desc=name) as steps:
+            while (epoch := len(run.log) + 1) <= self.n_epochs:
                 if self.patience is not None and epoch > run.best["epoch"] + self.patience:
                     break
                 began = time.perf_counter()

@@ -61,6 +61,12 @@ def widths(default: tuple[int, ...], least: int) -> Any:
     return _limited(default, wanted, fits)
 
 
+def names() -> Any:
+    """Declare a sequence of different names; by default there are none."""
+    wanted = "a sequence of different names"
+    return _limited((), wanted, lambda value: len({*map(repr, value)}) == len(value))
+
+
 def one_of(options: tuple[str, ...], default: str) -> Any:
     """Declare one of a few words."""
     return _limited(default, " or ".join(map(repr, options)), lambda value: value in options)
@@ -149,6 +155,7 @@ _KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "float": ("a number", (int, float)),
     "str": ("", (str,)),
     "tuple[int, ...]": ("", (tuple,)),
+    "tuple[str, ...]": ("", (tuple,)),
 }
 
 

@@ -133,11 +133,6 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_printed(capsys, says):
     assert says in error and told.endswith(error + "\n")
 
 
-def test_every_model_of_ratings_is_reproduced():
-    able = [name for name in models.__all__ if getattr(models, name).predicts_ratings]
-    assert command.REPRODUCED.split(",") == able
-
-
 # ---- tune
 
 

@@ -100,6 +100,8 @@ def test_a_trend_is_a_rank_correlation(rng):
     assert claims.trend("no", "", x, rng.random(200), above=0).verdict == OPEN
     curves = np.arange(5) + rng.random((6, 1))
     assert claims.trend("seeds", "", range(5), curves, above=0.9, over="seeds").verdict == HOLDS
+    curves[0, 3:] = curves[0, :2]  # the mean's t interval would reach beyond 1, the largest value
+    assert " to 1.00, n" in claims.trend("one", "", range(5), curves, above=0, form=".2f").evidence
 
 
 def test_a_statistic_is_bootstrapped_with_its_samples_in_step(rng, claims):

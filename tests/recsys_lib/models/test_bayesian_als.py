@@ -12,7 +12,7 @@ from scipy.sparse import csc_array
 from recsys_lib import convergence, datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als, gibbs
-from recsys_lib.models import sampler
+from recsys_lib.models import bayesian_als, sampler
 from recsys_lib.ratings import Ratings
 
 MU = 0.3
@@ -248,6 +248,75 @@ def test_who_rated_what_is_read_whatever_the_ratings_are():
         apart.append(one - other)
     assert abs(apart[0]) < 0.15
     assert apart[1] > 0.3
+
+
+@pytest.fixture(scope="module")
+def grouped():
+    """Ratings of users in groups that like other items; every fifth user has none. Their table."""
+    rng, n_users, n_items = np.random.default_rng(9), 250, 60
+    group, liked = rng.integers(0, 3, n_users), rng.normal(0, 0.8, (3, n_items))
+    users, items = np.divmod(rng.choice(n_users * n_items, 6000, replace=False), n_items)
+    values = 0.8 * group[users] + liked[group[users], items] + 0.5 * rng.standard_normal(6000)
+    indices, ids = (users.astype(np.int32), items.astype(np.int32)), map(np.arange, (250, 60))
+    ratings = Ratings.from_arrays(*indices, values.astype(np.float32), None, *ids, (-9.0, 9.0))
+    kinds = np.array(["ann", "bob", "cy"])[group]
+    table = pd.DataFrame({"user_id": range(n_users), "kind": kinds, "height": rng.random(n_users)})
+    return ratings.select(users % 5 > 0), ratings.select(users % 5 == 0).to_frame(), table
+
+
+def test_columns_of_users_are_read_if_they_are_asked_for(grouped, tmp_path, assert_same_state):
+    train, cold, table = grouped
+    how, told = {"n_factors": 3, "n_samples": 30, "n_burn": 20}, {"user_columns": ("kind",)}
+    plain = models.BayesianALS(**how).fit(train, users=table[:3])
+    model = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path)
+    assert (plain.feature_names_, plain.user_features_.shape) == ([], (250, 0))
+    assert model.feature_names_ == ["kind: ann", "kind: bob", "kind: cy"]
+
+    def rmse(model, offset=0):
+        predicted = model.predict(cold["user_id"] + offset, cold["item_id"])
+        return np.sqrt(((predicted - cold["rating"]) ** 2).mean())
+
+    assert rmse(model) < 0.65 < 0.95 < rmse(plain)  # of users without a rating; the noise is 0.5
+    again = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path, resume=True)
+    for one in (model, again):
+        for user, item, rating in cold.groupby("user_id").head(1).itertuples(index=False):
+            one.partial_fit_users(user, {item: rating})
+            one.partial_fit_users(user + 1000, {item: rating})
+    assert rmse(model) < rmse(model, 1000) - 0.1  # whose ratings are the same, and who has no kind
+    model.save(tmp_path / "m")
+    for other in (again, models.load(tmp_path / "m")):
+        assert_same_state(other, model)
+    for columns, users in (
+        ("kind", table),
+        (("kind",) * 2, table),
+        (("a",), table),
+        (("a",), None),
+    ):
+        with pytest.raises(RecsysError, match="different names|no column 'a'; it has|'a' is read"):
+            models.BayesianALS(user_columns=columns).fit(train, users=users)
+
+
+@pytest.mark.parametrize("most", [200, 9])
+def test_a_warm_up_ends_by_its_rule_and_resumes(tmp_path, monkeypatch, most, assert_same_state):
+    monkeypatch.setattr(bayesian_als, "MOST_BURN", most)
+    train, how = small(), {"n_factors": 2, "n_samples": 6, "n_burn": None}
+    model = models.BayesianALS(**how).fit(train)
+    log = model.training_log_.drop(columns="seconds")
+    traces = log[["noise_1", "noise_2"]].to_numpy().T, log[["rmse_train"]].to_numpy().T
+    settled = [convergence.settled(*(one[:, :n] for one in traces)) for n in range(len(log))]
+    ends = next(n for n, ended in enumerate(settled) if ended or n == most)
+    assert log["kept"].tolist() == [0] * ends + [1, 2, 3]
+
+    def stop(row):
+        if row["epoch"] in (5, ends + 2):
+            raise KeyboardInterrupt
+
+    for resume in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            models.BayesianALS(**how).fit(train, run_dir=tmp_path, callback=stop, resume=resume)
+    again = models.BayesianALS(**how).fit(train, run_dir=tmp_path, resume=True)
+    assert again.training_log_.drop(columns="seconds").equals(log)
+    assert_same_state(again, model)
 
 
 def test_each_users_noise_is_found(world):
