@@ -23,7 +23,7 @@ logger = logging.getLogger("recsys_lib")
 # What each part of BayesianALS brings, added one at a time: all but the last, which the model is as
 # it stands and reads the items' table. Parameters by the name of the row.
 PARTS: dict[str, dict[str, Any]] = {
-    "BayesianALS:averaging": {"rated_spread": 0.0, "noise_worth": None, "n_burn": None},
+    "BayesianALS:averaging": {"rated_spread": 0.0, "noise_worth": None, "n_burn": 100},
     "BayesianALS:+noise-by-user": {"rated_spread": 0.0},
     "BayesianALS:+who-rated-what": {},
 }

@@ -18,14 +18,16 @@ from recsys_lib.ratings import Ratings
 MU = 0.3
 
 
-def small(n_users=17, n_items=11, n_ratings=90, seed=0):
-    rng = np.random.default_rng(seed)
-    pairs = rng.choice(n_users * n_items, n_ratings, replace=False)
-    users, items = np.divmod(pairs, n_items)
-    values = rng.normal(MU, 1, n_ratings).astype(np.float32)
-    ids = np.arange(n_users), np.arange(n_items)
-    indices = users.astype(np.int32), items.astype(np.int32)
-    return Ratings.from_arrays(*indices, values, None, *ids, (-9.0, 9.0))
+def as_ratings(users, items, values, *sizes):
+    users, items = users.astype(np.int32), items.astype(np.int32)
+    ids = map(np.arange, sizes)
+    return Ratings.from_arrays(users, items, values.astype(np.float32), None, *ids, (-20.0, 20.0))
+
+
+def small():
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.choice(17 * 11, 90, replace=False), 11)
+    return as_ratings(users, items, rng.normal(MU, 1, 90), 17, 11)
 
 
 def twin(csr, other, own, others, Lambda, prior, noise):
@@ -156,10 +158,8 @@ def world():
     b_u, b_i = rng.normal(0, 0.4, n_users), rng.normal(0, 0.5, n_items)
     expected = 3 + b_u[users] + b_i[items] + (p[users] * q[items]).sum(1)
     noise = 1 / np.sqrt(rng.gamma(2, 0.5, n_users) / 0.5)
-    values = (expected + noise[users] * rng.standard_normal(n)).astype(np.float32)
-    ids = np.arange(n_users), np.arange(n_items)
-    indices = users.astype(np.int32), items.astype(np.int32)
-    ratings = Ratings.from_arrays(*indices, values, None, *ids, (-20.0, 20.0))
+    values = expected + noise[users] * rng.standard_normal(n)
+    ratings = as_ratings(users, items, values, n_users, n_items)
     train, _, test = splits.random(ratings, valid=0, test=0.25, seed=0)
     model = models.BayesianALS(n_factors=4, n_samples=80, n_burn=30).fit(train)
     table = test.to_frame()
@@ -236,10 +236,9 @@ def test_who_rated_what_is_read_whatever_the_ratings_are():
     rng = np.random.default_rng(8)
     users, items = np.divmod(np.flatnonzero(rng.random(120 * 60) < 0.5), 60)
     chosen = rng.random(len(users)) < np.where(users % 2 == items % 2, 0.9, 0.1)
-    users, items = users[chosen].astype(np.int32), items[chosen].astype(np.int32)
-    values = (2.0 * (users % 2) + 0.7 * rng.standard_normal(len(users))).astype(np.float32)
-    ids = np.arange(120), np.arange(60)
-    ratings = Ratings.from_arrays(users, items, values, None, *ids, (-9.0, 9.0))
+    users, items = users[chosen], items[chosen]
+    values = 2.0 * (users % 2) + 0.7 * rng.standard_normal(len(users))
+    ratings = as_ratings(users, items, values, 120, 60)
     apart = []
     for spread in (0.0, 0.5):
         model = models.BayesianALS(0, n_samples=30, n_burn=20, rated_spread=spread).fit(ratings)
@@ -250,50 +249,39 @@ def test_who_rated_what_is_read_whatever_the_ratings_are():
     assert apart[1] > 0.3
 
 
-@pytest.fixture(scope="module")
-def grouped():
-    """Ratings of users in groups that like other items; every fifth user has none. Their table."""
-    rng, n_users, n_items = np.random.default_rng(9), 250, 60
-    group, liked = rng.integers(0, 3, n_users), rng.normal(0, 0.8, (3, n_items))
-    users, items = np.divmod(rng.choice(n_users * n_items, 6000, replace=False), n_items)
-    values = 0.8 * group[users] + liked[group[users], items] + 0.5 * rng.standard_normal(6000)
-    indices, ids = (users.astype(np.int32), items.astype(np.int32)), map(np.arange, (250, 60))
-    ratings = Ratings.from_arrays(*indices, values.astype(np.float32), None, *ids, (-9.0, 9.0))
-    kinds = np.array(["ann", "bob", "cy"])[group]
-    table = pd.DataFrame({"user_id": range(n_users), "kind": kinds, "height": rng.random(n_users)})
-    return ratings.select(users % 5 > 0), ratings.select(users % 5 == 0).to_frame(), table
-
-
-def test_columns_of_users_are_read_if_they_are_asked_for(grouped, tmp_path, assert_same_state):
-    train, cold, table = grouped
+def test_columns_of_users_are_read_if_they_are_asked_for(tmp_path, assert_same_state):
+    """Users of three kinds like other items. Every fifth has no rating; some get one, some none."""
+    rng = np.random.default_rng(9)
+    kind, liked = rng.integers(0, 3, 250), rng.normal(0, 0.8, (3, 60))
+    users, items = np.divmod(rng.choice(250 * 60, 6000, replace=False), 60)
+    values = 0.8 * kind[users] + liked[kind[users], items] + 0.5 * rng.standard_normal(6000)
+    ratings = as_ratings(users, items, values, 250, 60)
+    cold = ratings.user_of_rating() % 5 == 0
+    train, cold = ratings.select(~cold), ratings.select(cold).to_frame()
+    table = pd.DataFrame({"user_id": range(250), "kind": kind, "height": rng.random(250)})
     how, told = {"n_factors": 3, "n_samples": 30, "n_burn": 20}, {"user_columns": ("kind",)}
     plain = models.BayesianALS(**how).fit(train, users=table[:3])
     model = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path)
     assert (plain.feature_names_, plain.user_features_.shape) == ([], (250, 0))
-    assert model.feature_names_ == ["kind: ann", "kind: bob", "kind: cy"]
+    assert model.feature_names_ == ["kind: 0", "kind: 1", "kind: 2"]
 
     def rmse(model, offset=0):
         predicted = model.predict(cold["user_id"] + offset, cold["item_id"])
         return np.sqrt(((predicted - cold["rating"]) ** 2).mean())
 
-    assert rmse(model) < 0.65 < 0.95 < rmse(plain)  # of users without a rating; the noise is 0.5
+    assert rmse(model) < 0.65 < 0.95 < rmse(plain)  # the noise is 0.5
     again = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path, resume=True)
     for one in (model, again):
         for user, item, rating in cold.groupby("user_id").head(1).itertuples(index=False):
-            one.partial_fit_users(user, {item: rating})
-            one.partial_fit_users(user + 1000, {item: rating})
-    assert rmse(model) < rmse(model, 1000) - 0.1  # whose ratings are the same, and who has no kind
+            for known in (user, user + 1000):  # the second is a stranger, whom no table describes
+                one.partial_fit_users(known, {item: rating})
+    assert rmse(model) < rmse(model, 1000) - 0.1
     model.save(tmp_path / "m")
     for other in (again, models.load(tmp_path / "m")):
         assert_same_state(other, model)
-    for columns, users in (
-        ("kind", table),
-        (("kind",) * 2, table),
-        (("a",), table),
-        (("a",), None),
-    ):
-        with pytest.raises(RecsysError, match="different names|no column 'a'; it has|'a' is read"):
-            models.BayesianALS(user_columns=columns).fit(train, users=users)
+    for users, says in ((table, "no column 'a'; it has"), (None, "'a' is read from a table")):
+        with pytest.raises(RecsysError, match=says):
+            models.BayesianALS(user_columns=("a",)).fit(train, users=users)
 
 
 @pytest.mark.parametrize("most", [200, 9])
@@ -302,13 +290,12 @@ def test_a_warm_up_ends_by_its_rule_and_resumes(tmp_path, monkeypatch, most, ass
     train, how = small(), {"n_factors": 2, "n_samples": 6, "n_burn": None}
     model = models.BayesianALS(**how).fit(train)
     log = model.training_log_.drop(columns="seconds")
-    traces = log[["noise_1", "noise_2"]].to_numpy().T, log[["rmse_train"]].to_numpy().T
-    settled = [convergence.settled(*(one[:, :n] for one in traces)) for n in range(len(log))]
-    ends = next(n for n, ended in enumerate(settled) if ended or n == most)
-    assert log["kept"].tolist() == [0] * ends + [1, 2, 3]
+    noise, error = log[["noise_1", "noise_2"]].to_numpy().T, log[["rmse_train"]].to_numpy().T
+    ended = [n == most or convergence.settled(noise[:, :n], error[:, :n]) for n in range(len(log))]
+    assert log["kept"].tolist() == [0] * ended.index(True) + [1, 2, 3]
 
     def stop(row):
-        if row["epoch"] in (5, ends + 2):
+        if row["epoch"] in (5, len(log) - 1):
             raise KeyboardInterrupt
 
     for resume in (False, True):
