@@ -212,8 +212,7 @@ class BayesianALS(RatingModel):
             draws, known = self.user_draws_, self.check_users(who)
         check_index("rows", rows, "n", len(known))
         check_index("items", items, len(rows), len(self.item_ids_))
-        mean = moments(draws, self.item_means_, self.mu_, known[rows], items)[0]
-        return mean.clip(*self.scale_)
+        return moments(draws, self.item_means_, self.mu_, known[rows], items)[0].clip(*self.scale_)
 
     def draws(self, user_ids: Any, item_ids: Any) -> np.ndarray:
         """Return the predictions of each draw, not clipped: (n_chains, S / n_chains, n) float32.
@@ -293,12 +292,13 @@ def moments(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance (n,) float32 of what draws predict for pairs, without the noise."""
     mean, variance = np.empty((2, len(users)), np.float32)
-    draws = user_draws, item_draws, np.float32(mu)
-    kernels.predict_draws(*draws, users, items, mean, variance)
+    kernels.predict_draws(user_draws, item_draws, np.float32(mu), users, items, mean, variance)
     return mean, variance
 
 
 def _flat(draws: np.ndarray, scale: float) -> np.ndarray:
     """Return draws (n, S, K + 1) side by side: all factors times `scale`, then the biases' mean."""
-    factors = draws[..., :-1].reshape(len(draws), -1) * np.float32(scale)
-    return np.hstack([factors, draws[..., -1].mean(axis=1, keepdims=True)])
+    factors = draws[..., :-1].reshape(len(draws), -1)
+    flat = np.hstack([factors, draws[..., -1].mean(axis=1, keepdims=True)])
+    flat[:, :-1] *= np.float32(scale)
+    return flat

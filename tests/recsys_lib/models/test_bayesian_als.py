@@ -14,6 +14,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als, gibbs
 from recsys_lib.models import bayesian_als, sampler
 from recsys_lib.ratings import Ratings
+from tests.recsys_lib.models.check_model import Interrupted, interrupt_after
 
 MU = 0.3
 
@@ -294,13 +295,10 @@ def test_a_warm_up_ends_by_its_rule_and_resumes(tmp_path, monkeypatch, most, ass
     ended = [n == most or convergence.settled(noise[:, :n], error[:, :n]) for n in range(len(log))]
     assert log["kept"].tolist() == [0] * ended.index(True) + [1, 2, 3]
 
-    def stop(row):
-        if row["epoch"] in (5, len(log) - 1):
-            raise KeyboardInterrupt
-
-    for resume in (False, True):
-        with pytest.raises(KeyboardInterrupt):
-            models.BayesianALS(**how).fit(train, run_dir=tmp_path, callback=stop, resume=resume)
+    for resume, epoch in ((False, 5), (True, len(log) - 1)):
+        run = {"run_dir": tmp_path, "callback": interrupt_after(epoch), "resume": resume}
+        with pytest.raises(Interrupted):
+            models.BayesianALS(**how).fit(train, **run)
     again = models.BayesianALS(**how).fit(train, run_dir=tmp_path, resume=True)
     assert again.training_log_.drop(columns="seconds").equals(log)
     assert_same_state(again, model)
