@@ -84,9 +84,8 @@ def summary(draws: np.ndarray, noise: np.ndarray) -> dict[str, float]:
 def settled(*traces: np.ndarray) -> bool:
     """Return whether a warm-up may end: in the last half of the draws so far, all parts agree.
 
-    They do if no trace (n_chains, n_draws) has an R-hat there that `warn_of` would warn of; that of
-    a single chain is large if there is a trend. This is only looked at after each `EVERY` draws:
-    who looks more often finds agreement by chance.
+    They do if no trace (n_chains, n_draws) has an R-hat there that `warn_of` would warn of; a trend
+    makes that of one chain large. Looks are `EVERY` draws apart: one of many would pass by chance.
     """
     n_draws, half = traces[0].shape[1], traces[0].shape[1] // 2
     limit = LARGEST + CHANCE / max(half, 1)

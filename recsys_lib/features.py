@@ -160,8 +160,6 @@ def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
         if column not in table.columns:
             there = ", ".join(map(str, table.columns))
             raise DataError(f"the table has no column {column!r}; it has {there}")
-    if not table.columns.is_unique:
-        raise DataError("the table has two columns of one name; keep one of them")
     rows = table.set_index(key, drop=False)
     if not rows.index.is_unique:
         twice = rows.index[rows.index.duplicated()][0]

@@ -30,6 +30,7 @@ from recsys_lib import convergence
 from recsys_lib.errors import check_value
 from recsys_lib.features import attributes, item_features
 from recsys_lib.kernels import gibbs as kernels
+from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import above, at_least, learnt, names
 from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not, resume, states
@@ -128,21 +129,19 @@ class BayesianALS(RatingModel):
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         kinds = [k for k, column in TOLD.items() if items is not None and column in items]
-        of_items, labels = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        told, kinds = item_features(kinds, train.item_ids, train.by_item.counts, items)
         of_users = attributes(users, "user_id", train.user_ids, self.user_columns)
         features, self.feature_names_ = of_users
-        known = features.any(axis=1)
+        known, spread = features.any(axis=1), self.rated_spread
         features[known] -= features.sum(axis=0) / max(known.sum(), 1)
-        told, spread = of_items.to_scipy(len(labels)), self.rated_spread
         rated = rated_or_not(train.by_user, train.n_items, features, spread)
-        sides = rated, rated_or_not(train.by_item, train.n_users, told, spread)
+        sides = rated, rated_or_not(train.by_item, train.n_users, told.to_scipy(len(kinds)), spread)
         how = self.n_factors, self.noise_worth
         self._chains = [Chain(train, sides, *how, rng) for rng in self._rng.spawn(self.n_chains)]
         part = self._valid or train
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
-        self._valid_sum = np.zeros(len(self._valid or ()))
-        self._kept = 0
+        self._kept, self._valid_sum = 0, np.zeros(len(self._valid or ()))
         sizes = self.sizes()
         for name, symbols in self.shapes.items():
             setattr(self, name, np.zeros([sizes[one] for one in symbols], np.float32))
@@ -265,9 +264,14 @@ class BayesianALS(RatingModel):
         """Draw new users' rows, one for each draw of the items: (m, S, K + 1) float32.
 
         Also return the variances of their noise, (m, S) float32; see `sampler.draw_strangers`.
-        `told` (m, n_features) are rows of `user_features_`; by default they are 0.
+        `told` (m, n_features) are rows of `user_features_`; by default nothing is told.
         """
         self.check_ratings(ratings)
+        Lambda, F = self.prior_precisions_, self.user_features_
+        if told is None and F.any():  # what a table would tell varies from user to user, too
+            g = sampler.TOLD_SPREAD * self.feature_draws_[len(self.item_ids_) : -1]
+            between = np.einsum("fsk,fh,hsl->skl", g, F.T @ F / F.any(axis=1).sum(), g)
+            Lambda = np.linalg.inv(np.linalg.inv(Lambda) + between).astype(np.float32)
         told = csr_array((ratings.n_rows, len(self.feature_names_))) if told is None else told
         rated, indices = np.unique(ratings.indices, return_inverse=True)
         ratings = ratings._replace(indices=indices.astype(np.int32))
@@ -275,16 +279,16 @@ class BayesianALS(RatingModel):
         weights = np.append(rated, np.arange(len(self.item_ids_), len(self.feature_draws_)))
         items = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
         means = (features @ g for g in self.feature_draws_[weights].swapaxes(0, 1))
-        known = self.prior_precisions_, self.noise_variances_, self.noise_worth, self.mu_
-        return draw_strangers(ratings, items, means, *known, self.seed)
+        known = self.noise_variances_, self.noise_worth, self.mu_, self.seed
+        return draw_strangers(ratings, items, means, Lambda, *known)
 
     def _set_user(self, user: int, ratings: CSR) -> None:
-        known = user < len(self.user_draws_)
-        told = self.user_features_[user : user + 1] if known else None
-        draws, variances = (one[0] for one in self.draw_users(ratings, told))
-        for name in () if known else ("user_draws_", "user_variances_", "user_features_"):
-            self._append(name, 0)
-        self.user_draws_[user], self.user_variances_[user] = draws, variances
+        told = self.user_features_[user : user + 1]  # empty, or 0, if no table tells of the user
+        drawn = self.draw_users(ratings, told if told.any() else None)
+        for name in ("user_draws_", "user_variances_", "user_features_"):
+            if user == len(getattr(self, name)):
+                self._append(name, 0)
+        self.user_draws_[user], self.user_variances_[user] = (one[0] for one in drawn)
 
 
 def moments(

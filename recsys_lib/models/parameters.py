@@ -63,8 +63,7 @@ def widths(default: tuple[int, ...], least: int) -> Any:
 
 def names() -> Any:
     """Declare a sequence of different names; by default there are none."""
-    wanted = "a sequence of different names"
-    return _limited((), wanted, lambda value: len({*map(repr, value)}) == len(value))
+    return _limited((), "a sequence of different names", lambda v: len({*map(repr, v)}) == len(v))
 
 
 def one_of(options: tuple[str, ...], default: str) -> Any:

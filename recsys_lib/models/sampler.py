@@ -170,8 +170,8 @@ def drawn(chains: list[Chain]) -> Iterator[tuple[str, Any, str]]:
 def states(chains: list[Chain]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """Return what is needed to continue all chains: arrays, and a row of JSON for each."""
     arrays = {name: getattr(one, key) for name, one, key in drawn(chains)}
-    rngs = ((chain.noise.variance, chain.rng.bit_generator.state) for chain in chains)
-    return arrays, [{"variance": variance, "rng": rng} for variance, rng in rngs]
+    states = [{"variance": c.noise.variance, "rng": c.rng.bit_generator.state} for c in chains]
+    return arrays, states
 
 
 def resume(chains: list[Chain], arrays: dict[str, np.ndarray], metas: list[dict[str, Any]]) -> None:

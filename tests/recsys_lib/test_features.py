@@ -137,8 +137,6 @@ def test_tables_that_are_refused(table):
         attributes(table, "user_id", np.arange(3))
     with pytest.raises(DataError, match="item_id 0 stands twice"):
         attributes(pd.concat([table, table[:1]]), "item_id", np.arange(3))
-    with pytest.raises(DataError, match="two columns of one name"):
-        attributes(table.rename(columns={"same": "kind"}), "item_id", np.arange(3))
 
 
 @pytest.mark.parametrize("column", ["genres", "year"])
