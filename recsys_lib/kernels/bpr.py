@@ -12,6 +12,7 @@ from numba import njit, uint64
 
 from recsys_lib.kernels.linalg import FAST, ask_for
 from recsys_lib.kernels.threads import in_parts, share
+from recsys_lib.kernels.vectors import row_of
 
 BATCH = 32  # samples are drawn so many at a time, so that their reads of memory overlap
 TRIES = 16  # draws of a negative before a sample is skipped: the user has seen nearly everything
@@ -155,7 +156,8 @@ def work_on(
         )  # fmt: skip
         for s in range(n):
             if j[s] >= 0:
-                loss, x = step(user_rows[u[s]], item_rows[i[s]], item_rows[j[s]], rate, reg)
+                p, q_i, q_j = row_of(user_rows, u[s]), row_of(item_rows, i[s]), row_of(item_rows, j[s])
+                loss, x = step(p, q_i, q_j, rate, reg)
                 loss_sum += loss
                 in_order += x > 0
                 drawn += 1

@@ -159,6 +159,9 @@ def test_user_auc_is_scikit_learns(m, n_items, d, whole):
     found = auc.user_auc(u, v, *seen, *relevant)
     np.testing.assert_allclose(found, twin_auc(u, v, seen, relevant), rtol=1e-12)
     assert np.isnan(found[:2]).all()
+    likes = (rng.random((m, d)) < 0.3).astype(np.float32)
+    expected = twin_auc(likes, v, seen, relevant)
+    np.testing.assert_allclose(auc.user_auc(likes, v, *seen, *relevant), expected, rtol=1e-12)
 
 
 def test_score_pairs_has_the_bits_of_the_lists():
