@@ -73,10 +73,7 @@ class Development:
         return evaluate(model, self.train, self.valid, metrics, test_input=known, **self.options)
 
     def value(self, model: Recommender, metric: str, last: bool = False) -> float:
-        """Return one metric of a model fitted here, from its log if the log has the same.
-
-        `last` asks for the last epoch, where `patience` may have kept an earlier one.
-        """
+        """Return a metric of a model fitted here, or of its `last` epoch, from its log if there."""
         log, lists = model.training_log_, (f"ndcg@{VALID_N}", "all", self.relevant)
         same = lists == (metric, self.candidates, getattr(model, "threshold", None))
         column = "ndcg_valid" if same and self.valid.n_users <= VALID_USERS else f"{metric}_valid"

@@ -5,17 +5,7 @@ from numba import njit
 from scipy.sparse import csr_matrix
 
 from recsys_lib.kernels.linalg import aligned
-from recsys_lib.kernels.ranking import (
-    ITEMS,
-    USERS,
-    as_float32,
-    blank,
-    block_of,
-    blocks,
-    dot,
-    score_tile,
-    tiles_of,
-)
+from recsys_lib.kernels.ranking import ITEMS, USERS, blank, block_of, dot, score_tile, tiles_of
 from recsys_lib.kernels.threads import share
 
 
@@ -29,14 +19,16 @@ def user_auc(
     four arguments are those of `ranking.top_n`; `relevant_indptr` (m + 1,) int64 are the offsets of
     the users' rows in `relevant_indices` (nnz,) int32, ascending within a row, none of them seen.
     """
-    users, items = as_float32(user_vectors), np.asarray(item_vectors, np.float32)
+    users = np.ascontiguousarray(user_vectors, np.float32)
+    items = np.asarray(item_vectors, np.float32)
     rows = (seen_indptr, seen_indices), (relevant_indptr, relevant_indices)
     auc, given = np.full(len(users), np.nan), np.empty((0, 0), np.float32)
     if ((users == 0) | (users == 1)).all():  # likes: the same bits, from few terms of each sum
         given = csr_matrix(users) @ items.T
         users, items = users[:, :0].copy(), np.empty((len(items), 0), np.float32)
-    items = as_float32(items)
-    share(blocks(users), _user_auc, users, items, tiles_of(items), given, *rows, auc)
+    items = np.ascontiguousarray(items)
+    task = users, items, tiles_of(items), given, *rows, auc
+    share(len(users) // USERS + 1, _user_auc, *task)
     return auc
 
 

@@ -16,7 +16,6 @@ from numba import config, types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, register_model
-from numba.np import arrayobj
 
 # float32 in a register: a kernel that keeps eight sums uses half of the registers there are.
 LANES = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
@@ -175,24 +174,6 @@ def prefetch(typing_context, row, index):
         return context.get_dummy_value()
 
     return types.void(row, types.intp), generate
-
-
-@operation(lambda rows, r: rows[r])
-def row_of(typing_context, rows, r):
-    """Return a row of a contiguous array, which has to outlive it: without counting references.
-
-    In a loop, ``rows[r]`` costs two atomic counts.
-    """
-
-    def generate(context, builder, signature, arguments):
-        given = context.make_array(rows)(context, builder, arguments[0])
-        length, size = cgutils.unpack_tuple(builder, given.shape)[1], given.itemsize
-        place = builder.gep(given.data, [builder.mul(arguments[1], length)])
-        row = context.make_array(signature.return_type)(context, builder)
-        arrayobj.populate_array(row, place, [length], [size], size, None)
-        return row._getvalue()
-
-    return types.Array(rows.dtype, 1, "C")(rows, types.intp), generate
 
 
 # --- what the operations share: all of it runs while a kernel is compiled -------------------------
