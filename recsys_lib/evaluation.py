@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from recsys_lib import metrics as m
 from recsys_lib.errors import RecsysError, check_value
 from recsys_lib.given import GivenLists
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
-from recsys_lib.models.base import Recommender, as_scipy
+from recsys_lib.models.base import ItemToItem, Recommender, as_scipy
 from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings, check_parts
 from recsys_lib.report import Report, compare, paired
@@ -273,7 +274,10 @@ class _Asked:
         auc = np.empty(len(users))
         for part, some in _batches(users):
             rows = *self.seen.take(some)[:2], *liked.take(some)[:2]
-            auc[part] = auc_kernels.user_auc(*self._vectors(some), *rows)
+            given: Any = self._vectors(some)
+            if isinstance(self.model, ItemToItem):  # few terms of each sum: the same bits
+                given = csr_matrix(given[0]) @ given[1].T, None
+            auc[part] = auc_kernels.user_auc(*given, *rows)
         return auc
 
     def _vectors(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numba import njit
-from scipy.sparse import csr_matrix
 
 from recsys_lib.kernels.linalg import aligned
 from recsys_lib.kernels.ranking import ITEMS, USERS, blank, block_of, dot, score_tile, tiles_of
@@ -18,17 +17,16 @@ def user_auc(
     a tie counts half. It is NaN for a user without a relevant item or without any other. The first
     four arguments are those of `ranking.top_n`; `relevant_indptr` (m + 1,) int64 are the offsets of
     the users' rows in `relevant_indices` (nnz,) int32, ascending within a row, none of them seen.
+    With `item_vectors` None, the first argument holds the scores, (m, n_items) float32.
     """
+    given = np.empty((0, 0), np.float32)
+    if item_vectors is None:
+        given, user_vectors, item_vectors = user_vectors, user_vectors[:, :0], user_vectors.T[:, :0]
     users = np.ascontiguousarray(user_vectors, np.float32)
-    items = np.asarray(item_vectors, np.float32)
+    items = np.ascontiguousarray(item_vectors, np.float32)
     rows = (seen_indptr, seen_indices), (relevant_indptr, relevant_indices)
-    auc, given = np.full(len(users), np.nan), np.empty((0, 0), np.float32)
-    if ((users == 0) | (users == 1)).all():  # likes: the same bits, from few terms of each sum
-        given = csr_matrix(users) @ items.T
-        users, items = users[:, :0].copy(), np.empty((len(items), 0), np.float32)
-    items = np.ascontiguousarray(items)
-    task = users, items, tiles_of(items), given, *rows, auc
-    share(len(users) // USERS + 1, _user_auc, *task)
+    auc = np.full(len(users), np.nan)
+    share(len(users) // USERS + 1, _user_auc, users, items, tiles_of(items), given, *rows, auc)
     return auc
 
 

@@ -77,9 +77,7 @@ class ItemKNN(ItemToItem):
                 others = both.indices[a:b] != i
                 j, n_ij = both.indices[a:b][others], both.data[a:b][others]
                 alike = (n_ij / (length[i] * length[j] + self.shrinkage)).astype(np.float32)
-                kept: Any = slice(None)
-                if len(j) > self.n_neighbors:
-                    kept = np.sort(np.argsort(-alike, kind="stable")[: self.n_neighbors])
+                kept = np.sort(np.argsort(-alike, kind="stable")[: self.n_neighbors])
                 near.append(j[kept])
                 values.append(alike[kept])
         self.neighbors_indptr_ = np.cumsum([0, *map(len, near)])

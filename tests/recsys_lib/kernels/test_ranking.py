@@ -156,9 +156,9 @@ def test_user_auc_is_scikit_learns(m, n_items, d, whole):
         (np.concatenate([[0], np.cumsum(part.sum(1))]), np.nonzero(part)[1].astype(np.int32))
         for part in (mask < 0.2, (mask >= 0.2) & (mask < 0.3))
     )
-    for users in (u, (rng.random((m, d)) < 0.3).astype(np.float32)):  # the second are likes
-        found = auc.user_auc(users, v, *seen, *relevant)
-        np.testing.assert_allclose(found, twin_auc(users, v, seen, relevant), rtol=1e-12)
+    for pair in ((u, v), (u @ v.T, None)):  # vectors, and scores
+        found = auc.user_auc(*pair, *seen, *relevant)
+        np.testing.assert_allclose(found, twin_auc(u, v, seen, relevant), rtol=1e-12)
         assert np.isnan(found[:2]).all()
 
 
