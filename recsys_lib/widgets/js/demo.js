@@ -88,6 +88,7 @@ function render({ model, el }) {
 
   /** Take up other ratings; `remembered`: whether undo leads back to the present ones. */
   function change(next, remembered = true) {
+    const lost = [...rated].filter(([film, stars]) => next.get(film) !== stars).length;
     if (remembered) earlier.push(rated);
     rated = next;
     found = null;
@@ -98,6 +99,7 @@ function render({ model, el }) {
       remember(toFragment(pairsNow()));
     }
     show();
+    if (remembered && lost > 1) told.textContent = "Undo brings your ratings back.";
   }
 
   function rate(film, stars) {
@@ -130,8 +132,8 @@ function render({ model, el }) {
     try {
       const { rated: read, unknown } = await loadFile(films, chosen);
       change(new Map(read));
-      told.textContent = `${read.length} ratings loaded.` +
-        (unknown ? ` ${unknown} of films that are not in this demo were left out.` : "");
+      const left = unknown ? `${unknown} of films that are not in this demo were left out. ` : "";
+      told.textContent = `${read.length} ratings loaded. ${left}${told.textContent}`;
     } catch (error) {
       told.textContent = error.message;
     }
