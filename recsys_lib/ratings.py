@@ -228,7 +228,7 @@ class Ratings:
 
     @cached_property
     def by_item(self) -> CSR:
-        """The ratings by item: one row per item, columns are user indices, ascending."""
+        """The ratings by item, in rows whose columns are user indices, ascending."""
         return CSR.from_scipy(self.by_user.to_scipy(self.n_items).T.tocsr())
 
     @property
@@ -261,12 +261,12 @@ class Ratings:
 
     @cached_property
     def user_index(self) -> columns.IdIndex:
-        """The users' positions: ``user_index(ids)`` are the indices (n,) int32 of user ids."""
+        """The users' positions; ``user_index(ids)`` are the indices (n,) int32 of user ids."""
         return columns.IdIndex(self.user_ids, "user")
 
     @cached_property
     def item_index(self) -> columns.IdIndex:
-        """The items' positions: ``item_index(ids)`` are the indices (n,) int32 of item ids."""
+        """The items' positions; ``item_index(ids)`` are the indices (n,) int32 of item ids."""
         return columns.IdIndex(self.item_ids, "item")
 
     def user_of_rating(self) -> np.ndarray:

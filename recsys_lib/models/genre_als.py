@@ -54,7 +54,7 @@ class GenreALS(ALS):
 
     @property
     def genre_rows_(self) -> np.ndarray:
-        """The genres' rows f_g, (n_genres, K + 1): factors, then the bias."""
+        """The genres' rows f_g (n_genres, K + 1), which end in the bias."""
         return self.feature_rows_[: len(self.genre_names_)]
 
     genre_factors_, genre_biases_ = factors_and_biases("genre_rows_")

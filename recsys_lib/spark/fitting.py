@@ -138,7 +138,7 @@ class Fitted:
 
     @property
     def training_log_(self) -> pd.DataFrame:
-        """One row per epoch: epoch, loss, rmse_train, rmse_valid (NaN), seconds."""
+        """One row per epoch, of epoch, loss, rmse_train, rmse_valid (NaN) and seconds."""
         return pd.DataFrame(self.log)
 
     def epoch(self) -> dict[str, Any]:
