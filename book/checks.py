@@ -17,8 +17,7 @@ LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespe
 
 def test(options: list[str]) -> int:
     """Run all tests and the docstrings' examples, or the files that the `options` name."""
-    program = supplies.browser()
-    if program:
+    if program := supplies.browser():
         os.environ["RECSYS_BROWSER"] = program
     return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
 
@@ -74,8 +73,7 @@ def outputs(only: str | None) -> int:
                 cell.outputs = run[cell.id].outputs if checked else []
             for output in cell.get("outputs", []):
                 if "data" in output:
-                    output.data = {"text/plain": output.data["text/plain"]}
-                    output.metadata = {}
+                    output.update(data={"text/plain": output.data["text/plain"]}, metadata={})
                 if "execution_count" in output:
                     output.execution_count = None
         notebook.metadata.pop("papermill", None)

@@ -18,13 +18,14 @@ _ICONS = re.compile(r'<script [^>]*src="[^"]*/fontawesome\.js[^"]*"></script>\n?
 _SEARCH = re.compile(r"<script [^>]*(searchtools|language_data|searchindex)\.js[^>]*></script>\n?")
 # No page has a live kernel, and thebe would ask a third party for one.
 _THEBE = re.compile(r"<script(?:[^>]*thebe[^>]*>|>[^<]*thebe[^<]*)</script>\n?")
-_IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
+_IMAGE = re.compile(r"<img (?![^>]*\bloading=)")  # loaded when it is scrolled to
 _DRAWING = re.compile(r'<img (?![^>]*\swidth=)[^>]*?\ssrc="([^":]+\.svg)"')
 _SIZE = re.compile(r'<svg [^>]*\bwidth="([\d.]+)pt" height="([\d.]+)pt"')
 # Docutils lists references in links of their own, which a list by that role may not hold.
 _REFERENCES = re.compile(r'(<div) role="list"( class="citation-list")')
 # The theme's arrow beside a page that has pages of its own has no name.
 _ARROW = re.compile(r'<summary>(?=<span class="toctree-toggle")')
+_MATH = re.compile(r"(?<=\\\))</span>([.,;:!?)]+)")  # no line is to begin with such a mark
 _DATA = 'type="(?:application/json|text/x-thebe-config)"'  # which nothing runs
 _INLINE = re.compile(rf"(?is)<script(?![^>]* (?:src=|{_DATA}))[^>]*>(.*?)</script>")
 _HANDLER = re.compile(r"""(?i)<[a-z](?:"[^"]*"|'[^']*'|[^"'>])*?\son\w+=["']?([^"'>]*)""")
@@ -43,7 +44,7 @@ def pages(folder: Path) -> None:
             text = _THEBE.sub("", _ICONS.sub("", path.read_text("utf-8")))
             if path.stem != "search":
                 text = _SEARCH.sub("", text)
-            text = _IMAGE.sub('<img loading="lazy" ', text)  # loaded when it is scrolled to
+            text = _IMAGE.sub('<img loading="lazy" ', _MATH.sub(r"\1</span>", text))
             text = _REFERENCES.sub(r"\1\2", sized(defined(text, entries), path.parent))
             text = _ARROW.sub('<summary aria-label="Its pages">', text)
             name = path.relative_to(folder).with_suffix("").as_posix()

@@ -19,10 +19,9 @@ def path_of(notebook: Path) -> Path:
 
 def read(notebook: Path) -> pd.DataFrame:
     """Return an executed chapter's claims, one row each; `run` is the profile and the data set."""
-    path = path_of(notebook)
     claims = pd.DataFrame()
     with contextlib.suppress(OSError, ValueError):  # none were made, or a run was ended
-        claims = pd.DataFrame(json.loads(path.read_text("utf-8")))
+        claims = pd.DataFrame(json.loads(path_of(notebook).read_text("utf-8")))
     return claims.assign(chapter=notebook.stem, run=notebook.parent.name)
 
 
@@ -32,11 +31,10 @@ class Lost(Exception):
 
 def check(notebook: Path) -> None:
     """Raise `Lost` for the claims that have to hold in this run and do not."""
-    dataset = REFERENCES.get(notebook.parent.name)
     lost = [
         f"{claim['key']}: {claim['statement']}: {claim['verdict']} ({claim['evidence']})"
         for claim in read(notebook).to_dict("records")
-        if dataset in claim["must"] and claim["verdict"] != "holds"
+        if REFERENCES.get(notebook.parent.name) in claim["must"] and claim["verdict"] != "holds"
     ]
     if lost:
         raise Lost("\n".join(lost))

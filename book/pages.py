@@ -44,11 +44,10 @@ def build(results: Results, folder: Path = BUILD, printed: bool = False) -> Path
         shutil.rmtree(old, ignore_errors=True)
     place = tempfile.mkdtemp(prefix="site-", dir=folder)
     built = Path(place) / "_build" / "html"
-    options = ["--path-output", place, "-q", *strict]
+    command = [BIN / "jupyter-book", "build", sources, "--path-output", place, "-q", *strict]
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    program = BIN / "jupyter-book"
-    quietly([program, "build", sources, *options], "Building the site", "site", env=env)
+    quietly(command, "Building the site", "site", env=env)
     finish.pages(built)
     shutil.rmtree(html, ignore_errors=True)
     built.rename(html)
@@ -94,8 +93,22 @@ def stage(results: Results, folder: Path) -> None:
                 if "glue" in part.metadata:  # by that name, other pages may show it (MyST-NB)
                     glue = {"name": part.metadata.glue, "mime_prefix": ""}
                     output.metadata["scrapbook"] = glue
-        notebook.cells.insert(0, student.first_cell())
+        notebook.cells = [student.first_cell(), *folded(notebook.cells)]
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
+
+
+def folded(cells: list[Any]) -> list[Any]:
+    """Make one cell, which the page folds, of those below a chapter's goals that set it up."""
+    tags = {"hide-input", "injected-parameters"}
+
+    def shown(cell: Any) -> bool:
+        return bool(cell.get("outputs", True)) or tags.isdisjoint(cell.metadata.get("tags", ()))
+
+    n = next((k for k, cell in enumerate(cells) if k and shown(cell)), len(cells))
+    for cell in cells[1:n][:1]:
+        cell.source = "\n\n".join(one.source for one in cells[1:n])
+        cell.metadata["mystnb"] = {"code_prompt_show": "Show how this page is set up"}
+    return [cells[0], *cells[1:n][:1], *cells[n:]]
 
 
 def configuration(results: Results) -> dict[str, Any]:

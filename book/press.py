@@ -34,8 +34,7 @@ def press(site: Path) -> Path:
     for part in ({"caption": "", "chapters": [{"file": toc["root"]}]}, *toc["parts"]):
         pages = [p["file"] for top in part["chapters"] for p in (top, *top.get("sections", ()))]
         texts = [{"name": p, "text": (site / f"{p}.html").read_text("utf-8")} for p in pages]
-        part = {"caption": part["caption"], "numbered": "numbered" in part, "pages": texts}
-        parts.append(part)
+        parts.append({"caption": part["caption"], "numbered": "numbered" in part, "pages": texts})
     target, slides = site.parent / "book.pdf", site / "slides"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

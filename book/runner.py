@@ -310,11 +310,7 @@ def parameterize(source: Path, values: profiles.Values) -> Any:
     """Read a chapter and put the values of its parameters after its `parameters` cell."""
     try:
         notebook = load_notebook_node(str(source))
-        notebook = parameterize_notebook(notebook, values, comment="What this run changes")
-        for cell in notebook.cells:
-            if "injected-parameters" in cell.metadata.get("tags", []):
-                cell.metadata.tags.append("hide-input")  # folded, as the chapter's own
-        return notebook
+        return parameterize_notebook(notebook, values, comment="What this run changes")
     except (OSError, ValueError, nbformat.ValidationError) as error:
         raise Stop(f"{source.name} is not a notebook that can be run: {error}") from None
 

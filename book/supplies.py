@@ -19,13 +19,8 @@ PEERS = BUILD / "peers"
 STATIC = BUILD / "web" / "static"  # becomes a part of the site's _static
 AXE = BUILD / "web" / "node_modules" / "axe-core" / "axe.min.js"  # for the tests alone
 MATHJAX = (
-    "startup.js",
-    "core.js",
-    "input",
-    "output/chtml.js",
-    "output/chtml",
-    "a11y/assistive-mml.js",
-)
+    "startup.js", "core.js", "input", "output/chtml.js", "output/chtml", "a11y/assistive-mml.js"
+)  # fmt: skip
 JAVA = 17
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
