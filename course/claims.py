@@ -3,7 +3,7 @@
 A claim says that a number lies above a level, below one, or between two. Its verdict follows from
 the number's confidence interval: the claim holds where the whole interval lies in that range, it
 does not hold here where the whole interval lies outside, and else these data do not decide it. The
-intervals of a chapter cover all true values at once with a probability of 95 % (Bonferroni), and
+intervals of a chapter cover all true values at once with a probability of 95% (Bonferroni), and
 nothing is decided by fewer than 100 observations (5 seeds or splits).
 """
 
@@ -47,8 +47,7 @@ class Verdict:
     def _repr_markdown_(self) -> str:  # in the book: to the ledger, which links to the first place
         place = "" if "_shown" in vars(self) else f' id="{self.key}"'
         vars(self)["_shown"] = True
-        text = repr(self).replace(" %", "\N{NBSP}%").replace("n = ", "n\N{NBSP}=\N{NBSP}")
-        return f'<a class="verdict"{place} href="{LEDGER}#{self.key}">{text}</a>'
+        return f'<a class="verdict"{place} href="{LEDGER}#{self.key}">{self!r}</a>'
 
 
 class Claims:
@@ -174,9 +173,8 @@ class Claims:
         digits = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else 3
         form = form or f".{min(max(digits, 0), 8)}f"
         numbers = [f"{number:{form}}".replace("-", "−") for number in (found, low, high)]
-        text = "{}, 95 % {} to {}, n = ".format(*numbers) if found == found else "no number, n = "
-        text += f"{n:,}"
-        text += f" {over}" * (over != "users")
+        text = "{}, 95% {} to {}".format(*numbers) if found == found else "no number"
+        text += f", n = {n:,}" + f" {over}" * (over != "users")
         return self._make(Verdict(key, statement, verdict, text, **claim))
 
     def _make(self, verdict: Verdict) -> Verdict:
@@ -184,6 +182,7 @@ class Claims:
             raise RecsysError(f"{self.chapter} has two claims named {verdict.key!r}")
         if len(self.made) == self.of:
             raise RecsysError(f"{self.chapter} makes more than {self.of} claims: raise `of`")
+        verdict.evidence = verdict.evidence.replace("n = ", "n\N{NBSP}=\N{NBSP}")  # in one line
         self.made[verdict.key] = verdict
         self._write()
         return verdict

@@ -10,7 +10,7 @@ from course.exercises import ask, checker, numbers, task
 
 @checker
 def check_needed(users_needed: Callable[[float, float, float], float]) -> None:
-    """Check how many users it takes where a share of them sees the treatment, for 80 % power."""
+    """Check how many users it takes where a share of them sees the treatment, for 80% power."""
     for sigma, effect, share in ((0.4, 0.02, 0.5), (0.4, 0.02, 0.1), (0.7, 0.05, 0.95)):
         total = float(numbers(users_needed(sigma, effect, share), ()))
         ask(total > 0, "a number of users is positive")
@@ -24,7 +24,7 @@ def check_needed(users_needed: Callable[[float, float, float], float]) -> None:
 
 @checker
 def check_bar(bar: float) -> None:
-    """Check the p-value at which to stop at any of five looks, to err in 5 % of A/A tests."""
+    """Check the p-value at which to stop at any of five looks, to err in 5% of A/A tests."""
     level = float(numbers(bar, ()))
     ask(0 < level < 1, "the bar is a p-value, between 0 and 1, and not a value of |z|")
     steps = np.random.default_rng(99).standard_normal((200_000, 5))

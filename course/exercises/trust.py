@@ -72,14 +72,14 @@ def check_cheapest(cheapest: Callable[[pd.DataFrame], str]) -> None:
 
 @checker
 def check_users_needed(users_needed: Callable[[np.ndarray, float], float]) -> None:
-    """Check how many users bring the 95 % interval of a mean difference to plus or minus d."""
+    """Check how many users bring the 95% interval of a mean difference to plus or minus d."""
     for spread, d in ((0.1, 0.01), (0.1, 0.04), (0.4, 0.01)):
         x = np.random.default_rng(3).normal(0.01, spread, 500)
         right = (1.96 * x.std(ddof=1) / d) ** 2
         wrong = {
             "half the reach takes four times the users: a square is missing": right**-0.5,
             "d is the reach to one side, and not the whole width": 4,
-            "that is for an interval at 68 %": 1.96**-2,
+            "that is for an interval at 68%": 1.96**-2,
         }
         found = numbers(users_needed(x, d), ()) / right
         hint = f"with d = {d}: the interval reaches 1.96 standard errors to either side"

@@ -184,7 +184,7 @@ WRONG = {
     "check_users_needed": [
         (lambda x, d: 1.96 * np.std(x) / d, "square"),
         (lambda x, d: (2 * 1.96 * np.std(x) / d) ** 2, "one side"),
-        (lambda x, d: (np.std(x) / d) ** 2, "68 %"),
+        (lambda x, d: (np.std(x) / d) ** 2, "68%"),
     ],
     "check_needed": [
         (lambda s, e, share: 2 * (s * 2.8016 / e) ** 2, "arm"),
