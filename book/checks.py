@@ -17,8 +17,7 @@ LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespe
 
 def test(options: list[str]) -> int:
     """Run all tests and the docstrings' examples, or the files that the `options` name."""
-    program = supplies.browser()
-    if program:
+    if program := supplies.browser():
         os.environ["RECSYS_BROWSER"] = program
     return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
 

@@ -36,8 +36,7 @@ _TERM = re.compile(r'(?<=<a class="reference internal" )(?=href="[^"]*#(term-[^"
 
 def pages(folder: Path) -> None:
     """Rewrite every page of a built site in its place."""
-    glossary = folder / "book" / "appendix" / "glossary.html"
-    entries = dict(_ENTRY.findall(glossary.read_text("utf-8")))
+    entries = dict(_ENTRY.findall((folder / "book/appendix/glossary.html").read_text("utf-8")))
     for path in folder.rglob("*.html"):
         if "_static" not in path.relative_to(folder).parts:
             text = _THEBE.sub("", _ICONS.sub("", path.read_text("utf-8")))
@@ -102,9 +101,7 @@ def guarded(text: str, name: str) -> str:
     code += [html.unescape(found[1]) for found in _HANDLER.finditer(text)]
     for part in filter(None, code):
         if hashed(part) not in known:
-            raise Stop(
-                f"{name}.html has a script that {KNOWN.name} has not: {part!r}, {hashed(part)}"
-            )
+            raise Stop(f"{name}.html has a script unknown to {KNOWN.name}: {hashed(part)} {part!r}")
     hashes = [f"'{key}'" for key in sorted(known)]
     policy = [
         "default-src 'self'",  # Firefox fetches the next page ahead

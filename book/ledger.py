@@ -19,10 +19,9 @@ def path_of(notebook: Path) -> Path:
 
 def read(notebook: Path) -> pd.DataFrame:
     """Return an executed chapter's claims, one row each; `run` is the profile and the data set."""
-    path = path_of(notebook)
     claims = pd.DataFrame()
     with contextlib.suppress(OSError, ValueError):  # none were made, or a run was ended
-        claims = pd.DataFrame(json.loads(path.read_text("utf-8")))
+        claims = pd.DataFrame(json.loads(path_of(notebook).read_text("utf-8")))
     return claims.assign(chapter=notebook.stem, run=notebook.parent.name)
 
 

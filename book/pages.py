@@ -47,8 +47,8 @@ def build(results: Results, folder: Path = BUILD, printed: bool = False) -> Path
     options = ["--path-output", place, "-q", *strict]
     # Python's warnings are of the tools about each other; Sphinx keeps its own count.
     env = {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}
-    program = BIN / "jupyter-book"
-    quietly([program, "build", sources, *options], "Building the site", "site", env=env)
+    command = BIN / "jupyter-book", "build", sources, *options
+    quietly(command, "Building the site", "site", env=env)
     finish.pages(built)
     shutil.rmtree(html, ignore_errors=True)
     built.rename(html)
