@@ -1,4 +1,4 @@
-# Thin on purpose: every target hands on to `python3 book <command>`.
+# Thin on purpose: every target but `clean` hands on to `python3 book <command>`.
 PYTHON ?= python3
 PROFILE ?= standard
 
@@ -38,7 +38,7 @@ help:
 	@echo "make lint     style, types and the directions of imports"
 	@echo "make outputs  renew the notebooks' checked outputs, clear all others   ONLY=03-als"
 	@echo "make lock     resolve the dependencies anew"
-	@echo "make clean    remove what was built"
+	@echo "make clean    remove what was built, and what Python and Numba cached"
 	@echo ""
 	@echo "Each installs what it needs by itself, once, into .venv and _build."
 	@echo "PYTHON=python3.12 names the Python to begin with: 3.11 or newer."
@@ -71,5 +71,9 @@ bench:
 	@$(PYTHON) book $@ $(if $(ONLY),--only "$(ONLY)") $(if $(SIZE),--size "$(SIZE)") $(if $(K),--k "$(K)") \
 		$(if $(WITH),--with "$(WITH)") $(if $(THREADS),--threads "$(THREADS)")
 
-student lint lock clean:
+student lint lock:
 	@$(PYTHON) book $@
+
+clean:
+	rm -rf _build
+	find benchmarks book course recsys_lib tests -name __pycache__ -prune -exec rm -rf {} +

@@ -56,7 +56,7 @@ SHARES = r"([1-9]\d?)-([1-9]\d?)"  # in per cent, of learning and of the test pa
 LAST = 0.1  # share of the ratings that "temporal" tests on
 COLD_USERS = r"cold-users(?:-([1-9]\d*))?"  # and how many ratings of each are shown
 COLD = 0.2  # share of the items, or users, that are the test part
-# KuaiRec's daily counts of plays and likes are of the days that are to be predicted: a look ahead.
+# What is known of an item before anybody has tried it; titles and captions are no features.
 BEFORE = ("item_id", "year", "genres", "author_id", "upload_type", "video_duration")
 M = TypeVar("M", bound=Recommender)
 
@@ -169,20 +169,23 @@ def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> It
     if match := re.fullmatch(COLD_USERS, protocol):
         return iter([_cold_users(data, int(match[1] or 0), int(seed), valid)])
     if protocol == "temporal":
-        labels = {"the last": splits.temporal_labels(ratings, valid * (1 - LAST), LAST)}
-    elif protocol == "leave-last":
-        labels = {"the last": splits.leave_last_labels(ratings)}
-    else:
-        tests = _test_parts(data, protocol, int(seed))
-        labels = {
-            name: _hold_back(test, valid, np.random.default_rng([int(seed), number]))
-            for number, (name, test) in enumerate(tests.items(), 1)
-        }
+        return iter([_dealt(data, "the last", *splits.temporal(ratings, valid * (1 - LAST), LAST))])
+    if protocol == "leave-last":
+        return iter([_dealt(data, "the last", *splits.leave_last(ratings))])
+    tests = _test_parts(data, protocol, int(seed))
+    labels = {
+        name: _hold_back(test, valid, np.random.default_rng([int(seed), number]))
+        for number, (name, test) in enumerate(tests.items(), 1)
+    }
     return (_divide(data, name, label) for name, label in labels.items())
 
 
 def _divide(data: Dataset, name: str, labels: np.ndarray) -> Split:
-    train, valid, test = (data.ratings.select(labels == part) for part in (TRAIN, VALID, TEST))
+    parts = (data.ratings.select(labels == part) for part in (TRAIN, VALID, TEST))
+    return _dealt(data, name, *parts)
+
+
+def _dealt(data: Dataset, name: str, train: Ratings, valid: Ratings, test: Ratings) -> Split:
     return Split(name, Dealt(train, valid, data.items, data.users), test)
 
 
@@ -332,7 +335,7 @@ def _leave_one_out(data: Dataset) -> Split:
     user has rated in the training part.
     """
     every = float(data.ratings.by_user.values.min())
-    split = _divide(data, "the last", splits.leave_last_labels(data.ratings))
+    split = _dealt(data, "the last", *splits.leave_last(data.ratings))
     development = replace(split.development, items=_before(data), relevant=every)
     return replace(split, development=development, refit=False)
 

@@ -20,7 +20,6 @@ from recsys_lib.errors import RecsysError
 
 logger = logging.getLogger("recsys_lib")
 
-REPRODUCED = ",".join(name for name in models.__all__ if getattr(models, name).predicts_ratings)
 # What each part of BayesianALS brings, added one at a time: all but the last, which the model is as
 # it stands and reads the items' table. Parameters by the name of the row.
 PARTS: dict[str, dict[str, Any]] = {
@@ -39,14 +38,14 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
     its 95 % interval over users (±).
     Each fold is a study of its own: parameters are searched within its `Development` by that many
     `trials` (0: the defaults), the model is fitted on all of the fold's learning part, and the test
-    part is read once. `model` holds class names and names in `PARTS`, with commas between them; by
-    default `REPRODUCED` and all parts, or all models of likes. Below stand the numbers that were
-    published for the same data and protocol.
+    part is read once. Nothing is searched for a model without a search space, such as BayesianALS
+    and each of its rows in `PARTS`. `model` holds class names and names in `PARTS`, with commas
+    between them; by default all models of ratings and all parts, or all models of likes. Below
+    stand the numbers that were published for the same data and protocol.
     """
     lists = protocol in protocols.OF_LISTS
     able = [name for name in models.__all__ if getattr(models, name).predicts_ratings != lists]
-    default = ",".join(able) if lists else ",".join([REPRODUCED, *PARTS])
-    asked = (model or default).split(",")
+    asked = model.split(",") if model else [*able, *({} if lists else PARTS)]
     wanted = [name if name in PARTS else tuned.class_name(name, able) for name in asked]
     if trials < 0:
         raise RecsysError(f"trials is {trials}; it must be 0 (the defaults) or more")
@@ -59,9 +58,8 @@ def reproduce(dataset: str, protocol: str, model: str, seed: int, trials: int) -
     for name in dict.fromkeys(wanted):
         made = models.BayesianALS(**PARTS[name]) if name in PARTS else getattr(models, name)()
         told = replace(data, items=data.items[["item_id"]]) if name in PARTS else data
-        found = benchmark(
-            {name: made}, told, protocol, seeds=[seed], trials=trials, metrics=metrics
-        )
+        n = trials if made.search_space or lists else 0
+        found = benchmark({name: made}, told, protocol, seeds=[seed], trials=n, metrics=metrics)
         cells = [name]
         for metric in metrics:
             spread = "-" if len(found) == 1 else f"{found[metric].std():.4f}"

@@ -18,7 +18,6 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
     sys.exit(2)
 
 import bootstrap
-import profiles
 from console import BUILD, ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
@@ -29,7 +28,7 @@ MODULES = {  # what the environment's Python runs for a command
     "bench": ("benchmarks",),
 }
 # `make help` says what each does.
-OWN = ("build", "outputs", "student", "lint", "peers", "lock", "clean")
+OWN = ("build", "outputs", "student", "lint", "peers", "lock")
 TOOLS = ("test", "spark", "lint", "bench")  # commands that need more than the course does
 HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
 
@@ -48,7 +47,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         if name in {"build", "outputs"}:
             options.add_argument("--only", metavar="CHAPTER", help="only one chapter, no site")
     args, rest = parser.parse_known_args(argv)
-    if rest and args.command not in HANDED_ON:
+    if rest and args.command in OWN:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = [option for option in rest if option != "--"]
     return args
@@ -65,6 +64,7 @@ def do(args: argparse.Namespace) -> int:
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     import checks
     import runner
+    import student
     import supplies
 
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
@@ -85,13 +85,11 @@ def do(args: argparse.Namespace) -> int:
                 page = pages.build(results, folder, args.press)
         results.report(time.perf_counter() - started, page)
         return 0 if results.passed else 1
-    if args.command == "student":
-        import student
-
-        return student.write()
-    if args.command in {"lint", "outputs"}:
-        return checks.lint() if args.command == "lint" else checks.outputs(args.only)
-    return checks.spark(args.rest) if args.command == "spark" else checks.test(args.rest)
+    if args.command in {"test", "spark"}:
+        return (checks.test if args.command == "test" else checks.spark)(args.rest)
+    if args.command == "outputs":
+        return checks.outputs(args.only)
+    return student.write() if args.command == "student" else checks.lint()
 
 
 def main(argv: list[str]) -> int:
@@ -102,10 +100,6 @@ def main(argv: list[str]) -> int:
             argv = [*argv[:at], str(Path(argv[at]).expanduser().resolve()), *argv[at + 1 :]]
     args = parse(argv)
     try:
-        if args.command == "clean":
-            return bootstrap.clean()
-        if args.command == "build":
-            profiles.load(args.profile)  # a misspelt one is told before anything is installed
         with contextlib.redirect_stdout(sys.stderr):  # what is printed may be for a program to read
             bootstrap.environment(args.command in TOOLS or getattr(args, "press", False))
         if not bootstrap.inside():

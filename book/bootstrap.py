@@ -14,7 +14,7 @@ import time
 import venv
 from pathlib import Path
 
-from console import BUILD, ROOT, Stamp, Stop, clock, quietly, say
+from console import ROOT, Stamp, Stop, clock, quietly, say
 
 # Who brings an environment of their own (conda, or a CI job on the newest packages) says so, and
 # nothing is installed: RECSYS_ENV=current.
@@ -26,7 +26,6 @@ LOCKS = ROOT / "book" / "locks"
 REQUIREMENTS = ROOT / "requirements.lock"
 TOOLS = LOCKS / "tools.txt"  # what the tests, the linters and the press need as well
 TORCH, TORCH_CPU = LOCKS / "torch.txt", LOCKS / "torch-cpu.txt"
-PARTS = ("benchmarks", "book", "course", "recsys_lib", "tests")  # with Python's, Numba's caches
 
 
 def inside() -> bool:
@@ -107,16 +106,15 @@ def torch(into: Path = PYTHON) -> bool:
     return False
 
 
-def apt_install(*packages: str) -> bool:
-    """Install system packages where that needs no password: as root on Debian."""
+def apt_install(package: str) -> bool:
+    """Install a system package where that needs no password: as root on Debian."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
-    say(f"Installing {' '.join(packages)} with apt-get")
+    say(f"Installing {package} with apt-get")
+    install = f"apt-get update && apt-get install -y --no-install-recommends {package}"
     env = {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     with contextlib.suppress(Stop):
-        quietly(["apt-get", "update"], "apt-get", "apt", env=env, show=False)
-        quietly(install, "apt-get", "apt", env=env, show=False)
+        quietly(["sh", "-c", install], "apt-get", "apt", env=env, show=False)
         return True
     return False
 
@@ -172,11 +170,4 @@ def lock() -> int:
         command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job.split()]
         if status := subprocess.call([*command, "-o", into], cwd=ROOT):
             return status
-    return 0
-
-
-def clean() -> int:
-    """Remove what was built and what Python and Numba cached; the environment stays."""
-    for path in [BUILD, *(cache for part in PARTS for cache in (ROOT / part).rglob("__pycache__"))]:
-        shutil.rmtree(path, ignore_errors=True)
     return 0

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import bootstrap
 import nbformat
-import profiles
 import runner
 import supplies
 from console import BUILD, ROOT, say
@@ -17,9 +16,7 @@ LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespe
 
 def test(options: list[str]) -> int:
     """Run all tests and the docstrings' examples, or the files that the `options` name."""
-    program = supplies.browser()
-    if program:
-        os.environ["RECSYS_BROWSER"] = program
+    supplies.browser()  # brought now, where it is missing, and not by each process of the tests
     return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
 
 
@@ -46,9 +43,9 @@ def prepare() -> None:
     NOTEBOOKS.mkdir(parents=True, exist_ok=True)
     for stale in NOTEBOOKS.glob("*.ipynb"):
         stale.unlink()
-    dataset = runner.resolve(profiles.load("quick")["DATASET"])
+    dataset = runner.resolve(runner.settings_of("quick")["DATASET"])
     for source in runner.chapters():
-        values = profiles.parameters("quick", source.stem, dataset)
+        values = runner.parameters("quick", source.stem, dataset)
         notebook = runner.parameterize(source, values)
         for cell in notebook.cells:
             if cell.get("outputs"):
@@ -57,10 +54,7 @@ def prepare() -> None:
 
 
 def outputs(only: str | None) -> int:
-    """Write the outputs that nbval compares into the sources, from a run in the quick profile.
-
-    All others are cleared. Of an output, what can be read in a diff is kept.
-    """
+    """Write what nbval compares into the sources, from a quick run; clear all other outputs."""
     results = runner.run("quick", only=only)
     for chapter in results.chapters:
         source = runner.NOTEBOOKS / chapter.path.name
@@ -72,13 +66,6 @@ def outputs(only: str | None) -> int:
                 checked = "nbval-check-output" in cell.metadata.get("tags", [])
                 cell.execution_count = None
                 cell.outputs = run[cell.id].outputs if checked else []
-            for output in cell.get("outputs", []):
-                if "data" in output:
-                    output.data = {"text/plain": output.data["text/plain"]}
-                    output.metadata = {}
-                if "execution_count" in output:
-                    output.execution_count = None
-        notebook.metadata.pop("papermill", None)
         nbformat.write(notebook, source)
     return 0 if results.passed else 1
 

@@ -3,13 +3,16 @@
 Standard library only: the environment is made with it.
 """
 
+import contextlib
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -44,9 +47,9 @@ def quietly(
     """Run a program with its output in `_build/logs/LOG.log`; where it fails, `show` the end."""
     path = BUILD / "logs" / f"{log}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    parts, env = [str(part) for part in command], {**os.environ, **(env or {})}
+    env = {**os.environ, **(env or {})}
     with path.open("wb") as file:
-        status = subprocess.call(parts, stdout=file, stderr=file, cwd=cwd, env=env)
+        status = subprocess.call(command, stdout=file, stderr=file, cwd=cwd, env=env)
     if status:
         tail = path.read_text("utf-8", "replace").splitlines()[-30:] if show else []
         print(*tail, sep="\n", end="\n" * show, file=sys.stderr)
@@ -98,13 +101,19 @@ class Stamp:
     """A stamp beside a result, at `path`: the hash of the `parts` that it was made from."""
 
     def __init__(self, path: Path, *parts: str | Path) -> None:
-        self.path = path
-        self.key = digest(*parts)
+        self.path, self.key = path, digest(*parts)
+
+    def facts(self) -> dict[str, Any] | None:
+        """Return what was recorded with it, or None where anything has changed since."""
+        with contextlib.suppress(OSError, ValueError):  # there is none, or it was cut
+            key, _, facts = self.path.read_text("utf-8").partition("\n")
+            return json.loads(facts or "{}") if key == self.key else None
+        return None
 
     def holds(self) -> bool:
         """Return whether nothing has changed since it was set."""
-        return self.path.exists() and self.path.read_text("utf-8") == self.key
+        return self.facts() is not None
 
-    def set(self) -> None:
-        """Record that the result is up to date."""
-        self.path.write_text(self.key, "utf-8")
+    def set(self, **facts: Any) -> None:
+        """Record that the result is up to date, and facts of how it was made."""
+        self.path.write_text(f"{self.key}\n{json.dumps(facts)}", "utf-8")

@@ -12,19 +12,27 @@ from urllib.parse import unquote
 
 from console import ROOT, Stop
 
-# The theme draws its icons twice: by a web font of 156 kB, and by 1.5 MB of JavaScript.
-_ICONS = re.compile(r'<script [^>]*src="[^"]*/fontawesome\.js[^"]*"></script>\n?')
+CHANGED = (
+    # The theme draws its icons twice: by a web font of 156 kB, and by 1.5 MB of JavaScript.
+    (r'<script [^>]*src="[^"]*/fontawesome\.js[^"]*"></script>\n?', ""),
+    # No page has a live kernel, and thebe would ask a third party for one.
+    (r"<script(?:[^>]*thebe[^>]*>|>[^<]*thebe[^<]*)</script>\n?", ""),
+    (r"<img (?![^>]*\bloading=)", '<img loading="lazy" '),  # loaded when it is scrolled to
+    # Docutils lists references in links of their own, which a list by that role may not hold.
+    (r'(<div) role="list"( class="citation-list")', r"\1\2"),
+    # The theme's arrow beside a page that has pages of its own has no name.
+    (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Its pages">'),
+    # A mark after a formula stays with it: no line is to begin with one.
+    (r"(?<=\\\))</span>([.,;:!?)]+)", r"\1</span>"),
+)
 # Searching happens on its own page, which brings these itself.
 _SEARCH = re.compile(r"<script [^>]*(searchtools|language_data|searchindex)\.js[^>]*></script>\n?")
-# No page has a live kernel, and thebe would ask a third party for one.
-_THEBE = re.compile(r"<script(?:[^>]*thebe[^>]*>|>[^<]*thebe[^<]*)</script>\n?")
-_IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
 _DRAWING = re.compile(r'<img (?![^>]*\swidth=)[^>]*?\ssrc="([^":]+\.svg)"')
 _SIZE = re.compile(r'<svg [^>]*\bwidth="([\d.]+)pt" height="([\d.]+)pt"')
-# Docutils lists references in links of their own, which a list by that role may not hold.
-_REFERENCES = re.compile(r'(<div) role="list"( class="citation-list")')
-# The theme's arrow beside a page that has pages of its own has no name.
-_ARROW = re.compile(r'<summary>(?=<span class="toctree-toggle")')
+# A page that has a widget, and no other, gets their script and style.
+WIDGETS = """<link rel="stylesheet" type="text/css" href="{0}_static/widgets.css" />
+<script defer src="{0}_static/widgets.js"></script>
+</head>"""
 _DATA = 'type="(?:application/json|text/x-thebe-config)"'  # which nothing runs
 _INLINE = re.compile(rf"(?is)<script(?![^>]* (?:src=|{_DATA}))[^>]*>(.*?)</script>")
 _HANDLER = re.compile(r"""(?i)<[a-z](?:"[^"]*"|'[^']*'|[^"'>])*?\son\w+=["']?([^"'>]*)""")
@@ -36,33 +44,26 @@ _TERM = re.compile(r'(?<=<a class="reference internal" )(?=href="[^"]*#(term-[^"
 
 def pages(folder: Path) -> None:
     """Rewrite every page of a built site in its place."""
-    glossary = folder / "book" / "appendix" / "glossary.html"
-    entries = dict(_ENTRY.findall(glossary.read_text("utf-8")))
+    entries = dict(_ENTRY.findall((folder / "book/appendix/glossary.html").read_text("utf-8")))
     for path in folder.rglob("*.html"):
-        if "_static" not in path.relative_to(folder).parts:
-            text = _THEBE.sub("", _ICONS.sub("", path.read_text("utf-8")))
-            if path.stem != "search":
-                text = _SEARCH.sub("", text)
-            text = _IMAGE.sub('<img loading="lazy" ', text)  # loaded when it is scrolled to
-            text = _REFERENCES.sub(r"\1\2", sized(defined(text, entries), path.parent))
-            text = _ARROW.sub('<summary aria-label="Its pages">', text)
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            static = "../" * name.count("/") + "_static"
-            path.write_text(guarded(alive(text, static), name), "utf-8")
+        place = path.relative_to(folder)
+        if "_static" in place.parts:
+            continue
+        text = path.read_text("utf-8")
+        for old, new in CHANGED:
+            text = re.sub(old, new, text)
+        if path.stem != "search":
+            text = _SEARCH.sub("", text)
+        if "data-recsys=" in text:
+            up = "../" * (len(place.parts) - 1)
+            text = text.replace("</head>", WIDGETS.format(up), 1)
+        text = sized(defined(text, entries), path.parent)
+        path.write_text(guarded(text, place.with_suffix("").as_posix()), "utf-8")
 
 
 def hashed(code: str) -> str:
     """Return the hash by which a policy allows a script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}"
-
-
-def alive(text: str, static: str) -> str:
-    """Give the widgets' script and style to a page that has one, and to no other."""
-    if "data-recsys=" not in text:
-        return text
-    style = f'<link rel="stylesheet" type="text/css" href="{static}/widgets.css" />'
-    script = f'<script defer src="{static}/widgets.js"></script>'
-    return text.replace("</head>", f"{style}\n{script}\n</head>", 1)
 
 
 def defined(text: str, entries: dict[str, str]) -> str:
@@ -102,9 +103,7 @@ def guarded(text: str, name: str) -> str:
     code += [html.unescape(found[1]) for found in _HANDLER.finditer(text)]
     for part in filter(None, code):
         if hashed(part) not in known:
-            raise Stop(
-                f"{name}.html has a script that {KNOWN.name} has not: {part!r}, {hashed(part)}"
-            )
+            raise Stop(f"{name}.html has a script unknown to {KNOWN.name}: {hashed(part)} {part!r}")
     hashes = [f"'{key}'" for key in sorted(known)]
     policy = [
         "default-src 'self'",  # Firefox fetches the next page ahead

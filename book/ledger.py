@@ -19,19 +19,14 @@ def path_of(notebook: Path) -> Path:
 
 def read(notebook: Path) -> pd.DataFrame:
     """Return an executed chapter's claims, one row each; `run` is the profile and the data set."""
-    path = path_of(notebook)
-    claims = pd.DataFrame()
+    claims = []
     with contextlib.suppress(OSError, ValueError):  # none were made, or a run was ended
-        claims = pd.DataFrame(json.loads(path.read_text("utf-8")))
-    return claims.assign(chapter=notebook.stem, run=notebook.parent.name)
-
-
-class Lost(Exception):
-    """Claims that had to hold and did not, one line each."""
+        claims = json.loads(path_of(notebook).read_text("utf-8"))
+    return pd.DataFrame(claims).assign(chapter=notebook.stem, run=notebook.parent.name)
 
 
 def check(notebook: Path) -> None:
-    """Raise `Lost` for the claims that have to hold in this run and do not."""
+    """Raise `RuntimeError` for the claims that have to hold in this run and do not, a line each."""
     dataset = REFERENCES.get(notebook.parent.name)
     lost = [
         f"{claim['key']}: {claim['statement']}: {claim['verdict']} ({claim['evidence']})"
@@ -39,7 +34,7 @@ def check(notebook: Path) -> None:
         if dataset in claim["must"] and claim["verdict"] != "holds"
     ]
     if lost:
-        raise Lost("\n".join(lost))
+        raise RuntimeError("\n".join(lost))
 
 
 def page(chapters: list[Path], template: str) -> str:

@@ -94,8 +94,22 @@ def stage(results: Results, folder: Path) -> None:
                 if "glue" in part.metadata:  # by that name, other pages may show it (MyST-NB)
                     glue = {"name": part.metadata.glue, "mime_prefix": ""}
                     output.metadata["scrapbook"] = glue
-        notebook.cells.insert(0, student.first_cell())
+        notebook.cells = [student.first_cell(), *folded(notebook.cells)]
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
+
+
+def folded(cells: list[Any]) -> list[Any]:
+    """Make one cell, which the page folds, of those below a chapter's goals that set it up."""
+    tags = {"hide-input", "injected-parameters"}
+
+    def shown(cell: Any) -> bool:
+        return bool(cell.get("outputs", True)) or tags.isdisjoint(cell.metadata.get("tags", ()))
+
+    n = next((k for k, cell in enumerate(cells) if k and shown(cell)), len(cells))
+    for cell in cells[1:n][:1]:
+        cell.source = "\n\n".join(one.source for one in cells[1:n])
+        cell.metadata["mystnb"] = {"code_prompt_show": "Show how this page is set up"}
+    return [cells[0], *cells[1:n][:1], *cells[n:]]
 
 
 def configuration(results: Results) -> dict[str, Any]:
@@ -131,9 +145,8 @@ def bill() -> str:
         licence = next(filter(None, [*said, (about.get("License") or "").split("\n")[0]]), "")
         found[f"pkg:pypi/{about['Name'].lower()}@{package.version}"] = about["Name"], licence
     npm = json.loads((supplies.WEB / "package-lock.json").read_text("utf-8"))["packages"]
-    for name, about in npm.items():
-        name = name.removeprefix("node_modules/")
-        if name:
+    for place, about in npm.items():
+        if name := place.removeprefix("node_modules/"):  # the first is the site itself
             found[f"pkg:npm/{name}@{about['version']}"] = name, about.get("license", "")
     parts = [
         {"type": "library", "name": name, "version": url.rpartition("@")[2], "purl": url}

@@ -1,6 +1,7 @@
 """Make a deck of slides for each part, and one PDF of all, from the built pages."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ from console import ROOT
 from runner import Results
 
 TEMPLATES = ROOT / "book" / "templates"
-FOOT = '<p style="font-size: 8px; margin: auto"><span class="pageNumber"></span></p>'
+PAPER: Any = {
+    "format": "A4", "margin": dict.fromkeys(("top", "bottom", "left", "right"), "18mm"),
+    "scale": 0.75, "outline": True, "tagged": True, "display_header_footer": True,
+    "header_template": "<p></p>",
+    "footer_template": '<p style="font-size: 8px; margin: auto"><span class=pageNumber></span></p>',
+}  # fmt: skip
+# Chromium repeats the first line of a heading, in the outline, that has moved to the next page.
+TWICE = re.compile(rb"/Title (?:\((.{3,})\1|<FEFF(.{12,})\2).*")
 
 
 def measured(results: Results) -> dict[str, str]:
@@ -19,9 +27,8 @@ def measured(results: Results) -> dict[str, str]:
     rows = ["| chapter | seconds | megabytes |", "| :-- | --: | --: |"]
     for chapter in results.chapters:
         place = f"[](../../notebooks/{chapter.path.stem})"
-        rows.append(f"| {place} | {chapter.seconds:,.0f} | {chapter.peak / 1e6:,.0f} |")
-    largest = max((chapter.peak for chapter in results.chapters), default=0)
-    need = f"{40 * largest / 1e9:,.0f} GB"
+        rows.append(f"| {place} | {chapter.took:,.0f} | {chapter.peak / 1e6:,.0f} |")
+    need = f"{max((40 * chapter.peak for chapter in results.chapters), default=0) / 1e9:,.0f} GB"
     return {"measured": "\n".join(rows), "for_40": need, "processors": str(os.cpu_count())}
 
 
@@ -30,12 +37,8 @@ def press(site: Path) -> Path:
     from playwright.sync_api import sync_playwright
 
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
-    parts = []
-    for part in ({"caption": "", "chapters": [{"file": toc["root"]}]}, *toc["parts"]):
-        pages = [p["file"] for top in part["chapters"] for p in (top, *top.get("sections", ()))]
-        texts = [{"name": p, "text": (site / f"{p}.html").read_text("utf-8")} for p in pages]
-        part = {"caption": part["caption"], "numbered": "numbered" in part, "pages": texts}
-        parts.append(part)
+    texts = {p.relative_to(site).as_posix(): p.read_text("utf-8") for p in site.rglob("*.html")}
+    given = {"toc": toc, "texts": texts, "template": (TEMPLATES / "deck.html").read_text("utf-8")}
     target, slides = site.parent / "book.pdf", site / "slides"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -43,15 +46,17 @@ def press(site: Path) -> Path:
         )
         page = browser.new_page(color_scheme="light")
         page.goto((site / f"{toc['root']}.html").as_uri())
-        given = {"parts": parts, "template": (TEMPLATES / "deck.html").read_text("utf-8")}
         decks = page.evaluate((TEMPLATES / "press.js").read_text("utf-8"), given)
         page.evaluate("MathJax.startup.promise.then(() => MathJax.typesetPromise())")
-        margin: Any = dict.fromkeys(("top", "bottom", "left", "right"), "18mm")
-        page.pdf(
-            path=target, format="A4", margin=margin, scale=0.75, outline=True, tagged=True,
-            display_header_footer=True, header_template="<p></p>", footer_template=FOOT,
-        )  # fmt: skip
+        pdf = page.pdf(**PAPER)
+        pages = re.findall(rb"(\d+) 0 obj\n<</Type /Page\n", pdf)
+        found = re.findall(rb"/Dest \[(\d+) 0 R .*\n/Parent (\d+)", pdf)
+        top = [pages.index(place) + 1 for place, level in found if level == found[0][1]]
+        page.evaluate("top => number(top)", top)
+        pdf = page.pdf(**PAPER)
         browser.close()
+    once = TWICE.sub(lambda m: m[0].replace(m[1] or m[2], b"", 1).ljust(len(m[0])), pdf)
+    target.write_bytes(once)
     slides.mkdir(exist_ok=True)
     for name, text in decks.items():
         (slides / f"{name}.html").write_text(finish.guarded(text, f"slides/{name}"), "utf-8")

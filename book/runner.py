@@ -7,19 +7,20 @@ import logging
 import os
 import re
 import sys
+import time
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import ledger
 import nbformat
 import papermill
-import profiles
 import psutil
 import supplies
 import yaml
-from console import BUILD, ROOT, Progress, Stop, clock, digest, say
+from console import BUILD, ROOT, Progress, Stamp, Stop, clock, digest, say
 from filelock import FileLock, Timeout
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError
@@ -29,9 +30,9 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 NOTEBOOKS = ROOT / "notebooks"
-FAILURES = (
-    PapermillExecutionError, CellTimeoutError, RuntimeError, NoSuchKernel, ledger.Lost
-)  # fmt: skip
+TABLE = ROOT / "book" / "profiles.toml"
+Values = dict[str, Any]  # of parameters, by their names
+FAILURES = (PapermillExecutionError, CellTimeoutError, RuntimeError, NoSuchKernel)
 # What all chapters depend on; of the benchmarks' records, an own one may be shown.
 SHARED = ("requirements.lock", "recsys_lib", "course", "benchmarks", "_build/bench/results.json")
 
@@ -41,20 +42,77 @@ ROOM = 3e9  # bytes of memory: more than a chapter takes, but for the largest da
 THREADS = ("NUMBA", "OMP", "OPENBLAS", "MKL")  # who reads X_NUM_THREADS
 
 
-class Watch(Progress):
-    """Follows one chapter: its cell and its time; ends it when `limit` seconds are over.
+class Chapter(Progress):
+    """A chapter of a run: where it stands and, once it has been run, how it ended.
 
-    `env` is the environment of its kernel, by which it is told from others. `peak` is the largest
-    resident memory seen of the kernel, or of what that has started: bytes.
+    `status` is "ran", "cached" or "failed", `took` the seconds that it needed, and `peak` the
+    largest resident memory seen of its kernel, or of what that has started: bytes.
     """
 
-    peak, state = 0, "starting"
+    status, state, took, peak = "", "", 0.0, 0
 
-    def __init__(self, label: str, limit: float, threads: int = 1) -> None:
-        super().__init__(label)
-        self.limit = limit
+    def __init__(self, source: Path, folder: Path, limit: float) -> None:
+        super().__init__(source.stem)
+        self.source, self.path, self.limit = source, folder / source.name, limit
+        self.claims = ledger.path_of(self.path)
+
+    def run(self, values: Values, common: str, threads: int = 1) -> Self:
+        """Run it with these values, unless its last result is up to date; end it at its limit.
+
+        `common` identifies what it depends on besides its source and the values.
+        """
+        parts = self.source, json.dumps(values, sort_keys=True), common, self.path, self.claims
+        last = Stamp(self.path.with_suffix(".stamp"), *parts)
+        if kept := last.facts():
+            self.status, self.took, self.peak = "cached", kept["took"], kept["peak"]
+            self.done("cached")
+            return self
+        for old in (last.path, self.path, self.claims):
+            old.unlink(missing_ok=True)
+        notebook = parameterize(self.source, values)
+        self.started, self.state = time.perf_counter(), "starting"
+        failure = None
+        try:
+            papermill.execute_notebook(
+                notebook,
+                self.path,
+                engine_name="course",
+                progress_bar=False,
+                start_timeout=300,  # seconds: on a busy machine a kernel may take more than 60
+                request_save_on_cell_execute=False,
+                # `cwd` would take this whole process there, and with it the other chapters.
+                resources={"metadata": {"path": str(NOTEBOOKS)}},
+                env=self.environment(threads),
+                # At any other level it warns of its local transport at each start, and of its end.
+                extra_arguments=["--log-level=50"],
+                **self.hooks(len(notebook.cells)),
+            )
+            self.state = "its claims"
+            ledger.check(self.path)
+        except FAILURES as error:
+            failure = error
+        self.status, self.took = "failed" if failure else "ran", round(self.seconds, 1)
+        self.done(f"{self.status} in {clock(self.seconds)}")
+        if failure is None:
+            Stamp(last.path, *parts).set(took=self.took, peak=self.peak)
+            return self
+        late = isinstance(failure, CellTimeoutError)
+        what = f"passed its limit of {clock(self.limit)}" if late else "failed"
+        what = f"{what} at {self.state}"
+        say(f"{self.source.stem} {what}:")
+        lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
+        say(lines if self.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
+        if not self.path.exists():  # too late, or the kernel died: papermill has saved nothing
+            nbformat.write(notebook, self.path)
+        mark(self.path, f"This chapter {what}")
+        return self
+
+    def environment(self, threads: int) -> dict[str, str]:
+        """Return the environment of its kernel, by which that is told from others."""
         few = {f"{name}_NUM_THREADS": str(threads) for name in THREADS}
-        self.env = {**few, **os.environ, "RECSYS_PROGRESS": "off"}
+        own = {"RECSYS_PROGRESS": "off", "RECSYS_CLAIMS": str(self.claims)}
+        own["RECSYS_FIGURES"] = str(self.path.parent / "figures" / self.source.stem)
+        return {**few, **os.environ, **own}
 
     def hooks(self, cells: int) -> dict[str, Any]:
         """Return what nbclient, for a notebook of so many cells, is to call."""
@@ -69,23 +127,12 @@ class Watch(Progress):
         }
 
     def look(self) -> str:
-        """Read the memory of the kernel and of what it has started; say where things stand."""
+        """Read the memory of its kernel and of what that has started; say where things stand."""
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):  # it may be gone
-                if process.environ().get("RECSYS_CLAIMS") == self.env.get("RECSYS_CLAIMS"):
+                if process.environ().get("RECSYS_CLAIMS") == str(self.claims):
                     self.peak = max(self.peak, process.memory_info().rss)
         return f"{self.label}  {self.state}  {clock(self.seconds)}"
-
-
-@dataclasses.dataclass
-class Chapter:
-    """The result of one chapter: `status` is "ran", "cached" or "failed"."""
-
-    name: str
-    path: Path
-    status: str
-    seconds: float = 0.0
-    peak: int = 0
 
 
 @dataclasses.dataclass
@@ -106,7 +153,8 @@ class Results:
         say(f"\n{'chapter':<24}{'time':>10}{'peak memory':>14}  status")
         for chapter in self.chapters:
             memory = f"{chapter.peak / 1e6:,.0f} MB"
-            say(f"{chapter.name:<24}{clock(chapter.seconds):>10}{memory:>14}  {chapter.status}")
+            name, took = chapter.source.stem, clock(chapter.took)
+            say(f"{name:<24}{took:>10}{memory:>14}  {chapter.status}")
         say(f"{'this call':<24}{clock(seconds):>10}{'':>14}  {self.profile}, {self.dataset}\n")
         say(f"Open {page}" if page else f"Executed notebook: {self.chapters[0].path}")
 
@@ -116,35 +164,34 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
 
     A chapter that fails does not stop the others.
     """
-    sources, settings = chapters(only), profiles.load(profile)
+    sources, settings = chapters(only), settings_of(profile)
     name = resolve(dataset or settings["DATASET"])
     folder = BUILD / "runs" / f"{profile}-{Path(name).name}"  # of a folder, its own
     folder.mkdir(parents=True, exist_ok=True)
     common, cores = shared_key(name), os.cpu_count() or 1
     room = int(psutil.virtual_memory().available // ROOM)
     many = max(1, min(cores, room, settings["together"], len(sources)))
-    at_work: list[Watch] = []
-    done: dict[Path, Chapter] = {}
+    every = [Chapter(source, folder, settings["limit"]) for source in sources]
+    for number, chapter in enumerate(every, 1):
+        chapter.label = f"[{number}/{len(every)}] {chapter.label}"
 
-    def one(source: Path, threads: int) -> None:
-        label = f"[{sources.index(source) + 1}/{len(sources)}] {source.stem}"
-        at_work.append(watch := Watch(label, settings["limit"], threads))
-        values = profiles.parameters(profile, source.stem, name)
+    def one(chapter: Chapter, threads: int) -> None:
+        stem = chapter.source.stem
         # 450 MB to bring are no quick look.
-        values, others = settled(values, source.stem, spark=profile != "quick")
-        done[source] = run_chapter(source, values, folder, common + others, watch)
-        at_work.remove(watch)
+        values, others = settled(parameters(profile, stem, name), stem, spark=profile != "quick")
+        chapter.run(values, common + others, threads)
 
     progress = Progress("chapters")
     with alone(folder):
         for lonely, n in ((False, many), (True, 1)):
-            some = [source for source in sources if (source.stem in ALONE) is lonely]
-            some.sort(key=lambda source: source.stem not in LONG)
+            some = [c for c in every if (c.source.stem in ALONE) is lonely]
+            some.sort(key=lambda chapter: chapter.source.stem not in LONG)
             with ThreadPoolExecutor(n) as pool:  # in a thread, nbclient takes no signals
-                futures = {pool.submit(one, source, cores // n) for source in some}
+                futures = {pool.submit(one, chapter, cores // n) for chapter in some}
                 try:
                     while futures:
-                        progress.tick("  ".join(watch.look() for watch in [*at_work]))
+                        at_work = [c for c in some if c.state and not c.status]
+                        progress.tick("  ".join(chapter.look() for chapter in at_work))
                         over, futures = wait(futures, 0.1)
                         for future in over:
                             future.result()
@@ -152,7 +199,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
                     pool.shutdown(wait=False, cancel_futures=True)
                     kill()
                     raise
-    return Results(profile, name, [done[source] for source in sources])
+    return Results(profile, name, every)
 
 
 @contextlib.contextmanager
@@ -184,9 +231,22 @@ def kill() -> None:
             process.kill()
 
 
-def settled(
-    values: profiles.Values, chapter: str = "", spark: bool = False
-) -> tuple[profiles.Values, str]:
+def settings_of(profile: str) -> Values:
+    """Read a profile: values that every chapter gets, tables named after chapters, limits."""
+    table = tomllib.loads(TABLE.read_text("utf-8"))
+    if profile not in table:
+        raise Stop(f"no profile {profile!r}: choose one of {', '.join(table)}")
+    return table[profile]
+
+
+def parameters(profile: str, chapter: str, dataset: str) -> Values:
+    """Give the values for one chapter, its data set already resolved to a concrete name."""
+    values = settings_of(profile)
+    common = {name: value for name, value in values.items() if name.isupper()}
+    return {**common, **values.get(chapter, {}), "DATASET": dataset}
+
+
+def settled(values: Values, chapter: str = "", spark: bool = False) -> tuple[Values, str]:
     """Turn a chapter's further data sets (``auto:...``) into those used; return their state too.
 
     The chapter on Spark runs again when Spark has appeared; with `spark`, it is brought.
@@ -247,74 +307,11 @@ def data_key(dataset: str) -> str:
     return "\n".join([dataset, *facts])
 
 
-def run_chapter(
-    source: Path, values: profiles.Values, folder: Path, common: str, watch: Watch
-) -> Chapter:
-    """Run one chapter, unless its last result is up to date."""
-    path = folder / source.name
-    record = path.with_suffix(".json")
-    key = digest(source.read_text("utf-8"), json.dumps(values, sort_keys=True), common)
-    claims = ledger.path_of(path)
-    if record.exists():
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # one that was cut is none
-            kept = json.loads(record.read_text("utf-8"))
-            if (kept.pop("key"), kept.pop("made")) == (key, digest(path, claims)):
-                chapter = Chapter(source.stem, path, "cached", **kept)
-                watch.done("cached")
-                return chapter
-    record.unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
-    figures = folder / "figures" / source.stem
-    claims.unlink(missing_ok=True)
-    watch.env |= {"RECSYS_FIGURES": str(figures), "RECSYS_CLAIMS": str(claims)}
-    notebook = parameterize(source, values)
-    failure = None
-    try:
-        papermill.execute_notebook(
-            notebook,
-            path,
-            engine_name="course",
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            # `cwd` would take this whole process there, and with it the other chapters.
-            resources={"metadata": {"path": str(NOTEBOOKS)}},
-            env=watch.env,
-            # At any other level it warns of its local transport at each start, and of its end.
-            extra_arguments=["--log-level=50"],
-            **watch.hooks(len(notebook.cells)),
-        )
-        watch.state = "its claims"
-        ledger.check(path)
-    except FAILURES as error:
-        failure = error
-    status = "failed" if failure else "ran"
-    watch.done(f"{status} in {clock(watch.seconds)}")
-    chapter = Chapter(source.stem, path, status, round(watch.seconds, 1), watch.peak)
-    if failure is None:
-        made = {"key": key, "made": digest(path, claims)}
-        kept = made | {"seconds": chapter.seconds, "peak": chapter.peak}
-        record.write_text(json.dumps(kept), "utf-8")
-        return chapter
-    late = isinstance(failure, CellTimeoutError)
-    what = f"passed its limit of {clock(watch.limit)} at" if late else "failed at"
-    say(f"{source.stem} {what} {watch.state}:")
-    lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
-    say(lines if watch.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
-    if not path.exists():  # too late, or the kernel died: papermill has saved nothing
-        nbformat.write(notebook, path)
-    mark(path, f"This chapter {what} {watch.state}")
-    return chapter
-
-
-def parameterize(source: Path, values: profiles.Values) -> Any:
+def parameterize(source: Path, values: Values) -> Any:
     """Read a chapter and put the values of its parameters after its `parameters` cell."""
     try:
         notebook = load_notebook_node(str(source))
-        notebook = parameterize_notebook(notebook, values, comment="What this run changes")
-        for cell in notebook.cells:
-            if "injected-parameters" in cell.metadata.get("tags", []):
-                cell.metadata.tags.append("hide-input")  # folded, as the chapter's own
-        return notebook
+        return parameterize_notebook(notebook, values, comment="What this run changes")
     except (OSError, ValueError, nbformat.ValidationError) as error:
         raise Stop(f"{source.name} is not a notebook that can be run: {error}") from None
 

@@ -19,13 +19,8 @@ PEERS = BUILD / "peers"
 STATIC = BUILD / "web" / "static"  # becomes a part of the site's _static
 AXE = BUILD / "web" / "node_modules" / "axe-core" / "axe.min.js"  # for the tests alone
 MATHJAX = (
-    "startup.js",
-    "core.js",
-    "input",
-    "output/chtml.js",
-    "output/chtml",
-    "a11y/assistive-mml.js",
-)
+    "startup.js", "core.js", "input", "output/chtml.js", "output/chtml", "a11y/assistive-mml.js"
+)  # fmt: skip
 JAVA = 17
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -139,8 +134,7 @@ def peers() -> Path:
     if stamp.holds():
         return python
     say("Setting up _build/peers: about 700 MB to download, and one library to compile, once")
-    if stamp.path.exists() or not python.exists():
-        bootstrap.uv("Making _build/peers", "venv", PEERS, "--clear")
+    bootstrap.uv("Making _build/peers", "venv", PEERS, "--clear")
     without = bootstrap.LOCKS / "peers-without.txt"
     held = "--require-hashes", "--constraints", pins, "--excludes", without
     whole = True

@@ -3,7 +3,7 @@
 A claim says that a number lies above a level, below one, or between two. Its verdict follows from
 the number's confidence interval: the claim holds where the whole interval lies in that range, it
 does not hold here where the whole interval lies outside, and else these data do not decide it. The
-intervals of a chapter cover all true values at once with a probability of 95 % (Bonferroni), and
+intervals of a chapter cover all true values at once with a probability of 95% (Bonferroni), and
 nothing is decided by fewer than 100 observations (5 seeds or splits).
 """
 
@@ -47,8 +47,7 @@ class Verdict:
     def _repr_markdown_(self) -> str:  # in the book: to the ledger, which links to the first place
         place = "" if "_shown" in vars(self) else f' id="{self.key}"'
         vars(self)["_shown"] = True
-        text = repr(self).replace(" %", "\N{NBSP}%").replace("n = ", "n\N{NBSP}=\N{NBSP}")
-        return f'<a class="verdict"{place} href="{LEDGER}#{self.key}">{text}</a>'
+        return f'<a class="verdict"{place} href="{LEDGER}#{self.key}">{self!r}</a>'
 
 
 class Claims:
@@ -59,9 +58,10 @@ class Claims:
 
     Every method takes the claim's key, its statement, its evidence and one of ``above=level``,
     ``below=level`` or ``within=(low, high)``, the range in which the number is said to lie. Options
-    are `must` and `teaches`, as in `Verdict`; `over`, what was counted ("users"); and `form`, the
-    format of the numbers, such as ".1%". `RecsysError` is raised for more claims than `of` and
-    for a key used twice.
+    are `must` and `teaches`, as in `Verdict`; `over`, what was counted ("users"); `form`, the
+    format of the numbers, such as ".1%"; and `bounds`, the least and the largest that the number
+    can be: the interval ends there, and covers the truth as often. `RecsysError` is raised for more
+    claims than `of` and for a key used twice.
     """
 
     def __init__(self, chapter: str, of: int) -> None:
@@ -111,7 +111,7 @@ class Claims:
         """
         if np.ndim(y) == 2:
             curves = [_rank_correlation(x, curve) for curve in y]
-            return self.mean(key, statement, curves, **claim)
+            return self.mean(key, statement, curves, bounds=(-1, 1), **claim)
         n, r = len(y), _rank_correlation(x, y)
         reach = stats.norm.ppf(1 - self.alpha / 2) * math.sqrt((1 + r**2 / 2) / max(n - 3, 1))
         z = math.atanh(min(max(r, -1 + 1e-12), 1 - 1e-12))
@@ -131,9 +131,7 @@ class Claims:
             data, function, paired=True, vectorized=False, method="percentile", rng=0,
             n_resamples=math.ceil(60 / self.alpha), batch=100, confidence_level=1 - self.alpha,
         )  # fmt: skip
-        estimate = function(*data)
-        ends = found.confidence_interval
-        return self._decide(key, statement, estimate, ends, n, **claim)
+        return self._decide(key, statement, function(*data), found.confidence_interval, n, **claim)
 
     def agree(
         self, key: str, statement: str, a: Any, b: Any, within: float, **claim: Any
@@ -164,7 +162,7 @@ class Claims:
             raise RecsysError(f"{key}: give one of above=, below= and within=")
         one_sided = given.get("above", -math.inf), given.get("below", math.inf)
         least, most = given.get("within", one_sided)
-        low, high = ends
+        low, high = np.clip(ends, *claim.pop("bounds", (-math.inf, math.inf))).tolist()
         verdict = OPEN
         if n >= FEWEST.get(over, 100) and least < low and high < most:
             verdict = HOLDS
@@ -174,9 +172,8 @@ class Claims:
         digits = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else 3
         form = form or f".{min(max(digits, 0), 8)}f"
         numbers = [f"{number:{form}}".replace("-", "−") for number in (found, low, high)]
-        text = "{}, 95 % {} to {}, n = ".format(*numbers) if found == found else "no number, n = "
-        text += f"{n:,}"
-        text += f" {over}" * (over != "users")
+        text = "{}, 95% {} to {}".format(*numbers) if found == found else "no number"
+        text += f", n = {n:,}" + f" {over}" * (over != "users")
         return self._make(Verdict(key, statement, verdict, text, **claim))
 
     def _make(self, verdict: Verdict) -> Verdict:
@@ -184,6 +181,7 @@ class Claims:
             raise RecsysError(f"{self.chapter} has two claims named {verdict.key!r}")
         if len(self.made) == self.of:
             raise RecsysError(f"{self.chapter} makes more than {self.of} claims: raise `of`")
+        verdict.evidence = verdict.evidence.replace("n = ", "n\N{NBSP}=\N{NBSP}")  # in one line
         self.made[verdict.key] = verdict
         self._write()
         return verdict

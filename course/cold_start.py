@@ -155,23 +155,22 @@ def in_time(
     """
     if not (0 < start < 1 and 0 < test < 1):
         raise RecsysError(f"start={start} and test={test} are shares, and lie between 0 and 1")
-    later = splits.temporal_labels(ratings, 0.0, 1 - start) == splits.TEST
-    rest = np.flatnonzero(later)
+    past, _, rest = splits.temporal(ratings, 0.0, 1 - start)
     held_out = np.zeros(len(rest), bool)
     held_out[: round(test * len(rest))] = True
     np.random.default_rng(seed).shuffle(held_out)
-    coming = rest[~held_out]
+    coming = np.flatnonzero(~held_out)
     if not 1 <= points <= len(coming) or not held_out.any():
         raise RecsysError(
             f"{len(coming)} ratings come in after the past, too few for points={points} and a test "
             "part; lower start or points"
         )
-    assert ratings.timestamps is not None
-    coming = coming[np.argsort(ratings.timestamps[coming], kind="stable")]
-    piece = np.where(later, points, -1)  # of each rating: -1 the past, `points` the test part
+    assert rest.timestamps is not None
+    coming = coming[np.argsort(rest.timestamps[coming], kind="stable")]
+    piece = np.full(len(rest), points)  # of each rating; `points` is the test part
     for number, where in enumerate(np.array_split(coming, points)):
         piece[where] = number
-    past, *stream, later_on = (ratings.select(piece == k) for k in range(-1, points + 1))
+    *stream, later_on = (rest.select(piece == k) for k in range(points + 1))
     return past, stream, later_on
 
 

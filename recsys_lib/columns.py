@@ -23,11 +23,9 @@ def need(frame: Any, *names: str) -> None:
         raise DataError(f"ratings are read from a DataFrame, not from {type(frame).__name__}")
     there = frame.columns
     if missing := [one for one in names if not pd.api.types.is_scalar(one) or one not in there]:
-        raise DataError(
-            f"the table has no column {', '.join(map(repr, missing))}: its columns are "
-            f"{', '.join(map(repr, there))}; name them with user=, item= and so on "
-            "(rating=None: there is none)"
-        )
+        absent, told = (", ".join(map(repr, some)) for some in (missing, there))
+        how = "name them with user=, item= and so on (rating=None: there is none)"
+        raise DataError(f"the table has no column {absent}: its columns are {told}; {how}")
     if not there.is_unique:
         twice = there[there.duplicated()][0]
         raise DataError(f"the table has two columns {twice!r}; drop or rename one")
@@ -51,11 +49,9 @@ def ratings(
     if bad.any():
         row = int(bad.argmax())
         who, what = frame[[user, item]].astype(object).iloc[row]
-        value = told.astype(object).iloc[row]
-        raise DataError(
-            f"row {row} (user {who}, item {what}): the rating is {value!r}, not a number from "
-            f"{low:g} to {high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
-        )
+        wrong = f"the rating is {told.astype(object).iloc[row]!r}, not a number from {low:g} to"
+        rows = f"{high:g} ({int(bad.sum())} such rows); drop or mend these rows first"
+        raise DataError(f"row {row} (user {who}, item {what}): {wrong} {rows}")
     return values, scale
 
 
@@ -90,7 +86,7 @@ def of_matrix(
         ("user", matrix.shape[0], user_ids, stored.row),
         ("item", matrix.shape[1], item_ids, stored.col),
     ):
-        ids.append(pd.RangeIndex(n) if given is None else pd.Index(_ids(_series(given, what))))
+        ids.append(pd.RangeIndex(n) if given is None else pd.Index(_ids(given, what)))
         if ((places < 0) | (places >= n)).any():
             raise DataError(f"the matrix is damaged: it has {n} {what}s, and stores others")
         if len(ids[-1]) != n or not ids[-1].is_unique:
@@ -137,11 +133,11 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     if column.isna().any():
         row = int(column.isna().to_numpy().argmax())
         raise DataError(f"row {row}: column {column.name!r} is empty; give a user and an item")
-    codes, unique = pd.factorize(_ids(column), sort=True)
+    codes, unique = pd.factorize(_ids(column, column.name), sort=True)
     ids = np.asarray(unique)
     if more is None:
         return codes.astype(np.int32), ids
-    more = _ids(_series(more, column.name))
+    more = _ids(more, column.name)
     if more.dtype != ids.dtype and len(more):
         kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
         raise DataError(f"column {column.name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
@@ -149,16 +145,13 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
 
 
-def _series(ids: Any, name: Any) -> pd.Series:
+def _ids(ids: Any, name: Any) -> np.ndarray:
+    """Return ids as int64, or as Python strings where they are text."""
     try:
-        return pd.Series(ids, name=name)
+        column = pd.Series(ids, name=name)
     except (TypeError, ValueError, RuntimeError) as error:  # pandas' and whoever makes the ids
         kind = type(ids).__name__
         raise DataError(f"the ids of {name!r} are a {kind}, not a sequence of ids") from error
-
-
-def _ids(column: pd.Series) -> np.ndarray:
-    """Return ids as int64, or as Python strings where they are text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "integer":
@@ -166,13 +159,10 @@ def _ids(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_float_dtype(column.dtype):
         return _whole(column, "ids are integers or text (floats are exact to 2**53)")
     text = column.to_numpy(object)
-    whole = (isinstance(one, str) and (one.isascii() or not _HALF.search(one)) for one in text)
-    odd = next((k for k, fits in enumerate(whole) if not fits), None)
-    if odd is not None:
-        raise DataError(
-            f"row {odd}: column {column.name!r} holds {text[odd]!r}; "
-            "ids are all integers or all text"
-        )
+    for row, one in enumerate(text):
+        if not isinstance(one, str) or not (one.isascii() or not _HALF.search(one)):
+            told = f"row {row}: column {column.name!r} holds {one!r}"
+            raise DataError(f"{told}; ids are all integers or all text")
     return text
 
 
@@ -242,9 +232,8 @@ class IdIndex:
             whole = isinstance(one, Integral) and not isinstance(one, bool)
             kind, fits = "integers of 64 bits", whole and -(2**63) <= one < 2**63
         if not fits:
-            raise DataError(
-                f"{one!r} cannot be a new {self.what}: the {self.what}s' ids are {kind}"
-            )
+            told = f"{one!r} cannot be a new {self.what}"
+            raise DataError(f"{told}: the {self.what}s' ids are {kind}")
         return len(self)
 
     def add(self, one: Any) -> None:

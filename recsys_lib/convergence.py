@@ -11,8 +11,6 @@ Vehtari, Gelman, Simpson, Carpenter & Bürkner 2021, Rank-normalization, folding
 an improved R-hat for assessing convergence of MCMC.
 """
 
-from __future__ import annotations
-
 import logging
 
 import numpy as np
@@ -22,6 +20,7 @@ from scipy.stats import rankdata
 LEAST = 6
 LARGEST = 1.1  # R-hat that still is agreement ...
 CHANCE = 4.0  # ... and what independent draws have on top by chance, times their number a chain
+EVERY = 20  # draws after which a warm-up is looked at
 logger = logging.getLogger("recsys_lib")
 
 
@@ -80,6 +79,17 @@ def summary(draws: np.ndarray, noise: np.ndarray) -> dict[str, float]:
         "rhat_noise": float(r_hat(noise)),
         "ess_noise": float(effective_size(noise)),
     }
+
+
+def settled(*traces: np.ndarray) -> bool:
+    """Return whether a warm-up may end: in the last half of the draws so far, all parts agree.
+
+    They do if no trace (n_chains, n_draws) has an R-hat there that `warn_of` would warn of; a trend
+    makes that of one chain large. Looks are `EVERY` draws apart: one of many would pass by chance.
+    """
+    n_draws, half = traces[0].shape[1], traces[0].shape[1] // 2
+    limit = LARGEST + CHANCE / max(half, 1)
+    return n_draws % EVERY == 0 and all(r_hat(one[:, half:]) <= limit for one in traces)
 
 
 def warn_of(row: dict[str, float], n_draws: int, model: str) -> None:

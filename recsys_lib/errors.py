@@ -49,10 +49,11 @@ def check_value(
         raise RecsysError(f"{name} is {value!r:.80}; it must be {wanted}")
 
 
-def check_whole(name: str, value: Any, least: int, what: str = "a whole number") -> None:
-    """Raise `RecsysError` unless it is a whole number of at least `least` that fits 64 bits."""
+def check_whole(name: str, value: Any, least: int, what: str = "a whole number") -> int:
+    """Return Python's int; raise `RecsysError` unless whole, `least` or more, and of 64 bits."""
     wanted = f"{what}, {least} or more and below 2**63"
     check_value(name, value, wanted, lambda n: least <= n < 2**63, Integral)
+    return int(value)
 
 
 def generator(seed: Any) -> np.random.Generator:
@@ -85,7 +86,11 @@ def as_array(name: str, given: Any, dtype: Any, *wanted: int | str) -> np.ndarra
 
 
 def check_ids(**ids: Any) -> None:
-    """Raise `DataError` unless these are arrays (n,) of integers or of text."""
+    """Raise `DataError` unless these are arrays (n,) of integers or of text, without repeats."""
     for name, array in ids.items():
-        if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuO":
+        known = isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype.kind in "iuO"
+        kinds = {*map(type, array)} if known and array.dtype == object else ()
+        if not known or not all(issubclass(kind, str) for kind in kinds):
             raise DataError(f"{name} must be integers or text, (n,)")
+        if not (array[1:] > array[:-1]).all() and len({*array.tolist()}) < len(array):
+            raise DataError(f"{name} holds an id twice")

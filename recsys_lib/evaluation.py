@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from recsys_lib import metrics as m
 from recsys_lib.errors import RecsysError, check_value
 from recsys_lib.given import GivenLists
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
-from recsys_lib.models.base import Recommender, as_scipy
+from recsys_lib.models.base import ItemToItem, Recommender, Who, as_scipy
 from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings, check_parts
 from recsys_lib.report import Report, compare, paired
@@ -65,6 +66,10 @@ def evaluate(
 ) -> Report:
     """Measure a fitted model on ratings that it has not seen.
 
+    `RecsysError`: a metric is unknown or not possible for the model; the parts are not of one
+    split, or leak (a pair is in both, a list has an item that its user has rated); no test rating
+    is relevant; lists repeat an item, or have ranks or ids other than they should.
+
     Parameters
     ----------
     model : Recommender or DataFrame
@@ -90,14 +95,6 @@ def evaluate(
         rated, "test" is a common mistake: it ranks only items that they were going to rate anyway.
         Where every pair of the test part is observed (KuaiRec's small matrix) it is right.
 
-    Raises
-    ------
-    RecsysError
-        A metric is unknown or not possible for the model; the parts are not of one split, or leak
-        (a pair is in both, a list has an item that its user has rated); no test rating is relevant.
-    DataError, UnknownIdError
-        A list repeats an item, has ranks other than 1, 2, 3 ..., or ids that `train` does not have.
-
     Examples
     --------
     >>> from recsys_lib import datasets, models, splits
@@ -113,19 +110,20 @@ def evaluate(
     names = possible(model) if metrics is None else _names(metrics)
     kinds = [parse_metric(name) for name in names]
     check_value("relevant", relevant, "a rating, or -inf for all", lambda one: one < np.inf)
-    if not isinstance(candidates, str) or candidates not in ("all", "test", "new"):
-        raise RecsysError(f"candidates is {candidates!r}; it must be 'all', 'test' or 'new'")
+    known = ("all", "test", "new")
+    check_value("candidates", candidates, "'all', 'test' or 'new'", known.__contains__, str)
 
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
-    asked = _Asked(model, train, test_input)
+    seen = (train if test_input is None else test_input).by_user
+    asked = _Asked(model, seen, strangers=test_input is not None)
     predicted = lists = hits = np.empty((len(users), 0))
     errors = pd.DataFrame()
     if any(kind in OF_RATINGS for kind, _ in kinds):
         predicted = asked.predict(test)
         errors = _errors_by_user(test, predicted)
     if any(kind not in OF_RATINGS for kind, _ in kinds):
-        _check_rankable(asked.seen, test, users, relevant)
+        _check_rankable(seen, test, users, relevant)
         own = test.by_user if candidates == "test" else None
         new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
         shelf = {"candidates": new} if candidates == "new" else {}
@@ -159,7 +157,7 @@ def evaluate(
         pd.DataFrame(columns, index=pd.Index(test.user_ids[users], name="user_id")),
         n_users=len(users),
         n_left_out=int((test.by_user.counts > 0).sum()) - len(users),
-        n_cold=int((asked.seen.counts[users] == 0).sum()),
+        n_cold=int((seen.counts[users] == 0).sum()),
         n_ratings=len(test),
         relevant=relevant,
         candidates=candidates,
@@ -196,28 +194,25 @@ def parse_metric(name: str) -> tuple[str, int]:
         return kind, 0
     if kind in WITH_K and k.isdecimal() and len(k) < 10 and int(k) >= 1:
         return kind, int(k)
-    raise RecsysError(
-        f"there is no metric {name!r}; there are {', '.join(OF_RATINGS)}, auc, and with a list "
-        f"length such as ndcg@10: {', '.join(f'{kind}@k' for kind in WITH_K)}"
-    )
+    there, long = ", ".join(OF_RATINGS), ", ".join(f"{kind}@k" for kind in WITH_K)
+    told = f"there are {there}, auc, and with a list length such as ndcg@10: {long}"
+    raise RecsysError(f"there is no metric {name!r}; {told}")
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """A model and whom it is asked about, by index, in batches: users of `train`, or strangers."""
+    """A model that is asked in batches about users of `train`, by index, or about strangers.
+
+    `seen` is what is known of all users: lists leave it out.
+    """
 
     model: Recommender
-    train: Ratings
-    test_input: Ratings | None
+    seen: CSR
+    strangers: bool
 
-    @property
-    def seen(self) -> CSR:
-        """What is known of the users, by index: lists leave it out."""
-        return (self.train if self.test_input is None else self.test_input).by_user
-
-    def who(self, users: np.ndarray) -> np.ndarray | CSR:
+    def who(self, users: np.ndarray) -> Who:
         """Return users as the model is asked about them: strangers by what is known of them."""
-        return users if self.test_input is None else self.seen.take(users)
+        return self.seen.take(users) if self.strangers else users
 
     def predict(self, test: Ratings) -> np.ndarray:
         """Return the predictions (n,) float32 for the pairs of `test`, in its order."""
@@ -238,21 +233,17 @@ class _Asked:
         self, users: np.ndarray, liked: CSR, n: int, own: CSR | None, shelf: dict[str, Any]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the users' lists (m, n) int32 and which items are relevant (m, n) bool."""
-        lists = np.empty((len(users), n), np.int32)
-        hits = np.empty((len(users), n), bool)
+        lists, hits = np.empty((len(users), n), np.int32), np.empty((len(users), n), bool)
         for part, some in _batches(users) if n else ():
             seen, wanted = self.seen.take(some), liked.take(some)
             if own is None:
                 lists[part] = self.model.rank(self.who(some), n, exclude=seen, **shelf)[0]
             else:
                 lists[part] = self._rank_own(some, own.take(some), n)
-            leaks = ranking.find_hits(lists[part], seen.indptr, seen.indices)
-            if leaks.any():
-                raise RecsysError(
-                    f"{type(self.model).__name__} lists {int(leaks.sum())} items that their user "
-                    "has rated already; its rank must leave out what `exclude` holds"
-                )
-            hits[part] = ranking.find_hits(lists[part], wanted.indptr, wanted.indices)
+            if n_leaks := int(ranking.find_hits(lists[part], *seen[:2]).sum()):
+                told = "items that their user has rated already; rank must leave out what is seen"
+                raise RecsysError(f"{type(self.model).__name__} lists {n_leaks} {told}")
+            hits[part] = ranking.find_hits(lists[part], *wanted[:2])
         return lists, hits
 
     def _rank_own(self, users: np.ndarray, own: CSR, n: int) -> np.ndarray:
@@ -273,10 +264,13 @@ class _Asked:
         auc = np.empty(len(users))
         for part, some in _batches(users):
             rows = *self.seen.take(some)[:2], *liked.take(some)[:2]
-            auc[part] = auc_kernels.user_auc(*self._vectors(some), *rows)
+            vectors, items = self._vectors(some)
+            if isinstance(self.model, ItemToItem):  # few terms of each sum: the same bits
+                vectors, items = csr_matrix(vectors) @ items.T, None
+            auc[part] = auc_kernels.user_auc(vectors, items, *rows)
         return auc
 
-    def _vectors(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _vectors(self, users: np.ndarray) -> tuple[Any, Any]:
         """Return the users' and the items' vectors, (m, D) and (n_items, D): products rank."""
         items = self.model.item_vectors()  # who only gives lists has none, and says so
         return self.model.multipliers(self.model.vectors(self.who(users))), items
@@ -290,15 +284,11 @@ def _batches(users: np.ndarray) -> list[tuple[slice, np.ndarray]]:
 
 def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
     """Return one row per user of the test part: n, and sums of squared and absolute errors."""
-    users = test.user_of_rating()
+    users, n = test.user_of_rating(), test.by_user.counts
     error = np.abs(test.by_user.values.astype(np.float64) - predicted)
-    tested = np.flatnonzero(test.by_user.counts)
-    columns = {
-        "n": test.by_user.counts[tested],
-        "squared": np.bincount(users, error * error, test.n_users)[tested],
-        "absolute": np.bincount(users, error, test.n_users)[tested],
-    }
-    return pd.DataFrame(columns, index=pd.Index(test.user_ids[tested], name="user_id"))
+    sums = {"squared": error * error, "absolute": error}
+    columns = {"n": n} | {name: np.bincount(users, e, len(n)) for name, e in sums.items()}
+    return pd.DataFrame(columns, index=pd.Index(test.user_ids, name="user_id"))[n > 0]
 
 
 def _check_parts(model: Any, train: Ratings, test: Ratings, test_input: Ratings | None) -> None:
@@ -315,25 +305,20 @@ def _check_parts(model: Any, train: Ratings, test: Ratings, test_input: Ratings 
         raise RecsysError("the model was fitted on other users or items than those of train")
     if len(test) == 0:
         raise RecsysError("the test part is empty; take a larger share for it")
-    if test_input is not None:
-        both = (train.by_user.counts > 0) & (test.by_user.counts > 0)
-        if both.any():
-            raise RecsysError(
-                f"user {train.user_ids[both][0]} stands in train and in test, so is no stranger "
-                f"({both.sum()} such users): split by strong_generalisation, or no test_input="
-            )
+    both = (train.by_user.counts > 0) & (test.by_user.counts > 0)
+    if test_input is not None and both.any():
+        told = f"stands in train and in test, so is no stranger ({both.sum()} such users)"
+        user = train.user_ids[both][0]
+        raise RecsysError(f"user {user} {told}: split by strong_generalisation, or no test_input=")
 
 
 def _check_rankable(seen: CSR, test: Ratings, users: np.ndarray, relevant: float) -> None:
     if len(users) == 0:
-        raise RecsysError(
-            f"no test rating is {relevant:g} or more, so no item is relevant to anyone; the "
-            f"scale is {test.scale[0]:g} to {test.scale[1]:g}: lower relevant="
-        )
+        low, high = test.scale
+        told = f"no test rating is {relevant:g} or more, so no item is relevant to anyone"
+        raise RecsysError(f"{told}; the scale is {low:g} to {high:g}: lower relevant=")
     known, tested = (as_scipy(rows, test.n_items) for rows in (seen, test.by_user))
-    shared = known.multiply(tested).getnnz(axis=1)
-    if shared.any():
-        raise RecsysError(
-            f"{int(shared.sum())} test ratings are of pairs that the model was shown (first user "
-            f"{test.user_ids[shared.argmax()]}'s), and a list leaves those out; test on others"
-        )
+    if (shared := known.multiply(tested).getnnz(axis=1)).any():
+        n, who = int(shared.sum()), test.user_ids[shared.argmax()]
+        told = f"{n} test ratings are of pairs that the model was shown (first user {who}'s)"
+        raise RecsysError(f"{told}, and a list leaves those out; test on others")

@@ -1,11 +1,9 @@
 """Features of items and users from their tables, as matrices that models read.
 
 `genre_matrix` says which item has which genre. `item_features` returns genres, years and popularity
-as a sparse matrix for a learnt prior, which `solve_features` fits. `attributes` turns any table
-into dense numbers for a network.
+as a sparse matrix for a learnt prior, which `solve_features` fits. `attributes` turns the columns
+of any table into dense numbers.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +46,7 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
 
 
 # How names begin, such as "genre: Drama", "year: 1995 to 1999" or "raters: 16 to 31".
-_KINDS = {"genres": "genre", "years": "year", "popularity": "raters", "constant": "all"}
+_KINDS = {"genres": "genre", "years": "year", "popularity": "raters"}
 
 
 def item_features(
@@ -62,10 +60,10 @@ def item_features(
     Each kind has the same total weight, so that its share of a prior's variance does not depend on
     the number of an item's genres.
 
-    `kinds`, in the order of the columns, are "genres", "years", "popularity" and "constant". Years
-    are in groups of five. Popularity is floor(log2(1 + number of ratings)). Items without a rating
-    are in the level of one or two ratings: after a random split they are the rarest items; for
-    items that are new but not rare this level is too low. The constant is a 1 for every item.
+    `kinds`, in the order of the columns, are "genres", "years" and "popularity". Years are in
+    groups of five. Popularity is floor(log2(1 + number of ratings)). Items without a rating are in
+    the level of one or two ratings: after a random split they are the rarest items; for items that
+    are new but not rare this level is too low.
 
     `item_ids` (n_items,) are the items, in the order of the rows, and `counts` (n_items,) int their
     numbers of ratings in the training part. The table `items` has columns ``item_id`` and
@@ -78,8 +76,6 @@ def item_features(
             raise RecsysError(f"there is no feature {kind!r}; there are {', '.join(_KINDS)}")
         if kind == "popularity":
             flags, columns = _levels(counts)
-        elif kind == "constant":
-            flags, columns = np.ones((len(item_ids), 1), bool), ["the same"]
         elif items is None:
             raise RecsysError(f"the items' {kind} are read from a table: pass items=data.items")
         else:
@@ -121,20 +117,15 @@ def popularity_column(names: Sequence[str], count: int) -> int:
 
     `names` are those of `item_features`. For a level without items, the next lower one is used.
     """
-    label = f"{_KINDS['popularity']}: "
-    # A name begins with the least number of ratings: "raters: 15 to 30".
-    least = {
-        int(name.removeprefix(label).split()[0]): column
-        for column, name in enumerate(names)
-        if name.startswith(label)
-    }
+    label = f"{_KINDS['popularity']}: "  # of a level, such as "raters: 15 to 30"
+    least = {int(name.split()[1]): k for k, name in enumerate(names) if name.startswith(label)}
     return least[max((n for n in least if n <= count), default=min(least))]
 
 
 def attributes(
-    table: pd.DataFrame | None, key: str, ids: np.ndarray
+    table: pd.DataFrame | None, key: str, ids: np.ndarray, columns: Sequence[str] | None = None
 ) -> tuple[np.ndarray, list[str]]:
-    """Return the columns of a table of users or items as numbers that a network can read.
+    """Return columns of a table of users or items as numbers: those named, or all but the key.
 
     Columns are treated by their kind. Text, booleans, and numbers with few different values are
     labels; text may hold several, such as "Action|Comedy". Frequent labels become flags, at most so
@@ -146,13 +137,15 @@ def attributes(
     `table` has one row per user or item, with ids in the column `key`; None means no attributes.
     Returns the matrix (n, n_attributes) float32 of `ids` in this order, and one name per column,
     such as "genres: Drama" or "fans_user_num". The row of an id that the table lacks is zero.
-    Raises `DataError` if the table lacks that column or all of `ids`, or repeats an id.
+    Raises `DataError` if the table lacks a column or all of `ids`, or repeats an id.
     """
     blocks, names = [np.zeros((len(ids), 0), np.float32)], []
-    if table is not None:
-        rows = _by_id(table, key)
+    if columns and table is None:
+        raise RecsysError(f"{columns[0]!r} is read from a table, and none is given")
+    if table is not None and columns != ():
+        rows = _by_id(table, key, *columns or ())
         place = rows.index.get_indexer(_some_stand_in(rows.index, ids))
-        for name in rows.columns:
+        for name in rows.columns.drop(key) if columns is None else columns:
             block, labels = _column(rows[name])
             blocks.append(np.where(place[:, None] >= 0, block[place], 0))
             names += [f"{name}: {label}" if label else str(name) for label in labels]
@@ -167,7 +160,7 @@ def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
         if column not in table.columns:
             there = ", ".join(map(str, table.columns))
             raise DataError(f"the table has no column {column!r}; it has {there}")
-    rows = table.set_index(key)
+    rows = table.set_index(key, drop=False)
     if not rows.index.is_unique:
         twice = rows.index[rows.index.duplicated()][0]
         raise DataError(f"{key} {twice} stands twice in the table; keep one row of each")

@@ -28,15 +28,33 @@ FORMAT = 2  # raised whenever another version of this module could misread a fil
 HEADER = "recsys_lib"
 _UNFINISHED = ".recsys_lib."  # what folders are called in which files are written
 # As safetensors names them.
-_DTYPES = {"BOOL": "?", "U8": "u1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
+_DTYPES = {"BOOL": "?", "F32": "<f4", "F64": "<f8"}
+_DTYPES |= {f"{kind.upper()}{8 * n}": f"<{kind}{n}" for kind in "iu" for n in (1, 2, 4, 8)}
 
 
 def as_path(path: Any) -> Path:
     """Return a path; raise `DataError` for what is none, such as a number or an empty text."""
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError, OSError):
         if path and b"\0" not in os.fsencode(path):
+            Path(path).exists()  # an OSError where it is too long or may not be looked for
             return Path(path)
-    raise DataError(f"a file or a folder is named by text or a Path, not by {path!r:.80}")
+    raise DataError(f"{path!r:.80} is no text or Path by which a file or a folder can be found")
+
+
+def resolved(path: Any) -> Path:
+    """Return the absolute path; ``~`` is the user's home."""
+    return Path(os.path.realpath(os.path.expanduser(as_path(path))))  # noqa: PTH111 # never raises
+
+
+def as_folder(path: Any) -> Path:
+    """Return a folder, made where there is none; raise `DataError` where none can be made."""
+    folder = as_path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"{folder} is no folder, and none can be made there ({error.strerror})"
+        raise DataError(f"{told}; name another") from error
+    return folder
 
 
 @contextlib.contextmanager
@@ -50,8 +68,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = as_path(path)
     if target.exists() and not target.is_file():  # a folder or a device, such as /dev/null
         raise DataError(f"{target} is no ordinary file, and cannot be replaced; name another")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(target.parent, time.time() - 86_400)
+    remove_unfinished(as_folder(target.parent), time.time() - 86_400)
     folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))
     temporary = folder / target.name
     try:
@@ -93,16 +110,14 @@ def save_arrays(
     Arrays of text are stored as UTF-8 bytes with offsets, since safetensors knows numbers only.
     """
     numeric: dict[str, np.ndarray] = {}
-    text = []
+    text: list[str] = []
     for name, array in arrays.items():
         if array.dtype == object:
-            encoded = [value.encode() for value in array]
             text.append(name)
-            numeric[name] = np.frombuffer(b"".join(encoded), np.uint8)
-            lengths = [len(value) for value in encoded]
-            numeric[f"{name}.offsets"] = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        else:
-            numeric[name] = np.ascontiguousarray(array)
+            encoded = [value.encode() for value in array]
+            ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+            array, numeric[f"{name}.offsets"] = np.frombuffer(b"".join(encoded), np.uint8), ends
+        numeric[name] = np.ascontiguousarray(array)
     header = json.dumps({"format": FORMAT, "text": text, **meta}, default=number)
     with replacing(path) as temporary:
         # One entry: safetensors writes several in any order, and the same must be the same bytes.
@@ -137,10 +152,9 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
             crc, header = (file.metadata() or {})[HEADER].split(" ", 1)
         meta = json.loads(header)
         if meta["format"] != FORMAT:
-            raise DataError(
-                f"{where!r} has format {meta['format']}, and this version reads {FORMAT}: update "
-                "recsys_lib if the file is newer, write it again if it is older"
-            )
+            how = "update recsys_lib if the file is newer, write it again if it is older"
+            told = f"{where!r} has format {meta['format']}, and this version reads {FORMAT}"
+            raise DataError(f"{told}: {how}")
         with path.open("rb") as raw:
             length = int.from_bytes(raw.read(8), "little")
             layout = json.loads(raw.read(length))

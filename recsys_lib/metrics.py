@@ -220,12 +220,10 @@ def auc(scores: Any, relevant: Any) -> float:
     is_relevant = as_array("relevant", relevant, np.int64, len(s)) != 0
     if np.isnan(s).any():
         raise RecsysError(f"score {int(np.isnan(s).argmax())} is NaN, which has no rank")
-    n_relevant = int(is_relevant.sum())
-    n_others = len(s) - n_relevant
-    if n_relevant == 0 or n_others == 0:
-        return float("nan")
-    above = rankdata(s)[is_relevant].sum() - n_relevant * (n_relevant + 1) / 2
-    return float(above / (n_relevant * n_others))
+    n = int(is_relevant.sum())
+    n_pairs = n * (len(s) - n)
+    above = rankdata(s)[is_relevant].sum() - n * (n + 1) / 2
+    return float(above / n_pairs) if n_pairs else float("nan")
 
 
 # --- what the lists are made of -------------------------------------------------------------------
@@ -253,11 +251,10 @@ def novelty(items: np.ndarray, item_counts: np.ndarray, n_users: int) -> np.ndar
     of the `n_users` in training who rated each item. An empty list gets NaN.
     """
     counts = as_array("item_counts", item_counts, np.float64, "n_items")
-    check_whole("n_users", n_users, 0)
+    n_users = check_whole("n_users", n_users, 0)
     items, surprise = _lists(items, len(counts)), -np.log2((counts + 1) / (n_users + 1))
     there = items >= 0
-    total = np.where(there, surprise[items], 0.0).sum(axis=1)
-    length = there.sum(axis=1)
+    total, length = np.where(there, surprise[items], 0.0).sum(axis=1), there.sum(axis=1)
     return np.divide(total, length, out=np.full(len(items), np.nan), where=length > 0)
 
 
@@ -270,10 +267,8 @@ def gini(items: np.ndarray, n_items: int) -> float:
     """
     items = _lists(items, n_items)
     counts = np.sort(np.bincount(items[items >= 0], minlength=n_items)).astype(np.float64)
-    if counts.sum() == 0:
-        return float("nan")
-    weight = 2 * np.arange(1, n_items + 1) - n_items - 1
-    return float(weight @ counts / (n_items * counts.sum()))
+    weight, total = 2 * np.arange(1, n_items + 1) - n_items - 1, n_items * counts.sum()
+    return float(weight @ counts / total) if total else float("nan")
 
 
 def _errors(truth: Any, predicted: Any) -> np.ndarray:

@@ -43,7 +43,7 @@ class CSR(NamedTuple):
 
     def take(self, rows: np.ndarray) -> CSR:
         """Return the matrix of the given rows, in their order."""
-        counts = self.indptr[rows + 1] - self.indptr[rows]
+        counts = self.indptr[1:][rows] - self.indptr[rows]  # in 8 bits, rows + 1 has an end
         indptr = np.concatenate([[0], np.cumsum(counts)])
         shift = np.repeat(self.indptr[rows] - indptr[:-1], counts)
         where = np.arange(indptr[-1]) + shift
@@ -71,7 +71,8 @@ class Ratings:
     Build it with `from_frame` or `from_scipy`, or with `from_arrays` if users and items have
     indices already. A user's *index* is the position of its id in `user_ids`, an item's that of its
     id in `item_ids`. Users and items may have no rating: the parts of a split keep the indices of
-    the whole.
+    the whole. Shapes or dtypes that do not agree, an index out of range, indices of a row that do
+    not ascend, and a rating that is not finite are a `DataError`: kernels rely on these checks.
 
     Parameters
     ----------
@@ -87,12 +88,6 @@ class Ratings:
         The lowest and the highest rating possible.
     n_duplicates : int
         Number of ratings that were dropped because the same user rated the same item again.
-
-    Raises
-    ------
-    DataError
-        Shapes or dtypes do not agree, an index is out of range, a row's indices do not ascend, or a
-        rating is not finite. Kernels rely on these checks.
 
     Examples
     --------
@@ -146,6 +141,10 @@ class Ratings:
     ) -> Self:
         """Build from a table with one row per rating.
 
+        If a user rated an item several times, the latest rating counts (with equal or no
+        timestamps, the one furthest down). `n_duplicates` says how many were dropped. A missing
+        column or an invalid row is a `DataError`; the message names the row (from 0).
+
         Parameters
         ----------
         frame : DataFrame
@@ -158,16 +157,6 @@ class Ratings:
             highest rating present, and only NaN and infinities raise.
         user_ids, item_ids : array-like, optional
             Ids that belong to the data even if they have no rating.
-
-        Raises
-        ------
-        DataError
-            A column is missing, or a row is invalid; the message names the row (from 0).
-
-        Notes
-        -----
-        If a user rated an item several times, the latest rating counts (with equal or no
-        timestamps, the one furthest down). `n_duplicates` says how many were dropped.
         """
         more = [] if rating is None else [rating]
         columns.need(frame, user, item, *more, *[timestamp] * (str(timestamp) != "timestamp"))
@@ -228,7 +217,7 @@ class Ratings:
 
     @cached_property
     def by_item(self) -> CSR:
-        """The ratings by item: one row per item, columns are user indices, ascending."""
+        """The ratings by item, in rows whose columns are user indices, ascending."""
         return CSR.from_scipy(self.by_user.to_scipy(self.n_items).T.tocsr())
 
     @property
@@ -241,18 +230,13 @@ class Ratings:
         """Number of items, including those without a rating."""
         return len(self.item_ids)
 
-    @property
-    def n_ratings(self) -> int:
-        """Number of ratings."""
-        return len(self.by_user.values)
-
     def __len__(self) -> int:
-        return self.n_ratings
+        return len(self.by_user.values)
 
     @property
     def density(self) -> float:
         """Share of all pairs that are observed."""
-        return self.n_ratings / (self.n_users * self.n_items)
+        return len(self) / (self.n_users * self.n_items)
 
     @cached_property
     def mean(self) -> float:
@@ -261,12 +245,12 @@ class Ratings:
 
     @cached_property
     def user_index(self) -> columns.IdIndex:
-        """The users' positions: ``user_index(ids)`` are the indices (n,) int32 of user ids."""
+        """The users' positions; ``user_index(ids)`` are the indices (n,) int32 of user ids."""
         return columns.IdIndex(self.user_ids, "user")
 
     @cached_property
     def item_index(self) -> columns.IdIndex:
-        """The items' positions: ``item_index(ids)`` are the indices (n,) int32 of item ids."""
+        """The items' positions; ``item_index(ids)`` are the indices (n,) int32 of item ids."""
         return columns.IdIndex(self.item_ids, "item")
 
     def user_of_rating(self) -> np.ndarray:
@@ -305,10 +289,8 @@ class Ratings:
 
     def __repr__(self) -> str:
         low, high = self.scale
-        return (
-            f"Ratings({self.n_users:,} users x {self.n_items:,} items, {len(self):,} ratings from "
-            f"{low:g} to {high:g}, {self.density:.2%} of all pairs)"
-        )
+        size = f"{self.n_users:,} users x {self.n_items:,} items, {len(self):,} ratings"
+        return f"Ratings({size} from {low:g} to {high:g}, {self.density:.2%} of all pairs)"
 
 
 def check_parts(**parts: Any) -> None:

@@ -32,11 +32,9 @@ class Report:
         Metric to value, in the order of the request: means over users, or over ratings.
     per_user : DataFrame
         One row per user, by ``user_id``, and a column for each metric that is a mean over users.
-    n_users, n_left_out : int
-        Users of the test part with a relevant item, over whom ranking metrics are averaged, and
-        users without one.
-    n_cold : int
-        The users among `n_users` of whom the model has no rating.
+    n_users, n_left_out, n_cold : int
+        Users of the test part with a relevant item, over whom ranking metrics are averaged; users
+        without one; and those of the first of whom the model has no rating.
     n_ratings : int
         Ratings in the test part, over which rating metrics are averaged.
     relevant, candidates :
@@ -61,9 +59,8 @@ class Report:
 
     def __getitem__(self, metric: str) -> float:
         if not isinstance(metric, str) or metric not in self.values:
-            raise RecsysError(
-                f"this report has no {metric!r}, only {', '.join(self.values)}; name it in metrics="
-            )
+            there = ", ".join(self.values)
+            raise RecsysError(f"this report has no {metric!r}, only {there}; name it in metrics=")
         return self.values[metric]
 
     def interval(
@@ -82,26 +79,23 @@ class Report:
     def _columns(self, metric: str) -> np.ndarray:
         """Return the users' parts (2, n_users) in the two sums whose ratio the metric is."""
         self[metric]  # refuses what is not here
-        if not self._is_of_users(metric):
-            able = [name for name in self.values if self._is_of_users(name)]
-            raise RecsysError(
-                f"{metric!r} is not made up of values of single users in this report, so it has no "
-                f"interval over users; these have: {', '.join(able) or 'none'}"
-            )
+        if metric not in self._of_users():
+            told = "is not made up of values of single users in this report, so it has no interval"
+            able = ", ".join(self._of_users()) or "none"
+            raise RecsysError(f"{metric!r} {told} over users; these have: {able}")
         if metric in _SUMMED:
             return self.errors[[_SUMMED[metric], "n"]].to_numpy(np.float64).T
         return np.array([self.per_user[metric], np.ones(len(self.per_user))])
 
-    def _is_of_users(self, metric: str) -> bool:
-        return metric in self.per_user or (metric in _SUMMED and len(self.errors) > 0)
+    def _of_users(self) -> list[str]:
+        summed = _SUMMED if len(self.errors) else ()
+        return [name for name in self.values if name in self.per_user or name in summed]
 
     @property
     def summary(self) -> str:
         """Description of the test part, in one line."""
-        text = (
-            f"{self.n_ratings:,} test ratings; {self.n_users:,} users with one of "
-            f"{self.relevant:g} or more, {self.n_left_out:,} without left out"
-        )
+        text = f"{self.n_ratings:,} test ratings; {self.n_users:,} users with one of "
+        text += f"{self.relevant:g} or more, {self.n_left_out:,} without left out"
         if self.n_cold:
             text += f"; {self.n_cold:,} of them unknown to the model"
         if self.candidates == "test":
@@ -134,7 +128,7 @@ def compare(
         row: dict[str, float] = {}
         for metric, value in report.values.items():
             row[metric] = value
-            if interval is not None and report._is_of_users(metric):
+            if interval is not None and metric in report._of_users():
                 ends = report.interval(metric, level=interval, n=n, seed=seed)
                 row[f"{metric} low"], row[f"{metric} high"] = ends
         rows.append(row)
@@ -185,12 +179,11 @@ def paired(
 def _check_same(first: str, a: Report, name: str, b: Report) -> None:
     if not (isinstance(a, Report) and isinstance(b, Report)):
         raise RecsysError(f"{first!r} and {name!r} are not both Reports, as evaluate returns them")
-    kinds = [(r.n_users, r.n_ratings, r.relevant, r.candidates, r.test_part) for r in (a, b)]
-    if kinds[0] != kinds[1]:
-        raise RecsysError(
-            f"{first!r} and {name!r} were not measured on the same ground ({a.summary} / "
-            f"{b.summary}), so their numbers do not compare; evaluate both on one test part"
-        )
+    one, other = ((r.n_users, r.n_ratings, r.relevant, r.candidates, r.test_part) for r in (a, b))
+    if one != other:
+        told = f"were not measured on the same ground ({a.summary} / {b.summary}), so their numbers"
+        both = f"{first!r} and {name!r} {told}"
+        raise RecsysError(f"{both} do not compare; evaluate both on one test part")
 
 
 def _percentiles(
@@ -198,7 +191,7 @@ def _percentiles(
 ) -> tuple[float, float]:
     """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
     check_value("level", level, "between 0 and 1", lambda one: 0 < one < 1)
-    check_whole("n", n, 2)
+    n = check_whole("n", n, 2)
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
     if (size := columns.shape[1]) == 0:
         raise RecsysError("there is no user to draw from: not one has a value")

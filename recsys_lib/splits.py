@@ -18,21 +18,19 @@ import numpy as np
 from recsys_lib.errors import DataError, RecsysError, check_value, check_whole, generator
 from recsys_lib.ratings import Ratings, check_parts
 
-TRAIN, VALID, TEST = 0, 1, 2
+Seed = int | np.random.Generator
+Parts = tuple[Ratings, Ratings, Ratings]  # to train on, to choose by, to test on
+TRAIN, VALID, TEST, SHOWN = 0, 1, 2, 3
 RATINGS_AT_A_TIME = 4_000_000  # sorting goes by blocks of users, so that its copies stay small
 
 
-def random(
-    ratings: Ratings, valid: float = 0.1, test: float = 0.1, seed: int | np.random.Generator = 0
-) -> tuple[Ratings, Ratings, Ratings]:
+def random(ratings: Ratings, valid: float = 0.1, test: float = 0.1, seed: Seed = 0) -> Parts:
     """Divide the ratings at random, to measure how well missing entries of the table are filled.
 
     `valid` and `test` are shares of the ratings, from 0, together below 1; the parts have exactly
     the rounded sizes. `seed` is an int or a Generator. Returns train, valid and test. Raises
     `RecsysError` if a share is out of range or leaves nothing to train on.
 
-    Notes
-    -----
     The trap: a model learns from ratings given after those it is tested on, which is impossible in
     use, and active users dominate the test part. Most published RMSEs are of this kind. A user or
     an item with few ratings may have none left in `train`.
@@ -40,40 +38,30 @@ def random(
     check_parts(ratings=ratings)
     n_valid, n_test = _sizes(len(ratings), valid, test, "ratings")
     labels = np.full(len(ratings), TRAIN, np.uint8)  # a byte a rating is all the memory it takes
-    labels[:n_test] = TEST
-    labels[n_test : n_test + n_valid] = VALID
+    labels[:n_test], labels[n_test : n_test + n_valid] = TEST, VALID
     generator(seed).shuffle(labels)
     return _parts(ratings, labels)
 
 
-def temporal(
-    ratings: Ratings, valid: float = 0.1, test: float = 0.1
-) -> tuple[Ratings, Ratings, Ratings]:
+def temporal(ratings: Ratings, valid: float = 0.1, test: float = 0.1) -> Parts:
     """Divide at two moments, to measure how well the past predicts the future.
 
     As `random`, but the latest ratings go to `test` and those before to `valid`. Ratings in the
     same second are ordered by user and item. Raises `DataError` if the ratings have no timestamps.
 
-    Notes
-    -----
     This protocol is nearest to use. The trap: if users rate for a day and never come back, as in
     MovieLens, most users of the test part have no rating in `train`, and all get the same list. A
     `Report` counts them.
     """
-    return _parts(ratings, temporal_labels(ratings, valid, test))
-
-
-def temporal_labels(ratings: Ratings, valid: float = 0.1, test: float = 0.1) -> np.ndarray:
-    """Return to which part `temporal` sends each rating: TRAIN, VALID or TEST, (nnz,) uint8."""
     times = _timestamps(ratings, "temporal")
     n_valid, n_test = _sizes(len(ratings), valid, test, "ratings")
     labels = np.full(len(ratings), TRAIN, np.uint8)
     labels[_latest(times, n_valid + n_test)] = VALID
     labels[_latest(times, n_test)] = TEST
-    return labels
+    return _parts(ratings, labels)
 
 
-def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]:
+def leave_last(ratings: Ratings, n: int = 1) -> Parts:
     """Hold out each user's last ratings, to measure the prediction of a known user's next item.
 
     A user's last `n` ratings go to `test`, the `n` before to `valid`; ratings in the same second
@@ -81,46 +69,32 @@ def leave_last(ratings: Ratings, n: int = 1) -> tuple[Ratings, Ratings, Ratings]
     Returns train, valid and test. Raises `DataError` if the ratings have no timestamps,
     `RecsysError` if `n` is below 1 or no user has more than 2n ratings.
 
-    Notes
-    -----
     The trap: every user is cut at another moment, so the model learns from other users' future what
     became popular; `temporal` avoids this. Each user weighs the same, whatever their number of
     ratings. In MovieLens, the ratings of a session are seconds apart and follow the order in which
     films were shown, so "last" means less than it seems.
     """
-    return _parts(ratings, leave_last_labels(ratings, n))
-
-
-def leave_last_labels(ratings: Ratings, n: int = 1) -> np.ndarray:
-    """Return to which part `leave_last` sends each rating: TRAIN, VALID or TEST, (nnz,) uint8."""
     times = _timestamps(ratings, "leave_last")
-    check_whole("n", n, 1, "a whole number of ratings of each user")
+    n = check_whole("n", n, 1, "a whole number of ratings of each user")
     counts = ratings.by_user.counts
     if not (counts > 2 * n).any():
-        raise RecsysError(
-            f"no user has more than {2 * n} ratings, so leave_last(n={n}) would test nobody; "
-            "take a smaller n"
-        )
+        told = f"no user has more than {2 * n} ratings, so leave_last(n={n}) would test nobody"
+        raise RecsysError(f"{told}; take a smaller n")
     labels = np.full(len(ratings), TRAIN, np.uint8)
     for first, last in _user_blocks(ratings.by_user.indptr):
-        span = slice(ratings.by_user.indptr[first], ratings.by_user.indptr[last])
-        order = _order_in_rows(counts[first:last], times[span])
+        size, start = counts[first:last], ratings.by_user.indptr[first]
+        part = labels[start : ratings.by_user.indptr[last]]
+        order = _order_in_rows(size, times[start : start + len(part)])
         # Sorted, each row still fills its own places: so places from the row's end count back.
-        ends = np.repeat(np.cumsum(counts[first:last]), counts[first:last])
-        from_end = ends - np.arange(len(order))
-        enough = np.repeat(counts[first:last] > 2 * n, counts[first:last])
-        part = labels[span]
+        from_end = np.repeat(np.cumsum(size), size) - np.arange(len(order))
+        enough = np.repeat(size > 2 * n, size)
         part[order[enough & (from_end <= 2 * n)]] = VALID
         part[order[enough & (from_end <= n)]] = TEST
-    return labels
+    return _parts(ratings, labels)
 
 
 def strong_generalisation(
-    ratings: Ratings,
-    valid: float = 0.1,
-    test: float = 0.1,
-    held_out: float = 0.2,
-    seed: int | np.random.Generator = 0,
+    ratings: Ratings, valid: float = 0.1, test: float = 0.1, held_out: float = 0.2, seed: Seed = 0
 ) -> tuple[Ratings, Ratings, Ratings, Ratings]:
     """Hold out whole users, to measure the lists of new users.
 
@@ -129,14 +103,10 @@ def strong_generalisation(
     each such user's ratings that is to be predicted, drawn at random; the rest is shown to the
     model; each part has at least one rating. `seed` is an int or a Generator.
 
-    Returns
-    -------
-    train, valid, test, shown : Ratings
-        All ratings of the other users; the ratings to predict; and the shown ratings of the users
-        of both parts. ``evaluate(model, train, test, test_input=shown)`` folds these users in.
+    Returns train, valid and test, all ratings of the other users and the ratings to predict, and
+    shown, the shown ratings of the users of both parts: ``evaluate(model, train, test,
+    test_input=shown)`` folds these users in.
 
-    Notes
-    -----
     The protocol of Liang et al. 2018 (arXiv 1802.05814) and of most work on autoencoders. The trap:
     its metrics are far from those of protocols in which the users were trained on, and the shown
     ratings are drawn at random, not by time.
@@ -148,18 +118,14 @@ def strong_generalisation(
     n_valid, n_test = _sizes(int((counts > 0).sum()), valid, test, "users")
     able = np.flatnonzero(counts >= 2)
     if n_valid + n_test > len(able):
-        raise RecsysError(
-            f"{n_valid + n_test} users are to be held out, but only {len(able)} have the two "
-            "ratings it takes; lower valid and test"
-        )
+        told = f"{n_valid + n_test} users are to be held out, but only {len(able)} have the two"
+        raise RecsysError(f"{told} ratings it takes; lower valid and test")
     rng = generator(seed)
     chosen = rng.permutation(able)[: n_valid + n_test]
     part_of_user = np.full(ratings.n_users, TRAIN, np.uint8)
-    part_of_user[chosen[:n_test]] = TEST
-    part_of_user[chosen[n_test:]] = VALID
+    part_of_user[chosen[:n_test]], part_of_user[chosen[n_test:]] = TEST, VALID
     to_find = np.clip(np.rint(held_out * counts).astype(np.int64), 1, np.maximum(counts - 1, 1))
     labels = np.full(len(ratings), TRAIN, np.uint8)
-    shown = np.zeros(len(ratings), bool)
     for first, last in _user_blocks(ratings.by_user.indptr):
         some = first + np.flatnonzero(part_of_user[first:last])
         size = counts[some]
@@ -168,12 +134,8 @@ def strong_generalisation(
         where = np.repeat(ratings.by_user.indptr[some] - starts, size) + np.arange(size.sum())
         where = where[_order_in_rows(size, rng.integers(0, 2**32, len(where)))]
         find = np.arange(len(where)) - np.repeat(starts, size) < np.repeat(to_find[some], size)
-        labels[where] = np.repeat(part_of_user[some], size)
-        shown[where[~find]] = True
-    train, valid_part, test_part = (
-        ratings.select((labels == label) & ~shown) for label in (TRAIN, VALID, TEST)
-    )
-    return train, valid_part, test_part, ratings.select(shown)
+        labels[where] = np.where(find, np.repeat(part_of_user[some], size), SHOWN)
+    return *_parts(ratings, labels), ratings.select(labels == SHOWN)
 
 
 def draw_users(counts: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
@@ -210,23 +172,19 @@ def _sizes(n: int, valid: float, test: float, what: str) -> tuple[int, int]:
     wanted = f"a share of the {what}, from 0 to below 1 (0.1: a tenth)"
     for name, share in (("valid", valid), ("test", test)):
         check_value(name, share, wanted, lambda one: 0 <= one < 1)
-    n_valid, n_test = round(valid * n), round(test * n)
+    n_valid, n_test = (round(float(share) * n) for share in (valid, test))
     if n_valid + n_test >= n:
-        raise RecsysError(
-            f"valid={valid} and test={test} leave none of the {n} {what} to train on; lower them"
-        )
+        told = f"valid={valid} and test={test} leave none of the {n} {what} to train on"
+        raise RecsysError(f"{told}; lower them")
     return n_valid, n_test
 
 
 def _timestamps(ratings: Ratings, name: str) -> np.ndarray:
     check_parts(ratings=ratings)
-    times = ratings.timestamps
-    if times is None:
-        raise DataError(
-            f"splits.{name} needs to know when each rating was given, and these ratings have no "
-            "timestamps; use splits.random, or data with a timestamp column"
-        )
-    return times
+    if ratings.timestamps is None:
+        told = "needs to know when each rating was given, and these have no timestamps"
+        raise DataError(f"splits.{name} {told}; use splits.random")
+    return ratings.timestamps
 
 
 def _latest(times: np.ndarray, n: int) -> np.ndarray:
@@ -255,17 +213,15 @@ def _order_in_rows(counts: np.ndarray, keys: np.ndarray) -> np.ndarray:
     One stable sort of whole numbers, the row in the high bits and the key in the low ones, is
     several times as fast as a sort by two keys.
     """
-    if len(keys) == 0:
-        return np.empty(0, np.int64)
-    keys = keys - keys.min()
-    bits = int(keys.max()).bit_length()
+    low = int(keys.min(initial=0))
+    bits = (int(keys.max(initial=0)) - low).bit_length()
     if bits + len(counts).bit_length() > 63:  # times finer than a second: their ranks will do
-        keys = np.unique(keys, return_inverse=True)[1]
+        keys, low = np.unique(keys, return_inverse=True)[1], 0
         bits = len(keys).bit_length()
     row = np.repeat(np.arange(len(counts), dtype=np.int64) << bits, counts)
-    return np.argsort(row | keys, kind="stable")
+    return np.argsort(row | (keys - low), kind="stable")
 
 
-def _parts(ratings: Ratings, labels: np.ndarray) -> tuple[Ratings, Ratings, Ratings]:
+def _parts(ratings: Ratings, labels: np.ndarray) -> Parts:
     train, valid, test = (ratings.select(labels == label) for label in (TRAIN, VALID, TEST))
     return train, valid, test

@@ -30,6 +30,7 @@ from recsys_lib import splits
 from recsys_lib.errors import RecsysError, check_value, check_whole
 from recsys_lib.evaluation import Report, evaluate, possible
 from recsys_lib.models import Recommender
+from recsys_lib.models.base import VALID_N, VALID_USERS
 from recsys_lib.progress import is_watched
 from recsys_lib.ratings import Ratings
 from recsys_lib.report import SMALLER_IS_BETTER
@@ -63,20 +64,21 @@ class Development:
 
     def fit(self, model: M, **options: Any) -> M:
         """Fit a model on these data; `options` go to its `fit`."""
-        known = {"items": self.items, "users": self.users, "valid_input": self.valid_input}
-        return model.fit(self.train, self.valid, **{**known, **options})
+        known = {name: getattr(self, name) for name in ("valid", "items", "users", "valid_input")}
+        return model.fit(self.train, **{**known, **options})
 
     def measure(self, model: Recommender, metrics: Any = None) -> Report:
         """Evaluate a model fitted on `train` on the validation part."""
         known = self.valid_input
         return evaluate(model, self.train, self.valid, metrics, test_input=known, **self.options)
 
-    def value(self, model: Recommender, metric: str) -> float:
-        """Return one metric of a model fitted here, from the last row of its log if it is there."""
-        log = model.training_log_
-        logged = f"{metric}_valid" in log and self.valid_input is None
-        if logged and model.patience is None:
-            return float(log[f"{metric}_valid"].iloc[-1])
+    def value(self, model: Recommender, metric: str, last: bool = False) -> float:
+        """Return a metric of a model fitted here, or of its `last` epoch, from its log if there."""
+        log, lists = model.training_log_, (f"ndcg@{VALID_N}", "all", self.relevant)
+        same = lists == (metric, self.candidates, getattr(model, "threshold", None))
+        column = "ndcg_valid" if same and self.valid.n_users <= VALID_USERS else f"{metric}_valid"
+        if column in log and self.valid_input is None and (last or model.patience is None):
+            return float(log[column].iloc[-1])
         return self.measure(model, [metric])[metric]
 
 
@@ -94,6 +96,9 @@ def tune(
 ) -> Study:
     """Search a model's parameters: fit on the training part, compare on the validation part.
 
+    An argument out of range, or that no trial could be finished, is a `RecsysError`; after a trial
+    that fails with this error, the search continues.
+
     Parameters
     ----------
     model : Recommender
@@ -107,28 +112,21 @@ def tune(
     sampler : BaseSampler, optional
         A sampler of Optuna, with a seed of its own; by default `TPESampler`, which samples more
         often near good trials (Bergstra, Bardenet, Bengio & Kégl 2011).
-    prune, start : bool
+    prune : bool
         Whether to stop a trial whose metric after an epoch is worse than the median of the earlier
-        trials at that epoch; whether the first trial has the model's own parameters, if they lie in
-        the space.
-
-    Raises
-    ------
-    RecsysError
-        An argument is out of range, or no trial could be finished. After a trial that fails with
-        this error, the search continues.
+        trials at that epoch.
+    start : bool
+        Whether the first trial has the model's own parameters, if they lie in the space.
     """
     wanted = "a Development, made of the training and the validation part"
     check_value("development", development, wanted, kind=Development)
-    check_whole("n_trials", n_trials, 1)
-    check_whole("seed", seed, 0)
+    n_trials, seed = check_whole("n_trials", n_trials, 1), check_whole("seed", seed, 0)
     check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
     space = model.search_space if space is None else space
     where = space.values() if isinstance(space, Mapping) else [space]
     if not where or not all(isinstance(one, BaseDistribution) for one in where):
-        raise RecsysError(
-            f"{type(model).__name__} has no search_space; pass space=, of distributions"
-        )
+        told = "has no search_space; pass space=, of distributions"
+        raise RecsysError(f"{type(model).__name__} {told}")
     (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
@@ -142,17 +140,20 @@ def tune(
 
     def measured(trial: Trial) -> float:
         def report(row: dict[str, Any]) -> None:
-            value = row.get(f"{metric}_valid") if development.valid_input is None else None
-            value = development.measure(fresh, [metric])[metric] if value is None else value
-            trial.report(float(value), int(row["epoch"]))
+            trial.report(development.value(fresh, metric, last=True), row["epoch"])
             if row["epoch"] != fresh.n_epochs and trial.should_prune():
                 raise optuna.TrialPruned
 
         params = {name: _suggest(trial, name, where) for name, where in space.items()}
         try:
             fresh = model.unfitted(**params)
-            development.fit(fresh, progress=False, callback=report)
-            value = development.value(fresh, metric)
+            if prune or fresh.patience is not None or metric == "rmse":
+                development.fit(fresh, progress=False, callback=report)
+                value = development.value(fresh, metric)
+            else:  # lists are ranked once, at the end
+                development.fit(fresh, progress=False, valid=None)
+                value = development.measure(fresh, [metric])[metric]
+                trial.report(value, len(fresh.training_log_))
             if not np.isfinite(value):
                 raise RecsysError(f"{fresh!r} has {metric} {value}")
         except RecsysError as error:

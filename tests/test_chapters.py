@@ -20,18 +20,18 @@ SECTIONS = ["Exercises", "Quiz", "Summary", "What is next"]  # the last ones, in
 # Numbers that are no results: what a question assumes, a level by convention, a name.
 ALLOWED = {
     "02-bias": ["exactly 4.5", "overall mean is 3.5", "γ = 2.5"],
-    "01-eda": ["a probability of 95 %", "is 3.5", "3.5: that", "than 3.5", "2.75", "0.5 to 5"],
-    "11-leaderboard": ["95 % confidence interval", "95 % interval"],
+    "01-eda": ["a probability of 95%", "is 3.5", "3.5: that", "than 3.5", "2.75", "0.5 to 5"],
+    "11-leaderboard": ["95% confidence interval", "95% interval"],
     "10-latent-space": ["ten times as wide", "two times as wide"],
-    "15-rating-demo": ["60 % to 75 %", "68.3 %", "68 %"],
-    "12-how-sure": ["68 %", "80 %", "an R-hat below 1.1"],
+    "15-rating-demo": ["60% to 75%", "68.3%", "68%"],
+    "12-how-sure": ["68%", "80%", "an R-hat below 1.1"],
     "13-ab-test": [
-        "takes four times the users", "come four times", "power of 80 %", "probability of 5 %",
-        "its 95 % quantile in 5 %", "Below 0.001", "p was below 0.05", "p is below 0.05",
+        "takes four times the users", "come four times", "power of 80%", "probability of 5%",
+        "its 95% quantile in 5%", "Below 0.001", "p was below 0.05", "p is below 0.05",
     ],
     "14-newcomers": ["RMSE of 1.0", "have 0.9", "About 0.9", "1.0, until"],
     "04-tuning": [
-        "level of 95 %: the mean plus and minus 1.96", "τ = 2.8", "τ = 1.4", "mean 0.850",
+        "level of 95%: the mean plus and minus 1.96", "τ = 2.8", "τ = 1.4", "mean 0.850",
         "mean 0.847", "deviation of 0.004",
     ],
 }  # fmt: skip

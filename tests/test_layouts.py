@@ -8,7 +8,6 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-import profiles
 import pytest
 import runner
 
@@ -138,9 +137,9 @@ def data(request, tmp_path_factory):
 def test_every_chapter_runs(data, chapter, trial):
     name, folder = data
     (source,) = runner.chapters(chapter)
-    values, _ = runner.settled(profiles.parameters("quick", chapter, name))
+    values, _ = runner.settled(runner.parameters("quick", chapter, name))
     values |= LIGHTER.get(chapter, {}) | ({"WATCH": name} if name == "kuairec" else {})
-    done = runner.run_chapter(source, values, folder, "", runner.Watch(chapter, 7_200))
+    done = runner.Chapter(source, folder, 7_200).run(values, "")
     assert done.status == "ran"
     outputs = [one for cell in nbformat.read(done.path, 4).cells for one in cell.get("outputs", [])]
     warnings = [one.text for one in outputs if one.get("name") == "stderr"]

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from recsys_lib.kernels.bpr import work_on
+from recsys_lib.kernels.bpr import BATCH, work_on
 from recsys_lib.models import BPR
 
 
@@ -19,10 +19,10 @@ def epoch(
 ):  # fmt: skip
     """Take as many steps as there are likes, each thread its share, without any order."""
     for t in prange(len(seeds)):
-        part = slice(starts[t], starts[t + 1])
+        part, state = slice(starts[t], starts[t + 1]), seeds[t : t + 1].copy()
         work_on(
-            users[part], items[part], everything, seen_indptr, seen_indices,
-            user_rows, item_rows, rate, reg, seeds[t], totals[t],
+            users[part], items[part], everything, seen_indptr, seen_indices, user_rows, item_rows,
+            rate, reg, state, np.empty((6, BATCH), np.int64), totals[t],
         )  # fmt: skip
 
 

@@ -1,11 +1,17 @@
 // Runs in the first page of a built site, in a browser that prints (book/press.py). Makes one document of
-// all pages, the solutions at its end, and returns a deck of slides for each numbered part.
+// all pages, with a title, contents and the answers at its end, and returns a deck of slides for each numbered part.
 //
-// parts: [{caption, numbered, pages: [{name, text}]}], with the text of each page's file; the first
-// page is a part of its own.
-({ parts, template }) => {
+// toc: the table of contents, as in _toc.yml; texts: the text of each page's file.
+({ toc, texts, template }) => {
   const root = new URL("../", document.baseURI);
+  const named = ({ file, sections = [] }) => [{ name: file, text: texts[`${file}.html`] }, ...sections.flatMap(named)];
+  const parts = [{ chapters: [{ file: toc.root }] }, ...toc.parts].map((part) => ({ ...part, pages: part.chapters.flatMap(named) }));
   const inner = new Set(parts.flatMap((part) => part.pages.map((page) => page.name)));
+  const make = (tag, properties = {}, ...children) => {
+    const node = Object.assign(document.createElement(tag), properties);
+    node.append(...children);
+    return node;
+  };
 
   // A page's article whose links hold elsewhere: `place` turns an address into the one to write.
   function article(name, text, place, prefix) {
@@ -23,9 +29,9 @@
 
   // Decks: a chapter's goals, its figures and its summary. They lie in a folder beside the chapters'.
   const path = (url) => url.href.slice(root.href.length);
-  const escaped = (text) => Object.assign(document.createElement("p"), { textContent: text }).innerHTML;
+  const escaped = (text) => make("p", { textContent: text }).innerHTML;
   const mathjax = [...document.head.querySelectorAll("script")].filter((tag) => /mathjax/i.test(tag.outerHTML));
-  const told = document.querySelector(".extra_footer p").textContent;
+  const [told, licence] = [...document.querySelectorAll(".extra_footer p")].map((tag) => tag.textContent);
   const decks = {};
   parts.forEach(({ caption, numbered, pages }, number) => {
     if (!numbered) return;
@@ -42,37 +48,102 @@
     decks[`part-${number}`] = template.replace(/\{(\w+)\}/g, (_, key) => fill[key]);
   });
 
+  // What a page asks is answered at the end of the book: hints and solutions below the name of their exercise, and
+  // quizzes, whose folds become lists of options.
+  function answers(page) {
+    const found = [];
+    let last = null;
+    for (const block of page.querySelectorAll(".exercise ~ .dropdown, .exercise ~ .tag_hide-cell")) {
+      let asked = block;
+      while (!asked.matches(".exercise")) asked = asked.previousElementSibling;
+      if (asked !== last) found.push(make("h3", {}, asked.querySelector(".admonition-title").textContent.replace(/\s+/g, " ")));
+      block.querySelectorAll("details").forEach((fold) => (fold.open = true));
+      found.push(block);
+      last = asked;
+    }
+    const right = make("ol");
+    for (const first of page.querySelectorAll(":not(details.quiz) + details.quiz")) {
+      const options = make("ol", { className: "options" });
+      first.previousElementSibling.prepend(make("strong", {}, `Question ${right.children.length + 1}. `));
+      first.before(options);
+      for (let fold = first; fold?.matches("details.quiz"); fold = options.nextElementSibling) {
+        const [option, ...reason] = fold.childNodes;
+        options.append(make("li", {}, ...option.cloneNode(true).childNodes));
+        const letter = String.fromCharCode(96 + options.children.length);
+        if (fold.matches(".right")) right.append(make("li", {}, `(${letter}) `, make("em", {}, ...option.childNodes), " ", ...reason));
+        fold.remove();
+      }
+    }
+    if (right.children.length) found.push(make("h3", {}, "Questions"), right);
+    return found;
+  }
+
+  // For paper: nothing that asks to run a cell, headings with what they head, short code in one piece, and formulas
+  // in one line with the mark that follows them.
+  function printed(page) {
+    for (const heading of page.querySelectorAll("h2, h3, h4")) {
+      const next = heading.nextElementSibling;
+      if (next?.matches("section")) continue;
+      const kept = make("div", { className: "together" });
+      heading.replaceWith(kept);
+      kept.append(heading, next ?? "");
+    }
+    for (const code of page.querySelectorAll(".cell_input, .cell_output > .output")) {
+      if (code.textContent.split("\n").length < 25) code.classList.add("together");
+    }
+    for (const shown of page.querySelectorAll(".cell_output pre")) {
+      const text = shown.textContent.replace(/^Nothing to check yet: .*\n?/m, "");
+      if (text === shown.textContent) continue;
+      if (text.trim()) shown.textContent = text;
+      else shown.closest(".cell_output").remove();
+    }
+    for (const formula of page.querySelectorAll("span.math")) {
+      const [, mark] = formula.nextSibling?.data?.match(/^([^\s\w]+)/) ?? [];
+      const [, open] = formula.previousSibling?.data?.match(/([([“]+)$/) ?? [];
+      if (!mark && !open) continue;
+      const kept = make("span", { className: "kept" });
+      formula.replaceWith(kept);
+      if (open) kept.previousSibling.data = kept.previousSibling.data.slice(0, -open.length);
+      if (mark) kept.nextSibling.data = kept.nextSibling.data.slice(mark.length);
+      kept.append(open ?? "", formula, mark ?? "");
+    }
+  }
+
   // The whole book. A link to a page of it becomes a link within it.
   const anchor = (url) => {
     const name = path(url).split("#")[0].replace(/\.html$/, "");
     return inner.has(name) ? `#${name}/${url.hash.slice(1)}` : url.href;
   };
-  const whole = document.createElement("div");
-  const solutions = document.createElement("div");
-  whole.className = solutions.className = "bd-article whole";
-  solutions.innerHTML = "<h1>Solutions</h1>";
-  for (const { caption, pages } of parts) {
+  const title = document.title.split(" — ").at(-1);
+  const contents = make("ul", { className: "contents" });
+  const whole = make("div", { className: "bd-article whole" });
+  const front = make("section", { className: "front" }, make("h1", { className: "part" }, title));
+  front.append(make("p", {}, told), make("p", {}, licence.split("·").slice(0, 2).join("·")));
+  const solutions = make("div", { className: "bd-article whole" }, make("h1", { id: "solutions/" }, "Solutions"));
+  const entry = (text, id, className = "") => contents.append(make("li", { className }, make("a", { href: `#${id}` }, text), make("span")));
+  whole.append(front, contents);
+  parts.forEach(({ caption, pages }, number) => {
     if (caption) {
-      const head = Object.assign(document.createElement("h1"), { className: "part", textContent: caption });
-      whole.append(head);
+      whole.append(make("h1", { className: "part", id: `part-${number}` }, caption));
+      entry(caption, `part-${number}`, "part");
     }
     for (const { name, text } of pages) {
       const page = article(name, text, anchor, true);
+      const heading = page.querySelector("h1").textContent;
       page.id = `${name}/`;
-      for (const block of page.querySelectorAll(".exercise ~ .dropdown, .exercise ~ .tag_hide-cell")) {
-        let asked = block;
-        while (!asked.matches(".exercise")) asked = asked.previousElementSibling;
-        if (block.matches(".dropdown")) {
-          const head = document.createElement("h3");
-          head.textContent = asked.querySelector(".admonition-title").textContent;
-          solutions.append(head);
-        }
-        block.querySelectorAll("details").forEach((fold) => (fold.open = true));
-        solutions.append(block);
-      }
+      entry(heading, page.id);
+      const found = answers(page);
+      printed(page);
+      if (found.length) solutions.append(make("h2", {}, heading), ...found);
       whole.append(page);
     }
-  }
+  });
+  entry("Solutions", "solutions/", "part");
+  contents.before(make("h1", {}, "Contents"));
+  printed(solutions);
+  // Once the page of each heading of the first level is known; two of them come before what the contents name.
+  window.number = (pages) => contents.querySelectorAll("span").forEach((tag, k) => tag.append(pages[k + 2]));
+  document.title = title;
   document.querySelector("article").replaceWith(whole, solutions);
   document.querySelector("#jb-print-docs-body").remove(); // the contents of the first page alone
   return decks;

@@ -155,7 +155,7 @@ def check_guess(key: str, guess: float, truth: float) -> str:
 def check_study(differences: Any, interval: Any, conclusion: str) -> str:
     """Check the evidence of an experiment, and that the conclusion follows from it.
 
-    `differences` (n,) holds one paired difference per run, user or film. `interval` is the 95 %
+    `differences` (n,) holds one paired difference per run, user or film. `interval` is the 95%
     interval of their mean; one that allows for runs that overlap, and so is wider, is right too.
     """
     d = numbers(differences)
@@ -178,4 +178,4 @@ def check_study(differences: Any, interval: Any, conclusion: str) -> str:
     elif conclusion == "not decided":
         reason = "0 lies outside of the interval, so these data decide"
     ask(conclusion == decided, reason)
-    return f"Right: {d.mean():+.4f} (95 % {low:+.4f} to {high:+.4f}, n = {len(d):,}), {decided}."
+    return f"Right: {d.mean():+.4f} (95% {low:+.4f} to {high:+.4f}, n = {len(d):,}), {decided}."

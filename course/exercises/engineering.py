@@ -26,6 +26,20 @@ check_least_time = task(
 )
 
 
+_ONES = np.array([0.0, 0.0, 1.0, 1.0, np.nan, 3.0], np.float32)
+_OTHERS = np.array([-0.0, -0.0, 1 - 2**-24, 1.0, np.nan, 3.5], np.float32)
+
+check_differing = task(
+    lambda a, b: np.sum(a.view(np.uint32) != b.view(np.uint32)),
+    [(_ONES, _OTHERS), (_ONES, _ONES)],
+    "count the places at which some bit of the two numbers differs",
+    {
+        "0.0 and -0.0 are equal, but not their bits": lambda a, b: np.sum(a != b),
+        "a tolerance hides a last bit": lambda a, b: np.sum(~np.isclose(a, b)),
+    },
+)
+
+
 def _met(n: np.ndarray, J: int) -> np.ndarray:
     missed = np.cumprod(np.full(51, 1 - 1 / J))[n - 1] * (n > 0) + (n == 0)
     return np.asarray(J * (1 - missed))
@@ -42,15 +56,10 @@ check_expected_blocks = task(
     },
 )
 
-
-def _machines(stretch: float, phi: float) -> float:
-    """Search for the smallest number of machines."""
-    found = (m for m in range(1, 1000) if stretch * (phi + (1 - phi) / m) <= 1 + 1e-9)
-    return next(found, np.inf)
-
-
 check_break_even = task(
-    _machines,
+    lambda stretch, phi: next(
+        (m for m in range(1, 1000) if stretch * (phi + (1 - phi) / m) <= 1 + 1e-9), np.inf
+    ),
     [(3.0, 0.1), (2.5, 0.0), (1.0, 0.5), (3.5, 0.4)],
     "by Amdahl's law, stretch times (φ + (1 - φ) / machines) should be at most 1",
     {

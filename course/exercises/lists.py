@@ -88,10 +88,6 @@ def _ridge(R: np.ndarray, j: int, lam: float, own: float = 0.0) -> np.ndarray:
     return np.where(np.arange(R.shape[1]) == j, own, -inverse[:, j] / inverse[j, j])
 
 
-def _with_itself(R: np.ndarray, j: int, lam: float) -> np.ndarray:
-    return np.linalg.solve(R.T @ R + lam * np.eye(R.shape[1]), R.T @ R[:, j])
-
-
 _LIKES = (np.random.default_rng(3).random((40, 6)) < 0.4).astype(float)
 
 check_ridge_column = task(
@@ -99,7 +95,9 @@ check_ridge_column = task(
     [(_LIKES, 0, 5.0), (_LIKES, 4, 2.0)],
     "one weight for each film, that of film j is 0, and λ stands on the diagonal",
     {
-        "film j is among its own predictors": _with_itself,
+        "film j is among its own predictors": lambda R, j, lam: np.linalg.solve(
+            R.T @ R + lam * np.eye(R.shape[1]), R.T @ R[:, j]
+        ),
         "right but for film j, whose own weight is 0": lambda R, j, lam: _ridge(R, j, lam, -1),
         "right direction, but you forgot the penalty λ": lambda R, j, lam: _ridge(R, j, 1e-9),
     },

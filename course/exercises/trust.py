@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from course.exercises import ask, checker, compare, numbers, task
+from course.exercises import ask, checker, task
 
 
 def _interval(d: np.ndarray, error: float) -> list[float]:
@@ -70,20 +70,21 @@ def check_cheapest(cheapest: Callable[[pd.DataFrame], str]) -> None:
         ask(found == best, "a faster model is not decided to be worse")
 
 
-@checker
-def check_users_needed(users_needed: Callable[[np.ndarray, float], float]) -> None:
-    """Check how many users bring the 95 % interval of a mean difference to plus or minus d."""
-    for spread, d in ((0.1, 0.01), (0.1, 0.04), (0.4, 0.01)):
-        x = np.random.default_rng(3).normal(0.01, spread, 500)
-        right = (1.96 * x.std(ddof=1) / d) ** 2
-        wrong = {
-            "half the reach takes four times the users: a square is missing": right**-0.5,
-            "d is the reach to one side, and not the whole width": 4,
-            "that is for an interval at 68 %": 1.96**-2,
-        }
-        found = numbers(users_needed(x, d), ()) / right
-        hint = f"with d = {d}: the interval reaches 1.96 standard errors to either side"
-        compare(found, 1, hint, wrong.items(), 0.02)
+def _users(x: np.ndarray, d: float) -> float:
+    return float((1.96 * x.std(ddof=1) / d) ** 2)
+
+
+_SPREAD = np.random.default_rng(3).normal(0.01, 0.1, 500)
+check_users_needed = task(
+    _users,
+    [(_SPREAD, 0.01), (4 * _SPREAD, 0.04), (_SPREAD, 0.02)],
+    "the interval reaches 1.96 standard errors to either side",
+    {
+        "half the reach takes four times the users: square": lambda x, d: _users(x, d) ** 0.5,
+        "d is the reach to one side, and not the whole width": lambda x, d: 4 * _users(x, d),
+    },
+    2.0,
+)
 
 
 _RNG = np.random.default_rng(4)

@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from course.questions import answer_back
+from recsys_lib.io import as_folder
 
 # Okabe & Ito's colours, told apart by all eyes; yellow is left out, it is too faint on white.
 BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY = (
@@ -89,11 +89,10 @@ def save(figure: Figure, name: str) -> Figure:
 
     Returns the figure, closed to pyplot: as the last line of a cell it is shown once.
     """
-    folder = os.environ.get("RECSYS_FIGURES")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        figure.savefig(Path(folder) / f"{name}.svg", metadata={"Date": None})
-        figure.savefig(Path(folder) / f"{name}.pdf", metadata={"CreationDate": None})
+    if folder := os.environ.get("RECSYS_FIGURES"):
+        into = as_folder(folder)
+        figure.savefig(into / f"{name}.svg", metadata={"Date": None})
+        figure.savefig(into / f"{name}.pdf", metadata={"CreationDate": None})
     plt.close(figure)
     return figure
 

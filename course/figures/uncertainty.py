@@ -87,5 +87,5 @@ def shelf(table: pd.DataFrame) -> Figure:
     titles = zip(table["title"], table["raters"], strict=True)
     style.name_rows(axes, [f"{style.shorten(title)}  ({raters:,})" for title, raters in titles])
     axes.invert_yaxis()
-    axes.set_xlabel("predicted rating and 80 % interval (stars); in brackets, how many rated it")
+    axes.set_xlabel("predicted rating and 80% interval (stars); in brackets, how many rated it")
     return figure

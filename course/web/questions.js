@@ -4,10 +4,10 @@
 //               for each option, the wrong ones with `wrong`.
 //   Prediction  an {admonition} with `:class: dropdown predict KIND`. What is bold first in it is the
 //               truth, and its title is what the reader is asked for, by KIND:
-//     number    In percent, ± 5            or a part of the truth: RMSE, ± 10 %
+//     number    In percent, ± 5            or a part of the truth: RMSE, ± 10%
 //     choice    EASE · item-kNN · ALS      the truth is one of them
 //     order     EASE · item-kNN · ALS      the truth is all of them, in their order
-//     point     epochs, 0 to 60 · RMSE, 0.8 to 1 · ± 10 %     the truth: 12 · 0.87
+//     point     epochs, 0 to 60 · RMSE, 0.8 to 1 · ± 10%     the truth: 12 · 0.87
 //
 // Answers are kept in this browser's localStorage and are sent nowhere.
 
@@ -72,7 +72,7 @@
     make("button", { type: "button", onclick, ...more }, ...[text].flat());
   const copies = (nodes) => [...nodes].map((node) => node.cloneNode(true));
 
-  /** A number as people write it: 1,234 · 0,5 · −3 · 20 %; NaN for anything else. */
+  /** A number as people write it: 1,234 · 0,5 · −3 · 20%; NaN for anything else. */
   function number(text) {
     const bare = text.trim().replace(/\s?%$/, "").replace("−", "-").replace(/,(?=\d{3}(?!\d))/g, "");
     return /\d/.test(bare) ? Number(bare.replace(",", ".")) : NaN;
@@ -158,7 +158,7 @@
       const allowed = percent ? Math.abs(target) * tolerance / 100 : Number(tolerance);
       const field = make("input", { type: "text", inputmode: "decimal", size: 8, autocomplete: "off" });
       return {
-        controls: [make("label", {}, `${label} `, field, ` ± ${tolerance}${percent && " %"}`)],
+        controls: [make("label", {}, `${label} `, field, ` ± ${tolerance}${percent}`)],
         set: (answer) => (field.value = answer),
         read: () => (Number.isNaN(number(field.value)) ? "Write a number." : [field.value]),
         judge([text]) {
@@ -279,12 +279,30 @@
     },
   };
 
+  /** The cells right after a prediction, whose tables and figures would give it away. */
+  function resultsAfter(fold) {
+    const cells = [];
+    for (let next = fold.nextElementSibling; next?.matches(".cell"); next = next.nextElementSibling) cells.push(next);
+    return cells.filter((cell) => cell.querySelector(".cell_output"));
+  }
+
   function prediction(fold, title, truth, key) {
     const kind = Object.keys(KINDS).find((name) => fold.classList.contains(name));
     const ask = KINDS[kind]?.(title, truth, key);
     if (!ask) return null; // not evaluated yet, or badly written: it stays a fold
     const told = make("p", { class: "told", role: "status" });
+    const results = resultsAfter(fold);
+    const skip = button("Show the result", () => {
+      checks.focus();
+      hold(false);
+    });
+    const hold = (held) => {
+      for (const cell of results) cell.classList.toggle("held", held);
+      if (held && results.length) buttons.append(skip);
+      else skip.remove();
+    };
     const reveal = (answer) => {
+      hold(false);
       const [right, said] = ask.judge(answer);
       checks.setAttribute("aria-disabled", "true"); // the focus stays on it
       told.classList.toggle("right", right);
@@ -302,12 +320,13 @@
       else keep(key, answer, reveal(answer));
     };
     const checks = button("Check", check);
+    const buttons = make("div", { class: "buttons" }, checks);
+    const node = box(fold, `predict ${kind}`, make("em", {}, "Predict first"), ...ask.controls, buttons, told);
     const old = given(key);
     if (old) {
       ask.set(old);
       reveal(old);
-    }
-    const node = box(fold, `predict ${kind}`, make("em", {}, "Predict first"), ...ask.controls, checks, told);
+    } else hold(true);
     node.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.target.localName === "input") check();
     });

@@ -7,8 +7,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,17 @@ import pyarrow as pa
 import pyarrow.csv
 
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.datasets.registry import Layout, Release
+from recsys_lib.datasets.registry import Release
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
 
 _BLOCK = 1 << 24  # bytes of text parsed at a time
 _MOST = 100  # bytes of a file for each of its archive: tables of numbers have four or five
 # What reading an archive raises that is damaged, encrypted, or written in another way.
-_DAMAGE = zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError
-_UNKNOWN = RuntimeError, UnicodeDecodeError  # NotImplementedError is of the first kind
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
+    UnicodeDecodeError,
+)  # fmt: skip
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # Marks that turn the direction of text, and of the page around it.
 _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -40,21 +43,20 @@ def one_line(text: str) -> str:
     return " ".join(_TURNS.sub("", _CONTROLS.sub(" ", text)).split())
 
 
-def _refuse_first(wrong: np.ndarray, where: str, first: int, what: str, values: np.ndarray) -> None:
-    """Refuse the first row that is `wrong`, if any; `what` is formatted with its value.
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of text, "" where a cell is empty; its index numbers the rows of the file `where`.
 
-    `first` is the row of the file that the arrays begin with.
+    `DataError` is raised if it has no row or repeats a column name.
     """
-    if wrong.any():
-        row = int(wrong.argmax())
-        refuse(where, row + first, what.format(values[row]))
-
-
-class Table(NamedTuple):
-    """A table of text, "" where a cell is empty; its index numbers the rows of the file `where`."""
 
     texts: pd.DataFrame
     where: str
+
+    def __post_init__(self) -> None:
+        if self.texts.empty or not self.texts.columns.is_unique:
+            what = "it holds no row" if self.texts.empty else "two columns have one name"
+            refuse(self.where, None, what)
 
     def check(self, wrong: Any, name: str, says: str) -> None:
         """Raise `DataError` for the first row that is `wrong`, if any, with its value of `name`."""
@@ -76,13 +78,6 @@ class Table(NamedTuple):
         ids = self.whole(name)
         self.check(pd.Series(ids).duplicated(), name, "as in an earlier row")
         return ids
-
-
-def tabled(texts: pd.DataFrame, where: str) -> Table:
-    """Return a table of texts; raise `DataError` if it has no row or repeats a column name."""
-    if texts.empty or not texts.columns.is_unique:
-        refuse(where, None, "it holds no row" if texts.empty else "two columns have one name")
-    return Table(texts, where)
 
 
 def read_csv(stream: IO[str], separator: str) -> pd.DataFrame:
@@ -112,23 +107,22 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
                     raise DataError(f"{path}: {name} unpacks to far more than it can hold: {again}")
                 with archive.open(name) as stream:
                     yield stream, f"{path}:{name}"
-        except (*_DAMAGE, *_UNKNOWN) as error:
+        except _DAMAGE as error:
             raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
 
 
 def _read_columns(
-    stream: IO[bytes], layout: Layout, where: str, columns: Mapping[str, pa.DataType]
+    stream: IO[bytes], release: Release, where: str, columns: Mapping[str, pa.DataType]
 ) -> list[np.ndarray]:
     """Return columns of numbers of a file of ratings, in file order.
 
     An empty cell is an error, but in a column of float64 a NaN.
     """
-    row, kinds, strange = 1, dict(columns), b"xX"
-    if layout.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
-        kinds, strange = {}, b"xX\t"
-        for name, kind in columns.items():
-            kinds |= {f"before {name}": pa.null(), name: kind}
-        del kinds[next(iter(kinds))]
+    row, names, strange = 1, [*columns], b"xX"
+    if release.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
+        names = [part for name in columns for part in (f"before {name}", name)][1:]
+        strange = b"xX\t"
+    kinds = {name: columns.get(name, pa.null()) for name in names}
 
     def in_decimals(chunk: pa.Buffer) -> bytes:
         """Refuse what Arrow would read otherwise: 0x13 as 19, and a tab as nothing."""
@@ -141,14 +135,13 @@ def _read_columns(
         return text
 
     try:
-        names = [*kinds]
         reader = pa.csv.open_csv(
             pa.TransformInputStream(pa.PythonFile(stream, "r"), in_decimals),
             # One thread: with more, Arrow is no faster here and its errors do not name the row.
             pa.csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK, column_names=None if layout.header else names
+                use_threads=False, block_size=_BLOCK, column_names=None if release.header else names
             ),
-            pa.csv.ParseOptions(delimiter=layout.separator[0], quote_char=False),
+            pa.csv.ParseOptions(delimiter=release.separator[0], quote_char=False),
             pa.csv.ConvertOptions(column_types=kinds, include_columns=names, null_values=[""]),
         )
         table = reader.read_all().select(list(columns))
@@ -163,7 +156,7 @@ def _read_columns(
         column = table.column(0)
         if column.null_count and column.type != pa.float64():
             empty = int(column.is_null().to_numpy().argmax())
-            refuse(where, empty + 1 + layout.header, f"{table.column_names[0]} is empty")
+            refuse(where, empty + 1 + release.header, f"{table.column_names[0]} is empty")
         arrays.append(column.to_numpy())
         table = table.remove_column(0)
     return arrays
@@ -171,14 +164,14 @@ def _read_columns(
 
 def check_counts(release: Release, path: Path, data: Dataset) -> None:
     """Raise `DataError` if the numbers of ratings, items or users are not the published ones."""
-    layout, ratings, full = release.layout, data.ratings, data.full
+    ratings, full = data.ratings, data.full
     found = [
-        (layout.ratings, "ratings", len(ratings) + ratings.n_duplicates, release.n_ratings),
-        (layout.items, "items", ratings.n_items, release.n_items),
-        (layout.users or layout.ratings, "users", ratings.n_users, release.n_users),
+        (release.ratings, "ratings", len(ratings) + ratings.n_duplicates, release.n_ratings),
+        (release.items, "items", ratings.n_items, release.n_items),
+        (release.users or release.ratings, "users", ratings.n_users, release.n_users),
     ]
     if full is not None:
-        found.append((layout.more[0], "ratings", len(full) + full.n_duplicates, release.n_full))
+        found.append((release.more[0], "ratings", len(full) + full.n_duplicates, release.n_full))
     for file, what, n, published in found:
         if n != published:
             how = "was cut off" if n < published else "is not as published"
@@ -200,28 +193,32 @@ def read_ratings(
     missing. The ids in the release's tables are ascending int64; without `user_ids`, the users are
     those who rate. A row that is not as published raises `DataError`, which names it and the file.
     """
-    layout, (low, high) = release.layout, release.scale
+    low, high = release.scale
     with open_member(release, path, file) as (stream, where):
-        read = _read_columns(stream, layout, where, columns)
+        read = _read_columns(stream, release, where, columns)
     values, times = read[2:]
-    first = 1 + layout.header  # the file's rows are counted from 1
-    wrong = ~((values >= low) & (values <= high) & np.isfinite(values))  # true for NaN too
-    says = f"a rating from {low:g} to {high:g}" if high < np.inf else "a watch ratio"
-    _refuse_first(wrong, where, first, f"{{:g}} is not {says}", values)
+
+    def check(wrong: np.ndarray, values: np.ndarray, says: str) -> None:
+        if wrong.any():
+            place = int(wrong.argmax())
+            refuse(where, place + 1 + release.header, f"{values[place]} {says}")
+
+    on_scale = (values >= low) & (values <= high) & np.isfinite(values)  # false for NaN too
+    says = f"is not a rating from {low:g} to {high:g}" if high < np.inf else "is not a watch ratio"
+    check(~on_scale, values, says)
     if user_ids is None:
         user_ids = np.sort(pd.unique(read[0])).astype(np.int64)
     places = []
-    sides = zip(columns, (user_ids, item_ids), (layout.users, layout.items), strict=False)
+    sides = zip(columns, (user_ids, item_ids), (release.users, release.items), strict=False)
     for name, universe, table in sides:
         ids, kind = read.pop(0), name.removesuffix("Id").removesuffix("_id")
-        _refuse_first(ids < 0, where, first, f"{{}} is not the id of a {kind}", ids)
+        check(ids < 0, ids, f"is not the id of a {kind}")
         found = pd.Index(universe.astype(ids.dtype)).get_indexer(ids).astype(np.int32)
-        _refuse_first(found < 0, where, first, f"its {kind} does not stand in {table}", ids)
+        check(found < 0, ids, f"is not a {kind} of {table}")
         places.append(found)
     if times.dtype == np.float64:
-        _refuse_first(np.abs(times) > 2**53, where, first, "{:g} is not a time in seconds", times)
+        check(np.abs(times) > 2**53, times, "is not a time in seconds")
     known = times.dtype == np.int64 or not np.isnan(times).any()
     when = times.astype(np.int64, copy=False) if known else None
-    return Ratings.from_arrays(
-        places[0], places[1], values, when, user_ids, item_ids, release.scale
-    )
+    users, items = places
+    return Ratings.from_arrays(users, items, values, when, user_ids, item_ids, release.scale)

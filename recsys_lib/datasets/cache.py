@@ -15,12 +15,13 @@ import pandas as pd
 
 from recsys_lib.datasets import fetch
 from recsys_lib.datasets.dataset import Dataset
+from recsys_lib.errors import DataError
 from recsys_lib.io import map_arrays, save_arrays
 from recsys_lib.ratings import CSR, Ratings
 
 logger = logging.getLogger("recsys_lib")
 
-LAYOUT = 5  # raise it whenever what is read from a release changes, its titles for instance
+LAYOUT = 6  # raise it whenever what is read from a release changes, its titles for instance
 _SIDES = ("by_user", "by_item")
 # What is said of an entry that is missing or of another kind, and of a table that is none.
 _FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
@@ -82,11 +83,11 @@ def write(source: dict[str, Any], data: Dataset) -> None:
     about = {"layout": LAYOUT, "source": source, "matrices": matrices, "tables": tables}
     try:
         save_arrays(_path(data.name), arrays, about)
-    except OSError as error:
+    except (OSError, DataError) as error:
         logger.warning(
             "the parsed copy of %s could not be written to %s (%s), so each load parses it again; "
             "set RECSYS_CACHE to a folder that can be written",
-            data.name, _path(data.name), error.strerror or error,
+            data.name, _path(data.name), error,
         )  # fmt: skip
 
 

@@ -27,8 +27,7 @@ class Dataset:
     users : pandas.DataFrame or None
         What the source says about the users, if anything.
     info : dict
-        ``name``, ``source`` ("local", "cache", "download", "synthetic" or "folder"), ``path``,
-        ``licence``, ``citation``, ``url`` and what else the loader knows.
+        ``path`` of what was read, None for simulated data; ``licence``, ``citation``, ``url``.
     truth : Truth or None
         For simulated data, the model that generated it; None for real data.
     full : Ratings or None

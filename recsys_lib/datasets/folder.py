@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from recsys_lib import io
 from recsys_lib.datasets import registry
-from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse, tabled
+from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -61,9 +61,9 @@ _LATEST = 1e11  # seconds since 1970: the year 5138
 def path_of(name: str | os.PathLike[str]) -> Path | None:
     """Return the absolute path of the folder, or None if `name` is the name of a data set."""
     is_word = isinstance(name, str) and not {"/", os.sep} & {*name}
-    if is_word and (name in registry.NAMES or not name or not Path(name).exists()):
+    if is_word and (name in registry.NAMES or not name or not io.as_path(name).exists()):
         return None
-    return Path(os.path.realpath(os.path.expanduser(io.as_path(name))))  # noqa: PTH111 # never raises
+    return io.resolved(name)
 
 
 def read(path: Path) -> Dataset:
@@ -110,11 +110,9 @@ def read(path: Path) -> Dataset:
     catalogue = known[0] if known else None
     ratings = Ratings.from_frame(frame, rating=rating, scale=scale, item_ids=catalogue)
     texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
-    info = {key: about[key] for key in ("name", "licence", "citation", "url")}
-    info |= {"source": "folder", "path": str(path)}
-    shown = re.sub(
-        r"[^\w ().,-]", "_", name
-    )  # it stands in texts, where other signs mean something
+    info = {key: about[key] for key in ("licence", "citation", "url")}
+    info["path"] = str(path)
+    shown = re.sub(r"[^\w ().,-]", "_", name)  # in texts, other signs mean something
     return Dataset(shown, ratings, _items(texts, names, ratings.item_ids), info=info)
 
 
@@ -197,7 +195,7 @@ def _open(path: Path, stem: str, separator: str | None) -> Table | None:
         texts = _csv(file, separator) if file.suffix == ".csv" else _parquet(file)
     except (ValueError, OSError, pa.ArrowException) as error:
         refuse(where, None, " ".join(str(error).split()))
-    return tabled(texts, where)
+    return Table(texts, where)
 
 
 def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:

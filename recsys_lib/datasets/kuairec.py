@@ -2,8 +2,7 @@
 
 Two matrices of watch ratios have the same users and videos: a big, sparse one from the use of an
 app and its recommender, and a small one of some users and some videos, in which nearly all pairs
-were shown on purpose. No pair is in both. Further tables hold captions, categories and daily counts
-of videos, and features of users.
+were shown on purpose. No pair is in both. Further tables describe videos and users.
 """
 
 import io
@@ -15,15 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import (
-    Table,
-    one_line,
-    open_member,
-    read_csv,
-    read_ratings,
-    refuse,
-    tabled,
-)
+from recsys_lib.datasets import archive
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 
@@ -36,17 +27,10 @@ _COLUMNS = {
 UNKNOWN = "UNKNOWN"  # what stands in the files where nothing is known
 LEVELS = tuple(f"{level}_level_category_name" for level in ("first", "second", "third"))
 TITLE = 48  # characters: captions may have two thousand
-# What is true of a video every day; all other columns of the daily table but these are counts and
-# durations, except for the ratio play_progress.
-STATIC = (
-    "author_id", "video_type", "upload_dt", "upload_type", "visible_status", "video_duration",
-    "video_width", "video_height", "music_id", "video_tag_id", "video_tag_name",
-)  # fmt: skip
-_NEEDED = (  # of the captions, the categories and the daily table
-    ("video_id", "manual_cover_text", "caption", "topic_tag", *LEVELS),
-    ("video_id", "feat"),
-    ("video_id", "date", "play_cnt", "play_progress", *STATIC),
-)
+# Of the table with a row a video and day: what is true of a video every day. Its counts are of all
+# users of the app, on the days whose watches are to be predicted: features would look ahead.
+STATIC = ("author_id", "video_type", "upload_dt", "upload_type", "video_duration")
+_CAPTIONS = ("video_id", "manual_cover_text", "caption", "topic_tag", *LEVELS)
 USER_TEXT = (
     "user_active_degree", "follow_user_num_range", "fans_user_num_range", "friend_user_num_range",
     "register_days_range",
@@ -56,8 +40,6 @@ USER_NUMBERS = (
     "fans_user_num", "friend_user_num", "register_days",
 )  # fmt: skip
 USER_CODES = tuple(f"onehot_feat{k}" for k in range(18))
-
-_LIST = r"\s*(\[\s*(\d+(\s*,\s*\d+)*)?\s*\]\s*)?"  # "[27, 9]", or nothing
 
 
 def read(release: Release, path: Path) -> Dataset:
@@ -71,27 +53,17 @@ def read(release: Release, path: Path) -> Dataset:
         has times (whole seconds) if every row of its file has one. Many rows of the small matrix
         have none; there, the row furthest down is the last.
     items : DataFrame
-        Every video of the three tables: ``item_id`` int64 ascending; ``title``: the caption's
+        Every video of the captions: ``item_id`` int64 ascending; ``title``: the caption's
         beginning, else the text on the cover, else the topics, else the id; ``year`` of upload;
-        ``genres``: the names of the categories at three levels; ``caption``; ``topics`` and
-        ``feat``: the topics and the category numbers; lists are joined by ``|``. Then, from the
-        daily table, the columns of `STATIC` (the first known value of each), ``n_days``, the sum
-        over days of every count and duration, and ``play_progress``, its mean over plays.
+        ``genres``: the names of the categories at three levels, joined by ``|``; ``caption``. Then
+        the columns of `STATIC`, the first known value of each.
     users : DataFrame
         31 columns as published; an empty code is a missing value.
-
-    Notes
-    -----
-    The daily counts are of all users of the app, on the days whose watches are to be predicted:
-    using them as features would be look-ahead.
     """
-    layout = release.layout
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
-    matrices = [
-        read_ratings(release, path, file, _COLUMNS, *ids)
-        for file in (layout.ratings, layout.more[0])
-    ]
+    both = release.ratings, release.more[0]
+    matrices = [archive.read_ratings(release, path, file, _COLUMNS, *ids) for file in both]
     # No ratio is too large, but models want an end to the scale: the largest that occurs.
     high = max(float(matrix.by_user.values.max()) for matrix in matrices)
     for matrix in matrices:
@@ -100,40 +72,29 @@ def read(release: Release, path: Path) -> Dataset:
 
 
 def _read_items(release: Release, path: Path) -> pd.DataFrame:
-    layout = release.layout
-    tables = [
-        _read(release, path, file, needed)
-        for file, needed in zip((layout.items, *layout.more[1:]), _NEEDED, strict=True)
-    ]
-    tables[1].check(~tables[1].texts["feat"].str.fullmatch(_LIST), "feat", "no list of numbers")
-    captions, lists = (one.texts.assign(video_id=one.keys("video_id")) for one in tables[:2])
-    daily = tables[2].texts.assign(video_id=tables[2].whole("video_id"))
-    items = captions.merge(lists, on="video_id", how="outer").fillna("")
-    items = items.merge(_over_days(daily), on="video_id", how="outer")
-    text = ["manual_cover_text", "caption", "topic_tag", "feat", *LEVELS]
-    items[text] = items[text].fillna("")
-    names = items[list(LEVELS)].replace(UNKNOWN, "").to_numpy(object)
-    topics = [_joined(tag.strip("[]").split(",")) for tag in items["topic_tag"]]
-    caption = [_tidy(one) for one in items["caption"]]
-    cover = [_tidy(one) for one in items["manual_cover_text"]]
-    table = pd.DataFrame(
-        {
-            "item_id": items["video_id"],
-            "title": [*map(_title, caption, cover, topics, items["video_id"])],
-            "year": pd.to_numeric(items["upload_dt"].str[:4], errors="coerce").astype("Int64"),
-            "genres": [_joined(row) for row in names],
-            "caption": caption,
-            "topics": topics,
-            "feat": items["feat"].str.findall(r"\d+").str.join("|").astype("str"),
-        }
-    )
-    rest = items.drop(columns=["video_id", *captions.columns, *lists.columns], errors="ignore")
-    return pd.concat([table, rest], axis=1)
+    _, file = release.more
+    captions = _read(release, path, release.items, _CAPTIONS)
+    daily = _read(release, path, file, ("video_id", *STATIC))
+    known = daily.texts[list(STATIC)].replace({"": None, UNKNOWN: None})
+    known["video_duration"] = pd.to_numeric(known["video_duration"], errors="coerce")
+    known = known.groupby(daily.whole("video_id")).first()
+    texts = captions.texts.set_axis(captions.keys("video_id")).sort_index()
+    known = known.reindex(texts.index)
+    caption, cover = ([*map(_tidy, texts[one])] for one in ("caption", "manual_cover_text"))
+    topics = [_joined(tag.strip("[]").split(",")) for tag in texts["topic_tag"]]
+    table = {
+        "item_id": texts.index,
+        "title": [*map(_title, caption, cover, topics, texts.index)],
+        "year": pd.to_numeric(known["upload_dt"].str[:4], errors="coerce").astype("Int64"),
+        "genres": [*map(_joined, texts[list(LEVELS)].to_numpy(object))],
+        "caption": caption,
+    }
+    return pd.DataFrame(table, texts.index).join(known).reset_index(drop=True)
 
 
 def _read_users(release: Release, path: Path) -> pd.DataFrame:
     columns = ("user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES)
-    table = _read(release, path, str(release.layout.users), columns)
+    table = _read(release, path, str(release.users), columns)
     users = table.texts.assign(user_id=table.keys("user_id"))
     for name in (*USER_NUMBERS, *USER_CODES):
         numbers = pd.to_numeric(users[name], errors="coerce")
@@ -144,41 +105,24 @@ def _read_users(release: Release, path: Path) -> pd.DataFrame:
     return users.sort_values("user_id", ignore_index=True)
 
 
-def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> Table:
+def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> archive.Table:
     """Return a table that has the columns `needed`."""
-    with open_member(release, path, file) as (stream, where):
+    with archive.open_member(release, path, file) as (stream, where):
         raw = stream.read()
     try:
         # Four captions hold a bare CR, which csv readers take for the end of a row.
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
-        texts = read_csv(io.StringIO(text), ",")
+        texts = archive.read_csv(io.StringIO(text), ",")
     except ValueError as error:  # of the decoder, or of the parser
-        refuse(where, None, " ".join(str(error).split()))
+        archive.refuse(where, None, " ".join(str(error).split()))
     if lacking := [name for name in needed if name not in texts]:
-        refuse(where, 1, f"the header lacks {', '.join(lacking)}")
-    return tabled(texts, where)
-
-
-def _over_days(daily: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a video of the table with one row a video and day."""
-    daily = daily.sort_values(["video_id", "date"], kind="stable").drop(columns="date")
-    numbers = [name for name in daily.columns if name not in ("video_id", *STATIC)]
-    numbers += ["video_duration", "video_width", "video_height"]
-    daily[numbers] = daily[numbers].apply(pd.to_numeric, errors="coerce")
-    texts = [name for name in STATIC if name not in numbers]
-    daily[texts] = daily[texts].replace({"": None, UNKNOWN: None})
-    daily["played"] = daily["play_progress"] * daily["play_cnt"]
-    groups = daily.groupby("video_id", sort=True)
-    table = groups[list(STATIC)].first()
-    counts = [name for name in numbers if name not in (*STATIC, "play_progress")]
-    sums = groups[[*counts, "played"]].sum()
-    sums["play_progress"] = sums.pop("played") / sums["play_cnt"].where(sums["play_cnt"] > 0)
-    return pd.concat([table, groups.size().rename("n_days"), sums], axis=1).reset_index()
+        archive.refuse(where, 1, f"the header lacks {', '.join(lacking)}")
+    return archive.Table(texts, where)
 
 
 def _tidy(text: str) -> str:
     """Return a caption in one line."""
-    text = one_line(text)
+    text = archive.one_line(text)
     return "" if text == UNKNOWN else text
 
 

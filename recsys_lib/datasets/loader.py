@@ -3,6 +3,7 @@
 import logging
 import os
 from functools import cache as _once
+from pathlib import Path
 from typing import Any
 
 from recsys_lib.datasets import archive, cache, fetch, folder, kuairec, movielens, registry
@@ -66,7 +67,7 @@ def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
         data = simulate_watches(**{**registry.WATCHES[name], **options})
     else:
         data = simulate_ratings(**{**registry.RATINGS[name], **options})
-    data.name = data.info["name"] = name
+    data.name = name
     return data
 
 
@@ -81,7 +82,7 @@ def resolve(name: str | os.PathLike[str] = "auto") -> str:
     return _find(str(name))[0]
 
 
-def _find(name: str) -> tuple[str, fetch.Source | None]:
+def _find(name: str) -> tuple[str, Path | None]:
     """Return the concrete name and, for a release, where it is; say which on the log."""
     name = "auto" if name == "auto:auto" else name
     automatic = name == "auto" or name.startswith("auto:")
@@ -94,9 +95,9 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
             source = look(release)
             missing = fetch.missing(release, source) if source and automatic else []
             if source and missing:
-                logger.warning("passed over %s: no %s", source.path, ", ".join(missing))
+                logger.warning("passed over %s: no %s", source, ", ".join(missing))
             elif source:
-                logger.info("data set %r: %s, found at %s", name, candidate, source.path)
+                logger.info("data set %r: %s, found at %s", name, candidate, source)
                 return candidate, source
     try:
         source = fetch.download(registry.RELEASES[wanted])
@@ -106,29 +107,29 @@ def _find(name: str) -> tuple[str, fetch.Source | None]:
         substitute = registry.RELEASES[wanted].twin
         logger.warning("data set %r: %s, simulated, because %s", name, substitute, error)
         return substitute, None
-    logger.info("data set %r: %s, downloaded to %s", name, wanted, source.path)
+    logger.info("data set %r: %s, downloaded to %s", name, wanted, source)
     return wanted, source
 
 
-def _load_release(release: registry.Release, source: fetch.Source) -> Dataset:
+def _load_release(release: registry.Release, source: Path) -> Dataset:
     data = cache.read(release.name, fetch.stamp(release, source))
     if data is None:
         if lacking := fetch.missing(release, source):
             raise DataError(
-                f"{source.path} is not all of {release.name}: it lacks {', '.join(lacking)}; fetch "
+                f"{source} is not all of {release.name}: it lacks {', '.join(lacking)}; fetch "
                 f"{release.url} ({release.size / 1e6:,.0f} MB) and put it, still zipped, beside "
                 "this folder or in its place"
             )
         source = fetch.verify(release, source)
-        logger.info("reading %s from %s", release.name, source.path)
+        logger.info("reading %s from %s", release.name, source)
         stamp = fetch.stamp(release, source)
-        data = (kuairec if release.name == "kuairec" else movielens).read(release, source.path)
-        archive.check_counts(release, source.path, data)
+        data = (kuairec if release.name == "kuairec" else movielens).read(release, source)
+        archive.check_counts(release, source, data)
         cache.write(stamp, data)
         data = cache.read(release.name, stamp) or data  # mapped, the memory is free again
     _announce(release)
-    data.info = {key: getattr(release, key) for key in ("name", "licence", "citation", "url")}
-    data.info |= {"source": source.kind, "path": str(source.path)}
+    data.info = {key: getattr(release, key) for key in ("licence", "citation", "url")}
+    data.info["path"] = str(source)
     return data
 
 

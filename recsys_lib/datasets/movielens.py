@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from recsys_lib.datasets.archive import Table, one_line, open_member, read_ratings, refuse, tabled
+from recsys_lib.datasets.archive import Table, one_line, open_member, read_ratings, refuse
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 
@@ -45,9 +45,9 @@ def read(release: Release, path: Path) -> Dataset:
     row that is not as published.
     """
     items = _read_items(release, path)
-    users = _read_users(release, path) if release.layout.users else None
+    users = _read_users(release, path) if release.users else None
     ids = items["item_id"].to_numpy()
-    ratings = read_ratings(release, path, release.layout.ratings, COLUMNS, ids)
+    ratings = read_ratings(release, path, release.ratings, COLUMNS, ids)
     return Dataset(release.name, ratings, items, users)
 
 
@@ -73,10 +73,10 @@ def tidy_title(title: str) -> tuple[str, int | None]:
 
 def _read_items(release: Release, path: Path) -> pd.DataFrame:
     """Return the table of films from ``movies.csv``, ``movies.dat`` or ``u.item``."""
-    known = release.layout.genres
+    known = release.genres
     flags = [f"flag {name}" for name in known]  # of u.item, in the place of the genres' names
     names = ["movieId", "title", *(("date", "video", "address", *flags) if known else ("genres",))]
-    table = _read(release, path, release.layout.items, names)
+    table = _read(release, path, release.items, names)
     for flag in flags:
         table.check(~table.texts[flag].isin(["0", "1"]), flag, "the flags of genres must be 0 or 1")
     if known:
@@ -99,9 +99,9 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
 def _read_users(release: Release, path: Path) -> pd.DataFrame:
     """Return the table of users from ``users.dat`` (ml-1m) or ``u.user`` (ml-100k)."""
     names = ["user_id", "gender", "age", "occupation", "zip_code"]
-    codes = release.layout.occupations
+    codes = release.occupations
     written = names if codes else ["user_id", "age", "gender", *names[3:]]  # the releases differ
-    table = _read(release, path, str(release.layout.users), written)
+    table = _read(release, path, str(release.users), written)
     users = table.texts.assign(user_id=table.keys("user_id"), age=table.whole("age"))
     if codes:
         users["occupation"] = np.array(codes)[table.whole("occupation", len(codes) - 1)]
@@ -119,7 +119,7 @@ def _read(release: Release, path: Path, file: str, names: Sequence[str]) -> Tabl
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    separator = release.layout.users_separator or release.layout.separator
+    separator = release.users_separator or release.separator
     if separator == ",":
         reader = csv.reader(io.StringIO(text, newline=""))
         lines = ((reader.line_num, fields) for fields in reader)
@@ -128,7 +128,7 @@ def _read(release: Release, path: Path, file: str, names: Sequence[str]) -> Tabl
         lines = ((row, line.split(separator)) for row, line in split if line.strip())
     found = {}
     try:
-        if release.layout.header and next(lines, (1, []))[1] != [*names]:
+        if release.header and next(lines, (1, []))[1] != [*names]:
             refuse(where, 1, f"the header must be {','.join(names)}")
         for row, fields in lines:
             if separator == "::" and len(names) == 3:  # a title may hold colons: "Foo::Bar"
@@ -138,4 +138,4 @@ def _read(release: Release, path: Path, file: str, names: Sequence[str]) -> Tabl
             found[row] = fields
     except csv.Error as error:  # a quote that never ends, for instance
         refuse(where, reader.line_num, str(error))
-    return tabled(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)
+    return Table(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)

@@ -12,9 +12,21 @@ from recsys_lib.errors import UnknownDatasetError
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """The names of a release's files and how their fields are separated."""
+class Release:
+    """A published archive and its files; ``registry.toml`` says what the fields mean."""
 
+    name: str
+    n_users: int
+    n_items: int
+    n_ratings: int
+    size: int
+    hash: str
+    archive: str
+    folder: str
+    scale: tuple[float, float]
+    host: str
+    licence: str
+    citation: str
     ratings: str
     items: str
     separator: str
@@ -24,30 +36,6 @@ class Layout:
     more: Sequence[str] = ()
     genres: Sequence[str] = ()  # what the flags of an item say, in order
     occupations: Sequence[str] = ()  # what the numbers of a user's occupation say
-
-    @property
-    def files(self) -> list[str]:
-        """Names of the files that are read."""
-        return [name for name in (self.ratings, self.items, self.users, *self.more) if name]
-
-
-@dataclass(frozen=True, eq=False)
-class Release:
-    """A published archive; ``registry.toml`` says what the fields mean."""
-
-    name: str
-    n_users: int
-    n_items: int
-    n_ratings: int
-    size: int
-    hash: str
-    layout: Layout
-    archive: str
-    folder: str
-    scale: tuple[float, float]
-    host: str
-    licence: str
-    citation: str
     n_full: int = 0
     twin: str = "synthetic"  # the simulated data that stand in for it
 
@@ -56,14 +44,18 @@ class Release:
         """Address from which the archive is downloaded."""
         return f"{self.host}/{self.archive}"
 
+    @property
+    def files(self) -> list[str]:
+        """Names of the files that are read."""
+        return [name for name in (self.ratings, self.items, self.users, *self.more) if name]
+
 
 _TABLES = tomllib.loads(files(__package__).joinpath("registry.toml").read_text("utf-8"))
-_LAYOUTS = {name: Layout(**facts) for name, facts in _TABLES["layout"].items()}
 RELEASES = {
     name: Release(
         name=name,
-        layout=_LAYOUTS[facts.pop("layout")],
         scale=tuple(facts.pop("scale")),
+        **_TABLES["layout"][facts.pop("layout")],
         **_TABLES["source"][facts.pop("source")],
         **facts,
     )
@@ -99,11 +91,8 @@ def check(name: str) -> str:
 def available() -> pd.DataFrame:
     """Return a table of the MovieLens releases.
 
-    Returns
-    -------
-    DataFrame
-        ``name``, ``users``, ``items``, ``ratings``, ``size`` (of the archive, in MB), ``licence``,
-        ``citation``, ``url``.
+    Its columns are ``name``, ``users``, ``items``, ``ratings``, ``size`` (of the archive, in MB),
+    ``licence``, ``citation``, ``url``.
     """
     some = ("name", "n_users", "n_items", "n_ratings", "size", "licence", "citation", "url")
     table = pd.DataFrame(

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels.ranking import as_float32, find_hits, score_pairs, top_n
+from recsys_lib.kernels.ranking import find_hits, score_pairs, top_n
 
 
 class Index:
@@ -24,7 +24,7 @@ class Index:
             from usearch.index import Index as Graph
         except ModuleNotFoundError as error:
             raise RecsysError("no usearch is installed: pip install recsys-lib[ann]") from error
-        self._items = as_float32(item_vectors)
+        self._items = np.ascontiguousarray(item_vectors, np.float32)
         widths = {"expansion_add": width, "expansion_search": width}
         ndim = self._items.shape[1]
         self._graph = Graph(ndim=ndim, metric="ip", dtype="f32", connectivity=links, **widths)
@@ -36,7 +36,7 @@ class Index:
         An item may be missed; a score has the same bits. As many more items are searched for as the
         user has seen; a user for whom the graph finds fewer gets the exact list.
         """
-        users, m = as_float32(user_vectors), len(user_vectors)
+        users, m = np.ascontiguousarray(user_vectors, np.float32), len(user_vectors)
         items, scores = np.full((m, n), -1, np.int32), np.full((m, n), -np.inf, np.float32)
         n_seen = np.diff(seen_indptr)
         sizes = 1 << np.ceil(np.log2(n + n_seen)).astype(int)  # few sizes: few calls

@@ -4,17 +4,7 @@ import numpy as np
 from numba import njit
 
 from recsys_lib.kernels.linalg import aligned
-from recsys_lib.kernels.ranking import (
-    ITEMS,
-    USERS,
-    as_float32,
-    blank,
-    block_of,
-    blocks,
-    dot,
-    score_tile,
-    tiles_of,
-)
+from recsys_lib.kernels.ranking import ITEMS, USERS, blank, block_of, dot, score_tile, tiles_of
 from recsys_lib.kernels.threads import share
 
 
@@ -27,22 +17,26 @@ def user_auc(
     a tie counts half. It is NaN for a user without a relevant item or without any other. The first
     four arguments are those of `ranking.top_n`; `relevant_indptr` (m + 1,) int64 are the offsets of
     the users' rows in `relevant_indices` (nnz,) int32, ascending within a row, none of them seen.
+    With `item_vectors` None, the first argument holds the scores, (m, n_items) float32.
     """
-    users, items = as_float32(user_vectors), as_float32(item_vectors)
-    seen = (seen_indptr, seen_indices)
-    relevant = (relevant_indptr, relevant_indices)
+    given = np.empty((0, 0), np.float32)
+    if item_vectors is None:
+        given, user_vectors, item_vectors = user_vectors, user_vectors[:, :0], user_vectors.T[:, :0]
+    users = np.ascontiguousarray(user_vectors, np.float32)
+    items = np.ascontiguousarray(item_vectors, np.float32)
+    rows = (seen_indptr, seen_indices), (relevant_indptr, relevant_indices)
     auc = np.full(len(users), np.nan)
-    share(blocks(users), _user_auc, users, items, tiles_of(items), seen, relevant, auc)
+    share(len(users) // USERS + 1, _user_auc, users, items, tiles_of(items), given, *rows, auc)
     return auc
 
 
 @njit(cache=True, nogil=True)
-def _user_auc(part, parts, user_vectors, item_vectors, tiles, all_seen, all_relevant, auc):
+def _user_auc(part, parts, user_vectors, item_vectors, tiles, given, all_seen, all_relevant, auc):
     """Fill `auc`: count exactly, for each relevant item, the others below it and tied with it.
 
     Seen and relevant items become NaN, which is neither below nor tied. A pass over a tile for each
     relevant item is several times faster than sorting and bisecting: one instruction compares
-    sixteen items, and a user has few relevant items.
+    sixteen items, and a user has few relevant items. Scores `given` stand for the products.
     """
     (seen_indptr, seen_indices), (relevant_indptr, relevant_indices) = all_seen, all_relevant
     n_items, s = len(item_vectors), aligned(USERS, ITEMS, user_vectors)
@@ -56,9 +50,14 @@ def _user_auc(part, parts, user_vectors, item_vectors, tiles, all_seen, all_rele
         for u in range(n_users):
             for k in range(relevant_indptr[first + u], relevant_indptr[first + u + 1]):
                 own[k - base] = dot(user_vectors[first + u], item_vectors[relevant_indices[k]])
+                if len(given):
+                    own[k - base] = given[first + u, relevant_indices[k]]
         for t in range(len(tiles)):
             start = t * ITEMS
             score_tile(block, tiles[t], s)
+            if len(given):
+                tile = given[first : first + n_users, start : start + ITEMS]
+                s[:n_users, : tile.shape[1]] = tile
             s[:, n_items - start :] = np.nan
             for u in range(n_users):
                 end, stop = seen_indptr[first + u + 1], relevant_indptr[first + u + 1]

@@ -137,15 +137,16 @@ def draw(
         j[waiting[w]] = -1
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, _nrt=False)  # three rows a step: none counts its references
 def work_on(
     event_users, event_items, candidates, seen_indptr, seen_indices,
-    user_rows, item_rows, rate, reg, seed, totals,
+    user_rows, item_rows, rate, reg, state, samples, totals,
 ):  # fmt: skip
-    """Take the steps of one block, as many as it has events; the negatives are `candidates`."""
-    state = np.array([seed])
-    u, i, j = np.empty(BATCH, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64)
-    low, size, waiting = np.empty_like(u), np.empty_like(u), np.empty_like(u)
+    """Take the steps of one block, as many as it has events; the negatives are `candidates`.
+
+    `state` (1,) uint64 is of its random numbers; `samples` (6, BATCH) int64 is overwritten.
+    """
+    u, i, j, low, size, waiting = samples
     loss_sum, in_order, drawn = 0.0, 0, 0
     for first in range(0, len(event_users), BATCH):
         n = min(BATCH, len(event_users) - first)
@@ -194,15 +195,16 @@ def work_on_diagonal(
     seen_indptr, seen_indices, user_rows, item_rows, rate, reg, seeds, totals,
 ):  # fmt: skip
     """Work on every `parts`-th of the blocks of this round."""
-    n_groups = len(group_starts) - 1
+    n_groups, samples = len(group_starts) - 1, np.empty((6, BATCH), np.int64)
     for user_group in range(part, n_groups, parts):
         item_group = (user_group + turn) % n_groups
         block = user_group * n_groups + item_group
         events = slice(starts[block], starts[block + 1])
         items = group_items[group_starts[item_group] : group_starts[item_group + 1]]
+        state = seeds[block : block + 1].copy()
         work_on(
             event_users[events], event_items[events], items, seen_indptr, seen_indices,
-            user_rows, item_rows, rate, reg, seeds[block], totals[block],
+            user_rows, item_rows, rate, reg, state, samples, totals[block],
         )  # fmt: skip
 
 

@@ -44,10 +44,10 @@ def top_n(user_vectors, item_vectors, seen_indptr, seen_indices, n):
         return top_of_scores(scores, seen_indptr, seen_indices, n)
     items = np.full((m, n), -1, np.int32)
     scores = np.full((m, n), -np.inf, np.float32)
-    tiles = tiles_of(as_float32(item_vectors))
-    users = as_float32(user_vectors)
+    tiles = tiles_of(np.ascontiguousarray(item_vectors, np.float32))
+    users = np.ascontiguousarray(user_vectors, np.float32)
     task = users, tiles, n_items, seen_indptr, seen_indices, items, scores
-    share(blocks(users), _top_n, *task)
+    share(m // USERS + 1, _top_n, *task)
     return items, scores
 
 
@@ -56,8 +56,8 @@ def top_of_scores(scores, seen_indptr, seen_indices, n):
     m = len(scores)
     items = np.full((m, n), -1, np.int32)
     best = np.full((m, n), -np.inf, np.float32)
-    task = as_float32(scores), seen_indptr, seen_indices, items, best
-    share(blocks(scores), _top_of_scores, *task)
+    task = np.ascontiguousarray(scores, np.float32), seen_indptr, seen_indices, items, best
+    share(m // USERS + 1, _top_of_scores, *task)
     return items, best
 
 
@@ -67,7 +67,7 @@ def score_pairs(user_vectors, item_vectors, users, items):
     An index out of range is a `DataError`: checked on the way, it costs no pass of its own.
     """
     scores, outside = np.empty(len(users), np.float32), np.zeros(1, np.bool_)
-    vectors = as_float32(user_vectors), as_float32(item_vectors)
+    vectors = [np.ascontiguousarray(v, np.float32) for v in (user_vectors, item_vectors)]
     share(len(users) // PAIRS + 1, _score_pairs, *vectors, users, items, scores, outside)
     if outside[0]:
         m, n_items = map(len, vectors)
@@ -92,11 +92,6 @@ def _find_hits(part, parts, items, relevant_indptr, relevant_indices, hits):
         for k in range(items.shape[1]):
             place = np.searchsorted(row, items[u, k])
             hits[u, k] = place < len(row) and row[place] == items[u, k]
-
-
-def as_float32(vectors):
-    """Return the rows as contiguous float32 (no copy if they are)."""
-    return np.ascontiguousarray(vectors, np.float32)
 
 
 # --- one tile of scores ---------------------------------------------------------------------------
@@ -179,11 +174,6 @@ def blank(scores, u, start, columns, cursor, end, value):
 
 
 # --- the n best: a heap whose root is the worst of them -------------------------------------------
-
-
-def blocks(users):
-    """Return how many blocks of users there are."""
-    return -(-len(users) // USERS)
 
 
 @njit(cache=True, nogil=True)

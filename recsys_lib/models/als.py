@@ -6,7 +6,7 @@ the same with a faster kernel (`recsys_lib.kernels.als`), which the tests compar
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -32,17 +32,8 @@ def reference_half_step(
     """Solve the rows [factors; bias] of one side, given the other side's: half an epoch.
 
     With z = [q; 1] for each rated row of `fixed` and y = r - μ - b, a row of n ratings solves
-    (λ Σ z zᵀ + n^ν D) x = λ Σ z y with D = diag(τ, ..., τ, γ).
-
-    Parameters
-    ----------
-    ratings : CSR (n_rows, n_fixed)
-    fixed : (n_fixed, K + 1)
-        The other side's rows.
-
-    Returns
-    -------
-    rows : (n_rows, K + 1) float64
+    (λ Σ z zᵀ + n^ν D) x = λ Σ z y with D = diag(τ, ..., τ, γ). `ratings` are (n_rows, n_fixed) and
+    `fixed` (n_fixed, K + 1); returns the rows (n_rows, K + 1) float64.
     """
     size = fixed.shape[1]
     penalty = np.diag([tau] * (size - 1) + [gamma])
@@ -77,6 +68,8 @@ class ALS(RatingModel):
     row is shrunk not to zero but to m_i, which is learnt: one row [factors; bias] for all items of
     the same level floor(log2(1 + n_i)), with a penalty of its own.
 
+    After Koren, Bell & Volinsky 2009, Matrix factorization techniques for recommender systems.
+
     Parameters
     ----------
     n_factors : int
@@ -99,10 +92,6 @@ class ALS(RatingModel):
         m_i; a single row of zeros if the items have no features.
     feature_rows_ : (n_features, K + 1) float32
         What each of `feature_names_` adds to m_i; `features` holds the features of each item.
-
-    References
-    ----------
-    Koren, Bell & Volinsky 2009, Matrix factorization techniques for recommender systems.
 
     Examples
     --------
@@ -161,7 +150,7 @@ class ALS(RatingModel):
         self.item_rows_ = np.zeros((train.n_items, self.n_factors + 1), np.float32)
         for part, rows in first_factors(self.seed, train.n_items, self.n_factors):
             self.item_rows_[part, :-1] = rows
-        self._orders = by_length(train.by_user), by_length(train.by_item)
+        self._sides = [(side, by_length(side)) for side in (train.by_user, train.by_item)]
         self.init_features(train.item_ids, train.by_item.counts, items)
 
     def init_features(
@@ -183,18 +172,17 @@ class ALS(RatingModel):
         return features, names, np.full(len(names), self.popularity or 0.0)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        (of_users, of_items), prior = self._orders, self.item_priors_
-        zero = np.zeros((1, self.n_factors + 1), np.float32)
-        self._half_step(train.by_user, self.item_rows_, zero, self.user_rows_, of_users)
-        sse = self._half_step(train.by_item, self.user_rows_, prior, self.item_rows_, of_items)
-        counts = train.by_item.counts
+        (by_user, of_users), (by_item, of_items) = self._sides
+        zero, nu = np.zeros((1, self.n_factors + 1), np.float32), float(self.nu)
+        users, items = self.user_rows_, self.item_rows_
+        self._half_step(by_user, items, zero, users, of_users)
+        sse = self._half_step(by_item, users, self.item_priors_, items, of_items)
         if self.feature_names_:
-            self.feature_rows_ = self.solve_features(counts, self.item_rows_)
+            self.feature_rows_ = self.solve_features(by_item.counts, items)
             self.item_priors_ = self.prior_means(self.feature_rows_)
-            self.item_rows_[counts == 0] = self.item_priors_[counts == 0]
-        nu = float(self.nu)
-        penalties = kernels.penalties(self.user_rows_, train.by_user.indptr, nu, zero)
-        penalties += kernels.penalties(self.item_rows_, train.by_item.indptr, nu, self.item_priors_)
+            items[by_item.counts == 0] = self.item_priors_[by_item.counts == 0]
+        penalties = kernels.penalties(users, by_user.indptr, nu, zero)
+        penalties += kernels.penalties(items, by_item.indptr, nu, self.item_priors_)
         rmse = float(np.sqrt(sse / len(train)))
         return {"loss": self.loss(sse, penalties), "rmse_train": rmse}
 
@@ -220,19 +208,18 @@ class ALS(RatingModel):
         are the other side's rows. `prior` holds the prior means, one row each or one for all. These
         arrays are float32; another dtype or shape is a `DataError`.
         """
+        size = self.n_factors + 1
         for name, array in {"rows": rows, "fixed": fixed, "prior": prior}.items():
-            check_array(name, array, np.float32, ("n", self.n_factors + 1))
-        n_priors = 1 if len(prior) == 1 else len(rows)
-        check_array("prior", prior, np.float32, (n_priors, prior.shape[1]))
+            check_array(name, array, np.float32, ("n", size))
+        check_array("prior", prior, np.float32, (1 if len(prior) == 1 else len(rows), size))
         check_csr("ratings", ratings, len(rows), len(fixed))
         return self._half_step(ratings, fixed, prior, rows, by_length(ratings))
 
     def _half_step(self, ratings: CSR, fixed: Any, prior: Any, rows: Any, order: Any) -> float:
         """`half_step` of checked arrays; `order` (n_rows,), see `by_length`, changes no bit."""
-        k = rows.shape[1] - 1  # as learnt: `n_factors` may have been changed since
+        k, sse = rows.shape[1] - 1, np.empty(len(rows))  # `n_factors` may have been changed since
         penalty = np.array([self.tau] * k + [self.gamma], np.float32)
-        sse, weights = np.empty(len(rows)), (np.float32(self.mu_), np.float32(self.lam))
-        args = *weights, penalty, float(self.nu), prior
+        args = np.float32(self.mu_), np.float32(self.lam), penalty, float(self.nu), prior
         kernels.half_step(*ratings, order, fixed, *args, rows, sse)
         return float(sse.sum())
 
@@ -252,8 +239,6 @@ class ALS(RatingModel):
             return np.zeros((1, self.n_factors + 1), np.float32)
         return self.features.to_scipy(len(feature_rows)) @ feature_rows
 
-    # ---- vectors
-
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' rows [p_u; b_u] (m, K + 1) float32, by the exact update of training."""
         self.check_ratings(ratings)
@@ -266,53 +251,39 @@ class ALS(RatingModel):
 
     def partial_fit_items(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """See `Recommender`."""
-        return self._fit_item(item_id, ratings)
+        return self._fit_item(item_id, ratings, [])
 
     def _fit_item(
-        self,
-        item_id: Hashable,
-        ratings: Mapping[Any, float],
-        features: Sequence[tuple[int, float]] = (),
+        self, item_id: Hashable, ratings: Mapping[Any, float], features: list[tuple[int, float]]
     ) -> Self:
         """`partial_fit_items`; `features` are those of a new item, column and value."""
         self.check_fitted()
         users, values = as_row(ratings, self.user_index, self.scale_)
-        item = self.item_index.find_or_next(item_id)
+        item, zero = self.item_index.find_or_next(item_id), np.zeros_like(self.item_rows_[:1])
         if item == len(self.item_ids_):
-            self._add_item(features)
+            self._append("item_rows_", zero)
             self._append("item_ids_", item_id)
             self.item_index.add(item_id)
-        for user, value in zip(users.tolist(), values.tolist(), strict=True):
-            self._known.add(user, item, value)
-        self._solve_item(item)
-        return self
-
-    def _add_item(self, features: Sequence[tuple[int, float]]) -> None:
-        zero = np.zeros_like(self.item_rows_[0])
-        self._append("item_rows_", zero)
+            if self.feature_names_:
+                self._append("item_priors_", zero)
+            if self.popularity is not None:  # the last of an item's features is its level
+                features = [*features, (popularity_column(self.feature_names_, 0), 1.0)]
+            for feature, value in features:
+                self._append("feature_indices_", feature)
+                self._append("feature_values_", value)
+            self._append("feature_indptr_", len(self.feature_indices_))
+        self._known.add(users, item, values)
+        rated, prior = self._known.of_item(item), zero
         if self.feature_names_:
-            self._append("item_priors_", zero)
-        if self.popularity is not None:  # the level of no rating, until the item is solved for
-            features = [*features, (popularity_column(self.feature_names_, 0), 1.0)]
-        for feature, value in features:
-            self._append("feature_indices_", feature)
-            self._append("feature_values_", value)
-        self._append("feature_indptr_", len(self.feature_indices_))
-
-    def _solve_item(self, item: int) -> None:
-        """Solve for an item as training does: its prior mean, then its row."""
-        users, values = self._known.of_item(item)
-        prior = np.zeros((1, self.item_rows_.shape[1]), np.float32)
-        if self.feature_names_:
-            if self.popularity is not None:  # the last of an item's features
-                level = popularity_column(self.feature_names_, len(users))
+            if self.popularity is not None:
+                level = popularity_column(self.feature_names_, len(rated[0]))
                 self.feature_indices_[self.feature_indptr_[item + 1] - 1] = level
             own = one_row(self.features.row(item)).to_scipy(len(self.feature_rows_))
             prior = self.item_priors_[item : item + 1]
             prior[:] = own @ self.feature_rows_
-        row, order = np.empty_like(prior), np.zeros(1, np.int64)
-        self._half_step(one_row((users, values)), self.user_rows_, prior, row, order)
-        self.item_rows_[item] = row[0]
+        row = self.item_rows_[item : item + 1]
+        self._half_step(one_row(rated), self.user_rows_, prior, row, np.zeros(1, np.int64))
+        return self
 
 
 @dataclass(eq=False, repr=False)

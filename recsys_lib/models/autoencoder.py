@@ -10,6 +10,7 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from recsys_lib.models import network
+from recsys_lib.models.base import with_zero
 from recsys_lib.models.network import NetworkModel, as_array, product, torch
 from recsys_lib.models.parameters import learnt, one_of, widths
 from recsys_lib.ratings import CSR, Ratings
@@ -34,6 +35,10 @@ class AutoEncoder(NetworkModel):
     Both are exact sums over all items, without sampling. A batch needs batch_size x n_items scores;
     no array is as large as users x items.
 
+    After Sedhain, Menon, Sanner & Xie 2015, AutoRec: autoencoders meet collaborative filtering;
+    Liang, Krishnan, Hoffman & Jebara 2018, Variational autoencoders for collaborative filtering
+    (the multinomial likelihood, and Mult-DAE).
+
     Parameters
     ----------
     hidden : sequence of int
@@ -56,12 +61,6 @@ class AutoEncoder(NetworkModel):
         V, then b.
     training_log_ : DataFrame
         loss is the mean over users in training, with dropout.
-
-    References
-    ----------
-    Sedhain, Menon, Sanner & Xie 2015, AutoRec: autoencoders meet collaborative filtering; Liang,
-    Krishnan, Hoffman & Jebara 2018, Variational autoencoders for collaborative filtering (the
-    multinomial likelihood, and Mult-DAE).
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {
@@ -86,11 +85,8 @@ class AutoEncoder(NetworkModel):
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""
-        first = self.hidden[0]
-        n_inner = first + network.n_weights(self._sizes)
+        n_inner = (first := self.hidden[0]) + network.n_weights(self._sizes)
         return {**super().sizes(), "W": first, "W + 1": first + 1, "n_inner": n_inner}
-
-    # ---- training
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         self._likes = self.likes_of(train)
@@ -114,7 +110,6 @@ class AutoEncoder(NetworkModel):
         return net
 
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
-        functional = torch.nn.functional
         likes = _of_length_1(self._likes.take(examples))
         kept = self._rng.random(len(likes.values), np.float32) >= self.dropout
         values = likes.values * (kept / np.float32(1 - self.dropout))
@@ -122,11 +117,11 @@ class AutoEncoder(NetworkModel):
         target = torch.zeros_like(scores)
         rows = np.repeat(np.arange(len(examples)), likes.counts)
         target[self._tensor(rows), self._tensor(likes.indices.astype(np.int64))] = 1
+        losses = torch.nn.functional
+        loss: Any = losses.cross_entropy
         if self.loss == "bce":
-            total = functional.binary_cross_entropy_with_logits(scores, target, reduction="sum")
-        else:
-            total = functional.cross_entropy(scores, target, reduction="sum")
-        return total / len(examples)
+            loss = losses.binary_cross_entropy_with_logits
+        return loss(scores, target, reduction="sum") / len(examples)
 
     def _scores(self, likes: CSR) -> torch.Tensor:
         """Return the scores (m, n_items) of rows of likes: the network, as it is trained."""
@@ -137,20 +132,18 @@ class AutoEncoder(NetworkModel):
         *inner, weights, biases = self._net.layers.parameters()
         self.input_rows_ = as_array(self._net.rows.weight)
         self.inner_ = network.flattened([self._net.biases, *inner])
-        self.output_rows_ = np.hstack([as_array(weights), as_array(biases)[:, None]])
-
-    # ---- serving: a user is the forward pass of the likes
+        self.output_rows_ = np.column_stack([as_array(weights), as_array(biases)])
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return the last layer before the scores, h, and a zero; see `Recommender`."""
         self.check_ratings(ratings)
         likes, sizes = _of_length_1(self.liked(ratings)), self._sizes
         biases, rest = np.split(self.inner_, sizes[:1])
-        layers = network.unflattened(rest, sizes)
-        rows = np.tanh(product(likes, self.input_rows_) + biases)
+        layers = [(self.input_rows_, biases), *network.unflattened(rest, sizes)]
+        rows: Any = likes
         for weights, biases in layers:
             rows = np.tanh(product(rows, weights) + biases)
-        return np.hstack([rows, np.zeros((len(rows), 1), np.float32)])
+        return with_zero(rows)
 
     def _similarity_vectors(self) -> np.ndarray:
         return self.input_rows_

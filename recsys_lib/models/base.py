@@ -20,9 +20,9 @@ from scipy.sparse import csr_matrix, issparse
 from recsys_lib import metrics
 from recsys_lib.errors import DataError, RecsysError, check_array, check_value
 from recsys_lib.kernels import ranking
-from recsys_lib.models.lists import Lists
-from recsys_lib.models.parameters import check_own, check_state, reading
-from recsys_lib.models.training import Callback, Run
+from recsys_lib.models.lists import Lists, Ranked, Who
+from recsys_lib.models.parameters import check_arrays, check_state, number, reading
+from recsys_lib.models.training import CHECKPOINT, LOG, Callback, Run
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings, check_parts
 
@@ -61,7 +61,7 @@ class Recommender(Lists):
     monitor: ClassVar[tuple[str, ...]] = ()  # what early stopping watches: a column, "min" or "max"
     # No annotations here: a model that has these as parameters declares them in its own order.
     n_epochs = 1
-    patience = None  # type: int | None # epochs without a better one before training stops
+    patience = None  # type: int | None
 
     # ---- what a model writes
 
@@ -82,8 +82,7 @@ class Recommender(Lists):
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what a run needs to go on, beside what was learnt: arrays, and what JSON knows."""
-        rng = getattr(self, "_rng", None)
-        return {}, {"rng": None if rng is None else rng.bit_generator.state}
+        return {}, {"rng": self._rng.bit_generator.state if hasattr(self, "_rng") else None}
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         """Take up what `_checkpoint` returned; what was learnt is there already."""
@@ -107,6 +106,9 @@ class Recommender(Lists):
     ) -> Self:
         """Learn from `train`.
 
+        A parameter out of its limits, and other parameters than those of the run in `run_dir`, are
+        a `RecsysError`; an empty part, and one with other users or items, are a `DataError`.
+
         Parameters
         ----------
         train, valid : Ratings
@@ -127,13 +129,6 @@ class Recommender(Lists):
             interruption. `n_epochs` may be larger than before.
         progress : bool, optional
             Whether to draw a progress bar; by default in terminals and live notebooks.
-
-        Raises
-        ------
-        RecsysError
-            A parameter is out of its limits, or the run in `run_dir` had other parameters.
-        DataError
-            A part is empty, or has other users or items than `train`.
         """
         self.check_parameters()
         check_value("callback", callback, "a function or None", kind=Callable | None)
@@ -152,14 +147,17 @@ class Recommender(Lists):
         if resume:
             state, own, meta = run.resume()
             with reading(f"the checkpoint in {os.fspath(run_dir or '')!r}"):
-                check_own(own, self._checkpoint()[0])
+                fresh = self._checkpoint()[0].items()
+                sizes = {k: ["any"] if a.dtype == np.uint8 else a.shape for k, a in fresh}
+                check_arrays(own, {k: (a.dtype, sizes[k]) for k, a in fresh})  # packed: any size
                 self._resume(own, meta)
                 self.training_log_ = pd.DataFrame(run.log)
                 for arrays in (state, run.best_arrays or state):
                     check_state(self, arrays)
             vars(self).update(state)
-        else:
-            run.start_anew()
+        elif run.folder is not None:  # so that nothing an earlier run left is taken for this one's
+            for name in (CHECKPOINT, LOG):
+                (run.folder / name).unlink(missing_ok=True)
         self._train(train, run, callback, progress)
         for name in [name for name in vars(self) if name[0] == "_" and name != "_known"]:
             delattr(self, name)  # what only training needs
@@ -169,10 +167,9 @@ class Recommender(Lists):
         self, train: Ratings, run: Run, callback: Callback | None, progress: bool | None
     ) -> None:
         """Run the epochs that are left: the training loop of every model."""
-        done, total = len(run.log), int(self.n_epochs)
-        self.training_log_ = pd.DataFrame(run.log)
-        with bar(progress, total=total, initial=done, desc=type(self).__name__) as steps:
-            for epoch in range(done + 1, total + 1):
+        self.training_log_, done, name = pd.DataFrame(run.log), len(run.log), type(self).__name__
+        with bar(progress, total=int(self.n_epochs), initial=done, desc=name) as steps:
+            while (epoch := len(run.log) + 1) <= self.n_epochs:
                 if self.patience is not None and epoch > run.best["epoch"] + self.patience:
                     break
                 began = time.perf_counter()
@@ -205,16 +202,9 @@ class RatingModel(Recommender):
     def predict(self, user_ids: Any, item_ids: Any) -> np.ndarray:
         """Return the predicted ratings (n,) float32 of pairs, clipped to the scale.
 
-        Parameters
-        ----------
-        user_ids, item_ids : id or array-like (n,)
-            The data's own ids; a single id is paired with all ids of the other.
-
-        Raises
-        ------
-        UnknownIdError
-            An id is not in the training data. For a user without ratings, call
-            ``predict_for({}, item_ids)``.
+        `user_ids` and `item_ids` are the data's own, an id or array-like (n,); a single id is
+        paired with all ids of the other. One that is not in the training data is an
+        `UnknownIdError`: for a user without ratings, call ``predict_for({}, item_ids)``.
         """
         users, items = self.pairs(user_ids, item_ids)
         if len(users) > len(self.user_ids_):
@@ -232,19 +222,15 @@ class RatingModel(Recommender):
         items = self.item_index(item_ids)
         return self.predict_pairs(self.as_ratings(ratings), np.zeros(len(items), np.int32), items)
 
-    def predict_pairs(
-        self, who: np.ndarray | CSR, rows: np.ndarray, items: np.ndarray
-    ) -> np.ndarray:
+    def predict_pairs(self, who: Who, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Return the predicted ratings (n,) float32 of pairs by index, clipped to the scale.
 
         `who` is as for `rank`. Pair k is of the user in row ``rows[k]`` of it and of item
         ``items[k]``, both (n,) int32; what does not fit raises `DataError`.
         """
-        if not isinstance(who, CSR):  # `vectors` checks new users, `score_pairs` the pairs
-            self.check_users(who)
         check_array("rows", rows, np.int32, ("n",))
         check_array("items", items, np.int32, (len(rows),))
-        vectors = self.vectors(who)
+        vectors = self.vectors(who)  # which checks `who`, as `score_pairs` does the pairs
         out = ranking.score_pairs(self.multipliers(vectors), self.item_vectors(), rows, items)
         own = vectors[:, -1] if self.ends_in_bias else np.zeros(len(vectors), np.float32)
         out += (own + np.float32(self.mu_))[rows]
@@ -253,12 +239,11 @@ class RatingModel(Recommender):
     def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the user and item indices of pairs, (n,) int32 each."""
         self.check_fitted()
-        users = self.user_index(user_ids)
-        items = self.item_index(item_ids)
+        users, items = self.user_index(user_ids), self.item_index(item_ids)
         if len(users) != len(items) and 1 not in (len(users), len(items)):
             raise RecsysError(f"{len(users)} users and {len(items)} items do not make pairs")
-        users, items = np.broadcast_arrays(users, items)
-        return np.ascontiguousarray(users), np.ascontiguousarray(items)
+        users, items = map(np.ascontiguousarray, np.broadcast_arrays(users, items))
+        return users, items
 
     def _validate(self) -> dict[str, float]:
         valid = self._valid
@@ -268,15 +253,13 @@ class RatingModel(Recommender):
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, kw_only=True)
 class ImplicitFeedbackModel(Recommender):
-    """Base class of the models of implicit feedback, which learn from likes.
-
-    They have a parameter `threshold`: ratings of at least this are likes; None: every rating is.
-    """
+    """Base class of the models of implicit feedback, which learn from likes: see `threshold`."""
 
     monitor: ClassVar[tuple[str, ...]] = ("ndcg_valid", "max")
-    threshold = None  # type: float | None # declared by each model in its own order
+
+    threshold: float | None = number(None)
 
     def liked(self, ratings: CSR) -> CSR:
         """Return the likes among `ratings`, in the same rows."""
@@ -310,9 +293,7 @@ class ItemToItem(ImplicitFeedbackModel):
         self.check_ratings(ratings)
         return as_scipy(self.liked(ratings), len(self.item_ids_)).toarray()
 
-    def _top(
-        self, vectors: np.ndarray, catalogue: Any, n: int, skip: CSR
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _top(self, vectors: np.ndarray, catalogue: Any, n: int, skip: CSR) -> Ranked:
         """As for other linear models, but with a product that uses how few likes a row has."""
         scores = csr_matrix(vectors) @ catalogue.T
         dense = scores.toarray() if issparse(scores) else scores
@@ -324,6 +305,11 @@ def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
     if len(users) <= most:
         return users
     return np.sort(np.random.default_rng(0).permutation(users)[:most])
+
+
+def with_zero(rows: np.ndarray) -> np.ndarray:
+    """Return users' rows with a bias of 0, of models that have none: it would change no order."""
+    return np.pad(rows, [(0, 0), (0, 1)])
 
 
 def as_scipy(likes: CSR, n_items: int) -> csr_matrix:

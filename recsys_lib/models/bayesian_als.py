@@ -7,7 +7,7 @@ are averaged over the draws. The weights that are parameters of `ALS` (τ, γ, �
 * a row [p_u; b_u] ~ N(m_u, Λ⁻¹), a Wishart prior on Λ; the same for items;
 * m_u = Σ_j F_uj g_j, g_j ~ N(0, I): the set of items that a user has rated (1/√n for each of n
   items) says something about the user whatever the ratings are (Koren's SVD++), and so do an
-  item's raters, its genres and its year (if `fit` gets a table of items);
+  item's raters, and what tables say: an item's genres and year, a user's `user_columns`;
 * each user has a noise precision α_u ~ Gamma: ratings of erratic users weigh less.
 
 References
@@ -28,14 +28,16 @@ from scipy.sparse import csr_array
 
 from recsys_lib import convergence
 from recsys_lib.errors import check_value
-from recsys_lib.features import item_features
+from recsys_lib.features import attributes, item_features
 from recsys_lib.kernels import gibbs as kernels
+from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.parameters import above, at_least, learnt
+from recsys_lib.models.parameters import above, at_least, learnt, names
 from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not, resume, states
 from recsys_lib.ratings import CSR, Ratings, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
+MOST_BURN = 200  # draws of a warm-up that ends by the rule
 WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 
@@ -53,9 +55,10 @@ class BayesianALS(RatingModel):
     n_samples : int
         Number of draws S that are kept, over all chains, rounded up to a multiple of `n_chains`.
         Memory is 4 S (K + 1) bytes per user and three times that per item.
-    n_burn : int
+    n_burn : int, optional
         Number of first draws of each chain that are discarded; `training_log_` tells if it is
-        enough.
+        enough. None: until the chains agree on the noise and the training error has no trend
+        (`convergence.settled`), at most `MOST_BURN`.
     n_chains : int
         Number of independent chains, which start from different points.
     rated_spread : float
@@ -64,6 +67,8 @@ class BayesianALS(RatingModel):
         it.
     noise_worth : float, optional
         ν, the prior of a user's noise in numbers of ratings. None: all have the same noise.
+    user_columns : sequence of str
+        Columns of `users` to read (`features.attributes`); their gain on real data is not measured.
 
     Attributes
     ----------
@@ -74,26 +79,29 @@ class BayesianALS(RatingModel):
         over these (Rao-Blackwellised), with less Monte Carlo noise. Intervals are of the draws.
     user_variances_ : (n_users, S) float32
         Variance 1/α_u of the noise in a user's ratings.
-    feature_draws_ : (n_items + 1, S, K + 1) float32
-        g of the users: one row per item, and the mean of all users.
+    feature_draws_ : (n_items + n_features + 1, S, K + 1) float32
+        g of the users: one row per item and per user's feature, and the mean of all users.
+    user_features_, feature_names_ : (n_users, n_features) float32 and list of str
+        What `user_columns` say, less its mean: 0 for an average user, and for a new one.
     prior_precisions_, noise_variances_ : (S, K + 1, K + 1) and (S,) float32
         Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame
-        A row for each draw of all chains, the first `n_burn` included: rmse_train is of this draw,
-        rmse_valid of the kept draws' mean so far, noise the typical user's standard deviation (in
-        chain c noise_c); rhat, ess, rhat_noise, ess_noise say whether the chains agree on the noise
-        and on predictions, of the validation part if there is one (`convergence.summary`). If they
-        do not at the end, a warning is logged.
+        A row for each draw of all chains, the discarded ones included: rmse_train is of this draw,
+        rmse_valid of the mean of the draws kept so far (kept, of each chain), noise the typical
+        user's standard deviation (in chain c noise_c); rhat, ess, rhat_noise, ess_noise say whether
+        the chains agree on the noise and on predictions, of the validation part if there is one
+        (`convergence.summary`). If they do not at the end, a warning is logged.
     """
 
     ends_in_bias: ClassVar[bool] = True
 
     n_factors: int = at_least(0, 16)
     n_samples: int = above(0, 120)
-    n_burn: int = at_least(0, 40)
+    n_burn: int | None = at_least(0, 40)
     n_chains: int = above(0, 2)
     rated_spread: float = at_least(0, 0.07)
     noise_worth: float | None = above(0, 4.0)
+    user_columns: tuple[str, ...] = names()
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
@@ -101,89 +109,94 @@ class BayesianALS(RatingModel):
     item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
     user_variances_: np.ndarray = learnt("n_users", "S")
     feature_names_: list[str] = field(init=False)
-    feature_draws_: np.ndarray = learnt("n_items + 1", "S", "K + 1")
+    user_features_: np.ndarray = learnt("n_users", "n_features", derived=True)
+    feature_draws_: np.ndarray = learnt("n_weights", "S", "K + 1")
     prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
     noise_variances_: np.ndarray = learnt("S", derived=True)
 
     @property
     def n_epochs(self) -> int:  # type: ignore[override]
-        """Number of draws of each chain, including the first `n_burn`."""
-        return self.n_burn - (-self.n_samples // self.n_chains)
+        """Largest number of draws of each chain, including the discarded ones."""
+        kept, burnt = getattr(self, "_kept", 0), MOST_BURN if self.n_burn is None else self.n_burn
+        burnt = len(self.training_log_) - kept if kept else burnt
+        return burnt - (-self.n_samples // self.n_chains)
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""
-        return {**super().sizes(), "S": self.n_chains * (self.n_epochs - self.n_burn)}
+        sizes = super().sizes()
+        sizes["n_weights"] = sizes["n_items + 1"] + sizes["n_features"]
+        return {**sizes, "S": self.n_chains * -(-self.n_samples // self.n_chains)}
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        told = [k for k, column in TOLD.items() if items is not None and column in items]
-        kinds, counts = [*told, "constant"], train.by_item.counts
-        features, names = item_features(kinds, train.item_ids, counts, items)
-        self.feature_names_ = names[:-1]
-        raters = rated_or_not(train.by_item, train.n_users, features, len(names), self.rated_spread)
-        sides = self._user_features(train.by_user, train.n_items), raters
-        rngs = self._rng.spawn(self.n_chains)
+        kinds = [k for k, column in TOLD.items() if items is not None and column in items]
+        told, kinds = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        of_users = attributes(users, "user_id", train.user_ids, self.user_columns)
+        features, self.feature_names_ = of_users
+        known, spread = features.any(axis=1), self.rated_spread
+        features[known] -= features.sum(axis=0) / max(known.sum(), 1)
+        rated = rated_or_not(train.by_user, train.n_items, features, spread)
+        sides = rated, rated_or_not(train.by_item, train.n_users, told.to_scipy(len(kinds)), spread)
         how = self.n_factors, self.noise_worth
-        self._chains = [Chain(train, *sides, *how, rng) for rng in rngs]
+        self._chains = [Chain(train, sides, *how, rng) for rng in self._rng.spawn(self.n_chains)]
         part = self._valid or train
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
-        self._valid_sum = np.zeros(len(self._valid or ()))
-        self._draw = 0
+        self._kept, self._valid_sum = 0, np.zeros(len(self._valid or ()))
         sizes = self.sizes()
         for name, symbols in self.shapes.items():
             setattr(self, name, np.zeros([sizes[one] for one in symbols], np.float32))
-
-    def _user_features(self, ratings: CSR, n_items: int) -> csr_array:
-        alike = item_features(["constant"], ratings.counts, ratings.counts)[0]
-        return rated_or_not(ratings, n_items, alike, 1, self.rated_spread)
+        self.user_features_ = features
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         sse = sum(chain.draw() for chain in self._chains) / self.n_chains
-        kept = max(self._draw - self.n_burn, 0)
-        self._draw += 1
-        if self._draw > self.n_burn:
-            for s, chain in enumerate(self._chains, kept * self.n_chains):
+        if self._kept or self._warm():
+            for s, chain in enumerate(self._chains, self._kept * self.n_chains):
                 users, items = chain.users, chain.items
                 self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
                 self.item_means_[:, s] = items.centres
                 self.user_variances_[:, s] = 1 / chain.noise.precisions
                 self.feature_draws_[:, s], self.prior_precisions_[s] = users.weights, users.Lambda
                 self.noise_variances_[s] = chain.noise.variance
-            kept += 1
+            self._kept += 1
         noise = [float(np.sqrt(chain.noise.variance)) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
-        row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)}
+        row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)} | {"kept": self._kept}
         pairs = self.user_draws_[self._watched[0]], self.item_draws_[self._watched[1]]
-        drawn = by_chain(*pairs, self.n_chains)[:, :kept]
-        spreads = self.noise_variances_.reshape(-1, self.n_chains).T[:, :kept]
+        drawn = by_chain(*pairs, self.n_chains)[:, : self._kept]
+        spreads = self.noise_variances_.reshape(-1, self.n_chains).T[:, : self._kept]
         row |= convergence.summary(drawn, spreads)
-        if self._draw == self.n_epochs:
-            convergence.warn_of(row, kept, type(self).__name__)
+        if self._kept * self.n_chains == len(self.noise_variances_):
+            convergence.warn_of(row, self._kept, type(self).__name__)
         return row
+
+    def _warm(self) -> bool:
+        log = self.training_log_
+        if self.n_burn is not None:
+            return len(log) >= self.n_burn
+        traces = log.filter(regex=r"^noise_\d+$"), log.filter(["rmse_train"])
+        return len(log) >= MOST_BURN or convergence.settled(*(one.to_numpy().T for one in traces))
 
     def _validate(self) -> dict[str, float]:
         """Return the RMSE of the mean of the kept draws; before them, of these draws alone."""
-        valid, kept = self._valid, self._draw - self.n_burn
-        mean = np.zeros(len(valid))
+        valid, mean = self._valid, np.zeros(len(self._valid))
         for chain in self._chains:
             draws = chain.users.rows[:, None], chain.items.centres[:, None]
-            mean += self._moments(*draws, valid.user_of_rating(), valid.by_user.indices)[0]
+            mean += moments(*draws, self.mu_, valid.user_of_rating(), valid.by_user.indices)[0]
         mean /= self.n_chains
-        if kept > 0:
+        if self._kept:
             self._valid_sum += mean
-            mean = self._valid_sum / kept
+            mean = self._valid_sum / self._kept
         error = mean.astype(np.float32).clip(*self.scale_) - valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
     def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, meta = super()._checkpoint()
-        own, chains = states(self._chains)
-        more = {"draw": self._draw, "chains": chains}
-        return {**arrays, **own, "valid_sum": self._valid_sum}, {**meta, **more}
+        own, meta["chains"] = states(self._chains)
+        return {**arrays, **own, "valid_sum": self._valid_sum}, {**meta, "kept": self._kept}
 
     def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         super()._resume(arrays, meta)
-        self._valid_sum, self._draw = arrays["valid_sum"], meta["draw"]
+        self._valid_sum, self._kept = arrays["valid_sum"], meta["kept"]
         resume(self._chains, arrays, meta["chains"])
 
     # ---- predicting
@@ -198,16 +211,7 @@ class BayesianALS(RatingModel):
             draws, known = self.user_draws_, self.check_users(who)
         check_index("rows", rows, "n", len(known))
         check_index("items", items, len(rows), len(self.item_ids_))
-        return self._moments(draws, self.item_means_, known[rows], items)[0].clip(*self.scale_)
-
-    def _moments(
-        self, user_draws: np.ndarray, item_draws: np.ndarray, users: np.ndarray, items: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and variance (n,) float32 of what the draws predict, without the noise."""
-        mean, variance = np.empty((2, len(users)), np.float32)
-        draws = user_draws, item_draws, np.float32(self.mu_)
-        kernels.predict_draws(*draws, users, items, mean, variance)
-        return mean, variance
+        return moments(draws, self.item_means_, self.mu_, known[rows], items)[0].clip(*self.scale_)
 
     def draws(self, user_ids: Any, item_ids: Any) -> np.ndarray:
         """Return the predictions of each draw, not clipped: (n_chains, S / n_chains, n) float32.
@@ -225,7 +229,7 @@ class BayesianALS(RatingModel):
         it is of the expected rating.
         """
         users, items = self.pairs(user_ids, item_ids)
-        variance = self._moments(self.user_draws_, self.item_draws_, users, items)[1]
+        variance = moments(self.user_draws_, self.item_draws_, self.mu_, users, items)[1]
         if noise:
             variance += self.user_variances_.mean(axis=1)[users]
         return np.sqrt(variance)
@@ -241,55 +245,64 @@ class BayesianALS(RatingModel):
         check_value("level", level, "between 0 and 1", lambda one: 0 < one < 1)
         users, items = self.pairs(user_ids, item_ids)
         low, high = np.empty((2, len(users)), np.float32)
-        kernels.intervals(
-            self.user_draws_, self.item_draws_, np.float32(self.mu_), self.user_variances_, users,
-            items, level, *self.scale_, low, high,
-        )  # fmt: skip
+        draws = self.user_draws_, self.item_draws_, np.float32(self.mu_), self.user_variances_
+        kernels.intervals(*draws, users, items, level, *self.scale_, low, high)
         return low, high
 
-    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
-        """Return vectors (m, S K + 1): their products with the items' are means over the draws."""
-        draws = self.draw_users(who)[0] if isinstance(who, CSR) else self.user_draws_[who]
-        vectors = _flat(draws)
-        vectors[:, :-1] *= np.float32(1 / len(self.noise_variances_))
-        return vectors
+    def _vectors_of(self, users: np.ndarray) -> np.ndarray:
+        return _flat(self.user_draws_[users], 1 / self.user_draws_.shape[1])
 
     def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return new users' vectors (m, S K + 1) float32; see `draw_users`."""
-        return self.vectors(ratings)
+        """Return new users' vectors (m, S K + 1) float32, whose scores are means over the draws."""
+        return _flat(self.draw_users(ratings)[0], 1 / self.user_draws_.shape[1])
 
     def item_vectors(self) -> np.ndarray:
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""
-        return _flat(self.item_means_)
+        return _flat(self.item_means_, 1.0)
 
-    def draw_users(self, ratings: CSR) -> tuple[np.ndarray, np.ndarray]:
+    def draw_users(self, ratings: CSR, told: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw new users' rows, one for each draw of the items: (m, S, K + 1) float32.
 
-        Also return the variances of their noise, (m, S) float32. Rows and noise depend on each
-        other and are drawn alternately. Draw s has the same random numbers for every user, so that
-        a user's rows do not depend on which other users are drawn.
+        Also return the variances of their noise, (m, S) float32; see `sampler.draw_strangers`.
+        `told` (m, n_features) are rows of `user_features_`; by default nothing is told.
         """
         self.check_ratings(ratings)
+        Lambda, F = self.prior_precisions_, self.user_features_
+        if told is None and F.any():  # what a table would tell varies from user to user, too
+            g = sampler.TOLD_SPREAD * self.feature_draws_[len(self.item_ids_) : -1]
+            between = np.einsum("fsk,fh,hsl->skl", g, F.T @ F / F.any(axis=1).sum(), g)
+            Lambda = np.linalg.inv(np.linalg.inv(Lambda) + between).astype(np.float32)
+        told = csr_array((ratings.n_rows, len(self.feature_names_))) if told is None else told
         rated, indices = np.unique(ratings.indices, return_inverse=True)
         ratings = ratings._replace(indices=indices.astype(np.int32))
-        told = np.append(rated, len(self.item_ids_))  # of the rated items, and of everyone
-        features = self._user_features(ratings, len(rated))
-        return draw_strangers(
-            ratings,
-            np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1)),
-            (features @ f for f in self.feature_draws_[told].swapaxes(0, 1)),
-            self.prior_precisions_, self.noise_variances_, self.noise_worth, self.mu_, self.seed,
-        )  # fmt: skip
+        features = rated_or_not(ratings, len(rated), told, self.rated_spread)
+        weights = np.append(rated, np.arange(len(self.item_ids_), len(self.feature_draws_)))
+        items = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
+        means = (features @ g for g in self.feature_draws_[weights].swapaxes(0, 1))
+        known = self.noise_variances_, self.noise_worth, self.mu_, self.seed
+        return draw_strangers(ratings, items, means, Lambda, *known)
 
     def _set_user(self, user: int, ratings: CSR) -> None:
-        draws, variances = (one[0] for one in self.draw_users(ratings))
-        if user == len(self.user_draws_):
-            self._append("user_draws_", draws)
-            self._append("user_variances_", variances)
-        self.user_draws_[user], self.user_variances_[user] = draws, variances
+        told = self.user_features_[user : user + 1]  # empty, or 0, if no table tells of the user
+        drawn = self.draw_users(ratings, told if told.any() else None)
+        for name in ("user_draws_", "user_variances_", "user_features_"):
+            if user == len(getattr(self, name)):
+                self._append(name, 0)
+        self.user_draws_[user], self.user_variances_[user] = (one[0] for one in drawn)
 
 
-def _flat(draws: np.ndarray) -> np.ndarray:
-    """Return draws (n, S, K + 1) side by side: all factors, then the biases' mean."""
+def moments(
+    user_draws: np.ndarray, item_draws: np.ndarray, mu: float, users: np.ndarray, items: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance (n,) float32 of what draws predict for pairs, without the noise."""
+    mean, variance = np.empty((2, len(users)), np.float32)
+    kernels.predict_draws(user_draws, item_draws, np.float32(mu), users, items, mean, variance)
+    return mean, variance
+
+
+def _flat(draws: np.ndarray, scale: float) -> np.ndarray:
+    """Return draws (n, S, K + 1) side by side: all factors times `scale`, then the biases' mean."""
     factors = draws[..., :-1].reshape(len(draws), -1)
-    return np.hstack([factors, draws[..., -1].mean(axis=1, keepdims=True)])
+    flat = np.hstack([factors, draws[..., -1].mean(axis=1, keepdims=True)])
+    flat[:, :-1] *= np.float32(scale)
+    return flat

@@ -11,8 +11,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import bpr as kernels
-from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt, number
+from recsys_lib.models.base import ImplicitFeedbackModel, with_zero
+from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 MAX_GROUPS = 32  # of users and of items: the rows of a block stay in a core's own cache
@@ -26,6 +26,9 @@ class BPR(ImplicitFeedbackModel):
 
     Stochastic gradient descent draws triples (u, i, j), i liked by u and j not rated by u, and
     steps on -ln σ(x_ui - x_uj). Users are drawn in proportion to their number of likes.
+
+    After Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009, BPR: Bayesian personalized ranking
+    from implicit feedback.
 
     Parameters
     ----------
@@ -44,11 +47,6 @@ class BPR(ImplicitFeedbackModel):
     item_biases_ : (n_items,) float32
     training_log_ : DataFrame
         loss is the mean of -ln σ, auc_train the share of the triples drawn that were in order.
-
-    References
-    ----------
-    Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009, BPR: Bayesian personalized ranking from
-    implicit feedback.
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {
@@ -64,7 +62,6 @@ class BPR(ImplicitFeedbackModel):
     n_factors: int = above(0, 32)
     learning_rate: float = above(0, 0.05)
     reg: float = at_least(0, 0.01)
-    threshold: float | None = number(None)
     n_epochs: int = above(0, 30)
     seed: int = at_least(0, 0)
     patience: int | None = above(0, None)
@@ -85,13 +82,11 @@ class BPR(ImplicitFeedbackModel):
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         """Deal the items anew and take an epoch's steps."""
-        rng = self._rng
         totals = np.zeros((self._blocks.n_groups**2, 3))
-        seeds = rng.integers(0, 2**64, self._blocks.n_groups**2, dtype=np.uint64)
-        rate, reg = np.float32(self.learning_rate), np.float32(self.reg)
-        seen = train.by_user.indptr, train.by_user.indices
-        rows = self.user_factors_, self.item_rows_
-        kernels.epoch(*self._blocks.deal(rng), *seen, *rows, rate, reg, seeds, totals)
+        seeds = self._rng.integers(0, 2**64, len(totals), dtype=np.uint64)
+        steps = np.float32(self.learning_rate), np.float32(self.reg), seeds, totals
+        rows = *train.by_user[:2], self.user_factors_, self.item_rows_
+        kernels.epoch(*self._blocks.deal(self._rng), *rows, *steps)
         loss, in_order, drawn = totals.sum(axis=0)
         if drawn == 0:  # by chance, on a handful of likes
             return {"loss": float("nan"), "auc_train": float("nan")}
@@ -99,28 +94,18 @@ class BPR(ImplicitFeedbackModel):
             raise RecsysError(f"learning_rate {self.learning_rate!r} is too large: steps diverge")
         return {"loss": float(loss / drawn), "auc_train": float(in_order / drawn)}
 
-    # ---- vectors
-
     def user_vectors(self, ratings: CSR) -> np.ndarray:
         """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps, items fixed."""
         self.check_ratings(ratings)
         liked = self.liked(ratings)
         rows = np.zeros((ratings.n_rows, self.item_rows_.shape[1] - 1), np.float32)
         seeds = np.full(len(rows), self.seed % 2**64, np.uint64)
-        kernels.fold_in(
-            ratings.indptr, ratings.indices, liked.indptr, liked.indices,
-            self.item_rows_, np.float32(self.learning_rate), np.float32(self.reg),
-            FOLD_IN_STEPS, seeds, rows,
-        )  # fmt: skip
-        return _with_bias(rows)
+        steps = np.float32(self.learning_rate), np.float32(self.reg), FOLD_IN_STEPS
+        kernels.fold_in(*ratings[:2], *liked[:2], self.item_rows_, *steps, seeds, rows)
+        return with_zero(rows)
 
     def _vectors_of(self, users: np.ndarray) -> np.ndarray:
-        return _with_bias(self.user_factors_[users])
-
-
-def _with_bias(rows: np.ndarray) -> np.ndarray:
-    """Return rows with a bias of 0: a user's own would change no order."""
-    return np.hstack([rows, np.zeros((len(rows), 1), np.float32)])
+        return with_zero(self.user_factors_[users])
 
 
 class _Blocks:
@@ -147,9 +132,7 @@ class _Blocks:
         group_items = rng.permutation(self.n_items).astype(np.int32)
         group_starts = np.linspace(0, self.n_items, self.n_groups + 1).astype(np.int64)
         group_of_item = np.empty(self.n_items, np.int32)
-        group_of_item[group_items] = np.repeat(
-            np.arange(self.n_groups, dtype=np.int32), np.diff(group_starts)
-        )
+        group_of_item[group_items] = np.repeat(range(self.n_groups), np.diff(group_starts))
         groups = self.group_of_user, group_of_item
         kernels.deal_events(self.users, self.items, *groups, *self.dealt)
         return *self.dealt, group_items, group_starts

@@ -11,7 +11,7 @@ from scipy.linalg import lapack, solve_triangular
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import MAX_ITEMS, ItemToItem, as_scipy
-from recsys_lib.models.parameters import above, learnt, number
+from recsys_lib.models.parameters import above, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
@@ -23,7 +23,11 @@ class EASE(ItemToItem):
 
     B minimises ‖R - R B‖² + λ ‖B‖², where R has a 1 for each like. The diagonal is zero, since
     otherwise the best B would be the identity. With P = (RᵀR + λ I)⁻¹, B_ij = -P_ij / P_jj off the
-    diagonal.
+    diagonal. After Steck 2019, Embarrassingly shallow autoencoders for sparse data.
+
+    With m items and n users, the fit takes about m³ multiplications, or n m² if there are fewer
+    users, and at most 16 m² bytes. More than 15,000 items (3.6 GB) raise `RecsysError`. The last
+    bits of B depend on the number of threads of BLAS.
 
     Parameters
     ----------
@@ -34,24 +38,6 @@ class EASE(ItemToItem):
     ----------
     item_weights_ : (n_items, n_items) float32
         B: column j holds the weights of all items in the score of item j.
-
-    Notes
-    -----
-    With m items and n users, the fit takes about m³ multiplications, or n m² if there are fewer
-    users, and at most 16 m² bytes. More than 15,000 items (3.6 GB) raise `RecsysError`. The last
-    bits of B depend on the number of threads of BLAS.
-
-    References
-    ----------
-    Steck 2019, Embarrassingly shallow autoencoders for sparse data.
-
-    Examples
-    --------
-    >>> from recsys_lib import datasets, models
-    >>> data = datasets.load("synthetic", n_users=50, n_items=80, n_ratings=1500, seed=0)
-    >>> model = models.EASE(lam=50.0, threshold=4.0).fit(data.ratings)
-    >>> model.recommend_for({2: 5.0, 4: 4.5}, n=3)["rank"].tolist()
-    [1, 2, 3]
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {
@@ -60,15 +46,12 @@ class EASE(ItemToItem):
     _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     lam: float = above(0, 200.0)
-    threshold: float | None = number(None)
     item_weights_: np.ndarray = learnt("n_items", "n_items")
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         if train.n_items > MAX_ITEMS:
-            raise RecsysError(
-                f"EASE holds items x items, and {train.n_items:,} items would take "
-                f"{16 * train.n_items**2 / 1e9:.1f} GB; it takes up to {MAX_ITEMS:,}"
-            )
+            told = f"{train.n_items:,} items would take {16 * train.n_items**2 / 1e9:.1f} GB"
+            raise RecsysError(f"EASE holds items x items: {told}; it takes up to {MAX_ITEMS:,}")
         likes = self.likes_of(train)
         # An item without a like says nothing of others, and nothing is said of it: B is zero there.
         liked, users = np.unique(likes.indices), np.flatnonzero(np.diff(likes.indptr))
@@ -93,10 +76,9 @@ def _gram(likes: CSR, n_items: int, liked: np.ndarray) -> np.ndarray:
 
     These are whole numbers, so exact in any order of summing.
     """
-    gram = np.zeros((len(liked), len(liked)))
+    gram, matrix = np.zeros((len(liked), len(liked))), as_scipy(likes, n_items)
     for start in range(0, likes.n_rows, AT_A_TIME):
-        stop = min(start + AT_A_TIME, likes.n_rows)
-        rows = as_scipy(likes.take(np.arange(start, stop)), n_items)[:, liked].toarray()
+        rows = matrix[start : start + AT_A_TIME][:, liked].toarray()
         gram += rows.T @ rows
     return gram
 

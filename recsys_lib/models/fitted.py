@@ -1,8 +1,4 @@
-"""A fitted model: ids, learnt state and known ratings; updates and saving.
-
-The state is every attribute that ends in an underscore: `save` writes it, `load` reads it, `copy`
-copies it.
-"""
+"""Parameters, ids, known ratings, and state: every attribute that ends in an underscore."""
 
 from __future__ import annotations
 
@@ -19,15 +15,15 @@ from recsys_lib import io
 from recsys_lib.columns import IdIndex, limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models.known import KnownRatings, as_row, merged, one_row
-from recsys_lib.models.parameters import Parameters
+from recsys_lib.models.parameters import HUGE, KINDS, plain
 from recsys_lib.ratings import CSR, Ratings
 
 IDS = ("user_ids_", "item_ids_")
 
 
 @dataclass(eq=False, repr=False)
-class Fitted(Parameters):
-    """Parameters and learnt state of a model.
+class Fitted:
+    """The parameters of a model, as scikit-learn has them, and its learnt state.
 
     Attributes
     ----------
@@ -37,8 +33,6 @@ class Fitted(Parameters):
         Lowest and highest rating.
     mu_ : float
         The training mean.
-    training_log_ : DataFrame
-        One row per epoch of the last fit.
     user_index, item_index : IdIndex
         Positions of the ids.
     """
@@ -51,11 +45,56 @@ class Fitted(Parameters):
     mu_: float = field(init=False)
     training_log_: pd.DataFrame = field(init=False)
 
+    @classmethod
+    def parameter_names(cls) -> list[str]:
+        """Return the names of the parameters, in the order of the constructor."""
+        return [one.name for one in fields(cls) if one.init]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; `deep` is there for scikit-learn's sake."""
+        return {name: getattr(self, name) for name in self.parameter_names()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters: sizes from the next `fit` on, the weights of a fold-in at once."""
+        known = self.parameter_names()
+        for name, value in params.items():
+            if name not in known:
+                told = f"{type(self).__name__} has no parameter {name!r}"
+                raise RecsysError(f"{told}; it has {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def unfitted(self, **changes: Any) -> Self:
+        """Return a new model with the same parameters, but for `changes`."""
+        return type(self)(**self.get_params()).set_params(**changes)
+
+    def __repr__(self) -> str:
+        params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({params})"
+
+    def check_parameters(self) -> None:
+        """Refuse parameters of another type, or outside the limits declared with them.
+
+        The `RecsysError` names the parameter, its value and what it must be.
+        """
+        for one in (one for one in fields(self) if one.init):
+            name = getattr(one.type, "__name__", one.type)  # a class where annotations are not text
+            kind, _, optional = str(name).partition(" | ")
+            setattr(self, one.name, value := plain(getattr(self, one.name)))
+            what, types = KINDS.get(kind, ("", ()))
+            wanted = ", ".join(filter(None, (what, one.metadata.get("wanted"))))
+            fits = not types or type(value) in types
+            fits = fits and one.metadata.get("fits", lambda _: True)(value)
+            if fits and isinstance(value, int | float) and abs(value) >= HUGE:
+                fits, wanted = False, f"below {HUGE}"
+            if not fits and not (optional and value is None):
+                also = ", or None" if optional else ""
+                raise RecsysError(f"{one.name} is {value!r}; it must be {wanted}{also}")
+
     def check_fitted(self) -> None:
         """Raise `NotFittedError` unless `fit` has been called."""
         if not hasattr(self, "_known"):
-            name = type(self).__name__
-            raise NotFittedError(f"this {name} has learnt nothing yet; call fit first")
+            raise NotFittedError(f"this {type(self).__name__} has learnt nothing; call fit first")
 
     def _remember(self, train: Ratings) -> None:
         """Keep what lists and updates need of the training data."""
@@ -106,8 +145,8 @@ class Fitted(Parameters):
     def n_parameters_(self) -> int:
         """Number of parameters that `fit` has learnt."""
         self.check_fitted()
-        derived = [one.name for one in fields(self) if one.metadata.get("derived")]
-        arrays = [array for name, array in self.state()[0].items() if name not in derived]
+        learnt = [one for one in fields(self) if one.metadata.get("derived") is False]
+        arrays = [getattr(self, one.name) for one in learnt]
         return sum(array.size for array in arrays if array.dtype == np.float32)
 
     def copy(self) -> Self:
@@ -122,9 +161,9 @@ class Fitted(Parameters):
         """
         self.check_fitted()
         arrays, rest = self.state()
-        known = self.known_ratings()
         arrays |= {name: getattr(self, name) for name in IDS}
-        arrays |= {f"known.{name}": array for name, array in known._asdict().items()}
+        known = self.known_ratings()._asdict()
+        arrays |= {f"known.{name}": array for name, array in known.items()}
         rest["training_log_"] = self.training_log_.to_dict("list")
         meta = {"class": type(self).__name__, "params": self.get_params(), "state": rest}
         io.save_arrays(path, arrays, meta)
@@ -167,11 +206,10 @@ class Fitted(Parameters):
         who gave them; the items do not change. A rating of an item rated before replaces the old
         one. A new user is appended to `user_ids_`.
 
-        `user_id` is an id of the type of the data: an integer, or text. `ratings`, a mapping of
-        item id to rating, are the new ratings; it may be empty, for a new user without ratings.
-        Raises `UnknownIdError` if an item is not in the data (`partial_fit_items` adds new items),
-        and `DataError` if a rating is outside the scale or the id has another type. The model is
-        then unchanged.
+        `user_id` is an integer or text, as in the data. `ratings`, a mapping of item id to rating,
+        are the new ratings; it may be empty. An item that is not in the data is an `UnknownIdError`
+        (`partial_fit_items` adds new items), a rating outside the scale or an id of another type a
+        `DataError`. The model is then unchanged.
         """
         self.check_fitted()
         items, values = as_row(ratings, self.item_index, self.scale_)
@@ -181,35 +219,29 @@ class Fitted(Parameters):
         if user == len(self.user_ids_):
             self._append("user_ids_", user_id)
             self.user_index.add(user_id)
-        for item, value in zip(items.tolist(), values.tolist(), strict=True):
-            self._known.add(user, item, value)
+        self._known.add(user, items, values)
         return self
 
     def _set_user(self, user: int, ratings: CSR) -> None:
         """Store a user's vector; `user` is at most one past the last: a new user."""
         if self._stored is None:
             return
-        rows = getattr(self, self._stored)
-        row = self.user_vectors(ratings)[0, : rows.shape[1]]
-        if user == len(rows):
+        row = self.user_vectors(ratings)[0, : getattr(self, self._stored).shape[1]]
+        if user == len(self.user_ids_):
             self._append(self._stored, row)
-        else:
-            rows[user] = row
+        getattr(self, self._stored)[user] = row
 
     def partial_fit_items(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """Update the model with new ratings of one item, known or not, without a new fit.
 
-        The item's row is solved with all its ratings, including those of `partial_fit_users`; the
-        users do not change. It is the half step of training for one item, also with an empty
-        mapping. `item_id`, `ratings` (a mapping of user id to rating) and the errors are as for
+        It is the half step of training for one item, with all its ratings; the users do not change.
+        `item_id`, `ratings` (a mapping of user id to rating) and the errors are as for
         `partial_fit_users`, with users and items exchanged; a model other than `ALS`, `BiasALS` and
         `GenreALS` raises `RecsysError`.
         """
         self.check_fitted()
-        raise RecsysError(
-            f"{type(self).__name__} cannot take in the ratings of one item alone: fit it anew, or "
-            "use ALS, BiasALS or GenreALS"
-        )
+        told = f"{type(self).__name__} cannot take in the ratings of one item alone"
+        raise RecsysError(f"{told}: fit it anew, or use ALS, BiasALS or GenreALS")
 
     def _append(self, name: str, row: Any) -> None:
         """Add a row to the array of this name."""

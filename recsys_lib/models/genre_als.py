@@ -32,13 +32,6 @@ class GenreALS(ALS):
     ----------
     beta : float
         β, weight of the genre rows.
-
-    Attributes
-    ----------
-    genre_names_ : list of str
-        The genres, in alphabetical order.
-    genre_factors_, genre_biases_ : (n_genres, K) and (n_genres,) float32
-        The rows f_g.
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = ALS.search_space | {
@@ -54,7 +47,7 @@ class GenreALS(ALS):
 
     @property
     def genre_rows_(self) -> np.ndarray:
-        """The genres' rows f_g, (n_genres, K + 1): factors, then the bias."""
+        """The genres' rows f_g, (n_genres, K + 1); apart, `genre_factors_` and `genre_biases_`."""
         return self.feature_rows_[: len(self.genre_names_)]
 
     genre_factors_, genre_biases_ = factors_and_biases("genre_rows_")
@@ -82,14 +75,12 @@ class GenreALS(ALS):
         labels = sorted(set(genres.split("|"))) if genres else []
         if labels and self.item_index.find(item_id) >= 0:
             raise RecsysError(f"item {item_id!r} has its genres from fit; leave genres= out")
-        for label in labels:
-            if label not in self.genre_names_:
-                known = ", ".join(self.genre_names_)
-                raise DataError(f"no item had the genre {label!r} in fit; there are {known}")
-        share = 1 / np.sqrt(max(len(labels), 1))
-        return self._fit_item(
-            item_id, ratings, [(self.genre_names_.index(label), share) for label in labels]
-        )
+        known, share = self.genre_names_, 1 / np.sqrt(max(len(labels), 1))
+        if odd := [label for label in labels if label not in known]:
+            there = ", ".join(known)
+            raise DataError(f"no item had the genre {odd[0]!r} in fit; there are {there}")
+        features = [(known.index(label), share) for label in labels]
+        return self._fit_item(item_id, ratings, features)
 
     def explain(self, user: Hashable | Mapping[Any, float], item_id: Hashable) -> pd.DataFrame:
         """Divide a score into the contributions of the item's genres and of the item itself.
@@ -104,12 +95,11 @@ class GenreALS(ALS):
         else:
             row = self.user_rows_[self.user_index.position(user)]
         item = self.item_index.position(item_id)
-        mine = slice(self.feature_indptr_[item], self.feature_indptr_[item + 1])
-        features, shares = self.feature_indices_[mine], self.feature_values_[mine]
+        features, shares = self.features.row(item)
         taste = np.append(row[:-1], np.float32(1)).astype(np.float64)
         said = shares * (self.feature_rows_[features] @ taste)
         own = self.item_rows_[item] @ taste - said.sum()
-        parts = ["average rating", "this user's level"]
-        parts += [self.feature_names_[f].removeprefix(PREFIX) for f in features]
+        names = [self.feature_names_[f].removeprefix(PREFIX) for f in features]
+        parts = ["average rating", "this user's level", *names, "the film itself"]
         values = [self.mu_, float(row[-1]), *said, own]
-        return pd.DataFrame({"part": [*parts, "the film itself"], "contribution": values})
+        return pd.DataFrame({"part": parts, "contribution": values})

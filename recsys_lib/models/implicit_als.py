@@ -13,7 +13,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.models.base import ImplicitFeedbackModel
 from recsys_lib.models.known import by_length
-from recsys_lib.models.parameters import above, at_least, learnt, number, one_of
+from recsys_lib.models.parameters import above, at_least, learnt, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 INITIAL_SCALE = 0.1  # standard deviation of the first scores: small, but not all alike
@@ -31,6 +31,11 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     l_ui = 1 and c_ui = 1 + α for a like, l_ui = 0 and c_ui = 1 for any other pair. Each exact half
     step solves one side's rows, so L never rises. n_u and n_i count likes.
+
+    After Hu, Koren & Volinsky 2008, Collaborative filtering for implicit feedback datasets; Takács,
+    Pilászy & Tikk 2011, Applications of the conjugate gradient method for implicit feedback
+    collaborative filtering; Rendle, Krichene, Zhang & Koren 2022, Revisiting the performance of
+    iALS on item recommendation benchmarks (ν).
 
     Parameters
     ----------
@@ -51,13 +56,6 @@ class ImplicitALS(ImplicitFeedbackModel):
     Attributes
     ----------
     user_factors_, item_factors_ : (n_users, K) and (n_items, K) float32
-
-    References
-    ----------
-    Hu, Koren & Volinsky 2008, Collaborative filtering for implicit feedback datasets. Takács,
-    Pilászy & Tikk 2011, Applications of the conjugate gradient method for implicit feedback
-    collaborative filtering. Rendle, Krichene, Zhang & Koren 2022, Revisiting the performance of
-    iALS on item recommendation benchmarks (ν).
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {
@@ -72,7 +70,6 @@ class ImplicitALS(ImplicitFeedbackModel):
     alpha: float = at_least(0, 10.0)
     tau: float = above(0, 3.0)
     nu: float = at_least(0, 0.5)
-    threshold: float | None = number(None)
     solver: str = one_of(("auto", "cholesky", "cg"), "auto")
     n_epochs: int = above(0, 15)
     seed: int = at_least(0, 0)

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import MAX_ITEMS, ItemToItem, as_scipy
-from recsys_lib.models.parameters import above, at_least, learnt, number
+from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 AT_A_TIME = 256  # items, whose likenesses to all others are held together; users, as scores
@@ -24,7 +24,13 @@ class ItemKNN(ItemToItem):
     """ŝ_ui = Σ s_ij over the items j that u likes among the k nearest of i.
 
     s_ij = n_ij / (√(n_i n_j) + shrinkage), where n_i users like item i and n_ij like both: the
-    cosine of the items' columns of likes, shrunk where few users like them.
+    cosine of the items' columns of likes, shrunk where few users like them. After Deshpande &
+    Karypis 2004, Item-based top-N recommendation algorithms; the shrinkage as in Ferrari Dacrema,
+    Cremonesi & Jannach 2019, Are we really making much progress?
+
+    The fit makes 256 rows at a time and never holds a dense items x items matrix. AUC and
+    ``candidates="test"`` of `evaluate` need one, and raise `RecsysError` for more than 15,000
+    items; lists do not.
 
     Parameters
     ----------
@@ -36,19 +42,8 @@ class ItemKNN(ItemToItem):
     Attributes
     ----------
     neighbors_indptr_, neighbors_indices_, neighbors_values_ : arrays
-        The rows (n_items, n_items) of a `CSR`: an item's nearest and their s_ij. It holds at most
-        k n_items numbers.
-
-    Notes
-    -----
-    Of equally near items, those of lower index are kept. The fit makes 256 rows at a time and never
-    holds a dense items x items matrix. AUC and ``candidates="test"`` of `evaluate` need one, and
-    raise `RecsysError` for more than 15,000 items; lists do not.
-
-    References
-    ----------
-    Deshpande & Karypis 2004, Item-based top-N recommendation algorithms; the shrinkage as in
-    Ferrari Dacrema, Cremonesi & Jannach 2019, Are we really making much progress?
+        The rows (n_items, n_items) of a `CSR`: an item's k nearest, of equally near ones those of
+        lower index, and their s_ij.
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {
@@ -59,7 +54,6 @@ class ItemKNN(ItemToItem):
 
     n_neighbors: int = above(0, 100)
     shrinkage: float = at_least(0, 10.0)
-    threshold: float | None = number(None)
     neighbors_indptr_: np.ndarray = learnt("n_items + 1")
     neighbors_indices_: np.ndarray = learnt("nnz")
     neighbors_values_: np.ndarray = learnt("nnz")
@@ -91,10 +85,9 @@ class ItemKNN(ItemToItem):
         Raise `RecsysError` for more than 15,000 items.
         """
         if len(self.item_ids_) > MAX_ITEMS:
-            raise RecsysError(
-                f"{len(self.item_ids_):,} items x items are too many for a dense array: ask "
-                "ItemKNN for lists, and leave out auc and candidates='test'"
-            )
+            told = f"{len(self.item_ids_):,} items x items are too many for a dense array"
+            how = "ask ItemKNN for lists, and leave out auc and candidates='test'"
+            raise RecsysError(f"{told}: {how}")
         return self._catalogue().toarray()
 
     def similar_items(

@@ -49,9 +49,10 @@ class KnownRatings:
         twin._later = {user: dict(late) for user, late in self._later.items()}
         return twin
 
-    def add(self, user: int, item: int, value: float) -> None:
-        """Add a rating, or put it in the place of an earlier one of the pair."""
-        self._later.setdefault(user, {})[item] = value
+    def add(self, users: Any, items: Any, values: Any) -> None:
+        """Add ratings, of one user or of one item, or put them in the place of earlier ones."""
+        for user, item, value in np.broadcast(users, items, values):
+            self._later.setdefault(int(user), {})[int(item)] = float(value)
 
     def of_user(self, user: int) -> Row:
         """Return a user's items and ratings; nothing for a user without any."""
@@ -82,10 +83,8 @@ def merged(old: Row, new: Row) -> Row:
     """Return a row with ratings added; those of columns that it holds already replace them."""
     columns = np.concatenate([old[0], new[0]])
     order = np.argsort(columns, kind="stable")  # of equal columns, the new one comes last
-    columns = columns[order]
-    last = np.ones(len(columns), bool)
-    np.not_equal(columns[1:], columns[:-1], out=last[:-1])
-    return columns[last], np.concatenate([old[1], new[1]])[order[last]]
+    order = order[np.append(np.diff(columns[order]) > 0, True)[: len(order)]]
+    return columns[order], np.concatenate([old[1], new[1]])[order]
 
 
 def among(ratings: CSR, columns: np.ndarray) -> CSR:

@@ -17,6 +17,8 @@ from recsys_lib.models.known import USERS_AT_A_TIME, among
 from recsys_lib.ratings import CSR, check_csr, check_index
 
 Vectors = Callable[[np.ndarray], np.ndarray]  # from rows by index to their vectors
+Who = np.ndarray | CSR  # known users by index, or new users' ratings
+Ranked = tuple[np.ndarray, np.ndarray]  # items and scores, one row for each user
 
 
 @dataclass(eq=False, repr=False)
@@ -40,9 +42,11 @@ class Lists(Fitted):
 
     # ---- by index: positions in `user_ids_` and `item_ids_`
 
-    def vectors(self, who: np.ndarray | CSR) -> np.ndarray:
+    def vectors(self, who: Who) -> np.ndarray:
         """Return the vectors (m, D) float32 of known users, by index, or of new users' ratings."""
-        return self.user_vectors(who) if isinstance(who, CSR) else self._vectors_of(who)
+        if isinstance(who, CSR):
+            return self.user_vectors(who)
+        return self._vectors_of(self.check_users(who))
 
     def _vectors_of(self, users: np.ndarray) -> np.ndarray:
         """Return the vectors of known users."""
@@ -74,12 +78,8 @@ class Lists(Fitted):
         return vectors
 
     def rank(
-        self,
-        who: np.ndarray | CSR,
-        n: int,
-        exclude: CSR | None = None,
-        candidates: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, who: Who, n: int, exclude: CSR | None = None, candidates: np.ndarray | None = None
+    ) -> Ranked:
         """Return each user's best `n` items and their scores, (m, n) int32 and float32.
 
         `who` (m,) int are known users by index, or a CSR (m, n_items) the ratings of new ones.
@@ -88,12 +88,10 @@ class Lists(Fitted):
         the lower index comes first; rows are padded with -1 and -inf. What does not fit raises
         `DataError`.
         """
-        if not isinstance(who, CSR):
-            self.check_users(who)
-        elif who.n_rows >= self._users_at_a_time:  # of fewer, `user_vectors` checks the ratings
-            self.check_ratings(who)
-        m = who.n_rows if isinstance(who, CSR) else len(who)
+        m = who.n_rows if isinstance(who, CSR) else len(self.check_users(who))
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
+        if isinstance(who, CSR) and not once:  # of fewer, `user_vectors` checks the ratings
+            self.check_ratings(who)
         check_value("n", n, "from 1 to below 2**31", lambda k: 0 < k < 2**31, (int, np.integer))
         if exclude is not None:
             check_csr("exclude", exclude, m, n_items)
@@ -122,14 +120,11 @@ class Lists(Fitted):
         """Return what `_top` multiplies users' vectors by: one row per item."""
         return self.item_vectors()
 
-    def _top(
-        self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _top(self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR) -> Ranked:
         level = np.full(len(vectors), self.mu_ if self.predicts_ratings else 0, np.float32)
         if self.ends_in_bias:
             level += vectors[:, -1]
-        across = self.multipliers(vectors)
-        items, scores = ranking.top_n(across, catalogue, skip.indptr, skip.indices, n)
+        items, scores = ranking.top_n(self.multipliers(vectors), catalogue, *skip[:2], n)
         return items, scores + level[:, None]
 
     # ---- by the data's own ids
@@ -145,6 +140,11 @@ class Lists(Fitted):
     ) -> pd.DataFrame:
         """Return the best `n` items that a user has not rated yet.
 
+        The table has columns user_id, rank (from 1), item_id and score. The score of a rating model
+        is the predicted rating, not clipped to the scale, so that the first items do not tie. A
+        user or an item that is not in the training data is an `UnknownIdError`; for new users, see
+        `recommend_for`.
+
         Parameters
         ----------
         user_ids : id or array-like of ids
@@ -157,17 +157,6 @@ class Lists(Fitted):
             Items to leave out.
         seen : bool
             Whether to list items that the user has rated, too.
-
-        Returns
-        -------
-        DataFrame
-            user_id, rank (from 1), item_id, score. The score of a rating model is the predicted
-            rating, not clipped to the scale, so that the first items do not tie.
-
-        Raises
-        ------
-        UnknownIdError
-            A user or an item is not in the training data; for new users, see `recommend_for`.
         """
         self.check_fitted()
         rows = _listed(self.item_index, candidates, exclude)
@@ -213,8 +202,7 @@ class Lists(Fitted):
     def similar_users(self, user_id: Hashable, n: int = 10) -> pd.DataFrame:
         """Return the `n` users whose vectors have the largest cosine with that of the user.
 
-        It is a table of rank (from 1), user_id and score (the cosine, from -1 to 1), without the
-        user and users without a rating or like in training.
+        It is a table as of `similar_items`, of users, without those who have no rating or like.
         """
         self.check_fitted()
 
@@ -238,27 +226,20 @@ class Lists(Fitted):
         n, own = _length(n, len(rows)), index.position(one)
         vector = vectors(np.array([own]))
         if vector.shape[1] == 0:
-            told = f"{type(self).__name__} has no factors"
-            raise RecsysError(f"{told}: to it no {index.what}s are alike")
+            name = type(self).__name__
+            raise RecsysError(f"{name} has no factors: to it no {index.what}s are alike")
         if not vector.any():
             raise RecsysError(f"nothing is known of {index.what} {one!r}: no rating to learn from")
-        scores = _cosines(vector, rows, vectors, self._users_at_a_time)
+        scores, step = np.full((1, len(rows)), -np.inf, np.float32), self._users_at_a_time
+        for start in range(0, len(rows), step):  # of rows that are zero, it stays -inf
+            some = vectors(rows[start : start + step])
+            there = np.flatnonzero(length := np.linalg.norm(some, axis=1))
+            pairs = np.zeros(len(there), np.int32), np.arange(len(there), dtype=np.int32)
+            both = vector / np.linalg.norm(vector, axis=1), some[there] / length[there, None]
+            scores[0, start + there] = ranking.score_pairs(*both, *pairs)
         scores[0, rows == own] = -np.inf
         best, scores = ranking.top_of_scores(scores, *_nothing(1)[:2], n)
         return _as_table(index.what, getattr(self, f"{index.what}_ids_")[rows], best, scores)
-
-
-def _cosines(vector: np.ndarray, rows: np.ndarray, vectors: Vectors, step: int) -> np.ndarray:
-    """Return the cosines (1, c) float32 of `vector` (1, D) and those of `rows`; -inf at zeros."""
-    cosines = np.full((1, len(rows)), -np.inf, np.float32)
-    for start in range(0, len(rows), step):
-        some = vectors(rows[start : start + step])
-        length = np.linalg.norm(some, axis=1)
-        there = np.flatnonzero(length > 0)
-        pairs = np.zeros(len(there), np.int32), np.arange(len(there), dtype=np.int32)
-        both = vector / np.linalg.norm(vector, axis=1), some[there] / length[there, None]
-        cosines[0, start + there] = ranking.score_pairs(*both, *pairs)
-    return cosines
 
 
 def _listed(index: IdIndex, candidates: Any, exclude: Any) -> np.ndarray:
@@ -279,8 +260,7 @@ def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray
 
 def _length(n: int, most: int) -> int:
     """Return how long lists need to be: no longer than what there is to list, but 1."""
-    check_whole("n", n, 1)
-    return max(1, min(int(n), most))
+    return max(1, min(check_whole("n", n, 1), most))
 
 
 def _nothing(n_rows: int) -> CSR:

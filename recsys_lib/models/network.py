@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, number, one_of, share
+from recsys_lib.models.parameters import above, at_least, one_of, share
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ WORTH_THREADS = 1e8
 class NetworkModel(ImplicitFeedbackModel):
     """Base class of the networks, which AdamW trains on batches of examples.
 
-    A network's `_init` ends with `_start`. It also writes `_batch_loss` and `_export`, and what
-    every model writes.
+    A network's `_init` ends with `_start`. It also writes `_batch_loss`, the mean loss of some of
+    the examples, and `_export`, which sets the arrays that serve from the weights.
 
     Parameters
     ----------
@@ -66,7 +66,6 @@ class NetworkModel(ImplicitFeedbackModel):
 
     _full_batches: ClassVar[bool] = False  # whether a last batch of fewer examples is left out
 
-    threshold: float | None = number(None)
     learning_rate: float = above(0, 1e-3)
     weight_decay: float = at_least(0, 0.01)
     dropout: float = share(0.3)
@@ -76,17 +75,11 @@ class NetworkModel(ImplicitFeedbackModel):
     seed: int = at_least(0, 0)
     device: str = one_of(("auto", "cpu", "cuda"), "auto")
 
-    # ---- what a network writes
-
     def _batch_loss(self, examples: np.ndarray) -> torch.Tensor:
-        """Return the mean loss of some of the examples."""
         raise NotImplementedError
 
     def _export(self) -> None:
-        """Set the arrays that serve from the weights."""
         raise NotImplementedError
-
-    # ---- training
 
     def _start(
         self, examples: np.ndarray, network: Callable[[], torch.nn.Module], per_example: float
@@ -136,8 +129,6 @@ class NetworkModel(ImplicitFeedbackModel):
         self._net.load_state_dict(weights)
         self._optimizer.load_state_dict(moments)
 
-    # ---- from arrays to tensors
-
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         """Return an array as a tensor on the device."""
         return torch.from_numpy(array).to(self._device)
@@ -164,8 +155,7 @@ def repeatable(multiplications: float) -> Iterator[None]:
     """Make PyTorch's results reproducible within the context.
 
     Algorithms are refused whose result depends on the order of the threads (but not on CUDA, where
-    the fast products are of this kind). A small batch is computed by one thread, so that its result
-    does not depend on their number either.
+    the fast products are of this kind). A small batch has one thread: their number changes nothing.
     """
     strict, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     torch.use_deterministic_algorithms(not torch.cuda.is_available())
@@ -185,10 +175,10 @@ def in_batch_softmax(
 
     `scores` (B, B) are of each pair's user and each pair's item, with the pairs themselves on the
     diagonal. Of the pairs' `items` (B,) int, the same one in another pair is no negative.
-    `log_share` (B,) is ln q of the items, q the probability that a random pair is the item's.
+    `log_share` (B,) is ln q of the items, q the probability that a random pair is the item's. A
+    negative of share q counts 1 / ((B - 1) q) times: so the sum that a pair's own item is set
+    against is, on average, the one over all items that anybody likes.
     """
-    # So a negative of share q counts 1 / ((B - 1) q) times: the sum that a pair's own item is set
-    # against is, on average, the one over all items that anybody likes.
     rivals = scores - (log_share + math.log(max(len(items) - 1, 1)))
     rivals = rivals.masked_fill(items[:, None] == items, -torch.inf)
     all_scores = torch.diagonal_scatter(rivals, scores.diagonal())
@@ -200,12 +190,8 @@ def in_batch_softmax(
 
 
 def layers(sizes: Sequence[int]) -> torch.nn.Sequential:
-    """Return linear layers of the widths `sizes`, tanh between them.
-
-    Their first weights are by Glorot & Bengio's rule (2010), the first biases zero.
-    """
-    nn = torch.nn
-    modules: list[nn.Module] = []
+    """Return linear layers of the widths `sizes`, tanh between: Glorot's weights, biases of 0."""
+    nn, modules = torch.nn, []
     for n_in, n_out in pairwise(sizes):
         layer = nn.Linear(n_in, n_out)
         nn.init.xavier_uniform_(layer.weight)

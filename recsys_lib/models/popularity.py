@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys_lib.metrics import damped_mean
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import at_least, learnt, number, one_of
+from recsys_lib.models.parameters import at_least, learnt, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -19,11 +19,9 @@ class Popularity(ImplicitFeedbackModel):
     Parameters
     ----------
     by : {"count", "mean"}
-        Rank by the number of ratings, or by the damped mean rating.
+        Rank by the number of likes, or by the damped mean rating.
     damping : float
         For "mean": number of ratings equal to the overall mean that are added to each item's own.
-    threshold : float, optional
-        For "count": ratings of at least this count; None: every rating does.
 
     Attributes
     ----------
@@ -32,17 +30,14 @@ class Popularity(ImplicitFeedbackModel):
 
     by: str = one_of(("count", "mean"), "count")
     damping: float = at_least(0, 10.0)
-    threshold: float | None = number(None)
     item_scores_: np.ndarray = learnt("n_items")
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        if self.by == "count":
-            scores = np.bincount(self.likes_of(train).indices, minlength=train.n_items)
-        else:
-            rated = train.by_user
+        rated = train.by_user if self.by == "mean" else self.likes_of(train)
+        scores = np.bincount(rated.indices, minlength=train.n_items)
+        if self.by == "mean":
             sums = np.bincount(rated.indices, rated.values, train.n_items)
-            counts = np.bincount(rated.indices, minlength=train.n_items)
-            scores = damped_mean(sums, counts, self.mu_, self.damping)
+            scores = damped_mean(sums, scores, self.mu_, self.damping)
         self.item_scores_ = scores.astype(np.float32)
         return {}
 

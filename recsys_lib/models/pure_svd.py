@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.sparse.linalg import svds
 
 from recsys_lib.models.base import ImplicitFeedbackModel, as_scipy
-from recsys_lib.models.parameters import above, at_least, learnt, number
+from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -19,7 +19,8 @@ class PureSVD(ImplicitFeedbackModel):
     """ŝ_u = r_u Q Qᵀ: a user's likes, projected on the first K right singular vectors.
 
     R ≈ U Σ Qᵀ, R having a 1 for each like and a 0 elsewhere. A user's vector is r_u Q, so that a
-    stranger's is exact and costs a sum over the likes.
+    stranger's is exact and costs a sum over the likes. After Cremonesi, Koren & Turrin 2010,
+    Performance of recommender algorithms on top-N recommendation tasks.
 
     Parameters
     ----------
@@ -32,11 +33,6 @@ class PureSVD(ImplicitFeedbackModel):
         Q, the columns by falling singular value, each with its largest number positive.
     singular_values_ : (K,) float32
         Σ.
-
-    References
-    ----------
-    Cremonesi, Koren & Turrin 2010, Performance of recommender algorithms on top-N recommendation
-    tasks.
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {
@@ -45,7 +41,6 @@ class PureSVD(ImplicitFeedbackModel):
     _items: ClassVar[str | None] = "item_factors_"
 
     n_factors: int = above(0, 32)
-    threshold: float | None = number(None)
     seed: int = at_least(0, 0)
     item_factors_: np.ndarray = learnt("n_items", "K")
     singular_values_: np.ndarray = learnt("K")

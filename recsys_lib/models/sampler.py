@@ -1,11 +1,10 @@
 """The Gibbs sampler of `BayesianALS`: rows, their prior and the users' noise, drawn in turn."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from scipy.sparse import csc_array, csr_array, hstack
 from scipy.special import gammaincinv
 from scipy.stats import wishart
@@ -18,7 +17,7 @@ from recsys_lib.ratings import CSR, Ratings
 INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not all alike
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
 FIRST_SPREAD = 0.1  # the rows' variance before the first draw: far from it, chains take long
-TOLD_SPREAD = 0.3  # prior spread of the effects of genres, years and the constant
+TOLD_SPREAD = 0.3  # prior spread of the effects of what tables say, and of the constant
 ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
 
 
@@ -53,20 +52,11 @@ class Side:
         share = np.full(len(self.rated), 1 / max(len(self.rated), 1))
         self.usual = (share @ self.columns[:, :n_columns]).astype(np.float32)
 
-    def draw(
-        self,
-        other: np.ndarray,
-        mu: float,
-        own: np.ndarray,
-        others: np.ndarray,
-        rng: np.random.Generator,
-    ) -> None:
-        """Draw the rows, given the other side's, and then their prior."""
+    def draw(self, given: tuple[Any, ...], rng: Generator) -> None:
+        """Draw the rows, and then their prior; `given` is as for the kernel, from `other` on."""
         noise = rng.standard_normal(self.rows.shape, np.float32)
-        kernels.draw_rows(
-            *self.ratings, self.order, other, np.float32(mu), own, others, self.Lambda, self.means,
-            noise, self.rows, self.centres,
-        )  # fmt: skip
+        drawn = self.rows, self.centres
+        kernels.draw_rows(*self.ratings, self.order, *given, self.Lambda, self.means, noise, *drawn)
         apart = self.rows[self.rated] - self.means[self.rated]
         self.weights = draw_weights(apart, self.columns, self.weights, self.Lambda, rng)
         self.means = self.features @ self.weights
@@ -76,11 +66,7 @@ class Side:
 
 
 def draw_weights(
-    apart: np.ndarray,
-    features: csc_array,
-    weights: np.ndarray,
-    Lambda: np.ndarray,
-    rng: np.random.Generator,
+    apart: np.ndarray, features: csc_array, weights: np.ndarray, Lambda: np.ndarray, rng: Generator
 ) -> np.ndarray:
     """Draw the features' weights g (n_features, K + 1) in turn, given the rows and all others.
 
@@ -96,7 +82,7 @@ def draw_weights(
     return (turned @ V.T).astype(np.float32)
 
 
-def draw_precision(apart: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_precision(apart: np.ndarray, rng: Generator) -> np.ndarray:
     """Draw Λ (K + 1, K + 1) float32 given the rows less their means, (n_rows, K + 1).
 
     Its prior is Wishart(K + 1, (`ROW_SPREAD` (K + 1) I)⁻¹), which is conjugate.
@@ -108,16 +94,17 @@ def draw_precision(apart: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.reshape(drawn, (size, size)).astype(np.float32)
 
 
-def rated_or_not(ratings: CSR, n_columns: int, told: CSR, n_told: int, spread: float) -> csr_array:
-    """Return the features of a side: which columns a row has rated, then its other features.
+def rated_or_not(ratings: CSR, n_columns: int, told: Any, spread: float) -> csr_array:
+    """Return the features of a side: which columns a row has rated, what is told of it, and a 1.
 
-    Each of n rated columns is `spread`/√n, so that the prior variance does not depend on n.
+    Each of n rated columns is `spread`/√n, so that the prior variance does not depend on n. `told`
+    (n_rows, n_told) is what a table says; it and the constant are scaled by `TOLD_SPREAD`.
     """
     n_rows, counts = len(ratings.counts), ratings.counts
     values = np.repeat(spread / np.sqrt(np.maximum(counts, 1)), counts)
     rated = csr_array((values, ratings.indices, ratings.indptr), (n_rows, n_columns))
-    entries = TOLD_SPREAD * told.values, told.indices, told.indptr
-    return hstack([rated, csr_array(entries, (n_rows, n_told))], format="csr", dtype=np.float32)
+    told = hstack([csr_array(told, dtype=np.float32), np.ones((n_rows, 1), np.float32)])
+    return hstack([rated, TOLD_SPREAD * told], format="csr", dtype=np.float32)
 
 
 class Noise:
@@ -132,9 +119,7 @@ class Noise:
         self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)
         self.sse = np.empty(train.n_users)
 
-    def draw(
-        self, users: np.ndarray, items: np.ndarray, mu: float, rng: np.random.Generator
-    ) -> float:
+    def draw(self, users: np.ndarray, items: np.ndarray, mu: float, rng: Generator) -> float:
         """Draw the precisions given the residuals, then s²; return the sum of squared residuals."""
         kernels.squared_residuals(*self.ratings, users, items, np.float32(mu), self.sse)
         sse = float(self.sse.sum())
@@ -153,30 +138,24 @@ class Noise:
 class Chain:
     """Draws of all unknowns, one after another, from a random start of its own.
 
-    `users` and `items` are the features of each side, as `Side` takes them.
+    `features` are those of the users and of the items, as `Side` takes them; `worth` is ν.
     """
 
     def __init__(
-        self,
-        train: Ratings,
-        users: csr_array,
-        items: csr_array,
-        n_factors: int,
-        noise_worth: float | None,
-        rng: np.random.Generator,
+        self, train: Ratings, features: Any, n_factors: int, worth: float | None, rng: Generator
     ) -> None:
-        self.mu, self.rng, self.noise = train.mean, rng, Noise(train, noise_worth)
-        self.users = Side(train.by_user, users, train.n_items, n_factors + 1)
-        self.items = Side(train.by_item, items, train.n_users, n_factors + 1)
+        self.mu, self.rng, self.noise = train.mean, rng, Noise(train, worth)
+        self.users = Side(train.by_user, features[0], train.n_items, n_factors + 1)
+        self.items = Side(train.by_item, features[1], train.n_users, n_factors + 1)
         start = rng.standard_normal((train.n_items, n_factors), np.float32)
         self.items.rows[:, :-1] = INITIAL_SCALE * start
 
     def draw(self) -> float:
         """Draw everything once; return the sum of squared residuals of the training part."""
-        users, items, noise = self.users, self.items, self.noise
+        users, items, noise, mu = self.users, self.items, self.noise, np.float32(self.mu)
         with blas().limit(limits=1, user_api="blas"):  # for so little, threads wait more than work
-            users.draw(items.rows, self.mu, noise.precisions, noise.same, self.rng)
-            items.draw(users.rows, self.mu, noise.same, noise.precisions, self.rng)
+            users.draw((items.rows, mu, noise.precisions, noise.same), self.rng)
+            items.draw((users.rows, mu, noise.same, noise.precisions), self.rng)
         return noise.draw(users.rows, items.rows, self.mu, self.rng)
 
 
@@ -191,8 +170,8 @@ def drawn(chains: list[Chain]) -> Iterator[tuple[str, Any, str]]:
 def states(chains: list[Chain]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """Return what is needed to continue all chains: arrays, and a row of JSON for each."""
     arrays = {name: getattr(one, key) for name, one, key in drawn(chains)}
-    rngs = ((chain.noise.variance, chain.rng.bit_generator.state) for chain in chains)
-    return arrays, [{"variance": variance, "rng": rng} for variance, rng in rngs]
+    states = [{"variance": c.noise.variance, "rng": c.rng.bit_generator.state} for c in chains]
+    return arrays, states
 
 
 def resume(chains: list[Chain], arrays: dict[str, np.ndarray], metas: list[dict[str, Any]]) -> None:

@@ -1,15 +1,13 @@
 """What a training run keeps: its log, the best epoch, checkpoints. The loop is in `base`.
 
-A checkpoint is one file, written whole after each epoch. It holds what was learnt, what the model
-needs to continue (`Recommender._checkpoint`), the log so far and the run's identity: model,
-parameters and data. So a continued run ends with the same bits as one that was never interrupted,
-and one of other data is refused.
+A checkpoint is one file, written whole after each epoch: what was learnt, what the model needs to
+continue (`Recommender._checkpoint`), the log so far, and model, parameters and data. So a continued
+run ends with the same bits as one that was never interrupted, and one of other data is refused.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -22,8 +20,8 @@ from recsys_lib.ratings import Ratings
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 Callback = Callable[[dict[str, Any]], None]
-PathLike = str | os.PathLike[str]
 Arrays = dict[str, np.ndarray]
+Data = dict[str, Ratings | None]
 
 
 class Run:
@@ -33,19 +31,12 @@ class Run:
     from and is measured on, by name.
     """
 
-    def __init__(
-        self,
-        folder: PathLike | None,
-        name: str,
-        params: dict[str, Any],
-        data: dict[str, Ratings | None],
-    ) -> None:
-        self.folder = None if folder is None else io.as_path(folder)
+    def __init__(self, folder: Any, name: str, params: dict[str, Any], data: Data) -> None:
+        self.folder = None if folder is None else io.as_folder(folder)
         self.log: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {"epoch": 0, "score": None}
         self.best_arrays: Arrays = {}
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
             io.remove_unfinished(self.folder)
             # `n_epochs` may be raised when a run continues; nothing else may change.
             params = json.loads(json.dumps({**params, "n_epochs": None}, default=io.number))
@@ -60,12 +51,6 @@ class Run:
         if self.best["score"] is None or np.isnan(score) or score > self.best["score"]:
             self.best = {"epoch": row["epoch"], "score": None if np.isnan(score) else score}
             self.best_arrays = {name: array.copy() for name, array in arrays.items()}
-
-    def start_anew(self) -> None:
-        """Remove what an earlier run left, so that none of it is taken for this one's."""
-        if self.folder is not None:
-            for name in (CHECKPOINT, LOG):
-                (self.folder / name).unlink(missing_ok=True)
 
     def resume(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
         """Continue the run in the folder; return what `write` was given: state, own arrays, meta.
@@ -88,12 +73,12 @@ class Run:
                 raise TypeError("its best score is no number")
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{told} left no checkpoint of a run: {error}") from error
-        differ = sorted(name for name in mine | its if mine.get(name) != its.get(name))
-        if differ:
-            raise RecsysError(f"{told} had other parameters ({', '.join(differ)}); {anew}")
-        differ = sorted(name for name in known | data if known.get(name) != data.get(name))
-        if differ:
-            raise DataError(f"{told} was on other data ({', '.join(differ)}); {anew}")
+        for a, b, what, kind in (
+            (mine, its, "had other parameters", RecsysError),
+            (known, data, "was on other data", DataError),
+        ):
+            if differ := sorted(name for name in a | b if a.get(name) != b.get(name)):
+                raise kind(f"{told} {what} ({', '.join(differ)}); {anew}")
         self.log, self.best = log, best
         parts: dict[str, Arrays] = {"state": {}, "best": {}, "own": {}}
         for key, array in arrays.items():
@@ -103,17 +88,16 @@ class Run:
         return parts["state"], parts["own"], own
 
     def write(self, state: Arrays, own: Arrays, meta: dict[str, Any]) -> None:
-        """Write the checkpoint, then the log."""
-        if self.folder is None:
-            return
+        """Write the checkpoint, then the log; not without a folder."""
+        assert self.folder is not None
         parts = {"state": state, "best": self.best_arrays, "own": own}
         flat = {f"{part}.{name}": a for part, some in parts.items() for name, a in some.items()}
         header = {**self.facts, "log": self.log, "best": self.best, "own": meta}
         io.save_arrays(self.folder / CHECKPOINT, flat, header)
         with io.replacing(self.folder / LOG) as temporary:
             # JSON knows no NaN: null stands for it.
-            rows = [{k: None if v != v else v for k, v in row.items()} for row in self.log]
-            lines = [json.dumps(row, default=io.number) + "\n" for row in rows]
+            rows = ({k: None if v != v else v for k, v in row.items()} for row in self.log)
+            lines = (json.dumps(row, default=io.number) + "\n" for row in rows)
             temporary.write_text("".join(lines), encoding="utf-8")
 
 

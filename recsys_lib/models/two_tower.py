@@ -29,7 +29,13 @@ class TwoTower(NetworkModel):
     much. The history that f reads leaves i out, since f could copy it.
 
     In training, a share of the items lose their vector and a share of the users their features, so
-    that an item without likes can be scored by its content, and a new user by likes.
+    that an item without likes can be scored by its content, and a new user by likes. An item
+    without likes is never a negative, so nothing lowers its score: if many candidates have none,
+    they can fill the lists; leave them out of the candidates.
+
+    After Covington, Adams & Sargin 2016, Deep neural networks for YouTube recommendations; Yi et
+    al. 2019, Sampling-bias-corrected neural modeling for large corpus item recommendations;
+    Volkovs, Yu & Poutanen 2017, DropoutNet: addressing cold start in recommender systems.
 
     Parameters
     ----------
@@ -53,7 +59,7 @@ class TwoTower(NetworkModel):
     history_rows_ : (n_items, width) float32
         An item's vector in a history; zero for items that nobody liked.
     user_layers_ : (n,) float32
-        f's layers: of each, in order, its weights (n_out, n_in) row by row, and its biases.
+        f's layers, in order: the weights (n_out, n_in) of each row by row, then its biases.
     item_vectors_ : (n_items, K) float32
         g(i).
     user_features_ : (n_users, n_features) float32
@@ -62,17 +68,6 @@ class TwoTower(NetworkModel):
         What the towers read of items and of users: see `recsys_lib.features.attributes`.
     training_log_ : DataFrame
         loss is the mean over likes in the batches' contests.
-
-    Notes
-    -----
-    An item without likes is never a negative, so nothing lowers its score. If many candidates have
-    no likes, they can fill the lists; leave them out of the candidates.
-
-    References
-    ----------
-    Covington, Adams & Sargin 2016, Deep neural networks for YouTube recommendations; Yi et al.
-    2019, Sampling-bias-corrected neural modeling for large corpus item recommendations; Volkovs,
-    Yu & Poutanen 2017, DropoutNet: addressing cold start in recommender systems.
     """
 
     search_space: ClassVar[dict[str, BaseDistribution]] = {
@@ -114,8 +109,6 @@ class TwoTower(NetworkModel):
         self.check_fitted()
         return self.n_weights_
 
-    # ---- training
-
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         content, self.content_names_ = attributes(items, "item_id", train.item_ids)
         self.user_features_, self.feature_names_ = attributes(users, "user_id", train.user_ids)
@@ -150,10 +143,10 @@ class TwoTower(NetworkModel):
         users = self._users[examples]
         history = history_without(self._pairs, users, examples, self.history_size, self._rng)
         features = self._tensor(self.user_features_[users]) * self._kept(len(examples))
-        items = self._tensor(self._pairs.indices[examples].astype(np.int64))
+        drawn = self._pairs.indices[examples].astype(np.int64)
+        items, log_share = self._tensor(drawn), self._tensor(self._log_share[drawn])
         vectors = self._item_tower(items, self._kept(len(examples)))
         scores = self._user_tower(history, features) @ vectors.T / self.temperature
-        log_share = self._tensor(self._log_share[self._pairs.indices[examples]])
         return network.in_batch_softmax(scores, items, log_share)
 
     def _user_tower(self, history: CSR, features: torch.Tensor) -> torch.Tensor:
@@ -194,10 +187,9 @@ class TwoTower(NetworkModel):
         values = 1 / np.repeat(likes.counts, likes.counts).astype(np.float32)
         mean = product(likes._replace(values=values), self.history_rows_)
         rows = np.hstack([mean, features])
-        *between, (weights, biases) = network.unflattened(self.user_layers_, self._user_sizes)
-        for inner, shift in between:
-            rows = np.tanh(product(rows, inner) + shift)
-        rows = product(rows, weights) + biases
+        layers = network.unflattened(self.user_layers_, self._user_sizes)
+        for k, (weights, biases) in enumerate(layers):
+            rows = product(np.tanh(rows) if k else rows, weights) + biases
         lengths = np.sqrt(np.einsum("uk,uk->u", rows, rows))[:, None]
         return rows / (np.maximum(lengths, 1e-12) * np.float32(self.temperature))
 

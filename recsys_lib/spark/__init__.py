@@ -33,19 +33,10 @@ JAVA = "Spark needs Java 17 or newer"
 def session(master: str = "local[*]", memory: str = "4g", **settings: str) -> SparkSession:
     """Return a Spark session whose workers use this Python; any other session can be used, too.
 
-    Parameters
-    ----------
-    master : str
-        ``"local[4]"`` for four cores of this machine, or a cluster's address.
-    memory : str
-        Memory of the driver's Java process; with a local master there is no other.
-    **settings : str
-        Further settings of Spark, with ``__`` for each dot: ``spark__task__cpus="2"``.
-
-    Raises
-    ------
-    RecsysError
-        There is no Java, or it is too old.
+    `master` is ``"local[4]"`` for four cores of this machine, or a cluster's address; `memory` is
+    that of the driver's Java process (with a local master there is no other). Further `settings` of
+    Spark have ``__`` for each dot: ``spark__task__cpus="2"``. Raises `RecsysError` if there is no
+    Java, or it is too old.
     """
     if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
         raise RecsysError(f"{JAVA}, and there is none here: install one, or let JAVA_HOME name it")
@@ -59,11 +50,9 @@ def session(master: str = "local[*]", memory: str = "4g", **settings: str) -> Sp
     }
     if master.startswith("local"):
         defaults |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-    builder = SparkSession.builder.master(master).appName("recsys_lib")
     given = {name.replace("__", "."): value for name, value in settings.items()}
-    for name, value in (defaults | given).items():
-        builder = builder.config(name, value)
+    builder = SparkSession.builder.master(master).appName("recsys_lib")
     try:
-        return builder.getOrCreate()
+        return builder.config(map=defaults | given).getOrCreate()
     except PySparkRuntimeError as error:  # the Java machine did not start, and has said why
         raise RecsysError(f"Spark did not start; {JAVA}: see what `java -version` says") from error

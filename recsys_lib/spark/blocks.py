@@ -96,11 +96,6 @@ class Side:
         places = np.split(np.arange(self.n), np.cumsum([len(one.counts) for one in found])[:-1])
         return dealt.take(self.interleaved(places))
 
-    def release(self) -> None:
-        """Give the memory back."""
-        self.packed.unpersist()
-        self.ids.unpersist()
-
 
 @dataclass(eq=False)
 class Blocks:
@@ -162,8 +157,8 @@ class Blocks:
             cores = frame.sparkSession.sparkContext.defaultParallelism
             n_blocks = max(2 * cores, -(-n // RATINGS_A_BLOCK))
         check_whole("n_blocks", n_blocks, 1)
-        users, n_users = tables.numbered(tables.ids(frame, "user_id", user_ids))
-        items, n_items = tables.numbered(tables.ids(frame, "item_id", item_ids))
+        users, n_users = tables.numbered(frame, "user_id", user_ids)
+        items, n_items = tables.numbered(frame, "item_id", item_ids)
         rated = tables.by_number(frame, users, items).persist(LEVEL)
         sides = (
             Side(users, n_users, n_blocks, pack(rated, "user", "item", n_users, n_blocks)),
@@ -179,8 +174,9 @@ class Blocks:
 
     def release(self) -> None:
         """Free the memory; models fitted on these blocks cannot be used afterwards."""
-        self.users.release()
-        self.items.release()
+        for side in (self.users, self.items):
+            side.packed.unpersist()
+            side.ids.unpersist()
 
     def __repr__(self) -> str:
         return (

@@ -1,13 +1,7 @@
-"""ALS on a cluster: the loop over epochs, its checkpoints, and what it leaves.
-
-A checkpoint is a folder, ``epoch-00005``: ``users`` and ``items``, the rows in blocks as Parquet,
-and ``run``, a line of JSON: the log so far, and what the run was. That line is written last:
-without it there is no checkpoint. Only the last checkpoint is kept.
-"""
+"""ALS on a cluster: the loop over epochs, and what it leaves."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +17,7 @@ from recsys_lib.models.training import Callback
 from recsys_lib.progress import bar
 from recsys_lib.spark.blocks import Blocks, Side
 from recsys_lib.spark.rows import Rows, assembled, first_rows, half_step, hold
+from recsys_lib.spark.tables import LEVEL
 
 BROADCAST_LIMIT = 512 << 20
 
@@ -35,7 +30,6 @@ def fit(
     broadcast_limit: int = BROADCAST_LIMIT,
     checkpoint: str | None = None,
     every: int = 5,
-    resume: bool = False,
     progress: bool | None = None,
     callback: Callback | None = None,
 ) -> Fitted:
@@ -55,11 +49,10 @@ def fit(
         In bytes. Rows of a side that take more are shuffled instead of broadcast. The items' rows
         of a model with genres or popularity are always broadcast.
     checkpoint : str, optional
-        A folder on a file system that Spark writes to and all executors read. After every `every`
-        epochs the rows are written there and read back, so that a lost executor costs the work of
-        at most `every` epochs.
-    resume : bool
-        Continue from the last checkpoint, as `ALS.fit` does.
+        A folder on a file system that Spark writes to and all executors read, for Spark's own
+        checkpoints: after every `every` epochs the rows on the cluster are written there and read
+        back, so that a lost executor costs the work of at most `every` epochs. Spark deletes none
+        of them unless ``spark.cleaner.referenceTracking.cleanCheckpoints`` says so.
     progress, callback :
         As for `ALS.fit`.
 
@@ -73,8 +66,7 @@ def fit(
     DataError
         The ratings or the items cannot be read as such.
     RecsysError
-        A parameter is out of its limits, the model has another class, or a checkpoint is of another
-        run.
+        A parameter is out of its limits, or the model has another class.
     """
     if type(model) not in (ALS, BiasALS, GenreALS):
         raise RecsysError(f"Spark fits ALS, BiasALS and GenreALS, not {type(model).__name__}")
@@ -87,15 +79,12 @@ def fit(
         ratings = Blocks.from_frame(ratings, item_ids=known)
     fitted = Fitted(model, ratings, items, broadcast_limit)
     if checkpoint is not None:
-        fitted.begin(checkpoint, resume)
-    elif resume:
-        raise RecsysError("resume=True needs checkpoint, the folder of the run")
-    done = len(fitted.log)
-    with bar(progress, total=model.n_epochs, initial=done, desc=type(model).__name__) as steps:
-        for epoch in range(done + 1, model.n_epochs + 1):
+        ratings.users.session.sparkContext.setCheckpointDir(checkpoint)
+    with bar(progress, total=model.n_epochs, desc=type(model).__name__) as steps:
+        for epoch in range(1, model.n_epochs + 1):
             row = fitted.epoch()
-            if checkpoint is not None and (epoch % every == 0 or epoch == model.n_epochs):
-                fitted.keep(checkpoint)
+            if checkpoint is not None and epoch % every == 0:
+                fitted.keep()
             steps.update()
             steps.set_postfix_str(f"train {row['rmse_train']:.4f}")
             if callback is not None:
@@ -116,8 +105,6 @@ class Fitted:
         The most bytes of rows that the driver holds and broadcasts.
     rows : dict of str to Rows
         Of the "users" and the "items".
-    log : list of dict
-        One row per epoch, as in the ``training_log_`` of `ALS`.
     """
 
     def __init__(
@@ -126,19 +113,18 @@ class Fitted:
         self.params, self.blocks, self.limit = model.unfitted(), blocks, broadcast_limit
         self.params.mu_, self.counts = blocks.mean, blocks.items.collect_counts()
         self.params.init_features(blocks.items.collect_ids(), self.counts, items)
-        self.rows = {"items": self._hold(blocks.items, first_rows(self.params, blocks.items))}
+        side, size = blocks.items, self.params.n_factors + 1
+        first = hold(side, size, first_rows(self.params, side), self._here(side))[0]
+        self.rows: dict[str, Rows] = {"items": first}
         self.log: list[dict[str, Any]] = []
 
     def _here(self, side: Side) -> bool:
         few = 4 * side.n * (self.params.n_factors + 1) <= self.limit
         return few or (len(self.params.feature_names_) > 0 and side is self.blocks.items)
 
-    def _hold(self, side: Side, dealt: DataFrame) -> Rows:
-        return hold(side, self.params.n_factors + 1, dealt, self._here(side))[0]
-
     @property
     def training_log_(self) -> pd.DataFrame:
-        """One row per epoch: epoch, loss, rmse_train, rmse_valid (NaN), seconds."""
+        """One row per epoch, of epoch, loss, rmse_train, rmse_valid (NaN) and seconds."""
         return pd.DataFrame(self.log)
 
     def epoch(self) -> dict[str, Any]:
@@ -177,80 +163,12 @@ class Fitted:
         indptr = np.concatenate([[0], np.cumsum(self.counts)])
         return kernels.penalties(rows, indptr, float(model.nu), model.item_priors_)
 
-    # ---- checkpoints
-
-    def begin(self, folder: str, resume: bool) -> None:
-        """Take up the last checkpoint in `folder`; if there is to be none, see that there is none.
-
-        `RecsysError` says that it is not so, or that the checkpoint is of another run.
-        """
-        files, pattern = self._files(f"{folder}/epoch-*/run/part-*")
-        found = sorted(status.getPath().toString() for status in files.globStatus(pattern) or [])
-        if found and not resume:
-            raise RecsysError(
-                f"{folder!r} holds the checkpoints of a run already; go on with it by "
-                "resume=True, or name another folder"
-            )
-        if not resume:
-            return
-        if not found:
-            raise RecsysError(f"there is no checkpoint in {folder!r} to resume from")
-        run = json.loads(self.blocks.users.session.read.text(found[-1]).collect()[0].value)
-        mine, its = self._facts(), run["facts"]
-        differ = [name for name in mine | its if mine.get(name) != its.get(name)]
-        if differ:
-            pairs = (f"{name} {its.get(name)!r}, here {mine.get(name)!r}" for name in differ)
-            told = "; ".join(pairs)
-            raise RecsysError(f"the run in {folder!r} had other parameters or data ({told})")
-        self.log = run["log"]
-        self._read(self._path(folder))
-        if self.params.feature_names_:
-            self._solve_features()
-
-    def keep(self, folder: str) -> None:
-        """Write a checkpoint and read the rows back: with it, their history of computation ends."""
-        path, old = self._path(folder), dict(self.rows)
-        for name, rows in old.items():
-            rows.dealt().write.mode("overwrite").parquet(f"{path}/{name}")
-        text = json.dumps({"facts": self._facts(), "log": self.log})
-        line = self.blocks.users.session.createDataFrame([(text,)], "value string").coalesce(1)
-        line.write.mode("overwrite").text(f"{path}/run")
-        for rows in old.values():
-            rows.release()
-        self._read(path)
-        files, pattern = self._files(f"{folder}/epoch-*")
-        for status in files.globStatus(pattern):  # nothing is computed from these any more
-            if status.getPath().getName() != path.rsplit("/", 1)[1]:
-                files.delete(status.getPath(), True)
-
-    def _read(self, path: str) -> None:
-        for name, side in (("users", self.blocks.users), ("items", self.blocks.items)):
-            self.rows[name] = self._hold(side, side.session.read.parquet(f"{path}/{name}"))
-
-    def _path(self, folder: str) -> str:
-        return f"{folder}/epoch-{len(self.log):05}"
-
-    def _facts(self) -> dict[str, Any]:
-        """Return what another run must have in common with this one to go on with it."""
-        params, blocks = self.params, self.blocks
-        return {
-            "class": type(params).__name__,
-            **params.get_params(),
-            "n_epochs": None,  # may be raised
-            "n_blocks": blocks.users.n_blocks,
-            "n_users": blocks.users.n,
-            "n_items": blocks.items.n,
-            "n_ratings": blocks.n_ratings,
-            "mean": blocks.mean,
-        }
-
-    def _files(self, path: str) -> tuple[Any, Any]:
-        """Return Hadoop's file system of a path, and the path as it knows it."""
-        context: Any = self.blocks.users.session.sparkContext
-        place = context._jvm.org.apache.hadoop.fs.Path(path)
-        return place.getFileSystem(context._jsc.hadoopConfiguration()), place
-
-    # ---- what is left
+    def keep(self) -> None:
+        """Let Spark write the rows on the cluster and read them back: their history ends there."""
+        for name, old in self.rows.items():
+            if isinstance(old.held, DataFrame):
+                self.rows[name] = Rows(old.side, old.size, old.held.checkpoint().persist(LEVEL))
+                old.release()
 
     def write(self, path: str) -> None:
         """Write ``users`` and ``items`` as Parquet into a folder of any file system of Spark's.
@@ -277,6 +195,3 @@ class Fitted:
         for rows in self.rows.values():
             rows.release()
         self.blocks.release()
-
-    def __repr__(self) -> str:
-        return f"Fitted({self.params!r}, {self.blocks!r})"

@@ -34,10 +34,8 @@ MEASURED = ("rmse", "mae", "precision", "recall", "ndcg", "map", "mrr", "hit_rat
 def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
     """Return the best `n` items that each user of the model has not rated.
 
-    Returns
-    -------
-    pyspark DataFrame
-        user_id, rank (from 1), item_id, score: the rows of ``model.recommend``, in no order.
+    They are a pyspark DataFrame with user_id, rank (from 1), item_id and score: the rows of
+    ``model.recommend``, in no order.
     """
     check_whole("n", n, 1)
     users, items = fitted.blocks.users, fitted.blocks.items
@@ -68,30 +66,13 @@ def evaluate(
     *,
     relevant: float = 4.0,
 ) -> Report:
-    """Evaluate a fitted model on a test part, on the cluster.
+    """Evaluate a fitted model on a test part, on the cluster, by lists of the whole catalogue.
 
-    Lists are of the whole catalogue.
-
-    Parameters
-    ----------
-    fitted : Fitted
-    test : pyspark DataFrame
-        As for `Blocks.from_frame`. The model must know all of its users and items: see ``user_ids``
-        and ``item_ids`` there.
-    metrics, relevant :
-        As for `evaluation.evaluate`; of its metrics, those of `MEASURED`.
-
-    Returns
-    -------
-    Report
-        As of `evaluation.evaluate`, but without tables of single users.
-
-    Raises
-    ------
-    DataError
-        The test part cannot be read as ratings, or has unknown users or items.
-    RecsysError
-        A metric is not one of these, or no test rating is relevant.
+    `test` is a pyspark DataFrame as for `Blocks.from_frame`; the model must know all of its users
+    and items (``user_ids`` and ``item_ids`` there). `metrics`, of those of `MEASURED`, and
+    `relevant` are as for `evaluation.evaluate`, and so is the `Report`, but without tables of
+    single users. Raises `DataError` if the test part cannot be read as ratings or has unknown users
+    or items, and `RecsysError` for another metric, or if no test rating is relevant.
     """
     for name in metrics:
         if evaluation.parse_metric(name)[0] not in MEASURED:

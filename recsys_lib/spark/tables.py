@@ -89,26 +89,22 @@ def _kind_of_ids(frame: DataFrame, name: str) -> str:
     raise DataError(f"column {name!r} is {kind.simpleString()}; ids are integers or text")
 
 
-def ids(frame: DataFrame, name: str, more: Any) -> DataFrame:
-    """Return the ids of a column, and `more` of them, in one column ``id``; repeats stay."""
+def numbered(frame: DataFrame, name: str, more: Any) -> tuple[DataFrame, int]:
+    """Return id, number (int) of the distinct ids of a column and of `more`, and their count.
+
+    The table is persisted. The number is the place of the id among all, as in `Ratings.user_ids`;
+    text is in the order of its code points there as here. No machine sees all ids: Spark sorts them
+    in ranges.
+    """
     kind = _kind_of_ids(frame, name)
     found = frame.select(F.col(name).cast(kind).alias("id"))
     array = np.asarray([] if more is None else more)
     if len(array):
         array = array.astype(np.int64) if array.dtype.kind in "iu" else array
-        table = frame.sparkSession.createDataFrame(pa.table({name: array})).dropna()
-        if (other := _kind_of_ids(table, name)) != kind:
+        others = frame.sparkSession.createDataFrame(pa.table({name: array})).dropna()
+        if (other := _kind_of_ids(others, name)) != kind:
             raise DataError(f"column {name!r} is {kind}, and the further ids for it are {other}")
-        found = found.union(table.select(F.col(name).alias("id")))
-    return found
-
-
-def numbered(ids: DataFrame) -> tuple[DataFrame, int]:
-    """Return id, number (int) of the distinct ids, persisted; and how many there are.
-
-    The number is the place of the id among all, as in `Ratings.user_ids`; text is in the order of
-    its code points there as here. No machine sees all ids: Spark sorts them in ranges.
-    """
-    placed = ids.distinct().sort("id").zipWithIndex("number")
+        found = found.union(others.select(F.col(name).alias("id")))
+    placed = found.distinct().sort("id").zipWithIndex("number")
     table = placed.withColumn("number", F.col("number").cast("int")).persist(LEVEL)
     return table, table.count()

@@ -107,15 +107,6 @@ def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.round(rows / step).astype(np.int16), step
 
 
-def score_error(row: np.ndarray, step: np.ndarray) -> float:
-    """Return a bound on the error in a score, in stars, that comes of quantised items.
-
-    For a given taste `row` [p_u; b_u]: Σ |p_k| step_k / 2, and half a step of the item's bias.
-    """
-    weights = np.append(np.abs(row[:-1]), 1)
-    return float(weights @ step / 2)
-
-
 def plane(factors: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return two directions (2, K) that tell the most rated items apart best.
 

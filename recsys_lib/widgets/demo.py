@@ -1,7 +1,7 @@
 """The rating demo: rate a few items and see a model's recommendations at once."""
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,18 +30,11 @@ def _named_pairs(tastes: Mapping[str, Stars], _: Any = None) -> list[list[Any]]:
     return [[name, _pairs(ratings)] for name, ratings in tastes.items()]
 
 
-def _rows(table: pd.DataFrame, demo: "RatingDemo") -> dict[str, Any]:
-    """Return recommendations, and which ratings they are for: an answer may come too late."""
-    columns = [table[name].tolist() for name in ("item_id", "score", "spread")]
-    return {"of": _pairs(demo.ratings), "rows": [list(row) for row in zip(*columns, strict=True)]}
-
-
 class RatingDemo(PageWidget, page="demo"):
     """Search for items, rate them with stars, and see a model's ten best and the reasons.
 
     Everything is computed in the browser from the model's items, so a page of the book needs no
-    kernel. With a kernel, `ratings` and `recommendations` follow the reader's actions, can be
-    observed, and can be set.
+    kernel. With a kernel, `ratings` follows the reader's actions, can be observed, and can be set.
 
     Parameters
     ----------
@@ -62,10 +55,6 @@ class RatingDemo(PageWidget, page="demo"):
     ----------
     ratings : dict of item id to rating
         The ratings given so far.
-    recommendations : DataFrame
-        rank, item_id, title, score (predicted stars, not clipped), spread (standard deviation of a
-        new rating). If set to another table with item_id and score, the demo shows that list until
-        the next rating.
     """
 
     catalogue = traitlets.Dict().tag(sync=True, page=True)
@@ -74,9 +63,6 @@ class RatingDemo(PageWidget, page="demo"):
     tastes = traitlets.Dict().tag(sync=True, page=True, to_json=_named_pairs)
     ratings = traitlets.Dict().tag(
         sync=True, page=True, to_json=_pairs, from_json=lambda pairs, _: dict(pairs)
-    )
-    recommendations = traitlets.Instance(pd.DataFrame).tag(
-        sync=True, to_json=_rows, from_json=lambda _, demo: demo.recommendations
     )
 
     def __init__(
@@ -112,43 +98,29 @@ class RatingDemo(PageWidget, page="demo"):
             tastes=self._genre_tastes(packed),
             ratings={},
         )
-        self.recommendations = self._best(self.ratings)
-
-    # ---- what Python says to a change
 
     @traitlets.validate("ratings")
     def _check_ratings(self, proposal: Any) -> dict[Any, float]:
         low, high = self._model.scale_
-        self._check_known(proposal["value"])
         for item, rating in proposal["value"].items():
+            if item not in self._place:
+                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
             if not low <= rating <= high:
                 raise DataError(
                     f"item {item!r} has the rating {rating!r}; the scale is {low:g} to {high:g}"
                 )
         return dict(proposal["value"])
 
-    def _check_known(self, items: Iterable[Any]) -> None:
-        for item in items:
-            if item not in self._place:
-                raise UnknownIdError(f"item {item!r} is not among the items of this demo")
+    @property
+    def recommendations(self) -> pd.DataFrame:
+        """The ten best items that `ratings` lacks: what the browser shows, too.
 
-    @traitlets.observe("ratings")
-    def _on_ratings(self, change: Any) -> None:
-        self.recommendations = self._best(self.ratings)
-
-    @traitlets.validate("recommendations")
-    def _check_recommendations(self, proposal: Any) -> pd.DataFrame:
-        table = proposal["value"]
-        for name in ("item_id", "score"):
-            if name not in table:
-                raise DataError(f"recommendations need a column {name!r}")
-        self._check_known(table["item_id"].tolist())
-        if "spread" not in table:
-            table = table.assign(spread=noise_at(self.noise, len(self.ratings)))
-        return table
+        Columns rank, item_id, title, score (predicted stars, not clipped) and spread (standard
+        deviation of a new rating).
+        """
+        return self._best(self.ratings)
 
     def _best(self, ratings: Stars) -> pd.DataFrame:
-        """Return the best items of the demo that are not rated: what the browser computes too."""
         shown = self._positions
         taste = taste_of(self._model, ratings)
         scores = taste.scores()[shown]
@@ -164,8 +136,6 @@ class RatingDemo(PageWidget, page="demo"):
                 "spread": taste.spread(noise_at(self.noise, len(ratings)), shown[best]),
             }
         )
-
-    # ---- what stands ready
 
     def _genre_tastes(self, items: dict[str, Any]) -> dict[str, dict[Any, float]]:
         """Return tastes of well-known items: those of one genre loved, or without genres, all."""

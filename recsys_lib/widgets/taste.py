@@ -108,28 +108,13 @@ def measured_noise(
     """Return σ, in stars, by number of known ratings, measured on users with further ratings.
 
     For each user, 0, 1, 2, ... random `shown` ratings are folded in, and the `hidden` ones are
-    predicted. σ is chosen so that 68.3 % of the errors are smaller than their standard deviation,
-    as in a normal distribution (split-conformal calibration: Vovk et al. 2005). It depends on the
-    number of ratings, since the penalty n^ν is not the true prior precision of a new user.
+    predicted; both are parts of one split. If more than `n_users` have ratings in both, evenly
+    spaced ones are used; if nobody has, `DataError` is raised.
 
-    Parameters
-    ----------
-    model : ALS
-        Fitted.
-    shown, hidden : Ratings
-        Parts of one split.
-    n_users : int
-        Largest number of users; of more, evenly spaced ones are used.
-
-    Returns
-    -------
-    dict of int to float
-        σ by the lowest number of known ratings that it is for: see `noise_at`.
-
-    Raises
-    ------
-    DataError
-        Nobody has ratings in both parts.
+    σ is chosen so that 68.3 % of the errors are smaller than their standard deviation, as in a
+    normal distribution (split-conformal calibration: Vovk et al. 2005). It depends on the number of
+    ratings, since the penalty n^ν is not the true prior precision of a new user: each is returned
+    by the lowest number that it is for, see `noise_at`.
     """
     both = np.flatnonzero((shown.by_user.counts > 0) & (hidden.by_user.counts > 0))
     if len(both) == 0:

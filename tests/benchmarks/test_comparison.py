@@ -15,13 +15,10 @@ from course.leaderboard import baselines
 from recsys_lib import datasets, evaluation
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import ALS, BPR, EASE, BayesianALS, BiasALS, Popularity
+from tests.benchmarks.test_protocols import pairs
 
 OF_LIKES = ["ndcg@10", "precision@10", "coverage@10"]
 METRICS = ["rmse", "mae", "ndcg@5", "coverage@5"]
-
-
-def pairs(ratings):
-    return ratings.user_of_rating().astype(np.int64) * ratings.n_items + ratings.by_user.indices
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ def test_a_damaged_or_foreign_record_is_refused(data, folder, tmp_path):
 def test_some_users_are_whole_users(data):
     assert leaderboard.some_users(data, len(data.ratings)) is data
     some = leaderboard.some_users(data, 1000, seed=2)
-    assert 800 < some.ratings.n_ratings <= 1000
+    assert 800 < len(some.ratings) <= 1000
     assert some.name == f"synthetic, {some.ratings.n_users} of its users"
     np.testing.assert_array_equal(some.ratings.item_ids, data.ratings.item_ids)
     whole = data.ratings.to_frame()

@@ -1,7 +1,6 @@
 """The student edition: nothing of a solution is left, and it runs up to its stubs."""
 
 import nbformat
-import profiles
 import pytest
 import runner
 import student
@@ -43,7 +42,7 @@ def test_no_solution_is_left(editions):
 def test_a_chapter_runs_up_to_its_stubs(editions, monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
     name = "15-rating-demo"
-    values = profiles.parameters("quick", name, "synthetic")
+    values = runner.parameters("quick", name, "synthetic")
     notebook = runner.parameterize(student.FOLDER / f"{name}.ipynb", values)
     place = {"metadata": {"path": student.FOLDER}}
     NotebookClient(notebook, timeout=3_600, resources=place).execute()

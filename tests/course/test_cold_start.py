@@ -18,16 +18,6 @@ def data():
     return datasets.load("synthetic", n_users=150, n_items=200, n_ratings=3000, seed=5)
 
 
-@pytest.fixture(scope="module")
-def parts(data):
-    """Training and test part; of every fifth user nothing is known, of others three ratings."""
-    train, _, test = splits.random(data.ratings, valid=0, test=0.3, seed=1)
-    users = train.user_of_rating()
-    turn = np.arange(len(train)) - train.by_user.indptr[users]
-    known = np.where(users % 5 == 0, 0, np.where(users % 3 == 0, 3, 100))
-    return train.select(turn < known), test
-
-
 # ---- newcomers
 
 
@@ -104,7 +94,6 @@ def test_newcomers_ranked_among_themselves(data):
     gains = []
     test = new.test.to_frame()
     for user, mine in test[test["rating"] >= 4].groupby("user_id"):
-        scores = model.predict(user, new.ids)  # at 0 nobody has seen any of them
         scores = model.item_rows_[data.ratings.item_index(new.ids)].astype(np.float64) @ np.append(
             model.user_factors_[data.ratings.user_index(user)[0]], 1.0
         )
@@ -154,9 +143,12 @@ def test_what_streams_refuse(data):
         cold_start.take_in(models.ALS(), data.ratings, "all")
 
 
-def test_taking_in_is_the_updates_one_by_one(data, parts):
-    train, test = parts
-    frame = test.to_frame()
+def test_taking_in_is_the_updates_one_by_one(data):
+    """Of every fifth user nothing is known before, of others three ratings."""
+    train, _, test = splits.random(data.ratings, valid=0, test=0.3, seed=1)
+    users, frame = train.user_of_rating(), test.to_frame()
+    turn = np.arange(len(train)) - train.by_user.indptr[users]
+    train = train.select(turn < np.where(users % 5 == 0, 0, np.where(users % 3 == 0, 3, 100)))
     for side in ("users", "items", "both"):
         one = models.ALS(n_factors=4, n_epochs=3).fit(train)
         two = one.copy()

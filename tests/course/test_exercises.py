@@ -62,16 +62,9 @@ def world():
     five = rng.standard_normal((100_000, 5)).cumsum(axis=1) / np.sqrt(np.arange(1, 6))
     common = {"np": np, "pd": pd, "model": model, "train": ratings, "ratings": ratings}
     common |= {"counts": ratings.by_item.counts, "film": ratings.item_ids[0], "five": abs(five)}
-    common |= {
-        "p": rng.normal(size=(50, 3)),
-        "q": rng.normal(size=(50, 3)),
-        "taste_of": taste_of,
-        "rng": rng,
-    }
-    common |= {
-        "n_i": np.arange(50) % 20,
-        "unit": lambda x: (x.T / norm(x.T, axis=0)).T,
-    }
+    common |= {name: rng.normal(size=(50, 3)) for name in "pq"}
+    common |= {"taste_of": taste_of, "rng": rng, "n_i": np.arange(50) % 20}
+    common["unit"] = lambda x: (x.T / norm(x.T, axis=0)).T
     common["sample_size"] = lambda sigma, d: 2 * (sigma * (1.9600 + 0.8416) / d) ** 2
     theirs = dict(zip(model.item_ids_[:6].tolist(), [5.0, 1.0, 4.0, 3.0, 2.0, 4.5], strict=True))
     demo = {"ratings": theirs, "taste": taste_of(model, theirs), "item": 9, "titles": {}}
@@ -139,11 +132,6 @@ WRONG = {
         (lambda r, s, seed: divided(r, films(r, 2 * s, seed)), "take the share"),
         (lambda r, s, seed: (r, r), "both parts"),
     ],
-    "check_user_update": [
-        (lambda e, g, nu: np.mean(e) if len(e) else 0, "forgot the penalty"),
-        (lambda e, g, nu: np.sum(e) / (len(e) + g), "grows with n"),
-        (lambda e, g, nu: np.sum(e) / g / max(len(e), 1) ** nu, "alone"),
-    ],
     "check_show": [
         (lambda r, film, n: r.select(first_n(r, film, 0)), "has 0 ratings"),
         (lambda r, film, n: r.select(first_n(r, film, n) & (rows(r) > 99)), "ratings"),
@@ -180,16 +168,6 @@ WRONG = {
         (lambda table: table["fit_seconds"].idxmin(), "decided"),
         (lambda table: table.index[0], "faster model"),
         (lambda table: table.iloc[0], "name of a model"),
-    ],
-    "check_users_needed": [
-        (lambda x, d: 1.96 * np.std(x) / d, "square"),
-        (lambda x, d: (2 * 1.96 * np.std(x) / d) ** 2, "one side"),
-        (lambda x, d: (np.std(x) / d) ** 2, "68 %"),
-    ],
-    "check_needed": [
-        (lambda s, e, share: 2 * (s * 2.8016 / e) ** 2, "arm"),
-        (lambda s, e, share: 4 * (s * 2.8016 / e) ** 2, "share of 0.1"),
-        (lambda s, e, share: -1, "positive"),
     ],
     "check_bar": [(0.05, "too lax: it stops 1"), (0.01, "too strict"), (2.41, "p-value")],
 }  # fmt: skip

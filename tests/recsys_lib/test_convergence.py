@@ -44,6 +44,15 @@ def test_chains_that_agree_on_the_middle_alone_are_seen():
     assert convergence.r_hat(draws) > 1.15
 
 
+@pytest.mark.parametrize(("start", "trend", "ends"), [(0, 0, 20), (9, 0, 60), (0, 0.1, None)])
+def test_a_warm_up_ends_once_the_chains_have_met(start, trend, ends):
+    """One chain is settled from the start; the other one, too, or it starts far off, or drifts."""
+    draws = np.random.default_rng(0).normal(size=(2, 200))
+    draws[1] += start * 0.95 ** np.arange(200) + trend * np.arange(200)
+    settled = (n for n in range(201) if convergence.settled(draws[:, :n], draws[1:, :n]))
+    assert next(settled, None) == ends
+
+
 def test_many_quantities_at_once_are_as_each_alone():
     draws = np.stack([chains(2, 30, apart) for apart in (0.0, 0.5, 2.0)], axis=-1)
     for function in (convergence.r_hat, convergence.effective_size):

@@ -92,7 +92,7 @@ def calls():
         "sums": lambda x: metrics.damped_mean(x, four, 3.0), "saved": als.save,
         "counts": lambda x: metrics.damped_mean(four, x, 3.0), "loaded": models.load,
         "mean": lambda x: metrics.damped_mean(four, four, x), "data": datasets.load,
-        "lists": lambda x: metrics.graded_ndcg_at_k(x, gains),
+        "lists": lambda x: metrics.graded_ndcg_at_k(x, gains), "vectors": als.vectors,
         "hits": lambda x: metrics.mrr_at_k(x, [1] * 4), "told": lambda x: metrics.map_at_k(yes, x),
         "gains": lambda x: metrics.graded_ndcg_at_k(ones, x),
         "scores": lambda x: metrics.auc(x, yes[:, 0]), "labels": lambda x: metrics.auc(four, x),

@@ -268,13 +268,8 @@ def test_a_test_part_that_overlaps_training_is_refused(parts, model):
 # ---- strong generalisation
 
 
-@pytest.fixture(scope="module")
-def strangers():
-    return splits.strong_generalisation(some_ratings(), 0.1, 0.4, 0.3, seed=2)
-
-
-def test_strangers_are_folded_in_from_what_is_shown(strangers):
-    train, _, test, history = strangers
+def test_strangers_are_folded_in_from_what_is_shown():
+    train, _, test, history = splits.strong_generalisation(some_ratings(), 0.1, 0.4, 0.3, seed=2)
     model = FixedRatings().fit(train)
     names = ["rmse", "auc", *BY_NAME]
     report = evaluation.evaluate(model, train, test, names, test_input=history)

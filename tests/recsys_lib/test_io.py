@@ -13,6 +13,7 @@ from recsys_lib.errors import DataError
 @pytest.fixture
 def saved(tmp_path):
     arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array(["é", ""], object)}
+    arrays |= {kind: np.ones(2, kind) for kind in ("i1", "u2", "u8")}
     io.save_arrays(tmp_path / "file", arrays, {"k": np.float32(0.5)})
     return tmp_path / "file"
 
@@ -47,10 +48,17 @@ def test_a_cut_or_grown_file_is_refused(saved):
             io.load_arrays(saved)
 
 
-@pytest.mark.parametrize("path", [3, None, b"file", "", "a\0b", "\ud800"])
+@pytest.mark.parametrize("path", [3, None, b"file", "", "a\0b", "\ud800", 5000 * "a"])
 def test_what_names_no_file_is_refused(path):
-    with pytest.raises(DataError, match="named by text or a Path, not by"):
+    with pytest.raises(DataError, match="is no text or Path by which"):
         io.save_arrays(path, {}, {})
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(saved):
+    for call in (io.as_folder, lambda path: io.save_arrays(path / "below", {}, {})):
+        with pytest.raises(DataError, match="file is no folder, and none can be made there"):
+            call(saved)
+    assert saved.is_file()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pipe in a folder")

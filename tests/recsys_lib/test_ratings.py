@@ -22,11 +22,7 @@ def test_both_sides_hold_every_rating_in_the_datas_own_ids():
     assert sorted(ratings.to_frame().itertuples(index=False, name=None)) == sorted(ROWS)
     dense = np.zeros((2, 3), np.float32)
     dense[ratings.user_of_rating(), ratings.by_user.indices] = ratings.by_user.values
-    for item in range(3):
-        users, values = ratings.by_item.row(item)
-        column = np.zeros(2, np.float32)
-        column[users] = values
-        np.testing.assert_array_equal(column, dense[:, item])
+    np.testing.assert_array_equal(ratings.by_item.to_scipy(2).toarray(), dense.T)
     assert ratings.by_user.indices.dtype == ratings.by_item.indices.dtype == np.int32
     assert ratings.by_user.values.dtype == ratings.by_item.values.dtype == np.float32
     assert ratings.mean == pytest.approx(13.5 / 4)
@@ -43,20 +39,15 @@ def test_both_sides_hold_every_rating_in_the_datas_own_ids():
     )
 )
 def test_of_repeated_ratings_the_latest_counts(rows):
-    table = pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
-    expected = (
-        table.sort_values("timestamp", kind="stable")
-        .drop_duplicates(["user_id", "item_id"], keep="last")
-        .sort_values(["user_id", "item_id"])
-    )
-    ratings = Ratings.from_frame(table)
-    got = ratings.to_frame()
-    np.testing.assert_array_equal(got.to_numpy(), expected.to_numpy())
-    assert ratings.n_duplicates == len(table) - len(expected)
-    untimed = Ratings.from_frame(table.drop(columns="timestamp")).to_frame()
-    last = table.drop_duplicates(["user_id", "item_id"], keep="last")
-    last = last.sort_values(["user_id", "item_id"])
-    np.testing.assert_array_equal(untimed.to_numpy(), last.drop(columns="timestamp").to_numpy())
+    table, pair = frame(rows), ["user_id", "item_id"]
+    for told, in_order in (
+        (table, table.sort_values("timestamp", kind="stable")),
+        (table.drop(columns="timestamp"), table.drop(columns="timestamp")),
+    ):
+        ratings = Ratings.from_frame(told)
+        expected = in_order.drop_duplicates(pair, keep="last").sort_values(pair)
+        np.testing.assert_array_equal(ratings.to_frame().to_numpy(), expected.to_numpy())
+        assert ratings.n_duplicates == len(table) - len(expected)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, 5.5, "four"])
@@ -128,6 +119,8 @@ def test_a_selection_keeps_the_numbering():
     assert part.item_ids is ratings.item_ids
     assert part.by_item.counts.tolist() == [1, 1, 1]
     assert part.timestamps.tolist() == [1, 9, 5]
+    rows = CSR(np.arange(129), np.zeros(128, np.int32), np.ones(128, np.float32))
+    assert rows.take(np.array([127], np.int8)).counts.tolist() == [1]
     with pytest.raises(DataError, match="booleans"):
         ratings.select(np.array([1, 0]))
 
@@ -221,6 +214,8 @@ def test_times_and_indices_that_do_not_fit_are_refused():
             )
             for scale in (5, (1,), (5, 1), (np.nan, 5), (1, 1e300), (1, 10**400), (1, True), "15")
         ),
+        (lambda: Ratings(np.array([1, 1]), np.arange(3), matrix()), "user_ids holds an id twice"),
+        (lambda: Ratings(np.array(["a", None]), np.arange(3), matrix()), "integers or text"),
         (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "one user id is asked for; 2"),
         (lambda: Ratings.from_frame(frame().drop(columns="rating")), "rating=None: there is none"),
         (lambda: Ratings.from_frame(frame(), rating=None, scale=(2, 5)), "rating is 1.0, not"),

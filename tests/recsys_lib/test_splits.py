@@ -18,16 +18,10 @@ def some_ratings(draw, least=12):
     """Ratings of up to 9 of 10 users and 8 of 9 items; few distinct times, so that ties abound."""
     n = draw(st.integers(least, 70))
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
-    users, items = np.divmod(rng.choice(72, n, replace=False), 8)
-    return Ratings.from_arrays(
-        users.astype(np.int32),
-        items.astype(np.int32),
-        rng.integers(1, 11, n).astype(np.float32) / 2,
-        rng.integers(0, 7, n),
-        np.arange(N_USERS),
-        np.arange(N_ITEMS),
-        (0.5, 5.0),
-    )
+    users, items = np.divmod(rng.choice(72, n, replace=False).astype(np.int32), 8)
+    values = rng.integers(1, 11, n).astype(np.float32) / 2
+    ids = np.arange(N_USERS), np.arange(N_ITEMS)
+    return Ratings.from_arrays(users, items, values, rng.integers(0, 7, n), *ids, (0.5, 5.0))
 
 
 SHARES = st.floats(0, 0.4)
@@ -135,26 +129,26 @@ def test_leave_last_takes_each_users_last(ratings, n):
 def test_blocks_of_users_change_nothing(split, monkeypatch):
     ratings = large()
     whole = split(ratings)
-    assert_partition(ratings, *whole)
+    monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
+    in_blocks = split(ratings)
+    for parts in (whole, in_blocks):
+        assert_partition(ratings, *parts)
     if split is splits.leave_last:  # a random split draws anew in each block
-        monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
-        assert_equal_parts(whole, split(ratings))
-    else:
-        monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
-        assert_partition(ratings, *split(ratings))
+        assert_equal_parts(whole, in_blocks)
 
 
-def test_leave_last_with_times_in_nanoseconds():
+def test_leave_last_with_times_that_fill_64_bits():
     ratings = large()
-    fine = Ratings(
-        ratings.user_ids,
-        ratings.item_ids,
-        ratings.by_user,
-        timestamps=ratings.timestamps * 10**15,  # too large to share 64 bits with a user's number
-    )
-    for a, b in zip(splits.leave_last(ratings), splits.leave_last(fine), strict=True):
-        np.testing.assert_array_equal(a.by_user.indptr, b.by_user.indptr)
-        np.testing.assert_array_equal(a.by_user.indices, b.by_user.indices)
+    for times in (ratings.timestamps * 10**15, (ratings.timestamps - 1000) * (9 * 10**15)):
+        fine = Ratings(ratings.user_ids, ratings.item_ids, ratings.by_user, timestamps=times)
+        for a, b in zip(splits.leave_last(ratings), splits.leave_last(fine), strict=True):
+            np.testing.assert_array_equal(columns(a)[:3], columns(b)[:3])
+
+
+def test_numbers_of_eight_bits_do_not_run_over():
+    ratings = large(n_users=50, n_ratings=9000)
+    assert_equal_parts(splits.leave_last(ratings, 70), splits.leave_last(ratings, np.int8(70)))
+    assert_equal_parts(splits.random(ratings, 0), splits.random(ratings, np.int8(0)))
 
 
 # ---- strong generalisation

@@ -63,18 +63,9 @@ def tiny():
 
 
 @pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=150, n_items=120, n_ratings=6000, seed=1)
-
-
-@pytest.fixture(scope="module")
-def part(data):
+def part():
+    data = datasets.load("synthetic", n_users=150, n_items=120, n_ratings=6000, seed=1)
     return next(protocols.folds(data, "80-20")).development
-
-
-def same(a, b):
-    """Whether two searches made the same trials."""
-    pd.testing.assert_frame_equal(tuning.table(a), tuning.table(b), check_exact=True)
 
 
 def pairs(ratings):

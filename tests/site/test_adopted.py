@@ -69,6 +69,10 @@ print(press.press(press.ROOT / "html"))"""
     done = subprocess.run(command, cwd=root / "book", capture_output=True, text=True, check=True)
     pdf = Path(done.stdout.strip()).read_bytes()
     assert pdf[:5] == b"%PDF-" and 10 < pdf.count(b"/Type /Page\n") < 100
+    titles = re.findall(rb"/Title \((.+?)\) *\n", pdf)
+    assert not any(re.match(rb"(.{3,})\1", title) for title in titles), "a line is there twice"
+    for once in (b"Contents", b"1. What the ratings look like", b"Solutions"):
+        assert titles.count(once) == 1 + (once[:2] == b"1."), "a chapter's answers have its name"
     with served(site) as address:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(f"{address}/slides/part-1.html")

@@ -65,16 +65,8 @@ def test_every_public_name_is_in_the_api_reference(html):
         found = InventoryFile.load(inventory, "", posixpath.join)
     listed = {n for kind in found for n, entry in found[kind].items() if "/api/" in entry[2]}
     names = {"recsys_lib.spark.fit", "recsys_lib.ratings.Ratings", "recsys_lib.models.load"}
-    for room in [
-        "datasets",
-        "evaluation",
-        "features",
-        "errors",
-        "metrics",
-        "models",
-        "splits",
-        "widgets",
-    ]:
+    rooms = ["datasets", "evaluation", "features", "errors", "metrics", "models", "splits"]
+    for room in [*rooms, "widgets"]:
         module = importlib.import_module(path := f"recsys_lib.{room}")
         own = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == path]
         public = getattr(module, "__all__", [name for name in own if not name.startswith("_")])

@@ -17,6 +17,10 @@ from recsys_lib.ratings import CSR, Ratings
 N_FACTORS = 8  # K, the length of p_u and q_i
 TASTE = 0.45  # standard deviation of p_u·q_i over all pairs, in stars
 NOISE = 0.735  # median over users of the noise's standard deviation, in stars
+ABOUT = {  # `Dataset.info` of simulated data
+    "licence": "none needed: all users, items and ratings are invented",
+    **dict.fromkeys(("path", "citation", "url")),
+}
 _HALF_STARS = 33 * YEAR  # 2003: who came before keeps to whole stars
 
 
@@ -54,8 +58,7 @@ def simulate_ratings(
     DataError
         The sizes contradict each other; the message says what to change.
     """
-    options = dict(locals())
-    check_options(options)
+    check_options(locals())
     if n_ratings > n_users * n_items:
         raise DataError(
             f"n_ratings={n_ratings} is more than the {n_users * n_items} pairs of "
@@ -69,7 +72,7 @@ def simulate_ratings(
         )
     rng = np.random.default_rng(seed)
     items, films = _make_films(n_items, n_ratings, rng)
-    users = _make_users(options, films.released, rng)
+    users = _make_users(n_users, n_ratings, min_ratings, films.released, rng)
     mu, drift = 3.6, 0.1  # what is observed has a mean of about 3.5, as MovieLens has
     rated = tuple(np.empty(n_ratings, kind) for kind in (np.int32, np.float32, np.int64))
     indices, values, times = rated
@@ -91,7 +94,7 @@ def simulate_ratings(
         ratings=ratings,
         cold_items=ids[np.bincount(indices, minlength=n_items) == 0],
     )
-    return Dataset("synthetic", ratings, items, None, about("synthetic", options), truth)
+    return Dataset("synthetic", ratings, items, None, {**ABOUT}, truth)
 
 
 def check_options(options: dict[str, Any]) -> None:
@@ -99,13 +102,6 @@ def check_options(options: dict[str, Any]) -> None:
     for name, value in options.items():
         if not isinstance(value, int | np.integer) or value < (name != "seed"):
             raise DataError(f"{name}={value!r}: it must be a whole number and positive")
-
-
-def about(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return `Dataset.info` for simulated data."""
-    licence = "none needed: all users, items and ratings are invented"
-    info = {"name": name, "source": "synthetic", "licence": licence, "options": options}
-    return info | dict.fromkeys(("path", "citation", "url"))
 
 
 def _make_films(n: int, n_ratings: int, rng: np.random.Generator) -> tuple[pd.DataFrame, Films]:
@@ -151,12 +147,14 @@ def _make_films(n: int, n_ratings: int, rng: np.random.Generator) -> tuple[pd.Da
     return table, films
 
 
-def _make_users(options: dict[str, Any], released: np.ndarray, rng: np.random.Generator) -> Users:
-    n, n_ratings, n_films = options["n_users"], options["n_ratings"], len(released)
+def _make_users(
+    n: int, n_ratings: int, least: int, released: np.ndarray, rng: np.random.Generator
+) -> Users:
+    n_films = len(released)
     zeal = rng.standard_normal(n)
     # Nobody sees more than half of all films, unless the average user must see a quarter.
     most = ceil(np.clip(2 * n_ratings / n, n_films / 2, n_films))
-    counts = share_out(n_ratings, np.exp(1.35 * zeal), options["min_ratings"], most)
+    counts = share_out(n_ratings, np.exp(1.35 * zeal), least, most)
     # Some years bring more newcomers. Nobody begins before there are films enough to rate.
     year = rng.choice(22, n, p=rng.dirichlet(np.full(22, 8.0)))
     enough = np.minimum(counts + counts // 2, n_films) - 1

@@ -70,8 +70,13 @@ class Truth:
 
     def simulate(self, user_ids: Any, item_ids: Any, rng: np.random.Generator) -> np.ndarray:
         """Draw new ratings (n,) float32 of any pairs; a pair may be given more than once."""
-        users, *rest = self._index(user_ids, item_ids, None)
-        return self._draw(self._enjoyment(users, *rest), users, rng).astype(np.float32)
+        users, items, _ = self._index(user_ids, item_ids, None)
+        drawn = np.empty(len(users), np.float32)
+        for k in range(0, len(users), _CHUNK):
+            part = slice(k, k + _CHUNK)
+            x = self._enjoyment(users[part], items[part], None)
+            drawn[part] = self._draw(x, users[part], rng)
+        return drawn
 
     def noise_floor(self, ratings: Ratings | None = None) -> float:
         """Return the RMSE that no model can be expected to beat on these pairs.

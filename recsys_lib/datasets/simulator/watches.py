@@ -15,7 +15,7 @@ import pandas as pd
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.simulator import catalogue
 from recsys_lib.datasets.simulator.catalogue import GENRE_SHARE
-from recsys_lib.datasets.simulator.ratings import N_FACTORS, about, check_options, share_out
+from recsys_lib.datasets.simulator.ratings import ABOUT, N_FACTORS, check_options, share_out
 from recsys_lib.datasets.simulator.truth import WatchTruth
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import CSR, Ratings
@@ -27,7 +27,7 @@ COLD = 0.05  # share of the small matrix's videos that nobody watches in the big
 VIDEOS_AN_AUTHOR = 6
 TELLING = ("onehot_feat1", "onehot_feat2", "onehot_feat9")  # codes that go with a user's taste
 USER_SHARE, AUTHOR_SHARE = 0.4, 0.2  # of a user's and a video's factors, from codes and author
-_USERS_AT_A_TIME, _PAIRS_AT_A_TIME = 256, 1 << 20
+_USERS_AT_A_TIME = 256
 
 
 def simulate_watches(
@@ -64,8 +64,7 @@ def simulate_watches(
     DataError
         The sizes contradict each other; the message says what to change.
     """
-    options = dict(locals())
-    check_options(options)
+    check_options(locals())
     if n_small_users > n_users or n_small_items >= n_items:
         raise DataError(
             f"the small matrix is to have {n_small_users} users and {n_small_items} videos, the "
@@ -116,28 +115,20 @@ def simulate_watches(
     barred |= blocked[:, authors]
     indices = _shown(truth, indptr, fame, small_users, barred, rng)
     rows = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
-    ratios = _draw(truth, rows, indices, rng)
+    ratios = truth.simulate(rows, indices, rng)  # ids are indices
     times = START + rng.integers(0, DAYS * 86_400, n_watches)
-    pairs = ~blocked[:, authors[small_items]]
-    some, others = np.nonzero(pairs)
-    full_ratios = _draw(truth, small_users[some], small_items[others], rng)
-    counts = np.zeros(n_users + 1, np.int64)
-    counts[small_users + 1] = pairs.sum(axis=1)
-    full_rows = CSR(np.cumsum(counts), small_items[others], full_ratios)
+    some, others = np.nonzero(~blocked[:, authors[small_items]])
+    pairs = small_users[some], small_items[others]
+    full_ratios = truth.simulate(*pairs, rng)
     scale = (0.0, float(max(ratios.max(), full_ratios.max())))
     big = Ratings(user_ids, item_ids, CSR(indptr, indices, ratios), None, times, scale)
-    full = Ratings(user_ids, item_ids, full_rows, None, None, scale)
+    full = Ratings.from_arrays(*pairs, full_ratios, None, user_ids, item_ids, scale)
     truth = replace(truth, ratings=big)
-    name = "synthetic-watch"
-    return Dataset(name, big, items, users, about(name, options), truth, full)
+    return Dataset("synthetic-watch", big, items, users, {**ABOUT}, truth, full)
 
 
 def _invent_videos(genres: np.ndarray, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the table of videos and each one's author, (n_items,) int64 from 0.
-
-    Columns are as `kuairec.read` has them, but for the daily counts: those would be of other users,
-    who are not simulated.
-    """
+    """Return the table of videos, as `kuairec.read` has it, and their authors (n,) from 0."""
     n = len(genres)
     days = rng.integers(0, 400, n)
     uploaded = np.datetime64("2019-06-01") + days
@@ -152,8 +143,6 @@ def _invent_videos(genres: np.ndarray, rng: np.random.Generator) -> tuple[pd.Dat
             "year": pd.array(uploaded.astype("datetime64[Y]").astype(int) + 1970, dtype="Int64"),
             "genres": catalogue.genre_texts(genres),
             "caption": titles,
-            "topics": [""] * n,
-            "feat": ["|".join(map(str, np.flatnonzero(row))) for row in genres],
             "author_id": [*map(str, authors)],
             "video_type": rng.choice(["NORMAL", "AD"], n, p=[0.95, 0.05]),
             "upload_dt": uploaded.astype(str),
@@ -244,14 +233,3 @@ def _shown(
             n = indptr[u + 1] - indptr[u]
             indices[indptr[u] : indptr[u + 1]] = np.sort(np.argpartition(-row, n - 1)[:n])
     return indices
-
-
-def _draw(
-    truth: WatchTruth, users: np.ndarray, items: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw the watch ratios of pairs, (n,) float32, some at a time."""
-    ratios = np.empty(len(users), np.float32)
-    for start in range(0, len(users), _PAIRS_AT_A_TIME):
-        part = slice(start, start + _PAIRS_AT_A_TIME)
-        ratios[part] = truth.simulate(users[part], items[part], rng)  # ids are indices
-    return ratios

@@ -53,20 +53,21 @@ export function combobox(label, find, onChoose) {
       ),
     );
     none.textContent = input.value.trim() && finds.length === 0 ? "No film of that title." : "";
-    if (finds.length === 0) return close();
+    close(); // nothing is marked yet
+    if (finds.length === 0) return;
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
-    mark(0);
   };
   input.addEventListener("focus", () => find(""), { once: true }); // gets ready: finds nothing
   input.addEventListener("input", search);
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" && list.hidden) search();
     if (event.key === "Escape") close();
-    else if (event.key === "Enter" && active >= 0) choose(finds[active][0]);
-    else if (event.key === "ArrowDown" && list.hidden) search();
+    else if (list.hidden) return;
+    else if (event.key === "Enter") choose(finds[Math.max(active, 0)][0]); // none marked: the first
     else if (event.key === "ArrowDown") mark((active + 1) % finds.length);
-    else if (event.key === "ArrowUp" && !list.hidden) mark((active + finds.length - 1) % finds.length);
+    else if (event.key === "ArrowUp") mark((active < 1 ? finds.length : active) - 1);
     else return;
     event.preventDefault();
     event.stopPropagation(); // JupyterLab has plans of its own for these keys

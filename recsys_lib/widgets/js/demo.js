@@ -88,6 +88,7 @@ function render({ model, el }) {
 
   /** Take up other ratings; `remembered`: whether undo leads back to the present ones. */
   function change(next, remembered = true) {
+    const lost = [...rated].filter(([film, stars]) => next.get(film) !== stars).length;
     if (remembered) earlier.push(rated);
     rated = next;
     found = null;
@@ -98,6 +99,7 @@ function render({ model, el }) {
       remember(toFragment(pairsNow()));
     }
     show();
+    if (remembered && lost > 1) told.textContent = "Undo brings your ratings back.";
   }
 
   function rate(film, stars) {
@@ -130,23 +132,21 @@ function render({ model, el }) {
     try {
       const { rated: read, unknown } = await loadFile(films, chosen);
       change(new Map(read));
-      told.textContent = `${read.length} ratings loaded.` +
-        (unknown ? ` ${unknown} of films that are not in this demo were left out.` : "");
+      const left = unknown ? `${unknown} of films that are not in this demo were left out. ` : "";
+      told.textContent = `${read.length} ratings loaded. ${left}${told.textContent}`;
     } catch (error) {
       told.textContent = error.message;
     }
   }
 
-  /** Draw everything anew; `sent`: a list that Python sent, [id, score, spread] each. */
-  function show(sent = null) {
+  /** Draw everything anew. */
+  function show() {
     const kept = keepPlace();
     const taste = fold(films, [...rated]);
     const scores = scoresOf(films, taste);
     const noise = noiseAt(model.get("noise"), rated.size);
-    const rows = sent
-      ? sent.map(([id, score, spread]) => [films.place.get(id), score, spread])
-      : best(scores, SHOWN, rated).map((i) => [
-          i, scores[i], spreadOf(films, taste, i, noise)]);
+    const rows = best(scores, SHOWN, rated).map((i) => [
+      i, scores[i], spreadOf(films, taste, i, noise)]);
     yours.replaceChildren(...[...rated].reverse().map(([film, stars]) => ratedRow(film, stars, scores)));
     if (found !== null) yours.prepend(ratedRow(found, 0, scores));
     else if (rated.size === 0) {
@@ -286,22 +286,13 @@ function render({ model, el }) {
     show();
   }
 
-  function onRecommendations() {
-    const { of, rows } = model.get("recommendations");
-    if (JSON.stringify(of) === JSON.stringify(pairsNow())) show(rows);
-  }
-
   const linked = model.inPage
     ? fromFragment(location.hash, films) ?? fromFragment(remembered(), films) : null;
   rated = new Map(linked ?? placed(model.get("ratings")));
   if (model.inPage && rated.size) history.replaceState(null, "", toFragment(pairsNow()));
   model.on("change:ratings", onRatings);
-  model.on("change:recommendations", onRecommendations);
   show();
-  return () => {
-    model.off("change:ratings", onRatings);
-    model.off("change:recommendations", onRecommendations);
-  };
+  return () => model.off("change:ratings", onRatings);
 }
 
 /** Somebody's taste: a direction drawn at random, and the well-known films at its two ends. */

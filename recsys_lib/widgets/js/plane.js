@@ -183,9 +183,10 @@ export function plane(host, points, titleOf, options) {
   /** Write titles beside their films, the marked ones first; none over another. */
   function write() {
     // On a phone the drawing shrinks, the letters less.
-    const letter = 11 * Math.min(1.8, Math.max(1, WIDTH / (svg.clientWidth || WIDTH)));
+    const shrunk = WIDTH / (svg.clientWidth || WIDTH);
+    const letter = 11 * Math.min(1.8, Math.max(1, shrunk));
     svg.setAttribute("font-size", letter);
-    const taken = [];
+    const taken = [[WIDTH - 48 * shrunk, 0, WIDTH, 122 * shrunk]]; // the buttons
     if (avoided) {
       const [x, y] = [view.zoom * avoided[0] + view.x, view.zoom * avoided[1] + view.y];
       taken.push([x - 24, y - 15 - letter, x + 24, y + 10]);
@@ -198,11 +199,12 @@ export function plane(host, points, titleOf, options) {
       if (cx < 0 || cx > WIDTH || cy < 0 || cy > height) continue;
       const title = labelOf(film);
       const text = title.length > 26 ? `${title.slice(0, 25).trimEnd()}…` : title;
-      const width = 0.56 * letter * text.length;
+      const width = 0.6 * letter * text.length;
       const left = cx + 6 + width > WIDTH;
       const x = left ? cx - 6 : cx + 6;
       const [from, to] = left ? [x - width, x] : [x, x + width];
       const box = [from, cy - letter, to, cy + letter / 2];
+      if (box[1] < 0 || box[3] > height || from < 0) continue;
       if (taken.some((o) => from < o[2] && o[0] < to && box[1] < o[3] && o[1] < box[3])) continue;
       taken.push(box);
       texts.append(drawn("text", {

@@ -33,14 +33,8 @@ def test_both_rulers_ring_their_own_best(read):
 
 def test_the_area_is_the_auc_and_the_height_is_recall(read):
     # User 0 likes the films at places 1 and 12 of 102, user 1 that at place 51 of 101.
-    table = pd.DataFrame(
-        {
-            "user_id": [0, 0, 1],
-            "rank": [1, 12, 51],
-            "above": [0, 10, 50],
-            "others": [100, 100, 100],
-        }
-    )
+    table = pd.DataFrame({"user_id": [0, 0, 1], "rank": [1, 12, 51], "above": [0, 10, 50]})
+    table["others"] = 100
     figure = bpr.found_by_place({"ALS": table, "BPR": table.assign(above=0)})
     left, right = figure.axes
     whole = read.lines(left)["ALS"]

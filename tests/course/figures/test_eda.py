@@ -1,6 +1,5 @@
 """The figures of chapter 1, read back from their axes."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +7,6 @@ from matplotlib.colors import to_rgba
 
 from course.figures import eda, style
 from recsys_lib.ratings import Ratings
-
-mpl.use("Agg")
 
 
 @pytest.fixture
@@ -87,14 +84,10 @@ def test_selection_marks_the_means():
     assert sum(bar.get_height() for bar in axes.patches) == 4  # two histograms
 
 
-def by_turns(ratings):
-    """Three parts, each a third of the ratings: their users and times."""
-    users, turn = ratings.user_of_rating(), np.arange(len(ratings)) % 3
-    return [(users[turn == k], ratings.timestamps[turn == k]) for k in range(3)]
-
-
 def test_parts_colours_each_rating_by_its_part(read, ratings):
-    three, rng = by_turns(ratings), np.random.default_rng(0)
+    users, rng = ratings.user_of_rating(), np.random.default_rng(0)
+    turn = np.arange(len(ratings)) % 3
+    three = [(users[turn == k], ratings.timestamps[turn == k]) for k in range(3)]  # users, times
     figure = eda.parts({"by turns": three}, rng, n_drawn=10**6)
     (axes,) = figure.axes
     points = max(axes.collections, key=lambda cloud: len(cloud.get_offsets()))

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from course.figures import style
+from recsys_lib.errors import DataError
 
 
 def test_figures_are_written_as_svg_and_pdf_the_same_each_time(tmp_path, monkeypatch):
@@ -16,6 +17,9 @@ def test_figures_are_written_as_svg_and_pdf_the_same_each_time(tmp_path, monkeyp
         found.append({path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()})
     assert set(found[0]) == {"name.svg", "name.pdf"}
     assert found[0]["name.svg"] == found[1]["name.svg"]
+    monkeypatch.setenv("RECSYS_FIGURES", str(tmp_path / "here" / "name.svg"))
+    with pytest.raises(DataError, match="is no folder"):
+        style.save(figure, "name")
 
 
 def test_places_are_kept_apart_in_order_and_within():

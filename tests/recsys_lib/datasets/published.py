@@ -47,7 +47,7 @@ def members(release, films=FILMS, rated=RATED, people=USERS):
     """Return file name -> bytes: the release's files as GroupLens writes them."""
     half = 0.5 if release.scale[0] == 0.5 else 0  # whole stars in the old releases
     rated = [(u, i, r - half, t) for u, i, r, t in rated]
-    if release.layout.header:
+    if release.header:
 
         def table(header, rows):
             text = io.StringIO()
@@ -62,7 +62,7 @@ def members(release, films=FILMS, rated=RATED, people=USERS):
             ),
             "ratings.csv": table(["userId", "movieId", "rating", "timestamp"], rated),
         }
-    if release.layout.separator == "::":
+    if release.separator == "::":
         files = {
             "ratings.dat": "".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in rated).encode(),
             "movies.dat": "".join(

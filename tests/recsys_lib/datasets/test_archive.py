@@ -14,16 +14,16 @@ from tests.recsys_lib.datasets.published import archive, members, unpack
 from tests.recsys_lib.mutations import mutated_bytes, one_of, short_and_long
 
 
-def other_reading(raw, layout):
+def other_reading(raw, release):
     """Return the ratings as Python reads them, ascending; of a pair, the last by time."""
     text = raw.decode("utf-8-sig", "surrogateescape")
-    if layout.header:
+    if release.header:
         lines = csv.reader(io.StringIO(text, newline=""), quoting=csv.QUOTE_NONE)
         head, *rows = filter(None, lines)
         places = [head.index(name) for name in ("userId", "movieId", "rating", "timestamp")]
         rows = [[row[place] for place in places] for row in rows]
     else:
-        rows = [line.split(layout.separator) for line in text.splitlines() if line]
+        rows = [line.split(release.separator) for line in text.splitlines() if line]
     found = {}
     for user, item, rating, time in rows:
         pair, new = (int(user), int(item)), (int(time), float(np.float32(float(rating))))
@@ -32,15 +32,15 @@ def other_reading(raw, layout):
     return sorted((*pair, rating, time) for pair, (time, rating) in found.items())
 
 
-def items_of(raw, layout):
+def items_of(raw, release):
     """Return the ids of the items as Python reads them, ascending."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    if layout.header:
+    if release.header:
         return sorted(int(row[0]) for row in [*csv.reader(io.StringIO(text, newline=""))][1:])
-    separator = layout.users_separator if layout.genres else layout.separator
+    separator = release.users_separator if release.genres else release.separator
     return sorted(int(row.split(separator)[0]) for row in text.split("\n") if row.strip())
 
 
@@ -48,10 +48,10 @@ def items_of(raw, layout):
 @pytest.mark.parametrize("name", ["ml-20m", "ml-10m", "ml-1m", "ml-100k"])
 def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n, trial):
     release, rng, read = registry.RELEASES[name], np.random.default_rng(n), 0
-    layout, files = release.layout, members(release)
+    files = members(release)
     folder = unpack(tmp_path / "unpacked", files)
     for _ in range(n):
-        file = one_of([layout.ratings, *layout.files], rng)
+        file = one_of([release.ratings, *release.files], rng)
         raw = mutated_bytes(files[file], rng)
         (folder / file).write_bytes(raw)
         try:
@@ -61,11 +61,11 @@ def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n,
         finally:
             (folder / file).write_bytes(files[file])
         read += 1
-        if file == layout.ratings:
+        if file == release.ratings:
             rows = parts.ratings.to_frame().itertuples(index=False, name=None)
-            assert list(rows) == other_reading(raw, layout), raw
-        elif file == layout.items:
-            assert parts.items["item_id"].tolist() == items_of(raw, layout), raw
+            assert list(rows) == other_reading(raw, release), raw
+        elif file == release.items:
+            assert parts.items["item_id"].tolist() == items_of(raw, release), raw
     assert n // 20 < read < n // 2
     trial(f"damaged files, {name}", n, f"{n - read} refused, {read} read as by csv")
 
@@ -92,7 +92,7 @@ def test_a_damaged_archive_is_refused_or_read_as_before(tmp_path, name, n, trial
 
 def hostile(path, release, kind):
     """Write an archive as somebody might who wishes the reader ill."""
-    folder, name = release.folder, release.layout.ratings
+    folder, name = release.folder, release.ratings
     files = {f"{folder}/{file}": raw for file, raw in members(release).items()}
     ratings = files.pop(f"{folder}/{name}")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
@@ -117,10 +117,9 @@ def hostile(path, release, kind):
             target.writestr(f"{folder}/{name}", ratings)
     raw = bytearray(path.read_bytes())
     if kind == "encrypted":  # as both of its headers say
-        place = raw.find(f"{folder}/{name}".encode())
-        raw[place - 30 + 6] |= 1
-        place = raw.rfind(f"{folder}/{name}".encode())
-        raw[place - 46 + 8] |= 1
+        member = f"{folder}/{name}".encode()
+        raw[raw.find(member) - 30 + 6] |= 1
+        raw[raw.rfind(member) - 46 + 8] |= 1
     path.write_bytes(raw[: -len(raw) // 2] if kind == "cut" else raw)
 
 

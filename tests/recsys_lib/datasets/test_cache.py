@@ -18,11 +18,13 @@ from tests.recsys_lib.mutations import mutated_bytes, mutated_file, short_and_lo
 
 def test_the_second_load_is_mapped_and_the_same(home, monkeypatch, tmp_path, log):
     put(home, monkeypatch, "ml-1m")
-    impossible = home / "ml-1m.zip" / "cache"  # below a file
-    monkeypatch.setenv("RECSYS_CACHE", str(impossible))
-    parsed = datasets.load("ml-1m")
-    assert not isinstance(parsed.ratings.by_user.values, np.memmap)
-    assert "RECSYS_CACHE" in log.text
+    (tmp_path / "odd" / "parsed" / "ml-1m.safetensors").mkdir(parents=True)
+    for impossible in (tmp_path / "odd", home / "ml-1m.zip" / "cache"):  # the latter below a file
+        log.clear()
+        monkeypatch.setenv("RECSYS_CACHE", str(impossible))
+        parsed = datasets.load("ml-1m")
+        assert not isinstance(parsed.ratings.by_user.values, np.memmap)
+        assert "RECSYS_CACHE" in log.text
     monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
     datasets.load("ml-1m")
     log.clear()

@@ -53,7 +53,7 @@ def test_columns_are_known_by_their_usual_names(tmp_path, header, encoding):
     assert ("timestamp" in found) == (n > 3)
     if n > 3:
         assert sorted(found["timestamp"]) == [1_500_000_000 + k for k in range(40)]
-    assert (data.name, data.info["source"]) == (tmp_path.name, "folder")
+    assert (data.name, data.info["path"]) == (tmp_path.name, str(tmp_path))
     assert data.ratings.scale == (min(w[2] for w in wanted), max(w[2] for w in wanted))
     assert data.items["title"].tolist() == data.items["item_id"].tolist()
     assert (data.items["genres"] == "").all()

@@ -43,17 +43,12 @@ CAPTIONS = [
     (7, NO, "我\u202e一是\u202c个, \"创\" " + 60 * "好", "[]", 8, "颜值", 673, "颜值", -124, NO),
     (9, NO, "", "[]", 8, "颜值", 673, "颜值随拍", -124, NO),
 ]  # fmt: skip
-CATEGORIES = [(0, "[8]"), (1, "[27, 9]"), (2, "[]"), (7, "[1, 2, 11]"), (9, "[4]")]
-NUMBERS = ("show_cnt", "play_cnt", "play_duration", "play_progress", "like_cnt")
-# video, day, the static columns, then NUMBERS. Video 1's author is unknown on the first day.
+# video, day, the static columns, and a count. Video 1's author is unknown on the first day.
 DAILY = [
-    (1, 20200706, 50, "NORMAL", "2020-03-30", "Kmovie", "public", 11e3, 720, 1280, 7, 841, "建筑",
-     20, 30, 500, 0.5, 3),
-    (1, 20200705, "", "NORMAL", "2020-03-30", NO, "public", 11e3, 720, 1280, 7, 841, "建筑",
-     5, 10, 100, 0.9, 1),
-    (0, 20200705, 9, "AD", "2019-12-31", "ShortImport", "public", "", 720, 1280, "", 3, "UNKNOWN",
-     4, 0, 0, 0.0, 0),
-]  # fmt: skip
+    (1, 20200705, "", "NORMAL", "2020-03-30", NO, 11e3, 10),
+    (1, 20200706, 50, "NORMAL", "2020-03-30", "Kmovie", 11e3, 30),
+    (0, 20200705, 9, "AD", "2019-12-31", "ShortImport", "", 0),
+]
 
 
 def user(number, codes=None):
@@ -96,12 +91,11 @@ def files(**changed):
     content = {
         "big_matrix.csv": watches(BIG),
         "small_matrix.csv": watches(SMALL),
-        "item_categories.csv": table(("video_id", "feat"), CATEGORIES),
         "kuairec_caption_category.csv": table(
             ("video_id", "manual_cover_text", "caption", "topic_tag", *levels), CAPTIONS
         ),
         "user_features.csv": table(people[0], [person.values() for person in people]),
-        "item_daily_features.csv": table(("video_id", "date", *kuairec.STATIC, *NUMBERS), DAILY),
+        "item_daily_features.csv": table(("video_id", "date", *kuairec.STATIC, "play"), DAILY),
         "social_network.csv": b"user_id,friend_list\n0,[3]\n",
     }
     return content | changed
@@ -155,7 +149,7 @@ def test_without_times_the_row_furthest_down_counts(home):
     assert ratings.of_user(0)["rating"].tolist() == [float(np.float32(1000 / 10867))]
 
 
-def test_captions_categories_and_days_of_videos(data):
+def test_captions_and_categories_of_videos(data):
     items = data.items.set_index("item_id")
     assert items["caption"][0] == "教练：“我希望开启 一段王朝”"
     assert items["title"][:3].tolist() == [items["caption"][0], "高品质", "长高 育儿"]
@@ -170,18 +164,12 @@ def test_captions_categories_and_days_of_videos(data):
         "颜值",
         "颜值|颜值随拍",
     ]
-    assert items["topics"].tolist() == ["", "裤子|商家", "长高|育儿", "", ""]
-    assert items["feat"].tolist() == ["8", "27|9", "", "1|2|11", "4"]
     assert items["year"].fillna(0).tolist() == [2019, 2020, 0, 0, 0]
     assert genre_matrix(data.items)[0].sum() == 7
-    # summed over days, the first value known of what does not change, progress per play
-    assert items.loc[1, ["n_days", "show_cnt", "play_cnt", "like_cnt"]].tolist() == [2, 25, 40, 4]
-    assert items.loc[1, "play_progress"] == pytest.approx((0.9 * 10 + 0.5 * 30) / 40)
+    # the first value known
     assert items.loc[1, ["author_id", "upload_type"]].tolist() == ["50", "Kmovie"]
-    assert np.isnan(items.loc[0, "play_progress"])  # never played
-    assert items.loc[0, ["video_duration", "music_id"]].isna().all()
-    assert items.loc[[2, 7, 9], "n_days"].isna().all()
-    assert "date" not in items
+    assert np.isnan(items.loc[0, "video_duration"])
+    assert items.loc[[2, 7, 9], [*kuairec.STATIC]].isna().all(axis=None)
 
 
 def test_users_have_their_31_columns(data):
@@ -226,14 +214,13 @@ def test_a_folder_of_side_tables_is_told_what_it_lacks(home, caplog):
 @pytest.mark.parametrize(
     ("file", "old", "new", "says"),
     [
-        ("big_matrix.csv", b"3,0,0,9800", b"8,0,0,9800", "row 3: its user does not stand in user"),
+        ("big_matrix.csv", b"3,0,0,9800", b"8,0,0,9800", "row 3: 8 is not a user of user_features"),
         ("big_matrix.csv", b"1,7,9000", b"1,,9000", "row 5: video_id is empty"),
-        ("big_matrix.csv", b",3.0\n", b",-3.0\n", "row 5: -3 is not a watch ratio"),
+        ("big_matrix.csv", b",3.0\n", b",-3.0\n", "row 5: -3.0 is not a watch ratio"),
         ("big_matrix.csv", b",1593888888.0,", b",1e300,", r"row 5: 1e\+300 is not a time in sec"),
         ("small_matrix.csv", b"0,1,33000", b"0,x,33000", "small_matrix.csv, row 3: "),
         ("small_matrix.csv", b"watch_ratio", b"ratio", "small_matrix.csv: .*watch_ratio"),
-        ("item_categories.csv", b"[8]", b"8", "row 2: feat is '8', no list of numbers"),
-        ("item_categories.csv", b"2,[]", b"1,[]", "row 4: video_id is '1', as in an earlier row"),
+        ("kuairec_caption_category.csv", b"\n2,UN", b"\n1,UN", "row 4: video_id is '1', as in an"),
         ("kuairec_caption_category.csv", b"topic_tag", b"tag", "lacks topic_tag"),
         (
             "user_features.csv",
@@ -241,7 +228,7 @@ def test_a_folder_of_side_tables_is_told_what_it_lacks(home, caplog):
             b"\n0,yes,0",
             "row 2: is_lowactive_period is 'yes', no whole",
         ),
-        ("item_daily_features.csv", b"play_progress", b"progress", "lacks play_progress"),
+        ("item_daily_features.csv", b"author_id", b"author", "lacks author_id"),
     ],
 )
 def test_a_row_that_is_not_as_published_is_named(home, file, old, new, says):
@@ -280,7 +267,7 @@ def test_a_damaged_file_is_refused_or_read(tmp_path, n, trial):
     release, rng, whole, read = registry.RELEASES["kuairec"], np.random.default_rng(n), files(), 0
     folder = unpack(tmp_path / "kuairec", whole)
     for _ in range(n):
-        file = one_of(release.layout.files, rng)
+        file = one_of(release.files, rng)
         (folder / file).write_bytes(mutated_bytes(whole[file], rng))
         with contextlib.suppress(RecsysError):
             parts = kuairec.read(release, folder)

@@ -51,7 +51,6 @@ def test_every_release_is_read_from_its_archive_and_from_its_folder(home, monkey
         pd.testing.assert_frame_equal(data.users, pd.DataFrame(USERS, columns=columns))
     else:
         assert data.users is None
-    assert data.info["source"] == "local"
     assert data.info["path"] == str(home / f"{name}.zip")
 
     (home / f"{name}.zip").unlink()
@@ -117,7 +116,7 @@ def test_titles_are_tidied(raw, title, year):
         ("ml-20m", "ratings.csv", b"7,318,4.5,", b"7,318,5.5,", "row 3: 5.5 is not a rating"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,30,four,", "row 4"),
         ("ml-20m", "ratings.csv", b"0.5,1445714835", b"0.5", "row 4: CSV parse error: Expected 4"),
-        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,31,0.5,", "row 4: its movie does not stand"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,31,0.5,", "row 4: 31 is not a movie of movies"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"-2,30,0.5,", "row 4: -2 is not the id of a user"),
         ("ml-20m", "ratings.csv", b"userId", b"user", "'userId'"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2_0,30,0.5,", "row 4: In CSV column #"),
@@ -164,18 +163,18 @@ def test_empty_and_missing_files_are_named(home, file):
 @pytest.mark.parametrize("kept", [5, 3, 8])
 def test_a_file_that_was_cut_or_has_grown_is_refused(home, name, kept):
     files = members(registry.RELEASES[name])
-    layout = registry.RELEASES[name].layout
-    rows = files[layout.ratings].splitlines(keepends=True)
-    rows = (rows + 2 * rows[-1:])[: kept + layout.header]
-    folder = unpack(home / name, files | {layout.ratings: b"".join(rows)})
+    release = registry.RELEASES[name]
+    rows = files[release.ratings].splitlines(keepends=True)
+    rows = (rows + 2 * rows[-1:])[: kept + release.header]
+    folder = unpack(home / name, files | {release.ratings: b"".join(rows)})
     with pytest.raises(DataError, match=f"holds {kept} ratings, and the published one 6") as caught:
         datasets.load(name)
     assert ("it was cut off" in str(caught.value)) == (kept < 6)
-    assert layout.ratings in str(caught.value)
+    assert release.ratings in str(caught.value)
     assert registry.RELEASES[name].url in str(caught.value)
-    (folder / layout.ratings).write_bytes(files[layout.ratings])
+    (folder / release.ratings).write_bytes(files[release.ratings])
     assert len(datasets.load(name).ratings) == 5
-    rows = files[layout.items].splitlines(keepends=True)
-    (folder / layout.items).write_bytes(b"".join(row for row in rows if b"1200" not in row))
+    rows = files[release.items].splitlines(keepends=True)
+    (folder / release.items).write_bytes(b"".join(row for row in rows if b"1200" not in row))
     with pytest.raises(DataError, match="holds 4 items, and the published one 5: it was cut"):
         datasets.load(name)

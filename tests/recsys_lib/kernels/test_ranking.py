@@ -156,9 +156,10 @@ def test_user_auc_is_scikit_learns(m, n_items, d, whole):
         (np.concatenate([[0], np.cumsum(part.sum(1))]), np.nonzero(part)[1].astype(np.int32))
         for part in (mask < 0.2, (mask >= 0.2) & (mask < 0.3))
     )
-    found = auc.user_auc(u, v, *seen, *relevant)
-    np.testing.assert_allclose(found, twin_auc(u, v, seen, relevant), rtol=1e-12)
-    assert np.isnan(found[:2]).all()
+    for pair in ((u, v), (u @ v.T, None)):  # vectors, and scores
+        found = auc.user_auc(*pair, *seen, *relevant)
+        np.testing.assert_allclose(found, twin_auc(u, v, seen, relevant), rtol=1e-12)
+        assert np.isnan(found[:2]).all()
 
 
 def test_score_pairs_has_the_bits_of_the_lists():
@@ -176,10 +177,7 @@ def test_the_same_bits_at_any_thread_count():
     rng = np.random.default_rng(9)
     u, v, seen = vectors(rng, 333, 21), vectors(rng, 1500, 21), rows(rng, 333, 1500, 0.05)
     relevant = rows(rng, 333, 1500, 0.01)
-    pairs = (
-        rng.integers(0, 333, 5000).astype(np.int32),
-        rng.integers(0, 1500, 5000).astype(np.int32),
-    )
+    pairs = [rng.integers(0, n, 5000).astype(np.int32) for n in (333, 1500)]
     for function in (
         lambda: ranking.top_n(u, v, *seen, 20)[0],
         lambda: ranking.top_n(u, v, *seen, 20)[1],

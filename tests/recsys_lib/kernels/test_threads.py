@@ -7,7 +7,6 @@ import sys
 import threading
 
 import numba
-import numpy as np
 import pytest
 
 from recsys_lib.kernels import threads
@@ -146,7 +145,3 @@ def test_what_fails_in_a_part_is_raised():
 
     with pytest.raises(ZeroDivisionError):
         threads.share(numba.get_num_threads(), fail)
-
-
-def test_work_for_nobody_returns_at_once():
-    threads.share(0, lambda *_: np.testing.assert_(False))

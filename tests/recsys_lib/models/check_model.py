@@ -32,7 +32,7 @@ REFUSED = {
     "by": ["stars"], "damping": [-1.0], "threshold": [9.0], "loss": ["mse"],
     "hidden": [(8, 0), (8, 2.5), 8], "width": [0], "temperature": [0.0], "history_size": [0],
     "learning_rate": [0.0], "weight_decay": [-0.1], "dropout": [1.0], "batch_size": [0],
-    "patience": [0], "device": ["abacus"],
+    "patience": [0], "device": ["abacus"], "user_columns": ["age", ("age", "age")],
 }  # fmt: skip
 
 
@@ -61,6 +61,7 @@ def told(model, ratings, n=4):
 
 def assert_same(one, other, ratings):
     pd.testing.assert_frame_equal(told(one, ratings), told(other, ratings), check_exact=True)
+    assert [part.keys() for part in one.state()] == [part.keys() for part in other.state()]
     for key, array in one.state()[0].items():
         np.testing.assert_array_equal(array, other.state()[0][key], err_msg=key)
 

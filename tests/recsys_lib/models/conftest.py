@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from recsys_lib import datasets, models, splits
@@ -98,27 +97,3 @@ def name(request):
 @pytest.fixture
 def model(fitted, name):
     return fitted(name)
-
-
-@pytest.fixture(scope="session")
-def known_of():
-    """A function from a part and a user's id to what is known of the user there."""
-
-    def read(train, user_id):
-        table = train.of_user(user_id)
-        return dict(zip(table["item_id"], table["rating"], strict=True))
-
-    return read
-
-
-@pytest.fixture(scope="session")
-def assert_same_state():
-    """A function that holds two models to the same bits."""
-
-    def check(one, other):
-        for mine, its in zip(one.state(), other.state(), strict=True):
-            assert mine.keys() == its.keys()
-        for key, array in one.state()[0].items():
-            np.testing.assert_array_equal(array, other.state()[0][key], err_msg=key)
-
-    return check

@@ -12,20 +12,23 @@ from scipy.sparse import csc_array
 from recsys_lib import convergence, datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import als, gibbs
-from recsys_lib.models import sampler
+from recsys_lib.models import bayesian_als, sampler
 from recsys_lib.ratings import Ratings
+from tests.recsys_lib.models.check_model import Interrupted, assert_same, interrupt_after
 
 MU = 0.3
 
 
-def small(n_users=17, n_items=11, n_ratings=90, seed=0):
-    rng = np.random.default_rng(seed)
-    pairs = rng.choice(n_users * n_items, n_ratings, replace=False)
-    users, items = np.divmod(pairs, n_items)
-    values = rng.normal(MU, 1, n_ratings).astype(np.float32)
-    ids = np.arange(n_users), np.arange(n_items)
-    indices = users.astype(np.int32), items.astype(np.int32)
-    return Ratings.from_arrays(*indices, values, None, *ids, (-9.0, 9.0))
+def as_ratings(users, items, values, *sizes):
+    users, items = users.astype(np.int32), items.astype(np.int32)
+    ids = map(np.arange, sizes)
+    return Ratings.from_arrays(users, items, values.astype(np.float32), None, *ids, (-20.0, 20.0))
+
+
+def small():
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.choice(17 * 11, 90, replace=False), 11)
+    return as_ratings(users, items, rng.normal(MU, 1, 90), 17, 11)
 
 
 def twin(csr, other, own, others, Lambda, prior, noise):
@@ -156,10 +159,8 @@ def world():
     b_u, b_i = rng.normal(0, 0.4, n_users), rng.normal(0, 0.5, n_items)
     expected = 3 + b_u[users] + b_i[items] + (p[users] * q[items]).sum(1)
     noise = 1 / np.sqrt(rng.gamma(2, 0.5, n_users) / 0.5)
-    values = (expected + noise[users] * rng.standard_normal(n)).astype(np.float32)
-    ids = np.arange(n_users), np.arange(n_items)
-    indices = users.astype(np.int32), items.astype(np.int32)
-    ratings = Ratings.from_arrays(*indices, values, None, *ids, (-20.0, 20.0))
+    values = expected + noise[users] * rng.standard_normal(n)
+    ratings = as_ratings(users, items, values, n_users, n_items)
     train, _, test = splits.random(ratings, valid=0, test=0.25, seed=0)
     model = models.BayesianALS(n_factors=4, n_samples=80, n_burn=30).fit(train)
     table = test.to_frame()
@@ -231,23 +232,74 @@ def test_without_a_worth_all_users_have_the_same_noise():
     np.testing.assert_allclose(model.user_variances_[-1], model.noise_variances_, rtol=1e-6)
 
 
-def test_who_rated_what_is_read_whatever_the_ratings_are():
+@pytest.fixture(scope="module")
+def kinds():
     """Two kinds of users rate two kinds of items, and the ratings follow the kind of the user."""
     rng = np.random.default_rng(8)
     users, items = np.divmod(np.flatnonzero(rng.random(120 * 60) < 0.5), 60)
     chosen = rng.random(len(users)) < np.where(users % 2 == items % 2, 0.9, 0.1)
-    users, items = users[chosen].astype(np.int32), items[chosen].astype(np.int32)
-    values = (2.0 * (users % 2) + 0.7 * rng.standard_normal(len(users))).astype(np.float32)
-    ids = np.arange(120), np.arange(60)
-    ratings = Ratings.from_arrays(users, items, values, None, *ids, (-9.0, 9.0))
+    users, items = users[chosen], items[chosen]
+    values = 2.0 * (users % 2) + 0.7 * rng.standard_normal(len(users))
+    return as_ratings(users, items, values, 120, 60)
+
+
+def test_who_rated_what_is_read_whatever_the_ratings_are(kinds):
     apart = []
     for spread in (0.0, 0.5):
-        model = models.BayesianALS(0, n_samples=30, n_burn=20, rated_spread=spread).fit(ratings)
+        model = models.BayesianALS(0, n_samples=30, n_burn=20, rated_spread=spread).fit(kinds)
         average = {kind: dict.fromkeys(range(kind, 30, 2), model.mu_) for kind in (0, 1)}
         one, other = (model.predict_for(average[kind], range(60)).mean() for kind in (1, 0))
         apart.append(one - other)
     assert abs(apart[0]) < 0.15
     assert apart[1] > 0.3
+
+
+def test_columns_of_users_are_read_if_they_are_asked_for(kinds, tmp_path):
+    """The last users have no rating to learn from; then each has one, and twins without a table."""
+    last = kinds.user_of_rating() >= 90
+    train, cold = kinds.select(~last), kinds.select(last).to_frame()
+    table = pd.DataFrame({"user_id": range(120), "kind": ["a", "b"] * 60, "height": range(120)})
+    how, told = {"n_factors": 2, "n_samples": 30, "n_burn": 20}, {"user_columns": ("kind",)}
+    plain = models.BayesianALS(**how).fit(train, users=table[:3])
+    model = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path)
+    again = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path, resume=True)
+    assert (plain.feature_names_, model.feature_names_) == ([], ["kind: a", "kind: b"])
+
+    def rmse(model, offset=0):
+        predicted = model.predict(cold["user_id"] + offset, cold["item_id"])
+        return np.sqrt(((predicted - cold["rating"]) ** 2).mean())
+
+    assert rmse(model) < 0.8 < 1.1 < rmse(plain)  # the noise is 0.7
+    for one in (model, again, plain):
+        for user, item, rating in cold.groupby("user_id").head(1).itertuples(index=False):
+            for known in (user, user + 1000):
+                one.partial_fit_users(known, {item: rating})
+    assert rmse(model) < 0.8 < rmse(model, 1000) < rmse(plain) + 0.05
+    model.save(tmp_path / "m")
+    for other in (again, models.load(tmp_path / "m")):
+        assert_same(other, model, train)
+    for users, says in ((table, "no column 'a'; it has"), (None, "'a' is read from a table")):
+        with pytest.raises(RecsysError, match=says):
+            models.BayesianALS(user_columns=("a",)).fit(train, users=users)
+
+
+@pytest.mark.parametrize("most", [200, 9])
+def test_a_warm_up_ends_by_its_rule_and_resumes(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(bayesian_als, "MOST_BURN", most)
+    train, how = small(), {"n_factors": 2, "n_samples": 6, "n_burn": None}
+    model = models.BayesianALS(**how).fit(train)
+    log = model.training_log_.drop(columns="seconds")
+    noise, error = log[["noise_1", "noise_2"]].to_numpy().T, log[["rmse_train"]].to_numpy().T
+    ended = [n == most or convergence.settled(noise[:, :n], error[:, :n]) for n in range(len(log))]
+    assert log["kept"].tolist() == [0] * ended.index(True) + [1, 2, 3]
+
+    for resume, epoch in ((False, 5), (True, len(log) - 1)):
+        run = {"run_dir": tmp_path, "callback": interrupt_after(epoch), "resume": resume}
+        with pytest.raises(Interrupted):
+            models.BayesianALS(**how).fit(train, **run)
+    again = models.BayesianALS(**how).fit(train, run_dir=tmp_path, resume=True)
+    assert again.training_log_.drop(columns="seconds").equals(log)
+    assert_same(again, model, train)
 
 
 def test_each_users_noise_is_found(world):

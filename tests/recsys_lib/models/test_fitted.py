@@ -11,29 +11,21 @@ from recsys_lib.errors import DataError
 
 
 def test_files_that_hold_no_model_are_refused(parts, tmp_path):
-    with pytest.raises(DataError, match="no file"):
-        models.load(tmp_path / "absent")
-    junk = tmp_path / "junk"
-    junk.write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(DataError, match="not saved by this library"):
-        models.load(junk)
-    cut = tmp_path / "cut"
-    model = models.ALS(n_factors=2, n_epochs=1).fit(parts[0], run_dir=tmp_path)
-    model.save(tmp_path / "whole")
-    cut.write_bytes((tmp_path / "whole").read_bytes()[:-100])
-    with pytest.raises(DataError, match="not saved by this library"):
-        models.load(cut)
-    with pytest.raises(DataError, match="no fitted model"):
-        models.load(tmp_path / "checkpoint.safetensors")
-    newer = (tmp_path / "whole").read_bytes()
-    size = struct.unpack("<Q", newer[:8])[0]
-    header = newer[8 : 8 + size].replace(rb"\"format\": 2", rb"\"format\": 9")
-    (tmp_path / "newer").write_bytes(newer[:8] + header + newer[8 + size :])
-    with pytest.raises(DataError, match="update recsys_lib"):
-        models.load(tmp_path / "newer")
+    models.ALS(n_factors=2, n_epochs=1).fit(parts[0], run_dir=tmp_path).save(tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    size = 8 + struct.unpack("<Q", whole[:8])[0]
+    header = whole[8:size].replace(rb"\"format\": 2", rb"\"format\": 9")
+    (tmp_path / "newer").write_bytes(whole[:8] + header + whole[size:])
+    (tmp_path / "cut").write_bytes(whole[:-100])
+    (tmp_path / "junk").write_bytes(pickle.dumps({"a": 1}))
+    refused = {"absent": "no file", "checkpoint.safetensors": "no fitted model"}
+    refused |= dict.fromkeys(("junk", "cut"), "not saved by this") | {"newer": "update recsys_lib"}
+    for name, says in refused.items():
+        with pytest.raises(DataError, match=says):
+            models.load(tmp_path / name)
 
 
-def test_a_failed_save_leaves_the_old_file(parts, tmp_path):
+def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "model"
     path.write_text("precious")
     with pytest.raises(TypeError):

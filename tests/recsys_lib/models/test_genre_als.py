@@ -7,16 +7,10 @@ from recsys_lib import models
 from recsys_lib.errors import RecsysError
 
 
-@pytest.fixture(scope="module")
-def cold_start(data):
-    """A film hidden from training, and the model that never saw a rating of it."""
+def test_a_film_nobody_rated_is_what_its_genres_say(data):
     film = int(np.argmax(data.ratings.by_item.counts))
     train = data.ratings.select(data.ratings.by_user.indices != film)
-    return film, train, models.GenreALS(n_factors=4, n_epochs=8).fit(train, items=data.items)
-
-
-def test_a_film_nobody_rated_is_what_its_genres_say(cold_start, data):
-    film, _, model = cold_start
+    model = models.GenreALS(n_factors=4, n_epochs=8).fit(train, items=data.items)
     mine = np.isin(model.genre_names_, data.items["genres"][film].split("|"))
     expected = model.genre_rows_[mine].sum(0) / np.sqrt(mine.sum())
     np.testing.assert_allclose(model.item_rows_[film], expected, atol=1e-5)
@@ -45,7 +39,7 @@ def test_genres_help_where_ratings_lack(data, bayesian):
 
 
 @pytest.mark.parametrize("popularity", [None, 10.0])
-def test_an_explanation_adds_up(data, parts, known_of, popularity):
+def test_an_explanation_adds_up(data, parts, popularity):
     model = models.GenreALS(n_factors=4, n_epochs=8, popularity=popularity)
     model.fit(parts[0], items=data.items)
     user, item = data.ratings.user_ids[8], data.ratings.item_ids[30]
@@ -59,7 +53,8 @@ def test_an_explanation_adds_up(data, parts, known_of, popularity):
     assert set(table["part"][~raters]) == {
         "average rating", "this user's level", "the film itself", *genres
     }  # fmt: skip
-    stranger = model.explain(known_of(parts[0], user), item)
+    known = parts[0].of_user(user).set_index("item_id")["rating"].to_dict()
+    stranger = model.explain(known, item)
     assert stranger["part"].tolist() == table["part"].tolist()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import wishart
 
 from recsys_lib.models import sampler
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import Ratings
 
 WORTH, VARIANCE, N_USERS, N_ITEMS, N_RATINGS = 4.0, 0.05, 9, 6, 30
 
@@ -19,12 +19,11 @@ def a_chain(rng):
     values, ids = np.zeros(N_RATINGS, np.float32), (np.arange(N_USERS), np.arange(N_ITEMS))
     ratings = Ratings.from_arrays(*np.divmod(pairs, N_ITEMS), values, None, *ids, (-9.0, 9.0))
     assert ratings.by_user.counts.min() > 0 < ratings.by_item.counts.min()
-    features = []
-    for side, n_others in ((ratings.by_user, N_ITEMS), (ratings.by_item, N_USERS)):
-        n = len(side.counts)
-        constant = CSR(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.float32))
-        features.append(sampler.rated_or_not(side, n_others, constant, 1, 0.5))
-    return sampler.Chain(ratings, *features, 1, WORTH, rng), ratings
+    features = [  # the last are one that a table tells, and the constant
+        sampler.rated_or_not(side, n_others, rng.random((len(side.counts), 1)) - 0.5, 0.5)
+        for side, n_others in ((ratings.by_user, N_ITEMS), (ratings.by_item, N_USERS))
+    ]
+    return sampler.Chain(ratings, features, 1, WORTH, rng), ratings
 
 
 def draw_prior(chain, rng):
@@ -61,7 +60,7 @@ def described(chain):
         away = side.rows - side.means
         found += [*np.log(side.rows**2).mean(axis=0), *np.log(away**2).mean(axis=0)]
         found += [np.linalg.slogdet(side.Lambda)[1], *np.log(np.diag(side.Lambda))]
-        found += [*(side.weights**2).mean(axis=0), side.weights[-1, -1]]
+        found += [*(side.weights**2).mean(axis=0), *side.weights[-2:, -1]]
     return found
 
 

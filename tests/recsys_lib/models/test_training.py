@@ -16,7 +16,7 @@ import pytest
 from recsys_lib import io, models, splits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import training
-from tests.recsys_lib.models.check_model import Interrupted, interrupt_after
+from tests.recsys_lib.models.check_model import Interrupted, assert_same, interrupt_after
 
 ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
 # Forks a run, kills it at a random moment, forks another that goes on, and so to the end.
@@ -83,10 +83,10 @@ def begun(parts, tmp_path):
     return tmp_path
 
 
-def test_more_epochs_go_on_and_other_parameters_do_not(begun, parts, assert_same_state):
+def test_more_epochs_go_on_and_other_parameters_do_not(begun, parts):
     train, valid, _ = parts
     long = models.ALS(n_factors=4, n_epochs=7).fit(train, valid, run_dir=begun, resume=True)
-    assert_same_state(long, models.ALS(n_factors=4, n_epochs=7).fit(train, valid))
+    assert_same(long, models.ALS(n_factors=4, n_epochs=7).fit(train, valid), train)
     with pytest.raises(RecsysError, match=r"other parameters \(tau\)"):
         models.ALS(n_factors=4, tau=7.0).fit(train, valid, run_dir=begun, resume=True)
     with pytest.raises(RecsysError, match="needs run_dir"):
@@ -111,7 +111,9 @@ def test_a_log_that_was_cut_stops_no_run(begun, parts):
 def test_a_new_run_leaves_nothing_of_an_earlier_one(begun, parts):
     with pytest.raises(RecsysError, match="tau"):
         models.ALS(tau=-1.0).fit(parts[0], run_dir=begun)  # refused before anything is touched
-    assert (begun / training.CHECKPOINT).exists()
+    with pytest.raises(DataError, match="is no folder"):
+        models.ALS().fit(parts[0], run_dir=begun / training.CHECKPOINT)
+    assert (begun / training.CHECKPOINT).is_file()
 
     def look(row):
         arrays, _ = io.load_arrays(begun / training.CHECKPOINT)
@@ -147,7 +149,7 @@ OVERFIT = {"n_epochs": 60, "learning_rate": 3e-2, "patience": 2}
         *(("AutoEncoder", OVERFIT), ("TwoTower", OVERFIT)),
     ],
 )
-def test_patience_keeps_the_best_epoch(name, params, small, parts, tmp_path, assert_same_state):
+def test_patience_keeps_the_best_epoch(name, params, small, parts, tmp_path):
     """Too weak a penalty overfits: the best epoch comes early, and is the one that is kept."""
     train, valid, _ = parts
     model = small(name, **params).fit(train, valid)
@@ -155,10 +157,10 @@ def test_patience_keeps_the_best_epoch(name, params, small, parts, tmp_path, ass
     best = int(curve.argmin() if model.monitor[1] == "min" else curve.argmax())
     assert len(curve) == best + 1 + 2 < params["n_epochs"]
     short = small(name, **{**params, "n_epochs": best + 1}).fit(train, valid)
-    assert_same_state(model, short)
+    assert_same(model, short, train)
     with pytest.raises(Interrupted):
         model.fit(train, valid, run_dir=tmp_path, callback=interrupt_after(len(curve) - 1))
-    assert_same_state(model.fit(train, valid, run_dir=tmp_path, resume=True), short)
+    assert_same(model.fit(train, valid, run_dir=tmp_path, resume=True), short, train)
 
 
 def test_without_a_validation_part_patience_waits_for_nothing(parts):

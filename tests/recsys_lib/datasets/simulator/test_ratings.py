@@ -70,8 +70,7 @@ def test_table_of_films_covers_the_catalogue(rated):
     assert items.year.between(1902, 2017).all()
     assert str(items.year.dtype) == "Int64"
     assert items.genres.str.split("|").explode().isin(GENRES).all()
-    assert rated.info["source"] == "synthetic"
-    assert rated.info["options"]["seed"] == 4
+    assert rated.info["path"] is None
 
 
 def test_users_activity_has_the_real_tail(small):
