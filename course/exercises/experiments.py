@@ -1,20 +1,25 @@
 """Checkers of the exercises on experiments; see `course.exercises`."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.stats import norm
 
 from course.exercises import ask, checker, numbers, task
 
-check_needed = task(
-    lambda sigma, effect, share: (2.8016 * sigma / effect) ** 2 / (share * (1 - share)),
-    [(0.4, 0.07, 0.5), (0.4, 0.12, 0.1), (0.7, 0.3, 0.95)],
-    "the variance of the difference is that of the one arm's mean and of the other's",
-    {
-        "the users of one arm, or of both?": lambda s, e, share: 2 * (2.8016 * s / e) ** 2,
-        "with another share, the arms differ": lambda s, e, share: 4 * (2.8016 * s / e) ** 2,
-    },
-    4.0,
-)
+
+@checker
+def check_needed(users_needed: Callable[[float, float, float], float]) -> None:
+    """Check how many users it takes where a share of them sees the treatment, for 80% power."""
+    for sigma, effect, share in ((0.4, 0.02, 0.5), (0.4, 0.02, 0.1), (0.7, 0.05, 0.95)):
+        total = float(numbers(users_needed(sigma, effect, share), ()))
+        ask(total > 0, "a number of users is positive")
+        error = sigma * np.sqrt(1 / (share * total) + 1 / ((1 - share) * total))
+        power = norm.cdf(effect / error - norm.isf(0.025))
+        hint = f"with a share of {share}, {total:,.0f} users give a power of {power:.0%}"
+        if share == 0.5 and 0.45 < power < 0.55:
+            hint += ": the users of one arm, or of both?"
+        ask(abs(power - 0.8) < 0.005, hint)
 
 
 @checker

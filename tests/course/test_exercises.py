@@ -169,6 +169,11 @@ WRONG = {
         (lambda table: table.index[0], "faster model"),
         (lambda table: table.iloc[0], "name of a model"),
     ],
+    "check_needed": [
+        (lambda s, e, share: 2 * (s * 2.8016 / e) ** 2, "arm"),
+        (lambda s, e, share: 4 * (s * 2.8016 / e) ** 2, "share of 0.1"),
+        (lambda s, e, share: -1, "positive"),
+    ],
     "check_bar": [(0.05, "too lax: it stops 1"), (0.01, "too strict"), (2.41, "p-value")],
 }  # fmt: skip
 for _name, _check in CHECKERS.items():
