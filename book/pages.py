@@ -106,10 +106,10 @@ def folded(cells: list[Any]) -> list[Any]:
         return bool(cell.get("outputs", True)) or tags.isdisjoint(cell.metadata.get("tags", ()))
 
     n = next((k for k, cell in enumerate(cells) if k and shown(cell)), len(cells))
-    for cell in cells[1:n][:1]:
-        cell.source = "\n\n".join(one.source for one in cells[1:n])
-        cell.metadata["mystnb"] = {"code_prompt_show": "Show how this page is set up"}
-    return [cells[0], *cells[1:n][:1], *cells[n:]]
+    if setup := cells[1:n]:
+        setup[0].source = "\n\n".join(cell.source for cell in setup)
+        setup[0].metadata["mystnb"] = {"code_prompt_show": "Show how this page is set up"}
+    return [cells[0], *setup[:1], *cells[n:]]
 
 
 def configuration(results: Results) -> dict[str, Any]:
