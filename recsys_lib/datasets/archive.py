@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,35 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
             raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
 
 
+def _blocks(
+    stream: IO[bytes], where: str, header: bool, strange: bytes
+) -> Iterator[tuple[int, bytes]]:
+    """Yield a file in blocks of whole lines, each below the header, and the row before each.
+
+    A file that holds one of the `strange` characters is refused.
+    """
+    head = rest = b""
+    row, read = 0, b"more"
+    while read:
+        read = stream.read(_BLOCK)
+        cut = read.rfind(b"\n") + 1
+        if read and not cut:
+            if len(rest) >= _BLOCK:
+                refuse(where, row + 1, f"the line has more than {_BLOCK:,} bytes")
+            rest += read
+            continue
+        text = b"".join((head, rest, memoryview(read)[:cut]))
+        rest, row = read[cut:], row - bool(head)
+        if odd := [k for one in strange if (k := text.find(one)) >= 0]:
+            row += text[: min(odd)].count(b"\n") + 1
+            refuse(where, row, f"it holds {chr(text[min(odd)])!r}, and numbers are in decimals")
+        if len(text) > len(head):
+            yield row, text
+        row += text.count(b"\n")
+        if header and not head:
+            head = text[: text.find(b"\n") + 1]
+
+
 def _read_columns(
     stream: IO[bytes], release: Release, where: str, columns: Mapping[str, pa.DataType]
 ) -> list[np.ndarray]:
@@ -118,39 +148,41 @@ def _read_columns(
 
     An empty cell is an error, but in a column of float64 a NaN.
     """
-    row, names, strange = 1, [*columns], b"xX"
+    names, strange = [*columns], b"xX"  # Arrow reads 0x13 as 19
     if release.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
         names = [part for name in columns for part in (f"before {name}", name)][1:]
-        strange = b"xX\t"
-    kinds = {name: columns.get(name, pa.null()) for name in names}
-
-    def in_decimals(chunk: pa.Buffer) -> bytes:
-        """Refuse what Arrow would read otherwise: 0x13 as 19, and a tab as nothing."""
-        nonlocal row
-        text = bytes(chunk)
-        if odd := [k for one in strange if (k := text.find(one)) >= 0]:
-            row += text[: min(odd)].count(b"\n")
-            refuse(where, row, f"it holds {chr(text[min(odd)])!r}, and numbers are in decimals")
-        row += text.count(b"\n")
-        return text
-
-    try:
-        reader = pa.csv.open_csv(
-            pa.TransformInputStream(pa.PythonFile(stream, "r"), in_decimals),
-            # One thread: with more, Arrow is no faster here and its errors do not name the row.
-            pa.csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK, column_names=None if release.header else names
-            ),
-            pa.csv.ParseOptions(delimiter=release.separator[0], quote_char=False),
-            pa.csv.ConvertOptions(column_types=kinds, include_columns=names, null_values=[""]),
-        )
-        table = reader.read_all().select(list(columns))
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        before, row_of, text = " ".join(str(error.args[0]).split()).partition("Row #")
-        number, _, after = text.partition(": ")
-        refuse(where, int(number) if row_of else None, before + after)
-    if not table.num_rows:
+        strange = b"xX\t"  # and a tab as nothing
+    options = (
+        # With more threads Arrow is no faster here, and its errors do not name the row.
+        pa.csv.ReadOptions(
+            use_threads=False, block_size=2**31 - 1,
+            column_names=None if release.header else names,
+        ),
+        pa.csv.ParseOptions(delimiter=release.separator[0], quote_char=False),
+        pa.csv.ConvertOptions(
+            column_types={name: columns.get(name, pa.null()) for name in names},
+            include_columns=names, null_values=[""],
+        ),
+    )  # fmt: skip
+    tables = []
+    # Arrow gets memory, not the stream: its own thread that reads ahead outlives an error, and
+    # aborts a process that ends before it. A thread of ours reads ahead, and is waited for.
+    with ThreadPoolExecutor(1) as ahead:
+        blocks = _blocks(stream, where, release.header, strange)
+        block = ahead.submit(next, blocks, None)
+        while read := block.result():
+            block = ahead.submit(next, blocks, None)
+            row, text = read
+            try:
+                table = pa.csv.read_csv(pa.BufferReader(text), *options)
+            except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+                before, row_of, told = " ".join(str(error.args[0]).split()).partition("Row #")
+                number, _, after = told.partition(": ")
+                refuse(where, row + int(number) if row_of else None, before + after)
+            tables.append(table.select(list(columns)))
+    if not sum(map(len, tables)):
         refuse(where, None, "it holds no rating")
+    table, tables = pa.concat_tables(tables), []
     arrays = []
     while table.num_columns:  # one after the other, so that no two copies of all of it exist
         column = table.column(0)

@@ -3,11 +3,14 @@
 import csv
 import io
 import stat
+import sys
 import zipfile
+from subprocess import run
 
 import numpy as np
 import pytest
 
+from recsys_lib.datasets import archive as reader
 from recsys_lib.datasets import movielens, registry
 from recsys_lib.errors import DataError, RecsysError
 from tests.recsys_lib.datasets.published import archive, members, unpack
@@ -46,7 +49,9 @@ def items_of(raw, release):
 
 @short_and_long(250, 15_000)
 @pytest.mark.parametrize("name", ["ml-20m", "ml-10m", "ml-1m", "ml-100k"])
-def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n, trial):
+def test_a_damaged_file_is_refused_or_read_as_python_reads_it(
+    tmp_path, monkeypatch, name, n, trial
+):
     release, rng, read = registry.RELEASES[name], np.random.default_rng(n), 0
     files = members(release)
     folder = unpack(tmp_path / "unpacked", files)
@@ -54,6 +59,7 @@ def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n,
         file = one_of([release.ratings, *release.files], rng)
         raw = mutated_bytes(files[file], rng)
         (folder / file).write_bytes(raw)
+        monkeypatch.setattr(reader, "_BLOCK", int(rng.choice([48, 100, 2**24])))
         try:
             parts = movielens.read(release, folder)
         except RecsysError:
@@ -68,6 +74,39 @@ def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path, name, n,
             assert parts.items["item_id"].tolist() == items_of(raw, release), raw
     assert n // 20 < read < n // 2
     trial(f"damaged files, {name}", n, f"{n - read} refused, {read} read as by csv")
+
+
+SLOW_FILE = """
+import sys, time
+from pathlib import Path
+from recsys_lib.datasets import archive, movielens, registry
+
+class Slow:
+    def __init__(self, stream): self.stream = stream
+    def __getattr__(self, name): return getattr(self.stream, name)
+    def read(self, n=-1):
+        time.sleep(0.2)
+        return self.stream.read(n)
+
+    def __exit__(self, *error): self.stream.close()
+    def __enter__(self): return self
+
+archive._BLOCK, opened = 1024, Path.open
+Path.open = lambda path, *how: Slow(opened(path, *how))
+movielens.read(registry.RELEASES["ml-20m"], Path(sys.argv[1]))
+"""
+
+
+def test_a_process_that_ends_at_a_damaged_row_is_not_aborted(tmp_path):
+    """Whatever reads ahead of the damage is over before Python is."""
+    release = registry.RELEASES["ml-20m"]
+    files = members(release)
+    head, _, rows = files[release.ratings].partition(b"\n")
+    damaged = {release.ratings: head + b"\n1,one,4.0,1\n" + 999 * rows}
+    folder = unpack(tmp_path / "unpacked", files | damaged)
+    done = run([sys.executable, "-c", SLOW_FILE, str(folder)], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].startswith("recsys_lib.errors.DataError"), done.stderr
+    assert done.returncode == 1
 
 
 @short_and_long(200, 6_000)

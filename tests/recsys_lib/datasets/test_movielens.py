@@ -123,6 +123,7 @@ def test_titles_are_tidied(raw, title, year):
         ("ml-20m", "ratings.csv", b"1445714835", b"9" * 19, "row 4: In CSV column #"),
         ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0x5", "row 2: it holds 'x'"),
         ("ml-10m", "ratings.dat", b"::964982224", b"\t964982224", r"row 2: it holds '\t'"),
+        ("ml-20m", "ratings.csv", b"2,30,", b"2,30" + b"0" * 2**26 + b",", "row 4: the line has"),
         ("ml-20m", "movies.csv", b"movieId", b"movie", "row 1: the header"),
         ("ml-20m", "movies.csv", b"1200,Aliens,", b"1200,Aliens,1986,", "row 5: 3 fields expected"),
         ("ml-20m", "movies.csv", b"1200,Aliens", b"1,Aliens", "row 5: movieId is '1', as in an"),
@@ -134,7 +135,11 @@ def test_titles_are_tidied(raw, title, year):
         ("ml-1m", "users.dat", b"7::M", b"2::M", "row 2: user_id is '2', as in an ear"),
     ],
 )  # fmt: skip
-def test_a_bad_row_is_refused_with_its_file_and_row(home, name, file, old, new, says):
+@pytest.mark.parametrize("block", [64, 2**24])
+def test_a_bad_row_is_refused_with_its_file_and_row(
+    home, monkeypatch, name, file, old, new, says, block
+):
+    monkeypatch.setattr("recsys_lib.datasets.archive._BLOCK", block)
     files = members(registry.RELEASES[name])
     assert old in files[file]
     files[file] = files[file].replace(old, new, 1)
