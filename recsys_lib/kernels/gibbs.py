@@ -134,29 +134,41 @@ def predict_draws(part, parts, user_draws, item_draws, mu, users, items, mean, v
         variance[k] = max(squares / n_draws - (total / n_draws) ** 2, 0.0)
 
 
-@njit(cache=True)
-def below(x, centres, variances):
-    """Return the share of a mixture of normal distributions that lies below x."""
-    total = 0.0
+@njit(cache=True, error_model="numpy")
+def below(x, centres, scales):
+    """Return the share of a mixture of normal distributions that lies below x, and its density.
+
+    `centres` and `scales`, 1 / (σ √2), are those of the distributions.
+    """
+    share = density = 0.0
     for s in range(len(centres)):
-        total += 0.5 * math.erfc((centres[s] - x) / math.sqrt(2 * variances[s]))
-    return total / len(centres)
+        z = (x - centres[s]) * scales[s]
+        share += math.erfc(-z)
+        density += scales[s] * math.exp(-z * z)
+    return share / (2 * len(centres)), density / (math.sqrt(math.pi) * len(centres))
 
 
-@njit(cache=True)
-def quantile(share, centres, variances, bottom, top):
-    """Return the value below which that share lies, clipped to the ends of the scale."""
-    if below(bottom, centres, variances) >= share:
-        return bottom
-    if below(top, centres, variances) <= share:
-        return top
-    for _ in range(20):  # by bisection, to a millionth of the scale
-        middle = (bottom + top) / 2
-        if below(middle, centres, variances) < share:
-            bottom = middle
+@njit(cache=True, error_model="numpy")
+def quantile(share, centres, scales, mean, spread, z):
+    """Return the value below which that share lies, by Newton's method.
+
+    It starts `z` times the `spread` above the `mean` of the mixture. A step that leaves the bracket
+    halves it instead; by Cantelli's inequality, the value is in the first one.
+    """
+    reach = spread / math.sqrt(min(share, 1 - share))
+    bottom, top, x = mean - reach, mean + reach, mean + z * spread
+    for _ in range(100):
+        found, slope = below(x, centres, scales)
+        if found < share:
+            bottom = x
         else:
-            top = middle
-    return (bottom + top) / 2
+            top = x
+        last, x = x, x + (share - found) / slope
+        if not bottom < x < top:
+            x = (bottom + top) / 2
+        if abs(x - last) <= 1e-6 * spread:
+            break
+    return x
 
 
 @in_parts(lambda draws, _, mu, noise, users, *__: 20 * len(users) * draws.shape[1] // PAIRS + 1)
@@ -169,10 +181,17 @@ def intervals(
     `variances` (n_users, S) are those of the noise.
     """
     n, n_draws = len(users), user_draws.shape[1]
-    centres = np.empty(n_draws)
+    centres, scales = np.empty(n_draws), np.empty(n_draws)
+    z = quantile((1 + level) / 2, np.zeros(1), np.full(1, math.sqrt(0.5)), 0.0, 1.0, 0.0)
     for k in range(n * part // parts, n * (part + 1) // parts):
-        own = variances[users[k]]
+        noise = 0.0
         for s in range(n_draws):
             centres[s] = mu + score(user_draws[users[k], s], item_draws[items[k], s])
-        low[k] = quantile((1 - level) / 2, centres, own, bottom, top)
-        high[k] = quantile((1 + level) / 2, centres, own, bottom, top)
+            own = max(variances[users[k], s], 1e-30)  # a file may say 0
+            scales[s] = 1 / math.sqrt(2 * own)
+            noise += own
+        mean, spread = centres.mean(), math.sqrt(centres.var() + noise / n_draws)
+        for sign, ends in ((-1, low), (1, high)):
+            share = (1 + sign * level) / 2
+            found = quantile(share, centres, scales, mean, spread, sign * z)
+            ends[k] = min(max(found, bottom), top)
