@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csc_array
+from scipy.stats import norm
 
 from recsys_lib import convergence, datasets, models, splits
 from recsys_lib.errors import RecsysError
@@ -175,6 +176,26 @@ def test_intervals_hold_as_many_ratings_as_they_say(world, level):
     low, high = model.interval(test["user_id"], test["item_id"], level)
     share = ((low <= test["rating"]) & (test["rating"] <= high)).mean()
     assert abs(share - level) < 0.02
+
+
+@pytest.mark.parametrize("level", [0.01, 0.8, 0.999])
+@pytest.mark.parametrize("scale", [(0.5, 5.0), (0.0, np.inf), (-np.inf, np.inf)])
+def test_the_ends_of_an_interval_are_quantiles_of_all_draws(world, level, scale):
+    model, pairs = world[1].copy(), world[2][["user_id", "item_id"]][:500]
+    model.scale_ = scale
+    users, items = pairs.to_numpy().T
+    centres = model.draws(users, items).transpose(2, 1, 0).reshape(len(users), -1)
+    spreads = np.sqrt(model.user_variances_[users])
+    low, high = model.interval(users, items, level)
+    for ends, share in ((low, 0.5 - level / 2), (high, 0.5 + level / 2)):
+        below = norm.cdf(ends[:, None], centres, spreads).mean(axis=1)
+        inside = (ends > scale[0]) & (ends < scale[1])
+        assert inside.sum() > 50
+        np.testing.assert_allclose(below[inside], share, atol=1e-6)
+        assert (below[ends == scale[0]] >= share).all()
+        assert (below[ends == scale[1]] <= share).all()
+    model.user_variances_[:] = 0  # as a file may say
+    assert np.isfinite(model.interval(users, items, level)).all()
 
 
 def test_the_spread_without_noise_is_that_of_the_mean(world):
