@@ -83,7 +83,6 @@ def watches(folder, name):
             rows = zip(*ids, 1e4 * rows["rating"], [10_000] * len(rows), times, strict=True)
             small.setattr(kuairec, which, list(rows))
         small.setattr(kuairec, "CAPTIONS", captions)
-        small.setattr(kuairec, "CATEGORIES", [(i, f"[{i % 9}]") for i in items])
         small.setattr(kuairec, "DAILY", [(i, *first) for i in items])
         people = kuairec.table(kuairec.user(0), [kuairec.user(u).values() for u in users])
         published.unpack(folder / name, kuairec.files(**{"user_features.csv": people}))
