@@ -72,14 +72,14 @@ def ladder(scores: Mapping[str, float], floor: float | None = None) -> Figure:
 
 
 def moved(table: pd.DataFrame) -> Figure:
-    """Draw, for a few films, the plain mean and the estimate that knows who did the rating.
+    """Draw, for a few films, the damped mean and the estimate that knows who did the rating.
 
     `table` has one row per film: title, plain, unbiased (both in stars).
     """
     figure, axes = plt.subplots(figsize=(7.0, 0.34 * len(table) + 1.1))
     rows = np.arange(len(table))
     axes.hlines(rows, table["plain"], table["unbiased"], color=GREY, lw=1.5)
-    axes.plot(table["plain"], rows, "o", color=GREY, mfc="white", label="plain mean")
+    axes.plot(table["plain"], rows, "o", color=GREY, mfc="white", label="damped mean")
     axes.plot(table["unbiased"], rows, "o", color=BLUE, label="μ + b_i")
     style.name_rows(axes, [style.shorten(title) for title in table["title"]])
     axes.invert_yaxis()

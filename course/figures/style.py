@@ -127,8 +127,9 @@ def curves(tables: Mapping[str, pd.DataFrame], ylabel: str, log: str = "") -> Fi
     """
     figure, row = panels(len(tables), 3.6, sharey=True)
     for axes, (label, table) in zip(row, tables.items(), strict=True):
-        hues = [LOOKS.get(n, (c,))[0] for n, c in zip(map(str, table), COLOURS, strict=False)]
-        lines(axes, table, hues)
+        own = {name: look(name)[0] for name in map(str, table) if name in LOOKS}
+        free = iter([colour for colour in COLOURS if colour not in own.values()])
+        lines(axes, table, [own.get(str(name)) or next(free, GREY) for name in table])
         axes.set_xlabel(label)
         if table.index.dtype.kind == "i":
             axes.xaxis.set(major_locator=MaxNLocator(integer=True), major_formatter=COUNTS)
