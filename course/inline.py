@@ -28,6 +28,7 @@ def text_of(bundle: dict[str, str]) -> str:
         return bundle["text/markdown"]
     value = bundle["text/plain"]
     value = ast.literal_eval(value) if value[0] in "'\"" else value
+    value = re.sub(r"^-(?=[0.]+%?$)", "", value)  # a rounded zero has no sign
     return plain(re.sub(r"^-(?=[\d.,]+%?$)", "−", value))  # a number has a minus, and no hyphen
 
 
