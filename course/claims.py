@@ -171,7 +171,7 @@ class Claims:
         width = high - low  # of which two digits are shown
         digits = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else 3
         form = form or f".{min(max(digits, 0), 8)}f"
-        numbers = [f"{number:{form}}".replace("-", "−") for number in (found, low, high)]
+        numbers = [f"{number:z{form}}".replace("-", "−") for number in (found, low, high)]
         text = "{}, 95% {} to {}".format(*numbers) if found == found else "no number"
         text += f", n = {n:,}" + f" {over}" * (over != "users")
         return self._make(Verdict(key, statement, verdict, text, **claim))

@@ -28,7 +28,8 @@ def text_of(bundle: dict[str, str]) -> str:
         return bundle["text/markdown"]
     value = bundle["text/plain"]
     value = ast.literal_eval(value) if value[0] in "'\"" else value
-    return plain(re.sub(r"^-(?=[\d.,]+%?$)", "−", value))  # a number has a minus, and no hyphen
+    minus = "−" if re.search("[1-9]", value) else ""  # no hyphen; nor has a rounded zero a sign
+    return plain(re.sub(r"^-(?=[\d.,]+%?$)", minus, value))
 
 
 def filled(source: str, values: Iterator[str]) -> str:

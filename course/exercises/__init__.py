@@ -178,4 +178,5 @@ def check_study(differences: Any, interval: Any, conclusion: str) -> str:
     elif conclusion == "not decided":
         reason = "0 lies outside of the interval, so these data decide"
     ask(conclusion == decided, reason)
-    return f"Right: {d.mean():+.4f} (95% {low:+.4f} to {high:+.4f}, n = {len(d):,}), {decided}."
+    found = f"{d.mean():+z.4f} (95% {low:+z.4f} to {high:+z.4f}, n = {len(d):,}), {decided}."
+    return "Right: " + found.replace("-", "−")

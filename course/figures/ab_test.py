@@ -30,7 +30,7 @@ def aa_p_values(p_values: Mapping[str, np.ndarray]) -> Figure:
     for panel, (name, values) in zip(panels, p_values.items(), strict=True):
         share = np.full(len(values), 1 / len(values))
         panel.hist(values, edges.tolist(), weights=share, color=LOOKS[name][0], ec="white", lw=0.5)
-        panel.axhline(edges[1], color="black", lw=1, ls="--", label="if they told the truth")
+        panel.axhline(edges[1], color="black", lw=1, ls="--", label="if the p-values are right")
         text = f"{np.mean(values < ALPHA):.1%} of the\ntests below {ALPHA:g}"
         style.note(panel, text, (0.45, 0.95), xycoords="axes fraction", va="top")
         panel.set(xlabel=f"p-value, {name} taken as independent", xlim=(0, 1))
@@ -56,8 +56,8 @@ def false_alarms(table: pd.DataFrame, theory: Mapping[int, float], n: int) -> Fi
         style.note(axes, str(name), (last, share[-1]), (8, 0), color=colour, weight="bold")
     crosses = {k: share for k, share in theory.items() if k <= last}
     how: Options = {"color": "black", "ms": 7, "mew": 1.6, "zorder": 5}
-    axes.plot(*zip(*crosses.items(), strict=True), "x", label="theory, independent people", **how)
-    axes.axhline(ALPHA, color=GREY, ls=":", lw=1.4, label=f"what was promised: {ALPHA:.0%}")
+    axes.plot(*zip(*crosses.items(), strict=True), "x", label="theory, independent users", **how)
+    axes.axhline(ALPHA, color=GREY, ls=":", lw=1.4, label=f"level of the test: {ALPHA:.0%}")
     style.log_axis(axes, ticks=table.index)
     axes.set_xlabel("looks, evenly spaced; the last is at the end")
     axes.set_xlim(first * 0.93, last * 1.75)

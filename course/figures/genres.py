@@ -31,9 +31,9 @@ def contributions(table: pd.DataFrame) -> Figure:
     axes.barh(range(n), values, left=starts, color=[GREY, *_signs(values[1:])], height=0.6)
     axes.barh(n, ends[-1], color=GREEN, height=0.6)
     axes.vlines(ends, np.arange(n) - 0.3, np.arange(n) + 1.3, color=GREY, lw=0.8)
-    texts = [*(f" {value:+.2f}" for value in values), f" {ends[-1]:.2f}"]
+    texts = [f" {ends[0]:.2f}", *(f" {value:+z.2f}" for value in values[1:]), f" {ends[-1]:.2f}"]
     for row, (text, x) in enumerate(zip(texts, [*np.maximum(starts, ends), ends[-1]], strict=True)):
-        axes.text(x, row, text, va="center", fontsize=9)
+        axes.text(x, row, text.replace("-", "−"), va="center", fontsize=9)
     style.name_rows(axes, [*table["part"], "prediction"])
     axes.invert_yaxis()
     axes.set_xlim(max(0.0, ends.min() - 1), ends.max() + 0.3)

@@ -35,6 +35,11 @@ def test_a_mean_is_decided_by_its_interval(rng, claims, shift, verdict):
     assert f"95% {low} to {high}, n\N{NBSP}=".replace("-", "−") in repr(made)
 
 
+def test_a_rounded_zero_has_no_sign(claims):
+    made = claims.mean("a", "", np.linspace(-0.004, 0.003, 100), below=1, form=".2f")
+    assert made.evidence.startswith("0.00, 95% 0.00 to 0.00")
+
+
 def test_an_equality_needs_the_whole_interval_within_the_tolerance(rng):
     claims, x = many(), rng.standard_normal(10_000)
     x -= x.mean()

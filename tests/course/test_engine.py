@@ -44,10 +44,10 @@ def test_an_expression_has_its_value_right_after_the_cells_before_it(run):
         new_code_cell("x = 1.25"),
         new_markdown_cell('{eval}`f"{x:.3f}"`, {eval}`x`, {eval}`"it\'s"` and {eval}`str([x])`'),
         new_code_cell("x = 2"),
-        new_markdown_cell("x is {eval}`x`, {eval}`-x` and {eval}`f'{-x:.1%}'`."),
+        new_markdown_cell("{eval}`x`, {eval}`-x`, {eval}`f'{-x:.1%}'` and {eval}`f'{-x / 9:.0f}'`"),
     )
     assert cells[1].source == "1.250, 1.25, it's and &#91;1.25&#93;"
-    assert cells[3].source == "x is 2, −2 and −200.0%."
+    assert cells[3].source == "2, −2, −200.0% and 0"
 
 
 def test_a_markdown_form_is_preferred_and_code_left_alone(run):

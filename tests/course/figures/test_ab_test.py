@@ -12,7 +12,7 @@ def test_histograms_say_what_share_is_below_the_level(read):
         assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(1)
         assert name in axes.get_xlabel()
         assert share in axes.texts[0].get_text()
-        assert read.lines(axes)["if they told the truth"].get_ydata()[0] == pytest.approx(0.05)
+        assert read.lines(axes)["if the p-values are right"].get_ydata()[0] == pytest.approx(0.05)
     assert figure.axes[0].patches[0].get_height() == pytest.approx(0.5)
 
 

@@ -145,7 +145,7 @@ def test_rows_are_named_from_the_top(read, draw, names):
     [
         (lambda: bias.ladder({"b": 0.8, "w": 1.1}), [0.8, 1.1], ["0.800", "1.100"]),
         (lambda: genres.contributions(PARTS), [3.5, -0.25, 0.5, 3.75],
-         [" +3.50", " -0.25", " +0.50", " 3.75"]),
+         [" 3.50", " −0.25", " +0.50", " 3.75"]),
         (lambda: genres.expected(["u", "v"], np.array([3.2, 5.4]), (0.5, 5)), [3.2, 5.4],
          ["3.20", "5.40"]),
         (lambda: genres.genre_biases(list("AB"), np.array([0.1, -0.2]), np.array([1, 2])),
@@ -179,9 +179,9 @@ def test_false_alarms_and_shares_of_lists_are_lines_too(read):
     (axes,) = ab_test.false_alarms(table, {1: 0.05, 10: 0.13, 99: 0.4}, n=100).axes
     curves = [line for line in axes.lines if len(line.get_xdata()) == 3]
     np.testing.assert_allclose([line.get_ydata() for line in curves], table.T)
-    crosses = read.lines(axes)["theory, independent people"]
+    crosses = read.lines(axes)["theory, independent users"]
     assert list(crosses.get_xdata()) == [1, 10]  # none further right than what was measured
-    assert read.values(axes)["what was promised: 5%"] == [0.05, 0.05]
+    assert read.values(axes)["level of the test: 5%"] == [0.05, 0.05]
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert band.max() == pytest.approx(0.9 + 2 * np.sqrt(0.9 * 0.1 / 100))
     assert read.words(axes) == list(table)
