@@ -127,7 +127,8 @@ def evaluate(
         own = test.by_user if candidates == "test" else None
         new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
         shelf = {"candidates": new} if candidates == "new" else {}
-        lists, hits = asked.rank(users, liked, max(k for _, k in kinds), own, shelf)
+        longest = min(max(k for _, k in kinds), test.n_items)  # all places behind are empty
+        lists, hits = asked.rank(users, liked, longest, own, shelf)
 
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
@@ -149,6 +150,8 @@ def evaluate(
                 column = m.graded_ndcg_at_k(lists[:, :k], gains.to_scipy(test.n_items))
             else:
                 column = OF_HITS[kind](hits[:, :k], liked.counts[users])
+                if kind == "precision":  # over k, empty places included
+                    column *= min(k, longest) / k
             columns[name] = column
             there = column[~np.isnan(column)]  # a user may have no value
             values[name] = float(there.mean()) if len(there) else float("nan")
@@ -251,11 +254,7 @@ class _Asked:
         rows = np.repeat(np.arange(len(users), dtype=np.int32), own.counts)
         scores = ranking.score_pairs(*self._vectors(users), rows, own.indices)
         order = np.lexsort((own.indices, -scores, rows))
-        place = np.arange(len(rows)) - own.indptr[rows]
-        lists = np.full((len(users), n), -1, np.int32)
-        listed = place < n
-        lists[rows[listed], place[listed]] = own.indices[order[listed]]
-        return lists
+        return ranking.padded(own._replace(indices=own.indices[order]), n)
 
     def auc(self, users: np.ndarray, liked: CSR, candidates: str) -> np.ndarray:
         """Return each user's AUC over the whole catalogue (m,) float64."""
