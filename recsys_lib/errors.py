@@ -49,6 +49,13 @@ def check_value(
         raise RecsysError(f"{name} is {value!r:.80}; it must be {wanted}")
 
 
+def check_flags(**flags: Any) -> None:
+    """Raise `RecsysError` unless these are True or False: of text, "no" would be true as well."""
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise RecsysError(f"{name} is {value!r:.80}; it must be True or False")
+
+
 def check_whole(name: str, value: Any, least: int, what: str = "a whole number") -> int:
     """Return Python's int; raise `RecsysError` unless whole, `least` or more, and of 64 bits."""
     wanted = f"{what}, {least} or more and below 2**63"

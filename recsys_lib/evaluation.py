@@ -109,10 +109,7 @@ def evaluate(
     _check_parts(model, train, test, test_input)
     names = possible(model) if metrics is None else _names(metrics)
     kinds = [parse_metric(name) for name in names]
-    check_value("relevant", relevant, "a rating, or -inf for all", lambda one: one < np.inf)
-    known = ("all", "test", "new")
-    check_value("candidates", candidates, "'all', 'test' or 'new'", known.__contains__, str)
-
+    check_protocol(relevant, candidates)
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
     seen = (train if test_input is None else test_input).by_user
@@ -169,12 +166,24 @@ def evaluate(
     )
 
 
+def check_protocol(relevant: Any, candidates: Any) -> None:
+    """Raise `RecsysError` unless these are what `evaluate` takes."""
+    check_value("relevant", relevant, "a rating, or -inf for all", lambda one: one < np.inf)
+    known = ("all", "test", "new")
+    check_value("candidates", candidates, "'all', 'test' or 'new'", known.__contains__, str)
+
+
+def check_model(model: Any) -> None:
+    """Raise `RecsysError` unless this is a model."""
+    check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
+
+
 def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[str]:
     """Return the `metrics` that the model can have: rating metrics need predicted ratings.
 
     Raise `RecsysError` if a metric is unknown, or none is left.
     """
-    check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
+    check_model(model)
     names = _names(DEFAULT_METRICS if metrics is None else metrics)
     kinds = {name: parse_metric(name)[0] for name in names}
     kept = [n for n in names if model.predicts_ratings or kinds[n] not in OF_RATINGS]

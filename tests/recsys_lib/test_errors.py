@@ -86,6 +86,11 @@ def calls():
         "trials": lambda x: tuning.tune(models.BiasALS(), dev, x),
         "space": lambda x: tuning.tune(models.BiasALS(), dev, 1, space=x),
         "searched": lambda x: tuning.tune(x, dev, 1), "development": lambda x: tuning.tune(als, x),
+        "sampler": lambda x: tuning.tune(models.BiasALS(), dev, 1, sampler=x),
+        "prune": lambda x: tuning.tune(models.BiasALS(), dev, 1, prune=x), "fitted": dev.fit,
+        "learn": lambda x: tuning.Development(x, test), "some": lambda x: tuning.some_users(x, 9),
+        "limit": lambda x: tuning.some_users(dev, x), "find": lambda x: tuning.Development(part, x),
+        "study": tuning.table, "tuned": tuning.metric_of, "value": lambda x: dev.value(x, "rmse"),
         "model": lambda x: evaluation.evaluate(x, part, test), "possible": evaluation.possible,
         "metrics": lambda x: evaluation.evaluate(als, part, test, x),
         "truth": lambda x: metrics.rmse(x, four), "predicted": lambda x: metrics.mae(four, x),
@@ -105,7 +110,8 @@ def calls():
         "fixed": lambda x: als.half_step(side[0], x, *side[2:]),
         "prior": lambda x: als.half_step(*side[:2], x, side[3]),
     }  # fmt: skip
-    none = dict.fromkeys(("valid", "exclude", "shelf", "rating", "space", "metrics"), type(None))
+    none = ("valid", "exclude", "shelf", "rating", "space", "metrics", "sampler")
+    none = dict.fromkeys(none, type(None))
     none |= {"saved": str, "run": str | None, "callback": type | type(len) | None}
     return found, none | dict.fromkeys(("relevant", "mean"), numbers.Real)
 
