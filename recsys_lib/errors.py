@@ -37,6 +37,11 @@ class UnknownIdError(RecsysError, KeyError):
     __str__ = ValueError.__str__  # KeyError would print the message in quotes
 
 
+def is_of(value: Any, kind: Any = Real) -> bool:
+    """Return whether a value is of a kind; True is no number, nor is a span of time of NumPy's."""
+    return isinstance(value, kind) and not isinstance(value, bool | np.timedelta64)
+
+
 def check_value(
     name: str,
     value: Any,
@@ -45,7 +50,7 @@ def check_value(
     kind: Any = Real,
 ) -> None:
     """Raise `RecsysError` unless a value is of a `kind` and `fits`; `wanted` says it in words."""
-    if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
+    if not is_of(value, kind) or not fits(value):
         raise RecsysError(f"{name} is {value!r:.80}; it must be {wanted}")
 
 

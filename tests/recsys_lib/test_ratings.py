@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +84,11 @@ def test_a_missing_id_is_refused_with_its_row(column):
         (frame().assign(rating=[1j, 2, 3, 4]), "row 0.*rating is 1j"),
         (frame().assign(rating=[10**400, 2, 3, 4]), "row 0.*rating is 1000"),
         (frame().assign(rating=pd.Timestamp(0)), "row 0.*rating is Timestamp"),
+        (frame().assign(rating=[True] * 4), "row 0.*rating is True"),
+        (frame().assign(rating=[3, 2, True, 4]), "row 2.*rating is True"),
+        (frame().assign(rating=["3", "2", "3", "4"]), "row 0.*rating is '3'"),
+        (frame().assign(rating=[Decimal("NaN"), *map(Decimal, "234")]), "row 0.*rating is Decimal"),
+        (frame().assign(timestamp=["3", "2", "3", "4"]), "row 0.*not a time"),
         (frame().assign(timestamp=[1j, 2, 3, 4]), "row 0.*not a time"),
         (frame().assign(timestamp=pd.Timedelta(1)), "row 0.*not a time"),
     ],
@@ -101,6 +108,9 @@ def test_ids_are_the_same_in_whatever_column_they_stand():
 
 def test_unknown_ids_are_named():
     ratings = Ratings.from_frame(frame())
+    for odd in ("a\0", ["a", "b\0"]):  # NumPy's own text ends before a NUL
+        with pytest.raises(UnknownIdError, match=r"no user .*x00"):
+            ratings.user_index(odd)
     with pytest.raises(UnknownIdError, match="no user 'z'"):
         ratings.user_index(["a", "z"])
     with pytest.raises(KeyError, match="no item 11"):

@@ -6,8 +6,10 @@ them over `models.__all__`, so a new model is held to them without being named a
 
 import copy
 import pickle
+import re
 import tracemalloc
 from contextlib import nullcontext
+from decimal import Decimal
 
 import numba
 import numpy as np
@@ -334,10 +336,15 @@ def check_wrong_containers_are_refused(make):
     for call in (lambda: model.recommend(STRANGE), lambda: model.recommend_for({STRANGE: 3.0})):
         with pytest.raises(UnknownIdError, match=f"no (user|item) {STRANGE}"):
             call()
-    for stars in (6.0, float("nan"), "four"):
+    for stars in (6.0, float("nan"), "four", True, np.True_, np.timedelta64(4, "s"), np.ma.masked):
         for call in (model.recommend_for, lambda rated: model.partial_fit_users(0, rated)):
-            with pytest.raises(DataError, match=f"{stars}"):
+            with pytest.raises(DataError, match=re.escape(repr(stars))):
                 call({1: stars})
+    named = model.recommend_for({Decimal(1): 4.0})  # hashed as 1, and found by another way
+    pd.testing.assert_frame_equal(named, model.recommend_for({1: 4.0}))
+    if not cannot_take_in_items(model):
+        one, other = (model.copy().partial_fit_items(1, {kind(3): 4}) for kind in (int, Decimal))
+        assert_same(one, other, ratings)
     for call in (model.similar_items, model.similar_users):
         for ids in ([1, 2], []):
             with pytest.raises(RecsysError, match=r"one (user|item) id is asked for"):
