@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.columns import IdIndex
-from recsys_lib.errors import DataError, RecsysError, check_whole
+from recsys_lib.errors import DataError, RecsysError, check_flags, check_whole
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
 from recsys_lib.models.known import USERS_AT_A_TIME, among
@@ -159,6 +159,7 @@ class Lists(Fitted):
             Whether to list items that the user has rated, too.
         """
         self.check_fitted()
+        check_flags(seen=seen)
         rows = _listed(self.item_index, candidates, exclude)
         n, users = _length(n, len(rows)), self.user_index(user_ids)
         items, scores = self.rank(users, n, _nothing(len(users)) if seen else None, rows)
@@ -182,6 +183,7 @@ class Lists(Fitted):
         that is returned, without user_id.
         """
         self.check_fitted()
+        check_flags(seen=seen)
         rows = _listed(self.item_index, candidates, exclude)
         n, who = _length(n, len(rows)), self.as_ratings(ratings)
         listed = self.rank(who, n, _nothing(1) if seen else None, rows)

@@ -303,6 +303,34 @@ def check_a_resumed_run_is_one_that_was_never_stopped(make, tmp_path):
         pd.testing.assert_frame_equal(*(x.drop(columns="seconds") for x in (log, logs[0])))
 
 
+def check_a_fit_that_fails_at_once_leaves_the_model_as_it_was(make, tmp_path):
+    """Where it may not write, it is refused before it begins; a model that is none stays none."""
+    ratings, items = table()
+    other, _ = table(seed=1, n_users=90, n_items=60, n_ratings=900)
+    model, fresh, file = fit(make, ratings, items), make(), tmp_path / "file"
+    file.touch()
+
+    def broken(*parts):
+        raise Interrupted
+
+    for one in (model, fresh):
+        for wrong in ({"run_dir": file}, {"run_dir": file / "x"}, {"run_dir": "/proc/here"}):
+            one._init = broken
+            with pytest.raises(DataError, match="is no folder to write in"):
+                one.fit(other, **wrong)
+        for wrong in ({"resume": True}, {"resume": "no"}, {"progress": 2}):
+            with pytest.raises(RecsysError, match=r"resume|progress"):
+                one.fit(other, **wrong)
+        for step in ("_init", "_epoch"):
+            vars(one).pop("_init", None)
+            setattr(one, step, broken)
+            with pytest.raises(Interrupted):
+                one.fit(other, items=items)
+    assert_same(model, fit(make, ratings, items), ratings)
+    with pytest.raises(NotFittedError):
+        fresh.recommend(1)
+
+
 def check_an_empty_training_part_is_refused(make):
     ratings, items = table()
     with pytest.raises(DataError, match="no rating"):
