@@ -1,7 +1,7 @@
 """The errors that bad input can cause, and the checks of single values and arrays."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -35,6 +35,24 @@ class UnknownIdError(RecsysError, KeyError):
     """A user or an item that the data does not hold."""
 
     __str__ = ValueError.__str__  # KeyError would print the message in quotes
+
+
+# What Python, NumPy and pandas say of a thing of another kind.
+FOREIGN = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
+
+
+@contextlib.contextmanager
+def taking(what: str, *more: type[Exception]) -> Iterator[None]:
+    """Turn what is said of things of another kind, and `more`, into `DataError`; also a decorator.
+
+    `what` is given, in words. It is for tables and the like, of which much can be wrong.
+    """
+    try:
+        yield
+    except RecsysError:
+        raise
+    except FOREIGN + more as error:
+        raise DataError(f"{what} cannot be used: {type(error).__name__}, {error}") from error
 
 
 def is_of(value: Any, kind: Any = Real) -> bool:

@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from recsys_lib import datasets, evaluation, metrics, models, splits, tuning
+from recsys_lib import (
+    convergence,
+    datasets,
+    evaluation,
+    features,
+    metrics,
+    models,
+    splits,
+    tuning,
+    widgets,
+)
 from recsys_lib.errors import RecsysError, generator
 from recsys_lib.ratings import CSR, Ratings
 
@@ -109,10 +119,24 @@ def calls():
         "solved": lambda x: als.half_step(*side[:3], x),
         "fixed": lambda x: als.half_step(side[0], x, *side[2:]),
         "prior": lambda x: als.half_step(*side[:2], x, side[3]),
+        "films": features.genre_matrix, "chains": convergence.effective_size,
+        "facts": lambda x: features.attributes(x, "item_id", part.item_ids),
+        "features": lambda x: features.item_features(["years"], part.item_ids, ROWS, x),
+        "points": lambda x: widgets.ItemMap(x, [*"abcde"], np.eye(5)), "fits": widgets.FitExplorer,
+        "shown": lambda x: widgets.RatingDemo(als, x), "biases": widgets.GenreSliders,
+        "noise": lambda x: widgets.RatingDemo(als, data.items, noise={0: x}),
+        "titles": lambda x: widgets.BiasExplorer(models.BiasALS(n_epochs=1).fit(part), x, [0, 1]),
     }  # fmt: skip
     none = ("valid", "exclude", "shelf", "rating", "space", "metrics", "sampler")
     none = dict.fromkeys(none, type(None))
-    none |= {"saved": str, "run": str | None, "callback": type | type(len) | None}
+    none |= {
+        "facts": type(None),
+        "draws": np.ndarray,
+        "chains": np.ndarray,
+        "saved": str,
+        "run": str | None,
+        "callback": type | type(len) | None,
+    }
     return found, none | dict.fromkeys(("relevant", "mean"), numbers.Real)
 
 
@@ -122,6 +146,7 @@ def test_odd_arguments_are_refused_in_one_line_of_ours(calls, trial):
         for odd in [one for one in [None, *ODD] if not isinstance(one, calls[1].get(name, ()))]:
             with pytest.raises(RecsysError) as caught:
                 call(odd)
+                pytest.fail(f"{name} took {odd!r}")
             assert "\n" not in str(caught.value), name
             tried += 1
     trial("odd arguments of public functions", tried, "each refused, in one line that says why")
