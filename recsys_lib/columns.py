@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.errors import InvalidIndexError
 from scipy.sparse import coo_array, issparse
 
-from recsys_lib.errors import DataError, UnknownIdError, is_of
+from recsys_lib.errors import DataError, UnknownIdError, is_of, taking
 
 _HALF = re.compile("[\ud800-\udfff]")  # half a letter, which no file can hold
 
@@ -250,16 +250,18 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
     The order (n,) int sorts the times as given; it is None if they are whole seconds.
     """
     says = "that is not a time; use seconds since 1970 or datetimes"
-    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+    kind = pd.api.types.infer_dtype(column) if column.dtype == object else ""
+    dates = kind.startswith("date") or pd.api.types.is_datetime64_any_dtype(column.dtype)
+    if not dates:
         number = _numbers(column)
         if pd.api.types.is_integer_dtype(number.dtype):
             return _whole(number, says), None
         exact = number.to_numpy(np.float64, na_value=np.nan)
         cut = np.trunc(exact)
-        whole = _whole(pd.Series(cut, name=column.name), says)
+        whole = _whole(pd.Series(cut, name=column.name), says, column)
     else:
-        if column.dt.tz is not None:
-            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        with taking(f"the times of column {column.name!r}", NotImplementedError):
+            column = pd.to_datetime(column, utc=True).dt.tz_localize(None)
         if column.isna().any():
             row = int(column.isna().to_numpy().argmax())
             raise DataError(f"row {row}: column {column.name!r} is empty; {says}")
@@ -284,7 +286,7 @@ def _numbers(column: pd.Series) -> pd.Series:
     return pd.Series(np.nan, column.index) if numbers.dtype.kind == "c" else numbers
 
 
-def _whole(column: pd.Series, says: str) -> np.ndarray:
+def _whole(column: pd.Series, says: str, told: Any = None) -> np.ndarray:
     """Return numbers as int64; refuse the first that is not whole or does not fit, and say why."""
     if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
         unsigned = pd.api.types.is_unsigned_integer_dtype(column.dtype)
@@ -295,5 +297,6 @@ def _whole(column: pd.Series, says: str) -> np.ndarray:
         wrong = ~((values == np.floor(values)) & (np.abs(values) <= 2**53))
     if wrong.any():
         row = int(wrong.argmax())
-        raise DataError(f"row {row}: column {column.name!r} holds {values[row]}; {says}")
+        one = values[row] if told is None else told.astype(object).iloc[row]
+        raise DataError(f"row {row}: column {column.name!r} holds {one}; {says}")
     return values.astype(np.int64)

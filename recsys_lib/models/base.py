@@ -7,6 +7,7 @@ A model scores a user and an item by the product of two vectors. It implements `
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings, check_parts
 
 MAX_ITEMS = 15_000  # whose dense square is held: 0.9 GB in float32, 1.8 in float64
+# What NumPy and PyTorch say where it is no MemoryError.
+TOO_LARGE = re.compile("^array is too big|can't allocate|out of memory|^Storage size calculation")
 VALID_N = 10  # length of the lists that are measured after each epoch
 VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
@@ -152,10 +155,13 @@ class Recommender(Lists):
             if found is not None:
                 self._take_up(run, *found)
             self._train(train, run, callback, progress)
-        except BaseException:
+        except BaseException as error:
             if len(run.log) == done:  # no epoch was finished: what was learnt before is kept
                 vars(self).clear()
                 vars(self).update(before)
+            if isinstance(error, MemoryError) or TOO_LARGE.search(str(error)):
+                told = f"{self!r} takes more memory than there is ({error})"
+                raise RecsysError(f"{told}; lower what sets its size") from error
             raise
         finally:
             for name in [name for name in vars(self) if name[0] == "_" and name != "_known"]:

@@ -38,6 +38,11 @@ def at_least(low: float, default: Any) -> Any:
     return _limited(default, f"{low:g} or more", lambda value: low <= value < float("inf"))
 
 
+def within(low: float, high: float, default: Any) -> Any:
+    """Declare a number from `low` to `high`."""
+    return _limited(default, f"from {low:g} to {high:g}", lambda value: low <= value <= high)
+
+
 def number(default: Any) -> Any:
     """Declare any finite number."""
     return _limited(default, "finite", lambda value: abs(value) < float("inf"))

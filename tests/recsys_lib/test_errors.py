@@ -170,6 +170,13 @@ def test_odd_columns_of_a_table_are_refused_or_read_as_what_they_are(trial):
     trial("tables with an odd column", len(tried), f"{len(tried) - read} refused, {read} read")
 
 
+def test_rows_that_cannot_be_overwritten_are_refused(calls):
+    rows = np.zeros((30, 3), np.float32)
+    rows.flags.writeable = False
+    with pytest.raises(RecsysError, match="are read-only; pass a copy"):
+        calls[0]["solved"](rows)
+
+
 def test_a_seed_is_a_number_or_a_generator():
     rng = np.random.default_rng(3)
     assert generator(rng) is rng

@@ -91,6 +91,7 @@ def test_a_missing_id_is_refused_with_its_row(column):
         (frame().assign(timestamp=["3", "2", "3", "4"]), "row 0.*not a time"),
         (frame().assign(timestamp=[1j, 2, 3, 4]), "row 0.*not a time"),
         (frame().assign(timestamp=pd.Timedelta(1)), "row 0.*not a time"),
+        (frame().assign(timestamp=pd.Period("2020")), "row 0.*holds 2020; that is"),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line(table, message):
@@ -137,7 +138,13 @@ def test_a_selection_keeps_the_numbering():
 
 def test_datetimes_become_seconds():
     table = frame().assign(timestamp=pd.to_datetime([5, 1, 2, 9], unit="s", utc=True))
-    assert Ratings.from_frame(table).timestamps.tolist() == [1, 9, 2, 5]
+    zones = pd.Series(["UTC", "Asia/Tokyo", "UTC", "UTC"])
+    mixed = table["timestamp"].astype(object).combine(zones, pd.Timestamp.tz_convert)
+    for times in (table["timestamp"], mixed, mixed.map(pd.Timestamp.to_pydatetime).astype(object)):
+        found = Ratings.from_frame(table.assign(timestamp=times))
+        assert found.timestamps.tolist() == [1, 9, 2, 5]
+    days = pd.Series(pd.to_datetime(["2020-01-02"] * 4).date).astype("date32[pyarrow]")
+    assert {*Ratings.from_frame(table.assign(timestamp=days)).timestamps} == {1577923200}
 
 
 def test_within_a_second_too_the_last_rating_of_a_pair_counts():

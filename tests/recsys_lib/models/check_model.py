@@ -34,7 +34,8 @@ REFUSED = {
     "by": ["stars"], "damping": [-1.0], "threshold": [9.0], "loss": ["mse"],
     "hidden": [(8, 0), (8, 2.5), 8], "width": [0], "temperature": [0.0], "history_size": [0],
     "learning_rate": [0.0], "weight_decay": [-0.1], "dropout": [1.0], "batch_size": [0],
-    "patience": [0], "device": ["abacus"], "user_columns": ["age", ("age", "age")],
+    "n_chains": [0, 10**9], "patience": [0], "device": ["abacus"],
+    "user_columns": ["age", ("age", "age")],
 }  # fmt: skip
 
 
@@ -326,6 +327,9 @@ def check_a_fit_that_fails_at_once_leaves_the_model_as_it_was(make, tmp_path):
             setattr(one, step, broken)
             with pytest.raises(Interrupted):
                 one.fit(other, items=items)
+    for size in {"n_factors", "width"} & {*model.get_params()}:
+        with pytest.raises(RecsysError, match="takes more memory than there is"):
+            make(**{size: 2**50}).fit(ratings, items=items)
     assert_same(model, fit(make, ratings, items), ratings)
     with pytest.raises(NotFittedError):
         fresh.recommend(1)
