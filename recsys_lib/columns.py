@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 from pandas.errors import InvalidIndexError
 from scipy.sparse import coo_array, issparse
 
-from recsys_lib.errors import DataError, UnknownIdError
+from recsys_lib.errors import DataError, UnknownIdError, is_of, taking
 
 _HALF = re.compile("[\ud800-\udfff]")  # half a letter, which no file can hold
 
@@ -59,7 +60,7 @@ def limits(scale: Any) -> tuple[float, float]:
     """Return the lowest and the highest rating possible as numbers; they may be without end."""
     try:
         low, high = scale
-        numbers = all(isinstance(one, Real) and type(one) is not bool for one in scale)
+        numbers = all(map(is_of, scale))
         fits = numbers and low <= high and not any(3.4e38 < abs(one) < np.inf for one in scale)
     except (TypeError, ValueError, OverflowError):
         fits = False
@@ -93,7 +94,8 @@ def of_matrix(
             told = f"{what}_ids holds {len(ids[-1].unique())} different ids"
             raise DataError(f"{told}, and the matrix has {n} {what}s; give one id for each")
         table[f"{what}_id"] = ids[-1][places]
-    frame = pd.DataFrame({**table, "rating": stored.data})
+    told = stored.data.astype(np.int8) if stored.data.dtype == bool else stored.data
+    frame = pd.DataFrame({**table, "rating": told})
     if frame.duplicated(["user_id", "item_id"]).any():
         raise DataError("the matrix stores a pair twice; matrix.sum_duplicates() adds them up")
     if scale is None and not stored.data.all():
@@ -186,6 +188,8 @@ class IdIndex:
         """
         try:
             wanted = np.atleast_1d(np.asarray(None if np.ma.is_masked(ids) else ids))
+            if wanted.dtype.kind == "U":  # NumPy's own text ends before a NUL, and 1 becomes "1"
+                wanted = np.atleast_1d(np.asarray(ids, object))
             found = self._index.get_indexer(pd.Index(wanted))
         except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: of float16
             told = f"{self.what} ids are one id or a sequence of ids, not a {type(ids).__name__}"
@@ -207,7 +211,7 @@ class IdIndex:
         """Return where a few ids stand: many times as fast for one, and slower for thousands."""
         found = np.array([self.find(one) for one in ids], np.int32)
         if (found < 0).any():
-            self([one for one, place in zip(ids, found, strict=True) if place < 0])
+            found = self(list(ids))
         if len(set(found.tolist())) < len(found):  # a Series can name one twice
             raise DataError(f"the ratings name one {self.what} twice; give one rating for each")
         return found
@@ -229,8 +233,7 @@ class IdIndex:
             return place
         kind, fits = "text", isinstance(one, str)
         if self._index.dtype.kind in "iu":
-            whole = isinstance(one, Integral) and not isinstance(one, bool)
-            kind, fits = "integers of 64 bits", whole and -(2**63) <= one < 2**63
+            kind, fits = "integers of 64 bits", is_of(one, Integral) and -(2**63) <= one < 2**63
         if not fits:
             told = f"{one!r} cannot be a new {self.what}"
             raise DataError(f"{told}: the {self.what}s' ids are {kind}")
@@ -247,16 +250,18 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
     The order (n,) int sorts the times as given; it is None if they are whole seconds.
     """
     says = "that is not a time; use seconds since 1970 or datetimes"
-    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+    kind = pd.api.types.infer_dtype(column) if column.dtype == object else ""
+    dates = kind.startswith("date") or pd.api.types.is_datetime64_any_dtype(column.dtype)
+    if not dates:
         number = _numbers(column)
         if pd.api.types.is_integer_dtype(number.dtype):
             return _whole(number, says), None
         exact = number.to_numpy(np.float64, na_value=np.nan)
         cut = np.trunc(exact)
-        whole = _whole(pd.Series(cut, name=column.name), says)
+        whole = _whole(pd.Series(cut, name=column.name), says, column)
     else:
-        if column.dt.tz is not None:
-            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        with taking(f"the times of column {column.name!r}", NotImplementedError):
+            column = pd.to_datetime(column, utc=True).dt.tz_localize(None)
         if column.isna().any():
             row = int(column.isna().to_numpy().argmax())
             raise DataError(f"row {row}: column {column.name!r} is empty; {says}")
@@ -267,8 +272,13 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _numbers(column: pd.Series) -> pd.Series:
-    """Return a column's numbers; NaN for a date, a span of time, a complex number or text."""
-    told = column if pd.api.types.is_numeric_dtype(column.dtype) else column.astype(object)
+    """Return a column's numbers; NaN for what is none: text, truth, dates, spans of time."""
+    told, types = column, pd.api.types
+    if not types.is_numeric_dtype(column.dtype) or types.is_bool_dtype(column.dtype):
+        told = column.astype(object)
+        kinds = told.map(type)
+        each = told[~kinds.duplicated()]
+        told = told.where(kinds.isin([type(one) for one in each if is_of(one, Real | Decimal)]))
     try:
         numbers = pd.to_numeric(told, errors="coerce")
     except OverflowError:  # an integer of hundreds of digits
@@ -276,7 +286,7 @@ def _numbers(column: pd.Series) -> pd.Series:
     return pd.Series(np.nan, column.index) if numbers.dtype.kind == "c" else numbers
 
 
-def _whole(column: pd.Series, says: str) -> np.ndarray:
+def _whole(column: pd.Series, says: str, told: Any = None) -> np.ndarray:
     """Return numbers as int64; refuse the first that is not whole or does not fit, and say why."""
     if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
         unsigned = pd.api.types.is_unsigned_integer_dtype(column.dtype)
@@ -287,5 +297,6 @@ def _whole(column: pd.Series, says: str) -> np.ndarray:
         wrong = ~((values == np.floor(values)) & (np.abs(values) <= 2**53))
     if wrong.any():
         row = int(wrong.argmax())
-        raise DataError(f"row {row}: column {column.name!r} holds {values[row]}; {says}")
+        one = values[row] if told is None else told.astype(object).iloc[row]
+        raise DataError(f"row {row}: column {column.name!r} holds {one}; {says}")
     return values.astype(np.int64)

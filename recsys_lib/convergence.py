@@ -17,6 +17,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from recsys_lib.errors import DataError
+
 LEAST = 6
 LARGEST = 1.1  # R-hat that still is agreement ...
 CHANCE = 4.0  # ... and what independent draws have on top by chance, times their number a chain
@@ -30,6 +32,7 @@ def r_hat(draws: np.ndarray) -> np.ndarray:
     It is the larger of two values: R-hat of the draws, and R-hat of their distances from the
     median, which detects chains that agree on the centre but not on the spread.
     """
+    _check(draws)
     if draws.shape[1] < LEAST:
         return np.full(draws.shape[2:], np.nan)
     halves = _halves(draws)
@@ -44,6 +47,7 @@ def effective_size(draws: np.ndarray) -> np.ndarray:
     over all chains. The sum ends with Geyer's initial positive sequence, since later estimates of
     ρ_t are noise.
     """
+    _check(draws)
     if draws.shape[1] < LEAST:
         return np.full(draws.shape[2:], np.nan)
     scores = _scores(_halves(draws))
@@ -101,6 +105,14 @@ def warn_of(row: dict[str, float], n_draws: int, model: str) -> None:
             "not settled, and its certainty is not to be trusted; raise n_burn",
             model, worst,
         )  # fmt: skip
+
+
+def _check(draws: np.ndarray) -> None:
+    """Raise `DataError` unless these are numbers (n_chains, n_draws, ...) of one chain or more."""
+    known = isinstance(draws, np.ndarray) and draws.ndim > 1 and draws.dtype.kind in "iuf"
+    if not known or len(draws) == 0:
+        kind = type(draws).__name__
+        raise DataError(f"draws must be an array of numbers (n_chains, n_draws, ...), not a {kind}")
 
 
 def _halves(draws: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The errors that bad input can cause, and the checks of single values and arrays."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -37,6 +37,29 @@ class UnknownIdError(RecsysError, KeyError):
     __str__ = ValueError.__str__  # KeyError would print the message in quotes
 
 
+# What Python, NumPy and pandas say of a thing of another kind.
+FOREIGN = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
+
+
+@contextlib.contextmanager
+def taking(what: str, *more: type[Exception]) -> Iterator[None]:
+    """Turn what is said of things of another kind, and `more`, into `DataError`; also a decorator.
+
+    `what` is given, in words. It is for tables and the like, of which much can be wrong.
+    """
+    try:
+        yield
+    except RecsysError:
+        raise
+    except FOREIGN + more as error:
+        raise DataError(f"{what} cannot be used: {type(error).__name__}, {error}") from error
+
+
+def is_of(value: Any, kind: Any = Real) -> bool:
+    """Return whether a value is of a kind; True is no number, nor is a span of time of NumPy's."""
+    return isinstance(value, kind) and not isinstance(value, bool | np.timedelta64)
+
+
 def check_value(
     name: str,
     value: Any,
@@ -45,8 +68,15 @@ def check_value(
     kind: Any = Real,
 ) -> None:
     """Raise `RecsysError` unless a value is of a `kind` and `fits`; `wanted` says it in words."""
-    if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
+    if not is_of(value, kind) or not fits(value):
         raise RecsysError(f"{name} is {value!r:.80}; it must be {wanted}")
+
+
+def check_flags(**flags: Any) -> None:
+    """Raise `RecsysError` unless these are True or False: of text, "no" would be true as well."""
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise RecsysError(f"{name} is {value!r:.80}; it must be True or False")
 
 
 def check_whole(name: str, value: Any, least: int, what: str = "a whole number") -> int:
@@ -65,11 +95,14 @@ def generator(seed: Any) -> np.random.Generator:
 
 def check_array(name: str, array: Any, dtype: Any, wanted: tuple[int | str, ...]) -> None:
     """Raise `DataError` unless an array has this dtype and shape; a word means any length."""
-    known = isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray)
+    known = type(array) is np.ndarray or (
+        isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray)
+    )
     known = known and array.ndim == len(wanted) and array.dtype == dtype
-    if not known or any(
-        size != n and not isinstance(size, str) for size, n in zip(wanted, array.shape, strict=True)
-    ):
+    if known:
+        for k, size in enumerate(wanted):  # no any(): this is part of each request for a list
+            known = known and (size == array.shape[k] or isinstance(size, str))
+    if not known:
         kind = f"of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
         told = f"{name} must be {np.dtype(dtype)} {wanted}".replace("'", "")
         raise DataError(f"{told}, an array; it is a {type(array).__name__} {kind}".rstrip())

@@ -109,10 +109,7 @@ def evaluate(
     _check_parts(model, train, test, test_input)
     names = possible(model) if metrics is None else _names(metrics)
     kinds = [parse_metric(name) for name in names]
-    check_value("relevant", relevant, "a rating, or -inf for all", lambda one: one < np.inf)
-    known = ("all", "test", "new")
-    check_value("candidates", candidates, "'all', 'test' or 'new'", known.__contains__, str)
-
+    check_protocol(relevant, candidates)
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
     seen = (train if test_input is None else test_input).by_user
@@ -127,7 +124,8 @@ def evaluate(
         own = test.by_user if candidates == "test" else None
         new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
         shelf = {"candidates": new} if candidates == "new" else {}
-        lists, hits = asked.rank(users, liked, max(k for _, k in kinds), own, shelf)
+        longest = min(max(k for _, k in kinds), test.n_items)  # all places behind are empty
+        lists, hits = asked.rank(users, liked, longest, own, shelf)
 
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
@@ -149,6 +147,8 @@ def evaluate(
                 column = m.graded_ndcg_at_k(lists[:, :k], gains.to_scipy(test.n_items))
             else:
                 column = OF_HITS[kind](hits[:, :k], liked.counts[users])
+                if kind == "precision":  # over k, empty places included
+                    column *= min(k, longest) / k
             columns[name] = column
             there = column[~np.isnan(column)]  # a user may have no value
             values[name] = float(there.mean()) if len(there) else float("nan")
@@ -166,12 +166,24 @@ def evaluate(
     )
 
 
+def check_protocol(relevant: Any, candidates: Any) -> None:
+    """Raise `RecsysError` unless these are what `evaluate` takes."""
+    check_value("relevant", relevant, "a rating, or -inf for all", lambda one: one < np.inf)
+    known = ("all", "test", "new")
+    check_value("candidates", candidates, "'all', 'test' or 'new'", known.__contains__, str)
+
+
+def check_model(model: Any) -> None:
+    """Raise `RecsysError` unless this is a model."""
+    check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
+
+
 def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[str]:
     """Return the `metrics` that the model can have: rating metrics need predicted ratings.
 
     Raise `RecsysError` if a metric is unknown, or none is left.
     """
-    check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
+    check_model(model)
     names = _names(DEFAULT_METRICS if metrics is None else metrics)
     kinds = {name: parse_metric(name)[0] for name in names}
     kept = [n for n in names if model.predicts_ratings or kinds[n] not in OF_RATINGS]
@@ -251,11 +263,7 @@ class _Asked:
         rows = np.repeat(np.arange(len(users), dtype=np.int32), own.counts)
         scores = ranking.score_pairs(*self._vectors(users), rows, own.indices)
         order = np.lexsort((own.indices, -scores, rows))
-        place = np.arange(len(rows)) - own.indptr[rows]
-        lists = np.full((len(users), n), -1, np.int32)
-        listed = place < n
-        lists[rows[listed], place[listed]] = own.indices[order[listed]]
-        return lists
+        return ranking.padded(own._replace(indices=own.indices[order]), n)
 
     def auc(self, users: np.ndarray, liked: CSR, candidates: str) -> np.ndarray:
         """Return each user's AUC over the whole catalogue (m,) float64."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, diags
 
-from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.errors import DataError, RecsysError, taking
 from recsys_lib.ratings import CSR
 
 YEARS_A_BIN = 5
@@ -21,6 +21,7 @@ ROWS_A_LABEL = 5  # a label that fewer rows have says nothing
 LABELS_A_COLUMN = 100
 
 
+@taking("what features.genre_matrix is given")
 def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray, list[str]]:
     """Return which item has which genre (n_items, n_genres) bool, and the genres' names.
 
@@ -49,6 +50,7 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
 _KINDS = {"genres": "genre", "years": "year", "popularity": "raters"}
 
 
+@taking("what features.item_features is given")
 def item_features(
     kinds: Sequence[str],
     item_ids: np.ndarray,
@@ -122,6 +124,7 @@ def popularity_column(names: Sequence[str], count: int) -> int:
     return least[max((n for n in least if n <= count), default=min(least))]
 
 
+@taking("what features.attributes is given")
 def attributes(
     table: pd.DataFrame | None, key: str, ids: np.ndarray, columns: Sequence[str] | None = None
 ) -> tuple[np.ndarray, list[str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.kernels import ranking
-from recsys_lib.models.base import Recommender
+from recsys_lib.models.base import Recommender, as_scipy
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -31,12 +31,12 @@ class GivenLists(Recommender):
         order = np.lexsort((rank, users))  # what is no number comes last
         users, items, rank = users[order], items[order], rank[order]
         place = np.arange(len(users)) - np.searchsorted(users, users)
-        self._listed = np.full((train.n_users, place.max() + 1), -1, np.int32)
-        self._listed[users, place] = items
+        self._listed = np.searchsorted(users, np.arange(train.n_users + 1)), items
+        rated = as_scipy(train.by_user, train.n_items)[users, items]
         for wrong, says in (
             (rank != place + 1, "ranks go 1, 2, 3 ... from the first; not so at"),
             (pd.DataFrame([users, items]).T.duplicated(), "an item stands in a list once; not so"),
-            (ranking.find_hits(self._listed, *train.by_user[:2])[users, place], "in train stands"),
+            (np.asarray(rated).ravel() > 0, "in train stands"),
         ):
             if np.any(wrong):
                 user, item = users[np.argmax(wrong)], items[np.argmax(wrong)]
@@ -49,6 +49,9 @@ class GivenLists(Recommender):
         """Return the first `n` items (m, n) int32 of users' lists, by index; scores are all 0."""
         if isinstance(who, CSR):
             raise RecsysError("lists are of users by id: pass what is known of them as train")
-        lists = self._listed[who, :n]
-        lists = np.pad(lists, [(0, 0), (0, n - lists.shape[1])], constant_values=-1)
+        indptr, items = self._listed
+        listed = CSR(indptr, items, items).take(who)
+        if candidates is not None and not np.isin(listed.indices, candidates).all():
+            raise RecsysError("the lists hold items that are no candidates; leave these out")
+        lists = ranking.padded(listed, n)
         return lists, np.zeros(lists.shape, np.float32)

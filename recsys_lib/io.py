@@ -47,12 +47,13 @@ def resolved(path: Any) -> Path:
 
 
 def as_folder(path: Any) -> Path:
-    """Return a folder, made where there is none; raise `DataError` where none can be made."""
+    """Return a folder, made where there is none; raise `DataError` where none can be written in."""
     folder = as_path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        told = f"{folder} is no folder, and none can be made there ({error.strerror})"
+        told = f"{folder} is no folder to write in, and none can be made there ({error.strerror})"
         raise DataError(f"{told}; name another") from error
     return folder
 
@@ -62,10 +63,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and move it there when the block ends without error.
 
     The file and its new name are on the disk before this returns, so that a power failure leaves
-    the old file or the new one. Whatever a killed process was writing in that folder is removed a
-    day later: until then it may be a process at work.
+    the old file or the new one. Of a symbolic link, the file that it leads to is replaced. What
+    cannot be written is a `DataError`, and the old file is left. Whatever a killed process was
+    writing in that folder is removed a day later: until then it may be a process at work.
     """
-    target = as_path(path)
+    target = Path(os.path.realpath(as_path(path)))  # never raises
     if target.exists() and not target.is_file():  # a folder or a device, such as /dev/null
         raise DataError(f"{target} is no ordinary file, and cannot be replaced; name another")
     remove_unfinished(as_folder(target.parent), time.time() - 86_400)
@@ -79,6 +81,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sync(temporary)
         temporary.replace(target)
         _sync(target.parent)
+    except (OSError, SafetensorError) as error:
+        told = f"{target} cannot be written ({error}); free space or name another place"
+        raise DataError(f"{told}: what was there is as it was") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -148,7 +148,7 @@ class Ratings:
         Parameters
         ----------
         frame : DataFrame
-            Ids are integers or text, times seconds since 1970 or datetimes.
+            Ids are integers or text, ratings numbers, times seconds since 1970 or datetimes.
         user, item, rating, timestamp : str
             Names of its columns; the column of timestamps may be missing. ``rating=None``: every
             row is a 1, for models of likes.

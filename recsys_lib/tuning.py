@@ -22,17 +22,17 @@ import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.pruners import MedianPruner, NopPruner
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler, GridSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from recsys_lib import splits
-from recsys_lib.errors import RecsysError, check_value, check_whole
-from recsys_lib.evaluation import Report, evaluate, possible
+from recsys_lib.errors import RecsysError, check_flags, check_value, check_whole
+from recsys_lib.evaluation import Report, check_model, check_protocol, evaluate, possible
 from recsys_lib.models import Recommender
 from recsys_lib.models.base import VALID_N, VALID_USERS
 from recsys_lib.progress import is_watched
-from recsys_lib.ratings import Ratings
+from recsys_lib.ratings import Ratings, check_parts
 from recsys_lib.report import SMALLER_IS_BETTER
 
 WARM_UP = 3  # epochs before a trial may be stopped: the first say little of the last
@@ -46,7 +46,7 @@ class Development:
 
     A model learns from `train` and is chosen by `valid`, with the tables `items` and `users`.
     `relevant` and `candidates` are as for `evaluation.evaluate`. If the users of `valid` are not in
-    `train`, `valid_input` holds their known ratings.
+    `train`, `valid_input` holds their known ratings. What does not fit is a `RecsysError`.
     """
 
     train: Ratings
@@ -57,6 +57,11 @@ class Development:
     candidates: str = "all"
     valid_input: Ratings | None = None
 
+    def __post_init__(self) -> None:
+        check_parts(train=self.train)
+        check_parts(valid=self.valid, train=self.train, valid_input=self.valid_input)
+        check_protocol(self.relevant, self.candidates)
+
     @property
     def options(self) -> dict[str, Any]:
         """Options of `evaluation.evaluate` for the validation part."""
@@ -64,6 +69,7 @@ class Development:
 
     def fit(self, model: M, **options: Any) -> M:
         """Fit a model on these data; `options` go to its `fit`."""
+        check_model(model)
         known = {name: getattr(self, name) for name in ("valid", "items", "users", "valid_input")}
         return model.fit(self.train, **{**known, **options})
 
@@ -74,6 +80,8 @@ class Development:
 
     def value(self, model: Recommender, metric: str, last: bool = False) -> float:
         """Return a metric of a model fitted here, or of its `last` epoch, from its log if there."""
+        check_model(model)
+        model.check_fitted()
         log, lists = model.training_log_, (f"ndcg@{VALID_N}", "all", self.relevant)
         same = lists == (metric, self.candidates, getattr(model, "threshold", None))
         column = "ndcg_valid" if same and self.valid.n_users <= VALID_USERS else f"{metric}_valid"
@@ -116,17 +124,20 @@ def tune(
         Whether to stop a trial whose metric after an epoch is worse than the median of the earlier
         trials at that epoch.
     start : bool
-        Whether the first trial has the model's own parameters, if they lie in the space.
+        Whether the first trial has the model's own parameters, if they lie in the space and the
+        sampler is no `GridSampler`, which tries the points of its grid.
     """
-    wanted = "a Development, made of the training and the validation part"
-    check_value("development", development, wanted, kind=Development)
+    _check_development(development)
     n_trials, seed = check_whole("n_trials", n_trials, 1), check_whole("seed", seed, 0)
-    check_value("model", model, "a model of recsys_lib.models", kind=Recommender)
+    check_model(model)
+    check_flags(prune=prune, start=start)
+    check_value("sampler", sampler, "a sampler of Optuna, or None", kind=BaseSampler | None)
     space = model.search_space if space is None else space
     where = space.values() if isinstance(space, Mapping) else [space]
     if not where or not all(isinstance(one, BaseDistribution) for one in where):
         told = "has no search_space; pass space=, of distributions"
         raise RecsysError(f"{type(model).__name__} {told}")
+    model.unfitted(**{str(name): None for name in space})  # refuses what is no parameter
     (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
@@ -135,6 +146,7 @@ def tune(
         pruner=MedianPruner(n_startup_trials=5, n_warmup_steps=WARM_UP) if prune else NopPruner(),
     )
     own = {name: model.get_params().get(name) for name in space}
+    start = start and not isinstance(sampler, GridSampler)  # to which it is no point
     if start and all(_holds(space[name], own[name]) for name in space):
         study.enqueue_trial(own)
 
@@ -144,9 +156,8 @@ def tune(
             if row["epoch"] != fresh.n_epochs and trial.should_prune():
                 raise optuna.TrialPruned
 
-        params = {name: _suggest(trial, name, where) for name, where in space.items()}
         try:
-            fresh = model.unfitted(**params)
+            fresh = model.unfitted(**{name: _suggest(trial, name, space[name]) for name in space})
             if prune or fresh.patience is not None or metric == "rmse":
                 development.fit(fresh, progress=False, callback=report)
                 value = development.value(fresh, metric)
@@ -174,6 +185,7 @@ def table(study: Study) -> pd.DataFrame:
     Columns are number; one for each parameter; value (the metric on the validation part; the last
     one of a trial that was stopped); state ("complete", "pruned" or "fail"); epochs (number run).
     """
+    check_value("study", study, "a study of Optuna with a trial", lambda one: one.trials, Study)
     rows = [
         {"number": trial.number, **trial.params, "value": trial.value}
         | {"state": trial.state.name.lower(), "epochs": trial.last_step or 0}
@@ -184,6 +196,7 @@ def table(study: Study) -> pd.DataFrame:
 
 def metric_of(model: Recommender) -> str:
     """Return the metric for tuning a model: of its ratings if it predicts them, else of lists."""
+    check_model(model)
     return "rmse" if model.predicts_ratings else "ndcg@10"
 
 
@@ -193,6 +206,8 @@ def some_users(development: D, limit: int, seed: int = 0) -> D:
     Users and items keep their index. If the training and validation parts have at most `limit`
     ratings together, `development` is returned.
     """
+    _check_development(development)
+    limit = check_whole("limit", limit, 1)
     counts = development.train.by_user.counts + development.valid.by_user.counts
     if counts.sum() <= limit:
         return development
@@ -202,11 +217,20 @@ def some_users(development: D, limit: int, seed: int = 0) -> D:
     return replace(development, **kept)
 
 
+def _check_development(development: Any) -> None:
+    wanted = "a Development, made of the training and the validation part"
+    check_value("development", development, wanted, kind=Development)
+
+
 def _suggest(trial: Trial, name: str, where: Any) -> Any:
-    if isinstance(where, CategoricalDistribution):
-        return trial.suggest_categorical(name, where.choices)
-    suggest = trial.suggest_int if isinstance(where, IntDistribution) else trial.suggest_float
-    return suggest(name, where.low, where.high, step=where.step, log=where.log)
+    try:
+        if isinstance(where, CategoricalDistribution):
+            return trial.suggest_categorical(name, where.choices)
+        suggest = trial.suggest_int if isinstance(where, IntDistribution) else trial.suggest_float
+        return suggest(name, where.low, where.high, step=where.step, log=where.log)
+    except (ValueError, OverflowError) as error:  # of the sampler
+        kind = type(trial.study.sampler).__name__
+        raise RecsysError(f"{kind} draws no {name}: {error}") from error
 
 
 def _holds(where: Any, value: Any) -> bool:

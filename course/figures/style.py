@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from course.questions import answer_back
-from recsys_lib.io import as_folder
+from recsys_lib.io import as_folder, replacing
 
 # Okabe & Ito's colours, told apart by all eyes; yellow is left out, it is too faint on white.
 BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY = (
@@ -90,9 +90,9 @@ def save(figure: Figure, name: str) -> Figure:
     Returns the figure, closed to pyplot: as the last line of a cell it is shown once.
     """
     if folder := os.environ.get("RECSYS_FIGURES"):
-        into = as_folder(folder)
-        figure.savefig(into / f"{name}.svg", metadata={"Date": None})
-        figure.savefig(into / f"{name}.pdf", metadata={"CreationDate": None})
+        for kind, date in (("svg", "Date"), ("pdf", "CreationDate")):
+            with replacing(as_folder(folder) / f"{name}.{kind}") as path:
+                figure.savefig(path, metadata={date: None})
     plt.close(figure)
     return figure
 

@@ -75,6 +75,15 @@ def score_pairs(user_vectors, item_vectors, users, items):
     return scores
 
 
+def padded(lists, n):
+    """Return ranked items as of `top_n`: (m, n) int32, of a `CSR` that holds them in any order."""
+    rows = np.repeat(np.arange(lists.n_rows), lists.counts)
+    place = np.arange(len(rows)) - lists.indptr[rows]
+    items, kept = np.full((lists.n_rows, n), -1, np.int32), place < n
+    items[rows[kept], place[kept]] = lists.indices[kept]
+    return items
+
+
 def find_hits(items, relevant_indptr, relevant_indices):
     """Return whether each listed item is relevant, (m, n) bool; -1 never is.
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from recsys_lib.errors import RecsysError, check_array
+from recsys_lib.errors import DataError, RecsysError, check_array
 from recsys_lib.features import item_features, popularity_column, solve_features
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models.base import RatingModel
@@ -213,6 +213,8 @@ class ALS(RatingModel):
             check_array(name, array, np.float32, ("n", size))
         check_array("prior", prior, np.float32, (1 if len(prior) == 1 else len(rows), size))
         check_csr("ratings", ratings, len(rows), len(fixed))
+        if not rows.flags.writeable:
+            raise DataError("rows are to be overwritten, and are read-only; pass a copy")
         return self._half_step(ratings, fixed, prior, rows, by_length(ratings))
 
     def _half_step(self, ratings: CSR, fixed: Any, prior: Any, rows: Any, order: Any) -> float:

@@ -7,6 +7,7 @@ A model scores a user and an item by the product of two vectors. It implements `
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,15 +19,17 @@ from optuna.distributions import BaseDistribution
 from scipy.sparse import csr_matrix, issparse
 
 from recsys_lib import metrics
-from recsys_lib.errors import DataError, RecsysError, check_array, check_value
+from recsys_lib.errors import DataError, RecsysError, check_array, check_flags, check_value
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists, Ranked, Who
-from recsys_lib.models.parameters import check_arrays, check_state, number, reading
-from recsys_lib.models.training import CHECKPOINT, LOG, Callback, Run
+from recsys_lib.models.parameters import Arrays, check_arrays, check_state, number, reading
+from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings, check_parts
 
 MAX_ITEMS = 15_000  # whose dense square is held: 0.9 GB in float32, 1.8 in float64
+# What NumPy and PyTorch say where it is no MemoryError.
+TOO_LARGE = re.compile("^array is too big|can't allocate|out of memory|^Storage size calculation")
 VALID_N = 10  # length of the lists that are measured after each epoch
 VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
@@ -107,7 +110,8 @@ class Recommender(Lists):
         """Learn from `train`.
 
         A parameter out of its limits, and other parameters than those of the run in `run_dir`, are
-        a `RecsysError`; an empty part, and one with other users or items, are a `DataError`.
+        a `RecsysError`; an empty part, and one with other users or items, are a `DataError`. A fit
+        that ends before its first epoch does leaves the model as it was.
 
         Parameters
         ----------
@@ -132,36 +136,49 @@ class Recommender(Lists):
         """
         self.check_parameters()
         check_value("callback", callback, "a function or None", kind=Callable | None)
+        check_flags(resume=resume, progress=progress is not None and progress)
         check_parts(train=train, valid=valid, valid_input=valid_input)
         if len(train) == 0:
             raise DataError("the training part holds no rating; take a larger share for training")
-        if hasattr(self, "seed"):
-            self._rng = np.random.default_rng(self.seed)
-        self._strangers = None if valid_input is None else valid_input.by_user
-        measured = valid and (valid_input is None or self.patience)
-        self._valid: Any = valid if measured else None
-        self._remember(train)
-        self._init(train, items, users)
         data = {"train": train, "valid": valid, "valid_input": valid_input}
         run = Run(run_dir, type(self).__name__, self.get_params(), data)
-        if resume:
-            state, own, meta = run.resume()
-            with reading(f"the checkpoint in {os.fspath(run_dir or '')!r}"):
-                fresh = self._checkpoint()[0].items()
-                sizes = {k: ["any"] if a.dtype == np.uint8 else a.shape for k, a in fresh}
-                check_arrays(own, {k: (a.dtype, sizes[k]) for k, a in fresh})  # packed: any size
-                self._resume(own, meta)
-                self.training_log_ = pd.DataFrame(run.log)
-                for arrays in (state, run.best_arrays or state):
-                    check_state(self, arrays)
-            vars(self).update(state)
-        elif run.folder is not None:  # so that nothing an earlier run left is taken for this one's
-            for name in (CHECKPOINT, LOG):
-                (run.folder / name).unlink(missing_ok=True)
-        self._train(train, run, callback, progress)
-        for name in [name for name in vars(self) if name[0] == "_" and name != "_known"]:
-            delattr(self, name)  # what only training needs
+        found, before = run.resume() if resume else None, vars(self).copy()
+        done = len(run.log)
+        try:
+            if hasattr(self, "seed"):
+                self._rng = np.random.default_rng(self.seed)
+            self._strangers = None if valid_input is None else valid_input.by_user
+            measured = valid and (valid_input is None or self.patience)
+            self._valid: Any = valid if measured else None
+            self._remember(train)
+            self._init(train, items, users)
+            if found is not None:
+                self._take_up(run, *found)
+            self._train(train, run, callback, progress)
+        except BaseException as error:
+            if len(run.log) == done:  # no epoch was finished: what was learnt before is kept
+                vars(self).clear()
+                vars(self).update(before)
+            if isinstance(error, MemoryError) or TOO_LARGE.search(str(error)):
+                told = f"{self!r} takes more memory than there is ({error})"
+                raise RecsysError(f"{told}; lower what sets its size") from error
+            raise
+        finally:
+            for name in [name for name in vars(self) if name[0] == "_" and name != "_known"]:
+                delattr(self, name)  # what only training needs
         return self
+
+    def _take_up(self, run: Run, state: Arrays, own: Arrays, meta: dict[str, Any]) -> None:
+        """Continue from the checkpoint of a run: see `Run.resume`."""
+        with reading(f"the checkpoint in {str(run.folder)!r}"):
+            fresh = self._checkpoint()[0].items()
+            sizes = {k: ["any"] if a.dtype == np.uint8 else a.shape for k, a in fresh}
+            check_arrays(own, {k: (a.dtype, sizes[k]) for k, a in fresh})  # packed: any size
+            self._resume(own, meta)
+            self.training_log_ = pd.DataFrame(run.log)
+            for arrays in (state, run.best_arrays or state):
+                check_state(self, arrays)
+        vars(self).update(state)
 
     def _train(
         self, train: Ratings, run: Run, callback: Callback | None, progress: bool | None

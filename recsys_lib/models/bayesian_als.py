@@ -32,7 +32,7 @@ from recsys_lib.features import attributes, item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.parameters import above, at_least, learnt, names
+from recsys_lib.models.parameters import above, at_least, learnt, names, within
 from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not, resume, states
 from recsys_lib.ratings import CSR, Ratings, check_index
 
@@ -98,7 +98,7 @@ class BayesianALS(RatingModel):
     n_factors: int = at_least(0, 16)
     n_samples: int = above(0, 120)
     n_burn: int | None = at_least(0, 40)
-    n_chains: int = above(0, 2)
+    n_chains: int = within(1, 1000, 2)
     rated_spread: float = at_least(0, 0.07)
     noise_worth: float | None = above(0, 4.0)
     user_columns: tuple[str, ...] = names()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.columns import IdIndex
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, is_of
 from recsys_lib.ratings import CSR, Ratings
 
 USERS_AT_A_TIME = 8192  # whatever goes over all users streams: nothing grows with users x items
@@ -24,7 +23,7 @@ def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, flo
         raise DataError(f"ratings are {kind}; they must be a mapping of {index.what} id to rating")
     low, high = map(np.float32, scale)  # as ratings are stored
     for one, rating in ratings.items():
-        fits = isinstance(rating, numbers.Real) and abs(rating) < 3e38
+        fits = is_of(rating) and abs(rating) < 3e38
         if not (fits and low <= np.float32(rating) <= high):
             told = f"{index.what} {one!r} has the rating {rating!r}"
             raise DataError(f"{told}; the scale is {low:g} to {high:g}")

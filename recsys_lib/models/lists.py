@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.columns import IdIndex
-from recsys_lib.errors import DataError, RecsysError, check_value, check_whole
+from recsys_lib.errors import DataError, RecsysError, check_flags, check_whole
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
 from recsys_lib.models.known import USERS_AT_A_TIME, among
@@ -85,14 +85,14 @@ class Lists(Fitted):
         `who` (m,) int are known users by index, or a CSR (m, n_items) the ratings of new ones.
         `exclude`, a CSR (m, n_items), are items to leave out; None: the users' known ratings. No
         others are scored than `candidates` (c,) int32, ascending; None: all are. Of equal scores,
-        the lower index comes first; rows are padded with -1 and -inf. What does not fit raises
-        `DataError`.
+        the lower index comes first; rows are padded with -1 and -inf, but are no longer than there
+        are items. What does not fit raises `DataError`.
         """
         m = who.n_rows if isinstance(who, CSR) else len(self.check_users(who))
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
         if isinstance(who, CSR) and not once:  # of fewer, `user_vectors` checks the ratings
             self.check_ratings(who)
-        check_value("n", n, "from 1 to below 2**31", lambda k: 0 < k < 2**31, (int, np.integer))
+        n = _length(n, n_items)
         if exclude is not None:
             check_csr("exclude", exclude, m, n_items)
         items, scores = np.empty((m, n), np.int32), np.empty((m, n), np.float32)
@@ -159,6 +159,7 @@ class Lists(Fitted):
             Whether to list items that the user has rated, too.
         """
         self.check_fitted()
+        check_flags(seen=seen)
         rows = _listed(self.item_index, candidates, exclude)
         n, users = _length(n, len(rows)), self.user_index(user_ids)
         items, scores = self.rank(users, n, _nothing(len(users)) if seen else None, rows)
@@ -182,6 +183,7 @@ class Lists(Fitted):
         that is returned, without user_id.
         """
         self.check_fitted()
+        check_flags(seen=seen)
         rows = _listed(self.item_index, candidates, exclude)
         n, who = _length(n, len(rows)), self.as_ratings(ratings)
         listed = self.rank(who, n, _nothing(1) if seen else None, rows)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsys_lib.columns import limits
-from recsys_lib.errors import DataError, check_array, check_ids
+from recsys_lib.errors import FOREIGN, DataError, check_array, check_ids
 from recsys_lib.ratings import CSR, check_csr
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ HUGE = 2**63  # from here on, numbers fit neither generators of random numbers n
 Arrays = dict[str, np.ndarray]
 _DTYPES: dict[str, Any] = {"indptr_": np.int64, "indices_": np.int32}  # all else is float32
 LARGEST = float(np.finfo(np.float32).max)
-# What Python says of an entry that is missing or of another kind.
-_FOREIGN = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
 
 
 def above(low: float, default: Any) -> Any:
@@ -38,6 +36,11 @@ def above(low: float, default: Any) -> Any:
 def at_least(low: float, default: Any) -> Any:
     """Declare a number that must be `low` or more."""
     return _limited(default, f"{low:g} or more", lambda value: low <= value < float("inf"))
+
+
+def within(low: float, high: float, default: Any) -> Any:
+    """Declare a number from `low` to `high`."""
+    return _limited(default, f"from {low:g} to {high:g}", lambda value: low <= value <= high)
 
 
 def number(default: Any) -> Any:
@@ -112,7 +115,7 @@ def reading(what: str) -> Iterator[None]:
     """Turn whatever goes wrong while a file is taken up into `DataError`; `what` says where."""
     try:
         yield
-    except (*_FOREIGN, UnpicklingError, EOFError) as error:
+    except (*FOREIGN, UnpicklingError, EOFError) as error:
         raise DataError(f"{what} cannot be used: {error}; take another copy of it") from error
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from recsys_lib.errors import taking
 from recsys_lib.widgets import assets
 
 Draw = Callable[..., Any]  # returns a widget's figure (Matplotlib's); each says what it is given
@@ -28,6 +29,8 @@ class PageWidget(anywidget.AnyWidget):
     def __init_subclass__(cls, page: str = "", **kwargs: Any) -> None:
         if page:  # a subclass made on the fly, when traits are added, has what its parent has
             cls.page_name, cls._esm, cls._css = page, assets.module(page), assets.style()
+            checked = taking(f"what {cls.__name__} is given", traitlets.TraitError)
+            setattr(cls, "__init__", checked(cls.__init__))  # noqa: B010 # mypy wants no assignment
         super().__init_subclass__(**kwargs)
 
     def _plain(self) -> str:

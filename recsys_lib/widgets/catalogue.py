@@ -31,7 +31,7 @@ def catalogue(
     ids = model.item_ids_[positions].tolist()
     table = rows_of(items, ids)
     rows, scale = quantised(model.item_rows_[positions])
-    genres = table["genres"] if "genres" in table else pd.Series("", table.index)
+    genres = table["genres"].fillna("") if "genres" in table else pd.Series("", table.index)
     names = sorted({name for text in genres for name in text.split("|") if name})
     known = {name: i for i, name in enumerate(names)}
     packed = {

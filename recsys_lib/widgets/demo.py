@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from recsys_lib.errors import DataError, RecsysError, UnknownIdError
+from recsys_lib.errors import DataError, RecsysError, UnknownIdError, is_of
 from recsys_lib.models import ALS, ItemKNN, Popularity
 from recsys_lib.widgets.base import PageWidget
 from recsys_lib.widgets.catalogue import beside as packed_beside
@@ -85,7 +85,7 @@ class RatingDemo(PageWidget, page="demo"):
         if noise is None:
             log = model.training_log_.iloc[-1]
             noise = {0: float(log[["rmse_valid", "rmse_train"]].dropna().iloc[0])}
-        if 0 not in noise or not all(0 < sigma < np.inf for sigma in noise.values()):
+        if 0 not in noise or not all(is_of(s) and 0 < s < 1e9 for s in noise.values()):
             raise RecsysError(f"noise is {noise}; it needs numbers above 0, one of them for 0")
         others = beside or {}
         for name, other in others.items():
@@ -105,7 +105,7 @@ class RatingDemo(PageWidget, page="demo"):
         for item, rating in proposal["value"].items():
             if item not in self._place:
                 raise UnknownIdError(f"item {item!r} is not among the items of this demo")
-            if not low <= rating <= high:
+            if not (is_of(rating) and low <= rating <= high):
                 raise DataError(
                     f"item {item!r} has the rating {rating!r}; the scale is {low:g} to {high:g}"
                 )

@@ -1,9 +1,11 @@
 """Sliders for the genres of an item without ratings, and some users' predicted ratings of it."""
 
+from typing import Any
+
 import numpy as np
 import traitlets
 
-from recsys_lib.errors import RecsysError
+from recsys_lib.errors import DataError, RecsysError, is_of
 from recsys_lib.models import GenreALS
 from recsys_lib.widgets.base import Draw, Explorer, Plain
 
@@ -44,6 +46,13 @@ class GenreSliders(Explorer, page="genres"):
             "stars": list(model.scale_),
         }
         super().__init__(figure, fixed, weights={model.genre_names_[0]: 1.0})
+
+    @traitlets.validate("weights")
+    def _check_weights(self, proposal: Any) -> dict[str, float]:
+        for name, weight in proposal["value"].items():
+            if name not in self.fixed["names"] or not (is_of(weight) and 0 <= weight <= 1):
+                raise DataError(f"genre {name!r} has the weight {weight!r}; it must be from 0 to 1")
+        return dict(proposal["value"])
 
     def predictions(self) -> np.ndarray:
         """Return the users' predicted ratings of the item, in stars, not clipped to the scale."""

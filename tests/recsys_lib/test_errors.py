@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from recsys_lib import datasets, evaluation, metrics, models, splits, tuning
+from recsys_lib import (
+    convergence,
+    datasets,
+    evaluation,
+    features,
+    metrics,
+    models,
+    splits,
+    tuning,
+    widgets,
+)
 from recsys_lib.errors import RecsysError, generator
 from recsys_lib.ratings import CSR, Ratings
 
@@ -86,6 +96,11 @@ def calls():
         "trials": lambda x: tuning.tune(models.BiasALS(), dev, x),
         "space": lambda x: tuning.tune(models.BiasALS(), dev, 1, space=x),
         "searched": lambda x: tuning.tune(x, dev, 1), "development": lambda x: tuning.tune(als, x),
+        "sampler": lambda x: tuning.tune(models.BiasALS(), dev, 1, sampler=x),
+        "prune": lambda x: tuning.tune(models.BiasALS(), dev, 1, prune=x), "fitted": dev.fit,
+        "learn": lambda x: tuning.Development(x, test), "some": lambda x: tuning.some_users(x, 9),
+        "limit": lambda x: tuning.some_users(dev, x), "find": lambda x: tuning.Development(part, x),
+        "study": tuning.table, "tuned": tuning.metric_of, "value": lambda x: dev.value(x, "rmse"),
         "model": lambda x: evaluation.evaluate(x, part, test), "possible": evaluation.possible,
         "metrics": lambda x: evaluation.evaluate(als, part, test, x),
         "truth": lambda x: metrics.rmse(x, four), "predicted": lambda x: metrics.mae(four, x),
@@ -104,9 +119,24 @@ def calls():
         "solved": lambda x: als.half_step(*side[:3], x),
         "fixed": lambda x: als.half_step(side[0], x, *side[2:]),
         "prior": lambda x: als.half_step(*side[:2], x, side[3]),
+        "films": features.genre_matrix, "chains": convergence.effective_size,
+        "facts": lambda x: features.attributes(x, "item_id", part.item_ids),
+        "features": lambda x: features.item_features(["years"], part.item_ids, ROWS, x),
+        "points": lambda x: widgets.ItemMap(x, [*"abcde"], np.eye(5)), "fits": widgets.FitExplorer,
+        "shown": lambda x: widgets.RatingDemo(als, x), "biases": widgets.GenreSliders,
+        "noise": lambda x: widgets.RatingDemo(als, data.items, noise={0: x}),
+        "titles": lambda x: widgets.BiasExplorer(models.BiasALS(n_epochs=1).fit(part), x, [0, 1]),
     }  # fmt: skip
-    none = dict.fromkeys(("valid", "exclude", "shelf", "rating", "space", "metrics"), type(None))
-    none |= {"saved": str, "run": str | None, "callback": type | type(len) | None}
+    none = ("valid", "exclude", "shelf", "rating", "space", "metrics", "sampler")
+    none = dict.fromkeys(none, type(None))
+    none |= {
+        "facts": type(None),
+        "draws": np.ndarray,
+        "chains": np.ndarray,
+        "saved": str,
+        "run": str | None,
+        "callback": type | type(len) | None,
+    }
     return found, none | dict.fromkeys(("relevant", "mean"), numbers.Real)
 
 
@@ -116,6 +146,7 @@ def test_odd_arguments_are_refused_in_one_line_of_ours(calls, trial):
         for odd in [one for one in [None, *ODD] if not isinstance(one, calls[1].get(name, ()))]:
             with pytest.raises(RecsysError) as caught:
                 call(odd)
+                pytest.fail(f"{name} took {odd!r}")
             assert "\n" not in str(caught.value), name
             tried += 1
     trial("odd arguments of public functions", tried, "each refused, in one line that says why")
@@ -137,6 +168,13 @@ def test_odd_columns_of_a_table_are_refused_or_read_as_what_they_are(trial):
                 assert found[column].tolist() == pytest.approx(sorted(np.asarray(one).tolist()))
     assert 0 < read < len(tried)
     trial("tables with an odd column", len(tried), f"{len(tried) - read} refused, {read} read")
+
+
+def test_rows_that_cannot_be_overwritten_are_refused(calls):
+    rows = np.zeros((30, 3), np.float32)
+    rows.flags.writeable = False
+    with pytest.raises(RecsysError, match="are read-only; pass a copy"):
+        calls[0]["solved"](rows)
 
 
 def test_a_seed_is_a_number_or_a_generator():

@@ -309,9 +309,18 @@ def test_an_unknown_metric_is_answered_with_the_list(parts, model, name):
         evaluation.possible(Fixed(), [name, "auc"])
 
 
-def test_the_whole_list_may_be_longer_than_the_catalogue(parts, model):
-    report = evaluation.evaluate(model, parts[0], parts[2], [f"recall@{2 * N_ITEMS}"])
-    assert report[f"recall@{2 * N_ITEMS}"] == 1
+def test_a_list_longer_than_the_catalogue_has_its_values_and_its_cost(parts, model):
+    train, _, test = parts
+    most, table = 10**9 - 1, model.recommend(train.user_ids, n=N_ITEMS)
+    for one, candidates in ((model, "all"), (table, "all"), (model, "test"), (model, "new")):
+        names = [[f"{kind}@{k}" for kind in evaluation.WITH_K] for k in (N_ITEMS, most)]
+        short, long = (e(one, train, test, some, candidates=candidates) for some in names)
+        expected = dict(zip(names[1], short.values.values(), strict=True))
+        expected[names[1][0]] *= N_ITEMS / most  # precision is over k
+        assert long.values == pytest.approx(expected, nan_ok=True)
+        assert candidates == "new" or long[f"recall@{most}"] == 1
+    for who in (np.arange(3), test.by_user):
+        assert ALS(n_epochs=1).fit(train).rank(who, most)[0].shape[1] == N_ITEMS
 
 
 class OnlyLists(Recommender):
@@ -372,6 +381,7 @@ BAD_CALLS = {
     "lists are a table of .* and rank": lambda m, a, b: e(lists(m)[["user_id", "item_id"]], a, b),
     "GivenLists predicts no ratings": lambda m, a, b: e(lists(m), a, b, ["rmse"]),
     "GivenLists only gives lists": lambda m, a, b: e(lists(m), a, b, ["auc"]),
+    "hold items that are no candidates": lambda m, a, b: e(lists(m), a, b, candidates="new"),
     "pass what is known of them": lambda m, a, b: e(lists(m), empty(a), b, test_input=a),
     "this report has no 'auc', only rmse": lambda m, a, b: e(m, a, b, ["rmse"])["auc"],
 }

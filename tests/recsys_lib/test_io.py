@@ -56,7 +56,7 @@ def test_what_names_no_file_is_refused(path):
 
 def test_a_file_in_the_place_of_a_folder_is_told(saved):
     for call in (io.as_folder, lambda path: io.save_arrays(path / "below", {}, {})):
-        with pytest.raises(DataError, match="file is no folder, and none can be made there"):
+        with pytest.raises(DataError, match="file is no folder to write in, and none can"):
             call(saved)
     assert saved.is_file()
 
@@ -69,6 +69,30 @@ def test_a_folder_or_a_device_is_not_replaced(tmp_path):
         with pytest.raises(DataError, match="no ordinary file"):
             io.save_arrays(path, {"a": np.ones(2)}, {})
     assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks for rights to make a link")
+def test_a_link_leads_to_what_is_replaced(saved):
+    link, whole = saved.with_name("link"), saved.read_bytes()
+    link.symlink_to(saved.name)
+    io.save_arrays(link, {"a": np.ones(2)}, {})
+    assert link.is_symlink() and saved.read_bytes() != whole
+    assert io.load_arrays(link)[0].keys() == {"a"}
+
+
+@pytest.mark.parametrize("fails", ["fsync", "safetensors"])
+def test_what_cannot_be_written_is_told_and_leaves_the_old_file(saved, monkeypatch, fails):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    whole = saved.read_bytes()
+    if fails == "fsync":
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(io, "save_file", lambda *_: io.safe_open("/none", framework="numpy"))
+    with pytest.raises(DataError, match=r"cannot be written \(.*: what was there is as it was"):
+        io.save_arrays(saved, {"a": np.ones(2)}, {})
+    assert saved.read_bytes() == whole and [*saved.parent.iterdir()] == [saved]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")

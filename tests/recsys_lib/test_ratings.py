@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,8 +84,14 @@ def test_a_missing_id_is_refused_with_its_row(column):
         (frame().assign(rating=[1j, 2, 3, 4]), "row 0.*rating is 1j"),
         (frame().assign(rating=[10**400, 2, 3, 4]), "row 0.*rating is 1000"),
         (frame().assign(rating=pd.Timestamp(0)), "row 0.*rating is Timestamp"),
+        (frame().assign(rating=[True] * 4), "row 0.*rating is True"),
+        (frame().assign(rating=[3, 2, True, 4]), "row 2.*rating is True"),
+        (frame().assign(rating=["3", "2", "3", "4"]), "row 0.*rating is '3'"),
+        (frame().assign(rating=[Decimal("NaN"), *map(Decimal, "234")]), "row 0.*rating is Decimal"),
+        (frame().assign(timestamp=["3", "2", "3", "4"]), "row 0.*not a time"),
         (frame().assign(timestamp=[1j, 2, 3, 4]), "row 0.*not a time"),
         (frame().assign(timestamp=pd.Timedelta(1)), "row 0.*not a time"),
+        (frame().assign(timestamp=pd.Period("2020")), "row 0.*holds 2020; that is"),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line(table, message):
@@ -101,6 +109,9 @@ def test_ids_are_the_same_in_whatever_column_they_stand():
 
 def test_unknown_ids_are_named():
     ratings = Ratings.from_frame(frame())
+    for odd in ("a\0", ["a", "b\0"]):  # NumPy's own text ends before a NUL
+        with pytest.raises(UnknownIdError, match=r"no user .*x00"):
+            ratings.user_index(odd)
     with pytest.raises(UnknownIdError, match="no user 'z'"):
         ratings.user_index(["a", "z"])
     with pytest.raises(KeyError, match="no item 11"):
@@ -127,7 +138,13 @@ def test_a_selection_keeps_the_numbering():
 
 def test_datetimes_become_seconds():
     table = frame().assign(timestamp=pd.to_datetime([5, 1, 2, 9], unit="s", utc=True))
-    assert Ratings.from_frame(table).timestamps.tolist() == [1, 9, 2, 5]
+    zones = pd.Series(["UTC", "Asia/Tokyo", "UTC", "UTC"])
+    mixed = table["timestamp"].astype(object).combine(zones, pd.Timestamp.tz_convert)
+    for times in (table["timestamp"], mixed, mixed.map(pd.Timestamp.to_pydatetime).astype(object)):
+        found = Ratings.from_frame(table.assign(timestamp=times))
+        assert found.timestamps.tolist() == [1, 9, 2, 5]
+    days = pd.Series(pd.to_datetime(["2020-01-02"] * 4).date).astype("date32[pyarrow]")
+    assert {*Ratings.from_frame(table.assign(timestamp=days)).timestamps} == {1577923200}
 
 
 def test_within_a_second_too_the_last_rating_of_a_pair_counts():

@@ -187,12 +187,24 @@ def test_some_users_are_drawn_whole_and_enough_are_all(part):
         ({"seed": -1}, "seed is -1"),
         ({"space": None}, "Bowl has no search_space; pass space="),
         ({"space": {"z": Float(0.0, 1.0)}}, "Bowl has no parameter 'z'"),
+        ({"space": {5: Float(0.0, 1.0)}}, "Bowl has no parameter '5'"),
+        ({"sampler": GridSampler({"x": [1.0]})}, "GridSampler draws no k: "),
+        ({"sampler": RandomSampler}, "sampler is <class .* must be a sampler of Optuna, or None"),
+        ({"prune": "no"}, "prune is 'no'; it must be True or False"),
+        ({"start": 1}, "start is 1; it must be True or False"),
         ({"metric": "rsme"}, "there is no metric 'rsme'"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(tiny, options, message):
+def test_a_mistake_is_told_before_the_first_fit(tiny, options, message):
+    before = Bowl.fits
     with pytest.raises(RecsysError, match=message):
         tuning.tune(Bowl(), tiny, **{"space": PLANE, **options})
+    assert Bowl.fits == before
+
+
+def test_a_grid_smaller_than_the_number_of_trials_ends_the_search(tiny):
+    grid = GridSampler({"x": [1.0], "k": [1, 2]})
+    assert len(tuning.tune(Bowl(), tiny, 9, space=PLANE, sampler=grid).trials) == 2
 
 
 def test_trials_that_fail_are_noted_and_the_search_goes_on(tiny):

@@ -6,8 +6,10 @@ them over `models.__all__`, so a new model is held to them without being named a
 
 import copy
 import pickle
+import re
 import tracemalloc
 from contextlib import nullcontext
+from decimal import Decimal
 
 import numba
 import numpy as np
@@ -32,7 +34,8 @@ REFUSED = {
     "by": ["stars"], "damping": [-1.0], "threshold": [9.0], "loss": ["mse"],
     "hidden": [(8, 0), (8, 2.5), 8], "width": [0], "temperature": [0.0], "history_size": [0],
     "learning_rate": [0.0], "weight_decay": [-0.1], "dropout": [1.0], "batch_size": [0],
-    "patience": [0], "device": ["abacus"], "user_columns": ["age", ("age", "age")],
+    "n_chains": [0, 10**9], "patience": [0], "device": ["abacus"],
+    "user_columns": ["age", ("age", "age")],
 }  # fmt: skip
 
 
@@ -301,6 +304,37 @@ def check_a_resumed_run_is_one_that_was_never_stopped(make, tmp_path):
         pd.testing.assert_frame_equal(*(x.drop(columns="seconds") for x in (log, logs[0])))
 
 
+def check_a_fit_that_fails_at_once_leaves_the_model_as_it_was(make, tmp_path):
+    """Where it may not write, it is refused before it begins; a model that is none stays none."""
+    ratings, items = table()
+    other, _ = table(seed=1, n_users=90, n_items=60, n_ratings=900)
+    model, fresh, file = fit(make, ratings, items), make(), tmp_path / "file"
+    file.touch()
+
+    def broken(*parts):
+        raise Interrupted
+
+    for one in (model, fresh):
+        for wrong in ({"run_dir": file}, {"run_dir": file / "x"}, {"run_dir": "/proc/here"}):
+            one._init = broken
+            with pytest.raises(DataError, match="is no folder to write in"):
+                one.fit(other, **wrong)
+        for wrong in ({"resume": True}, {"resume": "no"}, {"progress": 2}):
+            with pytest.raises(RecsysError, match=r"resume|progress"):
+                one.fit(other, **wrong)
+        for step in ("_init", "_epoch"):
+            vars(one).pop("_init", None)
+            setattr(one, step, broken)
+            with pytest.raises(Interrupted):
+                one.fit(other, items=items)
+    for size in {"n_factors", "width"} & {*model.get_params()}:
+        with pytest.raises(RecsysError, match="takes more memory than there is"):
+            make(**{size: 2**50}).fit(ratings, items=items)
+    assert_same(model, fit(make, ratings, items), ratings)
+    with pytest.raises(NotFittedError):
+        fresh.recommend(1)
+
+
 def check_an_empty_training_part_is_refused(make):
     ratings, items = table()
     with pytest.raises(DataError, match="no rating"):
@@ -334,10 +368,15 @@ def check_wrong_containers_are_refused(make):
     for call in (lambda: model.recommend(STRANGE), lambda: model.recommend_for({STRANGE: 3.0})):
         with pytest.raises(UnknownIdError, match=f"no (user|item) {STRANGE}"):
             call()
-    for stars in (6.0, float("nan"), "four"):
+    for stars in (6.0, float("nan"), "four", True, np.True_, np.timedelta64(4, "s"), np.ma.masked):
         for call in (model.recommend_for, lambda rated: model.partial_fit_users(0, rated)):
-            with pytest.raises(DataError, match=f"{stars}"):
+            with pytest.raises(DataError, match=re.escape(repr(stars))):
                 call({1: stars})
+    named = model.recommend_for({Decimal(1): 4.0})  # hashed as 1, and found by another way
+    pd.testing.assert_frame_equal(named, model.recommend_for({1: 4.0}))
+    if not cannot_take_in_items(model):
+        one, other = (model.copy().partial_fit_items(1, {kind(3): 4}) for kind in (int, Decimal))
+        assert_same(one, other, ratings)
     for call in (model.similar_items, model.similar_users):
         for ids in ([1, 2], []):
             with pytest.raises(RecsysError, match=r"one (user|item) id is asked for"):
