@@ -22,6 +22,8 @@ CHANGED = (
     (r'(<div) role="list"( class="citation-list")', r"\1\2"),
     # The theme's arrow beside a page that has pages of its own has no name.
     (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Its pages">'),
+    # A default that a dataclass makes anew has no name of its own.
+    (r"&lt;factory&gt;", "..."),
     # A mark after a formula stays with it: no line is to begin with one.
     (r"(?<=\\\))</span>([.,;:!?)]+)", r"\1</span>"),
 )

@@ -78,12 +78,12 @@
     return found;
   }
 
-  // For paper: nothing that asks to run a cell, headings with what they head, short code in one piece, and formulas
-  // in one line with the mark that follows them.
+  // For paper: nothing that asks to run a cell, folded output unfolded, headings with what they head, short code in one
+  // piece, and formulas in one line with the mark that follows them.
   function printed(page) {
     for (const heading of page.querySelectorAll("h2, h3, h4")) {
       const next = heading.nextElementSibling;
-      if (next?.matches("section")) continue;
+      if (next?.matches("section, dl, :has(tr:nth-child(25))")) continue;
       const kept = make("div", { className: "together" });
       heading.replaceWith(kept);
       kept.append(heading, next ?? "");
@@ -91,6 +91,7 @@
     for (const code of page.querySelectorAll(".cell_input, .cell_output > .output")) {
       if (code.textContent.split("\n").length < 25) code.classList.add("together");
     }
+    page.querySelectorAll(".tag_hide-output details").forEach((fold) => fold.replaceWith(fold.lastElementChild));
     for (const shown of page.querySelectorAll(".cell_output pre")) {
       const text = shown.textContent.replace(/^Nothing to check yet: .*\n?/m, "");
       if (text === shown.textContent) continue;
