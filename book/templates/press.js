@@ -30,7 +30,9 @@
   // Decks: a chapter's goals, its figures and its summary. They lie in a folder beside the chapters'.
   const path = (url) => url.href.slice(root.href.length);
   const escaped = (text) => make("p", { textContent: text }).innerHTML;
-  const mathjax = [...document.head.querySelectorAll("script")].filter((tag) => /mathjax/i.test(tag.outerHTML));
+  // From the file: in this page, MathJax has added scripts whose addresses are this machine's.
+  const { head } = new DOMParser().parseFromString(texts[`${toc.root}.html`], "text/html");
+  const mathjax = [...head.querySelectorAll("script")].filter((tag) => /mathjax/i.test(tag.outerHTML));
   const [told, licence] = [...document.querySelectorAll(".extra_footer p")].map((tag) => tag.textContent);
   const decks = {};
   parts.forEach(({ caption, numbered, pages }, number) => {
