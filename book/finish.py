@@ -22,8 +22,11 @@ CHANGED = (
     (r'(<div) role="list"( class="citation-list")', r"\1\2"),
     # The theme's arrow beside a page that has pages of its own has no name.
     (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Its pages">'),
-    # A mark after a formula stays with it: no line is to begin with one.
+    # A default that a dataclass makes anew has no name of its own.
+    (r"&lt;factory&gt;", "..."),
+    # A mark after a formula stays with it, and a bracket before it, when a line ends there.
     (r"(?<=\\\))</span>([.,;:!?)]+)", r"\1</span>"),
+    (r"([(\[]+)(<span class=\"math[^>]*>)(?=\\\()", r"\2\1"),
 )
 # Searching happens on its own page, which brings these itself.
 _SEARCH = re.compile(r"<script [^>]*(searchtools|language_data|searchindex)\.js[^>]*></script>\n?")

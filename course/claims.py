@@ -139,6 +139,7 @@ class Claims:
         """Claim that two arrays are equal, each element within a tolerance: nothing is random."""
         apart = float(np.abs(np.subtract(a, b, dtype=float)).max())
         text = f"largest difference {apart:.1g}, tolerance {within:.2g}, n = {np.size(a):,}"
+        text = text.replace("e-", "e−")  # a line may end after a hyphen
         claim.setdefault("must", ("synthetic", "ml-latest-small"))
         verdict = HOLDS if apart <= within else FAILS
         return self._make(Verdict(key, statement, verdict, text, **claim))

@@ -114,9 +114,9 @@ def compare(
     """Return a table of several models that were measured on the same test part.
 
     It has one row per model (index ``model``) and one column per metric, NaN where a model does not
-    have it. With `interval`, a level such as 0.95, there are also ``"ndcg@10 low"`` and ``"ndcg@10
-    high"`` where `Report.interval` has one. Reports of different test parts or protocols raise
-    `RecsysError`.
+    have it. With `interval`, a level such as 0.95, there are also ``"ndcg@10 low"`` and
+    ``"ndcg@10 high"`` where `Report.interval` has one. Reports of different test parts or
+    protocols raise `RecsysError`.
     """
     if not isinstance(reports, Mapping) or not reports:
         raise RecsysError("there is no report to compare: they are a mapping of name to Report")

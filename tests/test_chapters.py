@@ -182,6 +182,28 @@ def test_inline_expressions_are_python(chapter):
     assert not [one for one in chapter.asked if " if " in one], "a sentence is written once"
 
 
+def assigned(node):
+    """Return the names that code assigns, outside of functions and comprehensions."""
+    if isinstance(
+        node, ast.FunctionDef | ast.Lambda | ast.ListComp | ast.DictComp | ast.GeneratorExp
+    ):
+        return set()
+    own = {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+    return own.union(*map(assigned, ast.iter_child_nodes(node)))
+
+
+def test_what_a_sentence_shows_is_not_changed_by_later_cells(chapter):
+    """JupyterLab evaluates an expression when the kernel is free: when all cells have run."""
+    shown = set()
+    for cell in chapter.cells:
+        if cell.cell_type == "code":
+            assert not shown & assigned(ast.parse(cell.source))
+        for one in expressions(cell.source) if cell.cell_type == "markdown" else ():
+            nodes = [*ast.walk(ast.parse(one))]
+            bound = {node.arg for node in nodes if isinstance(node, ast.arg)}
+            shown |= {node.id for node in nodes if isinstance(node, ast.Name)} - bound
+
+
 def test_every_claim_is_shown_and_every_verdict_is_a_claims(chapter):
     """And they are as many as the chapter says, since their intervals are corrected for that."""
     made, of = [], 0

@@ -30,7 +30,9 @@
   // Decks: a chapter's goals, its figures and its summary. They lie in a folder beside the chapters'.
   const path = (url) => url.href.slice(root.href.length);
   const escaped = (text) => make("p", { textContent: text }).innerHTML;
-  const mathjax = [...document.head.querySelectorAll("script")].filter((tag) => /mathjax/i.test(tag.outerHTML));
+  // From the file: in this page, MathJax has added scripts whose addresses are this machine's.
+  const { head } = new DOMParser().parseFromString(texts[`${toc.root}.html`], "text/html");
+  const mathjax = [...head.querySelectorAll("script")].filter((tag) => /mathjax/i.test(tag.outerHTML));
   const [told, licence] = [...document.querySelectorAll(".extra_footer p")].map((tag) => tag.textContent);
   const decks = {};
   parts.forEach(({ caption, numbered, pages }, number) => {
@@ -78,12 +80,12 @@
     return found;
   }
 
-  // For paper: nothing that asks to run a cell, headings with what they head, short code in one piece, and formulas
-  // in one line with the mark that follows them.
+  // For paper: nothing that asks to run a cell, folded output unfolded, headings with what they head, short code in one
+  // piece, and formulas in one line with the mark that follows them.
   function printed(page) {
     for (const heading of page.querySelectorAll("h2, h3, h4")) {
       const next = heading.nextElementSibling;
-      if (next?.matches("section")) continue;
+      if (next?.matches("section, dl, :has(tr:nth-child(25))")) continue;
       const kept = make("div", { className: "together" });
       heading.replaceWith(kept);
       kept.append(heading, next ?? "");
@@ -91,6 +93,7 @@
     for (const code of page.querySelectorAll(".cell_input, .cell_output > .output")) {
       if (code.textContent.split("\n").length < 25) code.classList.add("together");
     }
+    page.querySelectorAll(".tag_hide-output details").forEach((fold) => fold.replaceWith(fold.lastElementChild));
     for (const shown of page.querySelectorAll(".cell_output pre")) {
       const text = shown.textContent.replace(/^Nothing to check yet: .*\n?/m, "");
       if (text === shown.textContent) continue;

@@ -18,6 +18,11 @@ addEventListener("load", async () => {
   new ResizeObserver(reachable).observe(document.body);
 });
 
+// On a phone a figure scrolls, too (pages.css): a tap shows all of it, and the next one its words.
+addEventListener("click", ({ target }) => {
+  if (target.matches?.(".bd-article :is(figure, .cell_output) img")) target.classList.toggle("whole");
+});
+
 // A term of the glossary shows its definition: where the mouse rests, on focus, at the first tap.
 const tip = document.createElement("div");
 tip.id = "definition";

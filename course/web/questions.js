@@ -232,7 +232,10 @@
         type: "range", min: ranges[k][0], max: ranges[k][1], step: "any", "aria-label": name, oninput: () => draw(),
       }));
       const steps = ranges.map(([low, high]) => (high - low) / 50);
-      sliders.forEach((slider, k) => (slider.step = steps[k]));
+      sliders.forEach((slider, k) => {
+        slider.step = steps[k];
+        slider.value = (ranges[k][0] + ranges[k][1]) / 2;
+      });
       const shape = (tag, more) => {
         const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
         Object.entries(more).forEach(([name, value]) => node.setAttribute(name, value));

@@ -33,7 +33,7 @@ class BPR(ImplicitFeedbackModel):
     Parameters
     ----------
     n_factors : int
-        K.
+        Length K of the vectors.
     learning_rate : float
         Step length.
     reg : float

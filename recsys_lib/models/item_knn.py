@@ -35,7 +35,7 @@ class ItemKNN(ItemToItem):
     Parameters
     ----------
     n_neighbors : int
-        k.
+        Number k of the neighbours.
     shrinkage : float
         Added to the denominator.
 

@@ -25,7 +25,8 @@ class PureSVD(ImplicitFeedbackModel):
     Parameters
     ----------
     n_factors : int
-        K. A table of fewer users or items has fewer directions: the last columns of Q are then 0.
+        Length K of the vectors. A table of fewer users or items has fewer directions: the last
+        columns of Q are then 0.
 
     Attributes
     ----------

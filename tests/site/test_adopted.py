@@ -79,6 +79,7 @@ print(press.press(press.ROOT / "html"))"""
         assert page.locator("h1").all_inner_texts()[0] == "I: Ratings"
         assert page.locator("figure img").count() >= 6
         assert page.locator("img").evaluate_all("all => all.every((i) => i.naturalWidth)")
+        assert "file:" not in page.content(), "a deck asks for files of the machine that made it"
         page.keyboard.press("End")
         assert abs(page.locator(".slide").last.bounding_box()["y"]) < 2
         assert "Damping" in page.locator(".slide").last.inner_text()  # the summary of chapter 2
