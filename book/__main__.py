@@ -21,7 +21,7 @@ import bootstrap
 from console import BUILD, ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
-    "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url=None"),  # asks for no news
+    "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url=None"),  # fetches no news
     "tune": ("benchmarks.study", "tune"),
     "reproduce": ("benchmarks.study", "reproduce"),
     "leaderboard": ("benchmarks.study", "leaderboard"),
