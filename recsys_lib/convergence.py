@@ -108,9 +108,9 @@ def warn_of(row: dict[str, float], n_draws: int, model: str) -> None:
 
 
 def _check(draws: np.ndarray) -> None:
-    """Raise `DataError` unless these are numbers (n_chains, n_draws, ...) of one chain or more."""
-    known = isinstance(draws, np.ndarray) and draws.ndim > 1 and draws.dtype.kind in "iuf"
-    if not known or len(draws) == 0:
+    """Raise `DataError` unless these are numbers (n_chains, n_draws, ...), or none at all."""
+    known = isinstance(draws, np.ndarray) and draws.ndim > 1
+    if not known or (draws.dtype.kind not in "iuf" and draws.size):
         kind = type(draws).__name__
         raise DataError(f"draws must be an array of numbers (n_chains, n_draws, ...), not a {kind}")
 
