@@ -61,7 +61,7 @@ def world():
     model = models.ALS(4, n_epochs=3).fit(ratings)
     five = rng.standard_normal((100_000, 5)).cumsum(axis=1) / np.sqrt(np.arange(1, 6))
     common = {"np": np, "pd": pd, "model": model, "train": ratings, "ratings": ratings}
-    common |= {"counts": ratings.by_item.counts, "film": ratings.item_ids[0], "five": abs(five)}
+    common |= {"counts": ratings.by_item.counts, "film": ratings.item_ids[0], "z": abs(five)}
     common |= {name: rng.normal(size=(50, 3)) for name in "pq"}
     common |= {"taste_of": taste_of, "rng": rng, "n_i": np.arange(50) % 20}
     common["unit"] = lambda x: (x.T / norm(x.T, axis=0)).T
