@@ -5,6 +5,7 @@ import re
 import struct
 import zipfile
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -134,6 +135,8 @@ def _blocks(
         if odd := [k for one in strange if (k := text.find(one)) >= 0]:
             row += text[: min(odd)].count(b"\n") + 1
             refuse(where, row, f"it holds {chr(text[min(odd)])!r}, and numbers are in decimals")
+        if row > 0 and not head and text.startswith(BOM_UTF8):  # Arrow leaves it out anywhere
+            refuse(where, row + 1, "it holds the mark of a file's beginning")
         if len(text) > len(head):
             yield row, text
         row += text.count(b"\n")

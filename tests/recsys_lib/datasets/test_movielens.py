@@ -122,6 +122,7 @@ def test_titles_are_tidied(raw, title, year):
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2_0,30,0.5,", "row 4: In CSV column #"),
         ("ml-20m", "ratings.csv", b"1445714835", b"9" * 19, "row 4: In CSV column #"),
         ("ml-100k", "u.data", b"7\t318\t5", b"7\t318\t0x5", "row 2: it holds 'x'"),
+        ("ml-100k", "u.data", b"2\t29\t3", b"\xef\xbb\xbf2\t29\t3", "row 4"),
         ("ml-10m", "ratings.dat", b"::964982224", b"\t964982224", r"row 2: it holds '\t'"),
         ("ml-20m", "ratings.csv", b"2,30,", b"2,30" + b"0" * 2**26 + b",", "row 4: the line has"),
         ("ml-20m", "movies.csv", b"movieId", b"movie", "row 1: the header"),
