@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from course.questions import answer_back
-from recsys_lib.io import as_folder, replacing
+from recsys_lib.io import replacing
 
 # Okabe & Ito's colours, told apart by all eyes; yellow is left out, it is too faint on white.
 BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY = (
@@ -91,7 +91,7 @@ def save(figure: Figure, name: str) -> Figure:
     """
     if folder := os.environ.get("RECSYS_FIGURES"):
         for kind, date in (("svg", "Date"), ("pdf", "CreationDate")):
-            with replacing(as_folder(folder) / f"{name}.{kind}") as path:
+            with replacing(f"{folder}/{name}.{kind}") as path:
                 figure.savefig(path, metadata={date: None})
     plt.close(figure)
     return figure

@@ -76,7 +76,7 @@ def score_pairs(user_vectors, item_vectors, users, items):
 
 
 def padded(lists, n):
-    """Return ranked items as of `top_n`: (m, n) int32, of a `CSR` that holds them in any order."""
+    """Return lists, the rows of a `CSR` in order of rank, as `top_n` does: (m, n) int32."""
     rows = np.repeat(np.arange(lists.n_rows), lists.counts)
     place = np.arange(len(rows)) - lists.indptr[rows]
     items, kept = np.full((lists.n_rows, n), -1, np.int32), place < n
