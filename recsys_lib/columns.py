@@ -132,9 +132,6 @@ def ordered(
 
 def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's index (n,) int32 and the ids, ascending, including those of `more`."""
-    if column.isna().any():
-        row = int(column.isna().to_numpy().argmax())
-        raise DataError(f"row {row}: column {column.name!r} is empty; give a user and an item")
     codes, unique = pd.factorize(_ids(column, column.name), sort=True)
     ids = np.asarray(unique)
     if more is None:
@@ -156,15 +153,13 @@ def _ids(ids: Any, name: Any) -> np.ndarray:
         raise DataError(f"the ids of {name!r} are a {kind}, not a sequence of ids") from error
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
-    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "integer":
+    if column.dtype == object and pd.api.types.infer_dtype(column) == "integer":
         column = _numbers(column)
     if pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_float_dtype(column.dtype):
         return _whole(column, "ids are integers or text (floats are exact to 2**53)")
     text = column.to_numpy(object)
-    for row, one in enumerate(text):
-        if not isinstance(one, str) or not (one.isascii() or not _HALF.search(one)):
-            told = f"row {row}: column {column.name!r} holds {one!r}"
-            raise DataError(f"{told}; ids are all integers or all text")
+    fits = [isinstance(one, str) and (one.isascii() or not _HALF.search(one)) for one in text]
+    _refuse(column, ~np.array(fits, bool), "ids are all integers or all text")
     return text
 
 
@@ -262,9 +257,7 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
     else:
         with taking(f"the times of column {column.name!r}", NotImplementedError):
             column = pd.to_datetime(column, utc=True).dt.tz_localize(None)
-        if column.isna().any():
-            row = int(column.isna().to_numpy().argmax())
-            raise DataError(f"row {row}: column {column.name!r} is empty; {says}")
+        _refuse(column, column.isna().to_numpy(), says)
         exact = column.to_numpy()
         cut = exact.astype("datetime64[s]")
         whole = cut.astype(np.int64)
@@ -295,8 +288,14 @@ def _whole(column: pd.Series, says: str, told: Any = None) -> np.ndarray:
     else:
         values = column.to_numpy(np.float64, na_value=np.nan)
         wrong = ~((values == np.floor(values)) & (np.abs(values) <= 2**53))
+    _refuse(column if told is None else told, wrong, says)
+    return values.astype(np.int64)
+
+
+def _refuse(column: pd.Series, wrong: np.ndarray, says: str) -> None:
+    """Raise `DataError` for the first row that is `wrong`, if any, with what stands there."""
     if wrong.any():
         row = int(wrong.argmax())
-        one = values[row] if told is None else told.astype(object).iloc[row]
-        raise DataError(f"row {row}: column {column.name!r} holds {one}; {says}")
-    return values.astype(np.int64)
+        one = column.astype(object).iloc[row]
+        told = repr(one) if isinstance(one, str) else one
+        raise DataError(f"row {row}: column {column.name!r} holds {told}; {says}")
