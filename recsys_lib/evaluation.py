@@ -3,8 +3,7 @@
 Rating metrics compare predictions with the ratings of the test part. Ranking metrics rank the whole
 catalogue for each user, without the items that the user rated in training. No sample of items is
 ranked: sampled metrics can put models in the wrong order (Krichene & Rendle 2020, doi
-10.1145/3394486.3403226). An item is relevant to a user whose test rating of it is `relevant` or
-more. Users without a relevant item are left out and counted.
+10.1145/3394486.3403226). Users without a relevant item are left out and counted.
 """
 
 from __future__ import annotations
@@ -300,8 +299,7 @@ def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
 
 
 def _check_parts(model: Any, train: Ratings, test: Ratings, test_input: Ratings | None) -> None:
-    if isinstance(model, type) or not hasattr(model, "check_fitted"):
-        raise RecsysError(f"model is {model!r:.80}; it must be a model, or a table of lists")
+    check_model(model)
     model.check_fitted()
     check_parts(test=test)
     check_parts(train=train, test=test, test_input=test_input)

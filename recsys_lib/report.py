@@ -166,8 +166,7 @@ def paired(
     one = _root if metric == "rmse" else _ratio
 
     def gap(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
-        sums, counts, other_sums, other_counts = columns
-        return one(sums, counts, axis) - one(other_sums, other_counts, axis)
+        return one(*columns[:2], axis) - one(*columns[2:], axis)
 
     low, high = _percentiles(columns, gap, level, n, seed)
     # Of the same ratings, the larger sum of errors is the larger mean.

@@ -1,9 +1,4 @@
-"""Find an archive: in the local folder, in the user's cache, or on its publisher's host.
-
-Three environment variables control it: RECSYS_DATA_HOME (a folder of archives or unpacked archives,
-which is only read), RECSYS_CACHE (where downloads and parsed copies are stored) and RECSYS_OFFLINE
-(1: never download).
-"""
+"""Find an archive: in RECSYS_DATA_HOME, which is only read, in the user's cache, or on its host."""
 
 import logging
 import os

@@ -45,20 +45,14 @@ USER_CODES = tuple(f"onehot_feat{k}" for k in range(18))
 def read(release: Release, path: Path) -> Dataset:
     """Read both matrices and the tables of videos and users, as `movielens.read` does.
 
-    Returns
-    -------
-    ratings, full : Ratings
-        The big matrix and the small one; values are watch ratios. If a user watched a video several
-        times, the last watch counts; `Ratings.n_duplicates` says how many were dropped. A matrix
-        has times (whole seconds) if every row of its file has one. Many rows of the small matrix
-        have none; there, the row furthest down is the last.
-    items : DataFrame
-        Every video of the captions: ``item_id`` int64 ascending; ``title``: the caption's
-        beginning, else the text on the cover, else the topics, else the id; ``year`` of upload;
-        ``genres``: the names of the categories at three levels, joined by ``|``; ``caption``. Then
-        the columns of `STATIC`, the first known value of each.
-    users : DataFrame
-        31 columns as published; an empty code is a missing value.
+    If a user watched a video several times, the last watch counts. A matrix has times (whole
+    seconds) if every row of its file has one. Many rows of the small matrix have none; there, the
+    row furthest down is the last.
+
+    The items are all videos of the captions. Their ``title`` is the caption's beginning, else the
+    text on the cover, else the topics, else the id; ``year`` is of the upload; ``genres`` are the
+    names of the categories at three levels. There is ``caption``, too, and the columns of `STATIC`,
+    the first known value of each. The users have 31 columns as published; an empty code is missing.
     """
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()

@@ -48,15 +48,7 @@ def simulate_ratings(
     min_ratings : int
         Lowest number of ratings of a user; 20 in MovieLens.
 
-    Returns
-    -------
-    Dataset
-        With `truth`, a `RatingTruth`.
-
-    Raises
-    ------
-    DataError
-        The sizes contradict each other; the message says what to change.
+    Returns a data set with its `truth`; sizes that contradict each other raise `DataError`.
     """
     check_options(locals())
     if n_ratings > n_users * n_items:

@@ -54,15 +54,8 @@ def simulate_watches(
     seed : int
         The same seed gives the same bits.
 
-    Returns
-    -------
-    Dataset
-        With `full` and `truth`, a `WatchTruth`.
-
-    Raises
-    ------
-    DataError
-        The sizes contradict each other; the message says what to change.
+    Returns a data set with `full` and its `truth`; sizes that contradict each other raise
+    `DataError`.
     """
     check_options(locals())
     if n_small_users > n_users or n_small_items >= n_items:
@@ -221,15 +214,13 @@ def _shown(
     """
     indices = np.empty(indptr[-1], np.int32)
     place = dict(zip(small_users.tolist(), barred, strict=True))
-    n_users, q = len(indptr) - 1, truth.item_factors
-    for start in range(0, n_users, _USERS_AT_A_TIME):
-        p = truth.user_factors[start : min(start + _USERS_AT_A_TIME, n_users)]
+    for start in range(0, len(indptr) - 1, _USERS_AT_A_TIME):
+        p = truth.user_factors[start : start + _USERS_AT_A_TIME]
         # Not by BLAS, whose last bits may depend on its threads.
-        race = fame + np.einsum("uk,ik->ui", p, q) / TASTE
+        race = fame + np.einsum("uk,ik->ui", p, truth.item_factors) / TASTE
         race += rng.gumbel(size=race.shape)
         for u, row in enumerate(race, start):
-            if u in place:
-                row[place[u]] = -inf
+            row[place.get(u, [])] = -inf
             n = indptr[u + 1] - indptr[u]
             indices[indptr[u] : indptr[u + 1]] = np.sort(np.argpartition(-row, n - 1)[:n])
     return indices
