@@ -76,11 +76,9 @@ def of_matrix(
     if not issparse(matrix) or matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
         kind = f"{type(matrix).__name__} of {getattr(matrix, 'dtype', 'no dtype')}"
         raise DataError(f"a SciPy sparse matrix of real numbers is wanted, not a {kind}")
-    try:
+    with taking("the matrix is damaged: it"):
         getattr(matrix, "check_format", bool)()  # of CSR and the like; no other can mislead SciPy
         stored = matrix.tocoo()
-    except ValueError as error:
-        raise DataError(f"the matrix is damaged: {error}") from error
     table: dict[str, Any] = {}
     ids = []
     for what, n, given, places in (
@@ -146,11 +144,8 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _ids(ids: Any, name: Any) -> np.ndarray:
     """Return ids as int64, or as Python strings where they are text."""
-    try:
+    with taking(f"the ids of {name!r} are a {type(ids).__name__}, not a sequence of ids: they"):
         column = pd.Series(ids, name=name)
-    except (TypeError, ValueError, RuntimeError) as error:  # pandas' and whoever makes the ids
-        kind = type(ids).__name__
-        raise DataError(f"the ids of {name!r} are a {kind}, not a sequence of ids") from error
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
     if column.dtype == object and pd.api.types.infer_dtype(column) == "integer":

@@ -35,22 +35,13 @@ __all__ = [
 DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
 #: The rating metrics, by name.
 OF_RATINGS: dict[str, Callable[..., float]] = {"rmse": m.rmse, "mae": m.mae, "r2": m.r2}
-OF_HITS = {
-    "precision": m.precision_at_k,
-    "recall": m.recall_at_k,
-    "capped_recall": m.capped_recall_at_k,
-    "ndcg": m.ndcg_at_k,
-    "map": m.map_at_k,
-    "mrr": m.mrr_at_k,
-    "hit_rate": m.hit_rate_at_k,
-}
 GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ndcg_linear": lambda ratings: ratings,
     "ndcg_exponential": lambda ratings: np.exp2(ratings) - 1,
 }
 OF_LISTS: dict[str, Callable[..., float]] = {"coverage": m.coverage, "gini": m.gini}
 BATCH = 8192  # users measured at a time: it bounds the memory and changes no number
-WITH_K = (*OF_HITS, *GAINS, "novelty", *OF_LISTS)
+WITH_K = (*m.OF_HITS, *GAINS, "novelty", *OF_LISTS)
 
 
 def evaluate(
@@ -129,28 +120,28 @@ def evaluate(
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
     for name, (kind, k) in zip(names, kinds, strict=True):
+        top = lists[:, :k]
         if kind in OF_RATINGS:
-            values[name] = OF_RATINGS[kind](test.by_user.values, predicted)
+            found: Any = OF_RATINGS[kind](test.by_user.values, predicted)
         elif kind in OF_LISTS:
-            values[name] = OF_LISTS[kind](lists[:, :k], test.n_items)
+            found = OF_LISTS[kind](top, test.n_items)
+        elif kind == "novelty":
+            counts = np.bincount(train.by_user.indices, minlength=train.n_items)
+            found = m.novelty(top, counts, int((train.by_user.counts > 0).sum()))
+        elif kind == "auc":
+            found = asked.auc(users, liked, candidates)
+        elif kind in GAINS:
+            rated = test.by_user.take(users)
+            gains = rated._replace(values=GAINS[kind](rated.values.astype(np.float64)))
+            found = m.graded_ndcg_at_k(top, gains.to_scipy(test.n_items))
         else:
-            if kind == "novelty":
-                counts = np.bincount(train.by_user.indices, minlength=train.n_items)
-                n_raters = int((train.by_user.counts > 0).sum())
-                column = m.novelty(lists[:, :k], counts, n_raters)
-            elif kind == "auc":
-                column = asked.auc(users, liked, candidates)
-            elif kind in GAINS:
-                rated = test.by_user.take(users)
-                gains = rated._replace(values=GAINS[kind](rated.values.astype(np.float64)))
-                column = m.graded_ndcg_at_k(lists[:, :k], gains.to_scipy(test.n_items))
-            else:
-                column = OF_HITS[kind](hits[:, :k], liked.counts[users])
-                if kind == "precision":  # over k, empty places included
-                    column *= min(k, longest) / k
-            columns[name] = column
-            there = column[~np.isnan(column)]  # a user may have no value
-            values[name] = float(there.mean()) if len(there) else float("nan")
+            found = m.OF_HITS[kind](hits[:, :k], liked.counts[users])
+            if kind == "precision":  # over k, empty places included
+                found *= min(k, longest) / k
+        if isinstance(found, np.ndarray):
+            columns[name], there = found, found[~np.isnan(found)]  # a user may have no value
+            found = float(there.mean()) if len(there) else float("nan")
+        values[name] = found
     return Report(
         values,
         pd.DataFrame(columns, index=pd.Index(test.user_ids[users], name="user_id")),

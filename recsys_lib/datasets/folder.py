@@ -22,7 +22,7 @@ from recsys_lib import io
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, taking
 from recsys_lib.ratings import Ratings
 
 SAYS = (
@@ -190,12 +190,10 @@ def _open(path: Path, stem: str, separator: str | None) -> Table | None:
         if files:
             raise DataError(f"{path} holds {' and '.join(file.name for file in files)}: keep one")
         return None
-    (file,), where = files, str(files[0])
-    try:
+    (file,) = files
+    with taking(f"{file}: it", OSError, pa.ArrowException):
         texts = _csv(file, separator) if file.suffix == ".csv" else _parquet(file)
-    except (ValueError, OSError, pa.ArrowException) as error:
-        refuse(where, None, " ".join(str(error).split()))
-    return Table(texts, where)
+    return Table(texts, str(file))
 
 
 def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from recsys_lib.datasets import archive
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
+from recsys_lib.errors import taking
 
 _COLUMNS = {
     "user_id": pa.int32(),
@@ -103,12 +104,10 @@ def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> arc
     """Return a table that has the columns `needed`."""
     with archive.open_member(release, path, file) as (stream, where):
         raw = stream.read()
-    try:
+    with taking(f"{where}: it"):
         # Four captions hold a bare CR, which csv readers take for the end of a row.
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
         texts = archive.read_csv(io.StringIO(text), ",")
-    except ValueError as error:  # of the decoder, or of the parser
-        archive.refuse(where, None, " ".join(str(error).split()))
     if lacking := [name for name in needed if name not in texts]:
         archive.refuse(where, 1, f"the header lacks {', '.join(lacking)}")
     return archive.Table(texts, where)
