@@ -97,8 +97,7 @@ def evaluate(
     if isinstance(model, pd.DataFrame):
         model = GivenLists(model, train)
     _check_parts(model, train, test, test_input)
-    names = possible(model) if metrics is None else _names(metrics)
-    kinds = [parse_metric(name) for name in names]
+    kinds = _kinds(possible(model) if metrics is None else metrics)
     check_protocol(relevant, candidates)
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
@@ -106,20 +105,22 @@ def evaluate(
     asked = _Asked(model, seen, strangers=test_input is not None)
     predicted = lists = hits = np.empty((len(users), 0))
     errors = pd.DataFrame()
-    if any(kind in OF_RATINGS for kind, _ in kinds):
+    if any(kind in OF_RATINGS for kind, _ in kinds.values()):
         predicted = asked.predict(test)
         errors = _errors_by_user(test, predicted)
-    if any(kind not in OF_RATINGS for kind, _ in kinds):
+    if any(kind not in OF_RATINGS for kind, _ in kinds.values()):
         _check_rankable(seen, test, users, relevant)
         own = test.by_user if candidates == "test" else None
         new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
         shelf = {"candidates": new} if candidates == "new" else {}
-        longest = min(max(k for _, k in kinds), test.n_items)  # all places behind are empty
+        longest = min(
+            max(k for _, k in kinds.values()), test.n_items
+        )  # all places behind are empty
         lists, hits = asked.rank(users, liked, longest, own, shelf)
 
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
-    for name, (kind, k) in zip(names, kinds, strict=True):
+    for name, (kind, k) in kinds.items():
         top = lists[:, :k]
         if kind in OF_RATINGS:
             found: Any = OF_RATINGS[kind](test.by_user.values, predicted)
@@ -174,19 +175,18 @@ def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[s
     Raise `RecsysError` if a metric is unknown, or none is left.
     """
     check_model(model)
-    names = _names(DEFAULT_METRICS if metrics is None else metrics)
-    kinds = {name: parse_metric(name)[0] for name in names}
-    kept = [n for n in names if model.predicts_ratings or kinds[n] not in OF_RATINGS]
+    kinds = _kinds(DEFAULT_METRICS if metrics is None else metrics)
+    kept = [n for n in kinds if model.predicts_ratings or kinds[n][0] not in OF_RATINGS]
     if not kept:
-        raise RecsysError(f"{type(model).__name__} can have none of the metrics {', '.join(names)}")
+        raise RecsysError(f"{type(model).__name__} can have none of the metrics {', '.join(kinds)}")
     return kept
 
 
-def _names(metrics: Any) -> list[str]:
+def _kinds(metrics: Any) -> dict[str, tuple[str, int]]:
     is_list = isinstance(metrics, Sequence | Mapping) and not isinstance(metrics, str)
     if not is_list or not all(isinstance(name, str) for name in metrics):
         raise RecsysError(f"metrics is {metrics!r:.80}; it must be a list such as ['ndcg@10']")
-    return list(dict.fromkeys(metrics))
+    return {name: parse_metric(name) for name in metrics}
 
 
 def parse_metric(name: str) -> tuple[str, int]:

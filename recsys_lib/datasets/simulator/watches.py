@@ -15,9 +15,9 @@ import pandas as pd
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.simulator import catalogue
 from recsys_lib.datasets.simulator.catalogue import GENRE_SHARE
-from recsys_lib.datasets.simulator.ratings import ABOUT, N_FACTORS, check_options, share_out
+from recsys_lib.datasets.simulator.ratings import ABOUT, N_FACTORS, share_out
 from recsys_lib.datasets.simulator.truth import WatchTruth
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, check_whole
 from recsys_lib.ratings import CSR, Ratings
 
 START, DAYS = 1_593_878_400, 63  # the first second, 2020-07-05, and how long people watch
@@ -57,7 +57,8 @@ def simulate_watches(
     Returns a data set with `full` and its `truth`; sizes that contradict each other raise
     `DataError`.
     """
-    check_options(locals())
+    for name, value in {**locals()}.items():
+        check_whole(name, value, int(name != "seed"))
     if n_small_users > n_users or n_small_items >= n_items:
         raise DataError(
             f"the small matrix is to have {n_small_users} users and {n_small_items} videos, the "
