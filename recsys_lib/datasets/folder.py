@@ -48,10 +48,8 @@ _VALID: dict[str, Callable[[Any], Any]] = {
     "scale": lambda pair: re.fullmatch(r"\[[-.\d]+, [-.\d]+\]", repr(pair)) and pair[0] < pair[1],
     "columns": lambda table: (
         isinstance(table, dict)
-        and all(
-            role in {**_OF_RATINGS, **_OF_ITEMS} and isinstance(name, str)
-            for role, name in table.items()
-        )
+        and {*table} <= {*_OF_RATINGS, *_OF_ITEMS}
+        and all(isinstance(name, str) for name in table.values())
     ),
 }
 _WHOLE = re.compile("0|-?[1-9][0-9]{0,17}|-?[1-8][0-9]{18}")  # fits 64 bits

@@ -8,7 +8,6 @@ were shown on purpose. No pair is in both. Further tables describe videos and us
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,16 +72,16 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
     known = daily.texts[list(STATIC)].replace({"": None, UNKNOWN: None})
     known["video_duration"] = pd.to_numeric(known["video_duration"], errors="coerce")
     known = known.groupby(daily.whole("video_id")).first()
-    texts = captions.texts.set_axis(captions.keys("video_id")).sort_index()
+    texts = captions.texts[[*_CAPTIONS]].map(archive.one_line).replace(UNKNOWN, "")
+    texts = texts.set_axis(captions.keys("video_id")).sort_index()
     known = known.reindex(texts.index)
-    caption, cover = ([*map(_tidy, texts[one])] for one in ("caption", "manual_cover_text"))
     topics = [_joined(tag.strip("[]").split(",")) for tag in texts["topic_tag"]]
     table = {
         "item_id": texts.index,
-        "title": [*map(_title, caption, cover, topics, texts.index)],
+        "title": [*map(_title, texts["caption"], texts["manual_cover_text"], topics, texts.index)],
         "year": pd.to_numeric(known["upload_dt"].str[:4], errors="coerce").astype("Int64"),
         "genres": [*map(_joined, texts[list(LEVELS)].to_numpy(object))],
-        "caption": caption,
+        "caption": texts["caption"],
     }
     return pd.DataFrame(table, texts.index).join(known).reset_index(drop=True)
 
@@ -113,18 +112,12 @@ def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> arc
     return archive.Table(texts, where)
 
 
-def _tidy(text: str) -> str:
-    """Return a caption in one line."""
-    text = archive.one_line(text)
-    return "" if text == UNKNOWN else text
-
-
 def _title(caption: str, cover: str, topics: str, item: int) -> str:
     text = caption or cover or topics.replace("|", " ") or f"video {item}"
     return text if len(text) <= TITLE else f"{text[: TITLE - 1].rstrip()}…"
 
 
-def _joined(names: Iterable[Any]) -> str:
+def _joined(names: Iterable[str]) -> str:
     """Return the names that are not empty, each once, joined by ``|``."""
-    tidy = (_tidy(str(name)).replace("|", "/") for name in names)
-    return "|".join(dict.fromkeys(name for name in tidy if name))
+    tidy = (name.strip().replace("|", "/") for name in names)
+    return "|".join(dict.fromkeys(filter(None, tidy)))
