@@ -36,7 +36,7 @@ def simulate_ratings(
     A rating is the enjoyment μ + b_u + b_i + p_u·q_i + drift(t) plus normal noise, rounded to whole
     or half stars as the user does. Which films a user watches depends on the film's popularity, its
     age and the user's taste p_u·q_i, but never on the noise, so observed ratings follow the
-    distribution of `RatingTruth`.
+    distribution of `RatingTruth`, the `truth`. Sizes that contradict each other raise `DataError`.
 
     Parameters
     ----------
@@ -46,8 +46,6 @@ def simulate_ratings(
         The same seed gives the same bits, at any number of threads.
     min_ratings : int
         Lowest number of ratings of a user; 20 in MovieLens.
-
-    Returns a data set with its `truth`; sizes that contradict each other raise `DataError`.
     """
     for name, value in {**locals()}.items():
         check_whole(name, value, int(name != "seed"))

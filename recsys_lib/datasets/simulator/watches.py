@@ -39,7 +39,9 @@ def simulate_watches(
     *,
     seed: int = 0,
 ) -> Dataset:
-    """Simulate users who watch short videos: those that an app shows, and then a full matrix.
+    """Simulate users who watch short videos: those that an app shows, and then a `full` matrix.
+
+    The `truth` is a `WatchTruth`. Sizes that contradict each other raise `DataError`.
 
     Parameters
     ----------
@@ -53,9 +55,6 @@ def simulate_watches(
         video's author. Some of its videos have no watch in the big matrix: they are cold items.
     seed : int
         The same seed gives the same bits.
-
-    Returns a data set with `full` and its `truth`; sizes that contradict each other raise
-    `DataError`.
     """
     for name, value in {**locals()}.items():
         check_whole(name, value, int(name != "seed"))
