@@ -49,12 +49,10 @@ def resolved(path: Any) -> Path:
 def as_folder(path: Any) -> Path:
     """Return a folder, made where there is none; raise `DataError` where none can be written in."""
     folder = as_path(path)
-    try:
+    told = f"{folder} is no folder to write in, and none can be made there (name another): it"
+    with taking(told, OSError):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        told = f"{folder} is no folder to write in, and none can be made there ({error.strerror})"
-        raise DataError(f"{told}; name another") from error
     return folder
 
 

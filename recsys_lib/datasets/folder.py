@@ -119,10 +119,8 @@ def _about(path: Path) -> dict[str, Any]:
     about: dict[str, Any] = {"name": path.name, "columns": {}}
     about |= {"licence": "not told in dataset.toml", "citation": "", "url": ""}
     file = path / "dataset.toml"
-    try:
+    with taking(f"{file}: it"):
         about |= tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
-    except ValueError as error:  # no TOML, or no UTF-8
-        refuse(str(file), None, str(error))
     for key, value in about.items():
         if not _VALID.get(key, lambda _: False)(value):
             refuse(str(file), None, f"{key} = {value!r} has no meaning; it may say {SAYS}")

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from recsys_lib.datasets.simulator.kernels import END, START, to_stars
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, taking
 from recsys_lib.ratings import Ratings
 
 _CHUNK = 1 << 20  # ratings that are looked at together, so that 100 M need no room
@@ -122,13 +122,9 @@ class Truth:
         arrays = [self.ratings.user_index(user_ids), self.ratings.item_index(item_ids)]
         if timestamps is not None:
             arrays.append(np.atleast_1d(timestamps))
-        try:
+        lengths = ", ".join(str(len(a)) for a in arrays)
+        with taking(f"users, items (and timestamps) that are {lengths} long, not as many of each,"):
             users, items, *times = np.broadcast_arrays(*arrays)
-        except ValueError:
-            lengths = ", ".join(str(len(a)) for a in arrays)
-            raise DataError(
-                f"users, items (and timestamps) are {lengths} long: give as many of each"
-            ) from None
         return users, items, times[0] if times else None
 
 
