@@ -120,10 +120,10 @@ def compare(
     if not isinstance(reports, Mapping) or not reports:
         raise RecsysError("there is no report to compare: they are a mapping of name to Report")
     first, *_ = reports
-    for name in reports:
-        _check_same(first, reports[first], name, reports[name])
-    rows: dict[str, dict[str, float]] = {name: {} for name in reports}
-    for row, report in zip(rows.values(), reports.values(), strict=True):
+    rows: dict[str, dict[str, float]] = {}
+    for name, report in reports.items():
+        _check_same(first, reports[first], name, report)
+        row = rows[name] = {}
         for metric, value in report.values.items():
             row[metric] = value
             if interval is not None and metric in report._of_users():

@@ -65,7 +65,7 @@ def download(release: Release) -> Path:
         bar = progress.bar(total=release.size, unit="B", unit_scale=True, desc=release.archive)
         with ExitStack() as opened, bar:  # pooch leaves an answer open that breaks off
             keep = {"response": lambda answer, **_: opened.enter_context(answer)}
-            transfer = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT, hooks=keep)
+            transfer = pooch.HTTPDownloader(bar, 1 << 16, timeout=TIMEOUT, hooks=keep)
             where = release.url, release.hash, release.archive, folder
             return Path(pooch.retrieve(*where, downloader=transfer))
     except (OSError, ValueError, DownloadError) as error:  # what requests raises is an OSError
