@@ -247,16 +247,15 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
         if pd.api.types.is_integer_dtype(number.dtype):
             return _whole(number, says), None
         exact = number.to_numpy(np.float64, na_value=np.nan)
+        _refuse(column, ~(np.abs(exact) <= 2**53), says)
         cut = np.trunc(exact)
-        whole = _whole(pd.Series(cut, name=column.name), says, column)
     else:
         with taking(f"the times of column {column.name!r}", NotImplementedError):
             column = pd.to_datetime(column, utc=True).dt.tz_localize(None)
         _refuse(column, column.isna().to_numpy(), says)
         exact = column.to_numpy()
         cut = exact.astype("datetime64[s]")
-        whole = cut.astype(np.int64)
-    return whole, np.argsort(exact, kind="stable") if (exact != cut).any() else None
+    return cut.astype(np.int64), np.argsort(exact, kind="stable") if (exact != cut).any() else None
 
 
 def _numbers(column: pd.Series) -> pd.Series:
@@ -274,7 +273,7 @@ def _numbers(column: pd.Series) -> pd.Series:
     return pd.Series(np.nan, column.index) if numbers.dtype.kind == "c" else numbers
 
 
-def _whole(column: pd.Series, says: str, told: Any = None) -> np.ndarray:
+def _whole(column: pd.Series, says: str) -> np.ndarray:
     """Return numbers as int64; refuse the first that is not whole or does not fit, and say why."""
     if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
         unsigned = pd.api.types.is_unsigned_integer_dtype(column.dtype)
@@ -283,7 +282,7 @@ def _whole(column: pd.Series, says: str, told: Any = None) -> np.ndarray:
     else:
         values = column.to_numpy(np.float64, na_value=np.nan)
         wrong = ~((values == np.floor(values)) & (np.abs(values) <= 2**53))
-    _refuse(column if told is None else told, wrong, says)
+    _refuse(column, wrong, says)
     return values.astype(np.int64)
 
 
