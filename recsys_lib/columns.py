@@ -76,11 +76,9 @@ def of_matrix(
     if not issparse(matrix) or matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
         kind = f"{type(matrix).__name__} of {getattr(matrix, 'dtype', 'no dtype')}"
         raise DataError(f"a SciPy sparse matrix of real numbers is wanted, not a {kind}")
-    try:
+    with taking("the matrix is damaged: it"):
         getattr(matrix, "check_format", bool)()  # of CSR and the like; no other can mislead SciPy
         stored = matrix.tocoo()
-    except ValueError as error:
-        raise DataError(f"the matrix is damaged: {error}") from error
     table: dict[str, Any] = {}
     ids = []
     for what, n, given, places in (
@@ -132,9 +130,6 @@ def ordered(
 
 def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's index (n,) int32 and the ids, ascending, including those of `more`."""
-    if column.isna().any():
-        row = int(column.isna().to_numpy().argmax())
-        raise DataError(f"row {row}: column {column.name!r} is empty; give a user and an item")
     codes, unique = pd.factorize(_ids(column, column.name), sort=True)
     ids = np.asarray(unique)
     if more is None:
@@ -149,22 +144,17 @@ def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _ids(ids: Any, name: Any) -> np.ndarray:
     """Return ids as int64, or as Python strings where they are text."""
-    try:
+    with taking(f"the ids of {name!r} are a {type(ids).__name__}, not a sequence of ids: they"):
         column = pd.Series(ids, name=name)
-    except (TypeError, ValueError, RuntimeError) as error:  # pandas' and whoever makes the ids
-        kind = type(ids).__name__
-        raise DataError(f"the ids of {name!r} are a {kind}, not a sequence of ids") from error
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
-    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "integer":
+    if column.dtype == object and pd.api.types.infer_dtype(column) == "integer":
         column = _numbers(column)
     if pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_float_dtype(column.dtype):
         return _whole(column, "ids are integers or text (floats are exact to 2**53)")
     text = column.to_numpy(object)
-    for row, one in enumerate(text):
-        if not isinstance(one, str) or not (one.isascii() or not _HALF.search(one)):
-            told = f"row {row}: column {column.name!r} holds {one!r}"
-            raise DataError(f"{told}; ids are all integers or all text")
+    fits = [isinstance(one, str) and (one.isascii() or not _HALF.search(one)) for one in text]
+    _refuse(column, ~np.array(fits, bool), "ids are all integers or all text")
     return text
 
 
@@ -257,18 +247,15 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
         if pd.api.types.is_integer_dtype(number.dtype):
             return _whole(number, says), None
         exact = number.to_numpy(np.float64, na_value=np.nan)
+        _refuse(column, ~(np.abs(exact) <= 2**53), says)
         cut = np.trunc(exact)
-        whole = _whole(pd.Series(cut, name=column.name), says, column)
     else:
         with taking(f"the times of column {column.name!r}", NotImplementedError):
             column = pd.to_datetime(column, utc=True).dt.tz_localize(None)
-        if column.isna().any():
-            row = int(column.isna().to_numpy().argmax())
-            raise DataError(f"row {row}: column {column.name!r} is empty; {says}")
+        _refuse(column, column.isna().to_numpy(), says)
         exact = column.to_numpy()
         cut = exact.astype("datetime64[s]")
-        whole = cut.astype(np.int64)
-    return whole, np.argsort(exact, kind="stable") if (exact != cut).any() else None
+    return cut.astype(np.int64), np.argsort(exact, kind="stable") if (exact != cut).any() else None
 
 
 def _numbers(column: pd.Series) -> pd.Series:
@@ -286,7 +273,7 @@ def _numbers(column: pd.Series) -> pd.Series:
     return pd.Series(np.nan, column.index) if numbers.dtype.kind == "c" else numbers
 
 
-def _whole(column: pd.Series, says: str, told: Any = None) -> np.ndarray:
+def _whole(column: pd.Series, says: str) -> np.ndarray:
     """Return numbers as int64; refuse the first that is not whole or does not fit, and say why."""
     if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
         unsigned = pd.api.types.is_unsigned_integer_dtype(column.dtype)
@@ -295,8 +282,14 @@ def _whole(column: pd.Series, says: str, told: Any = None) -> np.ndarray:
     else:
         values = column.to_numpy(np.float64, na_value=np.nan)
         wrong = ~((values == np.floor(values)) & (np.abs(values) <= 2**53))
+    _refuse(column, wrong, says)
+    return values.astype(np.int64)
+
+
+def _refuse(column: pd.Series, wrong: np.ndarray, says: str) -> None:
+    """Raise `DataError` for the first row that is `wrong`, if any, with what stands there."""
     if wrong.any():
         row = int(wrong.argmax())
-        one = values[row] if told is None else told.astype(object).iloc[row]
-        raise DataError(f"row {row}: column {column.name!r} holds {one}; {says}")
-    return values.astype(np.int64)
+        one = column.astype(object).iloc[row]
+        told = repr(one) if isinstance(one, str) else one
+        raise DataError(f"row {row}: column {column.name!r} holds {told}; {says}")

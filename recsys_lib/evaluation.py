@@ -3,8 +3,7 @@
 Rating metrics compare predictions with the ratings of the test part. Ranking metrics rank the whole
 catalogue for each user, without the items that the user rated in training. No sample of items is
 ranked: sampled metrics can put models in the wrong order (Krichene & Rendle 2020, doi
-10.1145/3394486.3403226). An item is relevant to a user whose test rating of it is `relevant` or
-more. Users without a relevant item are left out and counted.
+10.1145/3394486.3403226). Users without a relevant item are left out and counted.
 """
 
 from __future__ import annotations
@@ -36,22 +35,13 @@ __all__ = [
 DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
 #: The rating metrics, by name.
 OF_RATINGS: dict[str, Callable[..., float]] = {"rmse": m.rmse, "mae": m.mae, "r2": m.r2}
-OF_HITS = {
-    "precision": m.precision_at_k,
-    "recall": m.recall_at_k,
-    "capped_recall": m.capped_recall_at_k,
-    "ndcg": m.ndcg_at_k,
-    "map": m.map_at_k,
-    "mrr": m.mrr_at_k,
-    "hit_rate": m.hit_rate_at_k,
-}
 GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ndcg_linear": lambda ratings: ratings,
     "ndcg_exponential": lambda ratings: np.exp2(ratings) - 1,
 }
 OF_LISTS: dict[str, Callable[..., float]] = {"coverage": m.coverage, "gini": m.gini}
 BATCH = 8192  # users measured at a time: it bounds the memory and changes no number
-WITH_K = (*OF_HITS, *GAINS, "novelty", *OF_LISTS)
+WITH_K = (*m.OF_HITS, *GAINS, "novelty", *OF_LISTS)
 
 
 def evaluate(
@@ -107,8 +97,7 @@ def evaluate(
     if isinstance(model, pd.DataFrame):
         model = GivenLists(model, train)
     _check_parts(model, train, test, test_input)
-    names = possible(model) if metrics is None else _names(metrics)
-    kinds = [parse_metric(name) for name in names]
+    kinds = _kinds(possible(model) if metrics is None else metrics)
     check_protocol(relevant, candidates)
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
@@ -116,42 +105,44 @@ def evaluate(
     asked = _Asked(model, seen, strangers=test_input is not None)
     predicted = lists = hits = np.empty((len(users), 0))
     errors = pd.DataFrame()
-    if any(kind in OF_RATINGS for kind, _ in kinds):
+    if any(kind in OF_RATINGS for kind, _ in kinds.values()):
         predicted = asked.predict(test)
         errors = _errors_by_user(test, predicted)
-    if any(kind not in OF_RATINGS for kind, _ in kinds):
+    if any(kind not in OF_RATINGS for kind, _ in kinds.values()):
         _check_rankable(seen, test, users, relevant)
         own = test.by_user if candidates == "test" else None
         new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
         shelf = {"candidates": new} if candidates == "new" else {}
-        longest = min(max(k for _, k in kinds), test.n_items)  # all places behind are empty
+        longest = min(
+            max(k for _, k in kinds.values()), test.n_items
+        )  # all places behind are empty
         lists, hits = asked.rank(users, liked, longest, own, shelf)
 
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
-    for name, (kind, k) in zip(names, kinds, strict=True):
+    for name, (kind, k) in kinds.items():
+        top = lists[:, :k]
         if kind in OF_RATINGS:
-            values[name] = OF_RATINGS[kind](test.by_user.values, predicted)
+            found: Any = OF_RATINGS[kind](test.by_user.values, predicted)
         elif kind in OF_LISTS:
-            values[name] = OF_LISTS[kind](lists[:, :k], test.n_items)
+            found = OF_LISTS[kind](top, test.n_items)
+        elif kind == "novelty":
+            counts = np.bincount(train.by_user.indices, minlength=train.n_items)
+            found = m.novelty(top, counts, int((train.by_user.counts > 0).sum()))
+        elif kind == "auc":
+            found = asked.auc(users, liked, candidates)
+        elif kind in GAINS:
+            rated = test.by_user.take(users)
+            gains = rated._replace(values=GAINS[kind](rated.values.astype(np.float64)))
+            found = m.graded_ndcg_at_k(top, gains.to_scipy(test.n_items))
         else:
-            if kind == "novelty":
-                counts = np.bincount(train.by_user.indices, minlength=train.n_items)
-                n_raters = int((train.by_user.counts > 0).sum())
-                column = m.novelty(lists[:, :k], counts, n_raters)
-            elif kind == "auc":
-                column = asked.auc(users, liked, candidates)
-            elif kind in GAINS:
-                rated = test.by_user.take(users)
-                gains = rated._replace(values=GAINS[kind](rated.values.astype(np.float64)))
-                column = m.graded_ndcg_at_k(lists[:, :k], gains.to_scipy(test.n_items))
-            else:
-                column = OF_HITS[kind](hits[:, :k], liked.counts[users])
-                if kind == "precision":  # over k, empty places included
-                    column *= min(k, longest) / k
-            columns[name] = column
-            there = column[~np.isnan(column)]  # a user may have no value
-            values[name] = float(there.mean()) if len(there) else float("nan")
+            found = m.OF_HITS[kind](hits[:, :k], liked.counts[users])
+            if kind == "precision":  # over k, empty places included
+                found *= min(k, longest) / k
+        if isinstance(found, np.ndarray):
+            columns[name], there = found, found[~np.isnan(found)]  # a user may have no value
+            found = float(there.mean()) if len(there) else float("nan")
+        values[name] = found
     return Report(
         values,
         pd.DataFrame(columns, index=pd.Index(test.user_ids[users], name="user_id")),
@@ -184,19 +175,18 @@ def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[s
     Raise `RecsysError` if a metric is unknown, or none is left.
     """
     check_model(model)
-    names = _names(DEFAULT_METRICS if metrics is None else metrics)
-    kinds = {name: parse_metric(name)[0] for name in names}
-    kept = [n for n in names if model.predicts_ratings or kinds[n] not in OF_RATINGS]
+    kinds = _kinds(DEFAULT_METRICS if metrics is None else metrics)
+    kept = [n for n in kinds if model.predicts_ratings or kinds[n][0] not in OF_RATINGS]
     if not kept:
-        raise RecsysError(f"{type(model).__name__} can have none of the metrics {', '.join(names)}")
+        raise RecsysError(f"{type(model).__name__} can have none of the metrics {', '.join(kinds)}")
     return kept
 
 
-def _names(metrics: Any) -> list[str]:
+def _kinds(metrics: Any) -> dict[str, tuple[str, int]]:
     is_list = isinstance(metrics, Sequence | Mapping) and not isinstance(metrics, str)
     if not is_list or not all(isinstance(name, str) for name in metrics):
         raise RecsysError(f"metrics is {metrics!r:.80}; it must be a list such as ['ndcg@10']")
-    return list(dict.fromkeys(metrics))
+    return {name: parse_metric(name) for name in metrics}
 
 
 def parse_metric(name: str) -> tuple[str, int]:
@@ -300,8 +290,7 @@ def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
 
 
 def _check_parts(model: Any, train: Ratings, test: Ratings, test_input: Ratings | None) -> None:
-    if isinstance(model, type) or not hasattr(model, "check_fitted"):
-        raise RecsysError(f"model is {model!r:.80}; it must be a model, or a table of lists")
+    check_model(model)
     model.check_fitted()
     check_parts(test=test)
     check_parts(train=train, test=test, test_input=test_input)

@@ -36,12 +36,11 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
     >>> names, G.tolist()
     (['Action', 'Comedy'], [[True, True], [False, False]])
     """
-    genres = _by_id(items, "item_id", "genres")["genres"].fillna("")
+    rows, place = _by_id(items, item_ids, "item_id", "genres")
+    genres = rows["genres"].fillna("").to_numpy(object)
     if len(odd := [one for one in genres if not isinstance(one, str)]):
         raise DataError(f"genres are text such as 'Action|Comedy', and not {odd[0]!r}")
-    if item_ids is not None:
-        genres = genres.reindex(_some_stand_in(genres.index, item_ids), fill_value="")
-    codes, texts = pd.factorize(genres.astype(object))  # many items share a text
+    codes, texts = pd.factorize(np.append(genres, "")[place])  # many items share a text
     flags = pd.Series(texts, dtype=object).str.get_dummies("|")
     return flags.to_numpy(bool)[codes], flags.columns.tolist()
 
@@ -146,8 +145,7 @@ def attributes(
     if columns and table is None:
         raise RecsysError(f"{columns[0]!r} is read from a table, and none is given")
     if table is not None and columns != ():
-        rows = _by_id(table, key, *columns or ())
-        place = rows.index.get_indexer(_some_stand_in(rows.index, ids))
+        rows, place = _by_id(table, ids, key, *columns or ())
         for name in rows.columns.drop(key) if columns is None else columns:
             block, labels = _column(rows[name])
             blocks.append(np.where(place[:, None] >= 0, block[place], 0))
@@ -155,8 +153,11 @@ def attributes(
     return np.hstack(blocks).astype(np.float32), names
 
 
-def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
-    """Return the table by its ids, which may not repeat."""
+def _by_id(table: Any, ids: Any, key: str, *needed: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the table by its ids, which may not repeat, and the rows of `ids`; -1: it has none.
+
+    A table that has none of them is refused: its ids may be of another type. None: all of its own.
+    """
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"what is known of items and users is a DataFrame, not {table!r:.40}")
     for column in (key, *needed):
@@ -167,24 +168,20 @@ def _by_id(table: pd.DataFrame, key: str, *needed: str) -> pd.DataFrame:
     if not rows.index.is_unique:
         twice = rows.index[rows.index.duplicated()][0]
         raise DataError(f"{key} {twice} stands twice in the table; keep one row of each")
-    return rows
-
-
-def _some_stand_in(table: pd.Index, ids: Any) -> pd.Index:
-    """Return the ids; refuse a table that holds none, as one with ids of another type does."""
-    wanted = pd.Index(ids)
-    if len(table) and len(wanted) and not wanted.isin(table).any():
+    wanted = rows.index if ids is None else pd.Index(ids)
+    place = rows.index.get_indexer(wanted)
+    if len(rows) and len(wanted) and (place < 0).all():
         raise DataError(
-            f"not one of the {len(wanted)} ids stands in the table: its {table.name} are like "
-            f"{table[:1].tolist()[0]!r}, those of the ratings like {wanted[:1].tolist()[0]!r}"
+            f"not one of the {len(wanted)} ids stands in the table: its {key} are like "
+            f"{rows.index[:1].tolist()[0]!r}, those of the ratings like {wanted[:1].tolist()[0]!r}"
         )
-    return wanted
+    return rows, place
 
 
 def _years(items: pd.DataFrame, item_ids: Any) -> tuple[np.ndarray, list[str]]:
     """Return the five years in which an item came out, (n_items, n_bins) bool; none if unknown."""
-    column = _by_id(items, "item_id", "year")["year"]
-    column = column.reindex(_some_stand_in(column.index, item_ids))
+    rows, place = _by_id(items, item_ids, "item_id", "year")
+    column = rows["year"].reset_index(drop=True).reindex(place)  # -1 is no label: unknown
     years = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     if (wrong := column.notna().to_numpy() & ~(np.abs(years) < 1e6)).any():
         raise DataError(f"a year is a number of four digits or so, not {column[wrong].iloc[0]!r}")

@@ -22,7 +22,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, taking
 
 FORMAT = 2  # raised whenever another version of this module could misread a file
 HEADER = "recsys_lib"
@@ -49,12 +49,10 @@ def resolved(path: Any) -> Path:
 def as_folder(path: Any) -> Path:
     """Return a folder, made where there is none; raise `DataError` where none can be written in."""
     folder = as_path(path)
-    try:
+    told = f"{folder} is no folder to write in, and none can be made there (name another): it"
+    with taking(told, OSError):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        told = f"{folder} is no folder to write in, and none can be made there ({error.strerror})"
-        raise DataError(f"{told}; name another") from error
     return folder
 
 
@@ -152,14 +150,15 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
     where = str(path := as_path(path))
     if not path.is_file():
         raise DataError(f"there is no file {where!r} to load")
-    try:
+    told = f"{where!r} was not saved by this library, or is cut: it"
+    with taking(told, SafetensorError, OSError):
         with safe_open(path, framework="numpy") as file:  # holds the layout to the file's length
             crc, header = (file.metadata() or {})[HEADER].split(" ", 1)
         meta = json.loads(header)
         if meta["format"] != FORMAT:
+            found = f"{where!r} has format {meta['format']}, and this version reads {FORMAT}"
             how = "update recsys_lib if the file is newer, write it again if it is older"
-            told = f"{where!r} has format {meta['format']}, and this version reads {FORMAT}"
-            raise DataError(f"{told}: {how}")
+            raise DataError(f"{found}: {how}")
         with path.open("rb") as raw:
             length = int.from_bytes(raw.read(8), "little")
             layout = json.loads(raw.read(length))
@@ -170,10 +169,6 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
                 flat = data[first:last].view(_DTYPES[place["dtype"]])
                 arrays[name] = flat.reshape(place["shape"])
         whole = crc == str(_crc(arrays, header))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{where!r} was not saved by this library, or is cut: {error}") from error
     if not whole:
         raise DataError(f"{where!r} is damaged: its checksum differs; take another copy of it")
     del meta["format"]

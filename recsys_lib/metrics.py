@@ -85,10 +85,11 @@ def damped_mean(sums: Any, counts: Any, mean: float, damping: float = 10.0) -> n
 # --- rankings, one value per user -----------------------------------------------------------------
 
 OfHits = Callable[[np.ndarray, np.ndarray], np.ndarray]
+OF_HITS: dict[str, OfHits] = {}  # by name, "ndcg" for `ndcg_at_k`
 
 
 def _of_hits(formula: OfHits) -> OfHits:
-    """Check what the formula is given; a user with nothing to find gets NaN."""
+    """Name it, and check what it is given; a user with nothing to find gets NaN."""
 
     @wraps(formula)
     def metric(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
@@ -102,6 +103,7 @@ def _of_hits(formula: OfHits) -> OfHits:
             raise RecsysError(f"user {u} has {found[u]} hits, but {n_relevant[u]} relevant items")
         return np.where(n_relevant > 0, formula(hits, np.maximum(n_relevant, 1)), np.nan)
 
+    OF_HITS[metric.__name__.removesuffix("_at_k")] = metric
     return metric
 
 

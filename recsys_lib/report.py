@@ -6,7 +6,7 @@ ratings would be too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -73,8 +73,7 @@ class Report:
         covers the choice of users, and says nothing about other splits or seeds. A user without a
         value is left out.
         """
-        statistic = _root if metric == "rmse" else _ratio
-        return _percentiles(self._columns(metric), statistic, level, n, seed)
+        return _bootstrap([self], metric, level, n, seed)[2]
 
     def _columns(self, metric: str) -> np.ndarray:
         """Return the users' parts (2, n_users) in the two sums whose ratio the metric is."""
@@ -121,18 +120,16 @@ def compare(
     if not isinstance(reports, Mapping) or not reports:
         raise RecsysError("there is no report to compare: they are a mapping of name to Report")
     first, *_ = reports
-    for name in reports:
-        _check_same(first, reports[first], name, reports[name])
-    rows: list[dict[str, float]] = []
-    for report in reports.values():
-        row: dict[str, float] = {}
+    rows: dict[str, dict[str, float]] = {}
+    for name, report in reports.items():
+        _check_same(first, reports[first], name, report)
+        row = rows[name] = {}
         for metric, value in report.values.items():
             row[metric] = value
             if interval is not None and metric in report._of_users():
                 ends = report.interval(metric, level=interval, n=n, seed=seed)
                 row[f"{metric} low"], row[f"{metric} high"] = ends
-        rows.append(row)
-    return pd.DataFrame(rows, index=pd.Index(list(reports), name="model"))
+    return pd.DataFrame([*rows.values()], index=pd.Index([*rows], name="model"))
 
 
 class Paired(NamedTuple):
@@ -161,19 +158,11 @@ def paired(
     protocol. Less is better for rmse and mae. `level`, `n` and `seed` are as for `Report.interval`.
     """
     _check_same("the first", a, "the second", b)
-    columns = np.concatenate([a._columns(metric), b._columns(metric)])
-    columns = columns[:, ~np.isnan(columns).any(axis=0)]
-    one = _root if metric == "rmse" else _ratio
-
-    def gap(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
-        sums, counts, other_sums, other_counts = columns
-        return one(sums, counts, axis) - one(other_sums, other_counts, axis)
-
-    low, high = _percentiles(columns, gap, level, n, seed)
+    columns, difference, (low, high) = _bootstrap([a, b], metric, level, n, seed)
     # Of the same ratings, the larger sum of errors is the larger mean.
     gain = (columns[0] - columns[2]) * (-1 if metric in SMALLER_IS_BETTER else 1)
     better, worse = float((gain > 0).mean()), float((gain < 0).mean())
-    return Paired(metric, float(gap(*columns)), low, high, better, worse, len(gain))
+    return Paired(metric, difference, low, high, better, worse, len(gain))
 
 
 def _check_same(first: str, a: Report, name: str, b: Report) -> None:
@@ -186,28 +175,29 @@ def _check_same(first: str, a: Report, name: str, b: Report) -> None:
         raise RecsysError(f"{both} do not compare; evaluate both on one test part")
 
 
-def _percentiles(
-    columns: np.ndarray, statistic: Callable[..., np.ndarray], level: float, n: int, seed: int
-) -> tuple[float, float]:
-    """Return the interval of a statistic of columns (c, n_users); users are drawn n times."""
+def _bootstrap(
+    reports: list[Report], metric: str, level: float, n: int, seed: int
+) -> tuple[np.ndarray, float, tuple[float, float]]:
+    """Return users' parts (2 or 4, n) in a metric, or in a difference; its value; its interval.
+
+    Users without a value in a report are left out; the others are drawn n times.
+    """
     check_value("level", level, "between 0 and 1", lambda one: 0 < one < 1)
     n = check_whole("n", n, 2)
+    columns = np.concatenate([report._columns(metric) for report in reports])
     columns = columns[:, ~np.isnan(columns).any(axis=0)]
     if (size := columns.shape[1]) == 0:
         raise RecsysError("there is no user to draw from: not one has a value")
-    if size == 1:
-        columns = np.repeat(columns, 2, axis=1)  # SciPy asks for two; of twins all draws are alike
-    found = stats.bootstrap(
-        tuple(columns), statistic, paired=True, vectorized=True, method="percentile",
-        confidence_level=level, n_resamples=n, batch=max(1, DRAWN_AT_A_TIME // size),
-        rng=generator(seed),
+    of_ratio = np.sqrt if metric == "rmse" else np.asarray
+
+    def statistic(*parts: np.ndarray, axis: int = -1) -> np.ndarray:
+        sums = [part.sum(axis=axis) for part in parts]
+        first, *second = map(of_ratio, map(np.divide, sums[::2], sums[1::2]))
+        return first - second[0] if second else first
+
+    found = stats.bootstrap(  # SciPy asks for two users; of twins all draws are alike
+        tuple(np.repeat(columns, 2, axis=1) if size == 1 else columns), statistic,
+        paired=True, vectorized=True, method="percentile", confidence_level=level,
+        n_resamples=n, batch=max(1, DRAWN_AT_A_TIME // size), rng=generator(seed),
     ).confidence_interval  # fmt: skip
-    return float(found.low), float(found.high)
-
-
-def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    return sums.sum(axis=axis) / counts.sum(axis=axis)
-
-
-def _root(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    return np.sqrt(_ratio(sums, counts, axis=axis))
+    return columns, float(statistic(*columns)), (float(found.low), float(found.high))

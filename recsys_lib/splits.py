@@ -21,7 +21,6 @@ from recsys_lib.ratings import Ratings, check_parts
 Seed = int | np.random.Generator
 Parts = tuple[Ratings, Ratings, Ratings]  # to train on, to choose by, to test on
 TRAIN, VALID, TEST, SHOWN = 0, 1, 2, 3
-RATINGS_AT_A_TIME = 4_000_000  # sorting goes by blocks of users, so that its copies stay small
 
 
 def random(ratings: Ratings, valid: float = 0.1, test: float = 0.1, seed: Seed = 0) -> Parts:
@@ -81,15 +80,12 @@ def leave_last(ratings: Ratings, n: int = 1) -> Parts:
         told = f"no user has more than {2 * n} ratings, so leave_last(n={n}) would test nobody"
         raise RecsysError(f"{told}; take a smaller n")
     labels = np.full(len(ratings), TRAIN, np.uint8)
-    for first, last in _user_blocks(ratings.by_user.indptr):
-        size, start = counts[first:last], ratings.by_user.indptr[first]
-        part = labels[start : ratings.by_user.indptr[last]]
-        order = _order_in_rows(size, times[start : start + len(part)])
-        # Sorted, each row still fills its own places: so places from the row's end count back.
-        from_end = np.repeat(np.cumsum(size), size) - np.arange(len(order))
-        enough = np.repeat(size > 2 * n, size)
-        part[order[enough & (from_end <= 2 * n)]] = VALID
-        part[order[enough & (from_end <= n)]] = TEST
+    order = _order_in_rows(counts, times)
+    # Sorted, each row still fills its own places: so places from the row's end count back.
+    from_end = np.repeat(ratings.by_user.indptr[1:], counts) - np.arange(len(order))
+    enough = np.repeat(counts > 2 * n, counts)
+    labels[order[enough & (from_end <= 2 * n)]] = VALID
+    labels[order[enough & (from_end <= n)]] = TEST
     return _parts(ratings, labels)
 
 
@@ -126,15 +122,14 @@ def strong_generalisation(
     part_of_user[chosen[:n_test]], part_of_user[chosen[n_test:]] = TEST, VALID
     to_find = np.clip(np.rint(held_out * counts).astype(np.int64), 1, np.maximum(counts - 1, 1))
     labels = np.full(len(ratings), TRAIN, np.uint8)
-    for first, last in _user_blocks(ratings.by_user.indptr):
-        some = first + np.flatnonzero(part_of_user[first:last])
-        size = counts[some]
-        starts = np.cumsum(size) - size
-        # Positions of these users' ratings, each row in a random order of its own.
-        where = np.repeat(ratings.by_user.indptr[some] - starts, size) + np.arange(size.sum())
-        where = where[_order_in_rows(size, rng.integers(0, 2**32, len(where)))]
-        find = np.arange(len(where)) - np.repeat(starts, size) < np.repeat(to_find[some], size)
-        labels[where] = np.where(find, np.repeat(part_of_user[some], size), SHOWN)
+    held = np.flatnonzero(part_of_user != TRAIN)
+    size = counts[held]
+    starts = np.cumsum(size) - size
+    # Positions of these users' ratings, each row in a random order of its own.
+    where = np.repeat(ratings.by_user.indptr[held] - starts, size) + np.arange(size.sum())
+    where = where[_order_in_rows(size, rng.integers(0, 2**32, len(where)))]
+    find = np.arange(len(where)) - np.repeat(starts, size) < np.repeat(to_find[held], size)
+    labels[where] = np.where(find, np.repeat(part_of_user[held], size), SHOWN)
     return *_parts(ratings, labels), ratings.select(labels == SHOWN)
 
 
@@ -197,14 +192,6 @@ def _latest(times: np.ndarray, n: int) -> np.ndarray:
     cut = np.partition(times, len(times) - n)[len(times) - n]
     after, at = np.flatnonzero(times > cut), np.flatnonzero(times == cut)
     return np.concatenate([after, at[len(at) - (n - len(after)) :]])
-
-
-def _user_blocks(indptr: np.ndarray) -> list[tuple[int, int]]:
-    """Return ranges (first, last) of users, of about RATINGS_AT_A_TIME ratings each."""
-    n_users = len(indptr) - 1
-    goals = np.arange(RATINGS_AT_A_TIME, indptr[-1], RATINGS_AT_A_TIME)
-    edges = np.unique(np.concatenate([[0], np.searchsorted(indptr, goals), [n_users]]))
-    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
 def _order_in_rows(counts: np.ndarray, keys: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from recsys_lib import splits
-from recsys_lib.errors import RecsysError, check_flags, check_value, check_whole
+from recsys_lib.errors import RecsysError, check_flags, check_value, check_whole, taking
 from recsys_lib.evaluation import Report, check_model, check_protocol, evaluate, possible
 from recsys_lib.models import Recommender
 from recsys_lib.models.base import VALID_N, VALID_USERS
@@ -223,14 +223,11 @@ def _check_development(development: Any) -> None:
 
 
 def _suggest(trial: Trial, name: str, where: Any) -> Any:
-    try:
+    with taking(f"{type(trial.study.sampler).__name__} draws no {name}: it"):
         if isinstance(where, CategoricalDistribution):
             return trial.suggest_categorical(name, where.choices)
         suggest = trial.suggest_int if isinstance(where, IntDistribution) else trial.suggest_float
         return suggest(name, where.low, where.high, step=where.step, log=where.log)
-    except (ValueError, OverflowError) as error:  # of the sampler
-        kind = type(trial.study.sampler).__name__
-        raise RecsysError(f"{kind} draws no {name}: {error}") from error
 
 
 def _holds(where: Any, value: Any) -> bool:

@@ -151,38 +151,34 @@ def _read_columns(
 
     An empty cell is an error, but in a column of float64 a NaN.
     """
-    names, strange = [*columns], b"xX"  # Arrow reads 0x13 as 19
-    if release.separator == "::":  # Arrow's separators have one byte: nothing stands between colons
-        names = [part for name in columns for part in (f"before {name}", name)][1:]
-        strange = b"xX\t"  # and a tab as nothing
+    strange, names = b"xX", [*columns]  # Arrow reads 0x13 as 19
+    colons = release.separator == "::"  # Arrow's separators have one byte: a tab stands for it
     options = (
         # With more threads Arrow is no faster here, and its errors do not name the row.
         pa.csv.ReadOptions(
             use_threads=False, block_size=2**31 - 1,
             column_names=None if release.header else names,
         ),
-        pa.csv.ParseOptions(delimiter=release.separator[0], quote_char=False),
-        pa.csv.ConvertOptions(
-            column_types={name: columns.get(name, pa.null()) for name in names},
-            include_columns=names, null_values=[""],
-        ),
+        pa.csv.ParseOptions(delimiter="\t" if colons else release.separator, quote_char=False),
+        pa.csv.ConvertOptions(column_types=columns, include_columns=names, null_values=[""]),
     )  # fmt: skip
     tables = []
     # Arrow gets memory, not the stream: its own thread that reads ahead outlives an error, and
     # aborts a process that ends before it. A thread of ours reads ahead, and is waited for.
     with ThreadPoolExecutor(1) as ahead:
-        blocks = _blocks(stream, where, release.header, strange)
+        blocks = _blocks(stream, where, release.header, strange + b"\t" * colons)
         block = ahead.submit(next, blocks, None)
         while read := block.result():
             block = ahead.submit(next, blocks, None)
             row, text = read
+            text = text.replace(b"::", b"\t") if colons else text
             try:
                 table = pa.csv.read_csv(pa.BufferReader(text), *options)
             except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
                 before, row_of, told = " ".join(str(error.args[0]).split()).partition("Row #")
                 number, _, after = told.partition(": ")
                 refuse(where, row + int(number) if row_of else None, before + after)
-            tables.append(table.select(list(columns)))
+            tables.append(table)
     if not sum(map(len, tables)):
         refuse(where, None, "it holds no rating")
     table, tables = pa.concat_tables(tables), []

@@ -15,7 +15,7 @@ import pandas as pd
 
 from recsys_lib.datasets import fetch
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.errors import DataError
+from recsys_lib.errors import FOREIGN, DataError
 from recsys_lib.io import map_arrays, save_arrays
 from recsys_lib.ratings import CSR, Ratings
 
@@ -23,8 +23,6 @@ logger = logging.getLogger("recsys_lib")
 
 LAYOUT = 6  # raise it whenever what is read from a release changes, its titles for instance
 _SIDES = ("by_user", "by_item")
-# What is said of an entry that is missing or of another kind, and of a table that is none.
-_FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
 def read(name: str, source: dict[str, Any]) -> Dataset | None:
@@ -60,7 +58,7 @@ def read(name: str, source: dict[str, Any]) -> Dataset | None:
         if hasattr(mmap, "MADV_DONTNEED"):  # what the checks have read is no longer in use
             mapping.madvise(mmap.MADV_DONTNEED)
         return Dataset(name, **parts)
-    except _FOREIGN as error:
+    except (*FOREIGN, OSError) as error:
         logger.info("the parsed copy cannot be read (%s): it is made again", error)
         return None
 

@@ -1,12 +1,8 @@
-"""Find an archive: in the local folder, in the user's cache, or on its publisher's host.
-
-Three environment variables control it: RECSYS_DATA_HOME (a folder of archives or unpacked archives,
-which is only read), RECSYS_CACHE (where downloads and parsed copies are stored) and RECSYS_OFFLINE
-(1: never download).
-"""
+"""Find an archive: in RECSYS_DATA_HOME, which is only read, in the user's cache, or on its host."""
 
 import logging
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,9 +62,12 @@ def download(release: Release) -> Path:
     try:
         if os.environ.get("RECSYS_OFFLINE", "").lower() not in ("", "0", "false", "no"):
             raise DownloadError("RECSYS_OFFLINE is set, so no download was tried")
-        return Path(
-            pooch.retrieve(release.url, release.hash, release.archive, folder, None, _transfer)
-        )
+        bar = progress.bar(total=release.size, unit="B", unit_scale=True, desc=release.archive)
+        with ExitStack() as opened, bar:  # pooch leaves an answer open that breaks off
+            keep = {"response": lambda answer, **_: opened.enter_context(answer)}
+            transfer = pooch.HTTPDownloader(bar, 1 << 16, timeout=TIMEOUT, hooks=keep)
+            where = release.url, release.hash, release.archive, folder
+            return Path(pooch.retrieve(*where, downloader=transfer))
     except (OSError, ValueError, DownloadError) as error:  # what requests raises is an OSError
         from requests import exceptions as http  # slow to import, rarely needed
 
@@ -118,19 +117,3 @@ def stamp(release: Release, path: Path) -> dict[str, Any]:
     states = {file.name: file.stat() for file in paths if file.exists()}
     files = {name: [state.st_size, state.st_mtime_ns] for name, state in states.items()}
     return {"hash": release.hash, "files": files}
-
-
-def _transfer(url: str, target: str, _: Any) -> None:
-    """Write what `url` holds to the file `target`; pooch's own may leave a connection open."""
-    import requests  # slow to import, rarely needed
-
-    with requests.get(url, stream=True, timeout=TIMEOUT) as response:
-        response.raise_for_status()
-        size = int(response.headers.get("content-length", 0)) or None
-        with (
-            Path(target).open("wb") as file,
-            progress.bar(total=size, unit="B", unit_scale=True, desc=Path(url).name) as bar,
-        ):
-            for chunk in response.iter_content(1 << 16):
-                file.write(chunk)
-                bar.update(len(chunk))

@@ -22,7 +22,7 @@ from recsys_lib import io
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, taking
 from recsys_lib.ratings import Ratings
 
 SAYS = (
@@ -48,10 +48,8 @@ _VALID: dict[str, Callable[[Any], Any]] = {
     "scale": lambda pair: re.fullmatch(r"\[[-.\d]+, [-.\d]+\]", repr(pair)) and pair[0] < pair[1],
     "columns": lambda table: (
         isinstance(table, dict)
-        and all(
-            role in {**_OF_RATINGS, **_OF_ITEMS} and isinstance(name, str)
-            for role, name in table.items()
-        )
+        and {*table} <= {*_OF_RATINGS, *_OF_ITEMS}
+        and all(isinstance(name, str) for name in table.values())
     ),
 }
 _WHOLE = re.compile("0|-?[1-9][0-9]{0,17}|-?[1-8][0-9]{18}")  # fits 64 bits
@@ -121,10 +119,8 @@ def _about(path: Path) -> dict[str, Any]:
     about: dict[str, Any] = {"name": path.name, "columns": {}}
     about |= {"licence": "not told in dataset.toml", "citation": "", "url": ""}
     file = path / "dataset.toml"
-    try:
+    with taking(f"{file}: it"):
         about |= tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
-    except ValueError as error:  # no TOML, or no UTF-8
-        refuse(str(file), None, str(error))
     for key, value in about.items():
         if not _VALID.get(key, lambda _: False)(value):
             refuse(str(file), None, f"{key} = {value!r} has no meaning; it may say {SAYS}")
@@ -190,12 +186,10 @@ def _open(path: Path, stem: str, separator: str | None) -> Table | None:
         if files:
             raise DataError(f"{path} holds {' and '.join(file.name for file in files)}: keep one")
         return None
-    (file,), where = files, str(files[0])
-    try:
+    (file,) = files
+    with taking(f"{file}: it", OSError, pa.ArrowException):
         texts = _csv(file, separator) if file.suffix == ".csv" else _parquet(file)
-    except (ValueError, OSError, pa.ArrowException) as error:
-        refuse(where, None, " ".join(str(error).split()))
-    return Table(texts, where)
+    return Table(texts, str(file))
 
 
 def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:

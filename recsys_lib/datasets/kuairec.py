@@ -8,7 +8,6 @@ were shown on purpose. No pair is in both. Further tables describe videos and us
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ import pyarrow as pa
 from recsys_lib.datasets import archive
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
+from recsys_lib.errors import taking
 
 _COLUMNS = {
     "user_id": pa.int32(),
@@ -45,20 +45,14 @@ USER_CODES = tuple(f"onehot_feat{k}" for k in range(18))
 def read(release: Release, path: Path) -> Dataset:
     """Read both matrices and the tables of videos and users, as `movielens.read` does.
 
-    Returns
-    -------
-    ratings, full : Ratings
-        The big matrix and the small one; values are watch ratios. If a user watched a video several
-        times, the last watch counts; `Ratings.n_duplicates` says how many were dropped. A matrix
-        has times (whole seconds) if every row of its file has one. Many rows of the small matrix
-        have none; there, the row furthest down is the last.
-    items : DataFrame
-        Every video of the captions: ``item_id`` int64 ascending; ``title``: the caption's
-        beginning, else the text on the cover, else the topics, else the id; ``year`` of upload;
-        ``genres``: the names of the categories at three levels, joined by ``|``; ``caption``. Then
-        the columns of `STATIC`, the first known value of each.
-    users : DataFrame
-        31 columns as published; an empty code is a missing value.
+    If a user watched a video several times, the last watch counts. A matrix has times (whole
+    seconds) if every row of its file has one. Many rows of the small matrix have none; there, the
+    row furthest down is the last.
+
+    The items are all videos of the captions. Their ``title`` is the caption's beginning, else the
+    text on the cover, else the topics, else the id; ``year`` is of the upload; ``genres`` are the
+    names of the categories at three levels. There is ``caption``, too, and the columns of `STATIC`,
+    the first known value of each. The users have 31 columns as published; an empty code is missing.
     """
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
@@ -78,16 +72,16 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
     known = daily.texts[list(STATIC)].replace({"": None, UNKNOWN: None})
     known["video_duration"] = pd.to_numeric(known["video_duration"], errors="coerce")
     known = known.groupby(daily.whole("video_id")).first()
-    texts = captions.texts.set_axis(captions.keys("video_id")).sort_index()
+    texts = captions.texts[[*_CAPTIONS]].map(archive.one_line).replace(UNKNOWN, "")
+    texts = texts.set_axis(captions.keys("video_id")).sort_index()
     known = known.reindex(texts.index)
-    caption, cover = ([*map(_tidy, texts[one])] for one in ("caption", "manual_cover_text"))
     topics = [_joined(tag.strip("[]").split(",")) for tag in texts["topic_tag"]]
     table = {
         "item_id": texts.index,
-        "title": [*map(_title, caption, cover, topics, texts.index)],
+        "title": [*map(_title, texts["caption"], texts["manual_cover_text"], topics, texts.index)],
         "year": pd.to_numeric(known["upload_dt"].str[:4], errors="coerce").astype("Int64"),
         "genres": [*map(_joined, texts[list(LEVELS)].to_numpy(object))],
-        "caption": caption,
+        "caption": texts["caption"],
     }
     return pd.DataFrame(table, texts.index).join(known).reset_index(drop=True)
 
@@ -109,21 +103,13 @@ def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> arc
     """Return a table that has the columns `needed`."""
     with archive.open_member(release, path, file) as (stream, where):
         raw = stream.read()
-    try:
+    with taking(f"{where}: it"):
         # Four captions hold a bare CR, which csv readers take for the end of a row.
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
         texts = archive.read_csv(io.StringIO(text), ",")
-    except ValueError as error:  # of the decoder, or of the parser
-        archive.refuse(where, None, " ".join(str(error).split()))
     if lacking := [name for name in needed if name not in texts]:
         archive.refuse(where, 1, f"the header lacks {', '.join(lacking)}")
     return archive.Table(texts, where)
-
-
-def _tidy(text: str) -> str:
-    """Return a caption in one line."""
-    text = archive.one_line(text)
-    return "" if text == UNKNOWN else text
 
 
 def _title(caption: str, cover: str, topics: str, item: int) -> str:
@@ -131,7 +117,7 @@ def _title(caption: str, cover: str, topics: str, item: int) -> str:
     return text if len(text) <= TITLE else f"{text[: TITLE - 1].rstrip()}…"
 
 
-def _joined(names: Iterable[Any]) -> str:
+def _joined(names: Iterable[str]) -> str:
     """Return the names that are not empty, each once, joined by ``|``."""
-    tidy = (_tidy(str(name)).replace("|", "/") for name in names)
-    return "|".join(dict.fromkeys(name for name in tidy if name))
+    tidy = (name.strip().replace("|", "/") for name in names)
+    return "|".join(dict.fromkeys(filter(None, tidy)))

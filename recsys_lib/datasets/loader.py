@@ -19,7 +19,11 @@ _AUTO = ("ml-latest-small", "ml-100k", "ml-1m")
 
 
 def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
-    """Load a data set.
+    """Load a data set; after the first load, the arrays of a release are mapped from the cache.
+
+    `UnknownDatasetError`: there is no such name. `DownloadError`: it is not on this machine and
+    could not be fetched. `DataError`: a file is damaged or not in the published form, a folder
+    cannot be read, or options were given for data that are not simulated.
 
     Parameters
     ----------
@@ -39,21 +43,6 @@ def load(name: str | os.PathLike[str] = "auto", **options: Any) -> Dataset:
     **options
         For simulated data: what `simulate_ratings` or `simulate_watches` takes, such as ``seed`` or
         ``n_ratings``.
-
-    Returns
-    -------
-    Dataset
-        After the first load, the arrays of a release are mapped from the cache.
-
-    Raises
-    ------
-    UnknownDatasetError
-        There is no such name.
-    DownloadError
-        It is not on this machine and could not be fetched.
-    DataError
-        A file is damaged or not in the published form, a folder cannot be read, or options were
-        given for data that are not simulated.
     """
     path = folder.path_of(name)
     name, source = (str(path), None) if path else _find(str(name))

@@ -125,18 +125,6 @@ def test_leave_last_takes_each_users_last(ratings, n):
             np.testing.assert_array_equal(found[:, found[0] == u], by_item)
 
 
-@pytest.mark.parametrize("split", [splits.leave_last, splits.strong_generalisation])
-def test_blocks_of_users_change_nothing(split, monkeypatch):
-    ratings = large()
-    whole = split(ratings)
-    monkeypatch.setattr(splits, "RATINGS_AT_A_TIME", 700)
-    in_blocks = split(ratings)
-    for parts in (whole, in_blocks):
-        assert_partition(ratings, *parts)
-    if split is splits.leave_last:  # a random split draws anew in each block
-        assert_equal_parts(whole, in_blocks)
-
-
 def test_leave_last_with_times_that_fill_64_bits():
     ratings = large()
     for times in (ratings.timestamps * 10**15, (ratings.timestamps - 1000) * (9 * 10**15)):

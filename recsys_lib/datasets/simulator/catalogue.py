@@ -114,17 +114,10 @@ def invent_titles(genres: np.ndarray, years: np.ndarray, rng: np.random.Generato
 
 def _title(templates: list[str], nouns: list[str], chance: list[float]) -> str:
     """Fill one template, each slot with the word that a number in [0, 1) points to."""
-    lists = (templates, nouns, nouns, _ADJECTIVES, _PLACES, _NAMES)
-    template, noun, other, adjective, place, name = (
-        words[int(u * len(words))] for words, u in zip(lists, chance, strict=True)
-    )
-    if other == noun:
-        other = nouns[nouns.index(noun) - 1]
-    return template.format(
-        noun=noun,
-        other=other,
-        adjective=adjective,
-        place=place,
-        name=name,
-        article="An" if noun[0] in "AEIO" else "A",
-    )
+    lists = {"noun": nouns, "other": nouns, "adjective": _ADJECTIVES, "place": _PLACES}
+    pairs = zip([templates, *lists.values(), _NAMES], chance, strict=True)
+    template, *words = (some[int(u * len(some))] for some, u in pairs)
+    slots = dict(zip((*lists, "name"), words, strict=True))
+    if slots["other"] == (noun := slots["noun"]):
+        slots["other"] = nouns[nouns.index(noun) - 1]
+    return template.format(**slots, article="An" if noun[0] in "AEIO" else "A")

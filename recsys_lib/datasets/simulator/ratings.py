@@ -1,7 +1,6 @@
 """A simulator of MovieLens whose true distribution of every rating is known."""
 
 from math import ceil, log, sqrt
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.simulator import catalogue
 from recsys_lib.datasets.simulator.kernels import BLOCK, DAY, END, START, YEAR, Films, Users, live
 from recsys_lib.datasets.simulator.truth import RatingTruth
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, check_whole
 from recsys_lib.kernels.threads import share
 from recsys_lib.ratings import CSR, Ratings
 
@@ -37,7 +36,7 @@ def simulate_ratings(
     A rating is the enjoyment μ + b_u + b_i + p_u·q_i + drift(t) plus normal noise, rounded to whole
     or half stars as the user does. Which films a user watches depends on the film's popularity, its
     age and the user's taste p_u·q_i, but never on the noise, so observed ratings follow the
-    distribution of `RatingTruth`.
+    distribution of `RatingTruth`, the `truth`. Sizes that contradict each other raise `DataError`.
 
     Parameters
     ----------
@@ -47,18 +46,9 @@ def simulate_ratings(
         The same seed gives the same bits, at any number of threads.
     min_ratings : int
         Lowest number of ratings of a user; 20 in MovieLens.
-
-    Returns
-    -------
-    Dataset
-        With `truth`, a `RatingTruth`.
-
-    Raises
-    ------
-    DataError
-        The sizes contradict each other; the message says what to change.
     """
-    check_options(locals())
+    for name, value in {**locals()}.items():
+        check_whole(name, value, int(name != "seed"))
     if n_ratings > n_users * n_items:
         raise DataError(
             f"n_ratings={n_ratings} is more than the {n_users * n_items} pairs of "
@@ -95,13 +85,6 @@ def simulate_ratings(
         cold_items=ids[np.bincount(indices, minlength=n_items) == 0],
     )
     return Dataset("synthetic", ratings, items, None, {**ABOUT}, truth)
-
-
-def check_options(options: dict[str, Any]) -> None:
-    """Raise `DataError` for options of a simulator that are out of range."""
-    for name, value in options.items():
-        if not isinstance(value, int | np.integer) or value < (name != "seed"):
-            raise DataError(f"{name}={value!r}: it must be a whole number and positive")
 
 
 def _make_films(n: int, n_ratings: int, rng: np.random.Generator) -> tuple[pd.DataFrame, Films]:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from recsys_lib.datasets.simulator.kernels import END, START, to_stars
-from recsys_lib.errors import DataError
-from recsys_lib.ratings import Ratings
+from recsys_lib.errors import taking
+from recsys_lib.ratings import Ratings, check_parts
 
 _CHUNK = 1 << 20  # ratings that are looked at together, so that 100 M need no room
 
@@ -85,10 +85,7 @@ class Truth:
         `expected`. `ratings` is a part of the data, by default all of it.
         """
         given = self.ratings if ratings is None else ratings
-        if not self.ratings.same_universe(given):
-            raise DataError(
-                "these ratings are not of this simulated data: pass a part of it, as splits return"
-            )
+        check_parts(simulated=self.ratings, ratings=given)
         users, items, total = given.user_of_rating(), given.by_user.indices, 0.0
         for k in range(0, len(given), _CHUNK):
             part = slice(k, k + _CHUNK)
@@ -122,13 +119,9 @@ class Truth:
         arrays = [self.ratings.user_index(user_ids), self.ratings.item_index(item_ids)]
         if timestamps is not None:
             arrays.append(np.atleast_1d(timestamps))
-        try:
+        lengths = ", ".join(str(len(a)) for a in arrays)
+        with taking(f"users, items (and timestamps) that are {lengths} long, not as many of each,"):
             users, items, *times = np.broadcast_arrays(*arrays)
-        except ValueError:
-            lengths = ", ".join(str(len(a)) for a in arrays)
-            raise DataError(
-                f"users, items (and timestamps) are {lengths} long: give as many of each"
-            ) from None
         return users, items, times[0] if times else None
 
 

@@ -15,9 +15,9 @@ import pandas as pd
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.simulator import catalogue
 from recsys_lib.datasets.simulator.catalogue import GENRE_SHARE
-from recsys_lib.datasets.simulator.ratings import ABOUT, N_FACTORS, check_options, share_out
+from recsys_lib.datasets.simulator.ratings import ABOUT, N_FACTORS, share_out
 from recsys_lib.datasets.simulator.truth import WatchTruth
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, check_whole
 from recsys_lib.ratings import CSR, Ratings
 
 START, DAYS = 1_593_878_400, 63  # the first second, 2020-07-05, and how long people watch
@@ -39,7 +39,9 @@ def simulate_watches(
     *,
     seed: int = 0,
 ) -> Dataset:
-    """Simulate users who watch short videos: those that an app shows, and then a full matrix.
+    """Simulate users who watch short videos: those that an app shows, and then a `full` matrix.
+
+    The `truth` is a `WatchTruth`. Sizes that contradict each other raise `DataError`.
 
     Parameters
     ----------
@@ -53,18 +55,9 @@ def simulate_watches(
         video's author. Some of its videos have no watch in the big matrix: they are cold items.
     seed : int
         The same seed gives the same bits.
-
-    Returns
-    -------
-    Dataset
-        With `full` and `truth`, a `WatchTruth`.
-
-    Raises
-    ------
-    DataError
-        The sizes contradict each other; the message says what to change.
     """
-    check_options(locals())
+    for name, value in {**locals()}.items():
+        check_whole(name, value, int(name != "seed"))
     if n_small_users > n_users or n_small_items >= n_items:
         raise DataError(
             f"the small matrix is to have {n_small_users} users and {n_small_items} videos, the "
@@ -221,15 +214,13 @@ def _shown(
     """
     indices = np.empty(indptr[-1], np.int32)
     place = dict(zip(small_users.tolist(), barred, strict=True))
-    n_users, q = len(indptr) - 1, truth.item_factors
-    for start in range(0, n_users, _USERS_AT_A_TIME):
-        p = truth.user_factors[start : min(start + _USERS_AT_A_TIME, n_users)]
+    for start in range(0, len(indptr) - 1, _USERS_AT_A_TIME):
+        p = truth.user_factors[start : start + _USERS_AT_A_TIME]
         # Not by BLAS, whose last bits may depend on its threads.
-        race = fame + np.einsum("uk,ik->ui", p, q) / TASTE
+        race = fame + np.einsum("uk,ik->ui", p, truth.item_factors) / TASTE
         race += rng.gumbel(size=race.shape)
         for u, row in enumerate(race, start):
-            if u in place:
-                row[place[u]] = -inf
+            row[place.get(u, [])] = -inf
             n = indptr[u + 1] - indptr[u]
             indices[indptr[u] : indptr[u + 1]] = np.sort(np.argpartition(-row, n - 1)[:n])
     return indices

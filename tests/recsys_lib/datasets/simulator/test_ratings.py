@@ -15,7 +15,7 @@ import pytest
 
 from recsys_lib import datasets
 from recsys_lib.datasets.simulator import catalogue
-from recsys_lib.errors import DataError
+from recsys_lib.errors import RecsysError
 
 GENRES = list(catalogue.GENRES)
 
@@ -202,13 +202,13 @@ def test_users_may_have_fewer_ratings():
         ({"n_users": 10, "n_items": 10, "n_ratings": 101}, "more than the 100 pairs"),
         ({"n_users": 1_000, "n_ratings": 5_000}, "at least 20000 ratings"),
         ({"n_users": 100, "n_items": 10, "n_ratings": 900}, "at least 2000 ratings"),
-        ({"n_users": 0}, "n_users=0"),
-        ({"n_items": -5}, "n_items=-5"),
-        ({"n_ratings": 1e5}, "n_ratings=100000.0: it must be a whole number"),
-        ({"min_ratings": 0}, "min_ratings=0"),
-        ({"seed": -1}, "seed=-1"),
+        ({"n_users": 0}, "n_users is 0; it must be a whole number, 1 or more"),
+        ({"n_items": -5}, "n_items is -5"),
+        ({"n_ratings": 1e5}, "n_ratings is 100000.0; it must be a whole number"),
+        ({"min_ratings": 0}, "min_ratings is 0"),
+        ({"seed": -1}, "seed is -1; it must be a whole number, 0 or more"),
     ],
 )
 def test_impossible_sizes_are_refused(options, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(RecsysError, match=message):
         datasets.simulate_ratings(**options)

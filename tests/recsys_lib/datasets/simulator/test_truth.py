@@ -124,5 +124,5 @@ def test_truth_refuses_what_it_does_not_know(rated):
         truth.expected([1, 2], [item] * 3)
     with pytest.raises(DataError, match="2, 1, 3 long"):
         truth.expected([1, 2], item, [0, 1, 2])
-    with pytest.raises(DataError, match="not of this simulated data"):
+    with pytest.raises(DataError, match="simulated and ratings number other users or items"):
         truth.noise_floor(datasets.simulate_ratings(20, 300, 1_000).ratings)

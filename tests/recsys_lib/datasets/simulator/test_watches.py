@@ -9,7 +9,7 @@ from recsys_lib import datasets, evaluation
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.kuairec import STATIC, USER_CODES, USER_NUMBERS, USER_TEXT
 from recsys_lib.datasets.simulator import watches
-from recsys_lib.errors import DataError
+from recsys_lib.errors import RecsysError
 from recsys_lib.features import genre_matrix
 
 LIKED = 2.0  # KuaiRec's authors suggest "more than twice" as a like
@@ -168,9 +168,9 @@ def test_by_name_and_at_kuairecs_size():
         ({"n_small_users": 401}, "a part of the big one"),
         ({"n_watches": 100}, "1 to 210 watches, so ask for 400 to 84000"),
         ({"n_watches": 90_000}, "ask for 400 to 84000"),
-        ({"n_items": 0}, "whole number and positive"),
+        ({"n_items": 0}, "n_items is 0; it must be a whole number, 1 or more"),
     ],
 )
 def test_impossible_sizes_are_refused(options, says):
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(RecsysError, match=says):
         make(**options)
