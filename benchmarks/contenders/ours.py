@@ -1,6 +1,5 @@
 """Our own library, through its public names; and the tasks in which it stands alone."""
 
-import contextlib
 import dataclasses
 import itertools
 import os
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.worker import ALPHA, BURN, Enough, Job, factor_files, ready, serve, tell
+from benchmarks.worker import ALPHA, BURN, Job, ready, serve, tell
 
 # Best or nearly so of eight sets tried on the 1m and on the 32m data at K = 32, ν from ½ to 1.
 TAU, GAMMA, NU = 0.35, 0.3, 0.75
@@ -49,12 +48,9 @@ def follow(job: Job, model: Any, items: Any = None) -> None:
     ready()
 
     def after(row: dict[str, Any]) -> None:
-        tell(epoch=row["epoch"], seconds=row["seconds"], rmse=row["rmse_valid"])
-        if job.exhausted(row["seconds"]):
-            raise Enough
+        job.epoch(row["epoch"], row["seconds"], rmse=row["rmse_valid"])
 
-    with contextlib.suppress(Enough):
-        model.fit(train, test, items=items, progress=False, callback=after)
+    model.fit(train, test, items=items, progress=False, callback=after)
 
 
 def implicit_als(job: Job) -> None:
@@ -71,13 +67,9 @@ def implicit_als(job: Job) -> None:
     ready()
 
     def after(row: dict[str, Any]) -> None:
-        files = factor_files(job, model.user_factors_, model.item_factors_, row["epoch"])
-        tell(epoch=row["epoch"], seconds=row["seconds"], factors=files)
-        if job.exhausted(row["seconds"]):
-            raise Enough
+        job.epoch(row["epoch"], row["seconds"], model.user_factors_, model.item_factors_)
 
-    with contextlib.suppress(Enough):
-        model.fit(train, progress=False, callback=after)
+    model.fit(train, progress=False, callback=after)
 
 
 def bpr(job: Job) -> None:
