@@ -123,7 +123,7 @@ def digest(outcome: processes.Outcome, folder: Path) -> dict[str, Any]:
             fields |= finding
             continue
         fields["seconds"].append(finding["seconds"])
-        value = finding.get("rmse", finding.get("auc"))
+        value = finding.get("rmse")
         if "factors" in finding:
             users, items = map(np.load, finding["factors"])
             measured = ndcg if fields["metric"] == "ndcg" else auc
