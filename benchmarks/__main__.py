@@ -8,14 +8,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import Parser, plan, processes, results, table
+from benchmarks import Parser, data, plan, processes, results, table
 from benchmarks.auc import auc, ndcg
 from benchmarks.plan import Measurement
 from benchmarks.worker import Job
@@ -49,11 +51,12 @@ class Bench:
         folder = self.build / ("raw" if raw else "data") / one.size
         if not folder.exists() and one.size not in self.missing:
             say(f"writing the ratings of {one.size}{' as csv' * raw}")
-            command = [sys.executable, "-m", "benchmarks.data", one.size, str(folder)]
-            command += ["--raw"] * raw
-            done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
-            if done.returncode:
-                self.missing[one.size] = done.stderr.strip().rpartition("\n")[2]
+            # In a process that ends and gives its memory back.
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                try:
+                    pool.submit(data.make, one.size, folder, raw).result()
+                except (RecsysError, OSError, BrokenExecutor) as error:
+                    self.missing[one.size] = str(error)
         if one.size in self.missing:
             raise RecsysError(self.missing[one.size])
         return folder

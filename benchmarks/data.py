@@ -1,14 +1,8 @@
-"""The ratings that all contenders read, written once as plain arrays: the same bits for everyone.
-
-``python -m benchmarks.data SIZE FOLDER [--raw]`` writes one set, in a process that ends and gives
-its memory back.
-"""
+"""The ratings that all contenders read, written once as plain arrays: the same bits for all."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +14,6 @@ import pyarrow.parquet
 from benchmarks.protocols import fold_numbers
 from recsys_lib import datasets, splits
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.ratings import CSR, Ratings
 
@@ -115,24 +108,10 @@ def write_ratings(ratings: Ratings, path: Path) -> None:
             pa.csv.write_csv(pa.table(columns, names=names), file, options)
 
 
-def main(argv: list[str]) -> int:
+def make(size: str, folder: Path, raw: bool) -> None:
     """Write one set into a folder that is whole or absent."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("size")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--raw", action="store_true")
-    args = parser.parse_args(argv)
-    scratch = args.folder.with_name(f".{args.folder.name}")
+    scratch = folder.with_name(f".{folder.name}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    try:
-        (write_raw if args.raw else write)(args.size, scratch)
-    except RecsysError as error:
-        print(error, file=sys.stderr)
-        return 1
-    scratch.rename(args.folder)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    (write_raw if raw else write)(size, scratch)
+    scratch.rename(folder)
