@@ -2,7 +2,7 @@
 
 >>> results = benchmark({"ALS": models.ALS()}, data, "5-fold", trials=20)   # doctest: +SKIP
 >>> summary(results)                                                        # doctest: +SKIP
->>> leads(results, winner(results, "rmse"), "rmse")                         # doctest: +SKIP
+>>> winner(results, "rmse")                                                 # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import possible
 from recsys_lib.models import Recommender
 from recsys_lib.ratings import Ratings
-from recsys_lib.report import SMALLER_IS_BETTER, Report, compare, paired
+from recsys_lib.report import SMALLER_IS_BETTER, Report, compare
 
 logger = logging.getLogger("recsys_lib")
 
@@ -61,27 +61,6 @@ def summary(results: pd.DataFrame, level: float = 0.95, n: int = 1000) -> pd.Dat
     table = compare(pool(results), interval=level, n=n)
     table = table.join(groups[metrics].std().add_suffix(" sd")).join(groups[COSTS].mean())
     return table.assign(runs=groups.size())
-
-
-def leads(
-    results: pd.DataFrame, reference: str, metric: str, level: float = 0.95, n: int = 1000
-) -> pd.DataFrame:
-    """Compare every model that has a metric with one of them, user by user; see `report.paired`.
-
-    Returns one row per model (index ``model``), the reference left out, the nearest to it first:
-    ``value`` (the difference to the reference), ``low``, ``high`` (its interval), ``worse`` and
-    ``better`` (shares of users for whom the model does worse, or better, than the reference).
-    """
-    pooled = pool(results)
-    pairs = {
-        name: paired(report, pooled[reference], metric, level=level, n=n)
-        for name, report in pooled.items()
-        if metric in report.values and name != reference
-    }
-    table = pd.DataFrame(pairs.values(), index=pd.Index(list(pairs), name="model"))
-    table = table.rename(columns={"difference": "value"})
-    table = table.sort_values("value", key=abs, kind="stable")
-    return table[["value", "low", "high", "worse", "better"]]
 
 
 def winner(results: pd.DataFrame, metric: str) -> str:

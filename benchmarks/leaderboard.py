@@ -86,10 +86,6 @@ class Board:
         table = pd.DataFrame(rows).T.rename_axis("model")
         return table.sort_values("valid", ascending=question in SMALLER_IS_BETTER)
 
-    def winner(self, question: str) -> str:
-        """Return the model that is best on the validation part."""
-        return str(self.content["questions"][question]["winner"])
-
     def model(self, question: str, name: str) -> Recommender:
         """Return a model, unfitted, with the parameters that were chosen for a question.
 

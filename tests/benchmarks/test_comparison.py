@@ -9,10 +9,10 @@ from optuna.distributions import CategoricalDistribution
 
 from benchmarks import choosing, protocols
 from benchmarks import comparison as bench
-from benchmarks.comparison import benchmark, leads, pool, summary, winner
+from benchmarks.comparison import benchmark, pool, summary, winner
 from benchmarks.held_out import Dealt
 from course.leaderboard import baselines
-from recsys_lib import datasets, evaluation
+from recsys_lib import datasets
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import ALS, BPR, EASE, BayesianALS, BiasALS, Popularity
 from tests.benchmarks.test_protocols import pairs
@@ -102,18 +102,6 @@ def test_the_summary_holds_spreads_and_costs(results):
             assert table.loc[name, cost] == pytest.approx(rows[cost].mean())
         assert table.loc[name, "runs"] == 6
     assert table.loc["ALS", "rmse low"] < table.loc["ALS", "rmse"] < table.loc["ALS", "rmse high"]
-
-
-def test_models_are_compared_with_one_of_them_user_by_user(results):
-    table = leads(results, "flat", "rmse", n=200)
-    assert list(table.index) == ["ALS"]  # no ratings predicted, no RMSE: the lists are not here
-    expected = evaluation.paired(pool(results)["ALS"], pool(results)["flat"], "rmse", n=200)
-    assert table.loc["ALS", ["value", "low", "high", "worse", "better"]].tolist() == [
-        expected.difference, expected.low, expected.high, expected.worse, expected.better,
-    ]  # fmt: skip
-    lists = leads(results, "lists", "ndcg@5", n=50)
-    assert set(lists.index) == {"ALS", "flat"}
-    assert lists["value"].abs().is_monotonic_increasing  # the nearest first
 
 
 @dataclass(eq=False, repr=False)
