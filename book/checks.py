@@ -22,7 +22,7 @@ def test(options: list[str]) -> int:
 
 def spark(options: list[str]) -> int:
     """Run what needs Spark: its tests, and its chapter with it at hand; `options` as for `test`."""
-    path = [supplies.spark(must=True), os.environ.get("PYTHONPATH", "")]
+    path = [supplies.spark(), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "17-spark.ipynb")
 

@@ -40,12 +40,12 @@ def build(results: runner.Results, folder: Path = BUILD, printed: bool = False) 
     then the PDF is made and returned, and the slides are in the site. A run with a failed chapter
     is built too, with warnings allowed: a reference to a figure that was never drawn is one.
     """
-    scripts = supplies.scripts()
+    supplies.scripts()
     started = time.perf_counter()
     sources, html = folder / "stage", folder / "html"
     stage(results, sources)
-    stamp = folder / "html.stamp"
-    if not printed and Stamp(stamp, sources, scripts, html).holds():
+    parts = folder / "html.stamp", sources, supplies.STATIC, html
+    if not printed and Stamp(*parts).holds():
         say("site  unchanged")
         return html / "index.html"
     strict = ["-W", "--keep-going"] if results.passed else []
@@ -63,7 +63,7 @@ def build(results: runner.Results, folder: Path = BUILD, printed: bool = False) 
     built.rename(html)
     shutil.rmtree(place)
     page = press.press(html) if printed else html / "index.html"
-    Stamp(stamp, sources, scripts, html).set()
+    Stamp(*parts).set()
     say(f"site  built in {clock(time.perf_counter() - started)}")
     return page
 

@@ -177,7 +177,7 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     def one(chapter: Chapter, threads: int) -> None:
         stem = chapter.source.stem
         # Its chapter runs again when Spark has appeared; 450 MB to bring are no quick look.
-        spark = supplies.spark(bring=profile != "quick") if stem == "17-spark" else ""
+        spark = supplies.spark_to_show(profile != "quick") if stem == "17-spark" else ""
         values = parameters(profile, stem, dataset and name)
         chapter.run(values, common + spark, threads)
 

@@ -25,13 +25,13 @@ JAVA = 17
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def scripts() -> str:
-    """Bring the npm packages that `book/web` pins, laid out as the site has them; return a hash."""
+def scripts() -> None:
+    """Bring the npm packages that `book/web` pins, and lay them out as the site has them."""
     folder = STATIC.parent
     locks = [WEB / "package.json", WEB / "package-lock.json"]
     stamp = Stamp(folder / "stamp", *locks, *MATHJAX)
     if stamp.holds():
-        return stamp.key
+        return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for lock in locks:
@@ -45,7 +45,6 @@ def scripts() -> str:
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, target)
     stamp.set()
-    return stamp.key
 
 
 def npm() -> list[str | Path]:
@@ -88,22 +87,23 @@ def java() -> None:
         )
 
 
-def spark(bring: bool = True, must: bool = False) -> str:
-    """Bring Spark where there is Java for it; return its folder, or "" where one is missing.
+def spark() -> str:
+    """Bring Spark, where there is Java for it; return its folder."""
+    java()
+    return str(apart("spark", "Spark (450 MB)"))
 
-    Its chapter then shows stored results. Without `bring`, Spark is taken only if it was brought
-    before; with `must`, what is missing is raised as `Stop`.
+
+def spark_to_show(bring: bool) -> str:
+    """Return Spark's folder, or "" where it is missing: its chapter then shows stored results.
+
+    Without `bring`, Spark is taken only if it was brought before.
     """
-    if not (bring or (BUILD / "spark" / "course.stamp").exists()):
-        return ""
-    try:
-        java()
-        return str(apart("spark", "Spark (450 MB)"))
-    except Stop as stop:
-        if must:
-            raise
-        say(f"The chapter on Spark shows stored results: {stop}")
-        return ""
+    if bring or (BUILD / "spark" / "course.stamp").exists():
+        try:
+            return spark()
+        except Stop as stop:
+            say(f"The chapter on Spark shows stored results: {stop}")
+    return ""
 
 
 def apart(name: str, what: str) -> Path:

@@ -292,9 +292,9 @@ def test_any_data_set_that_changes_is_noticed(run, chapter, tmp_path, monkeypatc
 def test_spark_is_brought_where_java_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     monkeypatch.setattr(supplies, "BUILD", tmp_path)
-    assert supplies.spark(bring=False) == ""
+    assert supplies.spark_to_show(False) == ""
     assert capsys.readouterr().out == ""  # it is not asked for
-    assert supplies.spark() == ""
+    assert supplies.spark_to_show(True) == ""
     assert "shows stored results: Spark needs Java 17" in capsys.readouterr().out
     (tmp_path / "bin").mkdir()
     java = tmp_path / "bin" / "java"
@@ -303,7 +303,7 @@ def test_spark_is_brought_where_java_is(tmp_path, monkeypatch, capsys):
     (tmp_path / "spark").mkdir()  # as if it had been brought before
     pins = bootstrap.LOCKS / "spark.txt"
     supplies.Stamp(tmp_path / "spark" / "course.stamp", sys.version, pins).set()
-    assert supplies.spark(bring=False) == str(tmp_path / "spark")
+    assert supplies.spark_to_show(False) == str(tmp_path / "spark")
 
 
 def test_a_profile_gives_common_and_own_values(home, tmp_path, monkeypatch):
