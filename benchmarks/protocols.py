@@ -297,8 +297,9 @@ def fully_observed(data: Dataset, seed: int = 0) -> Split:
             f"user {big.user_ids[shared.argmax()]}'s), so a model would be tested on what it learnt"
         )
     train, held_back, _ = splits.random(big, valid=HELD_BACK, test=0.0, seed=seed)
-    told = {"relevant": LIKED_WATCHES, "candidates": "test"}
-    development = Dealt(train, held_back, _before(data), data.users, **told)
+    development = Dealt(
+        train, held_back, _before(data), data.users, relevant=LIKED_WATCHES, candidates="test"
+    )
     return Split("fully observed", development, small, refit=False)
 
 
