@@ -1,10 +1,12 @@
 """Our own library, through its public names; and the tasks in which it stands alone."""
 
+import contextlib
 import dataclasses
 import itertools
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -232,16 +234,12 @@ class Clock:
     def __init__(self) -> None:
         self.parts: dict[str, float] = {}
 
-    def __call__(self, name: str) -> "Clock":
-        """Name the part that the ``with`` block times."""
-        self.name = name
-        return self
-
-    def __enter__(self) -> None:
-        self.began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.parts[self.name] = time.perf_counter() - self.began
+    @contextlib.contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time the ``with`` block, the part of that name."""
+        began = time.perf_counter()
+        yield
+        self.parts[name] = time.perf_counter() - began
 
     def tell(self, **fields: Any) -> None:
         """Hand over the parts and their sum."""
