@@ -19,8 +19,8 @@ def published(dataset: str | None = None, protocol: str | None = None) -> pd.Dat
     stand beside those of the same data set and protocol, and beside no others.
     """
     studies = tomllib.loads(PUBLISHED.read_text("utf-8"))["study"]
-    told = ["dataset", "protocol", "source", "cite"]
-    table = pd.json_normalize(studies, "results", told)[COLUMNS]
+    table = pd.json_normalize(studies, "results", ["dataset", "protocol", "source", "cite"])
+    table = table[COLUMNS]
     for column, wanted in (("dataset", dataset), ("protocol", protocol)):
         if wanted is not None:
             table = table[table[column] == wanted]
