@@ -62,6 +62,7 @@ def do(args: argparse.Namespace) -> int:
     # takes a second.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     import checks
+    import pages
     import runner
     import supplies
 
@@ -78,8 +79,6 @@ def do(args: argparse.Namespace) -> int:
         with runner.alone(folder):
             results = runner.run(args.profile, args.dataset, args.only)
             if not args.only:
-                import pages
-
                 page = pages.build(results, folder, args.press)
         results.report(page)
         return 0 if results.passed else 1
@@ -87,11 +86,7 @@ def do(args: argparse.Namespace) -> int:
         return (checks.test if args.command == "test" else checks.spark)(args.rest)
     if args.command == "outputs":
         return checks.outputs(args.only)
-    if args.command == "lint":
-        return checks.lint()
-    import pages
-
-    return pages.student()
+    return pages.student() if args.command == "student" else checks.lint()
 
 
 def main(argv: list[str]) -> int:

@@ -24,8 +24,6 @@ import yaml
 from bootstrap import BIN
 from console import BUILD, ROOT, Stamp, clock, quietly, say
 
-from recsys_lib import widgets
-
 STUDENT = BUILD / "student"
 SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE | re.DOTALL)
 NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's
@@ -70,6 +68,8 @@ def build(results: runner.Results, folder: Path = BUILD, printed: bool = False) 
 
 def stage(results: runner.Results, folder: Path) -> None:
     """Lay out the site's sources in a folder of their own as they stand in the repository."""
+    from recsys_lib import widgets  # with all models: it takes seconds
+
     shutil.rmtree(folder, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__", "locks")
     for room in ("book", "course", "recsys_lib"):  # chapters quote our code
