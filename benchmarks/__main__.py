@@ -8,15 +8,19 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from benchmarks import plan, processes, results, table
+from benchmarks import Parser, data, plan, processes, results, table
 from benchmarks.auc import auc, ndcg
 from benchmarks.plan import Measurement
+from benchmarks.worker import Job
 from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import CSR
 
@@ -47,11 +51,12 @@ class Bench:
         folder = self.build / ("raw" if raw else "data") / one.size
         if not folder.exists() and one.size not in self.missing:
             say(f"writing the ratings of {one.size}{' as csv' * raw}")
-            command = [sys.executable, "-m", "benchmarks.data", one.size, str(folder)]
-            command += ["--raw"] * raw
-            done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
-            if done.returncode:
-                self.missing[one.size] = done.stderr.strip().rpartition("\n")[2]
+            # In a process that ends and gives its memory back.
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                try:
+                    pool.submit(data.make, one.size, folder, raw).result()
+                except (RecsysError, OSError, BrokenExecutor) as error:
+                    self.missing[one.size] = str(error)
         if one.size in self.missing:
             raise RecsysError(self.missing[one.size])
         return folder
@@ -77,19 +82,12 @@ class Bench:
     def run(self, one: Measurement, folder: Path, scratch: Path) -> processes.Outcome:
         """Run the worker."""
         task = plan.TASKS[one.task]
-        job = {
-            "task": one.task,
-            "variant": one.variant,
-            "data": str(folder),
-            "scratch": str(scratch),
-            "k": one.k,
-            "threads": one.threads,
-            "epochs": task.epochs,
-            "budget_s": task.budget_s,
-        }
+        sizes = one.k, one.threads, task.epochs, task.budget_s
+        job = Job(one.task, one.variant, folder, scratch, *sizes)
         ours = one.library == plan.OURS or one.task in plan.ON_SPARK
         python = self.peers if self.peers and not ours else sys.executable
-        command = [python, "-m", f"benchmarks.contenders.{one.library}", json.dumps(job)]
+        command = [python, "-m", f"benchmarks.contenders.{one.library}"]
+        command.append(json.dumps(job._asdict(), default=str))
         env = self.environment(one, folder)
         log = self.build / "logs" / f"{one.key}.log"
         return processes.run(command, env, log, HARD_LIMIT * task.budget_s, ROOT)
@@ -128,7 +126,7 @@ def digest(outcome: processes.Outcome, folder: Path) -> dict[str, Any]:
             fields |= finding
             continue
         fields["seconds"].append(finding["seconds"])
-        value = finding.get("rmse", finding.get("auc"))
+        value = finding.get("rmse")
         if "factors" in finding:
             users, items = map(np.load, finding["factors"])
             measured = ndcg if fields["metric"] == "ndcg" else auc
@@ -152,9 +150,7 @@ def stored(folder: Path, side: str) -> CSR:
     return CSR(*(np.load(folder / name, mmap_mode="c") for name in names))
 
 
-def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
+say = partial(print, flush=True)
 
 
 def find_peers() -> Path | None:
@@ -163,12 +159,6 @@ def find_peers() -> Path | None:
         [sys.executable, "book", "peers"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
     )
     return Path(done.stdout.strip()) if done.returncode == 0 else None
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        print(f"error: {message} ({self.prog} --help)", file=sys.stderr)
-        raise SystemExit(2)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -185,7 +175,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
             raise ValueError
         return number
 
-    parser = _Parser(prog="benchmarks", description="Measure this library beside its peers.")
+    parser = Parser(prog="benchmarks", description="Measure this library beside its peers.")
     add = parser.add_argument
     add("--only", type=names, default=[], help=f"tasks, of {', '.join(plan.TASKS)}")
     add("--size", type=names, default=[], help="1m, 32m, ml-latest-small, ...")

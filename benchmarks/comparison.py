@@ -1,8 +1,6 @@
 """Many models on the same splits: tuned, fitted, measured once, and what each of that cost.
 
 >>> results = benchmark({"ALS": models.ALS()}, data, "5-fold", trials=20)   # doctest: +SKIP
->>> summary(results)                                                        # doctest: +SKIP
->>> leads(results, winner(results, "rmse"), "rmse")                         # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -28,7 +26,6 @@ from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import possible
 from recsys_lib.models import Recommender
 from recsys_lib.ratings import Ratings
-from recsys_lib.report import SMALLER_IS_BETTER, Report, compare, paired
 
 logger = logging.getLogger("recsys_lib")
 
@@ -38,99 +35,16 @@ PACKAGES = ("numpy", "scipy", "numba", "torch", "optuna")  # whose versions may 
 COSTS = ["tune_seconds", "fit_seconds", "memory_mb", "n_parameters"]
 
 
-def pool(results: pd.DataFrame) -> dict[str, Report]:
-    """Return one report a model of `benchmark`'s table: those of all its splits and seeds as one.
-
-    A user's value is the mean over the runs in which the user has one, so that users who are tested
-    several times are no more users for it; RMSE and MAE are of all test ratings together. Metrics
-    that have no value by user are averaged over the runs.
-    """
-    groups = results.groupby("model", sort=False)["report"]
-    return {str(name): _pool(list(reports)) for name, reports in groups}
-
-
-def summary(results: pd.DataFrame, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
-    """Return one row per model of `benchmark`'s table: means, intervals over users, and costs.
-
-    The columns are those of `report.compare` of what `pool` returns, with intervals; ``"rmse sd"``
-    and so on, the standard deviations over splits and seeds (NaN for a single run); the means of
-    the costs; runs, how many.
-    """
-    metrics = list(dict.fromkeys(name for report in results["report"] for name in report.values))
-    groups = results.groupby("model", sort=False)
-    table = compare(pool(results), interval=level, n=n)
-    table = table.join(groups[metrics].std().add_suffix(" sd")).join(groups[COSTS].mean())
-    return table.assign(runs=groups.size())
-
-
-def leads(
-    results: pd.DataFrame, reference: str, metric: str, level: float = 0.95, n: int = 1000
-) -> pd.DataFrame:
-    """Compare every model that has a metric with one of them, user by user; see `report.paired`.
-
-    Returns one row per model (index ``model``), the reference left out, the nearest to it first:
-    ``value`` (the difference to the reference), ``low``, ``high`` (its interval), ``worse`` and
-    ``better`` (shares of users for whom the model does worse, or better, than the reference).
-    """
-    pooled = pool(results)
-    pairs = {
-        name: paired(report, pooled[reference], metric, level=level, n=n)
-        for name, report in pooled.items()
-        if metric in report.values and name != reference
-    }
-    table = pd.DataFrame(pairs.values(), index=pd.Index(list(pairs), name="model"))
-    table = table.rename(columns={"difference": "value"})
-    table = table.sort_values("value", key=abs, kind="stable")
-    return table[["value", "low", "high", "worse", "better"]]
-
-
-def winner(results: pd.DataFrame, metric: str) -> str:
-    """Return the model that is best in a metric on the validation parts, the test parts unread.
-
-    `results` is `benchmark`'s table with ``trials``; of its models, those count whose search was
-    for this metric. All of them were measured on the same divisions of the ratings.
-    """
-    rows = results[results["searched"].eq(metric) & results["valid"].notna()]
-    if rows.empty:
-        raise RecsysError(f"no model was chosen by {metric!r} on validation parts; set trials")
-    means = rows.groupby("model", sort=False)["valid"].mean()
-    return str(means.idxmin() if metric in SMALLER_IS_BETTER else means.idxmax())
-
-
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that compute the results."""
     own = {name: metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version(), **own}
 
 
-def _pool(reports: list[Report]) -> Report:
-    first = reports[0]
-    parts = {report.test_part: report for report in reports}  # some may share a test part
-    users = pd.concat([report.per_user for report in reports]).groupby(level=0).mean()
-    errors = pd.concat([report.errors.assign(part=report.test_part) for report in reports])
-    if len(first.errors):  # means over the runs of one part, sums over parts
-        errors = errors.groupby(["user_id", "part"]).mean().groupby(level="user_id").sum()
-    values = {name: float(np.mean([r.values[name] for r in reports])) for name in first.values}
-    values |= {str(name): float(users[name].mean()) for name in users}
-    if len(errors):
-        n, squared, absolute = errors[["n", "squared", "absolute"]].sum()
-        sums = {"rmse": float(np.sqrt(squared / n)), "mae": float(absolute / n)}
-        values |= {name: value for name, value in sums.items() if name in values}
-    counts = {
-        name: sum(getattr(report, name) for report in parts.values())
-        for name in ("n_left_out", "n_cold", "n_ratings")
-    }
-    errors, part = (errors if len(errors) else pd.DataFrame()), "+".join(parts)
-    return replace(
-        first, values=values, per_user=users, n_users=len(users), errors=errors, test_part=part,
-        **counts,
-    )  # fmt: skip
-
-
 def benchmark(
     models: Mapping[str, Recommender],
-    data: Dataset | Split,
-    protocol: str = "",
+    data: Dataset,
+    protocol: str,
     *,
     seeds: Sequence[int] = (0,),
     trials: int = 0,
@@ -147,15 +61,14 @@ def benchmark(
     Parameters
     ----------
     models : mapping of name to model
-        Unfitted: copies are fitted. On a single split those that are fitted already are measured as
-        they are. Only those that predict ratings are asked for rating metrics.
-    data : Dataset or Split
-        What to learn from and to test on; a data set together with a protocol.
+        Copies are fitted. Only those that predict ratings are asked for rating metrics.
+    data : Dataset
+        What to learn from and to test on.
     protocol : str
         See `protocols.folds`.
     seeds : sequence of int
-        The whole is done once for each: it is added to the models' own seed, and the folds of a
-        protocol are drawn with it. On a given split a model without a seed is fitted once.
+        The whole is done once for each: it is added to the models' own seed, and the folds are
+        drawn with it.
     trials : int
         Of the search for parameters on each split, the same for every model; 0: none. A model
         without a search space keeps its parameters.
@@ -167,50 +80,37 @@ def benchmark(
     DataFrame
         One row per run: model, seed, split; the metrics of the test part (NaN where a model has
         none); searched, the metric that parameters were chosen by; valid, its mean over divisions
-        of the development ratings, the same for all models (NaN for 0 trials): `winner` names the
-        winner by it; tune_seconds, fit_seconds, without compilation; memory_mb, the most that `fit`
-        had allocated at once, in 10⁶ bytes, the model included and the ratings not (Python's and
-        NumPy's memory, not what compiled code keeps for itself); n_parameters; params, a dict;
-        n_ratings, tested on; report, the `Report` of the test part; fitted, the model: on the folds
-        of a data set a copy that is unfitted, with the same parameters. ``attrs["versions"]`` is
-        that of `versions`.
+        of the development ratings, the same for all models (NaN for 0 trials); tune_seconds,
+        fit_seconds, without compilation; memory_mb, the most that `fit` had allocated at once, in
+        10⁶ bytes, the model included and the ratings not (Python's and NumPy's memory, not what
+        compiled code keeps for itself); n_parameters; params, a dict; n_ratings, tested on; report,
+        the `Report` of the test part.
     """
     if not models or not len(seeds) or len({*seeds}) < len(seeds) or trials < 0:
         raise RecsysError(
             f"there are {len(models)} models, the seeds {list(seeds)} and {trials} trials to run: "
             "name at least one model and one seed, no seed twice, and 0 trials or more"
         )
-    if isinstance(data, Dataset) != bool(protocol):
-        raise RecsysError("a data set goes with a protocol, such as '5-fold', and a split without")
     wanted = {name: possible(model, metrics) for name, model in models.items()}
     rows: list[dict[str, Any]] = []
-    alone = isinstance(data, Split)
     for seed in seeds:
-        for split in [data] if isinstance(data, Split) else protocols.folds(data, protocol, seed):
+        for split in protocols.folds(data, protocol, seed):
             if not rows:
                 _warm_up(models, split)
             for name, model in models.items():
                 params = {k: v + seed for k, v in model.get_params().items() if k == "seed"}
-                ready = alone and hasattr(model, "user_ids_")
-                if alone and seed != seeds[0] and (ready or not params):
-                    continue  # it would be the same again
-                mine = model if ready else model.unfitted(**params)
-                costs = {"valid": np.nan} | dict.fromkeys(COSTS, np.nan)
-                if not ready:
-                    costs |= _fit(mine, split, trials, seed, wanted[name][0])
+                mine = model.unfitted(**params)
+                costs = _fit(mine, split, trials, seed, wanted[name][0])
                 costs["n_parameters"] = mine.n_parameters_
                 report = split.test(f"{name}, seed {seed}", mine, wanted[name])
                 rows.append(
                     {"model": name, "seed": seed, "split": split.name, **report.values, **costs}
                     | {"searched": wanted[name][0], "params": mine.get_params()}
                     | {"n_ratings": report.n_ratings, "report": report}
-                    | {"fitted": mine if alone else mine.unfitted()}
                 )
                 numbers = ", ".join(f"{key} {value:.4f}" for key, value in report.values.items())
                 logger.info("%s, seed %d, %s: %s", name, seed, split.name, numbers)
-    table = pd.DataFrame(rows)
-    table.attrs["versions"] = versions()
-    return table
+    return pd.DataFrame(rows)
 
 
 def _fit(model: Recommender, split: Split, trials: int, seed: int, metric: str) -> dict[str, float]:

@@ -1,14 +1,8 @@
-"""The ratings that all contenders read, written once as plain arrays: the same bits for everyone.
-
-``python -m benchmarks.data SIZE FOLDER [--raw]`` writes one set, in a process that ends and gives
-its memory back.
-"""
+"""The ratings that all contenders read, written once as plain arrays: the same bits for all."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +14,6 @@ import pyarrow.parquet
 from benchmarks.protocols import fold_numbers
 from recsys_lib import datasets, splits
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.errors import RecsysError
 from recsys_lib.features import item_features
 from recsys_lib.ratings import CSR, Ratings
 
@@ -96,43 +89,25 @@ def write_raw(size: str, folder: Path) -> None:
 
 
 def write_ratings(ratings: Ratings, path: Path) -> None:
-    """Write the file of ratings, a few million rows at a time."""
+    """Write the file of ratings."""
     stars = pa.array([f"{half / 2:.1f}" for half in range(11)])  # 4.0, as published, not 4
-    users, csr = ratings.user_of_rating(), ratings.by_user
-    names = ["userId", "movieId", "rating", "timestamp"]
+    csr = ratings.by_user
+    columns = {
+        "userId": ratings.user_ids[ratings.user_of_rating()],
+        "movieId": ratings.item_ids[csr.indices],
+        "rating": stars.take(pa.array((2 * csr.values).astype(np.int8))),
+        "timestamp": ratings.timestamps,
+    }
     options = pa.csv.WriteOptions(include_header=False, quoting_style="none")
     with path.open("wb") as file:
-        file.write((",".join(names) + "\r\n").encode())
-        for start in range(0, len(ratings), 1 << 22):
-            part = slice(start, start + (1 << 22))
-            assert ratings.timestamps is not None
-            columns = [
-                ratings.user_ids[users[part]],
-                ratings.item_ids[csr.indices[part]],
-                stars.take(pa.array((2 * csr.values[part]).astype(np.int8))),
-                ratings.timestamps[part],
-            ]
-            pa.csv.write_csv(pa.table(columns, names=names), file, options)
+        file.write((",".join(columns) + "\r\n").encode())
+        pa.csv.write_csv(pa.table(columns), file, options)
 
 
-def main(argv: list[str]) -> int:
+def make(size: str, folder: Path, raw: bool) -> None:
     """Write one set into a folder that is whole or absent."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("size")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--raw", action="store_true")
-    args = parser.parse_args(argv)
-    scratch = args.folder.with_name(f".{args.folder.name}")
+    scratch = folder.with_name(f".{folder.name}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    try:
-        (write_raw if args.raw else write)(args.size, scratch)
-    except RecsysError as error:
-        print(error, file=sys.stderr)
-        return 1
-    scratch.rename(args.folder)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    (write_raw if raw else write)(size, scratch)
+    scratch.rename(folder)

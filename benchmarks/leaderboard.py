@@ -86,10 +86,6 @@ class Board:
         table = pd.DataFrame(rows).T.rename_axis("model")
         return table.sort_values("valid", ascending=question in SMALLER_IS_BETTER)
 
-    def winner(self, question: str) -> str:
-        """Return the model that is best on the validation part."""
-        return str(self.content["questions"][question]["winner"])
-
     def model(self, question: str, name: str) -> Recommender:
         """Return a model, unfitted, with the parameters that were chosen for a question.
 
@@ -264,8 +260,8 @@ def _enter(part: dict[str, Any], question: str, run: dict[Any, Any], commit: str
     }
     entries = part["models"]
     entries |= {name: entries[name] for name in models.__all__ if name in entries}
-    rows = [{"model": n, "searched": question, "valid": e["valid"]} for n, e in entries.items()]
-    part["winner"] = comparison.winner(pd.DataFrame(rows), question)
+    best = min if question in SMALLER_IS_BETTER else max
+    part["winner"] = best(entries, key=lambda name: entries[name]["valid"])
     reports = {name: _report(question, part, entry) for name, entry in entries.items()}
     for name, entry in entries.items():
         entry["to_winner"] = paired(reports[name], reports[part["winner"]], question)[1:4]

@@ -18,12 +18,9 @@ def published(dataset: str | None = None, protocol: str | None = None) -> pd.Dat
     name), ``metric``, ``value``, ``source`` and ``cite`` (a key of the bibliography). Ours may
     stand beside those of the same data set and protocol, and beside no others.
     """
-    rows = [
-        {**{name: study[name] for name in ("dataset", "protocol", "source", "cite")}, **result}
-        for study in tomllib.loads(PUBLISHED.read_text("utf-8"))["study"]
-        for result in study["results"]
-    ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    studies = tomllib.loads(PUBLISHED.read_text("utf-8"))["study"]
+    table = pd.json_normalize(studies, "results", ["dataset", "protocol", "source", "cite"])
+    table = table[COLUMNS]
     for column, wanted in (("dataset", dataset), ("protocol", protocol)):
         if wanted is not None:
             table = table[table[column] == wanted]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import threading
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,18 +39,9 @@ def run(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     began, peak, error = time.perf_counter(), 0, None
-    with log.open("w") as file:
-        worker = psutil.Popen(
-            [str(part) for part in command],
-            stdout=subprocess.PIPE,
-            stderr=file,
-            text=True,
-            env={**os.environ, **env},
-            cwd=cwd,
-        )
-        lines: list[str] = []
-        reader = threading.Thread(target=lambda: lines.extend(worker.stdout))
-        reader.start()
+    with log.open("w") as file, tempfile.TemporaryFile() as told:
+        env, words = {**os.environ, **env}, [str(part) for part in command]
+        worker = psutil.Popen(words, stdout=told, stderr=file, env=env, cwd=cwd)
         try:
             while worker.poll() is None:
                 peak = max(peak, memory(worker))
@@ -61,10 +51,9 @@ def run(
                     kill(worker)
         finally:
             kill(worker)
-            reader.join()
-            worker.stdout.close()
-    wall = time.perf_counter() - began
-    findings = [json.loads(line) for line in lines]
+        wall = time.perf_counter() - began
+        told.seek(0)
+        findings = [json.loads(line) for line in told]
     if worker.returncode != 0 and error is None:
         error = f"the process ended with status {worker.returncode}; its log: {log}"
     return Outcome(findings, peak, wall, error)

@@ -56,6 +56,8 @@ SHARES = r"([1-9]\d?)-([1-9]\d?)"  # in per cent, of learning and of the test pa
 LAST = 0.1  # share of the ratings that "temporal" tests on
 COLD_USERS = r"cold-users(?:-([1-9]\d*))?"  # and how many ratings of each are shown
 COLD = 0.2  # share of the items, or users, that are the test part
+HELD_BACK = 0.1  # share of what is not the test part: ratings, items or users to choose by
+LIKED_WATCHES, LIKED_STARS = 2.0, 4.0  # KuaiRec's authors say of a watch ratio: more than 2
 # What is known of an item before anybody has tried it; titles and captions are no features.
 BEFORE = ("item_id", "year", "genres", "author_id", "upload_type", "video_duration")
 M = TypeVar("M", bound=Recommender)
@@ -133,7 +135,7 @@ class Split:
         return report
 
 
-def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> Iterator[Split]:
+def folds(data: Dataset, protocol: str, seed: int = 0) -> Iterator[Split]:
     """Divide a data set as a protocol says; of large data one fold at a time is in memory.
 
     Parameters
@@ -142,13 +144,11 @@ def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> It
         Whatever `datasets.load` returns.
     protocol : str
         A name in `PROTOCOLS`, or its like: ``"10-fold"``, ``"75-25"``.
+        Of what is not the test part, a share `HELD_BACK` goes to validation; "leave-last",
+        "leave-one-out" and "mult-vae" have rules of their own: each user's last rating but one, and
+        as many users as are tested.
     seed : int
         Decides what is dealt out at random.
-    valid : float
-        Share of what is not the test part that goes to validation: of the ratings, or of the items
-        or users where those are held out. It changes no test part. "leave-last", "leave-one-out"
-        and "mult-vae" have rules of their own: each user's last rating but one, and as many users
-        as are tested.
 
     Raises
     ------
@@ -157,24 +157,23 @@ def folds(data: Dataset, protocol: str, seed: int = 0, valid: float = 0.1) -> It
     """
     if not (isinstance(seed, int | np.integer) and seed >= 0):
         raise RecsysError(f"seed is {seed!r}; it must be a whole number, 0 or more")
-    if not 0 < valid < 1:
-        raise RecsysError(f"valid is {valid}; it is a share, between 0 and 1 (0.1: a tenth)")
     ratings = data.ratings
     if protocol == "mult-vae":
         return iter([_mult_vae(data, int(seed))])
     if protocol == "leave-one-out":
         return iter([_leave_one_out(data)])
     if protocol == "cold-items":
-        return iter([_cold_items(data, int(seed), valid)])
+        return iter([_cold_items(data, int(seed))])
     if match := re.fullmatch(COLD_USERS, protocol):
-        return iter([_cold_users(data, int(match[1] or 0), int(seed), valid)])
+        return iter([_cold_users(data, int(match[1] or 0), int(seed))])
     if protocol == "temporal":
-        return iter([_dealt(data, "the last", *splits.temporal(ratings, valid * (1 - LAST), LAST))])
+        parts = splits.temporal(ratings, HELD_BACK * (1 - LAST), LAST)
+        return iter([_dealt(data, "the last", *parts)])
     if protocol == "leave-last":
         return iter([_dealt(data, "the last", *splits.leave_last(ratings))])
     tests = _test_parts(data, protocol, int(seed))
     labels = {
-        name: _hold_back(test, valid, np.random.default_rng([int(seed), number]))
+        name: _hold_back(test, np.random.default_rng([int(seed), number]))
         for number, (name, test) in enumerate(tests.items(), 1)
     }
     return (_divide(data, name, label) for name, label in labels.items())
@@ -224,11 +223,11 @@ def _test_parts(data: Dataset, protocol: str, seed: int) -> dict[str, np.ndarray
     return {"split": test}
 
 
-def _hold_back(test: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Return the labels, with a random `share` of what is not the test part for validation."""
+def _hold_back(test: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the labels, with a random share of what is not the test part for validation."""
     labels = np.where(test, np.uint8(TEST), np.uint8(TRAIN))
     rest = np.flatnonzero(~test)
-    n_valid = round(share * len(rest))
+    n_valid = round(HELD_BACK * len(rest))
     if not (test.any() and 0 < n_valid < len(rest)):
         raise RecsysError(f"{len(test)} ratings are too few to be parted in three")
     labels[rng.choice(rest, n_valid, replace=False)] = VALID
@@ -238,8 +237,8 @@ def _hold_back(test: np.ndarray, share: float, rng: np.random.Generator) -> np.n
 # --- cold start: whole items or users are held out ---
 
 
-def _cold_items(data: Dataset, seed: int, valid: float) -> Split:
-    """Hold out a share `COLD` of the items that have ratings, and of the others a share `valid`.
+def _cold_items(data: Dataset, seed: int) -> Split:
+    """Hold out a share `COLD` of the rated items, and of the others a share `HELD_BACK`.
 
     Lists are of the items without a rating in the training part. An interval over users says
     nothing of which items were drawn: other seeds do.
@@ -248,13 +247,13 @@ def _cold_items(data: Dataset, seed: int, valid: float) -> Split:
     rated = int((data.ratings.by_item.counts > 0).sum())
     n_test = round(COLD * rated)
     known, test = held_out.hold_out_items(data.ratings, n_test, rng)
-    train, held_back = held_out.hold_out_items(known, round(valid * (rated - n_test)), rng)
+    train, held_back = held_out.hold_out_items(known, round(HELD_BACK * (rated - n_test)), rng)
     development = held_out.ColdItems(train, held_back, _before(data), data.users, candidates="new")
     return Split("cold items", development, test)
 
 
-def _cold_users(data: Dataset, n_shown: int, seed: int, valid: float) -> Split:
-    """Hold out a share `COLD` of the users, and of the others a share `valid` to choose by.
+def _cold_users(data: Dataset, n_shown: int, seed: int) -> Split:
+    """Hold out a share `COLD` of the users, and of the others a share `HELD_BACK`.
 
     Of each, `n_shown` ratings are shown; users without any more than these are not held out.
     """
@@ -262,7 +261,7 @@ def _cold_users(data: Dataset, n_shown: int, seed: int, valid: float) -> Split:
     users = int((data.ratings.by_user.counts > 0).sum())
     n_test = round(COLD * users)
     known, test, shown = held_out.hold_out_users(data.ratings, n_test, n_shown, rng)
-    n_valid = round(valid * (users - n_test))
+    n_valid = round(HELD_BACK * (users - n_test))
     train, held_back, valid_input = held_out.hold_out_users(known, n_valid, n_shown, rng)
     development = held_out.ColdUsers(
         train, held_back, data.items, data.users, valid_input=valid_input
@@ -273,12 +272,12 @@ def _cold_users(data: Dataset, n_shown: int, seed: int, valid: float) -> Split:
 # --- protocols of likes ---------------------------------------------------------------------------
 
 
-def fully_observed(data: Dataset, liked: float = 2.0, valid: float = 0.1, seed: int = 0) -> Split:
+def fully_observed(data: Dataset, seed: int = 0) -> Split:
     """Train on the big matrix, test on the small one, nearly all of whose pairs are known.
 
     A list is of the items that its user has tried: one that is not liked is a true negative.
-    Validation is a random share `valid` of the big matrix, where users tried only what they were
-    shown. A watch ratio of `liked` or more makes a like (KuaiRec's authors say: more than 2).
+    Validation is a random share of the big matrix, where users tried only what they were shown. A
+    watch ratio of `LIKED_WATCHES` or more makes a like.
 
     Raises
     ------
@@ -297,27 +296,24 @@ def fully_observed(data: Dataset, liked: float = 2.0, valid: float = 0.1, seed: 
             f"{int(shared.sum())} pairs are in the big matrix and in the small one (the first are "
             f"user {big.user_ids[shared.argmax()]}'s), so a model would be tested on what it learnt"
         )
-    train, held_back, _ = splits.random(big, valid=valid, test=0.0, seed=seed)
+    train, held_back, _ = splits.random(big, valid=HELD_BACK, test=0.0, seed=seed)
     development = Dealt(
-        train, held_back, _before(data), data.users, relevant=liked, candidates="test"
+        train, held_back, _before(data), data.users, relevant=LIKED_WATCHES, candidates="test"
     )
     return Split("fully observed", development, small, refit=False)
 
 
-def user_holdout(
-    data: Dataset, liked: float = 4.0, valid: float = 0.1, test: float = 0.2, seed: int = 0
-) -> Split:
+def user_holdout(data: Dataset, seed: int = 0) -> Split:
     """Hold users out of training, and find a fifth of their ratings from the other four fifths.
 
-    The test part is that of `splits.strong_generalisation`, of a share `test` of the users; `seed`
-    draws them. Validation is a share `valid` of the ratings of users that are trained on: so that a
-    model can look at it while it learns. An item is liked from a rating of `liked` on.
+    The test part is that of `splits.strong_generalisation`, of a fifth of the users; `seed` draws
+    them. Validation is of users that are trained on: so that a model can look at it while it
+    learns. An item is liked from a rating of `LIKED_STARS` on.
     """
-    known, _, target, shown = splits.strong_generalisation(
-        data.ratings, valid=0.0, test=test, seed=seed
-    )
-    train, held_back, _ = splits.random(known, valid=valid, test=0.0, seed=seed)
-    development = Dealt(train, held_back, _before(data), relevant=liked)
+    parts = splits.strong_generalisation(data.ratings, valid=0.0, test=0.2, seed=seed)
+    known, _, target, shown = parts
+    train, held_back, _ = splits.random(known, valid=HELD_BACK, test=0.0, seed=seed)
+    development = Dealt(train, held_back, _before(data), relevant=LIKED_STARS)
     return Split("user holdout", development, target, shown, refit=False)
 
 

@@ -6,14 +6,13 @@ mistake is told in one line, and the exit status is 2.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from benchmarks import choosing, leaderboard, literature, protocols, tuned
+from benchmarks import Parser, choosing, leaderboard, literature, protocols, tuned
 from benchmarks.comparison import benchmark
 from recsys_lib import datasets, models, tuning
 from recsys_lib.errors import RecsysError
@@ -130,15 +129,9 @@ def rank(
         print(line, flush=True)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        print(f"error: {message} ({self.prog} --help)", file=sys.stderr)
-        raise SystemExit(2)
-
-
 def main(argv: list[str]) -> int:
     """Do what the command line says; return the exit status."""
-    parser = _Parser(prog="study", description="Tune and measure the models.")
+    parser = Parser(prog="study", description="Tune and measure the models.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     about = "; ".join(f"{name}: {what}" for name, what in protocols.PROTOCOLS.items())
     for command, trials, text in (

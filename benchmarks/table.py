@@ -82,7 +82,7 @@ def list_goal(records: list[Record]) -> float | None:
 
     Not of what one of them ends with: whoever sets the goal would reach it late, or others never.
     """
-    ends = [one["quality"][-1] for one in records if one["metric"] == "ndcg" and one["quality"]]
+    ends = [one["quality"][-1] for one in records if one.get("metric") == "ndcg" and one["quality"]]
     return SHARE * max(known) if (known := [end for end in ends if end is not None]) else None
 
 

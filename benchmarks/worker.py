@@ -15,7 +15,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ class NotMeasured(Exception):
 
 
 class Enough(Exception):
-    """Raised in a library's callback after an epoch: the time allowed is over."""
+    """The time allowed is over."""
 
 
 class Job(NamedTuple):
@@ -115,6 +115,18 @@ class Job(NamedTuple):
         """Whether the time allowed is over, or would be after another `next_s` seconds."""
         return self.spent() + next_s > self.budget_s
 
+    def epoch(self, number: int, seconds: float, *factors: np.ndarray, **found: Any) -> None:
+        """Tell of an epoch, the users' and the items' `factors` in files, for the harness to judge.
+
+        Raises `Enough`, which ends the job, where the time allowed does not do for another.
+        """
+        files = [str(self.scratch / f"{side}-{number}.npy") for side in ("users", "items")]
+        for file, rows in zip(files, factors, strict=False):
+            np.save(file, rows)
+        tell(epoch=number, seconds=seconds, **found, **({"factors": files} if factors else {}))
+        if self.exhausted(seconds):
+            raise Enough
+
 
 def tell(**fields: Any) -> None:
     """Hand a finding to the harness; with `epoch`, one point of the curve."""
@@ -152,14 +164,6 @@ def first_factors(n: int, k: int) -> np.ndarray:
     return scale * np.random.default_rng(0).standard_normal((n, k), np.float32)
 
 
-def factor_files(job: Job, users: np.ndarray, items: np.ndarray, epoch: int) -> list[str]:
-    """Write a model's factors down for the harness, which measures them; return the files."""
-    files = [str(job.scratch / f"{side}-{epoch}.npy") for side in ("users", "items")]
-    np.save(files[0], users)
-    np.save(files[1], items)
-    return files
-
-
 def serve(**tasks: Callable[[Job], None]) -> None:
     """Do the job that the command line names; its failure is told, too."""
     global _told
@@ -169,7 +173,8 @@ def serve(**tasks: Callable[[Job], None]) -> None:
     fields = json.loads(sys.argv[1])
     job = Job(**{**fields, "data": Path(fields["data"]), "scratch": Path(fields["scratch"])})
     try:
-        tasks[job.task](job)
+        with suppress(Enough):
+            tasks[job.task](job)
     except (NotMeasured, ModuleNotFoundError) as reason:
         tell(not_measured=str(reason))
     except Exception as error:

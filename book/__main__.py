@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
@@ -63,8 +62,8 @@ def do(args: argparse.Namespace) -> int:
     # takes a second.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     import checks
+    import pages
     import runner
-    import student
     import supplies
 
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
@@ -76,20 +75,18 @@ def do(args: argparse.Namespace) -> int:
         print(python)
         return 0
     if args.command == "build":
-        started, folder, page = time.perf_counter(), Path(args.into).resolve(), None
+        folder, page = Path(args.into).resolve(), None
         with runner.alone(folder):
             results = runner.run(args.profile, args.dataset, args.only)
             if not args.only:
-                import pages
-
                 page = pages.build(results, folder, args.press)
-        results.report(time.perf_counter() - started, page)
+        results.report(page)
         return 0 if results.passed else 1
     if args.command in {"test", "spark"}:
         return (checks.test if args.command == "test" else checks.spark)(args.rest)
     if args.command == "outputs":
         return checks.outputs(args.only)
-    return student.write() if args.command == "student" else checks.lint()
+    return pages.student() if args.command == "student" else checks.lint()
 
 
 def main(argv: list[str]) -> int:
@@ -109,7 +106,7 @@ def main(argv: list[str]) -> int:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         return do(args)
     except Stop as stop:
-        print(f"error: {stop}", file=sys.stderr)
+        print(*getattr(stop, "__notes__", ()), f"error: {stop}", sep="\n", file=sys.stderr)
         return 2
     except OSError as error:  # a disk that is full, or may not be written
         print(f"error: {error.filename or BUILD}: {error.strerror}", file=sys.stderr)

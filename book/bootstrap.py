@@ -10,11 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import venv
 from pathlib import Path
 
-from console import ROOT, Stamp, Stop, clock, quietly, say
+from console import ROOT, Stamp, Stop, quietly, say
 
 # Who brings an environment of their own (conda, or a CI job on the newest packages) says so, and
 # nothing is installed: RECSYS_ENV=current.
@@ -60,8 +59,6 @@ def _course() -> None:
     stamp = Stamp(VENV / "course.stamp", sys.version, str(VENV), *files)
     if PYTHON.exists() and stamp.holds():
         return
-    started = time.perf_counter()
-    say("Setting up .venv: the locked dependencies, about 600 MB to download, once")
     for path in VENV.glob("*.stamp"):  # the tools go, too
         path.unlink()
     if not inside():
@@ -72,17 +69,17 @@ def _course() -> None:
             )
         # Symbolic links, as `python -m venv` makes: a copied Python may not find its library.
         venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
-    pip = PYTHON, "-m", "pip", "install"
-    quietly([*pip, "--require-hashes", "-r", LOCKS / "uv.txt"], "Installing uv", "environment")
+    pip = str(PYTHON), "-m", "pip", "install", "--require-hashes", "-r", str(LOCKS / "uv.txt")
+    quietly(pip, "Setting up .venv, once: installing uv", "environment")
     # Where Python is told to keep no bytecode, each kernel would compile every import anew.
     compiled = ["--compile-bytecode"] if sys.dont_write_bytecode else []
-    uv("Installing the dependencies", "pip", "sync", "--require-hashes", *compiled, REQUIREMENTS)
+    what = "Installing the locked dependencies, about 600 MB to download"
+    uv(what, "pip", "sync", "--require-hashes", *compiled, REQUIREMENTS)
     uv("Installing recsys_lib", "pip", "install", "--no-deps", "--no-build-isolation", "-e", ".")
     if torch():
         stamp.set()
     else:
         say("PyTorch is not available here: the chapter on networks will not run; all others will")
-    say(f"Set up .venv in {clock(time.perf_counter() - started)}")
 
 
 def torch(into: Path = PYTHON) -> bool:
@@ -101,7 +98,7 @@ def torch(into: Path = PYTHON) -> bool:
         ways.append((TORCH,))
     for way in ways:
         with contextlib.suppress(Stop):
-            uv("Installing PyTorch", *held, *way, into=into, log="torch", show=False)
+            uv("Installing PyTorch", *held, *way, into=into, log="torch")
             return True
     return False
 
@@ -110,18 +107,15 @@ def apt_install(package: str) -> bool:
     """Install a system package where that needs no password: as root on Debian."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
-    say(f"Installing {package} with apt-get")
     install = f"apt-get update && apt-get install -y --no-install-recommends {package}"
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    what, env = f"Installing {package} with apt-get", {"DEBIAN_FRONTEND": "noninteractive"}
     with contextlib.suppress(Stop):
-        quietly(["sh", "-c", install], "apt-get", "apt", env=env, show=False)
+        quietly(["sh", "-c", install], what, "apt", env=env)
         return True
     return False
 
 
-def uv(
-    what: str, *args: str | Path, into: Path = PYTHON, log: str = "uv", show: bool = True
-) -> None:
+def uv(what: str, *args: str | Path, into: Path = PYTHON, log: str = "uv") -> None:
     """Call uv on an environment with the sources that pip is configured with.
 
     uv reads none of pip's configuration, yet a machine's mirror, its wheels and its certificates
@@ -134,7 +128,7 @@ def uv(
     if "cert" in settings and "SSL_CERT_FILE" not in os.environ:
         env["SSL_CERT_FILE"] = settings["cert"]
     command = [PYTHON, "-m", "uv", *args, "--python", into, *sources]
-    quietly(command, what, log, env=env, show=show)
+    quietly(command, what, log, env=env)
 
 
 def pip_settings() -> dict[str, str]:

@@ -22,7 +22,7 @@ def test(options: list[str]) -> int:
 
 def spark(options: list[str]) -> int:
     """Run what needs Spark: its tests, and its chapter with it at hand; `options` as for `test`."""
-    path = [supplies.spark(must=True), os.environ.get("PYTHONPATH", "")]
+    path = [supplies.spark(), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "17-spark.ipynb")
 
@@ -43,10 +43,8 @@ def prepare() -> None:
     NOTEBOOKS.mkdir(parents=True, exist_ok=True)
     for stale in NOTEBOOKS.glob("*.ipynb"):
         stale.unlink()
-    dataset = runner.resolve(runner.settings_of("quick")["DATASET"])
     for source in runner.chapters():
-        values = runner.parameters("quick", source.stem, dataset)
-        notebook = runner.parameterize(source, values)
+        notebook = runner.parameterize(source, runner.parameters("quick", source.stem))
         for cell in notebook.cells:
             if cell.get("outputs"):
                 cell.execution_count = 1  # nbval takes outputs without a count for an accident

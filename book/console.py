@@ -1,4 +1,4 @@
-"""The builder's messages and progress, its calls of programs, and stamps of finished work.
+"""The builder's messages, its calls of programs, and stamps of finished work.
 
 Standard library only: the environment is made with it.
 """
@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,9 @@ class Stop(Exception):
     """An error that ends the command with one line and exit status 2."""
 
 
-def say(message: str) -> None:
-    """Print a line at once, also where the output goes to a file."""
-    print(message, flush=True)
+def say(message: str, end: str = "\n") -> None:
+    """Print a line at once, also to a file; on a terminal, in place of one that has no end yet."""
+    print("\r\x1b[2K" * sys.stdout.isatty() + message, end=end, flush=True)
 
 
 def clock(seconds: float) -> str:
@@ -39,48 +38,23 @@ def quietly(
     command: Sequence[str | Path],
     what: str,
     log: str,
-    *,
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
-    show: bool = True,
 ) -> None:
-    """Run a program with its output in `_build/logs/LOG.log`; where it fails, `show` the end."""
+    """Say `what` a program does, and run it with its output in `_build/logs/LOG.log`.
+
+    `env` is added to the environment. Where it fails, the log's end is the note of the `Stop`.
+    """
+    say(what)
     path = BUILD / "logs" / f"{log}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    env = {**os.environ, **(env or {})}
     with path.open("wb") as file:
-        status = subprocess.call(command, stdout=file, stderr=file, cwd=cwd, env=env)
+        whole = os.environ | (env or {})
+        status = subprocess.call(command, stdout=file, stderr=file, cwd=cwd, env=whole)
     if status:
-        tail = path.read_text("utf-8", "replace").splitlines()[-30:] if show else []
-        print(*tail, sep="\n", end="\n" * show, file=sys.stderr)
-        raise Stop(f"{what} failed (the whole log: {path.relative_to(ROOT)})")
-
-
-class Progress:
-    """A progress line: rewritten in place on a terminal, else printed every 15 seconds."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.live = sys.stdout.isatty()
-        self.started = self.told = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self.started
-
-    def tick(self, state: str) -> None:
-        """Show the present state; cheap to call often."""
-        line = f"{self.label}  {state}  {clock(self.seconds)}"
-        if self.live:
-            print(f"\r\x1b[2K{line}", end="", flush=True)
-        elif time.perf_counter() - self.told > 15:
-            self.told = time.perf_counter()
-            say(line)
-
-    def done(self, state: str) -> None:
-        """End the line."""
-        say(("\r\x1b[2K" if self.live else "") + f"{self.label}  {state}")
+        stop = Stop(f"{what} failed (the whole log: {path.relative_to(ROOT)})")
+        stop.add_note("\n".join(path.read_text("utf-8", "replace").splitlines()[-30:]))
+        raise stop
 
 
 def digest(*parts: str | Path) -> str:

@@ -1,8 +1,13 @@
-"""From executed chapters to a site: stage the sources, let Jupyter Book build them."""
+"""From executed chapters to a site: stage the sources, let Jupyter Book build them.
+
+Also the student edition: every chapter without the solutions of its exercises, to hand out.
+"""
 
 import json
+import re
 import shutil
 import tempfile
+import time
 from base64 import b64decode
 from html import escape
 from importlib import metadata
@@ -13,32 +18,34 @@ import finish
 import ledger
 import nbformat
 import press
-import student
+import runner
 import supplies
 import yaml
 from bootstrap import BIN
-from console import BUILD, ROOT, Progress, Stamp, clock, quietly
-from runner import Results
+from console import BUILD, ROOT, Stamp, clock, quietly, say
 
-from recsys_lib import widgets
+STUDENT = BUILD / "student"
+SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE | re.DOTALL)
+NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's
+path, and its packages: the next cell finds the copy and installs missing packages. Each
+exercise has a stub, which judges your answer, and a hint. The solutions are left out."""
 
 
-def build(results: Results, folder: Path = BUILD, printed: bool = False) -> Path:
+def build(results: runner.Results, folder: Path = BUILD, printed: bool = False) -> Path:
     """Build the site from what a run gave, at `folder/html`; return its first page.
 
     Nothing is done while the sources, and the site, are as they were, unless it is to be `printed`:
     then the PDF is made and returned, and the slides are in the site. A run with a failed chapter
     is built too, with warnings allowed: a reference to a figure that was never drawn is one.
     """
-    scripts = supplies.scripts()
-    progress = Progress("site")
+    supplies.scripts()
+    started = time.perf_counter()
     sources, html = folder / "stage", folder / "html"
     stage(results, sources)
-    stamp = folder / "html.stamp"
-    if not printed and Stamp(stamp, sources, scripts, html).holds():
-        progress.done("unchanged")
+    parts = folder / "html.stamp", sources, supplies.STATIC, html
+    if not printed and Stamp(*parts).holds():
+        say("site  unchanged")
         return html / "index.html"
-    progress.tick("building")
     strict = ["-W", "--keep-going"] if results.passed else []
     for old in folder.glob("site-*"):  # of a build that was ended, where it may write still
         shutil.rmtree(old, ignore_errors=True)
@@ -54,13 +61,15 @@ def build(results: Results, folder: Path = BUILD, printed: bool = False) -> Path
     built.rename(html)
     shutil.rmtree(place)
     page = press.press(html) if printed else html / "index.html"
-    Stamp(stamp, sources, scripts, html).set()
-    progress.done(f"built in {clock(progress.seconds)}")
+    Stamp(*parts).set()
+    say(f"site  built in {clock(time.perf_counter() - started)}")
     return page
 
 
-def stage(results: Results, folder: Path) -> None:
+def stage(results: runner.Results, folder: Path) -> None:
     """Lay out the site's sources in a folder of their own as they stand in the repository."""
+    from recsys_lib import widgets  # with all models: it takes seconds
+
     shutil.rmtree(folder, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__", "locks")
     for room in ("book", "course", "recsys_lib"):  # chapters quote our code
@@ -94,7 +103,7 @@ def stage(results: Results, folder: Path) -> None:
                 if "glue" in part.metadata:  # by that name, other pages may show it (MyST-NB)
                     glue = {"name": part.metadata.glue, "mime_prefix": ""}
                     output.metadata["scrapbook"] = glue
-        notebook.cells = [student.first_cell(), *folded(notebook.cells)]
+        notebook.cells = [first_cell(), *folded(notebook.cells)]
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
 
 
@@ -112,7 +121,7 @@ def folded(cells: list[Any]) -> list[Any]:
     return [cells[0], *setup[:1], *cells[n:]]
 
 
-def configuration(results: Results) -> dict[str, Any]:
+def configuration(results: runner.Results) -> dict[str, Any]:
     """Read `_config.yml`; add npm's scripts and what each page has to say of the data behind it."""
     settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     settings["sphinx"]["config"]["html_static_path"].append(str(supplies.STATIC))
@@ -140,9 +149,9 @@ def bill() -> str:
     found = {}
     for package in metadata.distributions():
         about = package.metadata
-        classes = [text for text in about.get_all("Classifier") or () if "License ::" in text]
-        said = [about.get("License-Expression"), ", ".join(c.split(" :: ")[-1] for c in classes)]
-        licence = next(filter(None, [*said, (about.get("License") or "").split("\n")[0]]), "")
+        texts = [t for t in about.get_all("Classifier") or () if "License ::" in t]
+        said = about.get("License-Expression"), ", ".join(t.split(" :: ")[-1] for t in texts)
+        licence = next(filter(None, said), (about.get("License") or "").split("\n")[0])
         found[f"pkg:pypi/{about['Name'].lower()}@{package.version}"] = about["Name"], licence
     npm = json.loads((supplies.WEB / "package-lock.json").read_text("utf-8"))["packages"]
     for place, about in npm.items():
@@ -155,3 +164,32 @@ def bill() -> str:
     ]
     kind = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
     return json.dumps(kind | {"components": parts}, indent=1)
+
+
+def first_cell() -> Any:
+    """Return the cell by which a notebook on its own says, and installs, what it needs.
+
+    It stands first in what is downloaded from the site, where the page does not show it, too.
+    """
+    text = (ROOT / "book" / "templates" / "first-cell.txt").read_text("utf-8")
+    where = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["repository"]
+    tags = {"tags": ["remove-cell"]}
+    return nbformat.v4.new_code_cell(text.format(**where), id="setup", metadata=tags)
+
+
+def student() -> int:
+    """Write the student edition to `_build/student`; return an exit status."""
+    shutil.rmtree(STUDENT, ignore_errors=True)
+    STUDENT.mkdir(parents=True)
+    for source in runner.chapters():
+        notebook = nbformat.read(source, as_version=4)
+        title, *cells = [c for c in notebook.cells if "solution" not in c.metadata.get("tags", [])]
+        for cell in cells:
+            cell.source = SOLUTION.sub("", cell.source)
+            if cell.cell_type == "code":
+                cell.outputs = []
+        needs = nbformat.v4.new_markdown_cell(NEEDS, id="needs")
+        notebook.cells = [title, needs, first_cell(), *cells]
+        nbformat.write(notebook, STUDENT / source.name)
+    say(f"The student edition is in {STUDENT.relative_to(ROOT)}")
+    return 0

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ import papermill
 import psutil
 import supplies
 import yaml
-from console import BUILD, ROOT, Progress, Stamp, Stop, clock, digest, say
+from console import BUILD, ROOT, Stamp, Stop, clock, digest, say
 from filelock import FileLock, Timeout
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError
@@ -42,36 +43,43 @@ ROOM = 3e9  # bytes of memory: more than a chapter takes, but for the largest da
 THREADS = ("NUMBA", "OMP", "OPENBLAS", "MKL")  # who reads X_NUM_THREADS
 
 
-class Chapter(Progress):
+class Chapter:
     """A chapter of a run: where it stands and, once it has been run, how it ended.
 
     `status` is "ran", "cached" or "failed", `took` the seconds that it needed, and `peak` the
     largest resident memory seen of its kernel, or of what that has started: bytes.
     """
 
-    status, state, took, peak = "", "", 0.0, 0
+    status, state, started, took, peak = "", "", 0.0, 0.0, 0
 
     def __init__(self, source: Path, folder: Path, limit: float) -> None:
-        super().__init__(source.stem)
         self.source, self.path, self.limit = source, folder / source.name, limit
-        self.claims = ledger.path_of(self.path)
+        self.claims, self.label = ledger.path_of(self.path), source.stem
 
     def run(self, values: Values, common: str, threads: int = 1) -> Self:
         """Run it with these values, unless its last result is up to date; end it at its limit.
 
-        `common` identifies what it depends on besides its source and the values.
+        `common` identifies what it depends on besides its source, the values and their data.
         """
-        parts = self.source, json.dumps(values, sort_keys=True), common, self.path, self.claims
-        last = Stamp(self.path.with_suffix(".stamp"), *parts)
-        if kept := last.facts():
+        data = [data_key(value) for value in values.values() if isinstance(value, str)]
+        before = digest(self.source, json.dumps(values, sort_keys=True), *data, common)
+        stamp, results = self.path.with_suffix(".stamp"), (self.path, self.claims)
+        if kept := Stamp(stamp, before, *results).facts():
             self.status, self.took, self.peak = "cached", kept["took"], kept["peak"]
-            self.done("cached")
+            say(f"{self.label}  cached")
             return self
-        for old in (last.path, self.path, self.claims):
+        for old in (stamp, *results):
             old.unlink(missing_ok=True)
         notebook = parameterize(self.source, values)
-        self.started, self.state = time.perf_counter(), "starting"
-        failure = None
+        self.started, self.state, failure = time.perf_counter(), "starting", None
+
+        def started(cell: Any, cell_index: int) -> None:
+            self.state = f"cell {cell_index + 1}/{len(notebook.cells)}"
+
+        # By its claims' place, its kernel is told from others.
+        own = {"RECSYS_PROGRESS": "off", "RECSYS_CLAIMS": str(self.claims)}
+        own["RECSYS_FIGURES"] = str(self.path.parent / "figures" / self.source.stem)
+        few = {f"{name}_NUM_THREADS": str(threads) for name in THREADS}
         try:
             papermill.execute_notebook(
                 notebook,
@@ -82,49 +90,38 @@ class Chapter(Progress):
                 request_save_on_cell_execute=False,
                 # `cwd` would take this whole process there, and with it the other chapters.
                 resources={"metadata": {"path": str(NOTEBOOKS)}},
-                env=self.environment(threads),
+                env={**few, **os.environ, **own},
                 # At any other level it warns of its local transport at each start, and of its end.
                 extra_arguments=["--log-level=50"],
-                **self.hooks(len(notebook.cells)),
+                on_cell_start=started,
+                on_cell_executed=lambda **_: self.look(),
+                timeout_func=lambda _: max(1, round(self.limit - self.seconds)),
             )
             self.state = "its claims"
             ledger.check(self.path)
         except FAILURES as error:
             failure = error
         self.status, self.took = "failed" if failure else "ran", round(self.seconds, 1)
-        self.done(f"{self.status} in {clock(self.seconds)}")
+        say(f"{self.label}  {self.status} in {clock(self.seconds)}")
         if failure is None:
-            Stamp(last.path, *parts).set(took=self.took, peak=self.peak)
+            Stamp(stamp, before, *results).set(took=self.took, peak=self.peak)
             return self
         late = isinstance(failure, CellTimeoutError)
         what = f"passed its limit of {clock(self.limit)}" if late else "failed"
         what = f"{what} at {self.state}"
         say(f"{self.source.stem} {what}:")
         lines = "\n".join(getattr(failure, "traceback", [str(failure)]))
-        say(lines if self.live else re.sub(r"\x1b\[[\d;]*m", "", lines))  # no colours in a log
+        # No colours in a log.
+        say(lines if sys.stdout.isatty() else re.sub(r"\x1b\[[\d;]*m", "", lines))
         if not self.path.exists():  # too late, or the kernel died: papermill has saved nothing
             nbformat.write(notebook, self.path)
         mark(self.path, f"This chapter {what}")
         return self
 
-    def environment(self, threads: int) -> dict[str, str]:
-        """Return the environment of its kernel, by which that is told from others."""
-        few = {f"{name}_NUM_THREADS": str(threads) for name in THREADS}
-        own = {"RECSYS_PROGRESS": "off", "RECSYS_CLAIMS": str(self.claims)}
-        own["RECSYS_FIGURES"] = str(self.path.parent / "figures" / self.source.stem)
-        return {**few, **os.environ, **own}
-
-    def hooks(self, cells: int) -> dict[str, Any]:
-        """Return what nbclient, for a notebook of so many cells, is to call."""
-
-        def started(cell: Any, cell_index: int) -> None:
-            self.state = f"cell {cell_index + 1}/{cells}"
-
-        return {
-            "on_cell_start": started,
-            "on_cell_executed": lambda **_: self.look(),
-            "timeout_func": lambda _: max(1, round(self.limit - self.seconds)),
-        }
+    @property
+    def seconds(self) -> float:
+        """Seconds since it was begun."""
+        return time.perf_counter() - self.started
 
     def look(self) -> str:
         """Read the memory of its kernel and of what that has started; say where things stand."""
@@ -148,13 +145,14 @@ class Results:
         """Return whether no chapter failed."""
         return all(chapter.status != "failed" for chapter in self.chapters)
 
-    def report(self, seconds: float, page: Path | None = None) -> None:
+    def report(self, page: Path | None) -> None:
         """Print a row for each chapter, the total, and what to open."""
         say(f"\n{'chapter':<24}{'time':>10}{'peak memory':>14}  status")
         for chapter in self.chapters:
             memory = f"{chapter.peak / 1e6:,.0f} MB"
             name, took = chapter.source.stem, clock(chapter.took)
             say(f"{name:<24}{took:>10}{memory:>14}  {chapter.status}")
+        seconds = time.time() - psutil.Process().create_time()
         say(f"{'this call':<24}{clock(seconds):>10}{'':>14}  {self.profile}, {self.dataset}\n")
         say(f"Open {page}" if page else f"Executed notebook: {self.chapters[0].path}")
 
@@ -168,8 +166,9 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
     name = resolve(dataset or settings["DATASET"])
     folder = BUILD / "runs" / f"{profile}-{Path(name).name}"  # of a folder, its own
     folder.mkdir(parents=True, exist_ok=True)
-    common, cores = shared_key(name), os.cpu_count() or 1
-    room = int(psutil.virtual_memory().available // ROOM)
+    # The packages, our own code and its records.
+    common = digest(sys.version, *(ROOT / place for place in SHARED if (ROOT / place).exists()))
+    cores, room = os.cpu_count() or 1, int(psutil.virtual_memory().available // ROOM)
     many = max(1, min(cores, room, settings["together"], len(sources)))
     every = [Chapter(source, folder, settings["limit"]) for source in sources]
     for number, chapter in enumerate(every, 1):
@@ -177,11 +176,12 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
 
     def one(chapter: Chapter, threads: int) -> None:
         stem = chapter.source.stem
-        # 450 MB to bring are no quick look.
-        values, others = settled(parameters(profile, stem, name), stem, spark=profile != "quick")
-        chapter.run(values, common + others, threads)
+        # Its chapter runs again when Spark has appeared; 450 MB to bring are no quick look.
+        spark = supplies.spark_to_show(profile != "quick") if stem == "17-spark" else ""
+        values = parameters(profile, stem, dataset and name)
+        chapter.run(values, common + spark, threads)
 
-    progress = Progress("chapters")
+    told = time.perf_counter()
     with alone(folder):
         for lonely, n in ((False, many), (True, 1)):
             some = [c for c in every if (c.source.stem in ALONE) is lonely]
@@ -190,8 +190,12 @@ def run(profile: str, dataset: str | None = None, only: str | None = None) -> Re
                 futures = {pool.submit(one, chapter, cores // n) for chapter in some}
                 try:
                     while futures:
-                        at_work = [c for c in some if c.state and not c.status]
-                        progress.tick("  ".join(chapter.look() for chapter in at_work))
+                        line = "  ".join(c.look() for c in some if c.state and not c.status)
+                        if sys.stdout.isatty():
+                            say(line, end="")
+                        elif line and time.perf_counter() - told > 15:
+                            told = time.perf_counter()
+                            say(line)
                         over, futures = wait(futures, 0.1)
                         for future in over:
                             future.result()
@@ -239,22 +243,16 @@ def settings_of(profile: str) -> Values:
     return table[profile]
 
 
-def parameters(profile: str, chapter: str, dataset: str) -> Values:
-    """Give the values for one chapter, its data set already resolved to a concrete name."""
-    values = settings_of(profile)
-    common = {name: value for name, value in values.items() if name.isupper()}
-    return {**common, **values.get(chapter, {}), "DATASET": dataset}
+def parameters(profile: str, chapter: str, dataset: str | None = None) -> Values:
+    """Give the values for one chapter: those for all, then its own; data sets by concrete names.
 
-
-def settled(values: Values, chapter: str = "", spark: bool = False) -> tuple[Values, str]:
-    """Turn a chapter's further data sets (``auto:...``) into those used; return their state too.
-
-    The chapter on Spark runs again when Spark has appeared; with `spark`, it is brought.
+    With `dataset`, a concrete name, that takes the place of the profile's.
     """
-    further = [name for name, value in values.items() if str(value).startswith("auto:")]
-    found = {name: resolve(values[name]) for name in further}
-    brought = supplies.spark(spark) if chapter == "17-spark" else ""
-    return values | found, "".join([*map(data_key, found.values()), brought])
+    table = settings_of(profile)
+    values = {name: value for name, value in table.items() if name.isupper()}
+    values |= table.get(chapter, {}) | ({"DATASET": dataset} if dataset else {})
+    automatic = [name for name, value in values.items() if re.match("auto(:|$)", str(value))]
+    return values | {name: resolve(values[name]) for name in automatic}
 
 
 def chapters(only: str | None = None) -> list[Path]:
@@ -271,6 +269,7 @@ def chapters(only: str | None = None) -> list[Path]:
     return found
 
 
+@functools.cache  # it tells what it finds, and many chapters ask for the same
 def resolve(dataset: str) -> str:
     """Turn `auto` and its like into the data set that will be used, fetching it where it must."""
     from recsys_lib import datasets
@@ -284,12 +283,6 @@ def resolve(dataset: str) -> str:
         return datasets.resolve(dataset)
     except RecsysError as error:
         raise Stop(str(error)) from None
-
-
-def shared_key(dataset: str) -> str:
-    """Hash what all chapters depend on: the packages, our own code and its records, the data."""
-    shared = [ROOT / name for name in SHARED if (ROOT / name).exists()]
-    return digest(sys.version, *shared, data_key(dataset))
 
 
 def data_key(dataset: str) -> str:

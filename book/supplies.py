@@ -25,20 +25,19 @@ JAVA = 17
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def scripts() -> str:
-    """Bring the npm packages that `book/web` pins, laid out as the site has them; return a hash."""
+def scripts() -> None:
+    """Bring the npm packages that `book/web` pins, and lay them out as the site has them."""
     folder = STATIC.parent
     locks = [WEB / "package.json", WEB / "package-lock.json"]
     stamp = Stamp(folder / "stamp", *locks, *MATHJAX)
     if stamp.holds():
-        return stamp.key
-    say("Bringing the site's JavaScript (MathJax, 2 MB), once")
+        return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for lock in locks:
         shutil.copy(lock, folder)
     command = [*npm(), "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-    quietly(command, "Installing the site's JavaScript", "npm", cwd=folder)
+    quietly(command, "Bringing the site's JavaScript (MathJax, 2 MB), once", "npm", folder)
     for name in MATHJAX:
         source = folder / "node_modules" / "mathjax" / "es5" / name
         target = STATIC / "vendor" / "mathjax" / name
@@ -46,7 +45,6 @@ def scripts() -> str:
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, target)
     stamp.set()
-    return stamp.key
 
 
 def npm() -> list[str | Path]:
@@ -89,22 +87,23 @@ def java() -> None:
         )
 
 
-def spark(bring: bool = True, must: bool = False) -> str:
-    """Bring Spark where there is Java for it; return its folder, or "" where one is missing.
+def spark() -> str:
+    """Bring Spark, where there is Java for it; return its folder."""
+    java()
+    return str(apart("spark", "Spark (450 MB)"))
 
-    Its chapter then shows stored results. Without `bring`, Spark is taken only if it was brought
-    before; with `must`, what is missing is raised as `Stop`.
+
+def spark_to_show(bring: bool) -> str:
+    """Return Spark's folder, or "" where it is missing: its chapter then shows stored results.
+
+    Without `bring`, Spark is taken only if it was brought before.
     """
-    if not (bring or (BUILD / "spark" / "course.stamp").exists()):
-        return ""
-    try:
-        java()
-        return str(apart("spark", "Spark (450 MB)"))
-    except Stop as stop:
-        if must:
-            raise
-        say(f"The chapter on Spark shows stored results: {stop}")
-        return ""
+    if bring or (BUILD / "spark" / "course.stamp").exists():
+        try:
+            return spark()
+        except Stop as stop:
+            say(f"The chapter on Spark shows stored results: {stop}")
+    return ""
 
 
 def apart(name: str, what: str) -> Path:
@@ -115,10 +114,10 @@ def apart(name: str, what: str) -> Path:
     folder, pins = BUILD / name, bootstrap.LOCKS / f"{name}.txt"
     stamp = Stamp(folder / "course.stamp", sys.version, pins)
     if not stamp.holds():
-        say(f"Bringing {what} into _build/{name}, once")
         shutil.rmtree(folder, ignore_errors=True)
         held = "--require-hashes", "--no-deps", "--target", folder, "-r", pins
-        bootstrap.uv(f"Installing {what}", "pip", "install", *held, log=name)
+        what = f"Bringing {what} into _build/{name}, once"
+        bootstrap.uv(what, "pip", "install", *held, log=name)
         stamp.set()
     return folder
 
@@ -133,16 +132,14 @@ def peers() -> Path:
     stamp = Stamp(PEERS / "course.stamp", sys.version, pins)
     if stamp.holds():
         return python
-    say("Setting up _build/peers: about 700 MB to download, and one library to compile, once")
-    bootstrap.uv("Making _build/peers", "venv", PEERS, "--clear")
+    what = "Setting up _build/peers, once: about 700 MB to download, and one library to compile"
+    bootstrap.uv(what, "venv", PEERS, "--clear")
     without = bootstrap.LOCKS / "peers-without.txt"
     held = "--require-hashes", "--constraints", pins, "--excludes", without
     whole = True
     for name, pin in pinned_peers().items():
-        what = f"Installing {pin}"
-        say(what)
         try:
-            bootstrap.uv(what, "pip", "install", *held, pin, into=python, log=name)
+            bootstrap.uv(f"Installing {pin}", "pip", "install", *held, pin, into=python, log=name)
         except Stop as stop:
             say(f"{stop}: it will not be measured")
             whole = False

@@ -136,7 +136,7 @@ def data(request, tmp_path_factory):
 def test_every_chapter_runs(data, chapter, trial):
     name, folder = data
     (source,) = runner.chapters(chapter)
-    values, _ = runner.settled(runner.parameters("quick", chapter, name))
+    values = runner.parameters("quick", chapter, name)
     values |= LIGHTER.get(chapter, {}) | ({"WATCH": name} if name == "kuairec" else {})
     done = runner.Chapter(source, folder, 7_200).run(values, "")
     assert done.status == "ran"

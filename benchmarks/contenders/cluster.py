@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders.spark import REG, als_model, session_of
+from benchmarks.contenders.spark import REG, centred, fit, session_of, table
 from benchmarks.worker import Job, epoch_between, ready, rmse, tell
 
 NO_BIAS = 1e6  # γ
@@ -38,7 +38,7 @@ def ours_on_spark(job: Job) -> None:
     session = session_of(job)
 
     def blocks(part: str) -> Any:
-        frame = session.read.parquet(str(job.data / f"{part}.parquet"))
+        frame = table(job, session, part)
         frame = frame.withColumnsRenamed({"user": "user_id", "item": "item_id"})
         users, items = map(range, job.shape)
         return spark.Blocks.from_frame(frame, (0.5, 5.0), users, items)
@@ -58,30 +58,16 @@ def ours_on_spark(job: Job) -> None:
 
 def sparks_own(job: Job) -> None:
     """Measure ``pyspark.ml.recommendation.ALS``: all its epochs are one lazy chain."""
-    from pyspark.sql import functions as F
-
     session = session_of(job)
-
-    def centred(part: str) -> Any:
-        frame = session.read.parquet(str(job.data / f"{part}.parquet"))
-        mean = frame.agg(F.avg("rating")).first()[0]
-        return frame.withColumn("rating", (frame.rating - mean).cast("float")), mean
-
-    train, mean = centred("train")
-    als_model(job, 1).fit(train)  # Java compiles what has run for a while
+    train, mean = centred(job, session)
+    fit(job, 1, train)  # Java compiles what has run for a while
     ready()
-
-    def fit(epochs: int) -> tuple[float, Any]:
-        began = time.perf_counter()
-        fitted = als_model(job, epochs).fit(train)
-        return time.perf_counter() - began, fitted
-
-    one, _ = fit(1)
-    many, fitted = fit(job.epochs)
+    one, _ = fit(job, 1, train)
+    many, fitted = fit(job, job.epochs, train)
     n = job.epochs
     if one < SHORT_S:
         n *= 3  # many more would be too long a chain for the Java machine
-        many, _ = fit(n)
+        many, _ = fit(job, n, train)
     curve([epoch_between(one, many, n)] * job.epochs)
     sides = []
     for factors, n in zip((fitted.userFactors, fitted.itemFactors), job.shape, strict=True):

@@ -4,22 +4,13 @@ Its ALS knows no explicit ratings: it takes them as confidences, so an epoch cos
 an RMSE has no meaning. As its documentation asks, BLAS keeps to one thread and it to `num_threads`.
 """
 
-import contextlib
 import time
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from benchmarks.worker import (
-    ALPHA,
-    Enough,
-    Job,
-    factor_files,
-    first_factors,
-    ready,
-    serve,
-    tell,
-)
+from benchmarks.worker import ALPHA, Job, first_factors, ready, serve, tell
 
 BATCH = 1000  # users in a call of `recommend`: what the library's own examples take
 
@@ -30,60 +21,49 @@ def matrix(job: Job) -> csr_matrix:
     return csr_matrix((values, indices, indptr), shape=job.shape)
 
 
+def follow(job: Job, model: Any, ratings: csr_matrix, measured: bool = True) -> None:
+    """Fit a model; tell each epoch's seconds and, where they are `measured`, the factors."""
+
+    def after(epoch: int, seconds: float, *counts: int | None) -> None:
+        if epoch == 0:  # its transposition of the matrix came before the first epoch
+            tell(setup_s=job.spent() - seconds)
+        if len(counts) == 2:  # of BPR's samples, right ones and those whose negative was rated
+            tell(skipped_share=counts[1] / ratings.nnz)
+        factors = (model.user_factors, model.item_factors) if measured else ()
+        job.epoch(epoch + 1, seconds, *factors)
+
+    model.fit(ratings, show_progress=False, callback=after)
+
+
 def als(job: Job) -> None:
     """Seconds per epoch of conjugate gradient (3 steps, its default) or of Cholesky."""
-    from implicit.cpu.als import AlternatingLeastSquares
-
     tell(rule="confidence = rating; regularization=0.01, its default", metric=None)
-    model = AlternatingLeastSquares(
-        factors=job.k,
-        use_cg=job.variant == "cg",
-        iterations=job.epochs,
-        num_threads=job.threads,
-        random_state=0,
-    )
-
-    def after(epoch: int, seconds: float, loss: None) -> None:
-        if epoch == 0:
-            # Its transposition of the matrix came before the first epoch.
-            tell(setup_s=job.spent() - seconds)
-        tell(epoch=epoch + 1, seconds=seconds)
-        if job.exhausted(seconds):
-            raise Enough
-
-    with contextlib.suppress(Enough):
-        model.fit(matrix(job), show_progress=False, callback=after)
+    follow(job, als_model(job), matrix(job), measured=False)
 
 
 def implicit_als(job: Job) -> None:
     """Seconds per epoch on likes, at the same confidences and penalty as ours; the factors."""
-    from implicit.cpu.als import AlternatingLeastSquares
-
     tell(rule=f"confidence 1 + {ALPHA:g}, regularization={job.penalty:g}", metric="ndcg")
     likes = matrix(job)
     likes.data[:] = 1 + ALPHA  # it takes what the matrix holds for the confidence itself
-    model = AlternatingLeastSquares(
+    model = als_model(job, regularization=job.penalty, alpha=1.0)
+    model.item_factors = first_factors(job.shape[1], job.k)
+    model.user_factors = np.zeros((job.shape[0], job.k), np.float32)
+    follow(job, model, likes)
+
+
+def als_model(job: Job, **options: float) -> Any:
+    """Return its model of implicit feedback."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    return AlternatingLeastSquares(
         factors=job.k,
-        regularization=job.penalty,
-        alpha=1.0,
         use_cg=job.variant == "cg",
         iterations=job.epochs,
         num_threads=job.threads,
         random_state=0,
+        **options,
     )
-    model.item_factors = first_factors(job.shape[1], job.k)
-    model.user_factors = np.zeros((job.shape[0], job.k), np.float32)
-
-    def after(epoch: int, seconds: float, loss: None) -> None:
-        if epoch == 0:
-            tell(setup_s=job.spent() - seconds)
-        files = factor_files(job, model.user_factors, model.item_factors, epoch)
-        tell(epoch=epoch + 1, seconds=seconds, factors=files)
-        if job.exhausted(seconds):
-            raise Enough
-
-    with contextlib.suppress(Enough):
-        model.fit(likes, show_progress=False, callback=after)
 
 
 def bpr(job: Job) -> None:
@@ -91,7 +71,6 @@ def bpr(job: Job) -> None:
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
     tell(rule="learning_rate=0.05, regularization=0.01, verified negatives", metric="auc")
-    ratings = matrix(job)
     model = BayesianPersonalizedRanking(
         factors=job.k,
         learning_rate=0.05,
@@ -101,26 +80,12 @@ def bpr(job: Job) -> None:
         verify_negative_samples=True,
         random_state=0,
     )
-
-    def after(epoch: int, seconds: float, correct: int, skipped: int) -> None:
-        if epoch == 0:
-            tell(setup_s=job.spent() - seconds)
-        files = factor_files(job, model.user_factors, model.item_factors, epoch)
-        tell(epoch=epoch + 1, seconds=seconds, factors=files)
-        # Negatives are drawn by popularity; a sample whose negative was rated is counted, not used.
-        tell(skipped_share=skipped / ratings.nnz)
-        if job.exhausted(seconds):
-            raise Enough
-
-    with contextlib.suppress(Enough):
-        model.fit(ratings, show_progress=False, callback=after)
+    follow(job, model, matrix(job))
 
 
 def topn(job: Job) -> None:
     """Users a second: each one's ten best items less those already rated."""
-    from implicit.cpu.als import AlternatingLeastSquares
-
-    model = AlternatingLeastSquares(factors=job.k, num_threads=job.threads)
+    model = als_model(job)
     rng = np.random.default_rng(0)
     n_users, n_items = job.shape
     model.user_factors = rng.standard_normal((n_users, job.k), np.float32)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from benchmarks.worker import ALPHA, Job, factor_files, first_factors, ready, serve, tell
+from benchmarks.worker import ALPHA, Job, first_factors, ready, serve, tell
 
 CG_STEPS = 3  # its default
 SUBSPACE = 64  # unknowns that its iALS++ solves for at a time: its default
@@ -41,14 +41,7 @@ def implicit_als(job: Job) -> None:
     for epoch in range(1, job.epochs + 1):
         began = time.perf_counter()
         trainer.step(solver)
-        seconds = time.perf_counter() - began
-        tell(
-            epoch=epoch,
-            seconds=seconds,
-            factors=factor_files(job, trainer.user, trainer.item, epoch),
-        )
-        if job.exhausted(seconds):
-            break
+        job.epoch(epoch, time.perf_counter() - began, trainer.user, trainer.item)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,7 @@ def als(job: Job) -> None:
         seconds = time.perf_counter() - began
         p[known_users], q[known_items] = scorer.user_embeddings, scorer.item_embeddings
         error = rmse(job, scorer.bias.global_bias, p, q, user_bias, item_bias)
-        tell(epoch=epoch, seconds=seconds, rmse=error)
-        if job.exhausted(seconds):
-            break
+        job.epoch(epoch, seconds, rmse=error)
 
 
 if __name__ == "__main__":

@@ -20,21 +20,17 @@ MEMORY = "11g"  # of the Java machine: 32 million ratings need 9
 
 def als(job: Job) -> None:
     """Seconds per epoch and RMSE."""
-    from pyspark.sql import functions
-
     session = session_of(job)
     tell(rule=f"regParam={REG} times n (ν = 1)", metric="rmse")
-    train, test = (
-        session.read.parquet(str(job.data / f"{part}.parquet")) for part in ("train", "test")
-    )
-    mu = train.agg(functions.avg("rating")).first()[0]
-    centred = train.withColumn("rating", (train.rating - mu).cast("float"))
-    fit(job, 1, test, test, mu)
+    (train, mu), test = centred(job, session), table(job, session, "test")
+    rmse_of(fit(job, 1, test)[1], test, mu)
     prepared = job.spent()
-    first, first_rmse = fit(job, 1, centred, test, mu)
+    first, model = fit(job, 1, train)
+    first_rmse = rmse_of(model, test, mu)
     affordable = 1 + int((job.budget_s - job.spent()) / first)
     n = max(3, min(job.epochs, affordable))
-    last, last_rmse = fit(job, n, centred, test, mu)
+    last, model = fit(job, n, train)
+    last_rmse = rmse_of(model, test, mu)
     session.stop()
     each = epoch_between(first, last, n)
     tell(setup_s=prepared + first - each)
@@ -64,25 +60,39 @@ def session_of(job: Job) -> Any:
     return session
 
 
-def als_model(job: Job, epochs: int) -> Any:
-    """Return Spark's ALS."""
+def table(job: Job, session: Any, part: str) -> Any:
+    """Return the "train" or the "test" part: user, item, rating."""
+    return session.read.parquet(str(job.data / f"{part}.parquet"))
+
+
+def centred(job: Job, session: Any) -> tuple[Any, float]:
+    """Return the training part, its ratings less their mean, and that."""
+    from pyspark.sql import functions
+
+    train = table(job, session, "train")
+    mu = train.agg(functions.avg("rating")).first()[0]
+    return train.withColumn("rating", (train.rating - mu).cast("float")), mu
+
+
+def fit(job: Job, epochs: int, train: Any) -> tuple[float, Any]:
+    """Fit Spark's ALS; return the seconds, and the model."""
     from pyspark.ml.recommendation import ALS
 
     columns = {"userCol": "user", "itemCol": "item", "ratingCol": "rating"}
-    return ALS(rank=job.k, maxIter=epochs, regParam=REG, seed=0, **columns)
+    model = ALS(rank=job.k, maxIter=epochs, regParam=REG, seed=0, **columns)
+    began = time.perf_counter()
+    fitted = model.fit(train)
+    return time.perf_counter() - began, fitted
 
 
-def fit(job: Job, epochs: int, train: Any, test: Any, mu: float) -> tuple[float, float]:
-    """Return the seconds of a fit and its RMSE."""
+def rmse_of(fitted: Any, test: Any, mu: float) -> float:
+    """Return the RMSE of a model of centred ratings."""
     from pyspark.sql import functions
 
-    began = time.perf_counter()
-    fitted = als_model(job, epochs).fit(train)
-    seconds = time.perf_counter() - began
     scored = fitted.transform(test)
     guess = functions.nanvl(scored.prediction, functions.lit(0.0)) + mu  # NaN: unknown to it
     error = functions.sqrt(functions.avg(functions.pow(guess - scored.rating, 2)))
-    return seconds, float(scored.agg(error).first()[0])
+    return float(scored.agg(error).first()[0])
 
 
 def cluster(job: Job) -> None:

@@ -37,25 +37,24 @@ class FitExplorer(Explorer, page="fits"):
 
     def __init__(self, fits: pd.DataFrame, figure: Draw | None = None) -> None:
         first, second = fits.columns[:2]
-        *self._values, epochs = (np.unique(fits[name]) for name in (first, second, "epoch"))
-        shape = len(self._values[0]), len(self._values[1]), len(epochs)
+        values = [np.unique(fits[name]) for name in (first, second, "epoch")]
+        shape = tuple(map(len, values))
         table = fits.set_index([first, second, "epoch"]).sort_index()
-        if not table.index.equals(pd.MultiIndex.from_product([*self._values, epochs])):
+        if not table.index.equals(pd.MultiIndex.from_product(values)):
             raise DataError(
                 f"{len(table):,} rows for {shape[0]} values of {first!r}, {shape[1]} of {second!r} "
                 f"and {shape[2]} epochs: there must be one row for each of these"
             )
-        self._curves = {
-            part: table[f"rmse_{part}"].to_numpy(np.float64).reshape(shape)
-            for part in ("train", "valid")
-        }
-        last = self._curves["valid"][:, :, -1]
-        best = np.unravel_index(np.argmin(last), last.shape)
+        train, valid = (
+            table[f"rmse_{part}"].to_numpy(np.float64).reshape(shape) for part in ("train", "valid")
+        )
+        best = np.unravel_index(np.argmin(valid[:, :, -1]), shape[:2])
         fixed = {
             "names": [first, second],
-            "values": [values.tolist() for values in self._values],
-            "epochs": epochs.tolist(),
-            **{part: curves.round(5).tolist() for part, curves in self._curves.items()},
+            "values": [several.tolist() for several in values[:2]],
+            "epochs": values[2].tolist(),
+            "train": train.round(5).tolist(),
+            "valid": valid.round(5).tolist(),
             "best": [int(place) for place in best],
         }
         super().__init__(figure, fixed, chosen=[0, 0])
@@ -63,13 +62,12 @@ class FitExplorer(Explorer, page="fits"):
     @traitlets.validate("chosen")
     def _check_chosen(self, proposal: Any) -> list[int]:
         chosen: list[int] = proposal["value"]
-        for place, values in zip(chosen, self._values, strict=True):
+        for place, values in zip(chosen, self.fixed["values"], strict=True):
             if not 0 <= place < len(values):
                 raise DataError(f"there is no value number {place} among {len(values)}")
         return chosen
 
     def _still(self) -> Plain:
-        names = self.fixed["names"]
-        ends = {part: curves[:, :, -1] for part, curves in self._curves.items()}
+        names, values, _, *curves, _ = self.fixed.values()
         said = f"RMSE after the last epoch over {names[1]}, a line for each {names[0]}."
-        return said, (self._values, names, ends["train"], ends["valid"])
+        return said, (values, names, *(np.array(each)[:, :, -1] for each in curves))

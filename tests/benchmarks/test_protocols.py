@@ -69,10 +69,10 @@ def test_each_rating_is_tested_in_one_fold(data, k):
 
 
 def test_sizes_are_what_the_name_says(data):
-    (fold,) = protocols.folds(data, "75-25", valid=0.2)
-    assert (len(sealed(fold)), len(fold.development.valid)) == (1000, 600)
-    (fold,) = protocols.folds(data, "temporal", valid=0.2)
-    assert (len(sealed(fold)), len(fold.development.valid)) == (400, 720)
+    (fold,) = protocols.folds(data, "75-25")
+    assert (len(sealed(fold)), len(fold.development.valid)) == (1000, 300)
+    (fold,) = protocols.folds(data, "temporal")
+    assert (len(sealed(fold)), len(fold.development.valid)) == (400, 360)
     assert fold.learning.timestamps.max() <= sealed(fold).timestamps.min()
     assert fold.development.train.timestamps.max() <= fold.development.valid.timestamps.min()
     (fold,) = protocols.folds(data, "leave-last")
@@ -81,10 +81,10 @@ def test_sizes_are_what_the_name_says(data):
 
 @pytest.mark.parametrize("protocol", [*NAMES, *HELD_OUT])
 def test_data_name_and_seed_decide_a_fold(data, protocol):
-    def drawn(seed, **options):
+    def drawn(seed):
         return [
             [pairs(part) for part in (fold.development.train, sealed(fold))]
-            for fold in protocols.folds(data, protocol, seed, **options)
+            for fold in protocols.folds(data, protocol, seed)
         ]
 
     one, again, other = drawn(4), drawn(4), drawn(5)
@@ -93,9 +93,6 @@ def test_data_name_and_seed_decide_a_fold(data, protocol):
         np.testing.assert_array_equal(test, same_test)
     changed = [not np.array_equal(a[1], b[1]) for a, b in zip(one, other, strict=True)]
     assert all(changed) if protocol in RANDOM + HELD_OUT else not any(changed)
-    # How much is held back to choose by moves no rating into or out of the test part.
-    for (_, test), (_, same_test) in zip(one, drawn(4, valid=0.3), strict=True):
-        np.testing.assert_array_equal(test, same_test)
 
 
 def test_validation_is_drawn_afresh_in_each_fold(data):
@@ -112,8 +109,6 @@ def test_validation_is_drawn_afresh_in_each_fold(data):
         ("4001-fold", {}, "k is 4001"),
         ("80-20", {"seed": -1}, "seed is -1"),
         ("80-20", {"seed": 0.5}, "seed is 0.5"),
-        ("80-20", {"valid": 0}, "valid is 0"),
-        ("80-20", {"valid": 1e-5}, "4000 ratings are too few"),
         ("u1-u5", {}, "synthetic comes without the splits u1, u2, u3, u4, u5"),
         ("ua-ub", {}, "synthetic comes without the splits ua, ub"),
     ],
@@ -122,6 +117,9 @@ def test_a_protocol_that_cannot_be_is_told_in_one_line(data, protocol, options, 
     with pytest.raises(RecsysError, match=says) as caught:
         protocols.folds(data, protocol, **options)
     assert "\n" not in str(caught.value)
+    with pytest.raises(RecsysError, match="3 ratings are too few"):
+        few = replace(data, ratings=data.ratings.select(np.arange(4000) < 3))
+        protocols.folds(few, "80-20")
 
 
 def test_times_are_needed_where_time_decides(data):
@@ -323,12 +321,12 @@ def starred():
 
 
 def test_the_big_matrix_is_parted_and_the_small_one_is_the_test(watched):
-    split = protocols.fully_observed(watched, valid=0.2)
+    split = protocols.fully_observed(watched)
     together = np.sort(np.concatenate([pairs(split.train), pairs(split.valid)]))
     np.testing.assert_array_equal(together, pairs(watched.ratings))
-    assert len(split.valid) == 4_000
+    assert len(split.valid) == 2_000
     assert sealed(split) is watched.full
-    other = protocols.fully_observed(watched, valid=0.2, seed=1)
+    other = protocols.fully_observed(watched, seed=1)
     assert not np.array_equal(pairs(other.valid), pairs(split.valid))
 
 
@@ -355,7 +353,7 @@ def test_every_item_that_is_ranked_has_been_judged(watched):
 
 def test_likes_are_what_the_threshold_says(watched, starred):
     for split, least in (
-        (protocols.fully_observed(watched, liked=1.5), 1.5),
+        (protocols.fully_observed(watched), 2),
         (protocols.user_holdout(starred), 4),
     ):
         values = split.train.by_user.values

@@ -269,11 +269,11 @@ def test_a_file_that_is_no_notebook_is_told(run, tmp_path):
 
 def test_data_in_a_local_folder_are_part_of_the_key(tmp_path, monkeypatch):
     monkeypatch.setenv("RECSYS_DATA_HOME", str(tmp_path))
-    empty = runner.shared_key("ml-100k")
+    empty = runner.data_key("ml-100k")
     (tmp_path / "ml-100k.zip").write_bytes(b"one")
-    one = runner.shared_key("ml-100k")
+    one = runner.data_key("ml-100k")
     (tmp_path / "ml-100k.zip").write_bytes(b"other")
-    assert len({empty, one, runner.shared_key("ml-100k"), runner.shared_key("ml-1m")}) == 4
+    assert len({empty, one, runner.data_key("ml-100k"), runner.data_key("ml-1m")}) == 4
     (tmp_path / "KuaiRec.zip").write_bytes(b"")
     assert "KuaiRec.zip" in runner.data_key("kuairec")
     key = runner.data_key(str(tmp_path))
@@ -281,23 +281,20 @@ def test_data_in_a_local_folder_are_part_of_the_key(tmp_path, monkeypatch):
     assert "ratings.csv" not in key and "ratings.csv" in runner.data_key(str(tmp_path))
 
 
-def test_a_chapters_further_data_sets_are_resolved_and_part_of_its_key(tmp_path, monkeypatch):
+def test_any_data_set_that_changes_is_noticed(run, chapter, tmp_path, monkeypatch):
+    source, values = chapter("1"), {"DATASET": "ml-1m", "WATCH": "synthetic-watch"}
     monkeypatch.setenv("RECSYS_DATA_HOME", str(tmp_path))
-    monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("RECSYS_OFFLINE", "1")
-    values = {"DATASET": "ml-1m", "WATCH": "auto:kuairec", "N": 3, "NAME": "automatic"}
-    found, key = runner.settled(values)
-    assert found == values | {"WATCH": "synthetic-watch"}
+    assert [run(source, values).status for _ in range(2)] == ["ran", "cached"]
     (tmp_path / "synthetic-watch.zip").write_bytes(b"")
-    assert runner.settled(values)[1] != key
+    assert run(source, values).status == "ran"
 
 
-def test_spark_is_brought_where_java_is_and_its_chapter_runs_again(tmp_path, monkeypatch, capsys):
+def test_spark_is_brought_where_java_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     monkeypatch.setattr(supplies, "BUILD", tmp_path)
-    without = runner.settled({}, "17-spark")
+    assert supplies.spark_to_show(False) == ""
     assert capsys.readouterr().out == ""  # it is not asked for
-    assert runner.settled({}, "17-spark", spark=True) == without
+    assert supplies.spark_to_show(True) == ""
     assert "shows stored results: Spark needs Java 17" in capsys.readouterr().out
     (tmp_path / "bin").mkdir()
     java = tmp_path / "bin" / "java"
@@ -306,16 +303,19 @@ def test_spark_is_brought_where_java_is_and_its_chapter_runs_again(tmp_path, mon
     (tmp_path / "spark").mkdir()  # as if it had been brought before
     pins = bootstrap.LOCKS / "spark.txt"
     supplies.Stamp(tmp_path / "spark" / "course.stamp", sys.version, pins).set()
-    assert runner.settled({}, "17-spark") == ({}, str(tmp_path / "spark")) != without
-    assert runner.settled({}, "16-how-fast") == ({}, "")
+    assert supplies.spark_to_show(False) == str(tmp_path / "spark")
 
 
-def test_a_profile_gives_common_and_own_values(tmp_path, monkeypatch):
+def test_a_profile_gives_common_and_own_values(home, tmp_path, monkeypatch):
     table = tmp_path / "profiles.toml"
-    table.write_text('[quick]\nDATASET = "auto"\nN = 1\n[quick."01-a"]\nN = 2\n')
+    table.write_text(
+        '[quick]\nDATASET = "auto:ml-32m"\nN = 1\nNAME = "automatic"\n'
+        '[quick."01-a"]\nN = 2\nDATASET = "auto:kuairec"\n'
+    )
     monkeypatch.setattr(runner, "TABLE", table)
-    assert runner.parameters("quick", "01-a", "ml-1m") == {"DATASET": "ml-1m", "N": 2}
-    assert runner.parameters("quick", "02-b", "ml-1m") == {"DATASET": "ml-1m", "N": 1}
+    for name, found in (("01-a", ["synthetic-watch", 2]), ("02-b", ["synthetic-32m", 1])):
+        assert [*runner.parameters("quick", name).values()] == [*found, "automatic"]
+    assert runner.parameters("quick", "01-a", "ml-1m")["DATASET"] == "ml-1m"  # asked for
 
 
 def test_what_pip_is_told_reaches_uv(monkeypatch):

@@ -1,9 +1,9 @@
 """The student edition: nothing of a solution is left, and it runs up to its stubs."""
 
 import nbformat
+import pages
 import pytest
 import runner
-import student
 from nbclient import NotebookClient
 
 from course.exercises import OPEN
@@ -12,11 +12,11 @@ from course.exercises import OPEN
 @pytest.fixture(scope="module")
 def editions():
     """Return each chapter as it is, and as students get it."""
-    assert student.write() == 0
+    assert pages.student() == 0
     return {
         source.stem: [
             nbformat.read(folder / source.name, as_version=4)
-            for folder in (source.parent, student.FOLDER)
+            for folder in (source.parent, pages.STUDENT)
         ]
         for source in runner.chapters()
     }
@@ -43,8 +43,8 @@ def test_a_chapter_runs_up_to_its_stubs(editions, monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
     name = "15-rating-demo"
     values = runner.parameters("quick", name, "synthetic")
-    notebook = runner.parameterize(student.FOLDER / f"{name}.ipynb", values)
-    place = {"metadata": {"path": student.FOLDER}}
+    notebook = runner.parameterize(pages.STUDENT / f"{name}.ipynb", values)
+    place = {"metadata": {"path": pages.STUDENT}}
     NotebookClient(notebook, timeout=3_600, resources=place).execute()
     stubs = [cell for cell in notebook.cells if cell.id.endswith("-stub")]
     assert len(stubs) >= 4
