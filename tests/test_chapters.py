@@ -219,6 +219,7 @@ def test_every_claim_is_shown_and_every_verdict_is_a_claims(chapter):
     }
     assert sorted(made) == sorted({*made}) and {*made} == shown
     assert len(made) == of
+    assert not [one for one in chapter.asked if ".verdict" in one], "it stands with its evidence"
 
 
 def test_conclusions_are_claims(chapter):
