@@ -26,7 +26,7 @@ ALLOWED = {
     "15-rating-demo": ["60% to 75%", "68.3%", "68%"],
     "12-how-sure": ["68%", "80%", "an R-hat below 1.1"],
     "13-ab-test": [
-        "takes four times the users", "come four times", "power of 80%", "probability of 5%",
+        "takes four times the users", "power of 80%", "probability of 5%",
         "its 95% quantile in 5%", "Below 0.001", "p was below 0.05", "p is below 0.05",
     ],
     "14-newcomers": ["RMSE of 1.0", "have 0.9", "About 0.9", "1.0, until"],
