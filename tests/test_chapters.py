@@ -128,6 +128,12 @@ def test_a_chapter_is_short(chapter):
     assert words <= WORDS
 
 
+@pytest.mark.parametrize("chapter", PAGES, ids=lambda path: path.stem, indirect=True)
+def test_code_fits_its_box(chapter):
+    """On a screen of 1280 pixels."""
+    assert [line for source in chapter.code for line in source.splitlines() if len(line) > 90] == []
+
+
 def test_every_chapter_has_the_same_sections(chapter):
     text = "\n".join(chapter.markdown)
     places = [text.find(part) for part in OPENING]
