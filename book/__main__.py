@@ -20,7 +20,11 @@ import bootstrap
 from console import BUILD, ROOT, Stop
 
 MODULES = {  # what the environment's Python runs for a command
-    "lab": ("jupyterlab", "--notebook-dir=notebooks", "--LabApp.news_url=None"),  # fetches no news
+    "lab": (  # its settings: it asks nobody for news
+        "jupyterlab",
+        "--notebook-dir=notebooks",
+        f"--LabApp.app_settings_dir={ROOT / 'book/lab'}",
+    ),
     "tune": ("benchmarks.study", "tune"),
     "reproduce": ("benchmarks.study", "reproduce"),
     "leaderboard": ("benchmarks.study", "leaderboard"),

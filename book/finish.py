@@ -24,6 +24,9 @@ CHANGED = (
     (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Its pages">'),
     # A default that a dataclass makes anew has no name of its own.
     (r"&lt;factory&gt;", "..."),
+    # A table's numbers have a minus sign, no hyphen; a rounded zero has none.
+    (r"(<t[dh]>)-(?=[0.]+%?</)", r"\1"),
+    (r"(<t[dh]>)-(?=[\d.])", r"\1−"),
     # A mark after a formula stays with it, and a bracket before it, when a line ends there.
     (r"(?<=\\\))</span>([.,;:!?)]+)", r"\1</span>"),
     (r"([(\[]+)(<span class=\"math[^>]*>)(?=\\\()", r"\2\1"),

@@ -63,6 +63,7 @@ def trials(template: str) -> str:
     lacking = "" if any(one["long"] for one in told) else NOT_RUN
     names = {"what": "what was tried", "times": "how often", "seen": "what happened"}
     rows = pd.DataFrame(told, columns=[*names, "date"]).sort_values("what")
+    rows["date"] = rows["date"].str.replace("-", "\N{NON-BREAKING HYPHEN}")  # in one line
     return _with_table(template + lacking, rows.rename(columns=names))
 
 

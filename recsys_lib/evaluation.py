@@ -90,7 +90,8 @@ def evaluate(
     >>> from recsys_lib import datasets, models, splits
     >>> data = datasets.load("synthetic", n_users=50, n_items=80, n_ratings=1500, seed=0)
     >>> train, valid, test = splits.random(data.ratings, seed=0)
-    >>> report = evaluate(models.Popularity().fit(train), train, test, ["ndcg@10", "recall@10"])
+    >>> model = models.Popularity().fit(train)
+    >>> report = evaluate(model, train, test, ["ndcg@10", "recall@10"])
     >>> list(report.values), bool(0 <= report["ndcg@10"] <= 1)
     (['ndcg@10', 'recall@10'], True)
     """

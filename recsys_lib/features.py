@@ -32,7 +32,8 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
 
     Examples
     --------
-    >>> G, names = genre_matrix(pd.DataFrame({"item_id": [1, 2], "genres": ["Action|Comedy", ""]}))
+    >>> items = pd.DataFrame({"item_id": [1, 2], "genres": ["Action|Comedy", ""]})
+    >>> G, names = genre_matrix(items)
     >>> names, G.tolist()
     (['Action', 'Comedy'], [[True, True], [False, False]])
     """

@@ -9,7 +9,7 @@ a user without a relevant item is NaN.
 Below, rel_j is 1 where the item at rank j is relevant and R is a user's number of relevant items.
 
 >>> from recsys_lib import metrics
->>> hits = np.array([[True, False, True], [False, False, False]])  # two users, lists of three
+>>> hits = np.array([[True, False, True], [False, False, False]])  # a row per user
 >>> metrics.recall_at_k(hits, np.array([4, 1]))
 array([0.5, 0. ])
 >>> metrics.ndcg_at_k(hits, np.array([2, 1])).round(3)

@@ -91,7 +91,8 @@ class Ratings:
 
     Examples
     --------
-    >>> table = {"user_id": ["ann", "ann", "bob"], "item_id": [7, 9, 9], "rating": [4.0, 2.5, 5.0]}
+    >>> table = {"user_id": ["ann", "ann", "bob"], "item_id": [7, 9, 9]}
+    >>> table["rating"] = [4.0, 2.5, 5.0]
     >>> ratings = Ratings.from_frame(pd.DataFrame(table), scale=(0.5, 5.0))
     >>> ratings
     Ratings(2 users x 2 items, 3 ratings from 0.5 to 5, 75.00% of all pairs)

@@ -26,7 +26,7 @@ ALLOWED = {
     "15-rating-demo": ["60% to 75%", "68.3%", "68%"],
     "12-how-sure": ["68%", "80%", "an R-hat below 1.1"],
     "13-ab-test": [
-        "takes four times the users", "come four times", "power of 80%", "probability of 5%",
+        "takes four times the users", "power of 80%", "probability of 5%",
         "its 95% quantile in 5%", "Below 0.001", "p was below 0.05", "p is below 0.05",
     ],
     "14-newcomers": ["RMSE of 1.0", "have 0.9", "About 0.9", "1.0, until"],
@@ -128,6 +128,12 @@ def test_a_chapter_is_short(chapter):
     assert words <= WORDS
 
 
+@pytest.mark.parametrize("chapter", PAGES, ids=lambda path: path.stem, indirect=True)
+def test_code_fits_its_box(chapter):
+    """On a screen of 1280 pixels."""
+    assert [line for source in chapter.code for line in source.splitlines() if len(line) > 90] == []
+
+
 def test_every_chapter_has_the_same_sections(chapter):
     text = "\n".join(chapter.markdown)
     places = [text.find(part) for part in OPENING]
@@ -219,6 +225,7 @@ def test_every_claim_is_shown_and_every_verdict_is_a_claims(chapter):
     }
     assert sorted(made) == sorted({*made}) and {*made} == shown
     assert len(made) == of
+    assert not [one for one in chapter.asked if ".verdict" in one], "it stands with its evidence"
 
 
 def test_conclusions_are_claims(chapter):

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import inspect
 import io
 import json
 from collections.abc import Callable
@@ -31,6 +32,8 @@ class PageWidget(anywidget.AnyWidget):
             cls.page_name, cls._esm, cls._css = page, assets.module(page), assets.style()
             checked = taking(f"what {cls.__name__} is given", traitlets.TraitError)
             setattr(cls, "__init__", checked(cls.__init__))  # noqa: B010 # mypy wants no assignment
+            _, *given = inspect.signature(cls.__init__).parameters.values()
+            setattr(cls, "__signature__", inspect.Signature(given))  # noqa: B010 # as written
         super().__init_subclass__(**kwargs)
 
     def _plain(self) -> str:

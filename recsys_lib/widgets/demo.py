@@ -113,7 +113,7 @@ class RatingDemo(PageWidget, page="demo"):
 
     @property
     def recommendations(self) -> pd.DataFrame:
-        """The ten best items that `ratings` lacks: what the browser shows, too.
+        """The ten best items that `ratings` lacks; the browser shows the same.
 
         Columns rank, item_id, title, score (predicted stars, not clipped) and spread (standard
         deviation of a new rating).

@@ -31,3 +31,11 @@ def test_a_plain_log_gets_a_bar_only_on_request(monkeypatch):
         monkeypatch.setattr("sys.stderr", log := Log())
         assert list(bar(show, iterable=range(3))) == [0, 1, 2]
         assert bool(log.text) == drawn
+
+
+def test_in_a_notebook_a_bar_is_no_error(monkeypatch, capsys):
+    monkeypatch.delenv("RECSYS_PROGRESS", raising=False)
+    monkeypatch.setattr("recsys_lib.progress._in_notebook", lambda: True)
+    assert list(bar(iterable=range(3))) == [0, 1, 2]
+    told = capsys.readouterr()
+    assert told.out and told.err == ""

@@ -73,10 +73,7 @@ def lab(root, folder) -> Iterator[str]:
     """JupyterLab's address; its settings stay in the test's own folder."""
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
     command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}"]
-    command += [
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
+    command += [f"--LabApp.app_settings_dir={root / 'book' / 'lab'}"]  # as `make lab` has it
     own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     env = {**os.environ, **own, "PYTHONPATH": str(root), "JUPYTERLAB_SETTINGS_DIR": str(folder)}
     env["JUPYTERLAB_WORKSPACES_DIR"] = str(folder)
@@ -118,6 +115,7 @@ def test_stars_clicked_in_jupyterlab_reach_python_and_come_back(lab, folder, bro
     demo.wait_for(timeout=120_000)
     # The page cannot say when the last cell has run: JupyterLab draws only the cells in view.
     wait_until((folder / "ready").exists)
+    assert page.get_by_text("Jupyter news").count() == 0
 
     demo.get_by_role("combobox", name="Search for a film").fill("the")
     demo.get_by_role("option").first.click()

@@ -94,6 +94,12 @@ def test_pictures_say_in_words_what_they_show(pages):
             assert (image.get("alt") or "").strip(), f"{name}: {image.get('src')}"
 
 
+def test_a_tables_numbers_have_minus_signs(html, pages):
+    cells = [(n, c) for n in pages for c in re.findall(r"<t[dh]>[-−][^<]*", (html / n).read_text())]
+    assert cells
+    assert [cell for cell in cells if re.search(">-|>−[0.]+%?$", cell[1])] == []
+
+
 def test_pages_load_nothing_from_elsewhere(html, pages):
     loads = [(name, load) for name, page in pages.items() for load in page.loads]
     assert [pair for pair in loads if urlsplit(pair[1]).netloc] == []

@@ -154,3 +154,26 @@ def test_the_map_finds_a_film_and_travels_to_its_nearest(mounted):
     assert page.evaluate("document.activeElement.closest('.recsys-near') !== null")
     drawn = page.locator(".recsys-dots .recsys-group-1, .recsys-dots .recsys-group-0").count()
     assert drawn >= (groups >= 0).sum() - 7
+
+
+def test_no_title_on_the_map_lies_over_another(mounted):
+    """Nor after a phone was turned; a marked film's title is bold, and wider."""
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((120, 5))
+    titles = [f"The WWW Memorandum MMM{k}" for k in range(120)]
+    page = mounted(ItemMap(vectors[:, :2], titles, vectors, rng.integers(-1, 2, 120), ["a", "b"]))
+    for width in (390, 844, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        for film in ("mmm7", "mmm50"):
+            page.get_by_role("combobox").fill(film)
+            page.get_by_role("option").first.click()
+            page.wait_for_timeout(100)  # a title is written once the size is known
+            boxes = page.locator(".recsys-labels text").evaluate_all(
+                "all => all.map((text) => text.getBBox()).map((b) => [b.x, b.y, b.width, b.height])"
+            )
+            assert len(boxes) >= 3
+            for k, (x, y, wide, tall) in enumerate(boxes):
+                for x1, y1, wide1, tall1 in boxes[:k]:
+                    across = min(x + wide, x1 + wide1) - max(x, x1)
+                    down = min(y + tall, y1 + tall1) - max(y, y1)
+                    assert across < 1 or down < 1

@@ -45,6 +45,7 @@ export function plane(host, points, titleOf, options) {
     dotOf.set(film, dots.appendChild(drawn("circle", { cx, cy })));
   }
   const texts = drawn("g", { class: "recsys-labels" });
+  const measure = element("canvas").getContext("2d");
   const world = drawn("g", {}, dots);
   const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img" });
   if (axes) {
@@ -186,6 +187,7 @@ export function plane(host, points, titleOf, options) {
     const shrunk = WIDTH / (svg.clientWidth || WIDTH);
     const letter = 11 * Math.min(1.8, Math.max(1, shrunk));
     svg.setAttribute("font-size", letter);
+    const { fontFamily } = getComputedStyle(svg);
     const taken = [[WIDTH - 48 * shrunk, 0, WIDTH, 122 * shrunk]]; // the buttons
     if (avoided) {
       const [x, y] = [view.zoom * avoided[0] + view.x, view.zoom * avoided[1] + view.y];
@@ -199,20 +201,22 @@ export function plane(host, points, titleOf, options) {
       if (cx < 0 || cx > WIDTH || cy < 0 || cy > height) continue;
       const title = labelOf(film);
       const text = title.length > 26 ? `${title.slice(0, 25).trimEnd()}…` : title;
-      const width = 0.6 * letter * text.length;
+      measure.font = `${marked.has(film) ? 600 : 400} ${letter}px ${fontFamily}`;
+      const { width } = measure.measureText(text);
       const left = cx + 6 + width > WIDTH;
       const x = left ? cx - 6 : cx + 6;
       const [from, to] = left ? [x - width, x] : [x, x + width];
-      const box = [from, cy - letter, to, cy + letter / 2];
+      const box = [from, cy - 0.7 * letter, to, cy + 0.7 * letter];
       if (box[1] < 0 || box[3] > height || from < 0) continue;
       if (taken.some((o) => from < o[2] && o[0] < to && box[1] < o[3] && o[1] < box[3])) continue;
       taken.push(box);
       texts.append(drawn("text", {
-        x, y: cy + 4, "text-anchor": left ? "end" : "start", class: marked.get(film) ?? "",
+        x, y: cy + 0.36 * letter, "text-anchor": left ? "end" : "start", class: marked.get(film) ?? "",
       }, text));
     }
   }
 
   setView(view);
+  new ResizeObserver(write).observe(svg); // a phone is turned
   return { svg, world, show, lookAt, follow };
 }

@@ -1,6 +1,7 @@
 """The widgets' Python half: tastes, packed films, traits, and the form that lives in a page."""
 
 import base64
+import inspect
 import re
 
 import numpy as np
@@ -247,6 +248,10 @@ def test_the_fit_explorer_holds_every_curve_in_its_place():
         FitExplorer(histories().iloc[1:])
     with pytest.raises(DataError, match="no value number 2"):
         explorer.chosen = [0, 2]
+
+
+def test_help_names_what_a_widget_is_given():
+    assert [*inspect.signature(FitExplorer).parameters] == ["fits", "figure"]
 
 
 def test_the_map_knows_the_nearest_and_refuses_parts_that_do_not_fit():
