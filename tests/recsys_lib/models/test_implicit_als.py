@@ -142,19 +142,6 @@ def test_the_loss_is_the_objective_and_never_rises(nu, parts):
     assert (model.training_log_["loss"].diff().dropna() <= 0).all()
 
 
-def test_the_two_solvers_end_alike(parts):
-    train, valid, _ = parts
-    found = [
-        models.ImplicitALS(8, threshold=3.5, solver=solver, n_epochs=15).fit(train, valid)
-        for solver in ("cholesky", "cg")
-    ]
-    losses, ndcgs = zip(
-        *(m.training_log_[["loss", "ndcg_valid"]].iloc[-1] for m in found), strict=True
-    )
-    assert losses[1] == pytest.approx(losses[0], rel=0.01)
-    assert ndcgs[1] == pytest.approx(ndcgs[0], rel=0.05)
-
-
 @pytest.mark.parametrize(("n_factors", "solver"), [(31, "cholesky"), (32, "cg")])
 def test_the_solver_is_chosen_by_the_number_of_factors(n_factors, solver, parts):
     chosen, named = (
