@@ -201,15 +201,6 @@ def test_what_has_no_seed_is_fitted_once(likes):
     assert likes.set_index("model")["n_parameters"]["popularity"] == 300
 
 
-def test_seeds_are_pooled(likes):
-    values = [run.report["ndcg@10"] for run in of(likes, "BPR")]
-    table = summary(likes, level=0.9, n=300)
-    assert table.loc["BPR", "ndcg@10"] == pytest.approx(np.mean(values))
-    assert table.loc["BPR", "ndcg@10 sd"] == pytest.approx(np.std(values, ddof=1))
-    ends = pool(likes)["BPR"].interval("ndcg@10", level=0.9, n=300)
-    assert table.loc["BPR", ["ndcg@10 low", "ndcg@10 high"]].tolist() == pytest.approx(ends)
-
-
 def test_the_winner_is_named_by_the_validation_parts(data, results):
     models = {"flat": BiasALS(), "ALS": ALS(n_factors=4, n_epochs=4), "lists": Popularity()}
     found = benchmark(models, data, "2-fold", trials=3, metrics=["rmse", "ndcg@5"])

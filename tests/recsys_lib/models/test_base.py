@@ -62,6 +62,3 @@ def test_parameters_are_counted(fitted):
         "AutoEncoder": items * 8 + 8 + items * 9,
     }
     assert {name: fitted(name).n_parameters_ for name in counts} == counts
-
-
-# ---- models with factors
