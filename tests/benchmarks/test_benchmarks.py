@@ -1,7 +1,6 @@
 """`make bench`: the harness, run as it stands on a few ratings, and the judge of its figures."""
 
 import os
-import subprocess
 import sys
 import time
 
@@ -14,11 +13,11 @@ from benchmarks import __main__, data, plan, processes, results, table, worker
 from recsys_lib.models import implicit_als
 
 
-def bench(root, build, *args):
+@pytest.fixture(scope="module")
+def bench(python, build):
     """Run the command line with this very Python as that of the peers: it has none of them."""
-    command = [sys.executable, "-m", "benchmarks", "--build", build, "--peers", sys.executable]
-    command += ["--threads", "2", *args]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    how = "-m", "benchmarks", "--build", build, "--peers", sys.executable, "--threads", "2"
+    return lambda *args: python(*how, *args).stdout
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +26,13 @@ def build(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def first(root, build):
+def first(bench):
     """What was said in runs where one contender fails, one is not there, and the others go on."""
     everyone = "ours,ours-hogwild,ours-cholesky,implicit,implicit-cg,implicit-cholesky"
     how = "--size", "tiny", "--with", everyone
     runs = [["--only", "als", "--k=-1,4"], ["--only", "bpr,bayes", "--k", "4"]]
     runs += [["--only", "implicit-als", "--k", "32"]]  # by conjugate gradients, as `auto` does
-    done = [bench(root, build, *run, *how) for run in runs]
-    assert [one.returncode for one in done] == [0, 0, 0], done
-    return "".join(one.stdout for one in done)
+    return "".join(bench(*run, *how) for run in runs)
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +49,11 @@ def spread(build):
 
 
 @pytest.fixture(scope="module")
-def second(root, build, records):
+def second(bench, build, records):
     """What another run leaves, of which only one task had been measured before."""
     tasks = "als,topn,topn-approx,roof,job"
     how = "--size", "tiny", "--k", "4", "--with", "ours,ours-index"
-    done = bench(root, build, "--only", tasks, *how)
-    assert done.returncode == 0, done.stderr
+    bench("--only", tasks, *how)
     frame, machine, where = results.load(build / "results.json")
     assert where == build / "results.json" and machine["cores"] == psutil.cpu_count()
     frame = frame.set_index(["task", "contender", "k"])

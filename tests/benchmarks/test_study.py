@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -24,12 +23,10 @@ def level():
 
 
 @pytest.mark.slow
-def test_a_line_a_model_with_the_mean_over_folds(root):
+def test_a_line_a_model_with_the_mean_over_folds(python):
     """By way of the builder, which hands everything on."""
     args = ["--dataset", "synthetic", "--protocol", "2-fold", "--trials", "0", "--seed", "3"]
-    command = [sys.executable, "book", "reproduce", *args, "--model", "als,BIASALS"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = python("book", "reproduce", *args, "--model", "als,BIASALS")
     lines = done.stdout.splitlines()
     header, *rows = (line.split() for line in lines)
     assert header == ["model", "rmse", "sd", "seconds"]

@@ -7,7 +7,6 @@ them over `models.__all__`, so a new model is held to them without being named a
 import copy
 import pickle
 import re
-import tracemalloc
 from contextlib import nullcontext
 from decimal import Decimal
 
@@ -422,18 +421,6 @@ def check_degenerate_tables(make):
     assert fitted  # no model refuses all of them
 
 
-def check_more_factors_than_ratings(make):
-    if "n_factors" not in make().get_params():
-        return
-    ratings, items = table(n_ratings=20)
-    try:
-        model = fit(make, ratings, items, n_factors=64)
-    except RecsysError as error:
-        assert "n_factors" in str(error)
-    else:
-        assert_finite(model, ratings)
-
-
 def check_threads_change_no_bit(make):
     """Nor does a fit draw from others' random numbers, or leave others' settings changed."""
     ratings, items = table(n_users=600, n_items=200, n_ratings=8_000)
@@ -607,20 +594,6 @@ def check_ratings_without_values(make):
         assert not model.predicts_ratings or report["rmse"] < 0.2
         told.append(pd.concat([model.recommend([1, 2]), model.recommend_for({1: 1, 2: 1})]))
     pd.testing.assert_frame_equal(*told, check_exact=True)
-
-
-def check_memory_is_bounded_by_the_catalogue(make):
-    ratings, items = table()
-    model = fit(make, ratings, items)
-    expected = model.recommend(ratings.user_ids, n=25)
-    tracemalloc.start()
-    try:
-        found = model.recommend(ratings.user_ids, n=HUGE)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    pd.testing.assert_frame_equal(found, expected)
-    assert peak < 20e6  # bytes
 
 
 def check_indices_out_of_range_are_refused(make):

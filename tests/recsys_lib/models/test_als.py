@@ -27,6 +27,13 @@ def test_predictions_and_the_log_follow_the_equation(fitted, name, data, parts):
     log = model.training_log_
     assert log["rmse_train"].iloc[-1] == pytest.approx(np.sqrt((error**2).mean()), abs=1e-5)
     assert log["loss"].is_monotonic_decreasing
+    n_u, n_i = train.by_user.counts**model.nu, train.by_item.counts**model.nu
+    own = model.item_rows_.astype(float) - model.item_priors_
+    weights = np.array([model.tau] * (own.shape[1] - 1) + [model.gamma])
+    loss = model.lam * (error**2).sum() + n_i @ own**2 @ weights
+    loss += n_u @ model.user_rows_.astype(float) ** 2 @ weights
+    loss += model.beta * (model.feature_rows_**2).sum() if name == "GenreALS" else 0
+    assert log["loss"].iloc[-1] == pytest.approx(loss / 2, rel=1e-5)
 
 
 def test_between_the_noise_floor_and_the_baseline_above():

@@ -1,9 +1,5 @@
 """Gibbs sampling against written-out distributions, and what it promises: calibrated intervals."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,22 +9,19 @@ from recsys_lib import convergence, datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import gibbs
 from recsys_lib.models import bayesian_als
-from recsys_lib.ratings import Ratings
 from tests.recsys_lib.models.check_model import Interrupted, assert_same, interrupt_after
+from tests.recsys_lib.small import as_ratings
 
 MU = 0.3
 
 
-def as_ratings(users, items, values, *sizes):
-    users, items = users.astype(np.int32), items.astype(np.int32)
-    ids = map(np.arange, sizes)
-    return Ratings.from_arrays(users, items, values.astype(np.float32), None, *ids, (-20.0, 20.0))
+WIDE = (-20.0, 20.0)
 
 
 def small():
     rng = np.random.default_rng(0)
     users, items = np.divmod(rng.choice(17 * 11, 90, replace=False), 11)
-    return as_ratings(users, items, rng.normal(MU, 1, 90), 17, 11)
+    return as_ratings(users, items, rng.normal(MU, 1, 90), 17, 11, WIDE)
 
 
 def twin(csr, other, own, others, Lambda, prior, noise):
@@ -68,7 +61,7 @@ def test_rows_are_drawn_as_the_equation_says(size):
 
 
 @pytest.mark.slow
-def test_compiled_or_loaded_the_residuals_have_the_same_bits(tmp_path):
+def test_compiled_or_loaded_the_residuals_have_the_same_bits(tmp_path, python):
     script = """
 import numpy as np
 from recsys_lib.kernels import gibbs
@@ -79,13 +72,9 @@ out = np.zeros(100)
 gibbs.squared_residuals(np.arange(101) * 40, items, values, rows, other, np.float32(0.5), out)
 print(out.tobytes().hex())
 """
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    runs = [
-        subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
-        for _ in range(2)
-    ]
+    runs = [python("-c", script, NUMBA_CACHE_DIR=str(tmp_path)).stdout for _ in range(2)]
     assert list(tmp_path.rglob("*.nbc"))  # the second one did load
-    assert runs[0].stdout == runs[1].stdout
+    assert runs[0] == runs[1]
 
 
 # ---- the model
@@ -102,7 +91,7 @@ def world():
     expected = 3 + b_u[users] + b_i[items] + (p[users] * q[items]).sum(1)
     noise = 1 / np.sqrt(rng.gamma(2, 0.5, n_users) / 0.5)
     values = expected + noise[users] * rng.standard_normal(n)
-    ratings = as_ratings(users, items, values, n_users, n_items)
+    ratings = as_ratings(users, items, values, n_users, n_items, WIDE)
     train, _, test = splits.random(ratings, valid=0, test=0.25, seed=0)
     model = models.BayesianALS(n_factors=4, n_samples=80, n_burn=30).fit(train)
     table = test.to_frame()
@@ -202,7 +191,7 @@ def kinds():
     chosen = rng.random(len(users)) < np.where(users % 2 == items % 2, 0.9, 0.1)
     users, items = users[chosen], items[chosen]
     values = 2.0 * (users % 2) + 0.7 * rng.standard_normal(len(users))
-    return as_ratings(users, items, values, 120, 60)
+    return as_ratings(users, items, values, 120, 60, WIDE)
 
 
 def test_who_rated_what_is_read_whatever_the_ratings_are(kinds):

@@ -8,24 +8,17 @@ from recsys_lib import models
 from recsys_lib.errors import DataError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.models import bpr as module
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR
 from tests.recsys_lib.models.check_model import check_threads_change_no_bit
+from tests.recsys_lib.small import as_ratings
 
 RATE, REG = 0.07, 0.03
-
-
-def ratings_of(pairs, n_users, n_items, values=None):
-    """Return ratings from (user, item) pairs; 5 stars each, if nothing else is said."""
-    users, items = np.array(pairs, np.int32).T
-    values = np.full(len(pairs), 5.0) if values is None else np.asarray(values)
-    arrays = users, items, values.astype(np.float32), None
-    return Ratings.from_arrays(*arrays, np.arange(n_users), np.arange(n_items), (0.5, 5))
 
 
 def random_ratings(n_users=40, n_items=60, share=0.15, seed=0):
     rng = np.random.default_rng(seed)
     pairs = np.argwhere(rng.random((n_users, n_items)) < share)
-    return ratings_of(pairs, n_users, n_items, rng.integers(1, 11, len(pairs)) / 2)
+    return as_ratings(*pairs.T, rng.integers(1, 11, len(pairs)) / 2, n_users, n_items)
 
 
 @pytest.fixture
@@ -194,34 +187,26 @@ def turn_of(turn, n_groups):
 def test_users_who_have_seen_everything_are_passed_over(likes_a_block, monkeypatch):
     monkeypatch.setattr(module, "LIKES_A_BLOCK", likes_a_block)
     n_items = 12
-    pairs = [(0, i) for i in range(n_items)] + [(1, 0), (2, 1)]
-    model = models.BPR(n_factors=3, reg=0.5, n_epochs=60).fit(ratings_of(pairs, 3, n_items))
+    pairs = np.array([(0, i) for i in range(n_items)] + [(1, 0), (2, 1)])
+    model = models.BPR(n_factors=3, reg=0.5, n_epochs=60).fit(as_ratings(*pairs.T, 5, 3, n_items))
     start = np.random.default_rng(0).standard_normal((3, 3), np.float32)
     start *= np.float32(0.1 / np.sqrt(3))
     moved = (model.user_factors_ != start).any(axis=1)
     assert moved.tolist() == [False, True, True]
     with pytest.raises(DataError, match="no pair to learn from"):
-        models.BPR(n_factors=3).fit(ratings_of(pairs[:n_items], 1, n_items))
+        models.BPR(n_factors=3).fit(as_ratings(*pairs[:n_items].T, 5, 1, n_items))
 
 
 # ---- strangers
 
 
-@pytest.fixture(scope="module")
-def two_tastes():
-    """Users 0-59 like items 0-39, the others items 40-79: each a dozen of them."""
-    rng = np.random.default_rng(0)
-    pairs = [(u, i + 40 * (u >= 60)) for u in range(120) for i in rng.choice(40, 12, replace=False)]
-    ratings = ratings_of(pairs, 120, 80)
-    return models.BPR(n_factors=4, threshold=4.0, n_epochs=150).fit(ratings)
-
-
-def test_who_likes_nothing_gets_the_items_by_their_bias(two_tastes):
-    for history in ({}, {7: 1.0}):
-        table = two_tastes.recommend_for(history, n=5)
-        bias = two_tastes.item_biases_.copy()
-        bias[list(history)] = -np.inf
-        assert table["item_id"].tolist() == np.argsort(-bias, kind="stable")[:5].tolist()
+def test_who_likes_nothing_gets_the_items_by_their_bias(fitted):
+    model = fitted("BPR")
+    for history in ({}, {model.item_ids_[7]: 1.0}):
+        bias = model.item_biases_.copy()
+        bias[[7] * len(history)] = -np.inf
+        best = model.item_ids_[np.argsort(-bias, kind="stable")[:5]]
+        assert model.recommend_for(history, n=5)["item_id"].tolist() == best.tolist()
 
 
 def test_fold_in_goes_to_the_minimum_of_its_objective():

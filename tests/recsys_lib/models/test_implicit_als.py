@@ -8,8 +8,8 @@ from recsys_lib import models
 from recsys_lib.kernels import als
 from recsys_lib.kernels import implicit as kernels
 from recsys_lib.models.known import by_length
-from recsys_lib.ratings import Ratings
 from tests.recsys_lib.models.check_model import check_threads_change_no_bit
+from tests.recsys_lib.small import as_ratings
 
 
 def small(n_users=23, n_items=31, n_pairs=300, seed=0):
@@ -18,8 +18,7 @@ def small(n_users=23, n_items=31, n_pairs=300, seed=0):
     users, items = rng.integers(1, n_users, n_pairs), rng.integers(1, n_items, n_pairs)
     values = rng.exponential(2, n_pairs)
     values[:3] = 0
-    arrays = users.astype(np.int32), items.astype(np.int32), values.astype(np.float32)
-    return Ratings.from_arrays(*arrays, None, np.arange(n_users), np.arange(n_items), (0, 100))
+    return as_ratings(users, items, values, n_users, n_items, (0, 100))
 
 
 def random_rows(n, size, seed, dtype=np.float64):

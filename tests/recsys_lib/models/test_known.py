@@ -11,8 +11,8 @@ from recsys_lib.columns import IdIndex
 from recsys_lib.errors import DataError, RecsysError, UnknownIdError
 from recsys_lib.evaluation import evaluate
 from recsys_lib.models.known import KnownRatings
-from recsys_lib.ratings import Ratings
 from tests.recsys_lib.models.check_model import assert_same
+from tests.recsys_lib.small import as_ratings
 
 ALS_FAMILY = {
     "ALS": lambda: models.ALS(n_factors=6, n_epochs=4),
@@ -118,17 +118,6 @@ def test_a_new_film_starts_from_its_genres(data, parts):
         assert_same(model, before, parts[0])
 
 
-def test_the_popularity_level_follows_the_count(data, parts):
-    model = ALS_FAMILY["ALS with popularity"]().fit(parts[0], items=data.items)
-    raters = parts[0].user_ids[:20].tolist()
-    model.partial_fit_items(NEW_ITEM, dict.fromkeys(raters, 3.0))
-    name = model.feature_names_[model.feature_indices_[-1]]
-    assert name == "raters: 15 to 30"
-    np.testing.assert_allclose(
-        model.item_priors_[-1], model.feature_rows_[model.feature_names_.index(name)]
-    )
-
-
 # ---- both
 
 
@@ -223,12 +212,7 @@ def test_known_ratings_against_a_dictionary():
     pairs = list(itertools.product(range(6), range(5)))
     start = [pairs[k] for k in rng.choice(len(pairs), 12, replace=False)]
     table = {pair: float(rng.integers(1, 6)) for pair in start}
-    train = Ratings.from_arrays(
-        np.array([u for u, _ in start], np.int32), np.array([i for _, i in start], np.int32),
-        np.array([table[pair] for pair in start], np.float32), None,
-        np.arange(6), np.arange(5), (1, 5),
-    )  # fmt: skip
-    known = KnownRatings(train)
+    known = KnownRatings(as_ratings(*zip(*start, strict=True), list(table.values()), 6, 5, (1, 5)))
     for step in range(40):
         user, item, value = int(rng.integers(9)), int(rng.integers(7)), float(rng.integers(1, 6))
         known.add(user, item, value)
