@@ -229,22 +229,22 @@ def test_no_way_leads_from_a_development_to_the_test_part(unique, protocol):
         assert leaks(development, fold) == []
 
 
+def hint(make):
+    return lambda d, f: object.__setattr__(d, "hint", make(f))
+
+
 LEAKS = {
-    "the split itself": lambda d, f: object.__setattr__(d, "fold", f),
-    "the split, in a closure": lambda d, f: object.__setattr__(
-        d, "hint", lambda: f.test_input or f
-    ),
-    "a bound method": lambda d, f: object.__setattr__(d, "hint", f.test),
+    "the split itself": hint(lambda f: f),
+    "the split, in a closure": hint(lambda f: lambda: f.test_input or f),
+    "a bound method": hint(lambda f: f.test),
     "the whole": lambda d, f: setattr(d.train, "whole", splits.merge(f.learning, f._test)),
-    "a copy": lambda d, f: setattr(d.valid, "hint", f._test.by_user.values[3:9].copy()),
+    "a copy": hint(lambda f: f._test.by_user.values[3:9].copy()),
     "copied times": lambda d, f: setattr(d.valid, "hint", [f._test.timestamps[:2] + 0]),
     "in a table": lambda d, f: object.__setattr__(
         d, "items", d.items.assign(hint=np.resize(f._test.by_user.values, len(d.items)))
     ),
-    "in an object array": lambda d, f: object.__setattr__(d, "hint", np.array([f], object)),
-    "copied pairs": lambda d, f: object.__setattr__(
-        d, "hint", CSR(*(array.copy() for array in f._test.by_user))._replace(values=None)
-    ),
+    "in an object array": hint(lambda f: np.array([f], object)),
+    "copied pairs": hint(lambda f: CSR(*map(np.copy, f._test.by_user))._replace(values=None)),
 }
 
 

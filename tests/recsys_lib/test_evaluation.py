@@ -134,6 +134,15 @@ BY_NAME = {
 }
 
 
+def assert_plain(report, expected):
+    """Hold a report to the hits that loops have found, per user and in the mean."""
+    assert report.per_user.index.tolist() == list(expected)
+    for name, (metric, k) in BY_NAME.items():
+        values = [metric(hits[:, :k], n)[0] for hits, n, _ in expected.values()]
+        np.testing.assert_allclose(report.per_user[name], values, rtol=1e-12)
+        assert report[name] == pytest.approx(np.mean(values))
+
+
 @pytest.mark.parametrize("candidates", ["all", "test", "new"])
 @pytest.mark.parametrize("relevant", [4.0, 5.0])
 def test_ranking_metrics_are_the_plain_loops(parts, ranked, relevant, candidates):
@@ -145,13 +154,9 @@ def test_ranking_metrics_are_the_plain_loops(parts, ranked, relevant, candidates
     )
     expected = plain_lists(scores, train, test, 20, relevant, candidates)
     assert list(report.values) == list(report.per_user) == [*BY_NAME]
-    assert report.per_user.index.tolist() == list(expected)
     assert report.n_users == len(expected)
     assert report.n_left_out == (test.by_user.counts > 0).sum() - len(expected) > 0
-    for name, (metric, k) in BY_NAME.items():
-        values = [metric(hits[:, :k], n)[0] for hits, n, _ in expected.values()]
-        np.testing.assert_allclose(report.per_user[name], values, rtol=1e-12)
-        assert report[name] == pytest.approx(np.mean(values))
+    assert_plain(report, expected)
 
 
 def test_metrics_of_the_lists_themselves(parts, model):
@@ -256,10 +261,7 @@ def test_strangers_are_folded_in_from_what_is_shown():
     report = evaluation.evaluate(model, train, test, names, test_input=history)
     vectors = model.user_vectors(history.by_user)
     expected = plain_lists(vectors @ model.q.T, history, test, 20)
-    assert report.per_user.index.tolist() == list(expected)
-    for name, (metric, k) in BY_NAME.items():
-        values = [metric(hits[:, :k], n)[0] for hits, n, _ in expected.values()]
-        np.testing.assert_allclose(report.per_user[name], values, rtol=1e-12)
+    assert_plain(report, expected)
     pairs = test.user_of_rating(), test.by_user.indices
     predicted = 3 + (vectors[pairs[0]] * model.q[pairs[1]]).sum(axis=1) / 10
     assert report["rmse"] == pytest.approx(metrics.rmse(test.by_user.values, predicted), rel=1e-6)
