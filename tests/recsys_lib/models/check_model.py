@@ -424,14 +424,6 @@ def check_threads_change_no_bit(make):
     assert torch.equal(torch.random.get_rng_state(), drawn[1])
 
 
-def check_without_the_compiler(make, interpreted):
-    """The same lists where Numba compiles nothing; slow, so the table is small."""
-    ratings, items = table(n_users=12, n_items=8, n_ratings=40)
-    expected = fit(make, ratings, items).recommend(ratings.user_ids, n=3)
-    found = interpreted(make(), ratings, items)
-    np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-3, atol=1e-4)
-
-
 def check_saving_keeps_all_and_gives_the_same_bytes(make, tmp_path):
     ratings, items = table()
     model, folder = fit(make, ratings, items), tmp_path / "deep" / "down"

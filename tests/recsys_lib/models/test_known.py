@@ -1,18 +1,12 @@
 """New ratings of one user or one item, held against a whole fit, fold-in or half step."""
 
-import copy
-import itertools
-
 import numpy as np
 import pytest
 
 from recsys_lib import datasets, models, splits
-from recsys_lib.columns import IdIndex
 from recsys_lib.errors import DataError, RecsysError, UnknownIdError
 from recsys_lib.evaluation import evaluate
-from recsys_lib.models.known import KnownRatings
 from tests.recsys_lib.models.check_model import assert_same
-from tests.recsys_lib.small import as_ratings
 
 ALS_FAMILY = {
     "ALS": lambda: models.ALS(n_factors=6, n_epochs=4),
@@ -186,44 +180,3 @@ def test_training_arrays_are_not_copied(data, parts):
     trained = model._known._train
     assert trained.by_user.values is train.by_user.values
     assert trained.by_item.values is train.by_item.values
-
-
-# ---- the parts
-
-
-def test_ids_find_the_first_and_the_later():
-    ids = IdIndex(np.array([3, 5, 9]), "user")
-    ids.add(7)
-    assert [ids.find(one) for one in (3, 7, 9, 4)] == [0, 3, 2, -1]
-    assert ids([7, 3]).tolist() == [3, 0]
-    assert ids.of_keys([5, 7]).tolist() == [1, 3]
-    for ask in (ids, ids.of_keys):
-        with pytest.raises(UnknownIdError, match="no user 4 in this data"):
-            ask([3, 4, 7])
-    twin = copy.deepcopy(ids)
-    twin.add(8)
-    assert (len(ids), len(twin), ids.find(8)) == (4, 5, -1)
-    assert ids.find([7]) == -1
-
-
-def test_known_ratings_against_a_dictionary():
-    """Random adds, in any order, and every way to read."""
-    rng = np.random.default_rng(1)
-    pairs = list(itertools.product(range(6), range(5)))
-    start = [pairs[k] for k in rng.choice(len(pairs), 12, replace=False)]
-    table = {pair: float(rng.integers(1, 6)) for pair in start}
-    known = KnownRatings(as_ratings(*zip(*start, strict=True), list(table.values()), 6, 5, (1, 5)))
-    for step in range(40):
-        user, item, value = int(rng.integers(9)), int(rng.integers(7)), float(rng.integers(1, 6))
-        known.add(user, item, value)
-        table[user, item] = value
-        users = rng.permutation(10)[: step % 10]
-        taken = known.take(users)
-        for row, u in enumerate(users):
-            expected = sorted((i, r) for (v, i), r in table.items() if v == u)
-            for got in (taken.row(row), known.of_user(int(u))):
-                assert list(zip(*map(list, got), strict=True)) == expected
-        for i in range(8):
-            expected = sorted((u, r) for (u, j), r in table.items() if j == i)
-            assert list(zip(*map(list, known.of_item(i)), strict=True)) == expected
-    assert known.everything(9).indptr[-1] == len(table)
