@@ -192,14 +192,6 @@ def test_the_same_bits_at_any_thread_count():
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 
 
-def test_find_hits_is_membership():
-    rng = np.random.default_rng(10)
-    relevant = rows(rng, 60, 90, 0.1)
-    items = rng.integers(-1, 90, (60, 12)).astype(np.int32)
-    expected = [np.isin(items[u], row(relevant, u)) for u in range(60)]
-    np.testing.assert_array_equal(ranking.find_hits(items, *relevant), expected)
-
-
 GROWTH = """
 import resource
 import numpy as np

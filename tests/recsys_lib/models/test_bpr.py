@@ -27,32 +27,6 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(module, "LIKES_A_BLOCK", 1)
 
 
-# ---- one step
-
-
-def objective(z, n_factors, reg):
-    """-ln σ(x) + reg/2 ‖·‖², by the definition, in float64."""
-    p, q_i, q_j = z[:n_factors], z[n_factors : 2 * n_factors + 1], z[2 * n_factors + 1 :]
-    x = p @ (q_i[:-1] - q_j[:-1]) + q_i[-1] - q_j[-1]
-    return -np.log(1 / (1 + np.exp(-x))) + reg / 2 * (z @ z), x
-
-
-@pytest.mark.parametrize("n_factors", [1, 5, 32])
-def test_a_step_goes_against_the_gradient(n_factors):
-    rng = np.random.default_rng(n_factors)
-    z = rng.normal(0, 0.7, 3 * n_factors + 2)
-    ends = np.cumsum([n_factors, n_factors + 1])
-    p, q_i, q_j = np.split(z.copy(), ends)
-    loss, x = kernels.step(p, q_i, q_j, RATE, REG)
-    near = [(z + h, z - h) for h in 1e-5 * np.eye(len(z))]
-    ends = np.array([[objective(end, n_factors, REG)[0] for end in both] for both in near])
-    gradient = (ends[:, 0] - ends[:, 1]) / 2e-5
-    np.testing.assert_allclose((z - np.concatenate([p, q_i, q_j])) / RATE, gradient, atol=1e-8)
-    value, margin = objective(z, n_factors, 0.0)
-    assert loss == pytest.approx(value, abs=1e-12)
-    assert x == pytest.approx(margin, abs=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_pull_at_any_margin(dtype):
     x = np.array([-1e30, -1e4, -89, -20, -1, -0.1, 0, 0.1, 1, 20, 89, 1e4, 1e30], dtype)
