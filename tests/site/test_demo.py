@@ -507,17 +507,6 @@ def test_a_link_with_garbage_leaves_the_demo_at_work(visit, films, complaints, t
     trial("garbage after the # of the rating demo's address", tried, "passed over; it works")
 
 
-def test_it_works_below_any_path(html, browser, served):
-    with served(html.parent) as address:
-        page = browser.new_page()
-        missing = []
-        page.on("response", lambda r: missing.append(r.url) if r.status >= 400 else None)
-        page.goto(f"{address}/{html.name}/{PAGE}")
-        page.locator(".recsys-list > li").first.wait_for()
-        page.close()
-    assert missing == []
-
-
 def test_without_javascript_there_is_a_list(visit):
     page = next(visit([PAGE], java_script_enabled=False))
     assert page.locator(".recsys-plain ol > li").count() == 10

@@ -77,6 +77,8 @@ def test_links_lead_somewhere(html, pages):
         or (anchor and path in pages and anchor not in pages[path].targets)
     ]
     assert broken == []
+    rooted = [(n, link) for n, p in pages.items() for link in p.links + p.loads if link[:1] == "/"]
+    assert rooted == [], "the site works below any path"
 
 
 def test_pictures_say_in_words_what_they_show(pages):
