@@ -10,6 +10,7 @@ import supplies
 from recsys_lib import datasets, models
 from recsys_lib.widgets import RatingDemo, assets
 from recsys_lib.widgets.taste import noise_at, taste_of
+from tests.site.test_browser import serious
 
 PAGE = "notebooks/15-rating-demo.html"
 N_RANDOM = 300
@@ -466,9 +467,7 @@ def test_nothing_serious_is_found_by_axe(visit, scheme):
     page.locator(".recsys-list summary").first.click()
     find(page, "a")
     page.evaluate(supplies.AXE.read_text("utf-8"))
-    found = page.evaluate("axe.run('.recsys')")["violations"]
-    serious = [v for v in found if v["impact"] in {"serious", "critical"}]
-    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in serious] == []
+    assert serious(page, ".recsys", {}) == []
 
 
 def test_it_works_from_a_disk(html, browser, films):
