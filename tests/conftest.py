@@ -40,6 +40,21 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """A function that runs Python in a process of its own, which must end with a status."""
+
+    def run(*args: object, cwd: Path = ROOT, status: int = 0, **env: str):
+        command, env = [sys.executable, *map(str, args)], {**os.environ, **env}
+        done = subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, done.stdout[-5000:] + done.stderr
+        return done
+
+    return run
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty RECSYS_DATA_HOME, with an empty cache and without a network."""

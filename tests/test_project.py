@@ -173,14 +173,12 @@ def test_profiles_name_only_parameters_that_a_chapter_has(root, notebooks):
 
 
 @pytest.mark.slow
-def test_the_readme_quickstart_runs_as_it_stands(root, tmp_path):
+def test_the_readme_quickstart_runs_as_it_stands(root, tmp_path, python):
     readme = (root / "README.md").read_text("utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     assert blocks, "README.md has no python block"
     assert all(len(block.strip().splitlines()) <= 12 for block in blocks)
-    command = [sys.executable, "-c", "".join(blocks)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    python("-c", "".join(blocks), cwd=tmp_path)
 
 
 @pytest.mark.slow
@@ -194,9 +192,8 @@ def test_modules_import_only_what_stands_below_them(root):
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_library_with_its_data_and_nothing_else(root, tmp_path):
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
+def test_the_wheel_holds_the_library_with_its_data_and_nothing_else(root, tmp_path, python):
+    python("-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     files = {path.relative_to(root).as_posix() for path in tracked(root)}
@@ -220,9 +217,8 @@ def test_the_version_is_the_same_wherever_it_stands(root, pyproject):
     assert (root / "CHANGELOG.md").read_text("utf-8").split("\n## ")[1].startswith(f"{version}\n")
 
 
-def test_the_capstones_baseline_prints_what_the_page_says(root):
+def test_the_capstones_baseline_prints_what_the_page_says(root, python):
     text = (root / "book" / "instructor" / "capstone.md").read_text("utf-8")
     code, shown = re.findall(r"^```(?:python|text)\n(.*?)^```", text, re.M | re.S)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == shown
+    assert python("-c", code).stdout == shown
     assert max(map(len, code.splitlines())) <= 88

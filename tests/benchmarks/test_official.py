@@ -98,10 +98,3 @@ def test_an_archive_without_the_official_splits_is_named(home, monkeypatch):
     put(home, monkeypatch, "ml-100k")
     with pytest.raises(DataError, match=r"ml-100k\.zip holds no file ml-100k/u1\.base"):
         official.test_masks(datasets.load("ml-100k"))
-
-
-def test_other_data_have_no_official_splits(home, monkeypatch):
-    put(home, monkeypatch, "ml-1m")
-    for name in ("ml-1m", "synthetic"):
-        with pytest.raises(DataError, match=f"{name} comes without the splits ua, ub"):
-            official.test_masks(datasets.load(name), official.UA_AND_UB)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import bootstrap
@@ -28,21 +27,19 @@ pytestmark = pytest.mark.slow  # most of them start programs, or a kernel
         (["build", "--dataset", "ml-1m"], {"RECSYS_DATA_HOME": "no/where"}, "RECSYS_DATA_HOME"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(root, args, env, says):
-    command, env = [sys.executable, "book", *args], {**os.environ, **env}
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+def test_a_mistake_is_told_in_one_line(python, args, env, says):
+    done = python("book", *args, status=2, **env)
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("error: ")
     assert says in done.stderr
 
 
-def test_a_folder_of_ones_own_is_named_from_here_and_read_first(root, tmp_path):
+def test_a_folder_of_ones_own_is_named_from_here_and_read_first(root, tmp_path, python):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "ratings.csv").write_text("user,item\n1,1\n,2\n")
-    command = [sys.executable, root / "book", "build", "--dataset", "./mine", "--profile", "quick"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    args = "build", "--dataset", "./mine", "--profile", "quick"
+    done = python(root / "book", *args, cwd=tmp_path, status=2)
+    assert done.stderr.count("\n") == 1
     assert f"error: {tmp_path}/mine/ratings.csv, row 3: user is ''" in done.stderr
 
 
@@ -79,17 +76,19 @@ def test_a_second_call_installs_nothing(capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
-@pytest.mark.parametrize(("version", "enough"), [("1.8.0_392", False), ("17.0.15", True)])
-def test_a_java_that_is_too_old_is_told(tmp_path, monkeypatch, version, enough):
-    program = tmp_path / "bin" / "java"
+def write_java(folder, version):
+    """Write a stand-in that says its version; return its path."""
+    program = folder / "bin" / "java"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2023-10-17' >&2\n")
     program.chmod(0o755)
+    return program
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+def test_a_java_that_is_too_old_is_told(tmp_path, monkeypatch):
+    program = write_java(tmp_path, "1.8.0_392")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    if enough:
-        supplies.java()
-        return
     with pytest.raises(Stop, match=f"{program} is version 1: install it .*openjdk-17"):
         supplies.java()
 
@@ -127,8 +126,8 @@ def run(tmp_path):
     folder = tmp_path / "runs"
     folder.mkdir()
 
-    def one(source, values, common="key", limit=1_200):
-        return runner.Chapter(source, folder, limit).run(values, common)
+    def one(source, values, common="key"):
+        return runner.Chapter(source, folder, 1_200).run(values, common)
 
     return one
 
@@ -250,16 +249,6 @@ def test_a_cell_that_ends_its_kernel_is_told_too(run, chapter, capsys, what, tri
     trial(f"a chapter that {what}", 1, "it failed, and its cell was named")
 
 
-def test_a_chapter_that_takes_too_long_is_ended_and_told(run, chapter, capsys):
-    source = chapter("print('soon')", "import time\ntime.sleep(6000)", "print('never')")
-    done = run(source, {"DATASET": "synthetic"}, limit=8)
-    assert done.status == "failed"
-    assert "passed its limit of 8.0 s at cell 5/6" in capsys.readouterr().out
-    cells = nbformat.read(done.path, as_version=4).cells
-    assert "passed its limit of 8.0 s at cell 5/6" in cells[1].source
-    assert [cell.outputs for cell in cells if "never" in cell.source] == [[]]
-
-
 def test_a_file_that_is_no_notebook_is_told(run, tmp_path):
     source = tmp_path / "01-chapter.ipynb"
     source.write_text("{")
@@ -296,10 +285,7 @@ def test_spark_is_brought_where_java_is(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == ""  # it is not asked for
     assert supplies.spark_to_show(True) == ""
     assert "shows stored results: Spark needs Java 17" in capsys.readouterr().out
-    (tmp_path / "bin").mkdir()
-    java = tmp_path / "bin" / "java"
-    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.15\"' >&2\n")
-    java.chmod(0o755)
+    write_java(tmp_path, "17.0.15")
     (tmp_path / "spark").mkdir()  # as if it had been brought before
     pins = bootstrap.LOCKS / "spark.txt"
     supplies.Stamp(tmp_path / "spark" / "course.stamp", sys.version, pins).set()

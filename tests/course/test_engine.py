@@ -1,7 +1,5 @@
 """The engine: expressions in Markdown cells become text, and their errors failures."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -110,9 +108,6 @@ with ThreadPoolExecutor() as pool:
 
 
 @pytest.mark.slow
-def test_two_notebooks_start_at_once(run, tmp_path, root):
+def test_two_notebooks_start_at_once(run, tmp_path, python):
     run(new_code_cell("1"))
-    files = [tmp_path / name for name in ("in.ipynb", "a.ipynb", "b.ipynb")]
-    command = [sys.executable, "-c", TWO_AT_ONCE, *files]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    python("-c", TWO_AT_ONCE, *(tmp_path / name for name in ("in.ipynb", "a.ipynb", "b.ipynb")))

@@ -84,6 +84,11 @@ def calls():
         "of whom": lambda x: als.predict_pairs(x, ROWS, ROWS),
         "rows": lambda x: als.predict_pairs(WHO, x, ROWS),
         "items": lambda x: als.predict_pairs(WHO, ROWS, x),
+        "user": lambda x: als.recommend(x), "items told": lambda x: als.recommend(1, candidates=x),
+        "left out": lambda x: als.recommend_for({}, exclude=x), "alike": als.similar_items,
+        "listed n": lambda x: als.recommend(1, n=x), "n alike": lambda x: knn.similar_users(1, n=x),
+        "new user": lambda x: als.partial_fit_users(x, {1: 4.0}),
+        "new stars": lambda x: als.partial_fit_users(1, {1: x}),
         "ratings": als.recommend_for, "rating given": lambda x: als.recommend_for({5: x}),
         "metric": lambda x: evaluation.parse_metric(x), "relevant": lambda x: evaluation.evaluate(
             als, part, test, relevant=x
@@ -127,13 +132,15 @@ def calls():
         "noise": lambda x: widgets.RatingDemo(als, data.items, noise={0: x}),
         "titles": lambda x: widgets.BiasExplorer(models.BiasALS(n_epochs=1).fit(part), x, [0, 1]),
     }  # fmt: skip
-    none = ("valid", "exclude", "shelf", "rating", "space", "metrics", "sampler")
+    none = ("valid", "exclude", "shelf", "rating", "space", "metrics", "sampler", "items told")
     none = dict.fromkeys(none, type(None))
     none |= {
         "facts": type(None),
         "draws": np.ndarray,
         "chains": np.ndarray,
         "saved": str,
+        "user": np.ndarray | pd.Series,
+        "left out": np.ndarray | None,
         "run": str | None,
         "callback": type | type(len) | None,
     }

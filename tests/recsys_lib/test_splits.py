@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import Ratings
+from tests.recsys_lib.small import as_ratings
 
 N_USERS, N_ITEMS = 10, 9
 
@@ -18,10 +19,9 @@ def some_ratings(draw, least=12):
     """Ratings of up to 9 of 10 users and 8 of 9 items; few distinct times, so that ties abound."""
     n = draw(st.integers(least, 70))
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
-    users, items = np.divmod(rng.choice(72, n, replace=False).astype(np.int32), 8)
-    values = rng.integers(1, 11, n).astype(np.float32) / 2
-    ids = np.arange(N_USERS), np.arange(N_ITEMS)
-    return Ratings.from_arrays(users, items, values, rng.integers(0, 7, n), *ids, (0.5, 5.0))
+    users, items = np.divmod(rng.choice(72, n, replace=False), 8)
+    values, times = rng.integers(1, 11, n) / 2, rng.integers(0, 7, n)
+    return as_ratings(users, items, values, N_USERS, N_ITEMS, times=times)
 
 
 SHARES = st.floats(0, 0.4)

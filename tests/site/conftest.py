@@ -110,6 +110,23 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
+def written(browser: Browser, tmp_path: Path) -> Iterator[Callable[[str], Page]]:
+    """A function that opens a page of this text from the disk; no error may be thrown on it."""
+    context, errors = browser.new_context(), []
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def show(text: str) -> Page:
+        (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{text}", "utf-8")
+        page.goto((tmp_path / "page.html").as_uri())
+        return page
+
+    yield show
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
 def complaints() -> list[str]:
     return []
 

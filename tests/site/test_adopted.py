@@ -24,7 +24,9 @@ def test_a_page_says_what_it_is_which_version_under_which_licence(html, texts):
         told.add(description[1])
         picture = re.search(r'<meta property="og:image" content="(.+?)"', text)[1]
         assert ((html / name).parent / picture).read_bytes()[:4] == b"\x89PNG", name
-        for part in ("Version 0.1.0", "CC BY 4.0", "#how-to-cite", "#help"):
+        parts = "Version 0.1.0", "CC BY 4.0", "#how-to-cite", "#help"
+        computed_on = "profile on <code>synthetic</code>", "<strong>synthetic data</strong>"
+        for part in (*parts, *computed_on):
             assert part in text, name
         assert "mybinder" not in text and "/issues" not in text, "there is no repository here"
     assert len(told) == len(texts)

@@ -10,6 +10,7 @@ import supplies
 from recsys_lib import datasets, models
 from recsys_lib.widgets import RatingDemo, assets
 from recsys_lib.widgets.taste import noise_at, taste_of
+from tests.site.test_browser import serious
 
 PAGE = "notebooks/15-rating-demo.html"
 N_RANDOM = 300
@@ -196,17 +197,6 @@ def test_find_rate_neighbours_rise_undo_share_reload(shown, films):
     assert listed(page) == before
 
 
-def test_the_neighbours_of_a_film_rise_with_it(shown, films):
-    page = shown
-    find(page, films["titles"][int(np.argmax(films["counts"]))]).first.click()
-    means = []
-    for stars in (0.5, 3, 5):
-        click_stars(page, yours(page).first, stars)
-        near = unfolded(yours(page).first).all_inner_texts()
-        means.append(np.mean([float(line.split()[-2]) for line in near]))
-    assert means[0] < means[1] < means[2]
-
-
 def test_it_can_be_used_by_keyboard_alone(shown, films):
     page = shown
     title = films["titles"][int(np.argmax(films["counts"]))]
@@ -311,42 +301,28 @@ def test_the_map_keeps_you_in_view(shown):
         assert page.evaluate(inside)
 
 
-def test_another_models_ten_films_stand_beside(shown, films):
-    page = shown
-    other = page.locator(".recsys-compared > section").nth(2)
-    page.get_by_role("combobox", name="Compare with").select_option(
-        label="By popularity: most likes"
-    )
-    assert other.locator("li").count() == 10
-    page.get_by_role("combobox", name="Compare with").select_option(index=1)
-    assert "4 stars or more" in other.inner_text()
-    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
-    assert other.locator("li").count() == 10
-    first = other.locator("li").first
-    film = first.get_attribute("data-film")
-    click_stars(page, first, 2)
-    assert yours(page).first.get_attribute("data-film") == film
-    assert other.locator(f"[data-film='{film}']").count() == 0
-    page.get_by_role("combobox", name="Compare with").select_option(index=0)
-    assert not page.locator(".recsys-columns > section").nth(2).is_visible()
-
-
 @pytest.mark.parametrize("kind", ["ItemKNN", "Popularity"])
-def test_the_list_beside_is_pythons(kind, data, browser):
+def test_another_models_ten_films_stand_beside(kind, data, written):
     model = models.ALS(2, n_epochs=1).fit(data.ratings)
     other = getattr(models, kind)(threshold=4.0).fit(data.ratings)
     demo = RatingDemo(model, data.items, beside={"other": other})
     ids = model.item_ids_.tolist()
     ratings = {ids[k]: stars for k, stars in ((3, 5.0), (20, 4.0), (31, 2.0), (44, 4.5))}
-    page = browser.new_page()
-    page.set_content(f"{demo.to_html()}<script>{assets.page_script(('demo',))}</script>")
+    page = written(f"{demo.to_html()}<script>{assets.page_script(('demo',))}</script>")
+    column = page.locator(".recsys-compared > section").nth(2)
+    rows = column.locator("li")
     page.get_by_role("combobox", name="Compare with").select_option(index=1)
+    assert ("4 stars or more" in column.inner_text()) == (kind == "ItemKNN")
     upload(page, [{"item_id": item, "rating": stars} for item, stars in ratings.items()])
-    rows = page.locator(".recsys-compared > section").nth(2).locator("li")
     assert yours(page).count() == 4
     expected = other.recommend_for(ratings)["item_id"].tolist()
     assert [ids[int(row.get_attribute("data-film"))] for row in rows.all()] == expected
-    page.close()
+    film = rows.first.get_attribute("data-film")
+    click_stars(page, rows.first, 2)
+    assert yours(page).first.get_attribute("data-film") == film
+    assert column.locator(f"[data-film='{film}']").count() == 0
+    page.get_by_role("combobox", name="Compare with").select_option(index=0)
+    assert not column.is_visible()
 
 
 def upload(page, ratings, **more):
@@ -361,7 +337,7 @@ def send(page, text):
     page.wait_for_function("document.querySelector('.recsys-bar > [role=status]').textContent")
 
 
-def test_ratings_are_saved_to_a_file_and_loaded_again(opened, browser, alone):
+def test_ratings_are_saved_to_a_file_and_loaded_again(opened):
     page = opened
     page.get_by_role("combobox", name="Ready-made").select_option(index=1)
     before = listed(page)
@@ -491,9 +467,7 @@ def test_nothing_serious_is_found_by_axe(visit, scheme):
     page.locator(".recsys-list summary").first.click()
     find(page, "a")
     page.evaluate(supplies.AXE.read_text("utf-8"))
-    found = page.evaluate("axe.run('.recsys')")["violations"]
-    serious = [v for v in found if v["impact"] in {"serious", "critical"}]
-    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in serious] == []
+    assert serious(page, ".recsys", {}) == []
 
 
 def test_it_works_from_a_disk(html, browser, films):
@@ -532,17 +506,6 @@ def test_a_link_with_garbage_leaves_the_demo_at_work(visit, films, complaints, t
     trial("garbage after the # of the rating demo's address", tried, "passed over; it works")
 
 
-def test_it_works_below_any_path(html, browser, served):
-    with served(html.parent) as address:
-        page = browser.new_page()
-        missing = []
-        page.on("response", lambda r: missing.append(r.url) if r.status >= 400 else None)
-        page.goto(f"{address}/{html.name}/{PAGE}")
-        page.locator(".recsys-list > li").first.wait_for()
-        page.close()
-    assert missing == []
-
-
 def test_without_javascript_there_is_a_list(visit):
     page = next(visit([PAGE], java_script_enabled=False))
     assert page.locator(".recsys-plain ol > li").count() == 10
@@ -550,22 +513,15 @@ def test_without_javascript_there_is_a_list(visit):
 
 
 @pytest.fixture(scope="module")
-def alone(data, tmp_path_factory):
-    """A page that holds a demo and nothing else."""
+def alone(data):
+    """The text of a page that holds a demo and nothing else."""
     demo = RatingDemo(models.ALS(4, n_epochs=2).fit(data.ratings), data.items)
-    script = f"<script>{assets.page_script(('demo',))}</script>"
-    path = tmp_path_factory.mktemp("demo") / "page.html"
-    path.write_text(f"<meta charset=utf-8>{demo.to_html()}{script}", "utf-8")
-    return path.as_uri()
+    return f"{demo.to_html()}<script>{assets.page_script(('demo',))}</script>"
 
 
 @pytest.fixture
-def opened(browser, alone):
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(alone)
-    yield page
-    context.close()
+def opened(written, alone):
+    return written(alone)
 
 
 def test_a_film_of_the_list_is_rated_by_keys_in_one_change(opened):
@@ -599,17 +555,17 @@ def test_rating_closes_no_reasons_and_removing_keeps_the_focus(opened):
     assert page.evaluate("document.activeElement.textContent") == "Undo"
 
 
-def test_ratings_are_there_again_and_only_in_this_browser(opened, browser, alone):
-    page = opened
+def test_ratings_are_there_again_and_only_in_this_browser(opened, browser):
+    page, address = opened, opened.url
     page.get_by_role("combobox", name="Ready-made").select_option(index=1)
     before = listed(page)
     page.goto("about:blank")
-    page.goto(alone)
+    page.goto(address)
     assert listed(page) == before
     assert "#rated=" in page.url
     other = browser.new_context()
     fresh = other.new_page()
-    fresh.goto(alone)
+    fresh.goto(address)
     assert yours(fresh).count() == 0
     other.close()
 

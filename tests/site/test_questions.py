@@ -11,7 +11,7 @@ PREDICTION = """<p>{kind}?</p><div class="dropdown predict {kind} admonition">
 <p class="admonition-title">{title}</p><p>It is <strong>{truth}</strong>, computed.</p></div>
 <div class="cell"><div class="cell_output"><pre>{truth}</pre></div></div>"""
 POINT = "epochs, 0 to 50 · RMSE, 0.8 to 1 · ± 10%"
-PAGE = f"""<!doctype html><meta charset=utf-8><main>
+PAGE = f"""<main>
 <nav class="bd-links"><a href="#">Here</a><a href="other.html">Other</a></nav>
 {PREDICTION.format(kind="number", title="In percent, ± 5", truth="1,027")}
 {PREDICTION.format(kind="choice", title="EASE · ALS · BPR", truth="BPR")}
@@ -26,20 +26,10 @@ PAGE = f"""<!doctype html><meta charset=utf-8><main>
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """A page with one question of each kind, and what went wrong on it."""
-    links = "<link rel=stylesheet href=questions.css><script src=questions.js></script>"
-    for name in ("questions.js", "questions.css"):
-        (tmp_path / name).write_bytes((WEB / name).read_bytes())
-    (tmp_path / "page.html").write_text(f"{PAGE}{links}", "utf-8")
-    context = browser.new_context()
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto((tmp_path / "page.html").as_uri())
-    yield page
-    context.close()
-    assert errors == []
+def opened(written):
+    """A page with one question of each kind."""
+    script, style = (WEB.joinpath(f"questions.{kind}").read_text("utf-8") for kind in ("js", "css"))
+    return written(f"{PAGE}<style>{style}</style><script>{script}</script>")
 
 
 def asked(page, kind):

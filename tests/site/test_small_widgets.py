@@ -14,23 +14,14 @@ def data():
 
 
 @pytest.fixture
-def mounted(browser, tmp_path):
-    """A widget alone on a page."""
-    page = browser.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+def mounted(written):
+    """A function that opens a page with a widget alone on it."""
 
     def mount(widget):
         script = f"<script>{assets.page_script((widget.page_name,))}</script>"
-        style = f"<style>{assets.style()}</style>"
-        text = f"<meta charset=utf-8>{style}{widget.to_html()}{script}"
-        (tmp_path / "page.html").write_text(text, "utf-8")
-        page.goto((tmp_path / "page.html").as_uri())
-        return page
+        return written(f"<style>{assets.style()}</style>{widget.to_html()}{script}")
 
-    yield mount
-    page.close()
-    assert errors == []
+    return mount
 
 
 def test_genre_sliders_say_what_python_says(data, mounted):

@@ -43,13 +43,3 @@ def test_the_contest_shows_where_each_looked_and_its_best_so_far(read):
     assert best["grid"] == [0.88, 0.88, 0.87]
     assert best["TPE"] == [0.89, 0.86, 0.86, 0.85]
     assert best["_TPE"] == [0.9, 0.9, 0.87, 0.87]
-
-
-def test_draws_show_distances_from_each_mean(read):
-    table = pd.DataFrame({"biases only": [0.86, 0.88], "ALS": [0.84, 0.85]}, index=[7, 8])
-    figure = als.draws(table)
-    left, right = figure.axes
-    assert read.ticks(left.xaxis) == ["7", "8"]
-    assert read.values(left)["ALS"] == [0.84, 0.85]
-    strays = [line.get_xdata() for line in right.lines if len(line.get_xdata()) == 2]
-    np.testing.assert_allclose(strays[:3], [[-10, 10], [-5, 5], [-5, 5]])

@@ -22,16 +22,6 @@ def test_map_colours_groups_and_writes_titles_that_do_not_overlap(read):
     np.testing.assert_allclose(rings, points[[titles.index(name) for name in written]])
 
 
-def test_variants_are_named_and_noted():
-    points = np.random.default_rng(0).standard_normal((20, 2))
-    groups = np.arange(20) % 2
-    variants = {f"map {k}": (points, groups, f"keeps {k}") for k in range(8)}
-    figure = latent.map_variants(variants, ["A", "B"])
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"map {k}" for k in range(8)]
-    assert [axes.get_xlabel() for axes in figure.axes] == [f"keeps {k}" for k in range(8)]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A", "B"]
-
-
 def test_agreement_draws_sizes_on_one_scale():
     panels = {"one": np.array([[1, -0.5], [0, 0.25]]), "two": np.eye(2)}
     figure = latent.axis_agreement(panels)

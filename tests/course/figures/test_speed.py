@@ -5,21 +5,6 @@ import pytest
 from course.figures import speed
 
 
-def test_steps_go_down_from_the_slowest_each_with_its_gain(read):
-    table = pd.DataFrame({"ns": [250_000.0, 1000.0, 400.0, 20.0]}, index=list("abcd"))
-    figure = speed.steps(table)
-    (axes,) = figure.axes
-    ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
-    np.testing.assert_allclose(ends, table["ns"])
-    assert read.ticks(axes.yaxis) == list("abcd")
-    assert read.words(axes) == [
-        "250,000 ns",
-        "1,000 ns, 250 × as fast as above",
-        "400 ns, 2.5 × as fast as above",
-        "20 ns, 20 × as fast as above",
-    ]
-
-
 def a_race(names, end=0.8):
     return {
         name: pd.DataFrame(
@@ -56,12 +41,3 @@ def test_epochs_are_sorted_with_median_and_range(read):
     assert ranges == table.loc[order, ["low", "high"]].to_numpy().tolist()
     assert read.words(axes) == ["0.50 s", "2.0 s", "8.0 s"]
     assert read.overlapping(axes.texts) == 0
-
-
-def test_the_roof_is_the_lower_of_both_limits(read):
-    table = pd.DataFrame({"intensity": [2.0, 8.0], "rate": [1.0, 30.0]}, index=["slow", "fast"])
-    (axes,) = speed.roofline(table, peak=100.0, bandwidth=20.0).axes
-    assert axes.get_xscale() == axes.get_yscale() == "log"
-    assert read.lines(axes)["roof"].get_xydata().tolist() == [[1, 20], [5, 100], [32, 100]]
-    assert read.lines(axes)["measured"].get_xydata().tolist() == table.to_numpy().tolist()
-    assert read.words(axes) == ["slow", "fast"]

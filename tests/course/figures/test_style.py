@@ -35,13 +35,6 @@ def test_places_are_kept_apart_in_order_and_within():
         assert np.diff(close).min() >= 0.1 - 1e-12
 
 
-def test_long_titles_end_at_a_word():
-    assert style.shorten("Up") == "Up"
-    long = "The Chronicles of Narnia: The Lion, the Witch and the Wardrobe"
-    assert style.shorten(long, 32) == "The Chronicles of Narnia: The…"
-    assert len(style.shorten("N" * 60, 30)) == 30
-
-
 @pytest.mark.parametrize(
     ("ends", "marks"), [((1, 4), ["1", "2"]), ((1, 10_000), ["1", "10", "100", "1,000", "10,000"])]
 )

@@ -136,9 +136,6 @@ def test_the_small_matrix_has_the_same_universe_and_no_times(data):
     assert frame.to_numpy().tolist() == [[0, 0, 0.5], [0, 1, 3], [1, 0, 1]]
     np.testing.assert_array_equal(data.full.user_ids, data.ratings.user_ids)
     np.testing.assert_array_equal(data.full.item_ids, data.ratings.item_ids)
-    ground = protocols.fully_observed(data, valid=0.25)
-    assert len(ground.train) + len(ground.valid) == 4
-    assert f"test {len(data.full)}" in repr(ground)
 
 
 def test_without_times_the_row_furthest_down_counts(home):

@@ -2,7 +2,6 @@
 
 import logging
 
-import pandas as pd
 import pytest
 
 from recsys_lib import datasets
@@ -70,13 +69,6 @@ def test_a_release_that_cannot_be_had_has_a_twin(home, name, concrete):
     assert datasets.resolve(name) == concrete
 
 
-def test_synthetic_data_keep_the_name_and_take_options(home):
-    data = datasets.load("synthetic-1m", n_users=100, n_items=80, n_ratings=2_500, seed=3)
-    same = datasets.load("synthetic-1m", n_users=100, n_items=80, n_ratings=2_500, seed=3)
-    assert (data.name, data.ratings.n_users) == ("synthetic-1m", 100)
-    pd.testing.assert_frame_equal(data.ratings.to_frame(), same.ratings.to_frame())
-
-
 def test_terms_are_shown_once(home, monkeypatch, log):
     release = put(home, monkeypatch, "ml-latest-small")
     loader._announce.cache_clear()
@@ -88,12 +80,3 @@ def test_terms_are_shown_once(home, monkeypatch, log):
     said = [r.getMessage() for r in log.records if release.licence in r.getMessage()]
     assert len(said) == 1
     assert release.citation in said[0]
-
-
-def test_the_table_of_releases():
-    table = datasets.available().set_index("name")
-    assert table.index.tolist() == list(registry.RELEASES)[:-1]  # all but KuaiRec
-    shareable = table.index[table["licence"].str.contains("redistribution under the same")]
-    assert shareable.tolist() == ["ml-latest-small", "ml-32m"]
-    assert table["url"].is_unique
-    assert len({release.hash for release in registry.RELEASES.values()}) == 8

@@ -5,8 +5,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from recsys_lib.features import solve_features
-from recsys_lib.kernels import als, linalg
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.kernels import als
+from recsys_lib.ratings import CSR
+from tests.recsys_lib.small import as_ratings
 
 LAM, TAU, GAMMA, BETA, MU = 1.7, 2.3, 0.9, 1.4, 3.2
 
@@ -16,8 +17,7 @@ def small(n_users=23, n_items=31, n_ratings=300, seed=0):
     rng = np.random.default_rng(seed)
     users, items = rng.integers(1, n_users, n_ratings), rng.integers(1, n_items, n_ratings)
     values = rng.integers(1, 11, n_ratings) / 2
-    arrays = users.astype(np.int32), items.astype(np.int32), values.astype(np.float32)
-    return Ratings.from_arrays(*arrays, None, np.arange(n_users), np.arange(n_items), (0.5, 5))
+    return as_ratings(users, items, values, n_users, n_items)
 
 
 def rows(n, size, seed, dtype=np.float64):
@@ -57,20 +57,6 @@ def twin_half_step(ratings, other, prior, nu, n_rows):
     return out, sse
 
 
-def objective(ratings, users, items, prior, nu, genre_rows=None):
-    """L of the mathematics page, term by term."""
-    n_u, n_i = ratings.by_user.counts ** float(nu), ratings.by_item.counts ** float(nu)
-    total = 0.0
-    for u in range(ratings.n_users):
-        for i, r in zip(*ratings.by_user.row(u), strict=True):
-            guess = MU + users[u, -1] + items[i, -1] + users[u, :-1] @ items[i, :-1]
-            total += LAM / 2 * (float(r) - guess) ** 2
-    own = items - prior
-    total += TAU / 2 * (n_u @ (users[:, :-1] ** 2).sum(1) + n_i @ (own[:, :-1] ** 2).sum(1))
-    total += GAMMA / 2 * (n_u @ users[:, -1] ** 2 + n_i @ own[:, -1] ** 2)
-    return total + (0 if genre_rows is None else BETA / 2 * np.sum(genre_rows**2))
-
-
 @pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("n_factors", [0, 1, 5, 20, 33])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 2e-4)])
@@ -91,35 +77,6 @@ def genre_shares():
     return flags / np.sqrt(np.maximum(flags.sum(1, keepdims=True), 1))
 
 
-@pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
-def test_the_objective_never_rises(nu):
-    ratings = small()
-    share = genre_shares()
-    users, items = rows(23, 6, 1), rows(31, 6, 2)
-    genre_rows, prior = np.zeros((4, 6)), np.zeros((31, 6))
-    last = objective(ratings, users, items, prior, nu, genre_rows)
-    first = last
-    for _ in range(12):
-        users, _ = half_step(ratings.by_user, items, np.zeros((1, 6)), nu, 23)
-        values = [objective(ratings, users, items, prior, nu, genre_rows)]
-        items, sse = half_step(ratings.by_item, users, prior, nu, 31)
-        values.append(objective(ratings, users, items, prior, nu, genre_rows))
-        residuals = LAM / 2 * sse.sum()
-        parts = als.penalties(users, ratings.by_user.indptr, nu, np.zeros((1, 6)))
-        parts += als.penalties(items, ratings.by_item.indptr, nu, prior)
-        kernel_loss = residuals + 0.5 * penalty(6) @ parts + BETA / 2 * np.sum(genre_rows**2)
-        assert kernel_loss == pytest.approx(values[-1], rel=1e-9)
-        betas = np.full(4, BETA)
-        features, counts = CSR.from_scipy(csr_matrix(share)), ratings.by_item.counts
-        genre_rows = solve_features(features, counts, nu, items, penalty(6), betas)
-        prior = share @ genre_rows
-        values.append(objective(ratings, users, items, prior, nu, genre_rows))
-        for value in values:
-            assert value <= last * (1 + 1e-12)
-            last = value
-    assert last < 0.9 * first
-
-
 def test_the_features_update_solves_its_equation():
     ratings, nu = small(), 0.5
     share, betas = genre_shares(), np.array([1.0, 2.0, 3.0, 4.0])
@@ -133,15 +90,6 @@ def test_the_features_update_solves_its_equation():
         np.testing.assert_allclose(
             got[:, k], np.linalg.solve(a, weight * share.T @ weights @ items[:, k]), rtol=1e-10
         )
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 16), (5, 7)])
-def test_what_is_aligned_begins_at_a_cache_line(rows, columns, dtype):
-    for _ in range(5):
-        room = linalg.aligned(rows, columns, np.empty(0, dtype))
-        assert room.shape == (rows, columns) and room.dtype == dtype and not room.any()
-        assert room.ctypes.data % linalg.LINE == 0
 
 
 def test_a_nan_is_not_hidden():

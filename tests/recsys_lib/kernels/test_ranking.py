@@ -1,6 +1,5 @@
 """The ranking kernels against slow twins, and what they promise: ties, bits, memory."""
 
-import subprocess
 import sys
 
 import numba
@@ -193,14 +192,6 @@ def test_the_same_bits_at_any_thread_count():
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 
 
-def test_find_hits_is_membership():
-    rng = np.random.default_rng(10)
-    relevant = rows(rng, 60, 90, 0.1)
-    items = rng.integers(-1, 90, (60, 12)).astype(np.int32)
-    expected = [np.isin(items[u], row(relevant, u)) for u in range(60)]
-    np.testing.assert_array_equal(ranking.find_hits(items, *relevant), expected)
-
-
 GROWTH = """
 import resource
 import numpy as np
@@ -222,12 +213,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.slow
-def test_ranking_holds_no_table_of_users_by_items(root):
+def test_ranking_holds_no_table_of_users_by_items(python):
     pytest.importorskip("resource")
     # A process of its own: the peak of this one may have been set by another test.
-    done = subprocess.run(
-        [sys.executable, "-c", GROWTH], cwd=root, capture_output=True, text=True, check=True
-    )
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
     dense = 3000 * 100_000 * 4
-    assert int(done.stdout) * unit < dense / 10
+    assert int(python("-c", GROWTH).stdout) * unit < dense / 10

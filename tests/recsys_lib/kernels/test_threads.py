@@ -12,8 +12,6 @@ import pytest
 from recsys_lib.kernels import threads
 from tests.recsys_lib.mutations import short_and_long
 
-SECONDS = 3_600  # to compile, where nothing is cached; a hang is longer
-
 MODEL = """
 import multiprocessing, os, time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -64,28 +62,28 @@ if __name__ == "__main__":
 """
 
 
-def run(folder, text, **env):
-    """Return what a script printed; it must end well, and in time."""
-    script = folder / "script.py"
-    script.write_text(MODEL + text)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", script],
-        env={**os.environ, **env}, capture_output=True, text=True, timeout=SECONDS,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(tmp_path, python):
+    """A function that returns what a script printed."""
+
+    def run(text, folder=tmp_path, **env):
+        script = folder / "script.py"
+        script.write_text(MODEL + text)
+        return python("-W", "ignore", script, **env).stdout
+
+    return run
 
 
 @pytest.mark.slow
 @short_and_long(200, 5_000)
 @pytest.mark.parametrize("layer", ["default", "omp", "tbb", "workqueue"])
-def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer, n, trial):
+def test_eight_threads_ask_one_model_on_each_layer(run, layer, n, trial):
     env = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"}
     probe = "import numba; numba.get_num_threads()"
     found = subprocess.run([sys.executable, "-c", probe], env={**os.environ, **env}, check=False)
     if found.returncode:
         pytest.skip(f"Numba has no {layer} here")
-    answered, rate, alone = run(tmp_path, f"N = {n}\n{ASK}", **env).split()
+    answered, rate, alone = run(f"N = {n}\n{ASK}", **env).split()
     assert answered == "answered"
     told = f"all right, {rate} a second, {alone} a second of the processor"
     trial(f"requests by eight threads, layer {layer}", n, told)
@@ -93,26 +91,25 @@ def test_eight_threads_ask_one_model_on_each_layer(tmp_path, layer, n, trial):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_a_process_that_has_used_the_library_starts_others(tmp_path, method, trial):
+def test_a_process_that_has_used_the_library_starts_others(run, method, trial):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")
     text = PROCESSES.replace("METHOD", method)
-    assert run(tmp_path, text, NUMBA_NUM_THREADS="2") == "answered\n"
+    assert run(text, NUMBA_NUM_THREADS="2") == "answered\n"
     trial(f"requests to processes started by {method}", 20, "all right")
 
 
 @pytest.mark.slow
-def test_joblib_has_answers_from_its_processes(tmp_path):
-    assert run(tmp_path, JOBLIB, NUMBA_NUM_THREADS="2") == "answered\n"
+def test_joblib_has_answers_from_its_processes(run):
+    assert run(JOBLIB, NUMBA_NUM_THREADS="2") == "answered\n"
 
 
 @pytest.mark.long
-def test_two_processes_may_compile_at_once(tmp_path, trial):
+def test_two_processes_may_compile_at_once(run, tmp_path, trial):
     def compile_it(k):
         (tmp_path / str(k)).mkdir()
-        found[k] = run(
-            tmp_path / str(k), f"N = 200\n{ASK}", NUMBA_CACHE_DIR=str(tmp_path / "cache")
-        )
+        cache = str(tmp_path / "cache")
+        found[k] = run(f"N = 200\n{ASK}", tmp_path / str(k), NUMBA_CACHE_DIR=cache)
 
     found = {}
     both = [threading.Thread(target=compile_it, args=(k,)) for k in range(2)]

@@ -9,34 +9,6 @@ from recsys_lib.kernels import vectors
 from recsys_lib.kernels.vectors import LANES
 
 
-@njit
-def all_of_them(a, b, out, index):
-    x, y, one = vectors.load(a, index), vectors.load(b, index), vectors.spread(b, 1)
-    vectors.store(out[0], 0, vectors.add(x, y))
-    vectors.store(out[1], 0, vectors.multiply(x, y))
-    vectors.store(out[2], 0, vectors.negative(x))
-    vectors.store(out[3], 0, vectors.fma(x, y, one))
-    vectors.store(out[4], 0, vectors.inverse_root(y))
-    vectors.store(out[5], 0, vectors.zeros(a))
-    vectors.store_sums(out[6], 1, x, y, one, vectors.negative(x))
-    vectors.prefetch(a, index)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_every_operation_works_lane_by_lane(dtype):
-    rng = np.random.default_rng(0)
-    a, b = rng.uniform(0.5, 2, (2, LANES + 5)).astype(dtype)
-    out = np.full((7, LANES), np.nan, dtype)
-    all_of_them(a, b, out, 3)
-    x, y = a[3 : 3 + LANES], b[3 : 3 + LANES]
-    expected = np.array([x + y, x * y, -x, x * y + b[1], 1 / np.sqrt(y), 0 * x])
-    np.testing.assert_allclose(out[:6], expected, rtol=4 * np.finfo(dtype).eps)
-    np.testing.assert_array_equal(out[:3], expected[:3])
-    sums = [x.sum(), y.sum(), LANES * b[1], -x.sum()]
-    np.testing.assert_allclose(out[6, 1:5], sums, rtol=LANES * np.finfo(dtype).eps)
-    assert np.isnan(out[6, [0, 5]]).all()
-
-
 def test_fma_rounds_once_in_vectors_and_in_numbers():
     @njit
     def both(row, c, out):

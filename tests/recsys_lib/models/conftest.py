@@ -1,10 +1,5 @@
 """What the tests of models share: one small data set, and every model fitted to it once."""
 
-import os
-import pickle
-import subprocess
-import sys
-
 import pytest
 
 from recsys_lib import datasets, models, splits
@@ -14,15 +9,6 @@ SMALL = {
     "n_factors": 6, "n_neighbors": 12, "n_epochs": 5, "n_samples": 6, "n_burn": 4, "threshold": 3.5,
     "hidden": (8,), "width": 6, "batch_size": 64, "history_size": 10,
 }  # fmt: skip
-# Fits models where Numba compiles nothing, and tells what they list for everyone.
-INTERPRETED = """
-import sys, pickle
-while True:
-    model, train, items = pickle.load(sys.stdin.buffer)
-    lists = model.fit(train, items=items, progress=False).recommend(train.user_ids, n=3)
-    pickle.dump(lists, sys.stdout.buffer)
-    sys.stdout.flush()
-"""
 
 
 def _small(name, **params):
@@ -70,23 +56,6 @@ def fitted(data, parts):
         return found[name]
 
     return fit
-
-
-@pytest.fixture(scope="session")
-def interpreted(root):
-    """A function that fits a model in a process without the compiler; it returns three for all."""
-    env = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(root)}
-    command = [sys.executable, "-W", "ignore", "-c", INTERPRETED]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=env) as process:
-
-        def lists(model, ratings, items):
-            pickle.dump((model, ratings, items), process.stdin)
-            process.stdin.flush()
-            return pickle.load(process.stdout)
-
-        yield lists
-        process.kill()
 
 
 @pytest.fixture(params=models.__all__)

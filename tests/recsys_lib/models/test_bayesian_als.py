@@ -1,35 +1,27 @@
 """Gibbs sampling against written-out distributions, and what it promises: calibrated intervals."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csc_array
 from scipy.stats import norm
 
 from recsys_lib import convergence, datasets, models, splits
 from recsys_lib.errors import RecsysError
-from recsys_lib.kernels import als, gibbs
-from recsys_lib.models import bayesian_als, sampler
-from recsys_lib.ratings import Ratings
+from recsys_lib.kernels import gibbs
+from recsys_lib.models import bayesian_als
 from tests.recsys_lib.models.check_model import Interrupted, assert_same, interrupt_after
+from tests.recsys_lib.small import as_ratings
 
 MU = 0.3
 
 
-def as_ratings(users, items, values, *sizes):
-    users, items = users.astype(np.int32), items.astype(np.int32)
-    ids = map(np.arange, sizes)
-    return Ratings.from_arrays(users, items, values.astype(np.float32), None, *ids, (-20.0, 20.0))
+WIDE = (-20.0, 20.0)
 
 
 def small():
     rng = np.random.default_rng(0)
     users, items = np.divmod(rng.choice(17 * 11, 90, replace=False), 11)
-    return as_ratings(users, items, rng.normal(MU, 1, 90), 17, 11)
+    return as_ratings(users, items, rng.normal(MU, 1, 90), 17, 11, WIDE)
 
 
 def twin(csr, other, own, others, Lambda, prior, noise):
@@ -68,36 +60,8 @@ def test_rows_are_drawn_as_the_equation_says(size):
         np.testing.assert_allclose(drawn, expected, rtol=1e-8, atol=1e-10)
 
 
-def test_the_draws_scatter_about_the_least_squares_solution():
-    ratings, rng = small(), np.random.default_rng(1)
-    other, zero = rng.normal(size=(11, 4)), np.zeros((1, 4))
-    penalty, lam, order = np.array([2.0, 2.0, 2.0, 0.7]), 1.3, np.arange(17)
-    (rows, drawn, solved), same = np.empty((3, 17, 4)), np.ones(1)
-    own, Lambda = np.array([lam]), np.diag(penalty)
-    args = own, same, Lambda, zero, zero + 0.3, rows, drawn
-    gibbs.draw_rows(*ratings.by_user, order, other, MU, *args)
-    sse = np.empty(17)
-    als.half_step(*ratings.by_user, order, other, MU, lam, penalty, 0.0, zero, solved, sse)
-    rated = ratings.by_user.counts > 0
-    np.testing.assert_allclose(drawn[rated], solved[rated], rtol=1e-9)
-    again = np.empty(17)
-    gibbs.squared_residuals(*ratings.by_user, drawn, other, MU, again)
-    np.testing.assert_allclose(again, sse, atol=1e-9)
-
-
-def test_draws_are_averaged_pair_by_pair():
-    rng = np.random.default_rng(3)
-    users, items = rng.normal(size=(5, 7, 3)), rng.normal(size=(6, 7, 3))
-    u, i = np.divmod(np.arange(30), 6)
-    mean, variance = np.empty((2, 30))
-    gibbs.predict_draws(users, items, MU, u, i, mean, variance)
-    scores = MU + (users[u, :, :-1] * items[i, :, :-1]).sum(2) + users[u, :, -1] + items[i, :, -1]
-    np.testing.assert_allclose(mean, scores.mean(1), rtol=1e-10)
-    np.testing.assert_allclose(variance, scores.var(1), rtol=1e-8)
-
-
 @pytest.mark.slow
-def test_compiled_or_loaded_the_residuals_have_the_same_bits(tmp_path):
+def test_compiled_or_loaded_the_residuals_have_the_same_bits(tmp_path, python):
     script = """
 import numpy as np
 from recsys_lib.kernels import gibbs
@@ -108,43 +72,9 @@ out = np.zeros(100)
 gibbs.squared_residuals(np.arange(101) * 40, items, values, rows, other, np.float32(0.5), out)
 print(out.tobytes().hex())
 """
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    runs = [
-        subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
-        for _ in range(2)
-    ]
+    runs = [python("-c", script, NUMBA_CACHE_DIR=str(tmp_path)).stdout for _ in range(2)]
     assert list(tmp_path.rglob("*.nbc"))  # the second one did load
-    assert runs[0].stdout == runs[1].stdout
-
-
-def test_the_features_weights_are_drawn_from_their_distribution():
-    """Means and covariances of many draws, held to those of the joint normal distribution."""
-    rng, n, n_draws = np.random.default_rng(4), 40, 8000
-    matrix = ((rng.random((n, 3)) < 0.6) * rng.random((n, 3))).astype(np.float32)
-    rows, Lambda = rng.normal(size=(n, 2)).astype(np.float32), spd(2, 5)
-    features, weights, drawn = csc_array(matrix), np.zeros((3, 2), np.float32), []
-    for _ in range(4 * n_draws):  # neighbours depend on one another; every fourth is kept
-        left = rows - matrix @ weights
-        weights = sampler.draw_weights(left, features, weights, Lambda, rng)
-        drawn.append(weights.ravel())
-    drawn = np.array(drawn)[3::4].astype(float)
-    covariance = np.linalg.inv(np.eye(6) + np.kron(matrix.T @ matrix, Lambda))
-    mean = covariance @ (matrix.T @ rows @ Lambda).ravel()
-    within(drawn, mean)
-    away = drawn - mean
-    within((away[:, :, None] * away[:, None]).reshape(n_draws, -1), covariance.ravel())
-
-
-def test_the_rows_precision_is_drawn_from_its_conjugate_distribution():
-    rng, rows = np.random.default_rng(6), np.random.default_rng(5).normal(size=(40, 2))
-    drawn = np.array([sampler.draw_precision(rows, rng) for _ in range(4000)], float)
-    scatter = sampler.ROW_SPREAD * 2 * np.eye(2) + rows.T @ rows
-    within(drawn.reshape(4000, -1), (2 + 40) * np.linalg.inv(scatter).ravel())
-
-
-def within(draws, expected, errors=6.0):
-    error = draws.std(0) / np.sqrt(len(draws))
-    assert (np.abs(draws.mean(0) - expected) < errors * error).all()
+    assert runs[0] == runs[1]
 
 
 # ---- the model
@@ -161,7 +91,7 @@ def world():
     expected = 3 + b_u[users] + b_i[items] + (p[users] * q[items]).sum(1)
     noise = 1 / np.sqrt(rng.gamma(2, 0.5, n_users) / 0.5)
     values = expected + noise[users] * rng.standard_normal(n)
-    ratings = as_ratings(users, items, values, n_users, n_items)
+    ratings = as_ratings(users, items, values, n_users, n_items, WIDE)
     train, _, test = splits.random(ratings, valid=0, test=0.25, seed=0)
     model = models.BayesianALS(n_factors=4, n_samples=80, n_burn=30).fit(train)
     table = test.to_frame()
@@ -261,7 +191,7 @@ def kinds():
     chosen = rng.random(len(users)) < np.where(users % 2 == items % 2, 0.9, 0.1)
     users, items = users[chosen], items[chosen]
     values = 2.0 * (users % 2) + 0.7 * rng.standard_normal(len(users))
-    return as_ratings(users, items, values, 120, 60)
+    return as_ratings(users, items, values, 120, 60, WIDE)
 
 
 def test_who_rated_what_is_read_whatever_the_ratings_are(kinds):
@@ -354,29 +284,10 @@ def test_predictions_and_scores_are_means_over_the_draws(world):
     np.testing.assert_allclose(noisy, model.user_variances_[user].mean(), rtol=1e-3)
 
 
-def test_a_stranger_is_predicted_as_if_trained(world):
-    train, model, _, _ = world
-    user = int(train.by_user.counts.argmax())
-    mine = train.of_user(user)
-    seen = dict(zip(mine["item_id"], mine["rating"], strict=True))
-    scores = model.recommend_for(seen, n=300).set_index("item_id")["score"]
-    trained = model.recommend(user, n=300).set_index("item_id")["score"]
-    assert (scores - trained).std() < 0.25 * trained.std()
-    assert abs((scores - trained).mean()) < 0.1
-
-
 @pytest.mark.parametrize("level", [0, 1, 80])
 def test_a_level_without_sense_is_refused(world, level):
     with pytest.raises(RecsysError, match="level is"):
         world[1].interval(0, 0, level)
-
-
-def test_without_factors_only_biases_are_left():
-    model = models.BayesianALS(n_factors=0, n_samples=20, n_burn=5).fit(small())
-    assert model.user_draws_.shape == (17, 20, 1)
-    assert np.isfinite(model.predict(3, 4)).all()
-    with pytest.raises(RecsysError, match="no factors"):
-        model.similar_items(3)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

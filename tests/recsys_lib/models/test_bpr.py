@@ -4,60 +4,27 @@ import numpy as np
 import pytest
 from scipy import special
 
-from recsys_lib import evaluation, models
+from recsys_lib import models
 from recsys_lib.errors import DataError
 from recsys_lib.kernels import bpr as kernels
 from recsys_lib.models import bpr as module
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR
 from tests.recsys_lib.models.check_model import check_threads_change_no_bit
+from tests.recsys_lib.small import as_ratings
 
 RATE, REG = 0.07, 0.03
-
-
-def ratings_of(pairs, n_users, n_items, values=None):
-    """Return ratings from (user, item) pairs; 5 stars each, if nothing else is said."""
-    users, items = np.array(pairs, np.int32).T
-    values = np.full(len(pairs), 5.0) if values is None else np.asarray(values)
-    arrays = users, items, values.astype(np.float32), None
-    return Ratings.from_arrays(*arrays, np.arange(n_users), np.arange(n_items), (0.5, 5))
 
 
 def random_ratings(n_users=40, n_items=60, share=0.15, seed=0):
     rng = np.random.default_rng(seed)
     pairs = np.argwhere(rng.random((n_users, n_items)) < share)
-    return ratings_of(pairs, n_users, n_items, rng.integers(1, 11, len(pairs)) / 2)
+    return as_ratings(*pairs.T, rng.integers(1, 11, len(pairs)) / 2, n_users, n_items)
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Deal even a few likes into many groups."""
     monkeypatch.setattr(module, "LIKES_A_BLOCK", 1)
-
-
-# ---- one step
-
-
-def objective(z, n_factors, reg):
-    """-ln σ(x) + reg/2 ‖·‖², by the definition, in float64."""
-    p, q_i, q_j = z[:n_factors], z[n_factors : 2 * n_factors + 1], z[2 * n_factors + 1 :]
-    x = p @ (q_i[:-1] - q_j[:-1]) + q_i[-1] - q_j[-1]
-    return -np.log(1 / (1 + np.exp(-x))) + reg / 2 * (z @ z), x
-
-
-@pytest.mark.parametrize("n_factors", [1, 5, 32])
-def test_a_step_goes_against_the_gradient(n_factors):
-    rng = np.random.default_rng(n_factors)
-    z = rng.normal(0, 0.7, 3 * n_factors + 2)
-    ends = np.cumsum([n_factors, n_factors + 1])
-    p, q_i, q_j = np.split(z.copy(), ends)
-    loss, x = kernels.step(p, q_i, q_j, RATE, REG)
-    near = [(z + h, z - h) for h in 1e-5 * np.eye(len(z))]
-    ends = np.array([[objective(end, n_factors, REG)[0] for end in both] for both in near])
-    gradient = (ends[:, 0] - ends[:, 1]) / 2e-5
-    np.testing.assert_allclose((z - np.concatenate([p, q_i, q_j])) / RATE, gradient, atol=1e-8)
-    value, margin = objective(z, n_factors, 0.0)
-    assert loss == pytest.approx(value, abs=1e-12)
-    assert x == pytest.approx(margin, abs=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -190,89 +157,30 @@ def turn_of(turn, n_groups):
 # ---- fitting
 
 
-def test_a_negative_is_never_a_rated_item():
-    """Of what a user rated, only the likes move: neither up nor down goes what was merely seen."""
-    pairs = [(u, i) for u in range(50) for i in range(0, 200, 2)]
-    # Item 0 is a like of all; the other even items are rated and no likes.
-    ratings = ratings_of(pairs, 50, 200, ([5.0] + [1.0] * 99) * 50)
-    model = models.BPR(n_factors=3, reg=0.0, threshold=4.0, n_epochs=40, seed=4).fit(ratings)
-    moved = model.item_biases_ != 0
-    assert moved[0]
-    assert not moved[2::2].any()
-    assert moved[1::2].all()
-    assert model.item_biases_[0] > 0 > model.item_biases_[1::2].max()
-
-
 @pytest.mark.parametrize("likes_a_block", [1, 10**6])
 def test_users_who_have_seen_everything_are_passed_over(likes_a_block, monkeypatch):
     monkeypatch.setattr(module, "LIKES_A_BLOCK", likes_a_block)
     n_items = 12
-    pairs = [(0, i) for i in range(n_items)] + [(1, 0), (2, 1)]
-    model = models.BPR(n_factors=3, reg=0.5, n_epochs=60).fit(ratings_of(pairs, 3, n_items))
+    pairs = np.array([(0, i) for i in range(n_items)] + [(1, 0), (2, 1)])
+    model = models.BPR(n_factors=3, reg=0.5, n_epochs=60).fit(as_ratings(*pairs.T, 5, 3, n_items))
     start = np.random.default_rng(0).standard_normal((3, 3), np.float32)
     start *= np.float32(0.1 / np.sqrt(3))
     moved = (model.user_factors_ != start).any(axis=1)
     assert moved.tolist() == [False, True, True]
     with pytest.raises(DataError, match="no pair to learn from"):
-        models.BPR(n_factors=3).fit(ratings_of(pairs[:n_items], 1, n_items))
-
-
-def test_only_ratings_from_the_threshold_on_are_likes():
-    rng = np.random.default_rng(0)
-    pairs = [(u, i) for u in range(60) for i in rng.choice(40, 10, replace=False)]
-    values = [5.0 if i < 20 else 2.0 for _, i in pairs]
-    ratings = ratings_of(pairs, 60, 40, values)
-    model = models.BPR(n_factors=4, threshold=4.0, n_epochs=20).fit(ratings)
-    assert model.item_biases_[:20].min() > model.item_biases_[20:].max()
-    every = models.BPR(n_factors=4, threshold=None, n_epochs=20).fit(ratings)
-    assert every.item_biases_[:20].min() < every.item_biases_[20:].max()
-
-
-def test_the_loss_falls_and_the_auc_rises(parts):
-    known = parts[:2]
-    fitted = models.BPR(n_factors=8, threshold=4.0, n_epochs=40).fit(*known)
-    history = fitted.training_log_
-    assert history["loss"][0] < np.log(2)  # a coin's
-    for earlier, later in ((slice(0, 4), slice(15, 19)), (slice(15, 19), slice(35, 39))):
-        mean = [history.loc[span].mean() for span in (earlier, later)]
-        assert mean[1]["loss"] < mean[0]["loss"] - 0.05
-        assert mean[1]["auc_train"] > mean[0]["auc_train"] + 0.02
-    assert 0.75 < history["auc_train"][0] < history["auc_train"].max() < 1
-    fits = [fitted.unfitted(n_epochs=n).fit(parts[0]) for n in (2, 17)]
-    areas = [evaluation.evaluate(one, *known, ["auc"])["auc"] for one in (*fits, fitted)]
-    assert np.diff(areas).min() > 0.008
+        models.BPR(n_factors=3).fit(as_ratings(*pairs[:n_items].T, 5, 1, n_items))
 
 
 # ---- strangers
 
 
-@pytest.fixture(scope="module")
-def two_tastes():
-    """Users 0-59 like items 0-39, the others items 40-79: each a dozen of them."""
-    rng = np.random.default_rng(0)
-    pairs = [(u, i + 40 * (u >= 60)) for u in range(120) for i in rng.choice(40, 12, replace=False)]
-    ratings = ratings_of(pairs, 120, 80)
-    return models.BPR(n_factors=4, threshold=4.0, n_epochs=150).fit(ratings)
-
-
-def test_what_a_stranger_disliked_is_no_like(two_tastes):
-    rng = np.random.default_rng(3)
-    shares = {1.0: [], 5.0: []}
-    for _ in range(8):
-        ours, theirs = (rng.choice(40, 3, replace=False) + start for start in (0, 40))
-        for stars, share in shares.items():
-            history = dict.fromkeys(ours.tolist(), 5.0) | dict.fromkeys(theirs.tolist(), stars)
-            share.append((two_tastes.recommend_for(history, n=20)["item_id"] < 40).mean())
-    assert min(shares[1.0]) >= 0.9
-    assert 0.2 < np.mean(shares[5.0]) < 0.8
-
-
-def test_who_likes_nothing_gets_the_items_by_their_bias(two_tastes):
-    for history in ({}, {7: 1.0}):
-        table = two_tastes.recommend_for(history, n=5)
-        bias = two_tastes.item_biases_.copy()
-        bias[list(history)] = -np.inf
-        assert table["item_id"].tolist() == np.argsort(-bias, kind="stable")[:5].tolist()
+def test_who_likes_nothing_gets_the_items_by_their_bias(fitted):
+    model = fitted("BPR")
+    for history in ({}, {model.item_ids_[7]: 1.0}):
+        bias = model.item_biases_.copy()
+        bias[[7] * len(history)] = -np.inf
+        best = model.item_ids_[np.argsort(-bias, kind="stable")[:5]]
+        assert model.recommend_for(history, n=5)["item_id"].tolist() == best.tolist()
 
 
 def test_fold_in_goes_to_the_minimum_of_its_objective():

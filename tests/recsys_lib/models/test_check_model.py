@@ -6,13 +6,8 @@ import pytest
 
 from tests.recsys_lib.models import check_model as battery
 
-SLOW = {"check_without_the_compiler"}
 
-
-@pytest.mark.parametrize(
-    "check",
-    [pytest.param(c, marks=pytest.mark.slow if c in SLOW else ()) for c in battery.CHECKS],
-)
+@pytest.mark.parametrize("check", battery.CHECKS)
 def test_every_model_keeps_its_promise(name, check, small, request):
     run = battery.CHECKS[check]
     _, *fixtures = inspect.signature(run).parameters

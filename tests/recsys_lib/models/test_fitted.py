@@ -3,10 +3,9 @@
 import pickle
 import struct
 
-import numpy as np
 import pytest
 
-from recsys_lib import io, models
+from recsys_lib import models
 from recsys_lib.errors import DataError
 
 
@@ -23,15 +22,3 @@ def test_files_that_hold_no_model_are_refused(parts, tmp_path):
     for name, says in refused.items():
         with pytest.raises(DataError, match=says):
             models.load(tmp_path / name)
-
-
-def test_a_failed_save_leaves_the_old_file(tmp_path):
-    path = tmp_path / "model"
-    path.write_text("precious")
-    with pytest.raises(TypeError):
-        io.save_arrays(path, {"a": np.zeros(2)}, {"cannot": object()})
-    with pytest.raises(RuntimeError, match="half way"), io.replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("half way")
-    assert path.read_text() == "precious"
-    assert list(tmp_path.iterdir()) == [path]

@@ -7,18 +7,6 @@ from recsys_lib import models
 from recsys_lib.errors import RecsysError
 
 
-def test_a_film_nobody_rated_is_what_its_genres_say(data):
-    film = int(np.argmax(data.ratings.by_item.counts))
-    train = data.ratings.select(data.ratings.by_user.indices != film)
-    model = models.GenreALS(n_factors=4, n_epochs=8).fit(train, items=data.items)
-    mine = np.isin(model.genre_names_, data.items["genres"][film].split("|"))
-    expected = model.genre_rows_[mine].sum(0) / np.sqrt(mine.sum())
-    np.testing.assert_allclose(model.item_rows_[film], expected, atol=1e-5)
-    assert np.abs(model.item_factors_[film]).max() > 0
-    user = data.ratings.user_ids[0]
-    assert np.isfinite(model.predict(user, data.ratings.item_ids[film]))[0]
-
-
 @pytest.mark.parametrize("bayesian", [False, True])
 def test_genres_help_where_ratings_lack(data, bayesian):
     """Over all films hidden in turn, a model that knows their genres errs less than one without."""

@@ -1,8 +1,5 @@
 """What the networks share: what training refuses, and serving without PyTorch."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -48,7 +45,7 @@ def test_a_device_that_is_not_there_is_told(fit):
 
 
 @pytest.mark.slow
-def test_pytorch_is_imported_only_to_train(fit, parts, tmp_path):
+def test_pytorch_is_imported_only_to_train(fit, parts, tmp_path, python):
     """A fitted network serves on a machine that has no PyTorch; fitting there says what to do."""
     user, expected = parts[0].user_ids[0], []
     for name in NETWORKS:
@@ -73,10 +70,7 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )  # fmt: skip
-    *lists, error = done.stdout.splitlines()
+    *lists, error = python("-c", program).stdout.splitlines()
     assert lists == expected
     told = "RecsysError networks are trained by PyTorch, which is not installed"
     assert error.startswith(told)

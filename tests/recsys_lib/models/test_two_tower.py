@@ -8,7 +8,8 @@ import torch
 from recsys_lib import models, splits
 from recsys_lib.models import network
 from recsys_lib.models.two_tower import history_without
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR
+from tests.recsys_lib.small import as_ratings
 
 
 def make(**params):
@@ -26,10 +27,7 @@ def tastes(n_users=200, n_items=120, seed=0):
     chance = np.where(group[:, None] == genre, 0.4, 0.03)
     chance[:, n_items - 20 :] = 0
     users, items = np.nonzero(rng.random(chance.shape) < chance)
-    ratings = Ratings.from_arrays(
-        users.astype(np.int32), items.astype(np.int32), np.ones(len(users), np.float32), None,
-        np.arange(n_users), np.arange(n_items), (0, 1),
-    )  # fmt: skip
+    ratings = as_ratings(users, items, 1, n_users, n_items, (0, 1))
     about_items = pd.DataFrame(
         {"item_id": np.arange(n_items), "genres": np.array(list("ABCD"))[genre]}
     )
@@ -94,10 +92,7 @@ def test_the_target_does_not_leak():
     """
     rng = np.random.default_rng(3)
     items = np.concatenate([np.sort(rng.choice(60, 12, replace=False)) for _ in range(300)])
-    ratings = Ratings.from_arrays(
-        np.repeat(np.arange(300, dtype=np.int32), 12), items.astype(np.int32),
-        np.ones(3600, np.float32), None, np.arange(300), np.arange(60), (0, 1),
-    )  # fmt: skip
+    ratings = as_ratings(np.repeat(np.arange(300), 12), items, 1, 300, 60, (0, 1))
     train, valid, _ = splits.random(ratings, valid=0.15, test=0, seed=0)
     model = make(threshold=None, n_epochs=8, learning_rate=1e-2, patience=None).fit(train, valid)
     scores = model.user_vectors(train.by_user) @ model.item_vectors_.T

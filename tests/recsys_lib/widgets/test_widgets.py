@@ -53,14 +53,6 @@ def test_a_taste_scores_as_recommend_for(model, n):
     np.testing.assert_allclose(scores[table["item_id"]], table["score"], atol=2e-5)
 
 
-def test_pushes_and_what_stood_before_add_up_to_the_score(model):
-    taste = taste_of(model, some_ratings(model, np.random.default_rng(0), 12))
-    for item in (0, 7, 299):
-        total = taste.base[item] + taste.pushes(item).sum()
-        assert total == pytest.approx(taste.scores()[item])
-    assert np.ptp(taste.pushes(0)) > 0
-
-
 def test_the_spread_is_that_of_tastes_drawn_from_the_posterior(model):
     """Perturb ratings and prior by their own noise: the solutions then scatter as the posterior."""
     rng = np.random.default_rng(1)

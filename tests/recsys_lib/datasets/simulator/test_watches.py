@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course.leaderboard import Oracle
-from recsys_lib import datasets, evaluation
+from recsys_lib import datasets
 from recsys_lib.datasets import registry
 from recsys_lib.datasets.kuairec import STATIC, USER_CODES, USER_NUMBERS, USER_TEXT
 from recsys_lib.datasets.simulator import watches
@@ -129,14 +128,6 @@ def test_the_truth_of_a_pair_is_what_is_drawn(watched):
         drawn = truth.simulate(np.full(200_000, user), item, rng).astype(np.float64)
         assert drawn.mean() == pytest.approx(truth.expected(user, item)[0], rel=0.01)
         assert drawn.std() == pytest.approx(truth.std(user, item)[0], rel=0.03)
-
-
-def test_the_oracle_errs_by_chance_alone(watched):
-    """What is shown depends on taste, and says nothing about the noise."""
-    oracle = Oracle(watched.truth).fit(watched.ratings)
-    how = {"candidates": "test", "relevant": LIKED}
-    found = evaluation.evaluate(oracle, watched.ratings, watched.full, ["rmse"], **how)["rmse"]
-    assert found == pytest.approx(watched.truth.noise_floor(watched.full), rel=0.02)
 
 
 # ---- options
