@@ -32,8 +32,8 @@ from recsys_lib.features import attributes, item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.parameters import above, at_least, learnt, names, within
-from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not, resume, states
+from recsys_lib.models.parameters import Arrays, above, at_least, learnt, names, within
+from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not
 from recsys_lib.ratings import CSR, Ratings, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
@@ -137,7 +137,8 @@ class BayesianALS(RatingModel):
         rated = rated_or_not(train.by_user, train.n_items, features, spread)
         sides = rated, rated_or_not(train.by_item, train.n_users, told.to_scipy(len(kinds)), spread)
         how = self.n_factors, self.noise_worth
-        self._chains = [Chain(train, sides, *how, rng) for rng in self._rng.spawn(self.n_chains)]
+        self._rngs += (rngs := self._rng.spawn(self.n_chains))
+        self._chains = [Chain(train, sides, *how, rng) for rng in rngs]
         part = self._valid or train
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
@@ -154,11 +155,11 @@ class BayesianALS(RatingModel):
                 users, items = chain.users, chain.items
                 self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
                 self.item_means_[:, s] = items.centres
-                self.user_variances_[:, s] = 1 / chain.noise.precisions
+                self.user_variances_[:, s] = 1 / chain.precisions
                 self.feature_draws_[:, s], self.prior_precisions_[s] = users.weights, users.Lambda
-                self.noise_variances_[s] = chain.noise.variance
+                self.noise_variances_[s] = chain.variance.item()
             self._kept += 1
-        noise = [float(np.sqrt(chain.noise.variance)) for chain in self._chains]
+        noise = [float(np.sqrt(chain.variance.item())) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
         row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)} | {"kept": self._kept}
         pairs = self.user_draws_[self._watched[0]], self.item_draws_[self._watched[1]]
@@ -189,15 +190,15 @@ class BayesianALS(RatingModel):
         error = mean.astype(np.float32).clip(*self.scale_) - valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
-    def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays, meta = super()._checkpoint()
-        own, meta["chains"] = states(self._chains)
-        return {**arrays, **own, "valid_sum": self._valid_sum}, {**meta, "kept": self._kept}
+    def _checkpoint(self) -> Arrays:
+        chains = (
+            (c, *one) for c, chain in enumerate(self._chains) for one in chain.state().items()
+        )
+        return {"valid_sum": self._valid_sum, **{f"{c}.{name}": a for c, name, a in chains}}
 
-    def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        super()._resume(arrays, meta)
-        self._valid_sum, self._kept = arrays["valid_sum"], meta["kept"]
-        resume(self._chains, arrays, meta["chains"])
+    def _resume(self, arrays: Arrays) -> None:
+        super()._resume(arrays)
+        self._kept = int(self.training_log_["kept"].iloc[-1])
 
     # ---- predicting
 

@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, one_of, share
+from recsys_lib.models.parameters import Arrays, above, at_least, one_of, share
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -117,13 +117,12 @@ class NetworkModel(ImplicitFeedbackModel):
             raise RecsysError(f"learning_rate {self.learning_rate!r} is too large: steps diverge")
         return {"loss": total / n_seen}
 
-    def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def _checkpoint(self) -> Arrays:
         file = BytesIO()
         torch.save([self._net.state_dict(), self._optimizer.state_dict()], file)
-        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}, super()._checkpoint()[1]
+        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}
 
-    def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        super()._resume(arrays, meta)
+    def _resume(self, arrays: Arrays) -> None:
         file = BytesIO(arrays["torch"].tobytes())
         weights, moments = torch.load(file, map_location=self._device, weights_only=True)
         self._net.load_state_dict(weights)

@@ -7,16 +7,14 @@ kernels trust every index and every shape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import field, fields
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recsys_lib.columns import limits
-from recsys_lib.errors import FOREIGN, DataError, check_array, check_ids
+from recsys_lib.errors import DataError, check_array, check_ids
 from recsys_lib.ratings import CSR, check_csr
 
 if TYPE_CHECKING:
@@ -108,15 +106,6 @@ KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
 
 
 # ---- what comes from a file
-
-
-@contextmanager
-def reading(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is taken up into `DataError`; `what` says where."""
-    try:
-        yield
-    except (*FOREIGN, UnpicklingError, EOFError) as error:
-        raise DataError(f"{what} cannot be used: {error}; take another copy of it") from error
 
 
 def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
