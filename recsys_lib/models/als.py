@@ -237,9 +237,8 @@ class ALS(RatingModel):
             return np.zeros((1, feature_rows.shape[1]), np.float32)
         return self.features.to_scipy(len(feature_rows)) @ feature_rows
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' rows [p_u; b_u] (m, K + 1) float32, by the exact update of training."""
-        self.check_ratings(ratings)
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return the rows [p_u; b_u] (m, K + 1), by the exact update of training."""
         rows = np.empty((ratings.n_rows, self.item_rows_.shape[1]), np.float32)
         self.half_step(ratings, self.item_rows_, np.zeros((1, rows.shape[1]), np.float32), rows)
         return rows

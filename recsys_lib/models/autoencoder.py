@@ -134,13 +134,11 @@ class AutoEncoder(NetworkModel):
         self.inner_ = network.flattened([self._net.biases, *inner])
         self.output_rows_ = np.column_stack([as_array(weights), as_array(biases)])
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return the last layer before the scores, h, and a zero; see `Recommender`."""
-        self.check_ratings(ratings)
-        likes, sizes = _of_length_1(self.liked(ratings)), self._sizes
-        biases, rest = np.split(self.inner_, sizes[:1])
-        layers = [(self.input_rows_, biases), *network.unflattened(rest, sizes)]
-        rows: Any = likes
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return the last layer before the scores, h, and a zero."""
+        biases, rest = np.split(self.inner_, self.hidden[:1])
+        layers = [(self.input_rows_, biases), *network.unflattened(rest, self._sizes)]
+        rows: Any = _of_length_1(liked)
         for weights, biases in layers:
             rows = np.tanh(product(rows, weights) + biases)
         return with_zero(rows)

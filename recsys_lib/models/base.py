@@ -1,7 +1,7 @@
 """The interface of all models: fit, vectors, rank, recommend, save.
 
 A model scores a user and an item by the product of two vectors. It implements `_init`, `_epoch`,
-`user_vectors` and `item_vectors`, and inherits the rest.
+`_fold_in` and `item_vectors`, and inherits the rest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from recsys_lib.errors import (
 )
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists, Ranked, Who
-from recsys_lib.models.parameters import Arrays, check_arrays, check_state, number
+from recsys_lib.models.parameters import Arrays, check_arrays, check_state
 from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings, check_parts
@@ -292,7 +292,7 @@ class ImplicitFeedbackModel(Recommender):
 
     monitor: ClassVar[tuple[str, ...]] = ("ndcg_valid", "max")
 
-    threshold: float | None = number(None)
+    threshold: float | None = None
 
     def liked(self, ratings: CSR) -> CSR:
         """Return the likes among `ratings`, in the same rows."""
@@ -321,10 +321,11 @@ class ImplicitFeedbackModel(Recommender):
 class ItemToItem(ImplicitFeedbackModel):
     """Base class of models whose scores are a user's likes times an items x items matrix."""
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
+    _users_at_a_time: ClassVar[int] = 256  # of whom all scores are held
+
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
         """Return the likes, (m, n_items) float32."""
-        self.check_ratings(ratings)
-        return as_scipy(self.liked(ratings), len(self.item_ids_)).toarray()
+        return as_scipy(liked, len(self.item_ids_)).toarray()
 
     def _top(self, vectors: np.ndarray, catalogue: Any, n: int, skip: CSR) -> Ranked:
         """As for other linear models, but with a product that uses how few likes a row has."""

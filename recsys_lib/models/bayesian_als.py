@@ -34,7 +34,7 @@ from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import Arrays, above, at_least, learnt, names, within
 from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not
-from recsys_lib.ratings import CSR, Ratings, check_index
+from recsys_lib.ratings import CSR, Ratings, check_csr, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
 MOST_BURN = 200  # draws of a warm-up that ends by the rule
@@ -253,8 +253,8 @@ class BayesianALS(RatingModel):
     def _vectors_of(self, users: np.ndarray) -> np.ndarray:
         return _flat(self.user_draws_[users], 1 / self.user_draws_.shape[1])
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return new users' vectors (m, S K + 1) float32, whose scores are means over the draws."""
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return vectors (m, S K + 1) float32, whose scores are means over the draws."""
         return _flat(self.draw_users(ratings)[0], 1 / self.user_draws_.shape[1])
 
     def item_vectors(self) -> np.ndarray:
@@ -267,7 +267,7 @@ class BayesianALS(RatingModel):
         Also return the variances of their noise, (m, S) float32; see `sampler.draw_strangers`.
         `told` (m, n_features) are rows of `user_features_`; by default nothing is told.
         """
-        self.check_ratings(ratings)
+        check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
         Lambda, F = self.prior_precisions_, self.user_features_
         if told is None and F.any():  # what a table would tell varies from user to user, too
             g = sampler.TOLD_SPREAD * self.feature_draws_[len(self.item_ids_) : -1]

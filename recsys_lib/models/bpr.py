@@ -94,10 +94,8 @@ class BPR(ImplicitFeedbackModel):
             raise RecsysError(f"learning_rate {self.learning_rate!r} is too large: steps diverge")
         return {"loss": float(loss / drawn), "auc_train": float(in_order / drawn)}
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps, items fixed."""
-        self.check_ratings(ratings)
-        liked = self.liked(ratings)
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return vectors [p_u; 0] (m, K + 1), learnt by the same steps, items fixed."""
         rows = np.zeros((ratings.n_rows, self.item_rows_.shape[1] - 1), np.float32)
         seeds = np.full(len(rows), self.seed % 2**64, np.uint64)
         steps = np.float32(self.learning_rate), np.float32(self.reg), FOLD_IN_STEPS

@@ -43,7 +43,6 @@ class EASE(ItemToItem):
     search_space: ClassVar[dict[str, BaseDistribution]] = {
         "lam": FloatDistribution(20.0, 5000.0, log=True),
     }
-    _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     lam: float = above(0, 200.0)
     item_weights_: np.ndarray = learnt("n_items", "n_items")

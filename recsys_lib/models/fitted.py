@@ -16,7 +16,7 @@ from recsys_lib.columns import IdIndex, limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models.known import KnownRatings, as_row, merged, one_row
 from recsys_lib.models.parameters import HUGE, KINDS, plain
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR, Ratings, check_csr
 
 IDS = ("user_ids_", "item_ids_")
 
@@ -85,7 +85,7 @@ class Fitted:
             wanted = ", ".join(filter(None, (what, one.metadata.get("wanted"))))
             fits = not types or type(value) in types
             fits = fits and one.metadata.get("fits", lambda _: True)(value)
-            if fits and isinstance(value, int | float) and abs(value) >= HUGE:
+            if fits and isinstance(value, int | float) and not abs(value) < HUGE:
                 fits, wanted = False, f"below {HUGE}"
             if not fits and not (optional and value is None):
                 also = ", or None" if optional else ""
@@ -171,9 +171,7 @@ class Fitted:
     @classmethod
     def from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
         """Return the model that `save` wrote; see `models.load`."""
-        model = cls()
-        for name, value in meta["params"].items():
-            model.set_params(**{name: tuple(value) if isinstance(value, list) else value})
+        model = cls().set_params(**meta["params"])
         known = CSR(*(arrays.pop(f"known.{name}") for name in CSR._fields))
         for name, value in (arrays | meta["state"]).items():
             if not name.endswith("_"):
@@ -193,6 +191,11 @@ class Fitted:
 
         The columns are positions in `item_ids_`.
         """
+        check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
+        return self._fold_in(ratings, self.liked(ratings))
+
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return `user_vectors` of ratings that are checked, and of the likes among them."""
         raise NotImplementedError
 
     def liked(self, ratings: CSR) -> CSR:
@@ -246,6 +249,8 @@ class Fitted:
     def _append(self, name: str, row: Any) -> None:
         """Add a row to the array of this name."""
         array = getattr(self, name)
-        longer = np.empty((len(array) + 1, *array.shape[1:]), array.dtype)
-        longer[:-1], longer[-1] = array, row
-        setattr(self, name, longer)
+        setattr(
+            self,
+            name,
+            np.concatenate([array, np.full_like(array, row, shape=(1, *array.shape[1:]))]),
+        )

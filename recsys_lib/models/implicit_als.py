@@ -79,15 +79,15 @@ class ImplicitALS(ImplicitFeedbackModel):
     gram_: np.ndarray = learnt("K", "K", derived=True)
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
-        likes = Ratings(train.user_ids, train.item_ids, self._weighted(self.likes_of(train)))
-        self._sides = [(side, by_length(side)) for side in (likes.by_user, likes.by_item)]
+        likes = self._weighted(self.likes_of(train))
+        self._likes = Ratings(train.user_ids, train.item_ids, likes)
         self.user_factors_ = np.zeros((train.n_users, self.n_factors), np.float32)
         self.item_factors_ = first_factors(train.n_items, self.n_factors, self._rng)
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        (users, items), p, q = self._sides, self.user_factors_, self.item_factors_
-        _, of_users = self._solve(*users, q, p)
-        squares, of_items = self._solve(*items, p, q)
+        likes, p, q = self._likes, self.user_factors_, self.item_factors_
+        _, of_users = self._solve(likes.by_user, q, p)
+        squares, of_items = self._solve(likes.by_item, p, q)
         self.gram_ = kernels.gram_of(q).astype(np.float32)
         return {"loss": 0.5 * (squares + self.tau * (of_users + of_items))}
 
@@ -96,28 +96,32 @@ class ImplicitALS(ImplicitFeedbackModel):
         return likes._replace(values=np.full(len(likes.values), self.alpha, np.float32))
 
     def _solve(
-        self, pairs: CSR, order: np.ndarray, fixed: np.ndarray, rows: np.ndarray
+        self, pairs: CSR, fixed: np.ndarray, rows: np.ndarray, gram: np.ndarray | None = None
     ) -> tuple[float, float]:
-        """Solve one side's rows in place; return Σ c (l - ŝ)² over all pairs, and Σ n^ν ‖x‖²."""
-        weights, losses = pairs.counts ** float(self.nu), np.empty(len(rows))
+        """Solve one side's rows in place; return Σ c (l - ŝ)² over all pairs, and Σ n^ν ‖x‖².
+
+        Exactly, if the Gram matrix of the `fixed` rows is given.
+        """
+        weights, losses, order = (
+            pairs.counts ** float(self.nu),
+            np.empty(len(rows)),
+            by_length(pairs),
+        )
         penalties = (self.tau * weights).astype(np.float32)
-        if self.solver == "cg" or (self.solver == "auto" and self.n_factors >= CG_FROM):
+        by_steps = self.solver == "cg" or (self.solver == "auto" and self.n_factors >= CG_FROM)
+        if by_steps and gram is None:
             kernels.approach(*pairs, order, fixed, penalties, rows, losses, CG_STEPS)
         else:
-            gram = kernels.gram_of(fixed).astype(np.float32)
+            gram = kernels.gram_of(fixed).astype(np.float32) if gram is None else gram
             kernels.half_step(*pairs, order, fixed, gram, penalties, rows, losses)
         if not np.isfinite(squares := float(losses.sum())):
             raise RecsysError(f"there is no solution: tau {self.tau!r} is too small for float32")
         return squares, float(weights @ np.square(rows, dtype=np.float64).sum(axis=1))
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' rows p_u, (m, K) float32, solved exactly from their own likes."""
-        self.check_ratings(ratings)
-        pairs = self._weighted(self.liked(ratings))
-        rows = np.empty((len(pairs.counts), self.item_factors_.shape[1]), np.float32)
-        penalties = (self.tau * pairs.counts ** float(self.nu)).astype(np.float32)
-        task = *pairs, by_length(pairs), self.item_factors_, self.gram_, penalties
-        kernels.half_step(*task, rows, np.empty(len(rows)))
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return the rows p_u, (m, K), solved exactly from the likes."""
+        rows = np.empty((liked.n_rows, self.item_factors_.shape[1]), np.float32)
+        self._solve(self._weighted(liked), self.item_factors_, rows, self.gram_)
         return rows
 
 

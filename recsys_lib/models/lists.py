@@ -54,10 +54,6 @@ class Lists(Fitted):
             return self.user_vectors(self._known.take(users))
         return getattr(self, self._stored)[users]
 
-    def check_ratings(self, ratings: Any) -> None:
-        """Raise `DataError` unless these are ratings (m, n_items): kernels trust every index."""
-        check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
-
     def check_users(self, who: Any) -> np.ndarray:
         """Return `who`; raise `DataError` unless it is indices (m,) of users, integers."""
         plain = type(who) in (np.ndarray, np.memmap) and who.ndim == 1 and who.dtype.kind in "iu"
@@ -91,7 +87,7 @@ class Lists(Fitted):
         m = who.n_rows if isinstance(who, CSR) else len(self.check_users(who))
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
         if isinstance(who, CSR) and not once:  # of fewer, `user_vectors` checks the ratings
-            self.check_ratings(who)
+            check_csr("the ratings", who, "n_rows + 1", n_items)
         n = _length(n, n_items)
         if exclude is not None:
             check_csr("exclude", exclude, m, n_items)
@@ -159,10 +155,8 @@ class Lists(Fitted):
             Whether to list items that the user has rated, too.
         """
         self.check_fitted()
-        check_flags(seen=seen)
-        rows = _listed(self.item_index, candidates, exclude)
-        n, users = _length(n, len(rows)), self.user_index(user_ids)
-        items, scores = self.rank(users, n, _nothing(len(users)) if seen else None, rows)
+        users = self.user_index(user_ids)
+        items, scores = self._list(users, n, candidates, exclude, seen)
         table = _as_table("item", self.item_ids_, items, scores)
         table.insert(0, "user_id", np.repeat(self.user_ids_[users], (items >= 0).sum(axis=1)))
         return table
@@ -183,11 +177,15 @@ class Lists(Fitted):
         that is returned, without user_id.
         """
         self.check_fitted()
+        listed = self._list(self.as_ratings(ratings), n, candidates, exclude, seen)
+        return _as_table("item", self.item_ids_, *listed)
+
+    def _list(self, who: Who, n: int, candidates: Any, exclude: Any, seen: bool) -> Ranked:
+        """`rank`, with candidates and exclusions by id, and `seen` as for `recommend`."""
         check_flags(seen=seen)
         rows = _listed(self.item_index, candidates, exclude)
-        n, who = _length(n, len(rows)), self.as_ratings(ratings)
-        listed = self.rank(who, n, _nothing(1) if seen else None, rows)
-        return _as_table("item", self.item_ids_, *listed)
+        m = who.n_rows if isinstance(who, CSR) else len(who)
+        return self.rank(who, _length(n, len(rows)), _nothing(m) if seen else None, rows)
 
     def similar_items(
         self, item_id: Hashable, n: int = 10, *, candidates: Any = None, exclude: Any = None

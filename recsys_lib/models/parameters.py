@@ -41,11 +41,6 @@ def within(low: float, high: float, default: Any) -> Any:
     return _limited(default, f"from {low:g} to {high:g}", lambda value: low <= value <= high)
 
 
-def number(default: Any) -> Any:
-    """Declare any finite number."""
-    return _limited(default, "finite", lambda value: abs(value) < float("inf"))
-
-
 def share(default: float) -> Any:
     """Declare a number from 0 to below 1."""
     return _limited(default, "from 0 to below 1", lambda value: 0 <= value < 1)
@@ -116,12 +111,10 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     """
     mine, rest = model.state()
     arrays = mine if arrays is None else arrays
-    for name in ("user_ids_", "item_ids_"):
-        check_ids(**{name: getattr(model, name)})
-    plain = {one.name: str(one.type) for one in fields(model) if not one.init}
-    plain = {name: kind for name, kind in plain.items() if kind != "np.ndarray"}
-    for name in rest.keys() | plain.keys():
-        value, kind = rest.get(name), plain.get(name, "left out")
+    check_ids(user_ids_=model.user_ids_, item_ids_=model.item_ids_)
+    kinds = {one.name: str(one.type) for one in fields(model) if not one.init}
+    for name in rest.keys() | {name for name, kind in kinds.items() if kind != "np.ndarray"}:
+        value, kind = rest.get(name), kinds.get(name, "left out")
         if kind not in _IS or not _IS[kind](value):
             raise DataError(f"{name} is {value!r}; it must be {kind}, and finite")
     sizes = model.sizes()

@@ -64,10 +64,9 @@ class PureSVD(ImplicitFeedbackModel):
         self.singular_values_ = values[order].astype(np.float32)
         return {}
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
         """Return r_u Q, (m, K) float32."""
-        self.check_ratings(ratings)
-        return as_scipy(self.liked(ratings), len(self.item_factors_)) @ self.item_factors_
+        return as_scipy(liked, len(self.item_factors_)) @ self.item_factors_
 
     def _similarity_vectors(self) -> np.ndarray:
         """Return Q Σ: its products are those of the items' columns of R, as far as K sees them."""

@@ -173,17 +173,14 @@ class TwoTower(NetworkModel):
     # ---- serving: a user is the forward pass of likes and features
 
     def _vectors_of(self, users: np.ndarray) -> np.ndarray:
-        return self._forward(self._known.take(users), self.user_features_[users])
+        return self._forward(self.liked(self._known.take(users)), self.user_features_[users])
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return f(u) / T, (m, K) float32, of users without features; see `Recommender`."""
-        self.check_ratings(ratings)
-        shape = len(ratings.counts), self.user_features_.shape[1]
-        return self._forward(ratings, np.zeros(shape, np.float32))
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        shape = liked.n_rows, self.user_features_.shape[1]
+        return self._forward(liked, np.zeros(shape, np.float32))
 
-    def _forward(self, ratings: CSR, features: np.ndarray) -> np.ndarray:
-        """Return the users' vectors (m, K), which times an item's make a score."""
-        likes = self.liked(ratings)
+    def _forward(self, likes: CSR, features: np.ndarray) -> np.ndarray:
+        """Return f(u) / T, (m, K) float32, which times an item's vector make a score."""
         values = 1 / np.repeat(likes.counts, likes.counts).astype(np.float32)
         mean = product(likes._replace(values=values), self.history_rows_)
         rows = np.hstack([mean, features])
