@@ -7,7 +7,7 @@ the same with a faster kernel (`recsys_lib.kernels.als`), which the tests compar
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -56,7 +56,6 @@ def first_factors(seed: int, n_items: int, n_factors: int) -> Iterator[tuple[sli
         yield part, INITIAL_SCALE * rng.standard_normal(shape, np.float32)
 
 
-@dataclass(eq=False, repr=False)
 class ALS(RatingModel):
     """r̂_ui = μ + b_u + b_i + p_u·q_i, fitted by exact alternating least squares.
 
@@ -210,14 +209,18 @@ class ALS(RatingModel):
         """
         check_array("rows", rows, np.float32, ("n", "K + 1"))
         size = rows.shape[1]  # `n_factors` may have been changed since the fit
-        check_array("fixed", fixed, np.float32, ("n", size))
-        check_array("prior", prior, np.float32, ("n", size))
+        for name, array in {"fixed": fixed, "prior": prior}.items():
+            check_array(name, array, np.float32, ("n", size))
         check_array("prior", prior, np.float32, (1 if len(prior) == 1 else len(rows), size))
         check_csr("the ratings", ratings, len(rows), len(fixed))
         if not rows.flags.writeable:
             raise DataError("rows are to be overwritten, and are read-only; pass a copy")
-        weights = np.float32(self.lam), self._penalty(size), float(self.nu)
-        task, sse = (by_length(ratings), fixed, np.float32(self.mu_)), np.empty(len(rows))
+        return self._half_step(ratings, fixed, prior, rows, by_length(ratings))
+
+    def _half_step(self, ratings: CSR, fixed: Any, prior: Any, rows: Any, order: Any) -> float:
+        """`half_step` of checked arrays; `order` (n_rows,), see `by_length`, changes no bit."""
+        weights = np.float32(self.lam), self._penalty(rows.shape[1]), float(self.nu)
+        task, sse = (order, fixed, np.float32(self.mu_)), np.empty(len(rows))
         kernels.half_step(*ratings, *task, *weights, prior, rows, sse)
         return float(sse.sum())
 
@@ -240,7 +243,8 @@ class ALS(RatingModel):
     def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
         """Return the rows [p_u; b_u] (m, K + 1), by the exact update of training."""
         rows = np.empty((ratings.n_rows, self.item_rows_.shape[1]), np.float32)
-        self.half_step(ratings, self.item_rows_, np.zeros((1, rows.shape[1]), np.float32), rows)
+        zero = np.zeros((1, rows.shape[1]), np.float32)
+        self._half_step(ratings, self.item_rows_, zero, rows, np.arange(len(rows)))
         return rows
 
     # ---- new ratings of an item
@@ -281,7 +285,6 @@ class ALS(RatingModel):
         return self
 
 
-@dataclass(eq=False, repr=False)
 class BiasALS(ALS):
     """r̂_ui = μ + b_u + b_i: `ALS` without factors, fitted by the same kernel.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -18,7 +17,6 @@ from recsys_lib.ratings import CSR, Ratings
 LOSSES = ("multinomial", "bce")
 
 
-@dataclass(eq=False, repr=False)
 class AutoEncoder(NetworkModel):
     """ŝ_u = V h_u + b, where h_u is computed from the user's likes by layers of tanh.
 
@@ -137,11 +135,8 @@ class AutoEncoder(NetworkModel):
     def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
         """Return the last layer before the scores, h, and a zero."""
         biases, rest = np.split(self.inner_, self.hidden[:1])
-        layers = [(self.input_rows_, biases), *network.unflattened(rest, self._sizes)]
-        rows: Any = _of_length_1(liked)
-        for weights, biases in layers:
-            rows = np.tanh(product(rows, weights) + biases)
-        return with_zero(rows)
+        rows = product(_of_length_1(liked), self.input_rows_) + biases
+        return with_zero(np.tanh(network.forward(rows, rest, self._sizes, hidden=True)))
 
     def _similarity_vectors(self) -> np.ndarray:
         return self.input_rows_

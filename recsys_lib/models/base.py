@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pickle import UnpicklingError
 from typing import Any, ClassVar, Self
 
@@ -42,7 +41,6 @@ VALID_N = 10  # length of the lists that are measured after each epoch
 VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
 
-@dataclass(eq=False, repr=False)
 class Recommender(Lists):
     """Base class of the models.
 
@@ -225,7 +223,6 @@ class Recommender(Lists):
         vars(self).update(run.best_arrays)
 
 
-@dataclass(eq=False, repr=False)
 class RatingModel(Recommender):
     """Base class of the models that predict ratings: r̂_ui = μ + the score of the vectors."""
 
@@ -286,8 +283,7 @@ class RatingModel(Recommender):
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class ImplicitFeedbackModel(Recommender):
+class ImplicitFeedbackModel(Recommender, kw_only=True):
     """Base class of the models of implicit feedback, which learn from likes: see `threshold`."""
 
     monitor: ClassVar[tuple[str, ...]] = ("ndcg_valid", "max")
@@ -317,7 +313,6 @@ class ImplicitFeedbackModel(Recommender):
         return {"ndcg_valid": float(metrics.ndcg_at_k(hits, wanted.counts).mean())}
 
 
-@dataclass(eq=False, repr=False)
 class ItemToItem(ImplicitFeedbackModel):
     """Base class of models whose scores are a user's likes times an items x items matrix."""
 

@@ -19,7 +19,7 @@ Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by use
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +41,6 @@ MOST_BURN = 200  # draws of a warm-up that ends by the rule
 WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 
-@dataclass(eq=False, repr=False)
 class BayesianALS(RatingModel):
     """r_ui ~ N(μ + b_u + b_i + p_u·q_i, 1/α_u), with draws from the posterior of all unknowns.
 

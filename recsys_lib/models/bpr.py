@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +19,6 @@ LIKES_A_BLOCK = 10_000  # about: a millisecond's work, or waiting for each other
 FOLD_IN_STEPS = 2000
 
 
-@dataclass(eq=False, repr=False)
 class BPR(ImplicitFeedbackModel):
     """x_ui = p_u·q_i + b_i, fitted to rank liked items above items without a rating.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +16,6 @@ from recsys_lib.ratings import CSR, Ratings
 AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 
-@dataclass(eq=False, repr=False)
 class EASE(ItemToItem):
     """ŝ_u = r_u B: a user's likes times a dense items x items matrix with a zero diagonal.
 

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,12 @@ from recsys_lib.ratings import CSR, Ratings, check_csr
 IDS = ("user_ids_", "item_ids_")
 
 
+@dataclass_transform(eq_default=False)
 @dataclass(eq=False, repr=False)
 class Fitted:
     """The parameters of a model, as scikit-learn has them, and its learnt state.
+
+    Every class that inherits this is a dataclass; `kw_only` stands beside its base class.
 
     Attributes
     ----------
@@ -44,6 +47,9 @@ class Fitted:
     scale_: tuple[float, float] = field(init=False)
     mu_: float = field(init=False)
     training_log_: pd.DataFrame = field(init=False)
+
+    def __init_subclass__(cls, kw_only: bool = False) -> None:
+        dataclass(eq=False, repr=False, kw_only=kw_only)(cls)
 
     @classmethod
     def parameter_names(cls) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +16,6 @@ from recsys_lib.models.parameters import above, factors_and_biases
 PREFIX = "genre: "  # marks the genres among the features' names
 
 
-@dataclass(eq=False, repr=False)
 class GenreALS(ALS):
     """`ALS` in which an item's row is shrunk to the sum of its genres' rows.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -21,7 +20,6 @@ CG_STEPS = 3
 CG_FROM = 32  # factors: the fewest for which conjugate gradient takes less time
 
 
-@dataclass(eq=False, repr=False)
 class ImplicitALS(ImplicitFeedbackModel):
     """ŝ_ui = p_u·q_i, near 1 where u liked i and near 0 elsewhere, each pair by its confidence.
 
@@ -95,24 +93,15 @@ class ImplicitALS(ImplicitFeedbackModel):
         """Return the likes with c - 1, their additional weight, as values."""
         return likes._replace(values=np.full(len(likes.values), self.alpha, np.float32))
 
-    def _solve(
-        self, pairs: CSR, fixed: np.ndarray, rows: np.ndarray, gram: np.ndarray | None = None
-    ) -> tuple[float, float]:
-        """Solve one side's rows in place; return Σ c (l - ŝ)² over all pairs, and Σ n^ν ‖x‖².
-
-        Exactly, if the Gram matrix of the `fixed` rows is given.
-        """
-        weights, losses, order = (
-            pairs.counts ** float(self.nu),
-            np.empty(len(rows)),
-            by_length(pairs),
-        )
+    def _solve(self, pairs: CSR, fixed: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+        """Solve one side's rows in place; return Σ c (l - ŝ)² over all pairs, and Σ n^ν ‖x‖²."""
+        weights, losses = pairs.counts ** float(self.nu), np.empty(len(rows))
+        order = by_length(pairs)
         penalties = (self.tau * weights).astype(np.float32)
-        by_steps = self.solver == "cg" or (self.solver == "auto" and self.n_factors >= CG_FROM)
-        if by_steps and gram is None:
+        if self.solver == "cg" or (self.solver == "auto" and self.n_factors >= CG_FROM):
             kernels.approach(*pairs, order, fixed, penalties, rows, losses, CG_STEPS)
         else:
-            gram = kernels.gram_of(fixed).astype(np.float32) if gram is None else gram
+            gram = kernels.gram_of(fixed).astype(np.float32)
             kernels.half_step(*pairs, order, fixed, gram, penalties, rows, losses)
         if not np.isfinite(squares := float(losses.sum())):
             raise RecsysError(f"there is no solution: tau {self.tau!r} is too small for float32")
@@ -120,8 +109,11 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
         """Return the rows p_u, (m, K), solved exactly from the likes."""
-        rows = np.empty((liked.n_rows, self.item_factors_.shape[1]), np.float32)
-        self._solve(self._weighted(liked), self.item_factors_, rows, self.gram_)
+        pairs = self._weighted(liked)
+        rows = np.empty((len(pairs.counts), self.item_factors_.shape[1]), np.float32)
+        penalties = (self.tau * pairs.counts ** float(self.nu)).astype(np.float32)
+        task = *pairs, by_length(pairs), self.item_factors_, self.gram_, penalties
+        kernels.half_step(*task, rows, np.empty(len(rows)))
         return rows
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,6 @@ from recsys_lib.ratings import CSR, Ratings
 AT_A_TIME = 256  # items, whose likenesses to all others are held together
 
 
-@dataclass(eq=False, repr=False)
 class ItemKNN(ItemToItem):
     """ŝ_ui = Σ s_ij over the items j that u likes among the k nearest of i.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Set
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +20,6 @@ Who = np.ndarray | CSR  # known users by index, or new users' ratings
 Ranked = tuple[np.ndarray, np.ndarray]  # items and scores, one row for each user
 
 
-@dataclass(eq=False, repr=False)
 class Lists(Fitted):
     """Methods of every model that return vectors and lists."""
 

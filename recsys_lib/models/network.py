@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -45,8 +44,7 @@ else:
 WORTH_THREADS = 1e8
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class NetworkModel(ImplicitFeedbackModel):
+class NetworkModel(ImplicitFeedbackModel, kw_only=True):
     """Base class of the networks, which AdamW trains on batches of examples.
 
     A network's `_init` ends with `_start`. It also writes `_batch_loss`, the mean loss of some of
@@ -206,18 +204,22 @@ def as_array(tensor: torch.Tensor) -> np.ndarray:
 
 def flattened(tensors: Iterable[torch.Tensor]) -> np.ndarray:
     """Return the numbers of all the tensors, one after the other, (n,) float32."""
-    return np.concatenate([as_array(tensor).ravel() for tensor in tensors])
+    return as_array(torch.nn.utils.parameters_to_vector(tensors))
 
 
-def unflattened(flat: np.ndarray, sizes: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the weights (n_in, n_out) and biases (n_out,) of `layers`, which `flat` holds."""
+def forward(rows: np.ndarray, flat: np.ndarray, sizes: Sequence[int], hidden: bool) -> np.ndarray:
+    """Return what `layers`, whose numbers `flat` holds, make of `rows` (m, n_in).
+
+    If the rows are `hidden`, those of a layer before, the first tanh is theirs.
+    """
     if len(flat) != n_weights(sizes):
         raise RecsysError("the network has other layers than its parameters say; call fit again")
-    found = []
-    for n_in, n_out in pairwise(sizes):
+    for k, (n_in, n_out) in enumerate(pairwise(sizes)):
         weights, biases, flat = np.split(flat, [n_in * n_out, (n_in + 1) * n_out])
-        found.append((weights.reshape(n_out, n_in).T, biases))
-    return found
+        rows = (
+            product(np.tanh(rows) if hidden or k else rows, weights.reshape(n_out, n_in).T) + biases
+        )
+    return rows
 
 
 def n_weights(sizes: Sequence[int]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +12,6 @@ from recsys_lib.models.parameters import at_least, learnt, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclass(eq=False, repr=False)
 class Popularity(ImplicitFeedbackModel):
     """Recommend the most popular items to everyone, without those that the user has rated.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +13,6 @@ from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclass(eq=False, repr=False)
 class PureSVD(ImplicitFeedbackModel):
     """ŝ_u = r_u Q Qᵀ: a user's likes, projected on the first K right singular vectors.
 

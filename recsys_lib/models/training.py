@@ -41,7 +41,7 @@ class Run:
         self.log: list[dict[str, Any]] = []
         self.begun: int | None = None  # how many epochs the log had when the loop began
         self.best_arrays: Arrays = {}
-        self._column, self._direction = monitor
+        self._monitor = monitor
         if self.folder is not None:
             io.remove_unfinished(self.folder)
             # `n_epochs` may be raised when a run continues; nothing else may change.
@@ -53,8 +53,9 @@ class Run:
     def best_epoch(self) -> int:
         """The best epoch so far; of those without a value, and after them, the last."""
         found, best = 0, float("nan")
+        column, direction = self._monitor or ("", "")
         for epoch, row in enumerate(self.log, 1):
-            value = -row[self._column] if self._direction == "min" else row[self._column]
+            value = row.get(column, float("nan")) * (-1 if direction == "min" else 1)
             if np.isnan(best) or np.isnan(value) or value > best:
                 found, best = epoch, value
         return found

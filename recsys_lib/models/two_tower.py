@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -16,7 +16,6 @@ from recsys_lib.models.parameters import above, at_least, learnt, share, widths
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclass(eq=False, repr=False)
 class TwoTower(NetworkModel):
     """ŝ_ui = f(u)·g(i) / T: a tower f for users, a tower g for items, vectors of length 1.
 
@@ -184,9 +183,7 @@ class TwoTower(NetworkModel):
         values = 1 / np.repeat(likes.counts, likes.counts).astype(np.float32)
         mean = product(likes._replace(values=values), self.history_rows_)
         rows = np.hstack([mean, features])
-        layers = network.unflattened(self.user_layers_, self._user_sizes)
-        for k, (weights, biases) in enumerate(layers):
-            rows = product(np.tanh(rows) if k else rows, weights) + biases
+        rows = network.forward(rows, self.user_layers_, self._user_sizes, hidden=False)
         lengths = np.sqrt(np.einsum("uk,uk->u", rows, rows))[:, None]
         return rows / (np.maximum(lengths, 1e-12) * np.float32(self.temperature))
 

@@ -1,6 +1,6 @@
 """Many models on the same splits: what is fitted, measured and summed up, and what it costs."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import pandas as pd
@@ -116,7 +116,6 @@ def test_models_are_compared_with_one_of_them_user_by_user(results):
     assert lists["value"].abs().is_monotonic_increasing  # the nearest first
 
 
-@dataclass(eq=False, repr=False)
 class Spy(Popularity):
     """Keeps what each fit was given, in a list common to all copies."""
 
