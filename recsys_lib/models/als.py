@@ -18,7 +18,7 @@ from recsys_lib.errors import DataError, RecsysError, check_array
 from recsys_lib.features import KINDS, item_features, popularity_column, solve_features
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.known import as_row, by_length, one_row
+from recsys_lib.models.known import as_row, by_length
 from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt
 from recsys_lib.ratings import CSR, Ratings, check_csr
 
@@ -71,8 +71,6 @@ class ALS(RatingModel):
 
     Parameters
     ----------
-    n_factors : int
-        K, the length of the vectors p_u and q_i.
     lam : float
         λ, weight of the residuals. The estimate depends on τ/λ and γ/λ only.
     tau, gamma : float
@@ -258,7 +256,7 @@ class ALS(RatingModel):
     ) -> Self:
         """`partial_fit_items`; `features` are those of a new item, column and value."""
         self.check_fitted()
-        users, values = as_row(ratings, self.user_index, self.scale_)
+        _, users, values = as_row(ratings, self.user_index, self.scale_)
         item = self.item_index.find_or_next(item_id)
         if item == len(self.item_ids_):
             self._append("item_rows_", 0)
@@ -277,11 +275,11 @@ class ALS(RatingModel):
         prior = self.item_priors_[row] if self.feature_names_ else self.item_priors_
         if self.feature_names_:
             if self.popularity is not None:
-                level = popularity_column(self.feature_names_, len(rated[0]))
+                level = popularity_column(self.feature_names_, len(rated.values))
                 self.feature_indices_[self.feature_indptr_[item + 1] - 1] = level
-            own = one_row(self.features.row(item)).to_scipy(len(self.feature_rows_))
+            own = self.features.take(np.array([item])).to_scipy(len(self.feature_rows_))
             prior[:] = own @ self.feature_rows_
-        self.half_step(one_row(rated), self.user_rows_, prior, self.item_rows_[row])
+        self.half_step(rated, self.user_rows_, prior, self.item_rows_[row])
         return self
 
 

@@ -49,6 +49,8 @@ class Recommender(Lists):
 
     Parameters
     ----------
+    n_factors : int
+        K, the length of the users' and the items' vectors.
     n_epochs : int
         Largest number of passes over the training part.
     patience : int, optional
@@ -331,8 +333,6 @@ class ItemToItem(ImplicitFeedbackModel):
 
 def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
     """Return at most `most` of the users, (n,) int ascending, always the same ones."""
-    if len(users) <= most:
-        return users
     return np.sort(np.random.default_rng(0).permutation(users)[:most])
 
 

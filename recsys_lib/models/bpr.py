@@ -30,8 +30,6 @@ class BPR(ImplicitFeedbackModel):
 
     Parameters
     ----------
-    n_factors : int
-        Length K of the vectors.
     learning_rate : float
         Step length.
     reg : float

@@ -14,7 +14,7 @@ import pandas as pd
 from recsys_lib import io
 from recsys_lib.columns import IdIndex, limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
-from recsys_lib.models.known import KnownRatings, as_row, merged, one_row
+from recsys_lib.models.known import KnownRatings, as_row, merged
 from recsys_lib.models.parameters import HUGE, KINDS, plain
 from recsys_lib.ratings import CSR, Ratings, check_csr
 
@@ -116,7 +116,7 @@ class Fitted:
 
     def as_ratings(self, ratings: Mapping[Any, float]) -> CSR:
         """Return a new user's ratings, a mapping of item id to rating, as a matrix of one row."""
-        return one_row(as_row(ratings, self.item_index, self.scale_))
+        return as_row(ratings, self.item_index, self.scale_)
 
     # ---- state
 
@@ -151,8 +151,8 @@ class Fitted:
     def n_parameters_(self) -> int:
         """Number of parameters that `fit` has learnt."""
         self.check_fitted()
-        learnt = [one for one in fields(self) if one.metadata.get("derived") is False]
-        arrays = [getattr(self, one.name) for one in learnt]
+        learnt = (one.name for one in fields(self) if one.metadata.get("derived") is False)
+        arrays = (getattr(self, name) for name in learnt)
         return sum(array.size for array in arrays if array.dtype == np.float32)
 
     def copy(self) -> Self:
@@ -221,10 +221,9 @@ class Fitted:
         `DataError`. The model is then unchanged.
         """
         self.check_fitted()
-        items, values = as_row(ratings, self.item_index, self.scale_)
+        _, items, values = as_row(ratings, self.item_index, self.scale_)
         user = self.user_index.find_or_next(user_id)
-        known = one_row(merged(self._known.of_user(user), (items, values)))
-        self._set_user(user, known)
+        self._set_user(user, merged(self._known.of_user(user), items, values))
         if user == len(self.user_ids_):
             self._append("user_ids_", user_id)
             self.user_index.add(user_id)

@@ -37,8 +37,6 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     Parameters
     ----------
-    n_factors : int
-        K, the length of the vectors p_u and q_i.
     alpha : float
         α, how much more a like counts than a pair without one.
     tau : float

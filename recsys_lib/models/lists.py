@@ -12,7 +12,7 @@ from recsys_lib.columns import IdIndex
 from recsys_lib.errors import DataError, RecsysError, check_flags, check_whole
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
-from recsys_lib.models.known import USERS_AT_A_TIME, among
+from recsys_lib.models.known import USERS_AT_A_TIME, among, nothing
 from recsys_lib.ratings import CSR, check_csr, check_index
 
 Vectors = Callable[[np.ndarray], np.ndarray]  # from rows by index to their vectors
@@ -183,7 +183,7 @@ class Lists(Fitted):
         check_flags(seen=seen)
         rows = _listed(self.item_index, candidates, exclude)
         m = who.n_rows if isinstance(who, CSR) else len(who)
-        return self.rank(who, _length(n, len(rows)), _nothing(m) if seen else None, rows)
+        return self.rank(who, _length(n, len(rows)), nothing(m) if seen else None, rows)
 
     def similar_items(
         self, item_id: Hashable, n: int = 10, *, candidates: Any = None, exclude: Any = None
@@ -236,7 +236,7 @@ class Lists(Fitted):
             both = vector / np.linalg.norm(vector, axis=1), some[there] / length[there, None]
             scores[0, start + there] = ranking.score_pairs(*both, *pairs)
         scores[0, rows == own] = -np.inf
-        best, scores = ranking.top_of_scores(scores, *_nothing(1)[:2], n)
+        best, scores = ranking.top_of_scores(scores, *nothing(1)[:2], n)
         return _as_table(index.what, getattr(self, f"{index.what}_ids_")[rows], best, scores)
 
 
@@ -259,8 +259,3 @@ def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray
 def _length(n: int, most: int) -> int:
     """Return how long lists need to be: no longer than what there is to list, but 1."""
     return max(1, min(check_whole("n", n, 1), most))
-
-
-def _nothing(n_rows: int) -> CSR:
-    """Return a matrix without a rating."""
-    return CSR(np.zeros(n_rows + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))

@@ -38,8 +38,6 @@ class TwoTower(NetworkModel):
 
     Parameters
     ----------
-    n_factors : int
-        Length K of the towers' vectors.
     width : int
         Length of an item's two vectors, in a history and in the item tower.
     hidden : sequence of int

@@ -53,8 +53,8 @@ def state(model):
     rated = model._known.everything(len(model.user_ids_))
     by_item = [model._known.of_item(i) for i in range(len(model.item_ids_))]
     arrays |= {name: array.copy() for name, array in rated._asdict().items()}
-    arrays["of_item"] = np.concatenate([users for users, _ in by_item])
-    arrays["values_of_item"] = np.concatenate([values for _, values in by_item])
+    arrays["of_item"] = np.concatenate([row.indices for row in by_item])
+    arrays["values_of_item"] = np.concatenate([row.values for row in by_item])
     return arrays
 
 
@@ -74,7 +74,7 @@ def assert_rated(model, ratings):
         np.testing.assert_array_equal(got, expected)
     for item in range(ratings.n_items):
         for got, expected in zip(
-            model._known.of_item(item), ratings.by_item.row(item), strict=True
+            model._known.of_item(item).row(0), ratings.by_item.row(item), strict=True
         ):
             np.testing.assert_array_equal(got, expected)
 
@@ -289,9 +289,9 @@ def test_known_ratings_against_a_dictionary():
         taken = known.take(users)
         for row, u in enumerate(users):
             expected = sorted((i, r) for (v, i), r in table.items() if v == u)
-            for got in (taken.row(row), known.of_user(int(u))):
+            for got in (taken.row(row), known.of_user(int(u)).row(0)):
                 assert list(zip(*map(list, got), strict=True)) == expected
         for i in range(8):
             expected = sorted((u, r) for (u, j), r in table.items() if j == i)
-            assert list(zip(*map(list, known.of_item(i)), strict=True)) == expected
+            assert list(zip(*map(list, known.of_item(i).row(0)), strict=True)) == expected
     assert known.everything(9).indptr[-1] == len(table)
