@@ -135,11 +135,6 @@ class ALS(RatingModel):
     user_factors_, user_biases_ = factors_and_biases("user_rows_")
     item_factors_, item_biases_ = factors_and_biases("item_rows_")
 
-    def sizes(self) -> dict[str, int]:
-        """See `Fitted.sizes`."""
-        sizes = super().sizes()
-        return {**sizes, "n_priors": sizes["n_items"] if self.feature_names_ else 1}
-
     # ---- fitting
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:

@@ -134,9 +134,8 @@ class AutoEncoder(NetworkModel):
 
     def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
         """Return the last layer before the scores, h, and a zero."""
-        biases, rest = np.split(self.inner_, self.hidden[:1])
-        rows = product(_of_length_1(liked), self.input_rows_) + biases
-        return with_zero(np.tanh(network.forward(rows, rest, self._sizes, hidden=True)))
+        rows = product(_of_length_1(liked), self.input_rows_)
+        return with_zero(np.tanh(network.forward(rows, self.inner_, self._sizes, hidden=True)))
 
     def _similarity_vectors(self) -> np.ndarray:
         return self.input_rows_

@@ -19,14 +19,7 @@ from optuna.distributions import BaseDistribution
 from scipy.sparse import csr_matrix, issparse
 
 from recsys_lib import metrics
-from recsys_lib.errors import (
-    DataError,
-    RecsysError,
-    check_array,
-    check_flags,
-    check_value,
-    taking,
-)
+from recsys_lib.errors import DataError, RecsysError, check_array, check_flags, check_value, taking
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists, Ranked, Who
 from recsys_lib.models.parameters import Arrays, check_arrays, check_state

@@ -42,6 +42,8 @@ class Fitted:
 
     _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
 
+    n_factors = 0  # of a model without; no annotation: it is no parameter of all
+
     user_ids_: np.ndarray = field(init=False)
     item_ids_: np.ndarray = field(init=False)
     scale_: tuple[float, float] = field(init=False)
@@ -127,14 +129,9 @@ class Fitted:
 
     def sizes(self) -> dict[str, int]:
         """Return the values of the symbols in `shapes`."""
-        return {
-            "n_users": len(self.user_ids_),
-            "n_items": (n := len(self.item_ids_)),
-            "n_items + 1": n + 1,
-            "n_features": len(getattr(self, "feature_names_", ())),
-            "K": (k := getattr(self, "n_factors", 0)),
-            "K + 1": k + 1,
-        }
+        n, names, k = len(self.item_ids_), getattr(self, "feature_names_", ()), self.n_factors
+        found = {"n_users": len(self.user_ids_), "n_items": n, "n_items + 1": n + 1, "K": k}
+        return found | {"K + 1": k + 1, "n_features": len(names), "n_priors": n if names else 1}
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return the learnt state by name: arrays, and all else. The ids are not included."""

@@ -210,15 +210,16 @@ def flattened(tensors: Iterable[torch.Tensor]) -> np.ndarray:
 def forward(rows: np.ndarray, flat: np.ndarray, sizes: Sequence[int], hidden: bool) -> np.ndarray:
     """Return what `layers`, whose numbers `flat` holds, make of `rows` (m, n_in).
 
-    If the rows are `hidden`, those of a layer before, the first tanh is theirs.
+    If these are a hidden layer's products, `flat` begins with their biases, and a tanh follows.
     """
-    if len(flat) != n_weights(sizes):
+    if len(flat) != n_weights(sizes) + hidden * sizes[0]:
         raise RecsysError("the network has other layers than its parameters say; call fit again")
+    if hidden:
+        rows, flat = rows + flat[: sizes[0]], flat[sizes[0] :]
     for k, (n_in, n_out) in enumerate(pairwise(sizes)):
         weights, biases, flat = np.split(flat, [n_in * n_out, (n_in + 1) * n_out])
-        rows = (
-            product(np.tanh(rows) if hidden or k else rows, weights.reshape(n_out, n_in).T) + biases
-        )
+        weights = weights.reshape(n_out, n_in).T
+        rows = product(np.tanh(rows) if hidden or k else rows, weights) + biases
     return rows
 
 

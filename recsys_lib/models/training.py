@@ -21,6 +21,7 @@ from recsys_lib.ratings import Ratings
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 Callback = Callable[[dict[str, Any]], None]
+Data = dict[str, Ratings | None]
 
 
 class Run:
@@ -31,11 +32,7 @@ class Run:
     """
 
     def __init__(
-        self,
-        folder: Any,
-        parameters: dict[str, Any],
-        data: dict[str, Ratings | None],
-        monitor: tuple[str, ...],
+        self, folder: Any, parameters: dict[str, Any], data: Data, monitor: tuple[str, ...]
     ) -> None:
         self.folder = None if folder is None else io.as_folder(folder)
         self.log: list[dict[str, Any]] = []
