@@ -187,11 +187,8 @@ class Recommender(Lists):
         self, train: Ratings, run: Run, callback: Callback | None, progress: bool | None
     ) -> None:
         """Run the epochs that are left: the training loop of every model."""
-        self.training_log_, run.begun, name = (
-            pd.DataFrame(run.log),
-            len(run.log),
-            type(self).__name__,
-        )
+        self.training_log_ = pd.DataFrame(run.log)
+        run.begun, name = len(run.log), type(self).__name__
         with bar(progress, total=int(self.n_epochs), initial=run.begun, desc=name) as steps:
             while (epoch := len(run.log) + 1) <= self.n_epochs:
                 if self.patience is not None and epoch > run.best_epoch + self.patience:

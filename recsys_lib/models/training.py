@@ -76,7 +76,8 @@ class Run:
     def resume(self, arrays: Arrays, log: list[dict[str, Any]]) -> tuple[Arrays, Arrays]:
         """Continue the run that was read; return the state and the own arrays that it had."""
         self.log = list(log)
-        if [row["epoch"] for row in log] != [*range(1, len(log) + 1)] or self.best_epoch < 0:
+        known = self.best_epoch <= len(log)  # or an epoch's value is no number
+        if not known or [row["epoch"] for row in log] != [*range(1, len(log) + 1)]:
             raise DataError("its epochs do not follow one another")
         parts: dict[str, Arrays] = {"state": {}, "best": {}, "own": {}}
         for key, array in arrays.items():
