@@ -1,6 +1,5 @@
 """References for the leaderboard's chapter: lists that are the same for everyone, and the truth."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,7 +35,6 @@ def baselines(split: Split, seed: int = 0) -> dict[str, Recommender]:
     }
 
 
-@dataclass(eq=False, repr=False)
 class Oracle(RatingModel):
     """Predicts the expected rating (or watch ratio) of every pair, and lists by enjoyment.
 

@@ -45,14 +45,17 @@ FOREIGN = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, Ove
 def taking(what: str, *more: type[Exception]) -> Iterator[None]:
     """Turn what is said of things of another kind, and `more`, into `DataError`; also a decorator.
 
-    `what` is given, in words. It is for tables and the like, of which much can be wrong.
+    `what` is given, in words. It is for tables, files and the like, of which much can be wrong. The
+    library's own errors are raised as they are, unless `more` holds `RecsysError`.
     """
     try:
         yield
-    except RecsysError:
-        raise
     except FOREIGN + more as error:
-        raise DataError(f"{what} cannot be used: {type(error).__name__}, {error}") from error
+        own = isinstance(error, RecsysError)
+        if own and RecsysError not in more:
+            raise
+        told = error if own else f"{type(error).__name__}, {error}"
+        raise DataError(f"{what} cannot be used: {told}") from error
 
 
 def is_of(value: Any, kind: Any = Real) -> bool:

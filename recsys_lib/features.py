@@ -47,7 +47,7 @@ def genre_matrix(items: pd.DataFrame, item_ids: Any = None) -> tuple[np.ndarray,
 
 
 # How names begin, such as "genre: Drama", "year: 1995 to 1999" or "raters: 16 to 31".
-_KINDS = {"genres": "genre", "years": "year", "popularity": "raters"}
+KINDS = {"genres": "genre", "years": "year", "popularity": "raters"}
 
 
 @taking("what features.item_features is given")
@@ -74,8 +74,8 @@ def item_features(
     """
     blocks, names = [np.zeros((len(item_ids), 0), np.float32)], []
     for kind in kinds:
-        if kind not in _KINDS:
-            raise RecsysError(f"there is no feature {kind!r}; there are {', '.join(_KINDS)}")
+        if kind not in KINDS:
+            raise RecsysError(f"there is no feature {kind!r}; there are {', '.join(KINDS)}")
         if kind == "popularity":
             flags, columns = _levels(counts)
         elif items is None:
@@ -84,7 +84,7 @@ def item_features(
             read = genre_matrix if kind == "genres" else _years
             flags, columns = read(items, item_ids)
         blocks.append(flags / np.sqrt(np.maximum(flags.sum(axis=1, keepdims=True), 1)))
-        names += [f"{_KINDS[kind]}: {column}" for column in columns]
+        names += [f"{KINDS[kind]}: {column}" for column in columns]
     return CSR.from_scipy(csr_matrix(np.hstack(blocks).astype(np.float32))), names
 
 
@@ -119,7 +119,7 @@ def popularity_column(names: Sequence[str], count: int) -> int:
 
     `names` are those of `item_features`. For a level without items, the next lower one is used.
     """
-    label = f"{_KINDS['popularity']}: "  # of a level, such as "raters: 15 to 30"
+    label = f"{KINDS['popularity']}: "  # of a level, such as "raters: 15 to 30"
     least = {int(name.split()[1]): k for k, name in enumerate(names) if name.startswith(label)}
     return least[max((n for n in least if n <= count), default=min(least))]
 

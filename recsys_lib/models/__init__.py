@@ -6,7 +6,7 @@
 import os
 
 from recsys_lib import io
-from recsys_lib.errors import DataError
+from recsys_lib.errors import DataError, RecsysError, taking
 from recsys_lib.models.als import ALS, BiasALS
 from recsys_lib.models.autoencoder import AutoEncoder
 from recsys_lib.models.base import Recommender as Recommender
@@ -16,7 +16,7 @@ from recsys_lib.models.ease import EASE
 from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.item_knn import ItemKNN
-from recsys_lib.models.parameters import check_state, reading
+from recsys_lib.models.parameters import check_state
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
 from recsys_lib.models.two_tower import TwoTower
@@ -45,7 +45,7 @@ def load(path: str | os.PathLike[str]) -> Recommender:
     arrays, meta = io.load_arrays(path)
     if meta.get("class") not in __all__ or "known.indptr" not in arrays:
         raise DataError(f"{os.fspath(path)!r} holds no fitted model that this version knows")
-    with reading(repr(os.fspath(path))):
+    with taking(repr(os.fspath(path)), RecsysError):
         model: Recommender = globals()[meta["class"]].from_saved(arrays, meta)
         model.check_parameters()
         check_state(model)

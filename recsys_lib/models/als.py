@@ -7,7 +7,7 @@ the same with a faster kernel (`recsys_lib.kernels.als`), which the tests compar
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,10 +15,10 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from recsys_lib.errors import DataError, RecsysError, check_array
-from recsys_lib.features import item_features, popularity_column, solve_features
+from recsys_lib.features import KINDS, item_features, popularity_column, solve_features
 from recsys_lib.kernels import als as kernels
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.known import as_row, by_length, one_row
+from recsys_lib.models.known import as_row, by_length
 from recsys_lib.models.parameters import above, at_least, factors_and_biases, learnt
 from recsys_lib.ratings import CSR, Ratings, check_csr
 
@@ -56,7 +56,6 @@ def first_factors(seed: int, n_items: int, n_factors: int) -> Iterator[tuple[sli
         yield part, INITIAL_SCALE * rng.standard_normal(shape, np.float32)
 
 
-@dataclass(eq=False, repr=False)
 class ALS(RatingModel):
     """r̂_ui = μ + b_u + b_i + p_u·q_i, fitted by exact alternating least squares.
 
@@ -72,8 +71,6 @@ class ALS(RatingModel):
 
     Parameters
     ----------
-    n_factors : int
-        K, the length of the vectors p_u and q_i.
     lam : float
         λ, weight of the residuals. The estimate depends on τ/λ and γ/λ only.
     tau, gamma : float
@@ -138,11 +135,6 @@ class ALS(RatingModel):
     user_factors_, user_biases_ = factors_and_biases("user_rows_")
     item_factors_, item_biases_ = factors_and_biases("item_rows_")
 
-    def sizes(self) -> dict[str, int]:
-        """See `Fitted.sizes`."""
-        sizes = super().sizes()
-        return {**sizes, "n_priors": sizes["n_items"] if self.feature_names_ else 1}
-
     # ---- fitting
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
@@ -150,31 +142,34 @@ class ALS(RatingModel):
         self.item_rows_ = np.zeros((train.n_items, self.n_factors + 1), np.float32)
         for part, rows in first_factors(self.seed, train.n_items, self.n_factors):
             self.item_rows_[part, :-1] = rows
-        self._sides = [(side, by_length(side)) for side in (train.by_user, train.by_item)]
+        self._orders = by_length(train.by_user), by_length(train.by_item)
         self.init_features(train.item_ids, train.by_item.counts, items)
 
     def init_features(
         self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
     ) -> None:
         """Set the features of items with `counts` ratings; the features' rows begin at zero."""
-        features, names, self._betas = self._item_features(item_ids, counts, items)
+        kinds = [*self._kinds_of_features()]
+        features, self.feature_names_ = item_features(kinds, item_ids, counts, items)
         self.feature_indptr_, self.feature_indices_, self.feature_values_ = features
-        self.feature_names_ = names
-        self.feature_rows_ = np.zeros((len(names), self.n_factors + 1), np.float32)
+        self.feature_rows_ = np.zeros((len(self.feature_names_), self.n_factors + 1), np.float32)
         self.item_priors_ = self.prior_means(self.feature_rows_)
 
-    def _item_features(
-        self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
-    ) -> tuple[CSR, list[str], np.ndarray]:
-        """Return the features of items rated `counts` times: names, and the rows' weights."""
-        kinds = [] if self.popularity is None else ["popularity"]
-        features, names = item_features(kinds, item_ids, counts)
-        return features, names, np.full(len(names), self.popularity or 0.0)
+    def _kinds_of_features(self) -> dict[str, float]:
+        """Return the kinds of the items' features, as `item_features` names them, and their β."""
+        return {} if self.popularity is None else {"popularity": self.popularity}
+
+    @property
+    def _betas(self) -> np.ndarray:
+        """The weight of each feature's row, (n_features,) float64."""
+        betas = {KINDS[kind]: beta for kind, beta in self._kinds_of_features().items()}
+        return np.array([betas[name.partition(":")[0]] for name in self.feature_names_])
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
-        (by_user, of_users), (by_item, of_items) = self._sides
         zero, nu = np.zeros((1, self.n_factors + 1), np.float32), float(self.nu)
+        by_user, by_item, (of_users, of_items) = train.by_user, train.by_item, self._orders
         users, items = self.user_rows_, self.item_rows_
+        # What `fit` was given is checked: once more in each epoch would take a tenth of it.
         self._half_step(by_user, items, zero, users, of_users)
         sse = self._half_step(by_item, users, self.item_priors_, items, of_items)
         if self.feature_names_:
@@ -189,17 +184,16 @@ class ALS(RatingModel):
     def loss(self, sse: float, penalties: np.ndarray) -> float:
         """Return L, given Σ (r - r̂)² and, of both sides, Σ n^ν (x - m)² (K + 1,)."""
         of_features = self._betas @ np.square(self.feature_rows_, dtype=np.float64).sum(axis=1)
-        weighed = float(self.penalty.astype(np.float64) @ penalties)
+        weighed = float(self._penalty(len(penalties)).astype(np.float64) @ penalties)
         loss = 0.5 * (self.lam * sse + weighed + float(of_features))
         if not np.isfinite(loss):
             told = f"raise tau ({self.tau:g}) and gamma ({self.gamma:g}), or scale the ratings down"
             raise RecsysError(f"the rows' systems have no solution in float32: {told}")
         return loss
 
-    @property
-    def penalty(self) -> np.ndarray:
-        """(τ, ..., τ, γ), (K + 1,) float32."""
-        return np.array([self.tau] * self.n_factors + [self.gamma], np.float32)
+    def _penalty(self, size: int) -> np.ndarray:
+        """Return (τ, ..., τ, γ), (size,) float32."""
+        return np.array([self.tau] * (size - 1) + [self.gamma], np.float32)
 
     def half_step(self, ratings: CSR, fixed: Any, prior: Any, rows: Any) -> float:
         """Solve one side's rows in place, given the other's; return the sum of squared residuals.
@@ -208,21 +202,21 @@ class ALS(RatingModel):
         are the other side's rows. `prior` holds the prior means, one row each or one for all. These
         arrays are float32; another dtype or shape is a `DataError`.
         """
-        size = self.n_factors + 1
-        for name, array in {"rows": rows, "fixed": fixed, "prior": prior}.items():
+        check_array("rows", rows, np.float32, ("n", "K + 1"))
+        size = rows.shape[1]  # `n_factors` may have been changed since the fit
+        for name, array in {"fixed": fixed, "prior": prior}.items():
             check_array(name, array, np.float32, ("n", size))
         check_array("prior", prior, np.float32, (1 if len(prior) == 1 else len(rows), size))
-        check_csr("ratings", ratings, len(rows), len(fixed))
+        check_csr("the ratings", ratings, len(rows), len(fixed))
         if not rows.flags.writeable:
             raise DataError("rows are to be overwritten, and are read-only; pass a copy")
         return self._half_step(ratings, fixed, prior, rows, by_length(ratings))
 
     def _half_step(self, ratings: CSR, fixed: Any, prior: Any, rows: Any, order: Any) -> float:
         """`half_step` of checked arrays; `order` (n_rows,), see `by_length`, changes no bit."""
-        k, sse = rows.shape[1] - 1, np.empty(len(rows))  # `n_factors` may have been changed since
-        penalty = np.array([self.tau] * k + [self.gamma], np.float32)
-        args = np.float32(self.mu_), np.float32(self.lam), penalty, float(self.nu), prior
-        kernels.half_step(*ratings, order, fixed, *args, rows, sse)
+        weights = np.float32(self.lam), self._penalty(rows.shape[1]), float(self.nu)
+        task, sse = (order, fixed, np.float32(self.mu_)), np.empty(len(rows))
+        kernels.half_step(*ratings, *task, *weights, prior, rows, sse)
         return float(sse.sum())
 
     @property
@@ -232,21 +226,20 @@ class ALS(RatingModel):
 
     def solve_features(self, counts: np.ndarray, item_rows: np.ndarray) -> np.ndarray:
         """Return the features' rows (n_features, K + 1) float32 that fit the items' rows best."""
-        args = counts, self.nu, item_rows, self.penalty, self._betas
+        args = counts, self.nu, item_rows, self._penalty(item_rows.shape[1]), self._betas
         return solve_features(self.features, *args).astype(np.float32)
 
     def prior_means(self, feature_rows: np.ndarray) -> np.ndarray:
         """Return the items' prior means (n_items, K + 1) float32; (1, K + 1) without features."""
         if not self.feature_names_:
-            return np.zeros((1, self.n_factors + 1), np.float32)
+            return np.zeros((1, feature_rows.shape[1]), np.float32)
         return self.features.to_scipy(len(feature_rows)) @ feature_rows
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' rows [p_u; b_u] (m, K + 1) float32, by the exact update of training."""
-        self.check_ratings(ratings)
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return the rows [p_u; b_u] (m, K + 1), by the exact update of training."""
         rows = np.empty((ratings.n_rows, self.item_rows_.shape[1]), np.float32)
-        zero, order = np.zeros((1, rows.shape[1]), np.float32), np.arange(len(rows))
-        self._half_step(ratings, self.item_rows_, zero, rows, order)
+        zero = np.zeros((1, rows.shape[1]), np.float32)
+        self._half_step(ratings, self.item_rows_, zero, rows, np.arange(len(rows)))
         return rows
 
     # ---- new ratings of an item
@@ -260,35 +253,33 @@ class ALS(RatingModel):
     ) -> Self:
         """`partial_fit_items`; `features` are those of a new item, column and value."""
         self.check_fitted()
-        users, values = as_row(ratings, self.user_index, self.scale_)
-        item, zero = self.item_index.find_or_next(item_id), np.zeros_like(self.item_rows_[:1])
+        _, users, values = as_row(ratings, self.user_index, self.scale_)
+        item = self.item_index.find_or_next(item_id)
         if item == len(self.item_ids_):
-            self._append("item_rows_", zero)
+            self._append("item_rows_", 0)
             self._append("item_ids_", item_id)
             self.item_index.add(item_id)
             if self.feature_names_:
-                self._append("item_priors_", zero)
+                self._append("item_priors_", 0)
             if self.popularity is not None:  # the last of an item's features is its level
-                features = [*features, (popularity_column(self.feature_names_, 0), 1.0)]
+                features = [*features, (0, 1.0)]
             for feature, value in features:
                 self._append("feature_indices_", feature)
                 self._append("feature_values_", value)
             self._append("feature_indptr_", len(self.feature_indices_))
         self._known.add(users, item, values)
-        rated, prior = self._known.of_item(item), zero
+        rated, row = self._known.of_item(item), slice(item, item + 1)
+        prior = self.item_priors_[row] if self.feature_names_ else self.item_priors_
         if self.feature_names_:
             if self.popularity is not None:
-                level = popularity_column(self.feature_names_, len(rated[0]))
+                level = popularity_column(self.feature_names_, len(rated.values))
                 self.feature_indices_[self.feature_indptr_[item + 1] - 1] = level
-            own = one_row(self.features.row(item)).to_scipy(len(self.feature_rows_))
-            prior = self.item_priors_[item : item + 1]
+            own = self.features.take(np.array([item])).to_scipy(len(self.feature_rows_))
             prior[:] = own @ self.feature_rows_
-        row = self.item_rows_[item : item + 1]
-        self._half_step(one_row(rated), self.user_rows_, prior, row, np.zeros(1, np.int64))
+        self.half_step(rated, self.user_rows_, prior, self.item_rows_[row])
         return self
 
 
-@dataclass(eq=False, repr=False)
 class BiasALS(ALS):
     """r̂_ui = μ + b_u + b_i: `ALS` without factors, fitted by the same kernel.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -18,7 +17,6 @@ from recsys_lib.ratings import CSR, Ratings
 LOSSES = ("multinomial", "bce")
 
 
-@dataclass(eq=False, repr=False)
 class AutoEncoder(NetworkModel):
     """ŝ_u = V h_u + b, where h_u is computed from the user's likes by layers of tanh.
 
@@ -134,16 +132,10 @@ class AutoEncoder(NetworkModel):
         self.inner_ = network.flattened([self._net.biases, *inner])
         self.output_rows_ = np.column_stack([as_array(weights), as_array(biases)])
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return the last layer before the scores, h, and a zero; see `Recommender`."""
-        self.check_ratings(ratings)
-        likes, sizes = _of_length_1(self.liked(ratings)), self._sizes
-        biases, rest = np.split(self.inner_, sizes[:1])
-        layers = [(self.input_rows_, biases), *network.unflattened(rest, sizes)]
-        rows: Any = likes
-        for weights, biases in layers:
-            rows = np.tanh(product(rows, weights) + biases)
-        return with_zero(rows)
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return the last layer before the scores, h, and a zero."""
+        rows = product(_of_length_1(liked), self.input_rows_)
+        return with_zero(np.tanh(network.forward(rows, self.inner_, self._sizes, hidden=True)))
 
     def _similarity_vectors(self) -> np.ndarray:
         return self.input_rows_

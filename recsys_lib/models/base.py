@@ -1,7 +1,7 @@
 """The interface of all models: fit, vectors, rank, recommend, save.
 
 A model scores a user and an item by the product of two vectors. It implements `_init`, `_epoch`,
-`user_vectors` and `item_vectors`, and inherits the rest.
+`_fold_in` and `item_vectors`, and inherits the rest.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from pickle import UnpicklingError
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,10 +19,10 @@ from optuna.distributions import BaseDistribution
 from scipy.sparse import csr_matrix, issparse
 
 from recsys_lib import metrics
-from recsys_lib.errors import DataError, RecsysError, check_array, check_flags, check_value
+from recsys_lib.errors import DataError, RecsysError, check_array, check_flags, check_value, taking
 from recsys_lib.kernels import ranking
 from recsys_lib.models.lists import Lists, Ranked, Who
-from recsys_lib.models.parameters import Arrays, check_arrays, check_state, number, reading
+from recsys_lib.models.parameters import Arrays, check_arrays, check_state
 from recsys_lib.models.training import Callback, Run
 from recsys_lib.progress import bar
 from recsys_lib.ratings import CSR, Ratings, check_parts
@@ -34,7 +34,6 @@ VALID_N = 10  # length of the lists that are measured after each epoch
 VALID_USERS = 10_000  # of more, as many are drawn: the mean's standard error is then at most 0.005
 
 
-@dataclass(eq=False, repr=False)
 class Recommender(Lists):
     """Base class of the models.
 
@@ -43,6 +42,8 @@ class Recommender(Lists):
 
     Parameters
     ----------
+    n_factors : int
+        K, the length of the users' and the items' vectors.
     n_epochs : int
         Largest number of passes over the training part.
     patience : int, optional
@@ -63,7 +64,7 @@ class Recommender(Lists):
     search_space: ClassVar[dict[str, BaseDistribution]] = {}  # where `tuning` looks
     monitor: ClassVar[tuple[str, ...]] = ()  # what early stopping watches: a column, "min" or "max"
     # No annotations here: a model that has these as parameters declares them in its own order.
-    n_epochs = 1
+    n_epochs, seed = 1, 0
     patience = None  # type: int | None
 
     # ---- what a model writes
@@ -71,8 +72,8 @@ class Recommender(Lists):
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         """Set what fitting starts from, if anything.
 
-        `_rng`, if there is a seed, and `_valid` are there. Attributes that begin with an underscore
-        last as long as the fit.
+        `_rng` and `_valid` are there. Attributes that begin with an underscore last as long as the
+        fit. What draws from further generators of its own puts them into `_rngs`.
         """
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
@@ -83,14 +84,16 @@ class Recommender(Lists):
         """Return what the log shows of the validation part, `_valid`; not called without one."""
         return {}
 
-    def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return what a run needs to go on, beside what was learnt: arrays, and what JSON knows."""
-        return {}, {"rng": self._rng.bit_generator.state if hasattr(self, "_rng") else None}
+    def _checkpoint(self) -> Arrays:
+        """Return the arrays that a run needs to go on, beside what was learnt."""
+        return {}
 
-    def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        """Take up what `_checkpoint` returned; what was learnt is there already."""
-        if meta["rng"] is not None:
-            self._rng.bit_generator.state = meta["rng"]
+    def _resume(self, arrays: Arrays) -> None:
+        """Take up what `_checkpoint` returned, after `_init`; the log is there already."""
+        fresh = self._checkpoint()
+        check_arrays(arrays, {name: (a.dtype, a.shape) for name, a in fresh.items()})
+        for name, array in fresh.items():
+            array[...] = arrays[name]
 
     # ---- fitting
 
@@ -141,12 +144,11 @@ class Recommender(Lists):
         if len(train) == 0:
             raise DataError("the training part holds no rating; take a larger share for training")
         data = {"train": train, "valid": valid, "valid_input": valid_input}
-        run = Run(run_dir, type(self).__name__, self.get_params(), data)
-        found, before = run.resume() if resume else None, vars(self).copy()
-        done = len(run.log)
+        run = Run(run_dir, {"class": type(self).__name__, **self.get_params()}, data, self.monitor)
+        found, before = run.read() if resume else None, vars(self).copy()
         try:
-            if hasattr(self, "seed"):
-                self._rng = np.random.default_rng(self.seed)
+            self._rng = np.random.default_rng(self.seed)
+            self._rngs = [self._rng]
             self._strangers = None if valid_input is None else valid_input.by_user
             measured = valid and (valid_input is None or self.patience)
             self._valid: Any = valid if measured else None
@@ -156,7 +158,7 @@ class Recommender(Lists):
                 self._take_up(run, *found)
             self._train(train, run, callback, progress)
         except BaseException as error:
-            if len(run.log) == done:  # no epoch was finished: what was learnt before is kept
+            if run.begun in (None, len(run.log)):  # no epoch was finished: as if nothing had been
                 vars(self).clear()
                 vars(self).update(before)
             if isinstance(error, MemoryError) or TOO_LARGE.search(str(error)):
@@ -168,26 +170,28 @@ class Recommender(Lists):
                 delattr(self, name)  # what only training needs
         return self
 
-    def _take_up(self, run: Run, state: Arrays, own: Arrays, meta: dict[str, Any]) -> None:
-        """Continue from the checkpoint of a run: see `Run.resume`."""
-        with reading(f"the checkpoint in {str(run.folder)!r}"):
-            fresh = self._checkpoint()[0].items()
-            sizes = {k: ["any"] if a.dtype == np.uint8 else a.shape for k, a in fresh}
-            check_arrays(own, {k: (a.dtype, sizes[k]) for k, a in fresh})  # packed: any size
-            self._resume(own, meta)
+    def _take_up(self, run: Run, arrays: Arrays, meta: dict[str, Any]) -> None:
+        """Continue from the checkpoint of a run: see `Run.read`."""
+        where = f"the checkpoint in {str(run.folder)!r}"
+        with taking(where, RecsysError, UnpicklingError, EOFError):
+            state, own = run.resume(arrays, meta["log"])
             self.training_log_ = pd.DataFrame(run.log)
-            for arrays in (state, run.best_arrays or state):
-                check_state(self, arrays)
+            self._resume(own)
+            for rng, known in zip(self._rngs, meta["rngs"], strict=True):
+                rng.bit_generator.state = known
+            for learnt in (state, run.best_arrays or state):
+                check_state(self, learnt)
         vars(self).update(state)
 
     def _train(
         self, train: Ratings, run: Run, callback: Callback | None, progress: bool | None
     ) -> None:
         """Run the epochs that are left: the training loop of every model."""
-        self.training_log_, done, name = pd.DataFrame(run.log), len(run.log), type(self).__name__
-        with bar(progress, total=int(self.n_epochs), initial=done, desc=name) as steps:
+        self.training_log_ = pd.DataFrame(run.log)
+        run.begun, name = len(run.log), type(self).__name__
+        with bar(progress, total=int(self.n_epochs), initial=run.begun, desc=name) as steps:
             while (epoch := len(run.log) + 1) <= self.n_epochs:
-                if self.patience is not None and epoch > run.best["epoch"] + self.patience:
+                if self.patience is not None and epoch > run.best_epoch + self.patience:
                     break
                 began = time.perf_counter()
                 learnt = self._epoch(train)
@@ -197,10 +201,12 @@ class Recommender(Lists):
                 row = {"epoch": epoch, **learnt, **found, "seconds": seconds}
                 run.log.append(row)
                 self.training_log_ = pd.DataFrame(run.log)
-                if self.patience is not None:
-                    run.keep_best(self.monitor, self.state()[0])
+                arrays = self.state()[0]
+                if self.patience is not None and run.best_epoch == epoch:
+                    run.best_arrays = {name: array.copy() for name, array in arrays.items()}
                 if run.folder is not None:
-                    run.write(self.state()[0], *self._checkpoint())
+                    rngs = [rng.bit_generator.state for rng in self._rngs]
+                    run.write(arrays, self._checkpoint(), rngs)
                 steps.update()
                 told = (f"{k} {v:.4f}" for k, v in row.items() if k not in ("epoch", "seconds"))
                 steps.set_postfix_str(" ".join(told))
@@ -209,7 +215,6 @@ class Recommender(Lists):
         vars(self).update(run.best_arrays)
 
 
-@dataclass(eq=False, repr=False)
 class RatingModel(Recommender):
     """Base class of the models that predict ratings: r̂_ui = μ + the score of the vectors."""
 
@@ -270,13 +275,12 @@ class RatingModel(Recommender):
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class ImplicitFeedbackModel(Recommender):
+class ImplicitFeedbackModel(Recommender, kw_only=True):
     """Base class of the models of implicit feedback, which learn from likes: see `threshold`."""
 
     monitor: ClassVar[tuple[str, ...]] = ("ndcg_valid", "max")
 
-    threshold: float | None = number(None)
+    threshold: float | None = None
 
     def liked(self, ratings: CSR) -> CSR:
         """Return the likes among `ratings`, in the same rows."""
@@ -301,14 +305,14 @@ class ImplicitFeedbackModel(Recommender):
         return {"ndcg_valid": float(metrics.ndcg_at_k(hits, wanted.counts).mean())}
 
 
-@dataclass(eq=False, repr=False)
 class ItemToItem(ImplicitFeedbackModel):
     """Base class of models whose scores are a user's likes times an items x items matrix."""
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
+    _users_at_a_time: ClassVar[int] = 256  # of whom all scores are held
+
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
         """Return the likes, (m, n_items) float32."""
-        self.check_ratings(ratings)
-        return as_scipy(self.liked(ratings), len(self.item_ids_)).toarray()
+        return as_scipy(liked, len(self.item_ids_)).toarray()
 
     def _top(self, vectors: np.ndarray, catalogue: Any, n: int, skip: CSR) -> Ranked:
         """As for other linear models, but with a product that uses how few likes a row has."""
@@ -319,8 +323,6 @@ class ItemToItem(ImplicitFeedbackModel):
 
 def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
     """Return at most `most` of the users, (n,) int ascending, always the same ones."""
-    if len(users) <= most:
-        return users
     return np.sort(np.random.default_rng(0).permutation(users)[:most])
 
 

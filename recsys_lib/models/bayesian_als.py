@@ -19,7 +19,7 @@ Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by use
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,16 +32,15 @@ from recsys_lib.features import attributes, item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.parameters import above, at_least, learnt, names, within
-from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not, resume, states
-from recsys_lib.ratings import CSR, Ratings, check_index
+from recsys_lib.models.parameters import Arrays, above, at_least, learnt, names, within
+from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not
+from recsys_lib.ratings import CSR, Ratings, check_csr, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
 MOST_BURN = 200  # draws of a warm-up that ends by the rule
 WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 
-@dataclass(eq=False, repr=False)
 class BayesianALS(RatingModel):
     """r_ui ~ N(μ + b_u + b_i + p_u·q_i, 1/α_u), with draws from the posterior of all unknowns.
 
@@ -137,7 +136,8 @@ class BayesianALS(RatingModel):
         rated = rated_or_not(train.by_user, train.n_items, features, spread)
         sides = rated, rated_or_not(train.by_item, train.n_users, told.to_scipy(len(kinds)), spread)
         how = self.n_factors, self.noise_worth
-        self._chains = [Chain(train, sides, *how, rng) for rng in self._rng.spawn(self.n_chains)]
+        self._rngs += (rngs := self._rng.spawn(self.n_chains))
+        self._chains = [Chain(train, sides, *how, rng) for rng in rngs]
         part = self._valid or train
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
@@ -154,11 +154,11 @@ class BayesianALS(RatingModel):
                 users, items = chain.users, chain.items
                 self.user_draws_[:, s], self.item_draws_[:, s] = users.rows, items.rows
                 self.item_means_[:, s] = items.centres
-                self.user_variances_[:, s] = 1 / chain.noise.precisions
+                self.user_variances_[:, s] = 1 / chain.precisions
                 self.feature_draws_[:, s], self.prior_precisions_[s] = users.weights, users.Lambda
-                self.noise_variances_[s] = chain.noise.variance
+                self.noise_variances_[s] = chain.variance.item()
             self._kept += 1
-        noise = [float(np.sqrt(chain.noise.variance)) for chain in self._chains]
+        noise = [float(np.sqrt(chain.variance.item())) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
         row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)} | {"kept": self._kept}
         pairs = self.user_draws_[self._watched[0]], self.item_draws_[self._watched[1]]
@@ -189,15 +189,15 @@ class BayesianALS(RatingModel):
         error = mean.astype(np.float32).clip(*self.scale_) - valid.by_user.values
         return {"rmse_valid": float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))}
 
-    def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays, meta = super()._checkpoint()
-        own, meta["chains"] = states(self._chains)
-        return {**arrays, **own, "valid_sum": self._valid_sum}, {**meta, "kept": self._kept}
+    def _checkpoint(self) -> Arrays:
+        chains = (
+            (c, *one) for c, chain in enumerate(self._chains) for one in chain.state().items()
+        )
+        return {"valid_sum": self._valid_sum, **{f"{c}.{name}": a for c, name, a in chains}}
 
-    def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        super()._resume(arrays, meta)
-        self._valid_sum, self._kept = arrays["valid_sum"], meta["kept"]
-        resume(self._chains, arrays, meta["chains"])
+    def _resume(self, arrays: Arrays) -> None:
+        super()._resume(arrays)
+        self._kept = int(self.training_log_["kept"].iloc[-1])
 
     # ---- predicting
 
@@ -252,8 +252,8 @@ class BayesianALS(RatingModel):
     def _vectors_of(self, users: np.ndarray) -> np.ndarray:
         return _flat(self.user_draws_[users], 1 / self.user_draws_.shape[1])
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return new users' vectors (m, S K + 1) float32, whose scores are means over the draws."""
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return vectors (m, S K + 1) float32, whose scores are means over the draws."""
         return _flat(self.draw_users(ratings)[0], 1 / self.user_draws_.shape[1])
 
     def item_vectors(self) -> np.ndarray:
@@ -266,7 +266,7 @@ class BayesianALS(RatingModel):
         Also return the variances of their noise, (m, S) float32; see `sampler.draw_strangers`.
         `told` (m, n_features) are rows of `user_features_`; by default nothing is told.
         """
-        self.check_ratings(ratings)
+        check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
         Lambda, F = self.prior_precisions_, self.user_features_
         if told is None and F.any():  # what a table would tell varies from user to user, too
             g = sampler.TOLD_SPREAD * self.feature_draws_[len(self.item_ids_) : -1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +19,6 @@ LIKES_A_BLOCK = 10_000  # about: a millisecond's work, or waiting for each other
 FOLD_IN_STEPS = 2000
 
 
-@dataclass(eq=False, repr=False)
 class BPR(ImplicitFeedbackModel):
     """x_ui = p_u·q_i + b_i, fitted to rank liked items above items without a rating.
 
@@ -32,8 +30,6 @@ class BPR(ImplicitFeedbackModel):
 
     Parameters
     ----------
-    n_factors : int
-        Length K of the vectors.
     learning_rate : float
         Step length.
     reg : float
@@ -94,10 +90,8 @@ class BPR(ImplicitFeedbackModel):
             raise RecsysError(f"learning_rate {self.learning_rate!r} is too large: steps diverge")
         return {"loss": float(loss / drawn), "auc_train": float(in_order / drawn)}
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' vectors [p_u; 0] (m, K + 1), learnt by the same steps, items fixed."""
-        self.check_ratings(ratings)
-        liked = self.liked(ratings)
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return vectors [p_u; 0] (m, K + 1), learnt by the same steps, items fixed."""
         rows = np.zeros((ratings.n_rows, self.item_rows_.shape[1] - 1), np.float32)
         seeds = np.full(len(rows), self.seed % 2**64, np.uint64)
         steps = np.float32(self.learning_rate), np.float32(self.reg), FOLD_IN_STEPS

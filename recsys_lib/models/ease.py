@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +16,6 @@ from recsys_lib.ratings import CSR, Ratings
 AT_A_TIME = 1024  # users, as dense rows of likes; rows of a matrix
 
 
-@dataclass(eq=False, repr=False)
 class EASE(ItemToItem):
     """ŝ_u = r_u B: a user's likes times a dense items x items matrix with a zero diagonal.
 
@@ -43,7 +41,6 @@ class EASE(ItemToItem):
     search_space: ClassVar[dict[str, BaseDistribution]] = {
         "lam": FloatDistribution(20.0, 5000.0, log=True),
     }
-    _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     lam: float = above(0, 200.0)
     item_weights_: np.ndarray = learnt("n_items", "n_items")

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,19 @@ import pandas as pd
 from recsys_lib import io
 from recsys_lib.columns import IdIndex, limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
-from recsys_lib.models.known import KnownRatings, as_row, merged, one_row
+from recsys_lib.models.known import KnownRatings, as_row, merged
 from recsys_lib.models.parameters import HUGE, KINDS, plain
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.ratings import CSR, Ratings, check_csr
 
 IDS = ("user_ids_", "item_ids_")
 
 
+@dataclass_transform(eq_default=False)
 @dataclass(eq=False, repr=False)
 class Fitted:
     """The parameters of a model, as scikit-learn has them, and its learnt state.
+
+    Every class that inherits this is a dataclass; `kw_only` stands beside its base class.
 
     Attributes
     ----------
@@ -39,11 +42,16 @@ class Fitted:
 
     _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
 
+    n_factors = 0  # of a model without; no annotation: it is no parameter of all
+
     user_ids_: np.ndarray = field(init=False)
     item_ids_: np.ndarray = field(init=False)
     scale_: tuple[float, float] = field(init=False)
     mu_: float = field(init=False)
     training_log_: pd.DataFrame = field(init=False)
+
+    def __init_subclass__(cls, kw_only: bool = False) -> None:
+        dataclass(eq=False, repr=False, kw_only=kw_only)(cls)
 
     @classmethod
     def parameter_names(cls) -> list[str]:
@@ -85,7 +93,7 @@ class Fitted:
             wanted = ", ".join(filter(None, (what, one.metadata.get("wanted"))))
             fits = not types or type(value) in types
             fits = fits and one.metadata.get("fits", lambda _: True)(value)
-            if fits and isinstance(value, int | float) and abs(value) >= HUGE:
+            if fits and isinstance(value, int | float) and not abs(value) < HUGE:
                 fits, wanted = False, f"below {HUGE}"
             if not fits and not (optional and value is None):
                 also = ", or None" if optional else ""
@@ -110,7 +118,7 @@ class Fitted:
 
     def as_ratings(self, ratings: Mapping[Any, float]) -> CSR:
         """Return a new user's ratings, a mapping of item id to rating, as a matrix of one row."""
-        return one_row(as_row(ratings, self.item_index, self.scale_))
+        return as_row(ratings, self.item_index, self.scale_)
 
     # ---- state
 
@@ -121,14 +129,9 @@ class Fitted:
 
     def sizes(self) -> dict[str, int]:
         """Return the values of the symbols in `shapes`."""
-        return {
-            "n_users": len(self.user_ids_),
-            "n_items": (n := len(self.item_ids_)),
-            "n_items + 1": n + 1,
-            "n_features": len(getattr(self, "feature_names_", ())),
-            "K": (k := getattr(self, "n_factors", 0)),
-            "K + 1": k + 1,
-        }
+        n, names, k = len(self.item_ids_), getattr(self, "feature_names_", ()), self.n_factors
+        found = {"n_users": len(self.user_ids_), "n_items": n, "n_items + 1": n + 1, "K": k}
+        return found | {"K + 1": k + 1, "n_features": len(names), "n_priors": n if names else 1}
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return the learnt state by name: arrays, and all else. The ids are not included."""
@@ -145,8 +148,8 @@ class Fitted:
     def n_parameters_(self) -> int:
         """Number of parameters that `fit` has learnt."""
         self.check_fitted()
-        learnt = [one for one in fields(self) if one.metadata.get("derived") is False]
-        arrays = [getattr(self, one.name) for one in learnt]
+        learnt = (one.name for one in fields(self) if one.metadata.get("derived") is False)
+        arrays = (getattr(self, name) for name in learnt)
         return sum(array.size for array in arrays if array.dtype == np.float32)
 
     def copy(self) -> Self:
@@ -171,9 +174,7 @@ class Fitted:
     @classmethod
     def from_saved(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Self:
         """Return the model that `save` wrote; see `models.load`."""
-        model = cls()
-        for name, value in meta["params"].items():
-            model.set_params(**{name: tuple(value) if isinstance(value, list) else value})
+        model = cls().set_params(**meta["params"])
         known = CSR(*(arrays.pop(f"known.{name}") for name in CSR._fields))
         for name, value in (arrays | meta["state"]).items():
             if not name.endswith("_"):
@@ -193,6 +194,11 @@ class Fitted:
 
         The columns are positions in `item_ids_`.
         """
+        check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
+        return self._fold_in(ratings, self.liked(ratings))
+
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return `user_vectors` of ratings that are checked, and of the likes among them."""
         raise NotImplementedError
 
     def liked(self, ratings: CSR) -> CSR:
@@ -212,10 +218,9 @@ class Fitted:
         `DataError`. The model is then unchanged.
         """
         self.check_fitted()
-        items, values = as_row(ratings, self.item_index, self.scale_)
+        _, items, values = as_row(ratings, self.item_index, self.scale_)
         user = self.user_index.find_or_next(user_id)
-        known = one_row(merged(self._known.of_user(user), (items, values)))
-        self._set_user(user, known)
+        self._set_user(user, merged(self._known.of_user(user), items, values))
         if user == len(self.user_ids_):
             self._append("user_ids_", user_id)
             self.user_index.add(user_id)
@@ -246,6 +251,5 @@ class Fitted:
     def _append(self, name: str, row: Any) -> None:
         """Add a row to the array of this name."""
         array = getattr(self, name)
-        longer = np.empty((len(array) + 1, *array.shape[1:]), array.dtype)
-        longer[:-1], longer[-1] = array, row
-        setattr(self, name, longer)
+        added = np.full_like(array, row, shape=(1, *array.shape[1:]))
+        setattr(self, name, np.concatenate([array, added]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,15 +10,12 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 from recsys_lib.errors import DataError, RecsysError
-from recsys_lib.features import item_features
 from recsys_lib.models.als import ALS
 from recsys_lib.models.parameters import above, factors_and_biases
-from recsys_lib.ratings import CSR
 
 PREFIX = "genre: "  # marks the genres among the features' names
 
 
-@dataclass(eq=False, repr=False)
 class GenreALS(ALS):
     """`ALS` in which an item's row is shrunk to the sum of its genres' rows.
 
@@ -52,15 +48,8 @@ class GenreALS(ALS):
 
     genre_factors_, genre_biases_ = factors_and_biases("genre_rows_")
 
-    def _item_features(
-        self, item_ids: np.ndarray, counts: np.ndarray, items: pd.DataFrame | None
-    ) -> tuple[CSR, list[str], np.ndarray]:
-        if items is None:
-            raise RecsysError("GenreALS reads the items' genres: pass items=data.items to fit")
-        kinds = ["genres"] if self.popularity is None else ["genres", "popularity"]
-        features, names = item_features(kinds, item_ids, counts, items)
-        of_genre = np.array([name.startswith(PREFIX) for name in names], bool)
-        return features, names, np.where(of_genre, self.beta, self.popularity or 0.0)
+    def _kinds_of_features(self) -> dict[str, float]:
+        return {"genres": self.beta, **super()._kinds_of_features()}
 
     def partial_fit_items(
         self, item_id: Hashable, ratings: Mapping[Any, float], genres: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -21,7 +20,6 @@ CG_STEPS = 3
 CG_FROM = 32  # factors: the fewest for which conjugate gradient takes less time
 
 
-@dataclass(eq=False, repr=False)
 class ImplicitALS(ImplicitFeedbackModel):
     """ŝ_ui = p_u·q_i, near 1 where u liked i and near 0 elsewhere, each pair by its confidence.
 
@@ -39,8 +37,6 @@ class ImplicitALS(ImplicitFeedbackModel):
 
     Parameters
     ----------
-    n_factors : int
-        K, the length of the vectors p_u and q_i.
     alpha : float
         α, how much more a like counts than a pair without one.
     tau : float
@@ -110,10 +106,9 @@ class ImplicitALS(ImplicitFeedbackModel):
             raise RecsysError(f"there is no solution: tau {self.tau!r} is too small for float32")
         return squares, float(weights @ np.square(rows, dtype=np.float64).sum(axis=1))
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return users' rows p_u, (m, K) float32, solved exactly from their own likes."""
-        self.check_ratings(ratings)
-        pairs = self._weighted(self.liked(ratings))
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return the rows p_u, (m, K), solved exactly from the likes."""
+        pairs = self._weighted(liked)
         rows = np.empty((len(pairs.counts), self.item_factors_.shape[1]), np.float32)
         penalties = (self.tau * pairs.counts ** float(self.nu)).astype(np.float32)
         task = *pairs, by_length(pairs), self.item_factors_, self.gram_, penalties

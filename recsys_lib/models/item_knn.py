@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,10 +15,9 @@ from recsys_lib.models.base import MAX_ITEMS, ItemToItem, as_scipy
 from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.ratings import CSR, Ratings
 
-AT_A_TIME = 256  # items, whose likenesses to all others are held together; users, as scores
+AT_A_TIME = 256  # items, whose likenesses to all others are held together
 
 
-@dataclass(eq=False, repr=False)
 class ItemKNN(ItemToItem):
     """ŝ_ui = Σ s_ij over the items j that u likes among the k nearest of i.
 
@@ -50,7 +48,6 @@ class ItemKNN(ItemToItem):
         "n_neighbors": CategoricalDistribution((5, 10, 20, 40, 80, 160, 320, 640)),
         "shrinkage": FloatDistribution(0.1, 1000.0, log=True),
     }
-    _users_at_a_time: ClassVar[int] = AT_A_TIME
 
     n_neighbors: int = above(0, 100)
     shrinkage: float = at_least(0, 10.0)

@@ -13,11 +13,10 @@ from recsys_lib.errors import DataError, is_of
 from recsys_lib.ratings import CSR, Ratings
 
 USERS_AT_A_TIME = 8192  # whatever goes over all users streams: nothing grows with users x items
-Row = tuple[np.ndarray, np.ndarray]  # columns, ascending, int32; and the ratings, float32
 
 
-def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> Row:
-    """Return ratings by index, ascending; refuse what is not on the scale."""
+def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> CSR:
+    """Return ratings by index, a matrix of one row; refuse what is not on the scale."""
     if not isinstance(ratings, Mapping | pd.Series):
         kind = type(ratings).__name__
         raise DataError(f"ratings are {kind}; they must be a mapping of {index.what} id to rating")
@@ -28,8 +27,8 @@ def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, flo
             told = f"{index.what} {one!r} has the rating {rating!r}"
             raise DataError(f"{told}; the scale is {low:g} to {high:g}")
     places = index.of_keys(ratings.keys())
-    order = np.argsort(places)
-    return places[order], np.array([one for _, one in ratings.items()], np.float32)[order]
+    order, values = np.argsort(places), np.array([one for _, one in ratings.items()], np.float32)
+    return CSR(np.array([0, len(order)]), places[order], values[order])
 
 
 class KnownRatings:
@@ -53,12 +52,12 @@ class KnownRatings:
         for user, item, value in np.broadcast(users, items, values):
             self._later.setdefault(int(user), {})[int(item)] = float(value)
 
-    def of_user(self, user: int) -> Row:
-        """Return a user's items and ratings; nothing for a user without any."""
+    def of_user(self, user: int) -> CSR:
+        """Return a user's ratings, a matrix of one row."""
         return _read(self._train.by_user, user, self._later.get(user, {}))
 
-    def of_item(self, item: int) -> Row:
-        """Return an item's users and ratings; nothing for an item without any."""
+    def of_item(self, item: int) -> CSR:
+        """Return an item's ratings by users, a matrix of one row."""
         late = {user: rated[item] for user, rated in self._later.items() if item in rated}
         return _read(self._train.by_item, item, late)
 
@@ -67,7 +66,7 @@ class KnownRatings:
         trained = self._train.by_user
         if not (users >= self._train.n_users).any() and not np.isin(users, list(self._later)).any():
             return trained.take(users)
-        items, values = zip(*map(self.of_user, users.tolist()), strict=True)
+        _, items, values = zip(*map(self.of_user, users.tolist()), strict=True)
         indptr = np.concatenate([[0], np.cumsum(list(map(len, items)))])
         return CSR(indptr, np.concatenate(items), np.concatenate(values))
 
@@ -78,12 +77,13 @@ class KnownRatings:
         return self.take(np.arange(n_users))
 
 
-def merged(old: Row, new: Row) -> Row:
-    """Return a row with ratings added; those of columns that it holds already replace them."""
-    columns = np.concatenate([old[0], new[0]])
+def merged(row: CSR, columns: Any, values: Any) -> CSR:
+    """Return one row with ratings added; those of columns that it holds already replace them."""
+    columns = np.concatenate([row.indices, np.asarray(columns, np.int32)])
     order = np.argsort(columns, kind="stable")  # of equal columns, the new one comes last
     order = order[np.append(np.diff(columns[order]) > 0, True)[: len(order)]]
-    return columns[order], np.concatenate([old[1], new[1]])[order]
+    values = np.concatenate([row.values, np.asarray(values, np.float32)])[order]
+    return CSR(np.array([0, len(order)]), columns[order], values)
 
 
 def among(ratings: CSR, columns: np.ndarray) -> CSR:
@@ -92,9 +92,9 @@ def among(ratings: CSR, columns: np.ndarray) -> CSR:
     return kept._replace(indices=np.searchsorted(columns, kept.indices).astype(np.int32))
 
 
-def one_row(row: Row) -> CSR:
-    """Return a matrix of one row."""
-    return CSR(np.array([0, len(row[0])]), *row)
+def nothing(n_rows: int) -> CSR:
+    """Return a matrix without a rating."""
+    return CSR(np.zeros(n_rows + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def by_length(ratings: CSR) -> np.ndarray:
@@ -102,10 +102,6 @@ def by_length(ratings: CSR) -> np.ndarray:
     return np.argsort(-ratings.counts, kind="stable")
 
 
-def _read(trained: CSR, r: int, late: dict[int, float]) -> Row:
-    nothing = np.empty(0, np.int32), np.empty(0, np.float32)
-    old = trained.row(r) if r < trained.n_rows else nothing
-    if not late:
-        return old
-    columns = np.fromiter(late, np.int32, len(late))
-    return merged(old, (columns, np.fromiter(late.values(), np.float32, len(late))))
+def _read(trained: CSR, r: int, late: dict[int, float]) -> CSR:
+    row = trained.take(np.array([r])) if r < trained.n_rows else nothing(1)
+    return merged(row, [*late], [*late.values()]) if late else row

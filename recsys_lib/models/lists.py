@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Set
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from recsys_lib.columns import IdIndex
 from recsys_lib.errors import DataError, RecsysError, check_flags, check_whole
 from recsys_lib.kernels import ranking
 from recsys_lib.models.fitted import Fitted
-from recsys_lib.models.known import USERS_AT_A_TIME, among
+from recsys_lib.models.known import USERS_AT_A_TIME, among, nothing
 from recsys_lib.ratings import CSR, check_csr, check_index
 
 Vectors = Callable[[np.ndarray], np.ndarray]  # from rows by index to their vectors
@@ -21,7 +20,6 @@ Who = np.ndarray | CSR  # known users by index, or new users' ratings
 Ranked = tuple[np.ndarray, np.ndarray]  # items and scores, one row for each user
 
 
-@dataclass(eq=False, repr=False)
 class Lists(Fitted):
     """Methods of every model that return vectors and lists."""
 
@@ -53,10 +51,6 @@ class Lists(Fitted):
         if self._stored is None:
             return self.user_vectors(self._known.take(users))
         return getattr(self, self._stored)[users]
-
-    def check_ratings(self, ratings: Any) -> None:
-        """Raise `DataError` unless these are ratings (m, n_items): kernels trust every index."""
-        check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
 
     def check_users(self, who: Any) -> np.ndarray:
         """Return `who`; raise `DataError` unless it is indices (m,) of users, integers."""
@@ -91,7 +85,7 @@ class Lists(Fitted):
         m = who.n_rows if isinstance(who, CSR) else len(self.check_users(who))
         once, n_items = m <= self._users_at_a_time, len(self.item_ids_)
         if isinstance(who, CSR) and not once:  # of fewer, `user_vectors` checks the ratings
-            self.check_ratings(who)
+            check_csr("the ratings", who, "n_rows + 1", n_items)
         n = _length(n, n_items)
         if exclude is not None:
             check_csr("exclude", exclude, m, n_items)
@@ -159,10 +153,8 @@ class Lists(Fitted):
             Whether to list items that the user has rated, too.
         """
         self.check_fitted()
-        check_flags(seen=seen)
-        rows = _listed(self.item_index, candidates, exclude)
-        n, users = _length(n, len(rows)), self.user_index(user_ids)
-        items, scores = self.rank(users, n, _nothing(len(users)) if seen else None, rows)
+        users = self.user_index(user_ids)
+        items, scores = self._list(users, n, candidates, exclude, seen)
         table = _as_table("item", self.item_ids_, items, scores)
         table.insert(0, "user_id", np.repeat(self.user_ids_[users], (items >= 0).sum(axis=1)))
         return table
@@ -183,11 +175,15 @@ class Lists(Fitted):
         that is returned, without user_id.
         """
         self.check_fitted()
+        listed = self._list(self.as_ratings(ratings), n, candidates, exclude, seen)
+        return _as_table("item", self.item_ids_, *listed)
+
+    def _list(self, who: Who, n: int, candidates: Any, exclude: Any, seen: bool) -> Ranked:
+        """`rank`, with candidates and exclusions by id, and `seen` as for `recommend`."""
         check_flags(seen=seen)
         rows = _listed(self.item_index, candidates, exclude)
-        n, who = _length(n, len(rows)), self.as_ratings(ratings)
-        listed = self.rank(who, n, _nothing(1) if seen else None, rows)
-        return _as_table("item", self.item_ids_, *listed)
+        m = who.n_rows if isinstance(who, CSR) else len(who)
+        return self.rank(who, _length(n, len(rows)), nothing(m) if seen else None, rows)
 
     def similar_items(
         self, item_id: Hashable, n: int = 10, *, candidates: Any = None, exclude: Any = None
@@ -240,7 +236,7 @@ class Lists(Fitted):
             both = vector / np.linalg.norm(vector, axis=1), some[there] / length[there, None]
             scores[0, start + there] = ranking.score_pairs(*both, *pairs)
         scores[0, rows == own] = -np.inf
-        best, scores = ranking.top_of_scores(scores, *_nothing(1)[:2], n)
+        best, scores = ranking.top_of_scores(scores, *nothing(1)[:2], n)
         return _as_table(index.what, getattr(self, f"{index.what}_ids_")[rows], best, scores)
 
 
@@ -263,8 +259,3 @@ def _as_table(what: str, ids: np.ndarray, listed: np.ndarray, scores: np.ndarray
 def _length(n: int, most: int) -> int:
     """Return how long lists need to be: no longer than what there is to list, but 1."""
     return max(1, min(check_whole("n", n, 1), most))
-
-
-def _nothing(n_rows: int) -> CSR:
-    """Return a matrix without a rating."""
-    return CSR(np.zeros(n_rows + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +17,7 @@ from scipy.sparse import csr_matrix
 
 from recsys_lib.errors import RecsysError
 from recsys_lib.models.base import ImplicitFeedbackModel
-from recsys_lib.models.parameters import above, at_least, one_of, share
+from recsys_lib.models.parameters import Arrays, above, at_least, one_of, share
 from recsys_lib.ratings import CSR, Ratings
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ else:
 WORTH_THREADS = 1e8
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class NetworkModel(ImplicitFeedbackModel):
+class NetworkModel(ImplicitFeedbackModel, kw_only=True):
     """Base class of the networks, which AdamW trains on batches of examples.
 
     A network's `_init` ends with `_start`. It also writes `_batch_loss`, the mean loss of some of
@@ -117,13 +115,12 @@ class NetworkModel(ImplicitFeedbackModel):
             raise RecsysError(f"learning_rate {self.learning_rate!r} is too large: steps diverge")
         return {"loss": total / n_seen}
 
-    def _checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def _checkpoint(self) -> Arrays:
         file = BytesIO()
         torch.save([self._net.state_dict(), self._optimizer.state_dict()], file)
-        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}, super()._checkpoint()[1]
+        return {"torch": np.frombuffer(file.getvalue(), np.uint8)}
 
-    def _resume(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        super()._resume(arrays, meta)
+    def _resume(self, arrays: Arrays) -> None:
         file = BytesIO(arrays["torch"].tobytes())
         weights, moments = torch.load(file, map_location=self._device, weights_only=True)
         self._net.load_state_dict(weights)
@@ -207,18 +204,23 @@ def as_array(tensor: torch.Tensor) -> np.ndarray:
 
 def flattened(tensors: Iterable[torch.Tensor]) -> np.ndarray:
     """Return the numbers of all the tensors, one after the other, (n,) float32."""
-    return np.concatenate([as_array(tensor).ravel() for tensor in tensors])
+    return as_array(torch.nn.utils.parameters_to_vector(tensors))
 
 
-def unflattened(flat: np.ndarray, sizes: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the weights (n_in, n_out) and biases (n_out,) of `layers`, which `flat` holds."""
-    if len(flat) != n_weights(sizes):
+def forward(rows: np.ndarray, flat: np.ndarray, sizes: Sequence[int], hidden: bool) -> np.ndarray:
+    """Return what `layers`, whose numbers `flat` holds, make of `rows` (m, n_in).
+
+    If these are a hidden layer's products, `flat` begins with their biases, and a tanh follows.
+    """
+    if len(flat) != n_weights(sizes) + hidden * sizes[0]:
         raise RecsysError("the network has other layers than its parameters say; call fit again")
-    found = []
-    for n_in, n_out in pairwise(sizes):
+    if hidden:
+        rows, flat = rows + flat[: sizes[0]], flat[sizes[0] :]
+    for k, (n_in, n_out) in enumerate(pairwise(sizes)):
         weights, biases, flat = np.split(flat, [n_in * n_out, (n_in + 1) * n_out])
-        found.append((weights.reshape(n_out, n_in).T, biases))
-    return found
+        weights = weights.reshape(n_out, n_in).T
+        rows = product(np.tanh(rows) if hidden or k else rows, weights) + biases
+    return rows
 
 
 def n_weights(sizes: Sequence[int]) -> int:

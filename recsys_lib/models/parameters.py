@@ -7,16 +7,14 @@ kernels trust every index and every shape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import field, fields
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recsys_lib.columns import limits
-from recsys_lib.errors import FOREIGN, DataError, check_array, check_ids
+from recsys_lib.errors import DataError, check_array, check_ids
 from recsys_lib.ratings import CSR, check_csr
 
 if TYPE_CHECKING:
@@ -41,11 +39,6 @@ def at_least(low: float, default: Any) -> Any:
 def within(low: float, high: float, default: Any) -> Any:
     """Declare a number from `low` to `high`."""
     return _limited(default, f"from {low:g} to {high:g}", lambda value: low <= value <= high)
-
-
-def number(default: Any) -> Any:
-    """Declare any finite number."""
-    return _limited(default, "finite", lambda value: abs(value) < float("inf"))
 
 
 def share(default: float) -> Any:
@@ -110,15 +103,6 @@ KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
 # ---- what comes from a file
 
 
-@contextmanager
-def reading(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is taken up into `DataError`; `what` says where."""
-    try:
-        yield
-    except (*FOREIGN, UnpicklingError, EOFError) as error:
-        raise DataError(f"{what} cannot be used: {error}; take another copy of it") from error
-
-
 def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     """Refuse state that is not the class's own: see `Fitted.shapes`.
 
@@ -127,12 +111,10 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     """
     mine, rest = model.state()
     arrays = mine if arrays is None else arrays
-    for name in ("user_ids_", "item_ids_"):
-        check_ids(**{name: getattr(model, name)})
-    plain = {one.name: str(one.type) for one in fields(model) if not one.init}
-    plain = {name: kind for name, kind in plain.items() if kind != "np.ndarray"}
-    for name in rest.keys() | plain.keys():
-        value, kind = rest.get(name), plain.get(name, "left out")
+    check_ids(user_ids_=model.user_ids_, item_ids_=model.item_ids_)
+    kinds = {one.name: str(one.type) for one in fields(model) if not one.init}
+    for name in rest.keys() | {name for name, kind in kinds.items() if kind != "np.ndarray"}:
+        value, kind = rest.get(name), kinds.get(name, "left out")
         if kind not in _IS or not _IS[kind](value):
             raise DataError(f"{name} is {value!r}; it must be {kind}, and finite")
     sizes = model.sizes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from recsys_lib.models.parameters import at_least, learnt, one_of
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclass(eq=False, repr=False)
 class Popularity(ImplicitFeedbackModel):
     """Recommend the most popular items to everyone, without those that the user has rated.
 
@@ -28,6 +27,8 @@ class Popularity(ImplicitFeedbackModel):
     item_scores_ : (n_items,) float32
     """
 
+    ends_in_bias: ClassVar[bool] = True
+
     by: str = one_of(("count", "mean"), "count")
     damping: float = at_least(0, 10.0)
     item_scores_: np.ndarray = learnt("n_items")
@@ -41,14 +42,10 @@ class Popularity(ImplicitFeedbackModel):
         self.item_scores_ = scores.astype(np.float32)
         return {}
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return a vector [1] for each user: ratings change no score."""
-        self.check_ratings(ratings)
-        return np.ones((len(ratings.counts), 1), np.float32)
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        """Return a bias of 0 for each user, (m, 1): ratings change no score."""
+        return np.zeros((ratings.n_rows, 1), np.float32)
 
     def item_vectors(self) -> np.ndarray:
-        """Return the items' scores, (n_items, 1) float32."""
+        """Return the items' scores, their biases, (n_items, 1) float32."""
         return self.item_scores_[:, None]
-
-    def _directions(self, vectors: np.ndarray) -> np.ndarray:
-        return vectors[:, :0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +13,6 @@ from recsys_lib.models.parameters import above, at_least, learnt
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclass(eq=False, repr=False)
 class PureSVD(ImplicitFeedbackModel):
     """ŝ_u = r_u Q Qᵀ: a user's likes, projected on the first K right singular vectors.
 
@@ -64,10 +62,9 @@ class PureSVD(ImplicitFeedbackModel):
         self.singular_values_ = values[order].astype(np.float32)
         return {}
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
         """Return r_u Q, (m, K) float32."""
-        self.check_ratings(ratings)
-        return as_scipy(self.liked(ratings), len(self.item_factors_)) @ self.item_factors_
+        return as_scipy(liked, len(self.item_factors_)) @ self.item_factors_
 
     def _similarity_vectors(self) -> np.ndarray:
         """Return Q Σ: its products are those of the items' columns of R, as far as K sees them."""

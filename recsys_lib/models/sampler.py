@@ -1,6 +1,6 @@
 """The Gibbs sampler of `BayesianALS`: rows, their prior and the users' noise, drawn in turn."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -107,44 +107,20 @@ def rated_or_not(ratings: CSR, n_columns: int, told: Any, spread: float) -> csr_
     return hstack([rated, TOLD_SPREAD * told], format="csr", dtype=np.float32)
 
 
-class Noise:
-    """The users' noise: α_u ~ Gamma(ν/2, rate ν s²/2), s² unknown; without ν, all have 1/s²."""
-
-    same = np.ones(1, np.float32)  # for the side whose ratings all have the other side's precision
-
-    def __init__(self, train: Ratings, worth: float | None) -> None:
-        self.ratings, self.counts = train.by_user, train.by_user.counts
-        self.worth = worth  # ν
-        self.variance = float(np.var(train.by_user.values)) or 1.0  # where all are equal, a guess
-        self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)
-        self.sse = np.empty(train.n_users)
-
-    def draw(self, users: np.ndarray, items: np.ndarray, mu: float, rng: Generator) -> float:
-        """Draw the precisions given the residuals, then s²; return the sum of squared residuals."""
-        kernels.squared_residuals(*self.ratings, users, items, np.float32(mu), self.sse)
-        sse = float(self.sse.sum())
-        if self.worth is None:
-            self.variance = 1 / rng.gamma(1 + len(self.ratings.values) / 2, 2 / sse)
-            self.precisions[:] = 1 / self.variance
-            return sse
-        shape = (self.worth + self.counts) / 2
-        precisions = rng.gamma(shape, 2 / (self.worth * self.variance + self.sse))
-        total = float(self.worth * precisions.sum())
-        self.variance = float(rng.gamma(1 + self.worth * len(precisions) / 2, 2 / total))
-        self.precisions = precisions.astype(np.float32)
-        return sse
-
-
 class Chain:
     """Draws of all unknowns, one after another, from a random start of its own.
 
-    `features` are those of the users and of the items, as `Side` takes them; `worth` is ν.
+    `features` are those of the users and of the items, as `Side` takes them. The users' noise is
+    α_u ~ Gamma(ν/2, rate ν s²/2), s² unknown; without ν, `worth`, all have 1/s².
     """
 
     def __init__(
         self, train: Ratings, features: Any, n_factors: int, worth: float | None, rng: Generator
     ) -> None:
-        self.mu, self.rng, self.noise = train.mean, rng, Noise(train, worth)
+        self.ratings, self.mu, self.worth, self.rng = train.by_user, train.mean, worth, rng
+        variance = float(np.var(train.by_user.values)) or 1.0  # where all are equal, a guess
+        self.variance = np.array([variance])  # s²
+        self.precisions = np.full(train.n_users, 1 / self.variance, np.float32)  # α
         self.users = Side(train.by_user, features[0], train.n_items, n_factors + 1)
         self.items = Side(train.by_item, features[1], train.n_users, n_factors + 1)
         start = rng.standard_normal((train.n_items, n_factors), np.float32)
@@ -152,34 +128,28 @@ class Chain:
 
     def draw(self) -> float:
         """Draw everything once; return the sum of squared residuals of the training part."""
-        users, items, noise, mu = self.users, self.items, self.noise, np.float32(self.mu)
+        users, items, rng = self.users, self.items, self.rng
+        mu, same, sse = np.float32(self.mu), np.ones(1, np.float32), np.empty(len(users.rows))
         with blas().limit(limits=1, user_api="blas"):  # for so little, threads wait more than work
-            users.draw((items.rows, mu, noise.precisions, noise.same), self.rng)
-            items.draw((users.rows, mu, noise.same, noise.precisions), self.rng)
-        return noise.draw(users.rows, items.rows, self.mu, self.rng)
+            users.draw((items.rows, mu, self.precisions, same), rng)
+            items.draw((users.rows, mu, same, self.precisions), rng)
+        kernels.squared_residuals(*self.ratings, users.rows, items.rows, mu, sse)
+        total, worth, counts = float(sse.sum()), self.worth, self.ratings.counts
+        if worth is None:
+            self.variance[...] = 1 / rng.gamma(1 + counts.sum() / 2, 2 / total)
+            self.precisions[:] = 1 / self.variance
+        else:
+            drawn = rng.gamma((worth + counts) / 2, 2 / (worth * self.variance + sse))
+            scale = 2 / float(worth * drawn.sum())
+            self.variance[...] = rng.gamma(1 + worth * len(drawn) / 2, scale)
+            self.precisions[:] = drawn
+        return total
 
-
-def drawn(chains: list[Chain]) -> Iterator[tuple[str, Any, str]]:
-    """Yield what a draw changes: a name for the file, the object, and its attribute, an array."""
-    for c, chain in enumerate(chains):
-        yield f"{c}.precisions", chain.noise, "precisions"
-        for name, side in (("users", chain.users), ("items", chain.items)):
-            yield from ((f"{c}.{name}.{key}", side, key) for key in Side.DRAWN)
-
-
-def states(chains: list[Chain]) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """Return what is needed to continue all chains: arrays, and a row of JSON for each."""
-    arrays = {name: getattr(one, key) for name, one, key in drawn(chains)}
-    states = [{"variance": c.noise.variance, "rng": c.rng.bit_generator.state} for c in chains]
-    return arrays, states
-
-
-def resume(chains: list[Chain], arrays: dict[str, np.ndarray], metas: list[dict[str, Any]]) -> None:
-    """Continue from what `states` returned."""
-    for name, one, key in drawn(chains):
-        setattr(one, key, arrays[name])
-    for chain, meta in zip(chains, metas, strict=True):
-        chain.noise.variance, chain.rng.bit_generator.state = meta["variance"], meta["rng"]
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that a draw changes, by name."""
+        sides = {"users": self.users, "items": self.items}
+        found = {f"{s}.{key}": getattr(sides[s], key) for s in sides for key in Side.DRAWN}
+        return {**found, "precisions": self.precisions, "variance": self.variance}
 
 
 def by_chain(user_draws: np.ndarray, item_draws: np.ndarray, n_chains: int) -> np.ndarray:

@@ -16,84 +16,84 @@ import numpy as np
 
 from recsys_lib import io
 from recsys_lib.errors import DataError, RecsysError
+from recsys_lib.models.parameters import Arrays
 from recsys_lib.ratings import Ratings
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 Callback = Callable[[dict[str, Any]], None]
-Arrays = dict[str, np.ndarray]
 Data = dict[str, Ratings | None]
 
 
 class Run:
     """The record of a fit: its log, its best epoch and, with a folder, its checkpoint.
 
-    `name` is the model's class and `params` are its parameters; `data` are the parts that it learns
-    from and is measured on, by name.
+    `parameters` are the model's, and its class; `data` are the parts that it learns from and is
+    measured on, by name; `monitor` is the column that tells the best epoch, and "min" or "max".
     """
 
-    def __init__(self, folder: Any, name: str, params: dict[str, Any], data: Data) -> None:
+    def __init__(
+        self, folder: Any, parameters: dict[str, Any], data: Data, monitor: tuple[str, ...]
+    ) -> None:
         self.folder = None if folder is None else io.as_folder(folder)
         self.log: list[dict[str, Any]] = []
-        self.best: dict[str, Any] = {"epoch": 0, "score": None}
+        self.begun: int | None = None  # how many epochs the log had when the loop began
         self.best_arrays: Arrays = {}
+        self._monitor = monitor
         if self.folder is not None:
             io.remove_unfinished(self.folder)
             # `n_epochs` may be raised when a run continues; nothing else may change.
-            params = json.loads(json.dumps({**params, "n_epochs": None}, default=io.number))
+            parameters = json.loads(json.dumps({**parameters, "n_epochs": None}, default=io.number))
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}
-            self.facts: dict[str, Any] = {"class": name, "params": params, "data": checksums}
+            self._facts = {"parameters": parameters, "data": checksums}
 
-    def keep_best(self, monitor: tuple[str, ...], arrays: Arrays) -> None:
-        """Keep copies of `arrays` if the last epoch is the best; without a score, it always is."""
-        column, direction = monitor
-        row = self.log[-1]
-        score = -row[column] if direction == "min" else row[column]
-        if self.best["score"] is None or np.isnan(score) or score > self.best["score"]:
-            self.best = {"epoch": row["epoch"], "score": None if np.isnan(score) else score}
-            self.best_arrays = {name: array.copy() for name, array in arrays.items()}
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch so far; of those without a value, and after them, the last."""
+        found, best = 0, float("nan")
+        column, direction = self._monitor or ("", "")
+        for epoch, row in enumerate(self.log, 1):
+            value = row.get(column, float("nan")) * (-1 if direction == "min" else 1)
+            if np.isnan(best) or np.isnan(value) or value > best:
+                found, best = epoch, value
+        return found
 
-    def resume(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
-        """Continue the run in the folder; return what `write` was given: state, own arrays, meta.
+    def read(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return the checkpoint in the folder: its arrays, and what `write` put beside them.
 
-        Without a folder, and if the run had other parameters, this is a `RecsysError`; if the
-        folder holds no checkpoint, or one of other data, a `DataError`.
+        Without a folder this is a `RecsysError`; if the folder holds no checkpoint, or one of other
+        parameters or other data, a `DataError`.
         """
         if self.folder is None:
             raise RecsysError("resume=True needs run_dir, the folder of the run to go on with")
         arrays, meta = io.load_arrays(self.folder / CHECKPOINT)
-        told, anew = f"the run in {str(self.folder)!r}", "resume with the same or start anew"
-        try:
-            its, mine = ({"class": one["class"], **one["params"]} for one in (meta, self.facts))
-            data, known = dict(meta["data"]), self.facts["data"]
-            log, best, own = list(meta["log"]), meta["best"], meta["own"]
-            follow = [row["epoch"] for row in log] == [*range(1, len(log) + 1)]
-            if not follow or best["epoch"] not in range(len(log) + 1):
-                raise KeyError("its epochs do not follow one another")
-            if not isinstance(best["score"], float | None):
-                raise TypeError("its best score is no number")
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{told} left no checkpoint of a run: {error}") from error
-        for a, b, what, kind in (
-            (mine, its, "had other parameters", RecsysError),
-            (known, data, "was on other data", DataError),
-        ):
-            if differ := sorted(name for name in a | b if a.get(name) != b.get(name)):
-                raise kind(f"{told} {what} ({', '.join(differ)}); {anew}")
-        self.log, self.best = log, best
+        for what, mine in self._facts.items():
+            its = found if isinstance(found := meta.get(what), dict) else {}
+            if differ := sorted(name for name in mine | its if mine.get(name) != its.get(name)):
+                told = f"the run in {str(self.folder)!r} had other {what} ({', '.join(differ)})"
+                raise DataError(f"{told}; resume with the same or start anew")
+        return arrays, meta
+
+    def resume(self, arrays: Arrays, log: list[dict[str, Any]]) -> tuple[Arrays, Arrays]:
+        """Continue the run that was read; return the state and the own arrays that it had."""
+        self.log = list(log)
+        known = self.best_epoch <= len(log)  # or an epoch's value is no number
+        if not known or [row["epoch"] for row in log] != [*range(1, len(log) + 1)]:
+            raise DataError("its epochs do not follow one another")
         parts: dict[str, Arrays] = {"state": {}, "best": {}, "own": {}}
         for key, array in arrays.items():
             part, _, name = key.partition(".")
             parts[part][name] = array
         self.best_arrays = parts["best"]
-        return parts["state"], parts["own"], own
+        return parts["state"], parts["own"]
 
-    def write(self, state: Arrays, own: Arrays, meta: dict[str, Any]) -> None:
+    def write(self, state: Arrays, own: Arrays, rngs: list[Any]) -> None:
         """Write the checkpoint, then the log; not without a folder."""
         assert self.folder is not None
         parts = {"state": state, "best": self.best_arrays, "own": own}
         flat = {f"{part}.{name}": a for part, some in parts.items() for name, a in some.items()}
-        header = {**self.facts, "log": self.log, "best": self.best, "own": meta}
-        io.save_arrays(self.folder / CHECKPOINT, flat, header)
+        io.save_arrays(
+            self.folder / CHECKPOINT, flat, {**self._facts, "log": self.log, "rngs": rngs}
+        )
         with io.replacing(self.folder / LOG) as temporary:
             # JSON knows no NaN: null stands for it.
             rows = ({k: None if v != v else v for k, v in row.items()} for row in self.log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -16,7 +16,6 @@ from recsys_lib.models.parameters import above, at_least, learnt, share, widths
 from recsys_lib.ratings import CSR, Ratings
 
 
-@dataclass(eq=False, repr=False)
 class TwoTower(NetworkModel):
     """ŝ_ui = f(u)·g(i) / T: a tower f for users, a tower g for items, vectors of length 1.
 
@@ -39,8 +38,6 @@ class TwoTower(NetworkModel):
 
     Parameters
     ----------
-    n_factors : int
-        Length K of the towers' vectors.
     width : int
         Length of an item's two vectors, in a history and in the item tower.
     hidden : sequence of int
@@ -173,23 +170,18 @@ class TwoTower(NetworkModel):
     # ---- serving: a user is the forward pass of likes and features
 
     def _vectors_of(self, users: np.ndarray) -> np.ndarray:
-        return self._forward(self._known.take(users), self.user_features_[users])
+        return self._forward(self.liked(self._known.take(users)), self.user_features_[users])
 
-    def user_vectors(self, ratings: CSR) -> np.ndarray:
-        """Return f(u) / T, (m, K) float32, of users without features; see `Recommender`."""
-        self.check_ratings(ratings)
-        shape = len(ratings.counts), self.user_features_.shape[1]
-        return self._forward(ratings, np.zeros(shape, np.float32))
+    def _fold_in(self, ratings: CSR, liked: CSR) -> np.ndarray:
+        shape = liked.n_rows, self.user_features_.shape[1]
+        return self._forward(liked, np.zeros(shape, np.float32))
 
-    def _forward(self, ratings: CSR, features: np.ndarray) -> np.ndarray:
-        """Return the users' vectors (m, K), which times an item's make a score."""
-        likes = self.liked(ratings)
+    def _forward(self, likes: CSR, features: np.ndarray) -> np.ndarray:
+        """Return f(u) / T, (m, K) float32, which times an item's vector make a score."""
         values = 1 / np.repeat(likes.counts, likes.counts).astype(np.float32)
         mean = product(likes._replace(values=values), self.history_rows_)
         rows = np.hstack([mean, features])
-        layers = network.unflattened(self.user_layers_, self._user_sizes)
-        for k, (weights, biases) in enumerate(layers):
-            rows = product(np.tanh(rows) if k else rows, weights) + biases
+        rows = network.forward(rows, self.user_layers_, self._user_sizes, hidden=False)
         lengths = np.sqrt(np.einsum("uk,uk->u", rows, rows))[:, None]
         return rows / (np.maximum(lengths, 1e-12) * np.float32(self.temperature))
 

@@ -1,6 +1,6 @@
 """Many models on the same splits: what is fitted, measured and summed up, and what it costs."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import pytest
@@ -61,7 +61,6 @@ def test_a_run_is_a_model_seed_and_split(data, results):
     assert {run.params["seed"] for run in of(results, "ALS")} == {0, 5}
 
 
-@dataclass(eq=False, repr=False)
 class Spy(Popularity):
     """Keeps what each fit was given, in a list common to all copies."""
 

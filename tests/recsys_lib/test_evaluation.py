@@ -1,7 +1,5 @@
 """The protocol: what is ranked, what counts, who is left out; against a loop in plain Python."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +21,6 @@ def several_batches(monkeypatch):
     monkeypatch.setattr(evaluation, "BATCH", 7)
 
 
-@dataclass(eq=False, repr=False)
 class Fixed(Recommender):
     """A linear model with given vectors: small whole numbers, so that many scores tie."""
 

@@ -1,5 +1,3 @@
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +17,6 @@ BEST = {"x": 1.5, "k": 2}
 SEARCHED = [name for name in models.__all__ if getattr(models, name).search_space]
 
 
-@dataclass(eq=False, repr=False)
 class Bowl(models.Recommender):
     """A model whose validation error is known: least at `BEST`, and falling with every epoch."""
 

@@ -50,8 +50,9 @@ def test_an_updated_item_is_solved_for_as_in_training(model, data, parts):
         model.partial_fit_items(train.item_ids[item], given_to(later, item))
     expected = model.copy()
     # What a fit on all ratings would have started from; the priors' rows are as they were.
-    features, found, _ = expected._item_features(whole.item_ids, whole.by_item.counts, data.items)
-    names = expected.feature_names_
+    names, again = expected.feature_names_, expected.unfitted()
+    again.init_features(whole.item_ids, whole.by_item.counts, data.items)
+    features, found = again.features, again.feature_names_
     known = [names.index(name) if name in names else len(names) - 1 for name in found]
     expected.feature_indices_ = np.array(known, np.int32)[features.indices]
     if expected.feature_names_:

@@ -40,14 +40,14 @@ def draw_prior(chain, rng):
         for name in sampler.Side.DRAWN:
             setattr(side, name, getattr(side, name).astype(np.float32))
     drawn = rng.gamma(WORTH / 2, 2 / (WORTH * VARIANCE), N_USERS)
-    chain.noise.precisions = drawn.astype(np.float32)
+    chain.precisions = drawn.astype(np.float32)
 
 
 def draw_ratings(chain, ratings, rng):
     """Overwrite the ratings by draws given the chain's state."""
     users, items = ratings.user_of_rating(), ratings.by_user.indices
     p, q = chain.users.rows[users], chain.items.rows[items]
-    noise = rng.standard_normal(N_RATINGS) / np.sqrt(chain.noise.precisions[users])
+    noise = rng.standard_normal(N_RATINGS) / np.sqrt(chain.precisions[users])
     values = p[:, 0] * q[:, 0] + p[:, 1] + q[:, 1] + noise
     ratings.by_user.values[:] = values
     ratings.by_item.values[:] = values[np.lexsort([users, items])]
@@ -55,7 +55,7 @@ def draw_ratings(chain, ratings, rng):
 
 def described(chain):
     """Numbers that every step has a part in, none with heavy tails."""
-    found = [np.log(chain.noise.precisions).mean()]
+    found = [np.log(chain.precisions).mean()]
     for side in (chain.users, chain.items):
         away = side.rows - side.means
         found += [*np.log(side.rows**2).mean(axis=0), *np.log(away**2).mean(axis=0)]
@@ -72,7 +72,7 @@ def test_a_state_from_the_prior_stays_one_whatever_ratings_it_brings_forth():
         draw_prior(chain, rng)
         before = described(chain)
         for _ in range(3):
-            chain.noise.variance = VARIANCE  # it has no proper prior, so it is held
+            chain.variance[...] = VARIANCE  # it has no proper prior, so it is held
             draw_ratings(chain, ratings, rng)
             chain.draw()
         changes.append(np.subtract(described(chain), before))
