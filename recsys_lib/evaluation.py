@@ -114,9 +114,8 @@ def evaluate(
         own = test.by_user if candidates == "test" else None
         new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
         shelf = {"candidates": new} if candidates == "new" else {}
-        longest = min(
-            max(k for _, k in kinds.values()), test.n_items
-        )  # all places behind are empty
+        longest = max(k for _, k in kinds.values())
+        longest = min(longest, test.n_items)  # all places behind are empty
         lists, hits = asked.rank(users, liked, longest, own, shelf)
 
     values: dict[str, float] = {}
@@ -291,7 +290,8 @@ def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
 
 
 def _check_parts(model: Any, train: Ratings, test: Ratings, test_input: Ratings | None) -> None:
-    check_model(model)
+    if isinstance(model, type) or not hasattr(model, "check_fitted"):  # one may wrap a model
+        raise RecsysError(f"model is {model!r:.80}; it must be a model, or a table of lists")
     model.check_fitted()
     check_parts(test=test)
     check_parts(train=train, test=test, test_input=test_input)
