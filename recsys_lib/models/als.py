@@ -191,6 +191,11 @@ class ALS(RatingModel):
             raise RecsysError(f"the rows' systems have no solution in float32: {told}")
         return loss
 
+    @property
+    def penalty(self) -> np.ndarray:
+        """(τ, ..., τ, γ), (K + 1,) float32."""
+        return self._penalty(self.n_factors + 1)
+
     def _penalty(self, size: int) -> np.ndarray:
         """Return (τ, ..., τ, γ), (size,) float32."""
         return np.array([self.tau] * (size - 1) + [self.gamma], np.float32)

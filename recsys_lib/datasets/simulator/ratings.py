@@ -9,7 +9,7 @@ from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.simulator import catalogue
 from recsys_lib.datasets.simulator.kernels import BLOCK, DAY, END, START, YEAR, Films, Users, live
 from recsys_lib.datasets.simulator.truth import RatingTruth
-from recsys_lib.errors import DataError, check_whole
+from recsys_lib.errors import DataError, check_whole, taking
 from recsys_lib.kernels.threads import share
 from recsys_lib.ratings import CSR, Ratings
 
@@ -23,6 +23,7 @@ ABOUT = {  # `Dataset.info` of simulated data
 _HALF_STARS = 33 * YEAR  # 2003: who came before keeps to whole stars
 
 
+@taking("these sizes", MemoryError)
 def simulate_ratings(
     n_users: int = 1_000,
     n_items: int = 2_000,

@@ -17,7 +17,7 @@ from recsys_lib.datasets.simulator import catalogue
 from recsys_lib.datasets.simulator.catalogue import GENRE_SHARE
 from recsys_lib.datasets.simulator.ratings import ABOUT, N_FACTORS, share_out
 from recsys_lib.datasets.simulator.truth import WatchTruth
-from recsys_lib.errors import DataError, check_whole
+from recsys_lib.errors import DataError, check_whole, taking
 from recsys_lib.ratings import CSR, Ratings
 
 START, DAYS = 1_593_878_400, 63  # the first second, 2020-07-05, and how long people watch
@@ -30,6 +30,7 @@ USER_SHARE, AUTHOR_SHARE = 0.4, 0.2  # of a user's and a video's factors, from c
 _USERS_AT_A_TIME = 256
 
 
+@taking("these sizes", MemoryError)
 def simulate_watches(
     n_users: int = 1_500,
     n_items: int = 2_000,

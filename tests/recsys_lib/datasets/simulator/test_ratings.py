@@ -204,6 +204,7 @@ def test_users_may_have_fewer_ratings():
         ({"n_users": 100, "n_items": 10, "n_ratings": 900}, "at least 2000 ratings"),
         ({"n_users": 0}, "n_users is 0; it must be a whole number, 1 or more"),
         ({"n_items": -5}, "n_items is -5"),
+        ({"n_items": 10**13}, "these sizes cannot be used: .* TiB"),
         ({"n_ratings": 1e5}, "n_ratings is 100000.0; it must be a whole number"),
         ({"min_ratings": 0}, "min_ratings is 0"),
         ({"seed": -1}, "seed is -1; it must be a whole number, 0 or more"),

@@ -159,6 +159,7 @@ def test_by_name_and_at_kuairecs_size():
         ({"n_small_users": 401}, "a part of the big one"),
         ({"n_watches": 100}, "1 to 210 watches, so ask for 400 to 84000"),
         ({"n_watches": 90_000}, "ask for 400 to 84000"),
+        ({"n_items": 10**13}, "these sizes cannot be used: .* TiB"),
         ({"n_items": 0}, "n_items is 0; it must be a whole number, 1 or more"),
     ],
 )
