@@ -1,7 +1,6 @@
 """What `make test` and `make lint` call."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,9 +16,9 @@ LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespe
 
 def test(options: list[str]) -> int:
     """Run all tests and the docstrings' examples, or the files that the `options` name."""
-    supplies.browser()  # brought now, where it is missing, and not by each process of the tests
-    if not any(map(shutil.which, ("firefox-esr", "firefox"))):
-        bootstrap.apt_install("firefox-esr")  # where that needs a password, its test is skipped
+    # Brought now, where they are missing, and not by each process of the tests.
+    supplies.browser()
+    supplies.firefox()
     return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
 
 

@@ -59,16 +59,27 @@ def npm() -> list[str | Path]:
 
 def browser() -> str | None:
     """Find a Chromium to open the pages with, or bring one; None is Playwright's own."""
-    named = os.environ.get("RECSYS_BROWSER")
-    found = next(filter(None, map(shutil.which, [named] if named else BROWSERS)), None)
-    if named and not found:
-        raise Stop(f"RECSYS_BROWSER names {named!r}, and there is no such program")
-    if not found and bootstrap.apt_install("chromium"):
-        found = shutil.which("chromium")
-    if not found:
+    if named := os.environ.get("RECSYS_BROWSER"):
+        if not (found := shutil.which(named)):
+            raise Stop(f"RECSYS_BROWSER names {named!r}, and there is no such program")
+        return found
+    if not (found := installed("chromium", *BROWSERS)):
         own = [sys.executable, "-m", "playwright", "install", "chromium"]
         what = "Bringing a browser (install Chromium, or name one by RECSYS_BROWSER)"
         quietly(own, what, "browser")
+    return found
+
+
+def firefox() -> str | None:
+    """Find a Firefox, or bring one; None: that needs a password."""
+    return installed("firefox-esr", "firefox-esr", "firefox")
+
+
+def installed(package: str, *names: str) -> str | None:
+    """Find a program by one of its names, else install Debian's package, if that can be."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if not found and bootstrap.apt_install(package):
+        found = shutil.which(package)
     return found
 
 

@@ -25,7 +25,7 @@ REPEATS = 3
 def stopped_early(indptr, indices, values, order, other, mu, until, out):
     """Do a half step up to a point; `out` takes one number per row, which keeps the work alive."""
     task = indptr, indices, values, order, other, mu, until, out
-    share(len(order) // als.LANES + 1, parts_of_rows, *task)
+    share(als.groups(order), parts_of_rows, *task)
 
 
 @njit(nogil=True)

@@ -126,7 +126,12 @@ def residuals(squares, lam, weight, penalty, prior, rhs, x):
     return squares + total / lam
 
 
-@in_parts(lambda indptr, indices, values, order, *_: len(order) // LANES + 1)
+def groups(order):
+    """Return how many groups of LANES rows there are."""
+    return -(-len(order) // LANES)
+
+
+@in_parts(lambda indptr, indices, values, order, *_: groups(order))
 def half_step(
     part, parts, indptr, indices, values, order, other, mu, lam, penalty, nu, prior, rows, sse
 ):  # fmt: skip

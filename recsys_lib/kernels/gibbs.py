@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
-from recsys_lib.kernels.als import sum_products, workspace
+from recsys_lib.kernels.als import groups, sum_products, workspace
 from recsys_lib.kernels.linalg import FAST, backward, solve
 from recsys_lib.kernels.threads import PAIRS, in_parts
 from recsys_lib.kernels.vectors import LANES
@@ -31,7 +31,7 @@ def set_up(gram, own, Lambda, m, a, rhs, lane):
             a[k, c, lane] = own * gram[k, c] + Lambda[k, c]
 
 
-@in_parts(lambda indptr, indices, values, order, *_: len(order) // LANES + 1)
+@in_parts(lambda indptr, indices, values, order, *_: groups(order))
 def draw_rows(
     part, parts, indptr, indices, values, order,
     other, mu, own, others, Lambda, prior, noise, rows, means,

@@ -11,7 +11,7 @@ where w is its penalty. The first sum is the same for all rows: one Gram matrix 
 import numpy as np
 from numba import njit
 
-from recsys_lib.kernels.als import PANEL, gather, workspace
+from recsys_lib.kernels.als import PANEL, gather, groups, workspace
 from recsys_lib.kernels.linalg import FAST, LINE, add_gram, aligned, solve
 from recsys_lib.kernels.threads import blas, in_parts, share
 from recsys_lib.kernels.vectors import (
@@ -71,7 +71,7 @@ def set_up(grams, fixed, weights, a, rhs):
             rhs[k, lane] = grams[lane, size, k]
 
 
-@in_parts(lambda indptr, indices, excess, order, *_: len(order) // LANES + 1)
+@in_parts(lambda indptr, indices, excess, order, *_: groups(order))
 def half_step(
     part, parts, indptr, indices, excess, order, other, fixed, penalties, rows, losses
 ):  # fmt: skip

@@ -76,8 +76,8 @@ class Run:
     def resume(self, arrays: Arrays, log: list[dict[str, Any]]) -> tuple[Arrays, Arrays]:
         """Continue the run that was read; return the state and the own arrays that it had."""
         self.log = list(log)
-        known = self.best_epoch <= len(log)  # or an epoch's value is no number
-        if not known or [row["epoch"] for row in log] != [*range(1, len(log) + 1)]:
+        _ = self.best_epoch  # an epoch's value that is no number is told here, and not in training
+        if [row["epoch"] for row in log] != [*range(1, len(log) + 1)]:
             raise DataError("its epochs do not follow one another")
         parts: dict[str, Arrays] = {"state": {}, "best": {}, "own": {}}
         for key, array in arrays.items():

@@ -3,14 +3,12 @@
 import itertools
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
+import supplies
 import websocket  # Firefox is spoken to by WebDriver BiDi, without a driver in between
-
-PROGRAM = shutil.which("firefox-esr") or shutil.which("firefox")
 
 
 class Firefox:
@@ -43,10 +41,10 @@ class Firefox:
 
 @pytest.fixture(scope="module")
 def firefox(tmp_path_factory) -> Iterator[Firefox]:
-    if not PROGRAM:
+    if not (program := supplies.firefox()):
         pytest.skip("no Firefox on this machine")
     profile = str(tmp_path_factory.mktemp("profile"))
-    command = [PROGRAM, "--headless", "--remote-debugging-port", "0", "--profile", profile]
+    command = [program, "--headless", "--remote-debugging-port", "0", "--profile", profile]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         listening = (re.search(r"BiDi listening on (ws://\S+)", line) for line in process.stderr)
         browser = Firefox(next(filter(None, listening))[1])
