@@ -298,7 +298,8 @@ class ImplicitFeedbackModel(Recommender, kw_only=True):
     def _validate(self) -> dict[str, float]:
         """Return NDCG@10 on the validation part, over the users with a like in it."""
         liked = self.likes_of(self._valid, "validation")
-        users = some_of(np.flatnonzero(liked.counts > 0).astype(np.int32))
+        users = np.flatnonzero(liked.counts > 0).astype(np.int32)
+        users = np.sort(np.random.default_rng(0).permutation(users)[:VALID_USERS])
         who = users if self._strangers is None else self._strangers.take(users)
         wanted = liked.take(users)
         hits = ranking.find_hits(self.rank(who, VALID_N)[0], wanted.indptr, wanted.indices)
@@ -319,11 +320,6 @@ class ItemToItem(ImplicitFeedbackModel):
         scores = csr_matrix(vectors) @ catalogue.T
         dense = scores.toarray() if issparse(scores) else scores
         return ranking.top_of_scores(dense, skip.indptr, skip.indices, n)
-
-
-def some_of(users: np.ndarray, most: int = VALID_USERS) -> np.ndarray:
-    """Return at most `most` of the users, (n,) int ascending, always the same ones."""
-    return np.sort(np.random.default_rng(0).permutation(users)[:most])
 
 
 def with_zero(rows: np.ndarray) -> np.ndarray:

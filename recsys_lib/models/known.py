@@ -20,10 +20,10 @@ def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, flo
     if not isinstance(ratings, Mapping | pd.Series):
         kind = type(ratings).__name__
         raise DataError(f"ratings are {kind}; they must be a mapping of {index.what} id to rating")
-    low, high = map(np.float32, scale)  # as ratings are stored
+    low, high = (float(np.float32(one)) for one in scale)  # as ratings are stored
     for one, rating in ratings.items():
         fits = is_of(rating) and abs(rating) < 3e38
-        if not (fits and low <= np.float32(rating) <= high):
+        if not (fits and (low <= rating <= high or low <= np.float32(rating) <= high)):
             told = f"{index.what} {one!r} has the rating {rating!r}"
             raise DataError(f"{told}; the scale is {low:g} to {high:g}")
     places = index.of_keys(ratings.keys())

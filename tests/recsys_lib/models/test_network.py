@@ -1,12 +1,10 @@
 """What the networks share: what training refuses, and serving without PyTorch."""
 
-import numpy as np
 import pytest
 import torch
 
 from recsys_lib.errors import RecsysError
-from recsys_lib.models import network
-from recsys_lib.models.base import some_of
+from recsys_lib.models import base, network
 
 NETWORKS = ["AutoEncoder", "TwoTower"]
 
@@ -20,13 +18,14 @@ def fit(small, parts):
     return fit
 
 
-def test_of_many_users_some_are_watched_always_the_same():
-    users = np.arange(0, 200, 2)
-    np.testing.assert_array_equal(some_of(users, 100), users)
-    some = some_of(users, 30)
-    np.testing.assert_array_equal(some, np.unique(some_of(users, 30)))
-    assert len(some) == 30
-    assert set(some) < set(users)
+def test_of_many_users_some_are_watched_always_the_same(fit, monkeypatch):
+    def ndcg():
+        return fit("TwoTower", n_epochs=2, patience=None).training_log_["ndcg_valid"].tolist()
+
+    of_all = ndcg()
+    monkeypatch.setattr(base, "VALID_USERS", 10)
+    some = ndcg()
+    assert some == ndcg() != of_all
 
 
 @pytest.mark.parametrize("name", ["AutoEncoder", "TwoTower", "BPR"])
