@@ -76,6 +76,7 @@ TASKS = {
         ),
         (REAL, "1m", "8m"),
         (32, 64, 128, 256, 512),
+        budget_s=400.0,  # at K = 512, an epoch of 32 M ratings may take a minute
     ),
     "bpr": Task(
         "BPR, samples a second", (OURS, f"{OURS}-hogwild", "implicit"), ("1m", "32m"), (32,)
