@@ -17,17 +17,20 @@ USERS_AT_A_TIME = 8192  # whatever goes over all users streams: nothing grows wi
 
 def as_row(ratings: Mapping[Any, float], index: IdIndex, scale: tuple[float, float]) -> CSR:
     """Return ratings by index, a matrix of one row; refuse what is not on the scale."""
-    if not isinstance(ratings, Mapping | pd.Series):
+    if not isinstance(ratings, (dict, Mapping, pd.Series)):
         kind = type(ratings).__name__
         raise DataError(f"ratings are {kind}; they must be a mapping of {index.what} id to rating")
-    low, high = (float(np.float32(one)) for one in scale)  # as ratings are stored
-    for one, rating in ratings.items():
-        fits = is_of(rating) and abs(rating) < 3e38
-        if not (fits and (low <= rating <= high or low <= np.float32(rating) <= high)):
-            told = f"{index.what} {one!r} has the rating {rating!r}"
-            raise DataError(f"{told}; the scale is {low:g} to {high:g}")
+    given, (low, high) = [rating for _, rating in ratings.items()], scale
+    # Part of each request for a list: whether all is as usual, and finite, is asked at once.
+    usual = {float, int}.issuperset(map(type, given)) and low > -3e38 and high < 3e38
+    if not usual or not all(low <= rating <= high for rating in given):
+        low, high = (float(np.float32(one)) for one in scale)  # as ratings are stored
+        for one, rating in ratings.items():
+            if not (is_of(rating) and abs(rating) < 3e38 and low <= np.float32(rating) <= high):
+                told = f"{index.what} {one!r} has the rating {rating!r}"
+                raise DataError(f"{told}; the scale is {low:g} to {high:g}")
     places = index.of_keys(ratings.keys())
-    order, values = np.argsort(places), np.array([one for _, one in ratings.items()], np.float32)
+    order, values = np.argsort(places), np.array(given, np.float32)
     return CSR(np.array([0, len(order)]), places[order], values[order])
 
 

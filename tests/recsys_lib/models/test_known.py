@@ -135,6 +135,7 @@ BAD = {
     "off the scale": (7, {"known": 3.0, "other": 6.0}, DataError, "scale is 0.5 to 5"),
     "not a number": (7, {"known": "four"}, DataError, "'four'"),
     "nan": (7, {"known": float("nan")}, DataError, "nan"),
+    "true for 1": (7, {"other": 3, "known": True}, DataError, "True"),
     "an unknown key": (7, {"known": 3.0, 424242: 3.0}, UnknownIdError, "424242"),
     "text for a number": ("seven", {"known": 3.0}, DataError, "(users|items)' ids are integers"),
     "a fraction": (7.5, {"known": 3.0}, DataError, "cannot be a new"),
