@@ -94,14 +94,14 @@ def test_a_peer_begins_where_we_begin():
     np.testing.assert_array_equal(worker.first_factors(40, 9), ours)
 
 
-def test_the_lists_of_the_stored_implicit_als_are_as_good_as_those_of_implicit():
-    """What the course says of them: equal settings, NDCG@10 within one per cent."""
+def test_the_lists_of_the_stored_implicit_als_are_as_good_as_those_of_its_equals():
+    """Of equal settings, and solvers that come as near to the minimum: within one per cent."""
     frame, _, _ = results.load(results.STORED)
     frame = frame[(frame.task == "implicit-als") & (frame.status == "ok")]
     last = frame.assign(ndcg=frame["quality"].str[-1]).pivot_table(
         "ndcg", index=["size", "k"], columns="contender"
     )
-    for ours, theirs in (("ours-cholesky", "implicit-cholesky"), ("ours", "implicit-cg")):
+    for ours, theirs in (("ours-cholesky", "implicit-cholesky"), ("ours", "irspack-ialspp")):
         ratio = (last[ours] / last[theirs]).dropna()
         assert len(ratio) >= 4
         np.testing.assert_array_less(0.99, ratio)
