@@ -39,7 +39,6 @@ class UnknownIdError(RecsysError, KeyError):
 
 # What Python, NumPy and pandas say of a thing of another kind.
 FOREIGN = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
-NO_NUMBERS = (bool, np.timedelta64)  # though Python and NumPy call them that
 
 
 @contextlib.contextmanager
@@ -61,7 +60,7 @@ def taking(what: str, *more: type[Exception]) -> Iterator[None]:
 
 def is_of(value: Any, kind: Any = Real) -> bool:
     """Return whether a value is of a kind; True is no number, nor is a span of time of NumPy's."""
-    return isinstance(value, kind) and not isinstance(value, NO_NUMBERS)
+    return isinstance(value, kind) and not isinstance(value, bool | np.timedelta64)
 
 
 def check_value(
