@@ -293,7 +293,7 @@ def test_a_list_longer_than_the_catalogue_has_its_values_and_its_cost(parts, mod
     train, _, test = parts
     most, table = 10**9 - 1, model.recommend(train.user_ids, n=N_ITEMS)
     for one, candidates in ((model, "all"), (table, "all"), (model, "test"), (model, "new")):
-        names = [[f"{kind}@{k}" for kind in evaluation.WITH_K] for k in (N_ITEMS, most)]
+        names = [[f"{kind}@{k}" for kind in metrics.WITH_K] for k in (N_ITEMS, most)]
         short, long = (e(one, train, test, some, candidates=candidates) for some in names)
         expected = dict(zip(names[1], short.values.values(), strict=True))
         expected[names[1][0]] *= N_ITEMS / most  # precision is over k
