@@ -4,8 +4,6 @@ Loading cannot run code. A checksum detects a file with a changed bit. Files are
 an interrupted write leaves the old file.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import json
@@ -121,7 +119,7 @@ def save_arrays(
             ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
             array, numeric[f"{name}.offsets"] = np.frombuffer(b"".join(encoded), np.uint8), ends
         numeric[name] = np.ascontiguousarray(array)
-    header = json.dumps({"format": FORMAT, "text": text, **meta}, default=number)
+    header = json.dumps({"format": FORMAT, "text": text, **meta}, default=np.generic.item)
     with replacing(path) as temporary:
         # One entry: safetensors writes several in any order, and the same must be the same bytes.
         save_file(numeric, temporary, {HEADER: f"{_crc(numeric, header)} {header}"})
@@ -182,10 +180,3 @@ def _crc(arrays: dict[str, np.ndarray], header: str) -> int:
         crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
         crc = zlib.crc32(array.reshape(-1), crc)
     return crc
-
-
-def number(value: Any) -> Any:
-    """Return a NumPy scalar as a Python number, for JSON."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a file's header cannot hold {value!r}")

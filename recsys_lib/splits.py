@@ -11,8 +11,6 @@ hold every rating once. The same arguments give the same parts.
 (1050, 150, 300)
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from recsys_lib.errors import DataError, RecsysError, check_value, check_whole, generator

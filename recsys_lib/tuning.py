@@ -11,8 +11,6 @@ distributions, and the result is an Optuna study.
 >>> model = models.BiasALS(**study.best_params)
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -196,8 +194,7 @@ def table(study: Study) -> pd.DataFrame:
 
 def metric_of(model: Recommender) -> str:
     """Return the metric for tuning a model: of its ratings if it predicts them, else of lists."""
-    check_model(model)
-    return "rmse" if model.predicts_ratings else "ndcg@10"
+    return possible(model, ["rmse", "ndcg@10"])[0]
 
 
 def some_users(development: D, limit: int, seed: int = 0) -> D:
