@@ -150,22 +150,20 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
         raise DataError(f"there is no file {where!r} to load")
     told = f"{where!r} was not saved by this library, or is cut: it"
     with taking(told, SafetensorError, OSError):
-        with safe_open(path, framework="numpy") as file:  # holds the layout to the file's length
-            crc, header = (file.metadata() or {})[HEADER].split(" ", 1)
+        with safe_open(path, framework="numpy"):  # holds the layout to the file's length
+            data = np.memmap(path, np.uint8, "c")
+        start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+        layout = json.loads(data[8:start].tobytes())
+        crc, header = layout.pop("__metadata__")[HEADER].split(" ", 1)
         meta = json.loads(header)
         if meta["format"] != FORMAT:
             found = f"{where!r} has format {meta['format']}, and this version reads {FORMAT}"
             how = "update recsys_lib if the file is newer, write it again if it is older"
             raise DataError(f"{found}: {how}")
-        with path.open("rb") as raw:
-            length = int.from_bytes(raw.read(8), "little")
-            layout = json.loads(raw.read(length))
-        data, arrays = np.memmap(path, np.uint8, "c"), {}
+        arrays = {}
         for name, place in layout.items():
-            if name != "__metadata__":
-                first, last = (8 + length + end for end in place["data_offsets"])
-                flat = data[first:last].view(_DTYPES[place["dtype"]])
-                arrays[name] = flat.reshape(place["shape"])
+            first, last = (start + end for end in place["data_offsets"])
+            arrays[name] = data[first:last].view(_DTYPES[place["dtype"]]).reshape(place["shape"])
         whole = crc == str(_crc(arrays, header))
     if not whole:
         raise DataError(f"{where!r} is damaged: its checksum differs; take another copy of it")
