@@ -102,7 +102,8 @@ def evaluate(
         shelf = {"candidates": new} if candidates == "new" else {}
         longest = max(k for _, k in kinds.values())
         longest = min(longest, test.n_items)  # all places behind are empty
-        lists, hits = asked.rank(users, liked, longest, own, shelf)
+        lists = asked.rank(users, longest, own, shelf)
+        hits = ranking.find_hits(lists, *liked.take(users)[:2])
 
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
@@ -198,13 +199,11 @@ class _Asked:
             raise RecsysError(f"{told} predicts {n_bad} ratings that are not numbers")
         return out
 
-    def rank(
-        self, users: np.ndarray, liked: CSR, n: int, own: CSR | None, shelf: dict[str, Any]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the users' lists (m, n) int32 and which items are relevant (m, n) bool."""
-        lists, hits = np.empty((len(users), n), np.int32), np.empty((len(users), n), bool)
+    def rank(self, users: np.ndarray, n: int, own: CSR | None, shelf: dict[str, Any]) -> np.ndarray:
+        """Return the users' lists (m, n) int32."""
+        lists = np.empty((len(users), n), np.int32)
         for part, some in _batches(users) if n else ():
-            seen, wanted = self.seen.take(some), liked.take(some)
+            seen = self.seen.take(some)
             if own is None:
                 lists[part] = self.model.rank(self.who(some), n, exclude=seen, **shelf)[0]
             else:
@@ -212,8 +211,7 @@ class _Asked:
             if n_leaks := int(ranking.find_hits(lists[part], *seen[:2]).sum()):
                 told = "items that their user has rated already; rank must leave out what is seen"
                 raise RecsysError(f"{type(self.model).__name__} lists {n_leaks} {told}")
-            hits[part] = ranking.find_hits(lists[part], *wanted[:2])
-        return lists, hits
+        return lists
 
     def _rank_own(self, users: np.ndarray, own: CSR, n: int) -> np.ndarray:
         """Return lists (m, n) int32 of nothing but each user's `own` items; ties by index."""
