@@ -218,7 +218,7 @@ class IdIndex:
         place = self.find(one)
         if place >= 0:
             return place
-        kind, fits = "text", isinstance(one, str)
+        kind, fits = "text", isinstance(one, str) and not _HALF.search(one)
         if self._index.dtype.kind in "iu":
             kind, fits = "integers of 64 bits", is_of(one, Integral) and -(2**63) <= one < 2**63
         if not fits:

@@ -127,7 +127,7 @@ def tune(
     """
     _check_development(development)
     n_trials, seed = check_whole("n_trials", n_trials, 1), check_whole("seed", seed, 0)
-    check_model(model)
+    (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     check_flags(prune=prune, start=start)
     check_value("sampler", sampler, "a sampler of Optuna, or None", kind=BaseSampler | None)
     space = model.search_space if space is None else space
@@ -136,7 +136,6 @@ def tune(
         told = "has no search_space; pass space=, of distributions"
         raise RecsysError(f"{type(model).__name__} {told}")
     model.unfitted(**{str(name): None for name in space})  # refuses what is no parameter
-    (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         direction="minimize" if metric in SMALLER_IS_BETTER else "maximize",

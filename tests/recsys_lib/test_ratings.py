@@ -222,6 +222,7 @@ def test_times_and_indices_that_do_not_fit_are_refused():
         (lambda: Ratings(np.array([1, 1]), np.arange(3), matrix()), "user_ids holds an id twice"),
         (lambda: Ratings(np.array(["a", None]), np.arange(3), matrix()), "integers or text"),
         (lambda: Ratings.from_frame(frame()).of_user(["a", "b"]), "one user id is asked for; 2"),
+        (lambda: Ratings.from_frame(frame()).user_index.find_or_next("\ud800"), "ids are text"),
         (lambda: Ratings.from_frame(frame().drop(columns="rating")), "rating=None: there is none"),
         (lambda: Ratings.from_frame(frame(), rating=None, scale=(2, 5)), "rating is 1.0, not"),
         (
