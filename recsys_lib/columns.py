@@ -127,16 +127,15 @@ def ordered(
 
 def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's index (n,) int32 and the ids, ascending, including those of `more`."""
-    codes, unique = pd.factorize(_ids(column, column.name), sort=True)
-    ids = np.asarray(unique)
-    if more is None:
-        return codes.astype(np.int32), ids
-    more = _ids(more, column.name)
-    if more.dtype != ids.dtype and len(more):
-        kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
-        raise DataError(f"column {column.name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
-    everyone = np.unique(np.concatenate([ids, more.astype(ids.dtype)]))
-    return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
+    ids, name = _ids(column, column.name), column.name
+    if more is not None:
+        more = _ids(more, name)
+        if more.dtype != ids.dtype and len(more):
+            kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
+            raise DataError(f"column {name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
+        ids = np.concatenate([ids, more.astype(ids.dtype)])
+    codes, unique = pd.factorize(ids, sort=True)
+    return codes[: len(column)].astype(np.int32), np.asarray(unique)
 
 
 def _ids(ids: Any, name: Any) -> np.ndarray:
