@@ -98,8 +98,9 @@ def evaluate(
     if any(kind not in m.OF_RATINGS for kind, _ in kinds.values()):
         _check_rankable(seen, test, users, relevant)
         own = test.by_user if candidates == "test" else None
-        new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
-        shelf = {"candidates": new} if candidates == "new" else {}
+        shelf = {}
+        if candidates == "new":
+            shelf["candidates"] = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
         longest = max(k for _, k in kinds.values())
         longest = min(longest, test.n_items)  # all places behind are empty
         lists = asked.rank(users, longest, own, shelf)
@@ -114,8 +115,8 @@ def evaluate(
         elif kind in m.OF_LISTS:
             found = m.OF_LISTS[kind](top, test.n_items)
         elif kind == "novelty":
-            counts = np.bincount(train.by_user.indices, minlength=train.n_items)
-            found = m.novelty(top, counts, int((train.by_user.counts > 0).sum()))
+            n_raters = int((train.by_user.counts > 0).sum())
+            found = m.novelty(top, train.by_item.counts, n_raters)
         elif kind == "auc":
             found = asked.auc(users, liked, candidates)
         elif kind in m.GAINS:

@@ -183,12 +183,10 @@ def table(study: Study) -> pd.DataFrame:
     one of a trial that was stopped); state ("complete", "pruned" or "fail"); epochs (number run).
     """
     check_value("study", study, "a study of Optuna with a trial", lambda one: one.trials, Study)
-    rows = [
-        {"number": trial.number, **trial.params, "value": trial.value}
-        | {"state": trial.state.name.lower(), "epochs": trial.last_step or 0}
-        for trial in study.trials
-    ]
-    return pd.DataFrame(rows).astype({"value": float})
+    found = study.trials_dataframe(("number", "params", "value", "state"))
+    found = found.astype({"value": float}).rename(columns=lambda name: name.removeprefix("params_"))
+    epochs = [trial.last_step or 0 for trial in study.trials]
+    return found.assign(state=found["state"].str.lower(), epochs=epochs)
 
 
 def metric_of(model: Recommender) -> str:
