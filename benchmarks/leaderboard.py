@@ -209,7 +209,7 @@ def some_users(data: Dataset, most: int, seed: int = 0) -> Dataset:
         raise RecsysError(f"no user has {most} ratings or fewer; allow for more")
     kept, rows = np.flatnonzero(drawn), ratings.by_user.take(np.flatnonzero(drawn))
     times = None if ratings.timestamps is None else ratings.timestamps[np.repeat(drawn, counts)]
-    part = Ratings(ratings.user_ids[kept], ratings.item_ids, rows, None, times, ratings.scale)
+    part = Ratings(ratings.user_ids[kept], ratings.item_ids, rows, times, ratings.scale)
     return replace(data, name=f"{data.name}, {len(kept):,} of its users", ratings=part)
 
 

@@ -6,6 +6,7 @@ ratings come in after the fit (`in_time`, `replay`).
 
 import itertools
 from collections.abc import Hashable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 from recsys_lib import splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.evaluation import evaluate
-from recsys_lib.models.base import RatingModel, Recommender
+from recsys_lib.models.base import RatingModel
 from recsys_lib.ratings import CSR, Ratings
 
 
@@ -94,22 +95,9 @@ def learning_curve(
         latest: Any = model.copy()
         take_in(latest, part.select(np.isin(ids, new.ids)[whose]), new.side)
         if candidates == "newcomers":
-            latest = _Shelf(latest, part.item_index(new.ids))
+            latest.rank = partial(latest.rank, candidates=part.item_index(new.ids))
         rows[n] = evaluate(latest, part, new.test, metrics).values
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("shown")
-
-
-class _Shelf:
-    """A model that lists only the items of one shelf; in all else it is the wrapped model."""
-
-    def __init__(self, model: Recommender, shelf: np.ndarray) -> None:
-        self._model, self._shelf = model, shelf
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def rank(self, who: np.ndarray, n: int, exclude: CSR) -> tuple[np.ndarray, np.ndarray]:
-        return self._model.rank(who, n, exclude, self._shelf)
 
 
 def take_in(model: RatingModel, new: Ratings, side: str = "both") -> None:

@@ -28,7 +28,7 @@ def load(name: str, *needs: str) -> datasets.Dataset:
     print(f"{data.name}: {low:g} to {high:g} are shown as {scale[0]:g} to {STARS:g} stars.")
     rows = ratings.by_user._replace(values=(ratings.by_user.values - zero) / star)
     ids = ratings.user_ids, ratings.item_ids
-    return replace(data, ratings=Ratings(*ids, rows, None, ratings.timestamps, scale))
+    return replace(data, ratings=Ratings(*ids, rows, ratings.timestamps, scale))
 
 
 def having(data: datasets.Dataset, *needs: str) -> datasets.Dataset:

@@ -1,7 +1,5 @@
 """Read the columns of a table of ratings, checked: ids, ratings, times; find ids."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from decimal import Decimal
@@ -79,6 +77,7 @@ def of_matrix(
     with taking("the matrix is damaged: it"):
         getattr(matrix, "check_format", bool)()  # of CSR and the like; no other can mislead SciPy
         stored = matrix.tocoo()
+        stored = coo_array((stored.data, stored.coords), matrix.shape)  # which checks them
     table: dict[str, Any] = {}
     ids = []
     for what, n, given, places in (
@@ -86,8 +85,6 @@ def of_matrix(
         ("item", matrix.shape[1], item_ids, stored.col),
     ):
         ids.append(pd.RangeIndex(n) if given is None else pd.Index(_ids(given, what)))
-        if ((places < 0) | (places >= n)).any():
-            raise DataError(f"the matrix is damaged: it has {n} {what}s, and stores others")
         if len(ids[-1]) != n or not ids[-1].is_unique:
             told = f"{what}_ids holds {len(ids[-1].unique())} different ids"
             raise DataError(f"{told}, and the matrix has {n} {what}s; give one id for each")
@@ -130,16 +127,15 @@ def ordered(
 
 def number(column: pd.Series, more: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's index (n,) int32 and the ids, ascending, including those of `more`."""
-    codes, unique = pd.factorize(_ids(column, column.name), sort=True)
-    ids = np.asarray(unique)
-    if more is None:
-        return codes.astype(np.int32), ids
-    more = _ids(more, column.name)
-    if more.dtype != ids.dtype and len(more):
-        kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
-        raise DataError(f"column {column.name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
-    everyone = np.unique(np.concatenate([ids, more.astype(ids.dtype)]))
-    return np.searchsorted(everyone, ids).astype(np.int32)[codes], everyone
+    ids, name = _ids(column, column.name), column.name
+    if more is not None:
+        more = _ids(more, name)
+        if more.dtype != ids.dtype and len(more):
+            kinds = ["text" if some.dtype == object else "integers" for some in (ids, more)]
+            raise DataError(f"column {name!r} holds {kinds[0]}, the further ids are {kinds[1]}")
+        ids = np.concatenate([ids, more.astype(ids.dtype)])
+    codes, unique = pd.factorize(ids, sort=True)
+    return codes[: len(column)].astype(np.int32), np.asarray(unique)
 
 
 def _ids(ids: Any, name: Any) -> np.ndarray:
@@ -221,7 +217,7 @@ class IdIndex:
         place = self.find(one)
         if place >= 0:
             return place
-        kind, fits = "text", isinstance(one, str)
+        kind, fits = "text", isinstance(one, str) and not _HALF.search(one)
         if self._index.dtype.kind in "iu":
             kind, fits = "integers of 64 bits", is_of(one, Integral) and -(2**63) <= one < 2**63
         if not fits:
@@ -260,17 +256,14 @@ def seconds(column: pd.Series) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _numbers(column: pd.Series) -> pd.Series:
     """Return a column's numbers; NaN for what is none: text, truth, dates, spans of time."""
-    told, types = column, pd.api.types
-    if not types.is_numeric_dtype(column.dtype) or types.is_bool_dtype(column.dtype):
+    told = column
+    if column.dtype.kind not in "iuf":
         told = column.astype(object)
-        kinds = told.map(type)
-        each = told[~kinds.duplicated()]
-        told = told.where(kinds.isin([type(one) for one in each if is_of(one, Real | Decimal)]))
+        told = told.where(told.map(lambda one: is_of(one, Real | Decimal)))
     try:
-        numbers = pd.to_numeric(told, errors="coerce")
+        return pd.to_numeric(told, errors="coerce")
     except OverflowError:  # an integer of hundreds of digits
-        numbers = pd.to_numeric(told.astype(str), errors="coerce")
-    return pd.Series(np.nan, column.index) if numbers.dtype.kind == "c" else numbers
+        return pd.to_numeric(told.astype(str), errors="coerce")
 
 
 def _whole(column: pd.Series, says: str) -> np.ndarray:

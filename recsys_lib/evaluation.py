@@ -6,9 +6,7 @@ ranked: sampled metrics can put models in the wrong order (Krichene & Rendle 202
 10.1145/3394486.3403226). Users without a relevant item are left out and counted.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +15,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from recsys_lib import metrics as m
-from recsys_lib.errors import RecsysError, check_value
-from recsys_lib.given import GivenLists
+from recsys_lib.errors import DataError, RecsysError, check_value
 from recsys_lib.kernels import auc as auc_kernels
 from recsys_lib.kernels import ranking
 from recsys_lib.models.base import ItemToItem, Recommender, Who, as_scipy
@@ -26,22 +23,11 @@ from recsys_lib.models.training import fingerprint
 from recsys_lib.ratings import CSR, Ratings, check_parts
 from recsys_lib.report import Report, compare, paired
 
-__all__ = [
-    "DEFAULT_METRICS", "OF_RATINGS", "Report", "compare", "evaluate", "paired", "parse_metric",
-    "possible",
-]  # fmt: skip
+__all__ = ["DEFAULT_METRICS", "Report", "compare", "evaluate", "paired", "possible"]
 
 #: The metrics of `evaluate` by default.
 DEFAULT_METRICS = ("rmse", "mae", "precision@10", "recall@10", "ndcg@10", "map@10")
-#: The rating metrics, by name.
-OF_RATINGS: dict[str, Callable[..., float]] = {"rmse": m.rmse, "mae": m.mae, "r2": m.r2}
-GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "ndcg_linear": lambda ratings: ratings,
-    "ndcg_exponential": lambda ratings: np.exp2(ratings) - 1,
-}
-OF_LISTS: dict[str, Callable[..., float]] = {"coverage": m.coverage, "gini": m.gini}
 BATCH = 8192  # users measured at a time: it bounds the memory and changes no number
-WITH_K = (*m.OF_HITS, *GAINS, "novelty", *OF_LISTS)
 
 
 def evaluate(
@@ -98,7 +84,7 @@ def evaluate(
     if isinstance(model, pd.DataFrame):
         model = GivenLists(model, train)
     _check_parts(model, train, test, test_input)
-    kinds = _kinds(possible(model) if metrics is None else metrics)
+    kinds = m.parse(possible(model) if metrics is None else metrics)
     check_protocol(relevant, candidates)
     liked = test.select(test.by_user.values >= np.float32(relevant)).by_user
     users = np.flatnonzero(liked.counts > 0).astype(np.int32)
@@ -106,34 +92,36 @@ def evaluate(
     asked = _Asked(model, seen, strangers=test_input is not None)
     predicted = lists = hits = np.empty((len(users), 0))
     errors = pd.DataFrame()
-    if any(kind in OF_RATINGS for kind, _ in kinds.values()):
+    if any(kind in m.OF_RATINGS for kind, _ in kinds.values()):
         predicted = asked.predict(test)
         errors = _errors_by_user(test, predicted)
-    if any(kind not in OF_RATINGS for kind, _ in kinds.values()):
+    if any(kind not in m.OF_RATINGS for kind, _ in kinds.values()):
         _check_rankable(seen, test, users, relevant)
         own = test.by_user if candidates == "test" else None
-        new = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
-        shelf = {"candidates": new} if candidates == "new" else {}
+        shelf = {}
+        if candidates == "new":
+            shelf["candidates"] = np.flatnonzero(train.by_item.counts == 0).astype(np.int32)
         longest = max(k for _, k in kinds.values())
         longest = min(longest, test.n_items)  # all places behind are empty
-        lists, hits = asked.rank(users, liked, longest, own, shelf)
+        lists = asked.rank(users, longest, own, shelf)
+        hits = ranking.find_hits(lists, *liked.take(users)[:2])
 
     values: dict[str, float] = {}
     columns: dict[str, np.ndarray] = {}
     for name, (kind, k) in kinds.items():
         top = lists[:, :k]
-        if kind in OF_RATINGS:
-            found: Any = OF_RATINGS[kind](test.by_user.values, predicted)
-        elif kind in OF_LISTS:
-            found = OF_LISTS[kind](top, test.n_items)
+        if kind in m.OF_RATINGS:
+            found: Any = m.OF_RATINGS[kind](test.by_user.values, predicted)
+        elif kind in m.OF_LISTS:
+            found = m.OF_LISTS[kind](top, test.n_items)
         elif kind == "novelty":
-            counts = np.bincount(train.by_user.indices, minlength=train.n_items)
-            found = m.novelty(top, counts, int((train.by_user.counts > 0).sum()))
+            n_raters = int((train.by_user.counts > 0).sum())
+            found = m.novelty(top, train.by_item.counts, n_raters)
         elif kind == "auc":
             found = asked.auc(users, liked, candidates)
-        elif kind in GAINS:
+        elif kind in m.GAINS:
             rated = test.by_user.take(users)
-            gains = rated._replace(values=GAINS[kind](rated.values.astype(np.float64)))
+            gains = rated._replace(values=m.GAINS[kind](rated.values.astype(np.float64)))
             found = m.graded_ndcg_at_k(top, gains.to_scipy(test.n_items))
         else:
             found = m.OF_HITS[kind](hits[:, :k], liked.counts[users])
@@ -175,30 +163,11 @@ def possible(model: Recommender, metrics: Sequence[str] | None = None) -> list[s
     Raise `RecsysError` if a metric is unknown, or none is left.
     """
     check_model(model)
-    kinds = _kinds(DEFAULT_METRICS if metrics is None else metrics)
-    kept = [n for n in kinds if model.predicts_ratings or kinds[n][0] not in OF_RATINGS]
+    kinds = m.parse(DEFAULT_METRICS if metrics is None else metrics)
+    kept = [n for n in kinds if model.predicts_ratings or kinds[n][0] not in m.OF_RATINGS]
     if not kept:
         raise RecsysError(f"{type(model).__name__} can have none of the metrics {', '.join(kinds)}")
     return kept
-
-
-def _kinds(metrics: Any) -> dict[str, tuple[str, int]]:
-    is_list = isinstance(metrics, Sequence | Mapping) and not isinstance(metrics, str)
-    if not is_list or not all(isinstance(name, str) for name in metrics):
-        raise RecsysError(f"metrics is {metrics!r:.80}; it must be a list such as ['ndcg@10']")
-    return {name: parse_metric(name) for name in metrics}
-
-
-def parse_metric(name: str) -> tuple[str, int]:
-    """Return a metric's kind and list length k, such as ("ndcg", 10); k is 0 without a list."""
-    kind, _, k = str(name).partition("@")
-    if kind in (*OF_RATINGS, "auc") and "@" not in str(name):
-        return kind, 0
-    if kind in WITH_K and k.isdecimal() and len(k) < 10 and int(k) >= 1:
-        return kind, int(k)
-    there, long = ", ".join(OF_RATINGS), ", ".join(f"{kind}@k" for kind in WITH_K)
-    told = f"there are {there}, auc, and with a list length such as ndcg@10: {long}"
-    raise RecsysError(f"there is no metric {name!r}; {told}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +190,7 @@ class _Asked:
         model: Any = self.model  # only rating models have `predict_pairs`
         told, rows = type(model).__name__, test.by_user
         if not model.predicts_ratings:
-            raise RecsysError(f"{told} predicts no ratings; leave out {', '.join(OF_RATINGS)}")
+            raise RecsysError(f"{told} predicts no ratings; leave out {', '.join(m.OF_RATINGS)}")
         out = np.empty(len(test), np.float32)
         for _, some in _batches(np.flatnonzero(rows.counts).astype(np.int32)):
             part = slice(rows.indptr[some[0]], rows.indptr[some[-1] + 1])
@@ -231,13 +200,11 @@ class _Asked:
             raise RecsysError(f"{told} predicts {n_bad} ratings that are not numbers")
         return out
 
-    def rank(
-        self, users: np.ndarray, liked: CSR, n: int, own: CSR | None, shelf: dict[str, Any]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the users' lists (m, n) int32 and which items are relevant (m, n) bool."""
-        lists, hits = np.empty((len(users), n), np.int32), np.empty((len(users), n), bool)
+    def rank(self, users: np.ndarray, n: int, own: CSR | None, shelf: dict[str, Any]) -> np.ndarray:
+        """Return the users' lists (m, n) int32."""
+        lists = np.empty((len(users), n), np.int32)
         for part, some in _batches(users) if n else ():
-            seen, wanted = self.seen.take(some), liked.take(some)
+            seen = self.seen.take(some)
             if own is None:
                 lists[part] = self.model.rank(self.who(some), n, exclude=seen, **shelf)[0]
             else:
@@ -245,8 +212,7 @@ class _Asked:
             if n_leaks := int(ranking.find_hits(lists[part], *seen[:2]).sum()):
                 told = "items that their user has rated already; rank must leave out what is seen"
                 raise RecsysError(f"{type(self.model).__name__} lists {n_leaks} {told}")
-            hits[part] = ranking.find_hits(lists[part], *wanted[:2])
-        return lists, hits
+        return lists
 
     def _rank_own(self, users: np.ndarray, own: CSR, n: int) -> np.ndarray:
         """Return lists (m, n) int32 of nothing but each user's `own` items; ties by index."""
@@ -274,6 +240,48 @@ class _Asked:
         return self.model.multipliers(self.model.vectors(self.who(users))), items
 
 
+class GivenLists(Recommender):
+    """A checked table of lists: user_id, item_id, rank. A user who is not in it has an empty list.
+
+    No list may hold an item that its user rated in `train`.
+    """
+
+    def __init__(self, table: pd.DataFrame, train: Ratings) -> None:
+        if not {"user_id", "item_id", "rank"} <= {*table.columns} or table.empty:
+            there = ", ".join(map(str, table.columns))
+            told = f"this one has {len(table)} rows of {there}"
+            raise DataError(f"lists are a table of user_id, item_id and rank; {told}")
+        self._remember(train)
+        users, items = train.user_index(table["user_id"]), train.item_index(table["item_id"])
+        rank = pd.to_numeric(table["rank"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        order = np.lexsort((rank, users))  # what is no number comes last
+        users, items, rank = users[order], items[order], rank[order]
+        place = np.arange(len(users)) - np.searchsorted(users, users)
+        self._listed = CSR(np.searchsorted(users, np.arange(train.n_users + 1)), items, rank)
+        rated = as_scipy(train.by_user, train.n_items)[users, items]
+        for wrong, says in (
+            (rank != place + 1, "ranks go 1, 2, 3 ... from the first; not so at"),
+            (pd.DataFrame([users, items]).T.duplicated(), "an item stands in a list once; not so"),
+            (np.asarray(rated).ravel() > 0, "in train stands"),
+        ):
+            if np.any(wrong):
+                user, item = users[np.argmax(wrong)], items[np.argmax(wrong)]
+                told = f"{says} item {train.item_ids[item]} ({np.sum(wrong)} such rows)"
+                raise DataError(f"the list of user {train.user_ids[user]}: {told}")
+
+    def rank(
+        self, who: Any, n: int, exclude: Any = None, candidates: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first `n` items (m, n) int32 of users' lists, by index; scores are all 0."""
+        if isinstance(who, CSR):
+            raise RecsysError("lists are of users by id: pass what is known of them as train")
+        listed = self._listed.take(who)
+        if candidates is not None and not np.isin(listed.indices, candidates).all():
+            raise RecsysError("the lists hold items that are no candidates; leave these out")
+        lists = ranking.padded(listed, n)
+        return lists, np.zeros(lists.shape, np.float32)
+
+
 def _batches(users: np.ndarray) -> list[tuple[slice, np.ndarray]]:
     """Return some of the users at a time, and where they stand among all."""
     parts = [slice(start, start + BATCH) for start in range(0, len(users), BATCH)]
@@ -290,8 +298,7 @@ def _errors_by_user(test: Ratings, predicted: np.ndarray) -> pd.DataFrame:
 
 
 def _check_parts(model: Any, train: Ratings, test: Ratings, test_input: Ratings | None) -> None:
-    if isinstance(model, type) or not hasattr(model, "check_fitted"):  # one may wrap a model
-        raise RecsysError(f"model is {model!r:.80}; it must be a model, or a table of lists")
+    check_value("model", model, "a model, or a table of lists", kind=Recommender)
     model.check_fitted()
     check_parts(test=test)
     check_parts(train=train, test=test, test_input=test_input)

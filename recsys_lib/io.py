@@ -4,8 +4,6 @@ Loading cannot run code. A checksum detects a file with a changed bit. Files are
 an interrupted write leaves the old file.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import json
@@ -121,7 +119,7 @@ def save_arrays(
             ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
             array, numeric[f"{name}.offsets"] = np.frombuffer(b"".join(encoded), np.uint8), ends
         numeric[name] = np.ascontiguousarray(array)
-    header = json.dumps({"format": FORMAT, "text": text, **meta}, default=number)
+    header = json.dumps({"format": FORMAT, "text": text, **meta}, default=np.generic.item)
     with replacing(path) as temporary:
         # One entry: safetensors writes several in any order, and the same must be the same bytes.
         save_file(numeric, temporary, {HEADER: f"{_crc(numeric, header)} {header}"})
@@ -152,22 +150,20 @@ def map_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
         raise DataError(f"there is no file {where!r} to load")
     told = f"{where!r} was not saved by this library, or is cut: it"
     with taking(told, SafetensorError, OSError):
-        with safe_open(path, framework="numpy") as file:  # holds the layout to the file's length
-            crc, header = (file.metadata() or {})[HEADER].split(" ", 1)
+        with safe_open(path, framework="numpy"):  # holds the layout to the file's length
+            data = np.memmap(path, np.uint8, "c")
+        start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+        layout = json.loads(data[8:start].tobytes())
+        crc, header = layout.pop("__metadata__")[HEADER].split(" ", 1)
         meta = json.loads(header)
         if meta["format"] != FORMAT:
             found = f"{where!r} has format {meta['format']}, and this version reads {FORMAT}"
             how = "update recsys_lib if the file is newer, write it again if it is older"
             raise DataError(f"{found}: {how}")
-        with path.open("rb") as raw:
-            length = int.from_bytes(raw.read(8), "little")
-            layout = json.loads(raw.read(length))
-        data, arrays = np.memmap(path, np.uint8, "c"), {}
+        arrays = {}
         for name, place in layout.items():
-            if name != "__metadata__":
-                first, last = (8 + length + end for end in place["data_offsets"])
-                flat = data[first:last].view(_DTYPES[place["dtype"]])
-                arrays[name] = flat.reshape(place["shape"])
+            first, last = (start + end for end in place["data_offsets"])
+            arrays[name] = data[first:last].view(_DTYPES[place["dtype"]]).reshape(place["shape"])
         whole = crc == str(_crc(arrays, header))
     if not whole:
         raise DataError(f"{where!r} is damaged: its checksum differs; take another copy of it")
@@ -182,10 +178,3 @@ def _crc(arrays: dict[str, np.ndarray], header: str) -> int:
         crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
         crc = zlib.crc32(array.reshape(-1), crc)
     return crc
-
-
-def number(value: Any) -> Any:
-    """Return a NumPy scalar as a Python number, for JSON."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a file's header cannot hold {value!r}")

@@ -20,9 +20,7 @@ array([0.92, 0.  ])
 0.5
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -271,6 +269,37 @@ def gini(items: np.ndarray, n_items: int) -> float:
     counts = np.sort(np.bincount(items[items >= 0], minlength=n_items)).astype(np.float64)
     weight, total = 2 * np.arange(1, n_items + 1) - n_items - 1, n_items * counts.sum()
     return float(weight @ counts / total) if total else float("nan")
+
+
+# --- by name --------------------------------------------------------------------------------------
+
+OF_RATINGS: dict[str, Callable[..., float]] = {"rmse": rmse, "mae": mae, "r2": r2}
+GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "ndcg_linear": lambda ratings: ratings,
+    "ndcg_exponential": lambda ratings: np.exp2(ratings) - 1,
+}
+OF_LISTS: dict[str, Callable[..., float]] = {"coverage": coverage, "gini": gini}
+WITH_K = (*OF_HITS, *GAINS, "novelty", *OF_LISTS)
+
+
+def parse(metrics: Any) -> dict[str, tuple[str, int]]:
+    """Return the kind and the list length k of metrics, by name: ``{"ndcg@10": ("ndcg", 10)}``.
+
+    Without a list, k is 0. What is no sequence of names of metrics is a `RecsysError`.
+    """
+    is_list = isinstance(metrics, Sequence | Mapping) and not isinstance(metrics, str)
+    if not is_list or not all(isinstance(name, str) for name in metrics):
+        raise RecsysError(f"metrics is {metrics!r:.80}; it must be a list such as ['ndcg@10']")
+    parsed = {}
+    for name in metrics:
+        kind, at, k = name.partition("@")
+        long = at and kind in WITH_K and k.isdecimal() and len(k) < 10 and int(k) >= 1
+        if not long and (at or kind not in (*OF_RATINGS, "auc")):
+            there, of_lists = ", ".join(OF_RATINGS), ", ".join(f"{kind}@k" for kind in WITH_K)
+            told = f"there are {there}, auc, and with a list length such as ndcg@10: {of_lists}"
+            raise RecsysError(f"there is no metric {name!r}; {told}")
+        parsed[name] = kind, int(k or 0)
+    return parsed
 
 
 def _errors(truth: Any, predicted: Any) -> np.ndarray:

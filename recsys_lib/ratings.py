@@ -1,4 +1,4 @@
-"""`Ratings`: a sparse matrix of ratings, stored once by user and once by item."""
+"""`Ratings`: a sparse matrix of ratings, by user and by item."""
 
 from __future__ import annotations
 
@@ -80,8 +80,6 @@ class Ratings:
         The data's own ids (integers or text), ascending.
     by_user : CSR
         One row per user, columns are item indices.
-    by_item : CSR, optional
-        The transpose; built at first use if left out.
     timestamps : (nnz,) int64, optional
         Seconds since 1970, aligned with `by_user`.
     scale : (float, float)
@@ -107,7 +105,6 @@ class Ratings:
         user_ids: np.ndarray,
         item_ids: np.ndarray,
         by_user: CSR,
-        by_item: CSR | None = None,
         timestamps: np.ndarray | None = None,
         scale: tuple[float, float] = (0.5, 5.0),
         n_duplicates: int = 0,
@@ -119,11 +116,6 @@ class Ratings:
         check_csr("by_user", by_user, len(user_ids), len(item_ids))
         if timestamps is not None:
             check_array("timestamps", timestamps, np.int64, (len(by_user.values),))
-        if by_item is not None:
-            check_csr("by_item", by_item, len(item_ids), len(user_ids))
-            if len(by_item.values) != len(by_user.values):
-                raise DataError("by_item is not by_user transposed: it has other ratings")
-            self.by_item = by_item
         self.timestamps = timestamps
         self.scale = columns.limits(scale)
         self.n_duplicates = n_duplicates
@@ -214,11 +206,11 @@ class Ratings:
         indptr, indices, order = columns.ordered(user_index, item_index, sizes, timestamps)
         times = None if timestamps is None else timestamps[order]
         by_user = CSR(indptr, indices, values[order])
-        return cls(user_ids, item_ids, by_user, None, times, scale, n - len(order))
+        return cls(user_ids, item_ids, by_user, times, scale, n - len(order))
 
     @cached_property
     def by_item(self) -> CSR:
-        """The ratings by item, in rows whose columns are user indices, ascending."""
+        """The transpose, built at first use: a row per item, whose columns are user indices."""
         return CSR.from_scipy(self.by_user.to_scipy(self.n_items).T.tocsr())
 
     @property
@@ -281,7 +273,7 @@ class Ratings:
         check_array("the mask of booleans", mask, bool, (len(self),))
         by_user = self.by_user.select(mask)
         times = None if self.timestamps is None else self.timestamps[mask]
-        return Ratings(self.user_ids, self.item_ids, by_user, None, times, self.scale)
+        return Ratings(self.user_ids, self.item_ids, by_user, times, self.scale)
 
     def same_universe(self, other: Ratings) -> bool:
         """Return whether `other` has the same users and items in the same order."""

@@ -4,8 +4,6 @@ Intervals are over users. Ratings and errors of one user are correlated, so inte
 ratings would be too narrow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple

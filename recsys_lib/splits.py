@@ -11,8 +11,6 @@ hold every rating once. The same arguments give the same parts.
 (1050, 150, 300)
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from recsys_lib.errors import DataError, RecsysError, check_value, check_whole, generator
@@ -120,16 +118,13 @@ def strong_generalisation(
     chosen = rng.permutation(able)[: n_valid + n_test]
     part_of_user = np.full(ratings.n_users, TRAIN, np.uint8)
     part_of_user[chosen[:n_test]], part_of_user[chosen[n_test:]] = TEST, VALID
-    to_find = np.clip(np.rint(held_out * counts).astype(np.int64), 1, np.maximum(counts - 1, 1))
-    labels = np.full(len(ratings), TRAIN, np.uint8)
-    held = np.flatnonzero(part_of_user != TRAIN)
-    size = counts[held]
-    starts = np.cumsum(size) - size
-    # Positions of these users' ratings, each row in a random order of its own.
-    where = np.repeat(ratings.by_user.indptr[held] - starts, size) + np.arange(size.sum())
+    labels = np.repeat(part_of_user, counts)
+    where, size = np.flatnonzero(labels != TRAIN), counts[part_of_user != TRAIN]
+    to_find = np.clip(np.rint(held_out * size).astype(np.int64), 1, size - 1)
+    # Each user's ratings in a random order of their own, of which the first are to be found.
     where = where[_order_in_rows(size, rng.integers(0, 2**32, len(where)))]
-    find = np.arange(len(where)) - np.repeat(starts, size) < np.repeat(to_find[held], size)
-    labels[where] = np.where(find, np.repeat(part_of_user[held], size), SHOWN)
+    place = np.arange(len(where)) - np.repeat(np.cumsum(size) - size, size)
+    labels[where[place >= np.repeat(to_find, size)]] = SHOWN
     return *_parts(ratings, labels), ratings.select(labels == SHOWN)
 
 

@@ -11,8 +11,6 @@ distributions, and the result is an Optuna study.
 >>> model = models.BiasALS(**study.best_params)
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -129,7 +127,7 @@ def tune(
     """
     _check_development(development)
     n_trials, seed = check_whole("n_trials", n_trials, 1), check_whole("seed", seed, 0)
-    check_model(model)
+    (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     check_flags(prune=prune, start=start)
     check_value("sampler", sampler, "a sampler of Optuna, or None", kind=BaseSampler | None)
     space = model.search_space if space is None else space
@@ -138,7 +136,6 @@ def tune(
         told = "has no search_space; pass space=, of distributions"
         raise RecsysError(f"{type(model).__name__} {told}")
     model.unfitted(**{str(name): None for name in space})  # refuses what is no parameter
-    (metric,) = possible(model, [metric_of(model) if metric is None else metric])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         direction="minimize" if metric in SMALLER_IS_BETTER else "maximize",
@@ -186,18 +183,15 @@ def table(study: Study) -> pd.DataFrame:
     one of a trial that was stopped); state ("complete", "pruned" or "fail"); epochs (number run).
     """
     check_value("study", study, "a study of Optuna with a trial", lambda one: one.trials, Study)
-    rows = [
-        {"number": trial.number, **trial.params, "value": trial.value}
-        | {"state": trial.state.name.lower(), "epochs": trial.last_step or 0}
-        for trial in study.trials
-    ]
-    return pd.DataFrame(rows).astype({"value": float})
+    found = study.trials_dataframe(("number", "params", "value", "state"))
+    found = found.astype({"value": float}).rename(columns=lambda name: name.removeprefix("params_"))
+    epochs = [trial.last_step or 0 for trial in study.trials]
+    return found.assign(state=found["state"].str.lower(), epochs=epochs)
 
 
 def metric_of(model: Recommender) -> str:
     """Return the metric for tuning a model: of its ratings if it predicts them, else of lists."""
-    check_model(model)
-    return "rmse" if model.predicts_ratings else "ndcg@10"
+    return possible(model, ["rmse", "ndcg@10"])[0]
 
 
 def some_users(development: D, limit: int, seed: int = 0) -> D:

@@ -22,7 +22,6 @@ from recsys_lib.ratings import CSR, Ratings
 logger = logging.getLogger("recsys_lib")
 
 LAYOUT = 6  # raise it whenever what is read from a release changes, its titles for instance
-_SIDES = ("by_user", "by_item")
 
 
 def read(name: str, source: dict[str, Any]) -> Dataset | None:
@@ -42,11 +41,8 @@ def read(name: str, source: dict[str, Any]) -> Dataset | None:
         # Copies: the parts of a split share them, and would keep the whole file mapped.
         ids = np.array(arrays["user_ids"]), np.array(arrays["item_ids"])
         for key, facts in about["matrices"].items():
-            rows, columns = (
-                CSR(*(arrays[f"{key}_{side}_{field}"] for field in CSR._fields)) for side in _SIDES
-            )
-            times = arrays.get(f"{key}_timestamps")
-            parts[key] = Ratings(*ids, rows, columns, times, **facts)
+            by_user = CSR(*(arrays[f"{key}_by_user_{field}"] for field in CSR._fields))
+            parts[key] = Ratings(*ids, by_user, arrays.get(f"{key}_timestamps"), **facts)
         for key in about["tables"]:
             parts[key] = pd.read_parquet(io.BytesIO(arrays[key].tobytes()))
         ascend = all((some[1:] > some[:-1]).all() for some in ids)
@@ -70,9 +66,8 @@ def write(source: dict[str, Any], data: Dataset) -> None:
     for key in ("ratings", "items", "users", "full"):
         if isinstance(part := getattr(data, key), Ratings):
             matrices[key] = {"scale": part.scale, "n_duplicates": part.n_duplicates}
-            for side in _SIDES:
-                columns = getattr(part, side)._asdict()
-                arrays |= {f"{key}_{side}_{field}": array for field, array in columns.items()}
+            columns = part.by_user._asdict()
+            arrays |= {f"{key}_by_user_{field}": array for field, array in columns.items()}
             if part.timestamps is not None:
                 arrays[f"{key}_timestamps"] = part.timestamps
         elif part is not None:

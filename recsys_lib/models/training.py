@@ -42,9 +42,9 @@ class Run:
         if self.folder is not None:
             io.remove_unfinished(self.folder)
             # `n_epochs` may be raised when a run continues; nothing else may change.
-            parameters = json.loads(json.dumps({**parameters, "n_epochs": None}, default=io.number))
+            told = json.dumps({**parameters, "n_epochs": None}, default=np.generic.item)
             checksums = {part: fingerprint(ratings) for part, ratings in data.items()}
-            self._facts = {"parameters": parameters, "data": checksums}
+            self._facts = {"parameters": json.loads(told), "data": checksums}
 
     @property
     def best_epoch(self) -> int:
@@ -97,7 +97,7 @@ class Run:
         with io.replacing(self.folder / LOG) as temporary:
             # JSON knows no NaN: null stands for it.
             rows = ({k: None if v != v else v for k, v in row.items()} for row in self.log)
-            lines = (json.dumps(row, default=io.number) + "\n" for row in rows)
+            lines = (json.dumps(row, default=np.generic.item) + "\n" for row in rows)
             temporary.write_text("".join(lines), encoding="utf-8")
 
 

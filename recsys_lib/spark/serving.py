@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from recsys_lib import evaluation
 from recsys_lib.errors import DataError, RecsysError, check_whole
 from recsys_lib.evaluation import Report
+from recsys_lib.metrics import parse
 from recsys_lib.models import ALS
 from recsys_lib.ratings import CSR, Ratings
 from recsys_lib.spark import tables
@@ -74,8 +75,8 @@ def evaluate(
     single users. Raises `DataError` if the test part cannot be read as ratings or has unknown users
     or items, and `RecsysError` for another metric, or if no test rating is relevant.
     """
-    for name in metrics:
-        if evaluation.parse_metric(name)[0] not in MEASURED:
+    for name, (kind, _) in parse(metrics).items():
+        if kind not in MEASURED:
             raise RecsysError(f"on Spark there are {', '.join(MEASURED)}; {name!r} is not of them")
     blocks, users = fitted.blocks, fitted.blocks.users
     *_, n = tables.check(test, blocks.scale)

@@ -29,7 +29,7 @@ def with_values(data, values):
     """Return the same data set with other ratings (nnz,) of the same pairs."""
     old = data.ratings
     by_user = old.by_user._replace(values=np.asarray(values, np.float32))
-    ratings = Ratings(old.user_ids, old.item_ids, by_user, None, old.timestamps, (0.5, 5.0))
+    ratings = Ratings(old.user_ids, old.item_ids, by_user, old.timestamps, (0.5, 5.0))
     return replace(data, ratings=ratings)
 
 

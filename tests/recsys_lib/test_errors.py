@@ -90,9 +90,7 @@ def calls():
         "new user": lambda x: als.partial_fit_users(x, {1: 4.0}),
         "new stars": lambda x: als.partial_fit_users(1, {1: x}),
         "ratings": als.recommend_for, "rating given": lambda x: als.recommend_for({5: x}),
-        "metric": lambda x: evaluation.parse_metric(x), "relevant": lambda x: evaluation.evaluate(
-            als, part, test, relevant=x
-        ),
+        "relevant": lambda x: evaluation.evaluate(als, part, test, relevant=x),
         "tested": lambda x: evaluation.evaluate(als, part, x),
         "compared": evaluation.compare, "paired": lambda x: evaluation.paired(report, x, "rmse"),
         "level": lambda x: report.interval("rmse", level=x),

@@ -9,8 +9,9 @@ from recsys_lib import evaluation, metrics, splits
 from recsys_lib import report as report_module
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import ALS, Popularity
-from recsys_lib.models.base import Recommender
-from recsys_lib.ratings import CSR, Ratings
+from recsys_lib.models.base import RatingModel, Recommender
+from recsys_lib.models.known import nothing
+from recsys_lib.ratings import Ratings
 
 N_USERS, N_ITEMS, D = 60, 150, 3
 
@@ -24,6 +25,8 @@ def several_batches(monkeypatch):
 class Fixed(Recommender):
     """A linear model with given vectors: small whole numbers, so that many scores tie."""
 
+    _stored, _items = "p", "q"
+
     seed: int = 0
 
     def _init(self, train, items, users):
@@ -34,33 +37,13 @@ class Fixed(Recommender):
     def _epoch(self, train):
         return {}
 
-    def vectors(self, who):
-        return self.user_vectors(who) if isinstance(who, CSR) else self.p[who]
-
-    def user_vectors(self, ratings):
+    def _fold_in(self, ratings, liked):
         """A stranger is the sum of what was shown, weighted by the ratings less 3."""
-        rows = np.zeros((len(ratings.indptr) - 1, D), np.float32)
-        for u in range(len(rows)):
-            items, values = ratings.row(u)
-            rows[u] = (values - 3) @ self.q[items]
-        return rows
-
-    def item_vectors(self):
-        return self.q
+        return ratings._replace(values=ratings.values - 3).to_scipy(len(self.q)) @ self.q
 
 
-class FixedRatings(Fixed):
-    """The same, as a rating model: 3 plus a tenth of the product."""
-
-    predicts_ratings = True
-
-    def predict_pairs(self, who, rows, items):
-        p = self.vectors(who)[rows]
-        return (3 + np.einsum("kd,kd->k", p, self.q[items]) / 10).astype(np.float32)
-
-    def predict(self, user_ids, item_ids):
-        u, i = self.user_index(user_ids), self.item_index(item_ids)
-        return self.predict_pairs(u, np.arange(len(u)), i)
+class FixedRatings(Fixed, RatingModel):
+    """The same, as a rating model."""
 
 
 class EndsInBias(FixedRatings):
@@ -237,8 +220,7 @@ class CarelessParrot(Fixed):
         self.q = np.eye(train.n_items, dtype=np.float32)
 
     def rank(self, who, n, exclude=None):
-        none = CSR(np.zeros(len(who) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-        return super().rank(who, n, none)
+        return super().rank(who, n, nothing(len(who)))
 
 
 def test_a_test_part_that_overlaps_training_is_refused(parts, model):
@@ -260,8 +242,9 @@ def test_strangers_are_folded_in_from_what_is_shown():
     expected = plain_lists(vectors @ model.q.T, history, test, 20)
     assert_plain(report, expected)
     pairs = test.user_of_rating(), test.by_user.indices
-    predicted = 3 + (vectors[pairs[0]] * model.q[pairs[1]]).sum(axis=1) / 10
-    assert report["rmse"] == pytest.approx(metrics.rmse(test.by_user.values, predicted), rel=1e-6)
+    predicted = model.mu_ + (vectors[pairs[0]] * model.q[pairs[1]]).sum(axis=1)
+    rmse = metrics.rmse(test.by_user.values, predicted.clip(*test.scale))
+    assert report["rmse"] == pytest.approx(rmse, rel=1e-6)
     assert 0 <= report["auc"] <= 1
     assert report.n_cold == 0
 
@@ -293,7 +276,7 @@ def test_a_list_longer_than_the_catalogue_has_its_values_and_its_cost(parts, mod
     train, _, test = parts
     most, table = 10**9 - 1, model.recommend(train.user_ids, n=N_ITEMS)
     for one, candidates in ((model, "all"), (table, "all"), (model, "test"), (model, "new")):
-        names = [[f"{kind}@{k}" for kind in evaluation.WITH_K] for k in (N_ITEMS, most)]
+        names = [[f"{kind}@{k}" for kind in metrics.WITH_K] for k in (N_ITEMS, most)]
         short, long = (e(one, train, test, some, candidates=candidates) for some in names)
         expected = dict(zip(names[1], short.values.values(), strict=True))
         expected[names[1][0]] *= N_ITEMS / most  # precision is over k
@@ -305,9 +288,6 @@ def test_a_list_longer_than_the_catalogue_has_its_values_and_its_cost(parts, mod
 
 class OnlyLists(Recommender):
     """A model of the other kind: it gives lists, and no vectors."""
-
-    def _init(self, train, items, users):
-        pass
 
     def _epoch(self, train):
         return {}

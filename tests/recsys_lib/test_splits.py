@@ -1,7 +1,6 @@
 """Splits: every rating in one part, nothing leaks, and the order of time is kept."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -14,14 +13,19 @@ from tests.recsys_lib.small import as_ratings
 N_USERS, N_ITEMS = 10, 9
 
 
+def drawn(n, n_users, n_items, n_times, seed=0):
+    """Ratings drawn at random, none of the last user and of the last item."""
+    rng = np.random.default_rng(seed)
+    pairs = rng.choice((n_users - 1) * (n_items - 1), n, replace=False)
+    values, times = rng.integers(1, 11, n) / 2, rng.integers(0, n_times, n)
+    return as_ratings(*np.divmod(pairs, n_items - 1), values, n_users, n_items, times=times)
+
+
 @st.composite
 def some_ratings(draw, least=12):
-    """Ratings of up to 9 of 10 users and 8 of 9 items; few distinct times, so that ties abound."""
-    n = draw(st.integers(least, 70))
-    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
-    users, items = np.divmod(rng.choice(72, n, replace=False), 8)
-    values, times = rng.integers(1, 11, n) / 2, rng.integers(0, 7, n)
-    return as_ratings(users, items, values, N_USERS, N_ITEMS, times=times)
+    """Few distinct times, so that ties abound."""
+    n, seed = draw(st.integers(least, 70)), draw(st.integers(0, 10**6))
+    return drawn(n, N_USERS, N_ITEMS, 7, seed)
 
 
 SHARES = st.floats(0, 0.4)
@@ -29,13 +33,8 @@ SEEDS = st.integers(0, 10)
 few = settings(max_examples=20, deadline=None)
 
 
-def large(n_users=300, n_items=200, n_ratings=20_000, seed=0):
-    rng = np.random.default_rng(seed)
-    flat = rng.choice(n_users * n_items, n_ratings, replace=False)
-    frame = pd.DataFrame({"user_id": flat // n_items, "item_id": flat % n_items})
-    frame["rating"] = rng.integers(1, 11, n_ratings) / 2
-    frame["timestamp"] = rng.integers(0, 2000, n_ratings)
-    return Ratings.from_frame(frame)
+def large(n_users=301, n_ratings=20_000):
+    return drawn(n_ratings, n_users, 201, 2000)
 
 
 def columns(*parts):
@@ -82,7 +81,7 @@ def test_chance_depends_on_the_seed_and_favours_nobody():
     a, b = (splits.random(ratings, valid=0.1, test=0.2, seed=seed)[2] for seed in (0, 1))
     shared = len(a.to_frame().merge(b.to_frame()))
     assert 0.15 * len(a) < shared < 0.25 * len(a)  # two draws of a fifth share a fifth of it
-    share = a.by_user.counts / ratings.by_user.counts
+    share = a.by_user.counts[:-1] / ratings.by_user.counts[:-1]
     assert abs(share.mean() - 0.2) < 0.02
     assert abs(np.corrcoef(np.arange(len(share)), share)[0, 1]) < 0.2
 
@@ -134,7 +133,7 @@ def test_leave_last_with_times_that_fill_64_bits():
 
 
 def test_numbers_of_eight_bits_do_not_run_over():
-    ratings = large(n_users=50, n_ratings=9000)
+    ratings = large(n_users=51, n_ratings=9000)
     assert_equal_parts(splits.leave_last(ratings, 70), splits.leave_last(ratings, np.int8(70)))
     assert_equal_parts(splits.random(ratings, 0), splits.random(ratings, np.int8(0)))
 
@@ -182,11 +181,7 @@ def test_merge_undoes_a_split(ratings, seed):
 
 
 def test_merge_takes_the_second_of_two_ratings_of_a_pair():
-    def one(rating):
-        frame = pd.DataFrame({"user_id": [1], "item_id": [7], "rating": [rating]})
-        return Ratings.from_frame(frame, scale=(1, 5))
-
-    both = splits.merge(one(2.0), one(5.0))
+    both = splits.merge(*(as_ratings([0], [0], rating, 1, 1) for rating in (2.0, 5.0)))
     assert both.to_frame()["rating"].tolist() == [5.0]
     assert both.n_duplicates == 1
 
@@ -195,7 +190,12 @@ def test_merge_takes_the_second_of_two_ratings_of_a_pair():
 
 
 def without_times(ratings):
-    return Ratings.from_frame(ratings.to_frame().drop(columns="timestamp"))
+    return Ratings(ratings.user_ids, ratings.item_ids, ratings.by_user)
+
+
+def one_with_two():
+    """Ratings of four users, of whom a single one has the two that it takes to be held out."""
+    return as_ratings([0, 1, 2, 3, 3], [0, 1, 2, 0, 1], 3.0, 4, 3)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,8 @@ def without_times(ratings):
         (lambda r: splits.strong_generalisation(r, held_out=0), "held_out is 0"),
         (lambda r: splits.strong_generalisation(r, held_out=1), "held_out is 1"),
         (lambda r: splits.strong_generalisation(r, 0.5, 0.5), "leave none of the 300 users"),
-        (lambda r: splits.merge(r, large(n_users=10, n_ratings=500)), "other users or items"),
+        (lambda r: splits.strong_generalisation(one_with_two(), 0.25, 0.5), "only 1 have the two"),
+        (lambda r: splits.merge(r, large(n_users=11, n_ratings=500)), "other users or items"),
         (lambda r: splits.merge(r, without_times(r)), "one part has timestamps"),
     ],
 )
@@ -219,9 +220,3 @@ def test_bad_arguments_get_one_clear_line(call, words):
     with pytest.raises(RecsysError, match=words) as caught:
         call(large())
     assert "\n" not in str(caught.value)
-
-
-def test_users_with_a_single_rating_cannot_be_held_out():
-    frame = pd.DataFrame({"user_id": [1, 2, 3, 4, 4], "item_id": [1, 2, 3, 1, 2], "rating": 3.0})
-    with pytest.raises(RecsysError, match="only 1 have the two ratings"):
-        splits.strong_generalisation(Ratings.from_frame(frame), 0.25, 0.5)

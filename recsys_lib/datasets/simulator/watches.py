@@ -115,7 +115,7 @@ def simulate_watches(
     pairs = small_users[some], small_items[others]
     full_ratios = truth.simulate(*pairs, rng)
     scale = (0.0, float(max(ratios.max(), full_ratios.max())))
-    big = Ratings(user_ids, item_ids, CSR(indptr, indices, ratios), None, times, scale)
+    big = Ratings(user_ids, item_ids, CSR(indptr, indices, ratios), times, scale)
     full = Ratings.from_arrays(*pairs, full_ratios, None, user_ids, item_ids, scale)
     truth = replace(truth, ratings=big)
     return Dataset("synthetic-watch", big, items, users, {**ABOUT}, truth, full)

@@ -30,7 +30,7 @@ def test_the_second_load_is_mapped_and_the_same(home, monkeypatch, tmp_path, log
     log.clear()
     mapped = datasets.load("ml-1m")
     assert "reading" not in log.text
-    for array in (*mapped.ratings.by_user, *mapped.ratings.by_item, mapped.ratings.timestamps):
+    for array in (*mapped.ratings.by_user, mapped.ratings.timestamps):
         assert isinstance(array, np.memmap)
     assert_same(mapped, parsed)
     mapped.ratings.by_user.values[:] = 0  # a slip of a caller does not reach the disk
@@ -80,7 +80,7 @@ def older(path):
         (bytes_become(lambda raw: b"\xff" * 64), "not saved by this library"),
         (rewrite(ratings_by_user_values=fill(np.nan)), "no finite number"),
         (rewrite(ratings_by_user_indices=fill(2**30)), "by_user.indices must be from 0"),
-        (rewrite(ratings_by_item_indices=fill(0)), "by_item.indices must ascend"),
+        (rewrite(ratings_by_user_indices=fill(0)), "by_user.indices must ascend"),
         (rewrite(ratings_timestamps=lambda times: times[:3]), "timestamps must be"),
         (rewrite(items=fill(0)), "cannot be read"),
     ],
