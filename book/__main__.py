@@ -19,21 +19,10 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
 import bootstrap
 from console import BUILD, ROOT, Stop
 
-MODULES = {  # what the environment's Python runs for a command
-    "lab": (  # its settings: it asks nobody for news
-        "jupyterlab",
-        "--notebook-dir=notebooks",
-        f"--LabApp.app_settings_dir={ROOT / 'book/lab'}",
-    ),
-    "tune": ("benchmarks.study", "tune"),
-    "reproduce": ("benchmarks.study", "reproduce"),
-    "leaderboard": ("benchmarks.study", "leaderboard"),
-    "bench": ("benchmarks",),
-}
 # `make help` says what each does.
-OWN = ("build", "outputs", "student", "lint", "peers", "lock")
-TOOLS = ("test", "spark", "lint", "bench")  # commands that need more than the course does
-HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
+OWN = ("build", "outputs", "student", "lint", "peers")
+HANDED_ON = ("test", "spark", "run", "lock")  # their options, and --help, are another program's
+TOOLS = ("test", "spark", "lint")  # commands that need more than the course does
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -47,6 +36,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
             options.add_argument("--dataset", help="use this data set instead of the profile's")
             options.add_argument("--into", default="_build", help="write the site to INTO/html")
             options.add_argument("--press", action="store_true", help="also make a PDF and slides")
+        if name == "run":
+            options.add_argument("--tools", action="store_true", help="what it runs needs them")
         if name in {"build", "outputs"}:
             options.add_argument("--only", metavar="CHAPTER", help="only one chapter, no site")
     args, rest = parser.parse_known_args(argv)
@@ -58,10 +49,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def do(args: argparse.Namespace) -> int:
     """Run a command in the environment that has been made for it."""
-    if args.command in MODULES:
-        return bootstrap.python("-m", *MODULES[args.command], *args.rest)
+    if args.command == "run":
+        return bootstrap.python("-m", *args.rest)
     if args.command == "lock":
-        return bootstrap.lock()
+        return bootstrap.lock(args.rest)
     # With it jsonschema, which reads notebooks, checks addresses: none holds one, and its import
     # takes a second.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
