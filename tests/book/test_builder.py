@@ -1,18 +1,18 @@
 """The builder: what it says to a user's mistake, what it runs again, what a failure leaves."""
 
-import json
 import os
 import sys
 
 import bootstrap
 import finish
-import ledger
 import nbformat
 import pages
 import pytest
 import runner
 import supplies
 from console import Stop
+
+from course import ledger
 
 pytestmark = pytest.mark.slow  # most of them start programs, or a kernel
 
@@ -194,24 +194,6 @@ def test_a_claim_that_must_hold_fails_the_reference_build_where_it_does_not(
     assert "failed at its claims" in said and "one: It is 1: does not hold here (2.0" in said
     assert run(source, {"A": 1}).status == "ran"
     assert "does not" not in capsys.readouterr().out
-
-
-def test_the_ledger_shows_the_verdict_of_each_run_where_its_place_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(ledger, "BUILD", tmp_path)
-    claim = {"key": "one", "statement": "It is, 1", "evidence": "1, n = 100", "teaches": "So."}
-    for name, verdict in (("quick-a", "holds"), ("full-b", "does not hold here")):
-        path = tmp_path / "runs" / name / "01-x.ipynb"
-        path.parent.mkdir(parents=True)
-        ledger.path_of(path).write_text(json.dumps([{**claim, "verdict": verdict, "must": []}]))
-    cut = tmp_path / "runs" / "full-c" / "01-x.claims.json"  # by a kill, while it was written
-    cut.parent.mkdir()
-    cut.write_text('[{"key": "o')
-    page = ledger.page([tmp_path / "runs" / "quick-a" / "01-x.ipynb"], "# Ledger")
-    head, row = page.splitlines()[-3:-1]
-    assert head == "claim,full-b,quick-a"
-    assert "01-x.html#one" in row and "It is, 1</a> So." in row
-    assert row.endswith('"does not hold here (1, n = 100)","holds (1, n = 100)"')
-    assert ledger.page([tmp_path / "runs" / "quick-a" / "02-y.ipynb"], "# Ledger") == "# Ledger"
 
 
 @pytest.mark.parametrize(
