@@ -21,6 +21,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from scipy import sparse
 
 from recsys_lib.errors import check_whole
 from recsys_lib.ratings import CSR, Ratings
@@ -68,11 +69,14 @@ class Side:
         """The Spark that holds them."""
         return self.packed.sparkSession
 
-    def interleaved(self, parts: list[np.ndarray]) -> np.ndarray:
-        """Return what the blocks, in order, have of their rows, in the order of the ids."""
-        whole = np.empty((self.n, *parts[0].shape[1:]), parts[0].dtype)
+    def interleaved(self, parts: list[np.ndarray], *shape: int) -> np.ndarray:
+        """Return what the blocks, in order, have of their rows, in the order of the ids.
+
+        `shape` is that of what there is of one row.
+        """
+        whole = np.empty((self.n, *shape), parts[0].dtype)
         for block, part in enumerate(parts):
-            whole[block :: self.n_blocks] = part
+            whole[block :: self.n_blocks] = part.reshape(-1, *shape)
         return whole
 
     def collect_ids(self) -> np.ndarray:
@@ -87,14 +91,10 @@ class Side:
     def collect_ratings(self) -> CSR:
         """Return all ratings, one row each, in the order of the ids."""
         found = [matrix(one) for one in collect(self.packed, "others", *CSR._fields)]
-        counts = np.concatenate([ratings.counts for ratings in found])
-        indices, values = (
-            np.concatenate([getattr(ratings, name) for ratings in found])
-            for name in CSR._fields[1:]
-        )
-        dealt = CSR(np.concatenate([[0], np.cumsum(counts)]), indices, values)
-        places = np.split(np.arange(self.n), np.cumsum([len(one.counts) for one in found])[:-1])
-        return dealt.take(self.interleaved(places))
+        n_others = 1 + max(int(ratings.indices.max(initial=0)) for ratings in found)
+        dealt = sparse.vstack([ratings.to_scipy(n_others) for ratings in found], "csr")
+        numbers = [np.arange(block, self.n, self.n_blocks) for block in range(self.n_blocks)]
+        return CSR.from_scipy(dealt[np.argsort(np.concatenate(numbers))])
 
 
 @dataclass(eq=False)

@@ -1,7 +1,5 @@
 """Tables of ratings as users bring them: what is asked of them, and ids turned into numbers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -76,7 +76,7 @@ def test_factors_are_tables_that_any_engine_can_read(blocks, parts, tmp_path):
 def test_an_epoch_shuffles_no_ratings(blocks):
     """By shuffle, rows are dealt out anew; the packed blocks are read where they lie."""
     fitted = spark.fit(models.ALS(n_factors=3, n_epochs=1), blocks, broadcast_limit=0)
-    plan = fitted.rows["items"].held._jdf.queryExecution().executedPlan().toString().splitlines()
+    plan = fitted.rows["items"]._jdf.queryExecution().executedPlan().toString().splitlines()
     step = next(n for n, line in enumerate(plan) if "FlatMapCoGroupsInArrow" in line)
     packed = next(n for n, line in enumerate(plan[step:], step) if "InMemoryTableScan" in line)
     mail = next(n for n, line in enumerate(plan[packed:], packed) if "Exchange" in line)
