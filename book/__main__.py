@@ -31,6 +31,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in (*OWN, *HANDED_ON):
         options = commands.add_parser(name, add_help=name not in HANDED_ON)
+        options.set_defaults(tools=name in TOOLS, press=False)
         if name == "build":
             options.add_argument("--profile", default="standard", help="a name in profiles.toml")
             options.add_argument("--dataset", help="use this data set instead of the profile's")
@@ -93,7 +94,7 @@ def main(argv: list[str]) -> int:
     args = parse(argv)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what is printed may be for a program to read
-            bootstrap.environment(args.command in TOOLS or getattr(args, "press", False))
+            bootstrap.environment(args.tools or args.press)
         if not bootstrap.inside():
             return bootstrap.python("book", *argv)
         # Kernels start in notebooks/ and import course and benchmarks, which no wheel holds.

@@ -152,14 +152,14 @@ class Blocks:
         If a user rated an item several times, the latest rating counts; with equal times the
         highest, since rows of a Spark DataFrame have no order.
         """
-        low, high, n = tables.check(frame, scale)
+        ratings, scale, n = tables.read(frame, scale)
         if n_blocks is None:
             cores = frame.sparkSession.sparkContext.defaultParallelism
             n_blocks = max(2 * cores, -(-n // RATINGS_A_BLOCK))
         check_whole("n_blocks", n_blocks, 1)
-        users, n_users = tables.numbered(frame, "user_id", user_ids)
-        items, n_items = tables.numbered(frame, "item_id", item_ids)
-        rated = tables.by_number(frame, users, items).persist(LEVEL)
+        users, n_users = tables.numbered(ratings, "user_id", user_ids)
+        items, n_items = tables.numbered(ratings, "item_id", item_ids)
+        rated = tables.by_number(ratings, users, items).persist(LEVEL)
         sides = (
             Side(users, n_users, n_blocks, pack(rated, "user", "item", n_users, n_blocks)),
             Side(items, n_items, n_blocks, pack(rated, "item", "user", n_items, n_blocks)),
@@ -170,7 +170,7 @@ class Blocks:
         n, n_duplicates, total = (
             sum(one[name] for one in found) for name in ("n", "n_duplicates", "total")
         )
-        return cls(*sides, n, n_duplicates, total / n, (low, high))
+        return cls(*sides, n, n_duplicates, total / n, scale)
 
     def release(self) -> None:
         """Free the memory; models fitted on these blocks cannot be used afterwards."""

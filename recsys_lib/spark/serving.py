@@ -75,8 +75,8 @@ def evaluate(
         if evaluation.parse_metric(name)[0] not in MEASURED:
             raise RecsysError(f"on Spark there are {', '.join(MEASURED)}; {name!r} is not of them")
     blocks, users = fitted.blocks, fitted.blocks.users
-    *_, n = tables.check(test, blocks.scale)
-    known = tables.by_number(test, users.ids, blocks.items.ids)
+    ratings, _, n = tables.read(test, blocks.scale)
+    known = tables.by_number(ratings, users.ids, blocks.items.ids)
     tested = pack(known, "user", "item", users.n, users.n_blocks)
     there = tested.agg(F.sum("n") + F.sum("n_duplicates")).collect()[0][0]
     if there != n:
