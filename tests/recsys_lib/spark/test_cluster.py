@@ -1,6 +1,7 @@
 """A cluster whose executors are processes of their own, one of which dies in mid-training."""
 
 import shutil
+import time
 from pathlib import Path
 
 import psutil
@@ -10,14 +11,14 @@ import pytest
 from recsys_lib import models, spark
 
 
-@pytest.fixture
-def session(tmp_path):
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
     """Two workers of one core and 512 MB each, in Spark's mode for tests of clusters."""
     found = spark.session(
         "local-cluster[2,1,512]",
         memory="512m",
         spark__executor__memory="512m",
-        spark__local__dir=str(tmp_path / "disk"),
+        spark__local__dir=str(tmp_path_factory.mktemp("disk")),
         spark__scheduler__minRegisteredResourcesRatio="1.0",
         spark__scheduler__maxRegisteredResourcesWaitingTime="120s",
         spark__sql__shuffle__partitions="2",
@@ -27,16 +28,6 @@ def session(tmp_path):
     yield found
     found.stop()
     shutil.rmtree(Path(pyspark.__file__).parent / "work")  # its workers' logs
-
-
-# The fixtures of `conftest` that stand on a session, here on one for each test.
-@pytest.fixture
-def blocks(session, parts):
-    train = parts[0]
-    frame = session.createDataFrame(train.to_frame().to_dict("records"))
-    return spark.Blocks.from_frame(
-        frame, user_ids=train.user_ids, item_ids=train.item_ids, n_blocks=3
-    )
 
 
 def holders(session):
@@ -57,9 +48,11 @@ def kill_an_executor():
     ("way", "checkpointed"), [("broadcast", False), ("shuffle", True)], ids=["broadcast", "shuffle"]
 )
 def test_an_executor_that_dies_in_mid_training_changes_nothing(
-    assert_same, way, checkpointed, session, blocks, parts, data, tmp_path
+    assert_same, way, checkpointed, session, to_blocks, parts, data, tmp_path
 ):
-    seen = []
+    blocks, seen, end = to_blocks(parts[0], 3), [], time.monotonic() + 600
+    while len(holders(session)) < 3 and time.monotonic() < end:
+        time.sleep(0.1)  # the place of one that has died is taken
 
     def look(row):
         if row["epoch"] == 2:
