@@ -60,7 +60,8 @@ test spark:
 
 # Its settings: it asks nobody for news.
 lab:
-	@$(PYTHON) book run jupyterlab --notebook-dir=notebooks --LabApp.app_settings_dir="$(CURDIR)/book/lab" $(ARGS)
+	@$(PYTHON) book run jupyterlab --notebook-dir=notebooks \
+		--LabApp.app_settings_dir="$(CURDIR)/book/lab" $(ARGS)
 
 STUDY = $(if $(DATASET),--dataset "$(DATASET)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(SEED),--seed "$(SEED)") $(if $(TRIALS),--trials "$(TRIALS)")
@@ -72,8 +73,8 @@ reproduce:
 	@$(PYTHON) book run benchmarks.study $@ $(STUDY) $(if $(PROTOCOL),--protocol "$(PROTOCOL)")
 
 bench:
-	@$(PYTHON) book run --tools benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(SIZE),--size "$(SIZE)") $(if $(K),--k "$(K)") \
-		$(if $(WITH),--with "$(WITH)") $(if $(THREADS),--threads "$(THREADS)")
+	@$(PYTHON) book run --tools benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(SIZE),--size "$(SIZE)") \
+		$(if $(K),--k "$(K)") $(if $(WITH),--with "$(WITH)") $(if $(THREADS),--threads "$(THREADS)")
 
 student lint:
 	@$(PYTHON) book $@

@@ -44,11 +44,8 @@ def kill_an_executor():
         process.kill()
 
 
-@pytest.mark.parametrize(
-    ("way", "checkpointed"), [("broadcast", False), ("shuffle", True)], ids=["broadcast", "shuffle"]
-)
 def test_an_executor_that_dies_in_mid_training_changes_nothing(
-    assert_same, way, checkpointed, session, to_blocks, parts, data, tmp_path
+    assert_same, limit, session, to_blocks, parts, data, tmp_path
 ):
     blocks, seen, end = to_blocks(parts[0], 3), [], time.monotonic() + 600
     while len(holders(session)) < 3 and time.monotonic() < end:
@@ -60,14 +57,8 @@ def test_an_executor_that_dies_in_mid_training_changes_nothing(
             kill_an_executor()
 
     model = models.GenreALS(n_factors=5, n_epochs=3)
-    fitted = spark.fit(
-        model,
-        blocks,
-        data.items,
-        broadcast_limit=1 << 30 if way == "broadcast" else 0,
-        checkpoint=str(tmp_path / "run") if checkpointed else None,
-        every=1,
-        callback=look,
-    )
+    checkpoint = None if limit else str(tmp_path / "run")
+    options = {"broadcast_limit": limit, "checkpoint": checkpoint, "every": 1, "callback": look}
+    fitted = spark.fit(model, blocks, data.items, **options)
     assert len(seen[0]) == 3 and len(seen[0] - holders(session)) == 1
     assert_same(fitted.model(), model.fit(parts[0], items=data.items))
