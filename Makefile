@@ -55,24 +55,40 @@ test-long:
 outputs:
 	@$(PYTHON) book outputs $(if $(ONLY),--only "$(ONLY)")
 
-test spark lab:
+test spark:
 	@$(PYTHON) book $@ $(if $(ARGS),-- $(ARGS))
+
+# Its settings: it asks nobody for news.
+lab:
+	@$(PYTHON) book run jupyterlab --notebook-dir=notebooks \
+		--LabApp.app_settings_dir="$(CURDIR)/book/lab" $(ARGS)
 
 STUDY = $(if $(DATASET),--dataset "$(DATASET)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(SEED),--seed "$(SEED)") $(if $(TRIALS),--trials "$(TRIALS)")
 
 tune leaderboard:
-	@$(PYTHON) book $@ $(STUDY)
+	@$(PYTHON) book run benchmarks.study $@ $(STUDY)
 
 reproduce:
-	@$(PYTHON) book $@ $(STUDY) $(if $(PROTOCOL),--protocol "$(PROTOCOL)")
+	@$(PYTHON) book run benchmarks.study $@ $(STUDY) $(if $(PROTOCOL),--protocol "$(PROTOCOL)")
 
 bench:
-	@$(PYTHON) book $@ $(if $(ONLY),--only "$(ONLY)") $(if $(SIZE),--size "$(SIZE)") $(if $(K),--k "$(K)") \
-		$(if $(WITH),--with "$(WITH)") $(if $(THREADS),--threads "$(THREADS)")
+	@$(PYTHON) book run --tools benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(SIZE),--size "$(SIZE)") \
+		$(if $(K),--k "$(K)") $(if $(WITH),--with "$(WITH)") $(if $(THREADS),--threads "$(THREADS)")
 
-student lint lock:
+student lint:
 	@$(PYTHON) book $@
+
+# PyTorch is locked apart, at the version that torch.in names, and its small dependencies with the rest.
+SMALL = --constraints book/locks/torch.in --no-emit-package torch --excludes book/locks/torch-without.txt
+
+lock:
+	$(PYTHON) book lock pyproject.toml --extra book --extra nets $(SMALL) -o requirements.lock
+	$(PYTHON) book lock pyproject.toml --extra ann --extra dev $(SMALL) -c requirements.lock -o book/locks/tools.txt
+	$(PYTHON) book lock book/locks/torch.in -c requirements.lock -o book/locks/torch.txt
+	$(PYTHON) book lock book/locks/torch.in --no-deps --torch-backend cpu -o book/locks/torch-cpu.txt
+	$(PYTHON) book lock --group peers --excludes book/locks/peers-without.txt -o book/locks/peers.txt
+	for name in uv node spark; do $(PYTHON) book lock book/locks/$$name.in -o book/locks/$$name.txt || exit; done
 
 clean:
 	rm -rf _build

@@ -19,21 +19,10 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older one may be what calls
 import bootstrap
 from console import BUILD, ROOT, Stop
 
-MODULES = {  # what the environment's Python runs for a command
-    "lab": (  # its settings: it asks nobody for news
-        "jupyterlab",
-        "--notebook-dir=notebooks",
-        f"--LabApp.app_settings_dir={ROOT / 'book/lab'}",
-    ),
-    "tune": ("benchmarks.study", "tune"),
-    "reproduce": ("benchmarks.study", "reproduce"),
-    "leaderboard": ("benchmarks.study", "leaderboard"),
-    "bench": ("benchmarks",),
-}
 # `make help` says what each does.
-OWN = ("build", "outputs", "student", "lint", "peers", "lock")
-TOOLS = ("test", "spark", "lint", "bench")  # commands that need more than the course does
-HANDED_ON = ("test", "spark", *MODULES)  # their options, and --help, are another program's
+OWN = ("build", "outputs", "student", "lint", "peers")
+HANDED_ON = ("test", "spark", "run", "lock")  # their options, and --help, are another program's
+TOOLS = ("test", "spark", "lint")  # commands that need more than the course does
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -42,11 +31,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in (*OWN, *HANDED_ON):
         options = commands.add_parser(name, add_help=name not in HANDED_ON)
+        options.set_defaults(tools=name in TOOLS, press=False)
         if name == "build":
             options.add_argument("--profile", default="standard", help="a name in profiles.toml")
             options.add_argument("--dataset", help="use this data set instead of the profile's")
             options.add_argument("--into", default="_build", help="write the site to INTO/html")
             options.add_argument("--press", action="store_true", help="also make a PDF and slides")
+        if name == "run":
+            options.add_argument("--tools", action="store_true", help="what it runs needs them")
         if name in {"build", "outputs"}:
             options.add_argument("--only", metavar="CHAPTER", help="only one chapter, no site")
     args, rest = parser.parse_known_args(argv)
@@ -58,10 +50,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def do(args: argparse.Namespace) -> int:
     """Run a command in the environment that has been made for it."""
-    if args.command in MODULES:
-        return bootstrap.python("-m", *MODULES[args.command], *args.rest)
+    if args.command == "run":
+        return bootstrap.python("-m", *args.rest)
     if args.command == "lock":
-        return bootstrap.lock()
+        return bootstrap.lock(args.rest)
     # With it jsonschema, which reads notebooks, checks addresses: none holds one, and its import
     # takes a second.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
@@ -102,7 +94,7 @@ def main(argv: list[str]) -> int:
     args = parse(argv)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what is printed may be for a program to read
-            bootstrap.environment(args.command in TOOLS or getattr(args, "press", False))
+            bootstrap.environment(args.tools or args.press)
         if not bootstrap.inside():
             return bootstrap.python("book", *argv)
         # Kernels start in notebooks/ and import course and benchmarks, which no wheel holds.

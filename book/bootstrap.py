@@ -142,26 +142,9 @@ def pip_settings() -> dict[str, str]:
     return settings
 
 
-def lock() -> int:
-    """Resolve the dependencies anew and write the lock files; none of them keeps an address."""
-    options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"]
-    if index := pip_settings().get("index-url"):
-        options += ["--index-url", index]
-    small = "--constraints book/locks/torch.in --no-emit-package torch"
-    small += " --excludes book/locks/torch-without.txt"
-    # PyTorch is locked apart, at the version that torch.in names, and its small dependencies here.
-    jobs = {
-        "requirements.lock": f"pyproject.toml --extra book --extra nets {small}",
-        "book/locks/tools.txt": f"pyproject.toml --extra ann --extra dev {small}"
-        " --constraints requirements.lock",
-        "book/locks/torch.txt": "book/locks/torch.in --constraints requirements.lock",
-        "book/locks/torch-cpu.txt": "book/locks/torch.in --no-deps --torch-backend cpu",
-        "book/locks/peers.txt": "--group peers --excludes book/locks/peers-without.txt",
-        **{f"book/locks/{name}.txt": f"book/locks/{name}.in" for name in ("uv", "node", "spark")},
-    }
-    for into, job in jobs.items():
-        say(f"Writing {into}")
-        command = [str(PYTHON), "-m", "uv", "pip", "compile", "--upgrade", *options, *job.split()]
-        if status := subprocess.call([*command, "-o", into], cwd=ROOT):
-            return status
-    return 0
+def lock(options: list[str]) -> int:
+    """Resolve dependencies anew and write a lock file, by uv's options; it keeps no address."""
+    held = "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "-q"
+    index = pip_settings().get("index-url")
+    source = ["--index-url", index] if index else []
+    return python("-m", "uv", "pip", "compile", "--upgrade", *held, *source, *options)

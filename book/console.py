@@ -35,11 +35,7 @@ def clock(seconds: float) -> str:
 
 
 def quietly(
-    command: Sequence[str | Path],
-    what: str,
-    log: str,
-    cwd: Path = ROOT,
-    env: Mapping[str, str] | None = None,
+    command: Sequence[str | Path], what: str, log: str, env: Mapping[str, str] | None = None
 ) -> None:
     """Say `what` a program does, and run it with its output in `_build/logs/LOG.log`.
 
@@ -50,7 +46,7 @@ def quietly(
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         whole = os.environ | (env or {})
-        status = subprocess.call(command, stdout=file, stderr=file, cwd=cwd, env=whole)
+        status = subprocess.call(command, stdout=file, stderr=file, cwd=ROOT, env=whole)
     if status:
         stop = Stop(f"{what} failed (the whole log: {path.relative_to(ROOT)})")
         stop.add_note("\n".join(path.read_text("utf-8", "replace").splitlines()[-30:]))

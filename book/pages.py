@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import finish
-import ledger
 import nbformat
+import pandas as pd
 import press
 import runner
 import supplies
@@ -24,11 +24,14 @@ import yaml
 from bootstrap import BIN
 from console import BUILD, ROOT, Stamp, clock, quietly, say
 
+from course import ledger
+
 STUDENT = BUILD / "student"
 SOLUTION = re.compile(r"\n*^```\{admonition\} Solution\n.*?^```$", re.MULTILINE | re.DOTALL)
 NEEDS = """**Student edition.** It needs a copy of the course, in a folder above or on Python's
 path, and its packages: the next cell finds the copy and installs missing packages. Each
 exercise has a stub, which judges your answer, and a hint. The solutions are left out."""
+NOT_RUN = "\nThe long tests have not been run on this machine: `make test-long` runs them.\n"
 
 
 def build(results: runner.Results, folder: Path = BUILD, printed: bool = False) -> Path:
@@ -83,9 +86,9 @@ def stage(results: runner.Results, folder: Path) -> None:
     (folder / "_config.yml").write_text(settings, "utf-8")
     done = [chapter.path for chapter in results.chapters]
     (web / "sbom.json").write_text(bill(), "utf-8")
-    claims, trials = (folder / "book" / "appendix" / f"{name}.md" for name in ("claims", "trials"))
-    claims.write_text(ledger.page(done, claims.read_text("utf-8")), "utf-8")
-    trials.write_text(ledger.trials(trials.read_text("utf-8")), "utf-8")
+    appendix = folder / "book" / "appendix"
+    add(appendix / "claims.md", ledger.table(done))
+    add(appendix / "trials.md", *trials())
     (folder / "notebooks").mkdir()
     (web / "preview").mkdir()
     for chapter in results.chapters:
@@ -105,6 +108,22 @@ def stage(results: runner.Results, folder: Path) -> None:
                     output.metadata["scrapbook"] = glue
         notebook.cells = [first_cell(), *folded(notebook.cells)]
         nbformat.write(notebook, folder / "notebooks" / chapter.path.name)
+
+
+def trials() -> tuple[pd.DataFrame, str]:
+    """Return what the tests have tried (`_build/trials.json`), and what is to be said before it."""
+    path = BUILD / "trials.json"
+    told = json.loads(path.read_text("utf-8")) if path.exists() else []
+    names = {"what": "what was tried", "times": "how often", "seen": "what happened"}
+    rows = pd.DataFrame(told, columns=[*names, "date"]).sort_values("what")
+    rows["date"] = rows["date"].str.replace("-", "\N{NON-BREAKING HYPHEN}")  # in one line
+    return rows.rename(columns=names), "" if any(one["long"] for one in told) else NOT_RUN
+
+
+def add(page: Path, rows: pd.DataFrame, note: str = "") -> None:
+    """Put a note and a table, if it has rows, at the end of a page."""
+    table = f"\n```{{csv-table}}\n:header-rows: 1\n\n{rows.to_csv(index=False)}```\n"
+    page.write_text(page.read_text("utf-8") + note + ("" if rows.empty else table), "utf-8")
 
 
 def folded(cells: list[Any]) -> list[Any]:

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Self
 
-import ledger
 import nbformat
 import papermill
 import psutil
@@ -29,6 +28,8 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import remove_error_markers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
+
+from course import ledger
 
 NOTEBOOKS = ROOT / "notebooks"
 TABLE = ROOT / "book" / "profiles.toml"

@@ -36,8 +36,9 @@ def scripts() -> None:
     folder.mkdir(parents=True)
     for lock in locks:
         shutil.copy(lock, folder)
-    command = [*npm(), "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-    quietly(command, "Bringing the site's JavaScript (MathJax, 2 MB), once", "npm", folder)
+    options = "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"
+    command = [*npm(), "ci", "--prefix", folder, *options]
+    quietly(command, "Bringing the site's JavaScript (MathJax, 2 MB), once", "npm")
     for name in MATHJAX:
         source = folder / "node_modules" / "mathjax" / "es5" / name
         target = STATIC / "vendor" / "mathjax" / name

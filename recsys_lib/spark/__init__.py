@@ -5,10 +5,7 @@ model as `ALS.fit` in memory; `recommend` and `evaluate` make and measure the li
 the cluster.
 """
 
-from __future__ import annotations
-
 import os
-import shutil
 import sys
 
 from recsys_lib.errors import RecsysError
@@ -27,8 +24,6 @@ from recsys_lib.spark.serving import evaluate, recommend
 
 __all__ = ["Blocks", "Fitted", "evaluate", "fit", "recommend", "session"]
 
-JAVA = "Spark needs Java 17 or newer"
-
 
 def session(master: str = "local[*]", memory: str = "4g", **settings: str) -> SparkSession:
     """Return a Spark session whose workers use this Python; any other session can be used, too.
@@ -38,8 +33,6 @@ def session(master: str = "local[*]", memory: str = "4g", **settings: str) -> Sp
     Spark have ``__`` for each dot: ``spark__task__cpus="2"``. Raises `RecsysError` if there is no
     Java, or it is too old.
     """
-    if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
-        raise RecsysError(f"{JAVA}, and there is none here: install one, or let JAVA_HOME name it")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # a setting would come too late
     defaults = {
         "spark.driver.memory": memory,
@@ -55,4 +48,5 @@ def session(master: str = "local[*]", memory: str = "4g", **settings: str) -> Sp
     try:
         return builder.config(map=defaults | given).getOrCreate()
     except PySparkRuntimeError as error:  # the Java machine did not start, and has said why
-        raise RecsysError(f"Spark did not start; {JAVA}: see what `java -version` says") from error
+        need = "it needs Java 17 or newer; install one, or let JAVA_HOME name it"
+        raise RecsysError(f"Spark did not start: {need} (`java -version`)") from error

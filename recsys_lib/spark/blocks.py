@@ -21,6 +21,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from scipy import sparse
 
 from recsys_lib.errors import check_whole
 from recsys_lib.ratings import CSR, Ratings
@@ -68,11 +69,14 @@ class Side:
         """The Spark that holds them."""
         return self.packed.sparkSession
 
-    def interleaved(self, parts: list[np.ndarray]) -> np.ndarray:
-        """Return what the blocks, in order, have of their rows, in the order of the ids."""
-        whole = np.empty((self.n, *parts[0].shape[1:]), parts[0].dtype)
+    def interleaved(self, parts: list[np.ndarray], *shape: int) -> np.ndarray:
+        """Return what the blocks, in order, have of their rows, in the order of the ids.
+
+        `shape` is that of what there is of one row.
+        """
+        whole = np.empty((self.n, *shape), parts[0].dtype)
         for block, part in enumerate(parts):
-            whole[block :: self.n_blocks] = part
+            whole[block :: self.n_blocks] = part.reshape(-1, *shape)
         return whole
 
     def collect_ids(self) -> np.ndarray:
@@ -87,14 +91,10 @@ class Side:
     def collect_ratings(self) -> CSR:
         """Return all ratings, one row each, in the order of the ids."""
         found = [matrix(one) for one in collect(self.packed, "others", *CSR._fields)]
-        counts = np.concatenate([ratings.counts for ratings in found])
-        indices, values = (
-            np.concatenate([getattr(ratings, name) for ratings in found])
-            for name in CSR._fields[1:]
-        )
-        dealt = CSR(np.concatenate([[0], np.cumsum(counts)]), indices, values)
-        places = np.split(np.arange(self.n), np.cumsum([len(one.counts) for one in found])[:-1])
-        return dealt.take(self.interleaved(places))
+        n_others = 1 + max(int(ratings.indices.max(initial=0)) for ratings in found)
+        dealt = sparse.vstack([ratings.to_scipy(n_others) for ratings in found], "csr")
+        numbers = [np.arange(block, self.n, self.n_blocks) for block in range(self.n_blocks)]
+        return CSR.from_scipy(dealt[np.argsort(np.concatenate(numbers))])
 
 
 @dataclass(eq=False)
@@ -152,14 +152,14 @@ class Blocks:
         If a user rated an item several times, the latest rating counts; with equal times the
         highest, since rows of a Spark DataFrame have no order.
         """
-        low, high, n = tables.check(frame, scale)
+        ratings, scale, n = tables.read(frame, scale)
         if n_blocks is None:
             cores = frame.sparkSession.sparkContext.defaultParallelism
             n_blocks = max(2 * cores, -(-n // RATINGS_A_BLOCK))
         check_whole("n_blocks", n_blocks, 1)
-        users, n_users = tables.numbered(frame, "user_id", user_ids)
-        items, n_items = tables.numbered(frame, "item_id", item_ids)
-        rated = tables.by_number(frame, users, items).persist(LEVEL)
+        users, n_users = tables.numbered(ratings, "user_id", user_ids)
+        items, n_items = tables.numbered(ratings, "item_id", item_ids)
+        rated = tables.by_number(ratings, users, items).persist(LEVEL)
         sides = (
             Side(users, n_users, n_blocks, pack(rated, "user", "item", n_users, n_blocks)),
             Side(items, n_items, n_blocks, pack(rated, "item", "user", n_items, n_blocks)),
@@ -170,7 +170,7 @@ class Blocks:
         n, n_duplicates, total = (
             sum(one[name] for one in found) for name in ("n", "n_duplicates", "total")
         )
-        return cls(*sides, n, n_duplicates, total / n, (low, high))
+        return cls(*sides, n, n_duplicates, total / n, scale)
 
     def release(self) -> None:
         """Free the memory; models fitted on these blocks cannot be used afterwards."""

@@ -4,8 +4,6 @@ Each block of users becomes a small model with all items, whose lists and metric
 code as in memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -23,8 +21,7 @@ from recsys_lib.models import ALS
 from recsys_lib.ratings import CSR, Ratings
 from recsys_lib.spark import tables
 from recsys_lib.spark.blocks import Batches, mapped, matrix, pack, read
-from recsys_lib.spark.fitting import Fitted
-from recsys_lib.spark.rows import assembled, bare
+from recsys_lib.spark.fitting import Fitted, assembled, bare
 
 LISTS = "user int, rank int, item int, score float"
 SUMS = "name string, n bigint, total double"
@@ -53,7 +50,7 @@ def recommend(fitted: Fitted, n: int = 10) -> DataFrame:
         }
         return pa.RecordBatch.from_pydict(lists)
 
-    lists = _of_each_block(fitted, fitted.rows["users"].with_ratings(), best, LISTS)
+    lists = _of_each_block(fitted, fitted.with_ratings("users"), best, LISTS)
     for name, side in (("user", users), ("item", items)):
         named = side.ids.withColumnsRenamed({"id": f"{name}_id", "number": name})
         lists = lists.join(named, name)
@@ -79,8 +76,8 @@ def evaluate(
         if kind not in MEASURED:
             raise RecsysError(f"on Spark there are {', '.join(MEASURED)}; {name!r} is not of them")
     blocks, users = fitted.blocks, fitted.blocks.users
-    *_, n = tables.check(test, blocks.scale)
-    known = tables.by_number(test, users.ids, blocks.items.ids)
+    ratings, _, n = tables.read(test, blocks.scale)
+    known = tables.by_number(ratings, users.ids, blocks.items.ids)
     tested = pack(known, "user", "item", users.n, users.n_blocks)
     there = tested.agg(F.sum("n") + F.sum("n_duplicates")).collect()[0][0]
     if there != n:
@@ -92,7 +89,7 @@ def evaluate(
     asked = tested.where("n > 0").selectExpr(
         "block", *(f"{name} as test_{name}" for name in (*CSR._fields, "others"))
     )
-    both = fitted.rows["users"].with_ratings().join(asked.hint("merge"), "block")
+    both = fitted.with_ratings("users").join(asked.hint("merge"), "block")
     scale, ranked = blocks.scale, [name for name in metrics if "@" in name]
 
     def measure(block: dict[str, Any], model: ALS) -> pa.RecordBatch:
@@ -131,7 +128,7 @@ def _of_each_block(
     items' rows are broadcast.
     """
     params, scale = bare(fitted.params), fitted.blocks.scale
-    sent = fitted.blocks.users.session.sparkContext.broadcast(fitted.rows["items"].collect())
+    sent = fitted.blocks.users.session.sparkContext.broadcast(fitted.collect("items"))
 
     def every(batches: Batches) -> Iterator[pa.RecordBatch]:
         rows = sent.value

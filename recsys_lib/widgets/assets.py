@@ -16,8 +16,18 @@ _DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 
 @cache
 def module(name: str) -> str:
-    """Return ``js/NAME.js`` and all that it imports as the text of one ES module."""
-    return "\n".join(_text(part) for part in _needed(name, []))
+    """Return ``js/NAME.js`` and all that it imports, each once, as the text of one ES module."""
+    parts: dict[str, str] = {}
+
+    def need(part: str) -> None:
+        text = (FOLDER / "js" / f"{part}.js").read_text("utf-8")
+        for other in _IMPORT.findall(text):  # none stands before what it needs itself
+            if other not in parts:
+                need(other)
+        parts[part] = _EXPORT.sub("", _IMPORT.sub("", text))
+
+    need(name)
+    return "\n".join(parts.values())
 
 
 @cache
@@ -38,16 +48,3 @@ def page_script(names: tuple[str, ...]) -> str:
         parts.append(f"recsysWidgets[{name!r}] = (() => {{\n{body}}})();")
     parts.append(f"(() => {{\n{module('page')}}})();")
     return "\n".join(parts)
-
-
-def _needed(name: str, found: list[str]) -> list[str]:
-    """List a module and what it imports, each once, and none before what it needs itself."""
-    for other in _IMPORT.findall((FOLDER / "js" / f"{name}.js").read_text("utf-8")):
-        if other not in found:
-            _needed(other, found)
-    found.append(name)
-    return found
-
-
-def _text(name: str) -> str:
-    return _EXPORT.sub("", _IMPORT.sub("", (FOLDER / "js" / f"{name}.js").read_text("utf-8")))

@@ -79,8 +79,7 @@ def taste_of(model: ALS, ratings: Mapping[Any, float]) -> Taste:
     Without ratings the row is zero, with the variance of the penalty n^ν at n = 1, since n = 0
     would give an infinite variance.
     """
-    place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
-    rated = np.array([place[item] for item in ratings], int)
+    rated = model.item_index.of_keys(ratings)
     return _taste(model, *_items_of(model), rated, np.array(list(ratings.values()), np.float64))
 
 

@@ -28,13 +28,12 @@ def penalty(size, dtype=np.float64):
     return np.array([TAU] * (size - 1) + [GAMMA], dtype)
 
 
-def half_step(ratings, other, prior, nu, n_rows, order=None):
+def half_step(ratings, other, prior, nu, n_rows):
     out, sse = np.full((n_rows, other.shape[1]), np.nan, other.dtype), np.empty(n_rows)
-    order = np.arange(n_rows) if order is None else order
     scalar = other.dtype.type
     als.half_step(
-        *ratings, order, other, scalar(MU), scalar(LAM), penalty(other.shape[1], other.dtype),
-        nu, prior, out, sse,
+        *ratings, np.arange(n_rows), other, scalar(MU), scalar(LAM),
+        penalty(other.shape[1], other.dtype), nu, prior, out, sse,
     )  # fmt: skip
     return out, sse
 
@@ -71,15 +70,10 @@ def test_half_step_equals_the_dense_solver(nu, n_factors, dtype, tolerance):
     np.testing.assert_allclose(sse, expected_sse, rtol=20 * tolerance, atol=1e-9)
 
 
-def genre_shares():
-    """31 items of 0 to 4 genres, in equal parts of a row of length 1."""
-    flags = np.random.default_rng(5).random((31, 4)) < 0.4
-    return flags / np.sqrt(np.maximum(flags.sum(1, keepdims=True), 1))
-
-
 def test_the_features_update_solves_its_equation():
-    ratings, nu = small(), 0.5
-    share, betas = genre_shares(), np.array([1.0, 2.0, 3.0, 4.0])
+    ratings, nu, betas = small(), 0.5, np.array([1.0, 2.0, 3.0, 4.0])
+    flags = np.random.default_rng(5).random((31, 4)) < 0.4  # items of 0 to 4 genres
+    share = flags / np.sqrt(np.maximum(flags.sum(1, keepdims=True), 1))
     items = rows(31, 3, 2)
     counts = ratings.by_item.counts
     features = CSR.from_scipy(csr_matrix(share))

@@ -15,11 +15,14 @@ def vectors(rng, n, d, whole=False):
     return (rng.integers(-2, 3, (n, d)) if whole else rng.normal(size=(n, d))).astype(np.float32)
 
 
-def rows(rng, n_rows, n_columns, share):
-    """Return a random CSR pattern, a list of sets with the same content beside it."""
-    mask = rng.random((n_rows, n_columns)) < share
+def pattern(mask):
+    """Return a mask as the offsets of its rows and the columns where it is true."""
     indptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
     return indptr, np.nonzero(mask)[1].astype(np.int32)
+
+
+def rows(rng, n_rows, n_columns, share):
+    return pattern(rng.random((n_rows, n_columns)) < share)
 
 
 def unseen(m):
@@ -75,7 +78,9 @@ SIZES = [
 def test_top_n_is_the_twins_list_ties_and_all(m, n_items, d, n, whole):
     rng = np.random.default_rng(m + n)
     u, v = vectors(rng, m, d, whole), vectors(rng, n_items, d, whole)
-    seen = rows(rng, m, n_items, 0.2)
+    mask = rng.random((m, n_items)) < 0.2
+    mask[1:2], mask[2:3, 5:] = True, True  # who has seen everything, and all but five items
+    seen = pattern(mask)
     items, scores = ranking.top_n(u, v, *seen, n)
     expected_items, expected_scores = twin_top_n(u, v, seen, n)
     assert (items.dtype, scores.dtype) == (np.int32, np.float32)
@@ -85,8 +90,8 @@ def test_top_n_is_the_twins_list_ties_and_all(m, n_items, d, n, whole):
 
 def test_equal_items_tie_wherever_they_stand():
     rng = np.random.default_rng(3)
-    pattern = vectors(rng, 1, 37)
-    v = np.repeat(pattern, 1000, axis=0)  # inner tiles, the padded last one, and all the same bits
+    # Inner tiles, the padded last one, and all the same bits.
+    v = np.repeat(vectors(rng, 1, 37), 1000, axis=0)
     items, scores = ranking.top_n(vectors(rng, 9, 37), v, *unseen(9), 1000)
     assert (scores == scores[:, :1]).all()
     np.testing.assert_array_equal(items, np.tile(np.arange(1000), (9, 1)))
@@ -101,18 +106,6 @@ def test_a_user_gets_the_same_bits_alone_and_in_company():
         alone = ranking.top_n(u[first : first + 1], v, seen[0][first : first + 2], seen[1], 10)
         for a, b in zip(alone, together, strict=True):
             np.testing.assert_array_equal(a[0], b[first])
-
-
-def test_seen_items_never_appear_and_lists_are_padded():
-    rng = np.random.default_rng(5)
-    everything = np.arange(300, dtype=np.int32)
-    seen = np.array([0, 300, 595, 595]), np.concatenate([everything, everything[5:]])
-    items, scores = ranking.top_n(vectors(rng, 3, 4), vectors(rng, 300, 4), *seen, 10)
-    assert (items[0] == -1).all()
-    assert (scores[0] == -np.inf).all()
-    assert sorted(items[1, :5]) == [0, 1, 2, 3, 4]
-    assert (items[1, 5:] == -1).all()
-    assert (items[2] >= 0).all()
 
 
 def test_what_is_no_number_is_no_candidate():
@@ -151,10 +144,7 @@ def test_user_auc_is_scikit_learns(m, n_items, d, whole):
     u, v = vectors(rng, m, d, whole), vectors(rng, n_items, d, whole)
     mask = rng.random((m, n_items))
     mask[0], mask[1:2] = 1, 0.25  # a user without a relevant item, and one with no other
-    seen, relevant = (
-        (np.concatenate([[0], np.cumsum(part.sum(1))]), np.nonzero(part)[1].astype(np.int32))
-        for part in (mask < 0.2, (mask >= 0.2) & (mask < 0.3))
-    )
+    seen, relevant = pattern(mask < 0.2), pattern((mask >= 0.2) & (mask < 0.3))
     for pair in ((u, v), (u @ v.T, None)):  # vectors, and scores
         found = auc.user_auc(*pair, *seen, *relevant)
         np.testing.assert_allclose(found, twin_auc(u, v, seen, relevant), rtol=1e-12)

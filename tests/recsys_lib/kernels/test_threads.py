@@ -16,6 +16,7 @@ MODEL = """
 import multiprocessing, os, time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import numba, numpy as np, pandas as pd
+from joblib.externals.loky import get_reusable_executor
 from recsys_lib import models
 from recsys_lib.ratings import Ratings
 
@@ -47,19 +48,16 @@ print("answered", *map(round, rates))
 PROCESSES = """
 MODEL = fit()
 if __name__ == "__main__":
-    context = multiprocessing.get_context("METHOD")
-    with ProcessPoolExecutor(2, mp_context=context) as pool:
+    with POOL as pool:
         assert list(pool.map(ask, range(20))) == [ask(k) for k in range(20)]
         assert set(pool.map(fitted, range(2))) == {MODEL.item_rows_.tobytes()}
     print("answered")
 """
-JOBLIB = """
-MODEL = fit()
-if __name__ == "__main__":
-    from joblib import Parallel, delayed
-    assert Parallel(2)(delayed(ask)(k) for k in range(20)) == [ask(k) for k in range(20)]
-    print("answered")
-"""
+POOLS = {
+    method: f"ProcessPoolExecutor(2, mp_context=multiprocessing.get_context({method!r}))"
+    for method in multiprocessing.get_all_start_methods()
+}
+POOLS["joblib"] = "get_reusable_executor(2)"
 
 
 @pytest.fixture
@@ -90,18 +88,11 @@ def test_eight_threads_ask_one_model_on_each_layer(run, layer, n, trial):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("method", POOLS)
 def test_a_process_that_has_used_the_library_starts_others(run, method, trial):
-    if method not in multiprocessing.get_all_start_methods():
-        pytest.skip(f"no {method} here")
-    text = PROCESSES.replace("METHOD", method)
+    text = PROCESSES.replace("POOL", POOLS[method])
     assert run(text, NUMBA_NUM_THREADS="2") == "answered\n"
     trial(f"requests to processes started by {method}", 20, "all right")
-
-
-@pytest.mark.slow
-def test_joblib_has_answers_from_its_processes(run):
-    assert run(JOBLIB, NUMBA_NUM_THREADS="2") == "answered\n"
 
 
 @pytest.mark.long

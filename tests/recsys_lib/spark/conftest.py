@@ -20,6 +20,12 @@ def session(tmp_path_factory):
     found.stop()
 
 
+@pytest.fixture(scope="module", params=[1 << 30, 0], ids=["broadcast", "shuffle"])
+def limit(request):
+    """The `broadcast_limit` of each of the two ways that rows may go."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def data():
     return datasets.load("synthetic", n_users=157, n_items=90, n_ratings=4_000, seed=0)

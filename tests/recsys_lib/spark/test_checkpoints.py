@@ -12,7 +12,7 @@ def test_rows_are_read_from_the_checkpoint_and_are_the_same(to_blocks, parts, da
         model, blocks, data.items, checkpoint=str(tmp_path / "run"), every=2, broadcast_limit=0
     )
     assert list((tmp_path / "run").glob("*/rdd-*/part-*"))
-    plan = fitted.rows["users"].held._jdf.queryExecution().logical().toString()
+    plan = fitted.rows["users"]._jdf.queryExecution().logical().toString()
     assert "FlatMapCoGroupsInArrow" not in plan, plan
     got, expected = fitted.model(), spark.fit(model, blocks, data.items).model()
     for name in ("user_rows_", "item_rows_", "item_priors_", "feature_rows_"):

@@ -8,7 +8,6 @@ from recsys_lib import models, spark
 from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import Ratings
 
-WAYS = {"broadcast": 1 << 30, "shuffle": 0}
 FAMILY = {
     "ALS": lambda: models.ALS(n_factors=6, n_epochs=2),
     "ALS-WR with popularity": lambda: models.ALS(n_factors=6, nu=1.0, n_epochs=2, popularity=5.0),
@@ -22,11 +21,10 @@ def blocks(to_blocks, parts):
     return to_blocks(parts[0], 3)
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", FAMILY)
-def test_the_model_is_that_of_the_fit_in_memory(assert_same, name, way, blocks, parts, data):
+def test_the_model_is_that_of_the_fit_in_memory(assert_same, name, limit, blocks, parts, data):
     model = FAMILY[name]()
-    fitted = spark.fit(model, blocks, data.items, broadcast_limit=WAYS[way])
+    fitted = spark.fit(model, blocks, data.items, broadcast_limit=limit)
     twin = FAMILY[name]().fit(parts[0], items=data.items)
     got = fitted.model()
     assert type(got) is type(twin)
@@ -41,15 +39,14 @@ def test_the_model_is_that_of_the_fit_in_memory(assert_same, name, way, blocks, 
     np.testing.assert_allclose(got.item_priors_, twin.item_priors_, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_blocks_may_be_empty(assert_same, way, to_spark):
+def test_blocks_may_be_empty(assert_same, limit, to_spark):
     """Five blocks for three items: two blocks have no row, and further ones no rating."""
     table = pd.DataFrame({"user_id": [1, 1, 2, 9], "item_id": [7, 8, 8, 7]})
     table["rating"] = [1.0, 5.0, 2.0, 4.0]
     ratings = Ratings.from_frame(table, item_ids=[3])
     model = models.ALS(n_factors=2, n_epochs=2)
     blocks = spark.Blocks.from_frame(to_spark(table), item_ids=[3], n_blocks=5)
-    fitted = spark.fit(model, blocks, broadcast_limit=WAYS[way])
+    fitted = spark.fit(model, blocks, broadcast_limit=limit)
     assert_same(fitted.model(), model.fit(ratings), tolerance=0)
 
 
@@ -76,7 +73,7 @@ def test_factors_are_tables_that_any_engine_can_read(blocks, parts, tmp_path):
 def test_an_epoch_shuffles_no_ratings(blocks):
     """By shuffle, rows are dealt out anew; the packed blocks are read where they lie."""
     fitted = spark.fit(models.ALS(n_factors=3, n_epochs=1), blocks, broadcast_limit=0)
-    plan = fitted.rows["items"].held._jdf.queryExecution().executedPlan().toString().splitlines()
+    plan = fitted.rows["items"]._jdf.queryExecution().executedPlan().toString().splitlines()
     step = next(n for n, line in enumerate(plan) if "FlatMapCoGroupsInArrow" in line)
     packed = next(n for n, line in enumerate(plan[step:], step) if "InMemoryTableScan" in line)
     mail = next(n for n, line in enumerate(plan[packed:], packed) if "Exchange" in line)

@@ -9,20 +9,14 @@ from recsys_lib.errors import DataError, RecsysError
 METRICS = ["rmse", "mae", "precision@5", "recall@10", "ndcg@10", "map@10", "mrr@5", "hit_rate@3"]
 
 
-@pytest.fixture(scope="module", params=["broadcast", "shuffle"])
-def way(request):
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def twin(way, parts, data):
-    kind = models.GenreALS if way == "broadcast" else models.ALS
+def twin(limit, parts, data):
+    kind = models.GenreALS if limit else models.ALS
     return kind(n_factors=5, n_epochs=2).fit(parts[0], items=data.items)
 
 
 @pytest.fixture(scope="module")
-def fitted(way, twin, to_blocks, parts, data):
-    limit = 1 << 30 if way == "broadcast" else 0
+def fitted(limit, twin, to_blocks, parts, data):
     return spark.fit(twin, to_blocks(parts[0], 3), data.items, broadcast_limit=limit)
 
 

@@ -1,13 +1,14 @@
-"""The ledger in the appendix: each claim's verdict in each run, and the tests' trials."""
+"""The ledger: what became of the claims of executed chapters, in each run.
+
+A run has a folder of its own, named after its profile and its data set.
+"""
 
 import contextlib
 import json
 from pathlib import Path
 
 import pandas as pd
-from console import BUILD
 
-NOT_RUN = "\nThe long tests have not been run on this machine: `make test-long` runs them.\n"
 # The runs in which a claim has to hold that says so: elsewhere the page tells that it does not.
 REFERENCES = {"quick-synthetic": "synthetic", "standard-ml-latest-small": "ml-latest-small"}
 
@@ -18,7 +19,7 @@ def path_of(notebook: Path) -> Path:
 
 
 def read(notebook: Path) -> pd.DataFrame:
-    """Return an executed chapter's claims, one row each; `run` is the profile and the data set."""
+    """Return an executed chapter's claims, one row each: the fields of `Verdict`, chapter, run."""
     claims = []
     with contextlib.suppress(OSError, ValueError):  # none were made, or a run was ended
         claims = json.loads(path_of(notebook).read_text("utf-8"))
@@ -37,13 +38,16 @@ def check(notebook: Path) -> None:
         raise RuntimeError("\n".join(lost))
 
 
-def page(chapters: list[Path], template: str) -> str:
-    """Put the claims of executed chapters at the end of the ledger's page, one column per run."""
-    here, runs = chapters[0].parent, sorted((BUILD / "runs").glob("*-*"))
-    order = dict.fromkeys([here, *runs])
-    claims = pd.concat([read(run / path.name) for run in order for path in chapters])
+def table(notebooks: list[Path]) -> pd.DataFrame:
+    """Return the claims of the executed chapters of a run: what is claimed, and found by each run.
+
+    The other runs are those in the folders beside it.
+    """
+    here = notebooks[0].parent
+    runs = dict.fromkeys([here, *sorted(here.parent.glob("*-*"))])
+    claims = pd.concat([read(run / path.name) for run in runs for path in notebooks])
     if "key" not in claims:
-        return template
+        return pd.DataFrame()
     claims = claims[claims["key"].isin(claims.loc[claims["run"] == here.name, "key"])]
     differ = claims.groupby("key")["verdict"].transform("nunique") > 1
     claims["found"] = claims["verdict"] + " (" + claims["evidence"] + ")"
@@ -52,22 +56,4 @@ def page(chapters: list[Path], template: str) -> str:
     claims["claim"] += "</a> " + claims["teaches"].where(differ, "")
     first = claims.drop_duplicates("key").set_index("key")[["claim"]]
     found = claims.pivot_table(index="key", columns="run", values="found", aggfunc="first")
-    table = first.join(found).fillna("not run")
-    return _with_table(template, table)
-
-
-def trials(template: str) -> str:
-    """Put what the tests have tried (`_build/trials.json`) at the end of its page."""
-    path = BUILD / "trials.json"
-    told = json.loads(path.read_text("utf-8")) if path.exists() else []
-    lacking = "" if any(one["long"] for one in told) else NOT_RUN
-    names = {"what": "what was tried", "times": "how often", "seen": "what happened"}
-    rows = pd.DataFrame(told, columns=[*names, "date"]).sort_values("what")
-    rows["date"] = rows["date"].str.replace("-", "\N{NON-BREAKING HYPHEN}")  # in one line
-    return _with_table(template + lacking, rows.rename(columns=names))
-
-
-def _with_table(template: str, rows: pd.DataFrame) -> str:
-    if rows.empty:
-        return template
-    return f"{template}\n```{{csv-table}}\n:header-rows: 1\n\n{rows.to_csv(index=False)}```\n"
+    return first.join(found).fillna("not run")
