@@ -26,14 +26,12 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from recsys_lib import convergence
 from recsys_lib.errors import check_value
 from recsys_lib.features import attributes, item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
 from recsys_lib.models.parameters import Arrays, above, at_least, learnt, names, within
-from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not
 from recsys_lib.ratings import CSR, Ratings, check_csr, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
@@ -57,7 +55,7 @@ class BayesianALS(RatingModel):
     n_burn : int, optional
         Number of first draws of each chain that are discarded; `training_log_` tells if it is
         enough. None: until the chains agree on the noise and the training error has no trend
-        (`convergence.settled`), at most `MOST_BURN`.
+        (`sampler.settled`), at most `MOST_BURN`.
     n_chains : int
         Number of independent chains, which start from different points.
     rated_spread : float
@@ -87,9 +85,9 @@ class BayesianALS(RatingModel):
     training_log_ : DataFrame
         A row for each draw of all chains, the discarded ones included: rmse_train is of this draw,
         rmse_valid of the mean of the draws kept so far (kept, of each chain), noise the typical
-        user's standard deviation (in chain c noise_c); rhat, ess, rhat_noise, ess_noise say whether
-        the chains agree on the noise and on predictions, of the validation part if there is one
-        (`convergence.summary`). If they do not at the end, a warning is logged.
+        user's standard deviation (in chain c noise_c). In the last row alone, rhat, ess, rhat_noise
+        and ess_noise say whether the chains agree on the noise and on predictions, of the
+        validation part if there is one (`sampler.agreement`); a warning is logged if they do not.
     """
 
     ends_in_bias: ClassVar[bool] = True
@@ -133,11 +131,14 @@ class BayesianALS(RatingModel):
         features, self.feature_names_ = of_users
         known, spread = features.any(axis=1), self.rated_spread
         features[known] -= features.sum(axis=0) / max(known.sum(), 1)
-        rated = rated_or_not(train.by_user, train.n_items, features, spread)
-        sides = rated, rated_or_not(train.by_item, train.n_users, told.to_scipy(len(kinds)), spread)
+        rated = sampler.rated_or_not(train.by_user, train.n_items, features, spread)
+        sides = (
+            rated,
+            sampler.rated_or_not(train.by_item, train.n_users, told.to_scipy(len(kinds)), spread),
+        )
         how = self.n_factors, self.noise_worth
         self._rngs += (rngs := self._rng.spawn(self.n_chains))
-        self._chains = [Chain(train, sides, *how, rng) for rng in rngs]
+        self._chains = [sampler.Chain(train, sides, *how, rng) for rng in rngs]
         part = self._valid or train
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
@@ -161,12 +162,11 @@ class BayesianALS(RatingModel):
         noise = [float(np.sqrt(chain.variance.item())) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
         row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)} | {"kept": self._kept}
-        pairs = self.user_draws_[self._watched[0]], self.item_draws_[self._watched[1]]
-        drawn = by_chain(*pairs, self.n_chains)[:, : self._kept]
-        spreads = self.noise_variances_.reshape(-1, self.n_chains).T[:, : self._kept]
-        row |= convergence.summary(drawn, spreads)
         if self._kept * self.n_chains == len(self.noise_variances_):
-            convergence.warn_of(row, self._kept, type(self).__name__)
+            pairs = self.user_draws_[self._watched[0]], self.item_draws_[self._watched[1]]
+            spreads = self.noise_variances_.reshape(-1, self.n_chains).T
+            drawn = sampler.by_chain(*pairs, self.n_chains)
+            row |= sampler.agreement(drawn, spreads, type(self).__name__)
         return row
 
     def _warm(self) -> bool:
@@ -174,7 +174,7 @@ class BayesianALS(RatingModel):
         if self.n_burn is not None:
             return len(log) >= self.n_burn
         traces = log.filter(regex=r"^noise_\d+$"), log.filter(["rmse_train"])
-        return len(log) >= MOST_BURN or convergence.settled(*(one.to_numpy().T for one in traces))
+        return len(log) >= MOST_BURN or sampler.settled(*(one.to_numpy().T for one in traces))
 
     def _validate(self) -> dict[str, float]:
         """Return the RMSE of the mean of the kept draws; before them, of these draws alone."""
@@ -216,11 +216,12 @@ class BayesianALS(RatingModel):
     def draws(self, user_ids: Any, item_ids: Any) -> np.ndarray:
         """Return the predictions of each draw, not clipped: (n_chains, S / n_chains, n) float32.
 
-        `recsys_lib.convergence` takes such arrays; `predict_std` without noise is their spread.
+        ArviZ takes such arrays (chain_axis=0, draw_axis=1); `predict_std` without noise is their
+        spread.
         """
         users, items = self.pairs(user_ids, item_ids)
         sides = self.user_draws_[users], self.item_draws_[items]
-        return np.float32(self.mu_) + by_chain(*sides, self.n_chains)
+        return np.float32(self.mu_) + sampler.by_chain(*sides, self.n_chains)
 
     def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
         """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
@@ -275,12 +276,12 @@ class BayesianALS(RatingModel):
         told = csr_array((ratings.n_rows, len(self.feature_names_))) if told is None else told
         rated, indices = np.unique(ratings.indices, return_inverse=True)
         ratings = ratings._replace(indices=indices.astype(np.int32))
-        features = rated_or_not(ratings, len(rated), told, self.rated_spread)
+        features = sampler.rated_or_not(ratings, len(rated), told, self.rated_spread)
         weights = np.append(rated, np.arange(len(self.item_ids_), len(self.feature_draws_)))
         items = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
         means = (features @ g for g in self.feature_draws_[weights].swapaxes(0, 1))
         known = self.noise_variances_, self.noise_worth, self.mu_, self.seed
-        return draw_strangers(ratings, items, means, Lambda, *known)
+        return sampler.draw_strangers(ratings, items, means, Lambda, *known)
 
     def _set_user(self, user: int, ratings: CSR) -> None:
         told = self.user_features_[user : user + 1]  # empty, or 0, if no table tells of the user

@@ -1,9 +1,15 @@
-"""The Gibbs sampler of `BayesianALS`: rows, their prior and the users' noise, drawn in turn."""
+"""The Gibbs sampler of `BayesianALS`: rows, their prior and the users' noise, drawn in turn.
 
+Whether its chains agree, ArviZ says: see Vehtari, Gelman, Simpson, Carpenter & Bürkner 2021,
+Rank-normalization, folding, and localization: an improved R-hat for assessing convergence of MCMC.
+"""
+
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from arviz_stats.base import array_stats
 from numpy.random import Generator
 from scipy.sparse import csc_array, csr_array, hstack
 from scipy.special import gammaincinv
@@ -19,6 +25,10 @@ ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 r
 FIRST_SPREAD = 0.1  # the rows' variance before the first draw: far from it, chains take long
 TOLD_SPREAD = 0.3  # prior spread of the effects of what tables say, and of the constant
 ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
+LARGEST = 1.1  # R-hat that still is agreement ...
+CHANCE = 4.0  # ... and what independent draws have on top by chance, times their number a chain
+EVERY = 20  # draws after which a warm-up is looked at
+logger = logging.getLogger("recsys_lib")
 
 
 class Side:
@@ -197,3 +207,51 @@ def draw_strangers(
             kernels.draw_rows(*given, own, same, precisions[s], mean, noise[s, t], rows, centres)
         found[:, s], own_found[:, s] = rows, 1 / own
     return found, own_found
+
+
+# ---- do the chains agree?
+
+
+def r_hat(draws: np.ndarray) -> np.ndarray:
+    """Return R-hat (...) of draws (n_chains, n_draws, ...): near 1 where chains agree, else larger.
+
+    A single chain, which ArviZ has no R-hat of, is held against itself: a trend makes it large.
+    """
+    several = draws if len(draws) > 1 else np.concatenate([draws, draws])
+    return array_stats.rhat(several, chain_axis=0, draw_axis=1)
+
+
+def agreement(draws: np.ndarray, noise: np.ndarray, model: str) -> dict[str, float]:
+    """Return the entries of a training log that describe the chains; warn if they disagree.
+
+    `draws` (n_chains, n_draws, n) are of n predictions. Some of many R-hats are large by chance, so
+    rhat is their 90 % quantile, and ess, the effective sample size, is the median. `noise`
+    (n_chains, n_draws) is of one quantity and gives rhat_noise and ess_noise. With fewer than four
+    draws a chain all are NaN.
+    """
+    size, of_noise = (array_stats.ess(one, chain_axis=0, draw_axis=1) for one in (draws, noise))
+    found = {
+        "rhat": float(np.quantile(r_hat(draws), 0.9)),
+        "ess": float(np.median(size)),
+        "rhat_noise": float(r_hat(noise)),
+        "ess_noise": float(of_noise),
+    }
+    worst = max(found["rhat"], found["rhat_noise"])
+    if worst > LARGEST + CHANCE / draws.shape[1]:
+        logger.warning(
+            "the chains of this %s do not agree (R-hat is %.2f, where 1 is agreement): they have "
+            "not settled, and its certainty is not to be trusted; raise n_burn",
+            model, worst,
+        )  # fmt: skip
+    return found
+
+
+def settled(*traces: np.ndarray) -> bool:
+    """Return whether a warm-up may end: in the last half of the draws so far, all parts agree.
+
+    They do if no trace (n_chains, n_draws) has an R-hat there that `agreement` would warn of. Looks
+    are `EVERY` draws apart: one of many would pass by chance.
+    """
+    n_draws, half = traces[0].shape[1], traces[0].shape[1] // 2
+    limit = LARGEST + CHANCE / max(half, 1)
+    return n_draws % EVERY == 0 and all(bool(r_hat(t[:, half:]) <= limit) for t in traces)

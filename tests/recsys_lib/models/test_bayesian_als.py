@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from recsys_lib import convergence, datasets, models, splits
+from recsys_lib import datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import gibbs
-from recsys_lib.models import bayesian_als
+from recsys_lib.models import bayesian_als, sampler
 from tests.recsys_lib.models.check_model import Interrupted, assert_same, interrupt_after
 from tests.recsys_lib.small import as_ratings
 
@@ -170,7 +170,7 @@ def test_what_is_drawn_is_told_chain_by_chain(world):
     )
     last = model.training_log_.iloc[-1]
     noise = np.sqrt(model.noise_variances_).reshape(40, 2).T
-    assert last["rhat_noise"] == pytest.approx(convergence.r_hat(noise), rel=1e-3)
+    assert last["rhat_noise"] == pytest.approx(sampler.r_hat(noise), rel=1e-3)
     np.testing.assert_allclose(last[["noise_1", "noise_2"]], noise[:, -1], rtol=1e-5)
     assert not np.array_equal(*noise)
     assert last["rhat"] < 1.2 < 40 < last["ess"]
@@ -241,7 +241,7 @@ def test_a_warm_up_ends_by_its_rule_and_resumes(tmp_path, monkeypatch, most):
     model = models.BayesianALS(**how).fit(train)
     log = model.training_log_.drop(columns="seconds")
     noise, error = log[["noise_1", "noise_2"]].to_numpy().T, log[["rmse_train"]].to_numpy().T
-    ended = [n == most or convergence.settled(noise[:, :n], error[:, :n]) for n in range(len(log))]
+    ended = [n == most or sampler.settled(noise[:, :n], error[:, :n]) for n in range(len(log))]
     assert log["kept"].tolist() == [0] * ended.index(True) + [1, 2, 3]
 
     for resume, epoch in ((False, 5), (True, len(log) - 1)):
