@@ -7,7 +7,7 @@ are averaged over the draws. The weights that are parameters of `ALS` (τ, γ, �
 * a row [p_u; b_u] ~ N(m_u, Λ⁻¹), a Wishart prior on Λ; the same for items;
 * m_u = Σ_j F_uj g_j, g_j ~ N(0, I): the set of items that a user has rated (1/√n for each of n
   items) says something about the user whatever the ratings are (Koren's SVD++), and so do an
-  item's raters, and what tables say: an item's genres and year, a user's `user_columns`;
+  item's raters, and what a table says of an item, its genres and year;
 * each user has a noise precision α_u ~ Gamma: ratings of erratic users weigh less.
 
 References
@@ -17,21 +17,17 @@ Salakhutdinov & Mnih 2008, Bayesian probabilistic matrix factorization using MCM
 Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by user).
 """
 
-from __future__ import annotations
-
-from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
 
 from recsys_lib.errors import check_value
-from recsys_lib.features import attributes, item_features
+from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.parameters import Arrays, above, at_least, learnt, names, within
+from recsys_lib.models.parameters import Arrays, above, at_least, learnt, within
 from recsys_lib.ratings import CSR, Ratings, check_csr, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
@@ -64,8 +60,6 @@ class BayesianALS(RatingModel):
         it.
     noise_worth : float, optional
         ν, the prior of a user's noise in numbers of ratings. None: all have the same noise.
-    user_columns : sequence of str
-        Columns of `users` to read (`features.attributes`); their gain on real data is not measured.
 
     Attributes
     ----------
@@ -76,10 +70,8 @@ class BayesianALS(RatingModel):
         over these (Rao-Blackwellised), with less Monte Carlo noise. Intervals are of the draws.
     user_variances_ : (n_users, S) float32
         Variance 1/α_u of the noise in a user's ratings.
-    feature_draws_ : (n_items + n_features + 1, S, K + 1) float32
-        g of the users: one row per item and per user's feature, and the mean of all users.
-    user_features_, feature_names_ : (n_users, n_features) float32 and list of str
-        What `user_columns` say, less its mean: 0 for an average user, and for a new one.
+    feature_draws_ : (n_items + 1, S, K + 1) float32
+        g of the users: one row per item, and the mean of all users.
     prior_precisions_, noise_variances_ : (S, K + 1, K + 1) and (S,) float32
         Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame
@@ -98,16 +90,13 @@ class BayesianALS(RatingModel):
     n_chains: int = within(1, 1000, 2)
     rated_spread: float = at_least(0, 0.07)
     noise_worth: float | None = above(0, 4.0)
-    user_columns: tuple[str, ...] = names()
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
     item_draws_: np.ndarray = learnt("n_items", "S", "K + 1")
     item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
     user_variances_: np.ndarray = learnt("n_users", "S")
-    feature_names_: list[str] = field(init=False)
-    user_features_: np.ndarray = learnt("n_users", "n_features", derived=True)
-    feature_draws_: np.ndarray = learnt("n_weights", "S", "K + 1")
+    feature_draws_: np.ndarray = learnt("n_items + 1", "S", "K + 1")
     prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
     noise_variances_: np.ndarray = learnt("S", derived=True)
 
@@ -120,22 +109,14 @@ class BayesianALS(RatingModel):
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""
-        sizes = super().sizes()
-        sizes["n_weights"] = sizes["n_items + 1"] + sizes["n_features"]
-        return {**sizes, "S": self.n_chains * -(-self.n_samples // self.n_chains)}
+        return {**super().sizes(), "S": self.n_chains * -(-self.n_samples // self.n_chains)}
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         kinds = [k for k, column in TOLD.items() if items is not None and column in items]
-        told, kinds = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        of_users = attributes(users, "user_id", train.user_ids, self.user_columns)
-        features, self.feature_names_ = of_users
-        known, spread = features.any(axis=1), self.rated_spread
-        features[known] -= features.sum(axis=0) / max(known.sum(), 1)
-        rated = sampler.rated_or_not(train.by_user, train.n_items, features, spread)
-        sides = (
-            rated,
-            sampler.rated_or_not(train.by_item, train.n_users, told.to_scipy(len(kinds)), spread),
-        )
+        told, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        rated, spread = sampler.rated_or_not, self.rated_spread
+        of_items = rated(train.by_item, train.n_users, spread, told.to_scipy(len(names)))
+        sides = rated(train.by_user, train.n_items, spread), of_items
         how = self.n_factors, self.noise_worth
         self._rngs += (rngs := self._rng.spawn(self.n_chains))
         self._chains = [sampler.Chain(train, sides, *how, rng) for rng in rngs]
@@ -146,7 +127,6 @@ class BayesianALS(RatingModel):
         sizes = self.sizes()
         for name, symbols in self.shapes.items():
             setattr(self, name, np.zeros([sizes[one] for one in symbols], np.float32))
-        self.user_features_ = features
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         sse = sum(chain.draw() for chain in self._chains) / self.n_chains
@@ -261,32 +241,24 @@ class BayesianALS(RatingModel):
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""
         return _flat(self.item_means_, 1.0)
 
-    def draw_users(self, ratings: CSR, told: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    def draw_users(self, ratings: CSR) -> tuple[np.ndarray, np.ndarray]:
         """Draw new users' rows, one for each draw of the items: (m, S, K + 1) float32.
 
         Also return the variances of their noise, (m, S) float32; see `sampler.draw_strangers`.
-        `told` (m, n_features) are rows of `user_features_`; by default nothing is told.
         """
         check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
-        Lambda, F = self.prior_precisions_, self.user_features_
-        if told is None and F.any():  # what a table would tell varies from user to user, too
-            g = sampler.TOLD_SPREAD * self.feature_draws_[len(self.item_ids_) : -1]
-            between = np.einsum("fsk,fh,hsl->skl", g, F.T @ F / F.any(axis=1).sum(), g)
-            Lambda = np.linalg.inv(np.linalg.inv(Lambda) + between).astype(np.float32)
-        told = csr_array((ratings.n_rows, len(self.feature_names_))) if told is None else told
         rated, indices = np.unique(ratings.indices, return_inverse=True)
         ratings = ratings._replace(indices=indices.astype(np.int32))
-        features = sampler.rated_or_not(ratings, len(rated), told, self.rated_spread)
-        weights = np.append(rated, np.arange(len(self.item_ids_), len(self.feature_draws_)))
+        features = sampler.rated_or_not(ratings, len(rated), self.rated_spread)
         items = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
-        means = (features @ g for g in self.feature_draws_[weights].swapaxes(0, 1))
+        weights = self.feature_draws_[np.append(rated, -1)].swapaxes(0, 1)
+        means = (features @ g for g in weights)
         known = self.noise_variances_, self.noise_worth, self.mu_, self.seed
-        return sampler.draw_strangers(ratings, items, means, Lambda, *known)
+        return sampler.draw_strangers(ratings, items, means, self.prior_precisions_, *known)
 
     def _set_user(self, user: int, ratings: CSR) -> None:
-        told = self.user_features_[user : user + 1]  # empty, or 0, if no table tells of the user
-        drawn = self.draw_users(ratings, told if told.any() else None)
-        for name in ("user_draws_", "user_variances_", "user_features_"):
+        drawn = self.draw_users(ratings)
+        for name in ("user_draws_", "user_variances_"):
             if user == len(getattr(self, name)):
                 self._append(name, 0)
         self.user_draws_[user], self.user_variances_[user] = (one[0] for one in drawn)

@@ -104,17 +104,17 @@ def draw_precision(apart: np.ndarray, rng: Generator) -> np.ndarray:
     return np.reshape(drawn, (size, size)).astype(np.float32)
 
 
-def rated_or_not(ratings: CSR, n_columns: int, told: Any, spread: float) -> csr_array:
+def rated_or_not(ratings: CSR, n_columns: int, spread: float, *told: Any) -> csr_array:
     """Return the features of a side: which columns a row has rated, what is told of it, and a 1.
 
     Each of n rated columns is `spread`/√n, so that the prior variance does not depend on n. `told`
-    (n_rows, n_told) is what a table says; it and the constant are scaled by `TOLD_SPREAD`.
+    (n_rows, n_told) is what a table says, if any; it and the constant are scaled by `TOLD_SPREAD`.
     """
     n_rows, counts = len(ratings.counts), ratings.counts
     values = np.repeat(spread / np.sqrt(np.maximum(counts, 1)), counts)
     rated = csr_array((values, ratings.indices, ratings.indptr), (n_rows, n_columns))
-    told = hstack([csr_array(told, dtype=np.float32), np.ones((n_rows, 1), np.float32)])
-    return hstack([rated, TOLD_SPREAD * told], format="csr", dtype=np.float32)
+    said = hstack([*told, csr_array(np.ones((n_rows, 1), np.float32))])
+    return hstack([rated, TOLD_SPREAD * said], format="csr", dtype=np.float32)
 
 
 class Chain:
@@ -215,10 +215,13 @@ def draw_strangers(
 def r_hat(draws: np.ndarray) -> np.ndarray:
     """Return R-hat (...) of draws (n_chains, n_draws, ...): near 1 where chains agree, else larger.
 
-    A single chain, which ArviZ has no R-hat of, is held against itself: a trend makes it large.
+    ArviZ has none of a single chain: its halves are held against each other, as split R-hat does.
     """
-    several = draws if len(draws) > 1 else np.concatenate([draws, draws])
-    return array_stats.rhat(several, chain_axis=0, draw_axis=1)
+    if len(draws) > 1:
+        return array_stats.rhat(draws, chain_axis=0, draw_axis=1)
+    half = draws.shape[1] // 2
+    halves = np.concatenate([draws[:, :half], draws[:, draws.shape[1] - half :]])
+    return array_stats.rhat(halves, chain_axis=0, draw_axis=1, method="identity")
 
 
 def agreement(draws: np.ndarray, noise: np.ndarray, model: str) -> dict[str, float]:

@@ -34,7 +34,6 @@ REFUSED = {
     "hidden": [(8, 0), (8, 2.5), 8], "width": [0], "temperature": [0.0], "history_size": [0],
     "learning_rate": [0.0], "weight_decay": [-0.1], "dropout": [1.0], "batch_size": [0],
     "n_chains": [0, 10**9], "patience": [0], "device": ["abacus"],
-    "user_columns": ["age", ("age", "age")],
 }  # fmt: skip
 
 

@@ -205,35 +205,6 @@ def test_who_rated_what_is_read_whatever_the_ratings_are(kinds):
     assert apart[1] > 0.3
 
 
-def test_columns_of_users_are_read_if_they_are_asked_for(kinds, tmp_path):
-    """The last users have no rating to learn from; then each has one, and twins without a table."""
-    last = kinds.user_of_rating() >= 90
-    train, cold = kinds.select(~last), kinds.select(last).to_frame()
-    table = pd.DataFrame({"user_id": range(120), "kind": ["a", "b"] * 60, "height": range(120)})
-    how, told = {"n_factors": 2, "n_samples": 30, "n_burn": 20}, {"user_columns": ("kind",)}
-    plain = models.BayesianALS(**how).fit(train, users=table[:3])
-    model = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path)
-    again = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path, resume=True)
-    assert (plain.feature_names_, model.feature_names_) == ([], ["kind: a", "kind: b"])
-
-    def rmse(model, offset=0):
-        predicted = model.predict(cold["user_id"] + offset, cold["item_id"])
-        return np.sqrt(((predicted - cold["rating"]) ** 2).mean())
-
-    assert rmse(model) < 0.8 < 1.1 < rmse(plain)  # the noise is 0.7
-    for one in (model, again, plain):
-        for user, item, rating in cold.groupby("user_id").head(1).itertuples(index=False):
-            for known in (user, user + 1000):
-                one.partial_fit_users(known, {item: rating})
-    assert rmse(model) < 0.8 < rmse(model, 1000) < rmse(plain) + 0.05
-    model.save(tmp_path / "m")
-    for other in (again, models.load(tmp_path / "m")):
-        assert_same(other, model, train)
-    for users, says in ((table, "no column 'a'; it has"), (None, "'a' is read from a table")):
-        with pytest.raises(RecsysError, match=says):
-            models.BayesianALS(user_columns=("a",)).fit(train, users=users)
-
-
 @pytest.mark.parametrize("most", [200, 9])
 def test_a_warm_up_ends_by_its_rule_and_resumes(tmp_path, monkeypatch, most):
     monkeypatch.setattr(bayesian_als, "MOST_BURN", most)

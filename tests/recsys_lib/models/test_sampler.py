@@ -22,7 +22,7 @@ def a_chain(rng):
     ratings = Ratings.from_arrays(*np.divmod(pairs, N_ITEMS), values, None, *ids, (-9.0, 9.0))
     assert ratings.by_user.counts.min() > 0 < ratings.by_item.counts.min()
     features = [  # the last are one that a table tells, and the constant
-        sampler.rated_or_not(side, n_others, rng.random((len(side.counts), 1)) - 0.5, 0.5)
+        sampler.rated_or_not(side, n_others, 0.5, rng.random((len(side.counts), 1)) - 0.5)
         for side, n_others in ((ratings.by_user, N_ITEMS), (ratings.by_item, N_USERS))
     ]
     return sampler.Chain(ratings, features, 1, WORTH, rng), ratings
