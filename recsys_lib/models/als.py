@@ -4,8 +4,6 @@ The algorithm is `reference_half_step`, called alternately for the users and the
 the same with a faster kernel (`recsys_lib.kernels.als`), which the tests compare with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, ClassVar, Self

@@ -4,8 +4,6 @@ A model scores a user and an item by the product of two vectors. It implements `
 `_fold_in` and `item_vectors`, and inherits the rest.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import time

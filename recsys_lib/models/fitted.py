@@ -1,12 +1,11 @@
 """Parameters, ids, known ratings, and state: every attribute that ends in an underscore."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self, dataclass_transform
+from types import UnionType
+from typing import Any, ClassVar, Self, dataclass_transform, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -85,9 +84,10 @@ class Fitted:
 
         The `RecsysError` names the parameter, its value and what it must be.
         """
+        hints = get_type_hints(type(self))
         for one in (one for one in fields(self) if one.init):
-            name = getattr(one.type, "__name__", one.type)  # a class where annotations are not text
-            kind, _, optional = str(name).partition(" | ")
+            hint = hints[one.name]
+            kind, *optional = hint.__args__ if isinstance(hint, UnionType) else (hint,)
             setattr(self, one.name, value := plain(getattr(self, one.name)))
             what, types = KINDS.get(kind, ("", ()))
             wanted = ", ".join(filter(None, (what, one.metadata.get("wanted"))))

@@ -1,7 +1,5 @@
 """Vectors and lists of a fitted model, by index or by the data's own ids."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Mapping, Set
 from typing import Any, ClassVar
 
