@@ -256,12 +256,9 @@ class BayesianALS(RatingModel):
         known = self.noise_variances_, self.noise_worth, self.mu_, self.seed
         return sampler.draw_strangers(ratings, items, means, self.prior_precisions_, *known)
 
-    def _set_user(self, user: int, ratings: CSR) -> None:
-        drawn = self.draw_users(ratings)
-        for name in ("user_draws_", "user_variances_"):
-            if user == len(getattr(self, name)):
-                self._append(name, 0)
-        self.user_draws_[user], self.user_variances_[user] = (one[0] for one in drawn)
+    def _learn_user(self, ratings: CSR) -> dict[str, np.ndarray]:
+        rows, variances = self.draw_users(ratings)
+        return {"user_draws_": rows[0], "user_variances_": variances[0]}
 
 
 def moments(

@@ -220,21 +220,20 @@ class Fitted:
         self.check_fitted()
         _, items, values = as_row(ratings, self.item_index, self.scale_)
         user = self.user_index.find_or_next(user_id)
-        self._set_user(user, merged(self._known.of_user(user), items, values))
+        rows = self._learn_user(merged(self._known.of_user(user), items, values))
         if user == len(self.user_ids_):
-            self._append("user_ids_", user_id)
-            self.user_index.add(user_id)
+            self._add("user", user_id)
+        for name, row in rows.items():
+            getattr(self, name)[user] = row
         self._known.add(user, items, values)
         return self
 
-    def _set_user(self, user: int, ratings: CSR) -> None:
-        """Store a user's vector; `user` is at most one past the last: a new user."""
+    def _learn_user(self, ratings: CSR) -> dict[str, np.ndarray]:
+        """Return a user's rows of the arrays of the state that depend on the ratings, by name."""
         if self._stored is None:
-            return
-        row = self.user_vectors(ratings)[0, : getattr(self, self._stored).shape[1]]
-        if user == len(self.user_ids_):
-            self._append(self._stored, row)
-        getattr(self, self._stored)[user] = row
+            return {}
+        width = getattr(self, self._stored).shape[1]
+        return {self._stored: self.user_vectors(ratings)[0, :width]}
 
     def partial_fit_items(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """Update the model with new ratings of one item, known or not, without a new fit.
@@ -247,6 +246,14 @@ class Fitted:
         self.check_fitted()
         told = f"{type(self).__name__} cannot take in the ratings of one item alone"
         raise RecsysError(f"{told}: fit it anew, or use ALS, BiasALS or GenreALS")
+
+    def _add(self, what: str, one: Hashable) -> None:
+        """Add a new user or item, with a row of zeros to each array that has a row for each."""
+        for name, shape in self.shapes.items():
+            if shape[0] == f"n_{what}s":
+                self._append(name, 0)
+        self._append(f"{what}_ids_", one)
+        getattr(self, f"{what}_index").add(one)
 
     def _append(self, name: str, row: Any) -> None:
         """Add a row to the array of this name."""
