@@ -16,9 +16,8 @@ import pytest
 from recsys_lib import io, models, splits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import training
-from tests.recsys_lib.models.check_model import Interrupted, assert_same, interrupt_after
+from tests.recsys_lib.models.check_model import ITERATIVE, Interrupted, assert_same, interrupt_after
 
-ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
 # Forks a run, kills it at a random moment, forks another that goes on, and so to the end.
 KILLS = """
 import os, pickle, signal, sys, time, traceback
@@ -157,11 +156,6 @@ def test_patience_keeps_the_best_epoch(name, params, small, parts, tmp_path):
     with pytest.raises(Interrupted):
         model.fit(train, valid, run_dir=tmp_path, callback=interrupt_after(len(curve) - 1))
     assert_same(model.fit(train, valid, run_dir=tmp_path, resume=True), short, train)
-
-
-def test_without_a_validation_part_patience_waits_for_nothing(parts):
-    model = models.ALS(n_factors=4, n_epochs=6, patience=1).fit(parts[0])
-    assert len(model.training_log_) == 6
 
 
 @pytest.mark.slow
