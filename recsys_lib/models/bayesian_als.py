@@ -77,9 +77,11 @@ class BayesianALS(RatingModel):
     training_log_ : DataFrame
         A row for each draw of all chains, the discarded ones included: rmse_train is of this draw,
         rmse_valid of the mean of the draws kept so far (kept, of each chain), noise the typical
-        user's standard deviation (in chain c noise_c). In the last row alone, rhat, ess, rhat_noise
-        and ess_noise say whether the chains agree on the noise and on predictions, of the
-        validation part if there is one (`sampler.agreement`); a warning is logged if they do not.
+        user's standard deviation (in chain c noise_c). The last row alone says whether the chains
+        agree, on predictions (of the validation part if there is one) and on the noise: rhat is the
+        90 % quantile of the predictions' R-hats, since some of many are large by chance, and ess
+        the median of their effective sizes; rhat_noise and ess_noise are those of the noise. With
+        fewer than four draws of a chain they are NaN. If chains disagree, a warning is logged.
     """
 
     ends_in_bias: ClassVar[bool] = True

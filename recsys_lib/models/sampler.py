@@ -225,12 +225,9 @@ def r_hat(draws: np.ndarray) -> np.ndarray:
 
 
 def agreement(draws: np.ndarray, noise: np.ndarray, model: str) -> dict[str, float]:
-    """Return the entries of a training log that describe the chains; warn if they disagree.
+    """Return what `BayesianALS.training_log_` says of the chains; warn if they disagree.
 
-    `draws` (n_chains, n_draws, n) are of n predictions. Some of many R-hats are large by chance, so
-    rhat is their 90 % quantile, and ess, the effective sample size, is the median. `noise`
-    (n_chains, n_draws) is of one quantity and gives rhat_noise and ess_noise. With fewer than four
-    draws a chain all are NaN.
+    `draws` (n_chains, n_draws, n) are of n predictions, `noise` (n_chains, n_draws).
     """
     size, of_noise = (array_stats.ess(one, chain_axis=0, draw_axis=1) for one in (draws, noise))
     found = {
