@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.special import gammaincinv
 
 from recsys_lib.errors import check_value
 from recsys_lib.features import item_features
@@ -32,6 +33,7 @@ from recsys_lib.ratings import CSR, Ratings, check_csr, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
 MOST_BURN = 200  # draws of a warm-up that ends by the rule
+ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
 WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 
@@ -246,17 +248,37 @@ class BayesianALS(RatingModel):
     def draw_users(self, ratings: CSR) -> tuple[np.ndarray, np.ndarray]:
         """Draw new users' rows, one for each draw of the items: (m, S, K + 1) float32.
 
-        Also return the variances of their noise, (m, S) float32; see `sampler.draw_strangers`.
+        Also return the variances of their noise, (m, S) float32. Row and noise are drawn in turns,
+        from the typical user's noise on. Draw s has the same random numbers for every user, so that
+        no user's rows depend on the others.
         """
         check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
         rated, indices = np.unique(ratings.indices, return_inverse=True)
         ratings = ratings._replace(indices=indices.astype(np.int32))
         features = sampler.rated_or_not(ratings, len(rated), self.rated_spread)
-        items = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
         weights = self.feature_draws_[np.append(rated, -1)].swapaxes(0, 1)
-        means = (features @ g for g in weights)
-        known = self.noise_variances_, self.noise_worth, self.mu_, self.seed
-        return sampler.draw_strangers(ratings, items, means, self.prior_precisions_, *known)
+        items = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
+        (n_draws, _, size), m = items.shape, ratings.n_rows
+        rng = np.random.default_rng(self.seed)
+        noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
+        chance = rng.random((n_draws, ROUNDS))
+        found = np.empty((m, n_draws, size), np.float32)
+        variances = np.empty((m, n_draws), np.float32)
+        (rows, centres), sse = np.empty((2, m, size), np.float32), np.empty(m)
+        order, same = np.arange(m), np.ones(1, np.float32)
+        mu, worth = np.float32(self.mu_), self.noise_worth
+        for s, typical in enumerate(self.noise_variances_):
+            prior = self.prior_precisions_[s], features @ weights[s]
+            own = np.ones(m, np.float32) / typical
+            for t in range(ROUNDS):
+                if t > 0 and worth is not None:
+                    kernels.squared_residuals(*ratings, rows, items[s], mu, sse)
+                    rates, shapes = (worth * typical + sse) / 2, (worth + ratings.counts) / 2
+                    own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
+                given = *ratings, order, items[s], mu, own, same
+                kernels.draw_rows(*given, *prior, noise[s, t], rows, centres)
+            found[:, s], variances[:, s] = rows, 1 / own
+        return found, variances
 
     def _learn_user(self, ratings: CSR) -> dict[str, np.ndarray]:
         rows, variances = self.draw_users(ratings)

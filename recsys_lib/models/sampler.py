@@ -5,14 +5,12 @@ Rank-normalization, folding, and localization: an improved R-hat for assessing c
 """
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from arviz_stats.base import array_stats
 from numpy.random import Generator
 from scipy.sparse import csc_array, csr_array, hstack
-from scipy.special import gammaincinv
 from scipy.stats import wishart
 
 from recsys_lib.kernels import gibbs as kernels
@@ -24,7 +22,6 @@ INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not a
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
 FIRST_SPREAD = 0.1  # the rows' variance before the first draw: far from it, chains take long
 TOLD_SPREAD = 0.3  # prior spread of the effects of what tables say, and of the constant
-ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
 LARGEST = 1.1  # R-hat that still is agreement ...
 CHANCE = 4.0  # ... and what independent draws have on top by chance, times their number a chain
 EVERY = 20  # draws after which a warm-up is looked at
@@ -167,46 +164,6 @@ def by_chain(user_draws: np.ndarray, item_draws: np.ndarray, n_chains: int) -> n
     products = np.einsum("nsk,nsk->ns", user_draws[..., :-1], item_draws[..., :-1])
     scores = products + user_draws[..., -1] + item_draws[..., -1]
     return scores.reshape(len(scores), -1, n_chains).transpose(2, 1, 0)
-
-
-def draw_strangers(
-    ratings: CSR,
-    items: np.ndarray,
-    means: Iterable[np.ndarray],
-    precisions: np.ndarray,
-    variances: np.ndarray,
-    noise_worth: float | None,
-    mu: float,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the rows of new users, and their noise, given each draw of the items.
-
-    Row and noise are drawn in turns, from the typical user's noise on. Draw s has the same random
-    numbers for every user, so that no user's rows depend on the others.
-
-    `ratings` are (m, n_rated), `items` (S, n_rated, K + 1); `means` are S arrays (m, K + 1), the
-    rows' prior means; `precisions` (S, K + 1, K + 1) and `variances` (S,) are Λ and the typical
-    user's noise. Returns the rows (m, S, K + 1) and 1/α_u (m, S). All of it is float32.
-    """
-    (n_draws, _, size), n = items.shape, len(ratings.counts)
-    rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
-    chance = rng.random((n_draws, ROUNDS))
-    found, own_found = np.empty((n, n_draws, size), np.float32), np.empty((n, n_draws), np.float32)
-    order, same, alike = np.arange(n), np.ones(1, np.float32), np.ones(n, np.float32)
-    (rows, centres), sse = np.empty((2, n, size), np.float32), np.empty(n)
-    for s, mean in enumerate(means):
-        given = *ratings, order, items[s], np.float32(mu)
-        own = alike / variances[s]
-        for t in range(ROUNDS):
-            if t > 0 and noise_worth is not None:
-                kernels.squared_residuals(*ratings, rows, items[s], np.float32(mu), sse)
-                rates = (noise_worth * variances[s] + sse) / 2
-                shapes = (noise_worth + ratings.counts) / 2
-                own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
-            kernels.draw_rows(*given, own, same, precisions[s], mean, noise[s, t], rows, centres)
-        found[:, s], own_found[:, s] = rows, 1 / own
-    return found, own_found
 
 
 # ---- do the chains agree?
