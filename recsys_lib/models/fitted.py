@@ -89,10 +89,9 @@ class Fitted:
             hint = hints[one.name]
             kind, *optional = hint.__args__ if isinstance(hint, UnionType) else (hint,)
             setattr(self, one.name, value := plain(getattr(self, one.name)))
-            what, types = KINDS.get(kind, ("", ()))
+            what, is_one = KINDS.get(kind, ("", lambda _: True))
             wanted = ", ".join(filter(None, (what, one.metadata.get("wanted"))))
-            fits = not types or type(value) in types
-            fits = fits and one.metadata.get("fits", lambda _: True)(value)
+            fits = is_one(value) and one.metadata.get("fits", lambda _: True)(value)
             if fits and isinstance(value, int | float) and not abs(value) < HUGE:
                 fits, wanted = False, f"below {HUGE}"
             if not fits and not (optional and value is None):

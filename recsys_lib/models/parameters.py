@@ -8,13 +8,13 @@ kernels trust every index and every shape.
 from collections.abc import Callable
 from dataclasses import field, fields
 from inspect import formatannotation
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib.columns import limits
-from recsys_lib.errors import DataError, check_array, check_ids
+from recsys_lib.errors import DataError, check_array, check_ids, is_of
 from recsys_lib.ratings import CSR, check_csr
 
 if TYPE_CHECKING:
@@ -85,12 +85,15 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-# What a parameter of a type must be, in words, where its limits do not say it; and the classes.
-KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
-    int: ("a whole number", (int,)),
-    float: ("a number", (int, float)),
-    str: ("", (str,)),
-    tuple[int, ...]: ("", (tuple,)),
+# What a value of a type must be, in words where its limits do not say it, and whether it is that.
+KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    int: ("a whole number", lambda value: is_of(value, int)),
+    float: ("a number", lambda value: is_of(value, int | float)),
+    str: ("", lambda value: isinstance(value, str)),
+    tuple[int, ...]: ("", lambda value: isinstance(value, tuple)),
+    tuple[float, float]: ("", lambda value: limits(value) == value),  # one may be without end
+    list[str]: ("", lambda value: isinstance(value, list) and {*map(type, value)} <= {str}),
+    pd.DataFrame: ("", lambda value: isinstance(value, pd.DataFrame)),
 }
 
 
@@ -109,8 +112,9 @@ def check_state(model: "Fitted", arrays: Arrays | None = None) -> None:
     hints = get_type_hints(type(model))
     kinds = {one.name: hints[one.name] for one in fields(model) if not one.init}
     for name in rest.keys() | {name for name, kind in kinds.items() if kind is not np.ndarray}:
-        value, kind = rest.get(name), kinds.get(name)
-        if kind not in _IS or not _IS[kind](value):
+        kind, value = kinds.get(name), cast(Any, rest.get(name))
+        finite = not is_of(value) or abs(value) < LARGEST
+        if kind not in KINDS or not KINDS[kind][1](value) or not finite:
             must_be = f"{formatannotation(kind)}, and finite" if kind else "left out"
             raise DataError(f"{name} is {value!r}; it must be {must_be}")
     sizes = model.sizes()
@@ -133,17 +137,3 @@ def check_arrays(found: Arrays, wanted: dict[str, tuple[Any, Any]]) -> None:
         check_array(name, array := found[name], dtype, tuple(shape))
         if array.size and not np.isfinite([array.min(), array.max()]).all():
             raise DataError(f"{name} holds what is no finite number")
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether it is a number, and one in float32 as well."""
-    return isinstance(value, int | float) and type(value) is not bool and abs(value) < LARGEST
-
-
-_IS: dict[Any, Callable[[Any], bool]] = {
-    float: _is_number,
-    int: lambda value: _is_number(value) and isinstance(value, int),
-    list[str]: lambda value: isinstance(value, list) and all(type(one) is str for one in value),
-    tuple[float, float]: lambda value: limits(value) == value,  # one may be without end
-    pd.DataFrame: lambda value: isinstance(value, pd.DataFrame),
-}
