@@ -40,6 +40,8 @@ class Fitted:
     """
 
     _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
+    # Of the arrays of the state, in the symbols of `sizes`; other words are free.
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     n_factors = 0  # of a model without; no annotation: it is no parameter of all
 
@@ -51,6 +53,8 @@ class Fitted:
 
     def __init_subclass__(cls, kw_only: bool = False) -> None:
         dataclass(eq=False, repr=False, kw_only=kw_only)(cls)
+        learnt = {one.name: one.metadata.get("shape") for one in fields(cls)}
+        cls.shapes = {name: shape for name, shape in learnt.items() if shape}
 
     @classmethod
     def parameter_names(cls) -> list[str]:
@@ -120,11 +124,6 @@ class Fitted:
         return as_row(ratings, self.item_index, self.scale_)
 
     # ---- state
-
-    @property
-    def shapes(self) -> dict[str, tuple[str, ...]]:
-        """Shapes of the arrays of the state, in the symbols of `sizes`; other words are free."""
-        return {one.name: one.metadata["shape"] for one in fields(self) if "shape" in one.metadata}
 
     def sizes(self) -> dict[str, int]:
         """Return the values of the symbols in `shapes`."""
