@@ -56,10 +56,10 @@ def fit(make, ratings, items, valid=None, **params):
     return make(**params).fit(ratings, valid, items=items)
 
 
-def told(model, ratings, n=4):
+def told(model, ratings):
     """Return what a model says: its lists for all users and for a stranger."""
-    stranger = model.recommend_for({ratings.item_ids[1]: 4.0, ratings.item_ids[2]: 2.0}, n=n)
-    return pd.concat([model.recommend(model.user_ids_, n=n), stranger], ignore_index=True)
+    stranger = model.recommend_for({ratings.item_ids[1]: 4.0, ratings.item_ids[2]: 2.0}, n=4)
+    return pd.concat([model.recommend(model.user_ids_, n=4), stranger], ignore_index=True)
 
 
 def assert_same(one, other, ratings):
