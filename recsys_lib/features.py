@@ -126,9 +126,9 @@ def popularity_column(names: Sequence[str], count: int) -> int:
 
 @taking("what features.attributes is given")
 def attributes(
-    table: pd.DataFrame | None, key: str, ids: np.ndarray, columns: Sequence[str] | None = None
+    table: pd.DataFrame | None, key: str, ids: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """Return columns of a table of users or items as numbers: those named, or all but the key.
+    """Return all columns of a table of users or items, but the key, as numbers.
 
     Columns are treated by their kind. Text, booleans, and numbers with few different values are
     labels; text may hold several, such as "Action|Comedy". Frequent labels become flags, at most so
@@ -140,14 +140,12 @@ def attributes(
     `table` has one row per user or item, with ids in the column `key`; None means no attributes.
     Returns the matrix (n, n_attributes) float32 of `ids` in this order, and one name per column,
     such as "genres: Drama" or "fans_user_num". The row of an id that the table lacks is zero.
-    Raises `DataError` if the table lacks a column or all of `ids`, or repeats an id.
+    Raises `DataError` if the table lacks the key or all of `ids`, or repeats an id.
     """
     blocks, names = [np.zeros((len(ids), 0), np.float32)], []
-    if columns and table is None:
-        raise RecsysError(f"{columns[0]!r} is read from a table, and none is given")
-    if table is not None and columns != ():
-        rows, place = _by_id(table, ids, key, *columns or ())
-        for name in rows.columns.drop(key) if columns is None else columns:
+    if table is not None:
+        rows, place = _by_id(table, ids, key)
+        for name in rows.columns.drop(key):
             block, labels = _column(rows[name])
             blocks.append(np.where(place[:, None] >= 0, block[place], 0))
             names += [f"{name}: {label}" if label else str(name) for label in labels]

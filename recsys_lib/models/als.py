@@ -4,8 +4,6 @@ The algorithm is `reference_half_step`, called alternately for the users and the
 the same with a faster kernel (`recsys_lib.kernels.als`), which the tests compare with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, ClassVar, Self
@@ -261,9 +259,7 @@ class ALS(RatingModel):
         _, users, values = as_row(ratings, self.user_index, self.scale_)
         item = self.item_index.find_or_next(item_id)
         if item == len(self.item_ids_):
-            self._append("item_rows_", 0)
-            self._append("item_ids_", item_id)
-            self.item_index.add(item_id)
+            self._add("item", item_id)
             if self.feature_names_:
                 self._append("item_priors_", 0)
             if self.popularity is not None:  # the last of an item's features is its level

@@ -4,8 +4,6 @@ A model scores a user and an item by the product of two vectors. It implements `
 `_fold_in` and `item_vectors`, and inherits the rest.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import time
@@ -254,8 +252,7 @@ class RatingModel(Recommender):
         check_array("items", items, np.int32, (len(rows),))
         vectors = self.vectors(who)  # which checks `who`, as `score_pairs` does the pairs
         out = ranking.score_pairs(self.multipliers(vectors), self.item_vectors(), rows, items)
-        own = vectors[:, -1] if self.ends_in_bias else np.zeros(len(vectors), np.float32)
-        out += (own + np.float32(self.mu_))[rows]
+        out += self.levels(vectors)[rows]
         return out.clip(*self.scale_, out=out)
 
     def pairs(self, user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -298,8 +295,7 @@ class ImplicitFeedbackModel(Recommender, kw_only=True):
     def _validate(self) -> dict[str, float]:
         """Return NDCG@10 on the validation part, over the users with a like in it."""
         liked = self.likes_of(self._valid, "validation")
-        users = np.flatnonzero(liked.counts > 0).astype(np.int32)
-        users = np.sort(np.random.default_rng(0).permutation(users)[:VALID_USERS])
+        users = some_of(np.flatnonzero(liked.counts), VALID_USERS).astype(np.int32)
         who = users if self._strangers is None else self._strangers.take(users)
         wanted = liked.take(users)
         hits = ranking.find_hits(self.rank(who, VALID_N)[0], wanted.indptr, wanted.indices)
@@ -320,6 +316,11 @@ class ItemToItem(ImplicitFeedbackModel):
         scores = csr_matrix(vectors) @ catalogue.T
         dense = scores.toarray() if issparse(scores) else scores
         return ranking.top_of_scores(dense, skip.indptr, skip.indices, n)
+
+
+def some_of(users: np.ndarray, most: int) -> np.ndarray:
+    """Return at most `most` of the users (n,), ascending: drawn, but always the same ones."""
+    return np.sort(np.random.default_rng(0).permutation(users)[:most])
 
 
 def with_zero(rows: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ are averaged over the draws. The weights that are parameters of `ALS` (τ, γ, �
 * a row [p_u; b_u] ~ N(m_u, Λ⁻¹), a Wishart prior on Λ; the same for items;
 * m_u = Σ_j F_uj g_j, g_j ~ N(0, I): the set of items that a user has rated (1/√n for each of n
   items) says something about the user whatever the ratings are (Koren's SVD++), and so do an
-  item's raters, and what tables say: an item's genres and year, a user's `user_columns`;
+  item's raters, and what a table says of an item, its genres and year;
 * each user has a noise precision α_u ~ Gamma: ratings of erratic users weigh less.
 
 References
@@ -17,27 +17,23 @@ Salakhutdinov & Mnih 2008, Bayesian probabilistic matrix factorization using MCM
 Lakshminarayanan et al. 2011, Robust Bayesian matrix factorisation (noise by user).
 """
 
-from __future__ import annotations
-
-from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
+from scipy.special import gammaincinv
 
-from recsys_lib import convergence
 from recsys_lib.errors import check_value
-from recsys_lib.features import attributes, item_features
+from recsys_lib.features import item_features
 from recsys_lib.kernels import gibbs as kernels
 from recsys_lib.models import sampler
 from recsys_lib.models.base import RatingModel
-from recsys_lib.models.parameters import Arrays, above, at_least, learnt, names, within
-from recsys_lib.models.sampler import Chain, by_chain, draw_strangers, rated_or_not
+from recsys_lib.models.parameters import Arrays, above, at_least, learnt, within
 from recsys_lib.ratings import CSR, Ratings, check_csr, check_index
 
 TOLD = {"genres": "genres", "years": "year"}  # features, and the column they are read from
 MOST_BURN = 200  # draws of a warm-up that ends by the rule
+ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
 WATCHED = 200  # pairs whose predictions say whether the chains agree
 
 
@@ -57,7 +53,7 @@ class BayesianALS(RatingModel):
     n_burn : int, optional
         Number of first draws of each chain that are discarded; `training_log_` tells if it is
         enough. None: until the chains agree on the noise and the training error has no trend
-        (`convergence.settled`), at most `MOST_BURN`.
+        (`sampler.settled`), at most `MOST_BURN`.
     n_chains : int
         Number of independent chains, which start from different points.
     rated_spread : float
@@ -66,8 +62,6 @@ class BayesianALS(RatingModel):
         it.
     noise_worth : float, optional
         ν, the prior of a user's noise in numbers of ratings. None: all have the same noise.
-    user_columns : sequence of str
-        Columns of `users` to read (`features.attributes`); their gain on real data is not measured.
 
     Attributes
     ----------
@@ -78,18 +72,18 @@ class BayesianALS(RatingModel):
         over these (Rao-Blackwellised), with less Monte Carlo noise. Intervals are of the draws.
     user_variances_ : (n_users, S) float32
         Variance 1/α_u of the noise in a user's ratings.
-    feature_draws_ : (n_items + n_features + 1, S, K + 1) float32
-        g of the users: one row per item and per user's feature, and the mean of all users.
-    user_features_, feature_names_ : (n_users, n_features) float32 and list of str
-        What `user_columns` say, less its mean: 0 for an average user, and for a new one.
+    feature_draws_ : (n_items + 1, S, K + 1) float32
+        g of the users: one row per item, and the mean of all users.
     prior_precisions_, noise_variances_ : (S, K + 1, K + 1) and (S,) float32
         Λ of the users' rows and the typical user's noise.
     training_log_ : DataFrame
         A row for each draw of all chains, the discarded ones included: rmse_train is of this draw,
         rmse_valid of the mean of the draws kept so far (kept, of each chain), noise the typical
-        user's standard deviation (in chain c noise_c); rhat, ess, rhat_noise, ess_noise say whether
-        the chains agree on the noise and on predictions, of the validation part if there is one
-        (`convergence.summary`). If they do not at the end, a warning is logged.
+        user's standard deviation (in chain c noise_c). The last row alone says whether the chains
+        agree, on predictions (of the validation part if there is one) and on the noise: rhat is the
+        90 % quantile of the predictions' R-hats, since some of many are large by chance, and ess
+        the median of their effective sizes; rhat_noise and ess_noise are those of the noise. With
+        fewer than four draws of a chain they are NaN. If chains disagree, a warning is logged.
     """
 
     ends_in_bias: ClassVar[bool] = True
@@ -100,16 +94,13 @@ class BayesianALS(RatingModel):
     n_chains: int = within(1, 1000, 2)
     rated_spread: float = at_least(0, 0.07)
     noise_worth: float | None = above(0, 4.0)
-    user_columns: tuple[str, ...] = names()
     seed: int = at_least(0, 0)
 
     user_draws_: np.ndarray = learnt("n_users", "S", "K + 1")
     item_draws_: np.ndarray = learnt("n_items", "S", "K + 1")
     item_means_: np.ndarray = learnt("n_items", "S", "K + 1")
     user_variances_: np.ndarray = learnt("n_users", "S")
-    feature_names_: list[str] = field(init=False)
-    user_features_: np.ndarray = learnt("n_users", "n_features", derived=True)
-    feature_draws_: np.ndarray = learnt("n_weights", "S", "K + 1")
+    feature_draws_: np.ndarray = learnt("n_items + 1", "S", "K + 1")
     prior_precisions_: np.ndarray = learnt("S", "K + 1", "K + 1", derived=True)
     noise_variances_: np.ndarray = learnt("S", derived=True)
 
@@ -122,22 +113,17 @@ class BayesianALS(RatingModel):
 
     def sizes(self) -> dict[str, int]:
         """See `Fitted.sizes`."""
-        sizes = super().sizes()
-        sizes["n_weights"] = sizes["n_items + 1"] + sizes["n_features"]
-        return {**sizes, "S": self.n_chains * -(-self.n_samples // self.n_chains)}
+        return {**super().sizes(), "S": self.n_chains * -(-self.n_samples // self.n_chains)}
 
     def _init(self, train: Ratings, items: pd.DataFrame | None, users: pd.DataFrame | None) -> None:
         kinds = [k for k, column in TOLD.items() if items is not None and column in items]
-        told, kinds = item_features(kinds, train.item_ids, train.by_item.counts, items)
-        of_users = attributes(users, "user_id", train.user_ids, self.user_columns)
-        features, self.feature_names_ = of_users
-        known, spread = features.any(axis=1), self.rated_spread
-        features[known] -= features.sum(axis=0) / max(known.sum(), 1)
-        rated = rated_or_not(train.by_user, train.n_items, features, spread)
-        sides = rated, rated_or_not(train.by_item, train.n_users, told.to_scipy(len(kinds)), spread)
+        told, names = item_features(kinds, train.item_ids, train.by_item.counts, items)
+        rated, spread = sampler.rated_or_not, self.rated_spread
+        of_items = rated(train.by_item, train.n_users, spread, told.to_scipy(len(names)))
+        sides = rated(train.by_user, train.n_items, spread), of_items
         how = self.n_factors, self.noise_worth
         self._rngs += (rngs := self._rng.spawn(self.n_chains))
-        self._chains = [Chain(train, sides, *how, rng) for rng in rngs]
+        self._chains = [sampler.Chain(train, sides, *how, rng) for rng in rngs]
         part = self._valid or train
         watched = np.linspace(0, len(part) - 1, min(len(part), WATCHED)).astype(int)
         self._watched = part.user_of_rating()[watched], part.by_user.indices[watched]
@@ -145,7 +131,6 @@ class BayesianALS(RatingModel):
         sizes = self.sizes()
         for name, symbols in self.shapes.items():
             setattr(self, name, np.zeros([sizes[one] for one in symbols], np.float32))
-        self.user_features_ = features
 
     def _epoch(self, train: Ratings) -> dict[str, float]:
         sse = sum(chain.draw() for chain in self._chains) / self.n_chains
@@ -161,12 +146,11 @@ class BayesianALS(RatingModel):
         noise = [float(np.sqrt(chain.variance.item())) for chain in self._chains]
         row = {"rmse_train": float(np.sqrt(sse / len(train))), "noise": float(np.mean(noise))}
         row |= {f"noise_{c}": own for c, own in enumerate(noise, 1)} | {"kept": self._kept}
-        pairs = self.user_draws_[self._watched[0]], self.item_draws_[self._watched[1]]
-        drawn = by_chain(*pairs, self.n_chains)[:, : self._kept]
-        spreads = self.noise_variances_.reshape(-1, self.n_chains).T[:, : self._kept]
-        row |= convergence.summary(drawn, spreads)
         if self._kept * self.n_chains == len(self.noise_variances_):
-            convergence.warn_of(row, self._kept, type(self).__name__)
+            pairs = self.user_draws_[self._watched[0]], self.item_draws_[self._watched[1]]
+            spreads = self.noise_variances_.reshape(-1, self.n_chains).T
+            drawn = sampler.by_chain(*pairs, self.n_chains)
+            row |= sampler.agreement(drawn, spreads, type(self).__name__)
         return row
 
     def _warm(self) -> bool:
@@ -174,7 +158,7 @@ class BayesianALS(RatingModel):
         if self.n_burn is not None:
             return len(log) >= self.n_burn
         traces = log.filter(regex=r"^noise_\d+$"), log.filter(["rmse_train"])
-        return len(log) >= MOST_BURN or convergence.settled(*(one.to_numpy().T for one in traces))
+        return len(log) >= MOST_BURN or sampler.settled(*(one.to_numpy().T for one in traces))
 
     def _validate(self) -> dict[str, float]:
         """Return the RMSE of the mean of the kept draws; before them, of these draws alone."""
@@ -216,11 +200,12 @@ class BayesianALS(RatingModel):
     def draws(self, user_ids: Any, item_ids: Any) -> np.ndarray:
         """Return the predictions of each draw, not clipped: (n_chains, S / n_chains, n) float32.
 
-        `recsys_lib.convergence` takes such arrays; `predict_std` without noise is their spread.
+        ArviZ takes such arrays (chain_axis=0, draw_axis=1); `predict_std` without noise is their
+        spread.
         """
         users, items = self.pairs(user_ids, item_ids)
         sides = self.user_draws_[users], self.item_draws_[items]
-        return np.float32(self.mu_) + by_chain(*sides, self.n_chains)
+        return np.float32(self.mu_) + sampler.by_chain(*sides, self.n_chains)
 
     def predict_std(self, user_ids: Any, item_ids: Any, *, noise: bool = True) -> np.ndarray:
         """Return the standard deviation of the predicted ratings, (n,) float32, in stars.
@@ -260,35 +245,44 @@ class BayesianALS(RatingModel):
         """Return the items' means of all draws side by side, (n_items, S K + 1) float32."""
         return _flat(self.item_means_, 1.0)
 
-    def draw_users(self, ratings: CSR, told: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    def draw_users(self, ratings: CSR) -> tuple[np.ndarray, np.ndarray]:
         """Draw new users' rows, one for each draw of the items: (m, S, K + 1) float32.
 
-        Also return the variances of their noise, (m, S) float32; see `sampler.draw_strangers`.
-        `told` (m, n_features) are rows of `user_features_`; by default nothing is told.
+        Also return the variances of their noise, (m, S) float32. Row and noise are drawn in turns,
+        from the typical user's noise on. Draw s has the same random numbers for every user, so that
+        no user's rows depend on the others.
         """
         check_csr("the ratings", ratings, "n_rows + 1", len(self.item_ids_))
-        Lambda, F = self.prior_precisions_, self.user_features_
-        if told is None and F.any():  # what a table would tell varies from user to user, too
-            g = sampler.TOLD_SPREAD * self.feature_draws_[len(self.item_ids_) : -1]
-            between = np.einsum("fsk,fh,hsl->skl", g, F.T @ F / F.any(axis=1).sum(), g)
-            Lambda = np.linalg.inv(np.linalg.inv(Lambda) + between).astype(np.float32)
-        told = csr_array((ratings.n_rows, len(self.feature_names_))) if told is None else told
         rated, indices = np.unique(ratings.indices, return_inverse=True)
         ratings = ratings._replace(indices=indices.astype(np.int32))
-        features = rated_or_not(ratings, len(rated), told, self.rated_spread)
-        weights = np.append(rated, np.arange(len(self.item_ids_), len(self.feature_draws_)))
+        features = sampler.rated_or_not(ratings, len(rated), self.rated_spread)
+        weights = self.feature_draws_[np.append(rated, -1)].swapaxes(0, 1)
         items = np.ascontiguousarray(self.item_draws_[rated].swapaxes(0, 1))
-        means = (features @ g for g in self.feature_draws_[weights].swapaxes(0, 1))
-        known = self.noise_variances_, self.noise_worth, self.mu_, self.seed
-        return draw_strangers(ratings, items, means, Lambda, *known)
+        (n_draws, _, size), m = items.shape, ratings.n_rows
+        rng = np.random.default_rng(self.seed)
+        noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
+        chance = rng.random((n_draws, ROUNDS))
+        found = np.empty((m, n_draws, size), np.float32)
+        variances = np.empty((m, n_draws), np.float32)
+        (rows, centres), sse = np.empty((2, m, size), np.float32), np.empty(m)
+        order, same = np.arange(m), np.ones(1, np.float32)
+        mu, worth = np.float32(self.mu_), self.noise_worth
+        for s, typical in enumerate(self.noise_variances_):
+            prior = self.prior_precisions_[s], features @ weights[s]
+            own = np.ones(m, np.float32) / typical
+            for t in range(ROUNDS):
+                if t > 0 and worth is not None:
+                    kernels.squared_residuals(*ratings, rows, items[s], mu, sse)
+                    rates, shapes = (worth * typical + sse) / 2, (worth + ratings.counts) / 2
+                    own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
+                given = *ratings, order, items[s], mu, own, same
+                kernels.draw_rows(*given, *prior, noise[s, t], rows, centres)
+            found[:, s], variances[:, s] = rows, 1 / own
+        return found, variances
 
-    def _set_user(self, user: int, ratings: CSR) -> None:
-        told = self.user_features_[user : user + 1]  # empty, or 0, if no table tells of the user
-        drawn = self.draw_users(ratings, told if told.any() else None)
-        for name in ("user_draws_", "user_variances_", "user_features_"):
-            if user == len(getattr(self, name)):
-                self._append(name, 0)
-        self.user_draws_[user], self.user_variances_[user] = (one[0] for one in drawn)
+    def _learn_user(self, ratings: CSR) -> dict[str, np.ndarray]:
+        rows, variances = self.draw_users(ratings)
+        return {"user_draws_": rows[0], "user_variances_": variances[0]}
 
 
 def moments(

@@ -1,7 +1,5 @@
 """Bayesian personalised ranking (BPR)."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np

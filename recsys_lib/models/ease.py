@@ -1,7 +1,5 @@
 """EASE: a linear autoencoder with a solution in closed form."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import numpy as np

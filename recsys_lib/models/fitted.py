@@ -1,12 +1,11 @@
 """Parameters, ids, known ratings, and state: every attribute that ends in an underscore."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self, dataclass_transform
+from types import UnionType
+from typing import Any, ClassVar, Self, dataclass_transform, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from recsys_lib import io
 from recsys_lib.columns import IdIndex, limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models.known import KnownRatings, as_row, merged
-from recsys_lib.models.parameters import HUGE, KINDS, plain
+from recsys_lib.models.parameters import HUGE, KINDS, check_state, plain
 from recsys_lib.ratings import CSR, Ratings, check_csr
 
 IDS = ("user_ids_", "item_ids_")
@@ -41,6 +40,8 @@ class Fitted:
     """
 
     _stored: ClassVar[str | None] = None  # the array of the users' vectors; None: folded in anew
+    # Of the arrays of the state, in the symbols of `sizes`; other words are free.
+    shapes: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     n_factors = 0  # of a model without; no annotation: it is no parameter of all
 
@@ -52,6 +53,8 @@ class Fitted:
 
     def __init_subclass__(cls, kw_only: bool = False) -> None:
         dataclass(eq=False, repr=False, kw_only=kw_only)(cls)
+        learnt = {one.name: one.metadata.get("shape") for one in fields(cls)}
+        cls.shapes = {name: shape for name, shape in learnt.items() if shape}
 
     @classmethod
     def parameter_names(cls) -> list[str]:
@@ -85,14 +88,14 @@ class Fitted:
 
         The `RecsysError` names the parameter, its value and what it must be.
         """
+        hints = get_type_hints(type(self))
         for one in (one for one in fields(self) if one.init):
-            name = getattr(one.type, "__name__", one.type)  # a class where annotations are not text
-            kind, _, optional = str(name).partition(" | ")
+            hint = hints[one.name]
+            kind, *optional = hint.__args__ if isinstance(hint, UnionType) else (hint,)
             setattr(self, one.name, value := plain(getattr(self, one.name)))
-            what, types = KINDS.get(kind, ("", ()))
+            what, is_one = KINDS.get(kind, ("", lambda _: True))
             wanted = ", ".join(filter(None, (what, one.metadata.get("wanted"))))
-            fits = not types or type(value) in types
-            fits = fits and one.metadata.get("fits", lambda _: True)(value)
+            fits = is_one(value) and one.metadata.get("fits", lambda _: True)(value)
             if fits and isinstance(value, int | float) and not abs(value) < HUGE:
                 fits, wanted = False, f"below {HUGE}"
             if not fits and not (optional and value is None):
@@ -121,11 +124,6 @@ class Fitted:
         return as_row(ratings, self.item_index, self.scale_)
 
     # ---- state
-
-    @property
-    def shapes(self) -> dict[str, tuple[str, ...]]:
-        """Shapes of the arrays of the state, in the symbols of `sizes`; other words are free."""
-        return {one.name: one.metadata["shape"] for one in fields(self) if "shape" in one.metadata}
 
     def sizes(self) -> dict[str, int]:
         """Return the values of the symbols in `shapes`."""
@@ -185,6 +183,8 @@ class Fitted:
             raise DataError(f"its scale is {low:g} to {high:g}, and a rating lies outside")
         model.training_log_ = pd.DataFrame(meta["state"]["training_log_"])
         model._set_known(Ratings(model.user_ids_, model.item_ids_, known))
+        model.check_parameters()
+        check_state(model)
         return model
 
     # ---- new ratings, without training anew
@@ -220,21 +220,20 @@ class Fitted:
         self.check_fitted()
         _, items, values = as_row(ratings, self.item_index, self.scale_)
         user = self.user_index.find_or_next(user_id)
-        self._set_user(user, merged(self._known.of_user(user), items, values))
+        rows = self._learn_user(merged(self._known.of_user(user), items, values))
         if user == len(self.user_ids_):
-            self._append("user_ids_", user_id)
-            self.user_index.add(user_id)
+            self._add("user", user_id)
+        for name, row in rows.items():
+            getattr(self, name)[user] = row
         self._known.add(user, items, values)
         return self
 
-    def _set_user(self, user: int, ratings: CSR) -> None:
-        """Store a user's vector; `user` is at most one past the last: a new user."""
+    def _learn_user(self, ratings: CSR) -> dict[str, np.ndarray]:
+        """Return a user's rows of the arrays of the state that depend on the ratings, by name."""
         if self._stored is None:
-            return
-        row = self.user_vectors(ratings)[0, : getattr(self, self._stored).shape[1]]
-        if user == len(self.user_ids_):
-            self._append(self._stored, row)
-        getattr(self, self._stored)[user] = row
+            return {}
+        width = getattr(self, self._stored).shape[1]
+        return {self._stored: self.user_vectors(ratings)[0, :width]}
 
     def partial_fit_items(self, item_id: Hashable, ratings: Mapping[Any, float]) -> Self:
         """Update the model with new ratings of one item, known or not, without a new fit.
@@ -247,6 +246,14 @@ class Fitted:
         self.check_fitted()
         told = f"{type(self).__name__} cannot take in the ratings of one item alone"
         raise RecsysError(f"{told}: fit it anew, or use ALS, BiasALS or GenreALS")
+
+    def _add(self, what: str, one: Hashable) -> None:
+        """Add a new user or item, with a row of zeros to each array that has a row for each."""
+        for name, shape in self.shapes.items():
+            if shape[0] == f"n_{what}s":
+                self._append(name, 0)
+        self._append(f"{what}_ids_", one)
+        getattr(self, f"{what}_index").add(one)
 
     def _append(self, name: str, row: Any) -> None:
         """Add a row to the array of this name."""

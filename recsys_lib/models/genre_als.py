@@ -1,7 +1,5 @@
 """ALS with a prior mean of items from their genres, for items with few or no ratings."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Self
 

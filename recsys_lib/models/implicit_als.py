@@ -1,7 +1,5 @@
 """Matrix factorisation of likes: alternating least squares over every pair, seen or not."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import numpy as np

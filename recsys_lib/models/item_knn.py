@@ -1,7 +1,5 @@
 """Item-based nearest neighbours."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from typing import Any, ClassVar
 

@@ -1,9 +1,7 @@
 """What a fitted model knows of its users: their ratings, old and new."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -45,8 +43,8 @@ class KnownRatings:
         self._train = train
         self._later: dict[int, dict[int, float]] = {}
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> KnownRatings:
-        twin = KnownRatings(self._train)  # the training ratings are shared
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = type(self)(self._train)  # the training ratings are shared
         twin._later = {user: dict(late) for user, late in self._later.items()}
         return twin
 

@@ -1,7 +1,5 @@
 """Vectors and lists of a fitted model, by index or by the data's own ids."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Mapping, Set
 from typing import Any, ClassVar
 
@@ -71,6 +69,11 @@ class Lists(Fitted):
         vectors[:, -1] = 1
         return vectors
 
+    def levels(self, vectors: np.ndarray) -> np.ndarray:
+        """Return what such products lack of a user's scores, (m,) float32: the mean, the bias."""
+        level = np.full(len(vectors), self.mu_ if self.predicts_ratings else 0, np.float32)
+        return level + vectors[:, -1] if self.ends_in_bias else level
+
     def rank(
         self, who: Who, n: int, exclude: CSR | None = None, candidates: np.ndarray | None = None
     ) -> Ranked:
@@ -115,11 +118,8 @@ class Lists(Fitted):
         return self.item_vectors()
 
     def _top(self, vectors: np.ndarray, catalogue: np.ndarray, n: int, skip: CSR) -> Ranked:
-        level = np.full(len(vectors), self.mu_ if self.predicts_ratings else 0, np.float32)
-        if self.ends_in_bias:
-            level += vectors[:, -1]
         items, scores = ranking.top_n(self.multipliers(vectors), catalogue, *skip[:2], n)
-        return items, scores + level[:, None]
+        return items, scores + self.levels(vectors)[:, None]
 
     # ---- by the data's own ids
 

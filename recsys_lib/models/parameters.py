@@ -5,16 +5,16 @@ A model declares ``tau: float = above(0, 1.35)`` and ``item_rows_: np.ndarray = 
 kernels trust every index and every shape.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import field, fields
-from typing import TYPE_CHECKING, Any
+from inspect import formatannotation
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import numpy as np
+import pandas as pd
 
 from recsys_lib.columns import limits
-from recsys_lib.errors import DataError, check_array, check_ids
+from recsys_lib.errors import DataError, check_array, check_ids, is_of
 from recsys_lib.ratings import CSR, check_csr
 
 if TYPE_CHECKING:
@@ -56,11 +56,6 @@ def widths(default: tuple[int, ...], least: int) -> Any:
     return _limited(default, wanted, fits)
 
 
-def names() -> Any:
-    """Declare a sequence of different names; by default there are none."""
-    return _limited((), "a sequence of different names", lambda v: len({*map(repr, v)}) == len(v))
-
-
 def one_of(options: tuple[str, ...], default: str) -> Any:
     """Declare one of a few words."""
     return _limited(default, " or ".join(map(repr, options)), lambda value: value in options)
@@ -90,20 +85,22 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-# What a parameter of a type must be, in words, where its limits do not say it; and the classes.
-KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
-    "int": ("a whole number", (int,)),
-    "float": ("a number", (int, float)),
-    "str": ("", (str,)),
-    "tuple[int, ...]": ("", (tuple,)),
-    "tuple[str, ...]": ("", (tuple,)),
+# What a value of a type must be, in words where its limits do not say it, and whether it is that.
+KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    int: ("a whole number", lambda value: is_of(value, int)),
+    float: ("a number", lambda value: is_of(value, int | float)),
+    str: ("", lambda value: isinstance(value, str)),
+    tuple[int, ...]: ("", lambda value: isinstance(value, tuple)),
+    tuple[float, float]: ("", lambda value: limits(value) == value),  # one may be without end
+    list[str]: ("", lambda value: isinstance(value, list) and {*map(type, value)} <= {str}),
+    pd.DataFrame: ("", lambda value: isinstance(value, pd.DataFrame)),
 }
 
 
 # ---- what comes from a file
 
 
-def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
+def check_state(model: "Fitted", arrays: Arrays | None = None) -> None:
     """Refuse state that is not the class's own: see `Fitted.shapes`.
 
     The model has ids, and all state but the `arrays`, those of `Fitted.state`; by default they are
@@ -112,11 +109,14 @@ def check_state(model: Fitted, arrays: Arrays | None = None) -> None:
     mine, rest = model.state()
     arrays = mine if arrays is None else arrays
     check_ids(user_ids_=model.user_ids_, item_ids_=model.item_ids_)
-    kinds = {one.name: str(one.type) for one in fields(model) if not one.init}
-    for name in rest.keys() | {name for name, kind in kinds.items() if kind != "np.ndarray"}:
-        value, kind = rest.get(name), kinds.get(name, "left out")
-        if kind not in _IS or not _IS[kind](value):
-            raise DataError(f"{name} is {value!r}; it must be {kind}, and finite")
+    hints = get_type_hints(type(model))
+    kinds = {one.name: hints[one.name] for one in fields(model) if not one.init}
+    for name in rest.keys() | {name for name, kind in kinds.items() if kind is not np.ndarray}:
+        kind, value = kinds.get(name), cast(Any, rest.get(name))
+        finite = not is_of(value) or abs(value) < LARGEST
+        if kind not in KINDS or not KINDS[kind][1](value) or not finite:
+            must_be = f"{formatannotation(kind)}, and finite" if kind else "left out"
+            raise DataError(f"{name} is {value!r}; it must be {must_be}")
     sizes = model.sizes()
     wanted = {
         name: (_DTYPES.get(name.partition("_")[2], np.float32), [sizes.get(n, n) for n in symbols])
@@ -137,17 +137,3 @@ def check_arrays(found: Arrays, wanted: dict[str, tuple[Any, Any]]) -> None:
         check_array(name, array := found[name], dtype, tuple(shape))
         if array.size and not np.isfinite([array.min(), array.max()]).all():
             raise DataError(f"{name} holds what is no finite number")
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether it is a number, and one in float32 as well."""
-    return isinstance(value, int | float) and type(value) is not bool and abs(value) < LARGEST
-
-
-_IS = {
-    "float": _is_number,
-    "int": lambda value: _is_number(value) and isinstance(value, int),
-    "list[str]": lambda value: isinstance(value, list) and all(type(one) is str for one in value),
-    "tuple[float, float]": lambda value: limits(value) == value,  # one may be without end
-    "pd.DataFrame": lambda value: hasattr(value, "columns"),
-}

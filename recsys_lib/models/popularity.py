@@ -1,7 +1,5 @@
 """Popularity: the same list for everyone."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import numpy as np

@@ -1,7 +1,5 @@
 """PureSVD: the truncated singular value decomposition of the likes."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import numpy as np

@@ -1,12 +1,16 @@
-"""The Gibbs sampler of `BayesianALS`: rows, their prior and the users' noise, drawn in turn."""
+"""The Gibbs sampler of `BayesianALS`: rows, their prior and the users' noise, drawn in turn.
 
-from collections.abc import Iterable
+Whether its chains agree, ArviZ says: see Vehtari, Gelman, Simpson, Carpenter & Bürkner 2021,
+Rank-normalization, folding, and localization: an improved R-hat for assessing convergence of MCMC.
+"""
+
+import logging
 from typing import Any
 
 import numpy as np
+from arviz_stats.base import array_stats
 from numpy.random import Generator
 from scipy.sparse import csc_array, csr_array, hstack
-from scipy.special import gammaincinv
 from scipy.stats import wishart
 
 from recsys_lib.kernels import gibbs as kernels
@@ -18,7 +22,10 @@ INITIAL_SCALE = 0.1  # standard deviation of the first factors: small, but not a
 ROW_SPREAD = 0.03  # prior guess at the rows' variance, worth as much as K + 1 rows
 FIRST_SPREAD = 0.1  # the rows' variance before the first draw: far from it, chains take long
 TOLD_SPREAD = 0.3  # prior spread of the effects of what tables say, and of the constant
-ROUNDS = 3  # turns of drawing a stranger's row and noise: from the typical noise, a few are enough
+LARGEST = 1.1  # R-hat that still is agreement ...
+CHANCE = 4.0  # ... and what independent draws have on top by chance, times their number a chain
+EVERY = 20  # draws after which a warm-up is looked at
+logger = logging.getLogger("recsys_lib")
 
 
 class Side:
@@ -94,17 +101,17 @@ def draw_precision(apart: np.ndarray, rng: Generator) -> np.ndarray:
     return np.reshape(drawn, (size, size)).astype(np.float32)
 
 
-def rated_or_not(ratings: CSR, n_columns: int, told: Any, spread: float) -> csr_array:
+def rated_or_not(ratings: CSR, n_columns: int, spread: float, *told: Any) -> csr_array:
     """Return the features of a side: which columns a row has rated, what is told of it, and a 1.
 
     Each of n rated columns is `spread`/√n, so that the prior variance does not depend on n. `told`
-    (n_rows, n_told) is what a table says; it and the constant are scaled by `TOLD_SPREAD`.
+    (n_rows, n_told) is what a table says, if any; it and the constant are scaled by `TOLD_SPREAD`.
     """
     n_rows, counts = len(ratings.counts), ratings.counts
     values = np.repeat(spread / np.sqrt(np.maximum(counts, 1)), counts)
     rated = csr_array((values, ratings.indices, ratings.indptr), (n_rows, n_columns))
-    told = hstack([csr_array(told, dtype=np.float32), np.ones((n_rows, 1), np.float32)])
-    return hstack([rated, TOLD_SPREAD * told], format="csr", dtype=np.float32)
+    said = hstack([*told, csr_array(np.ones((n_rows, 1), np.float32))])
+    return hstack([rated, TOLD_SPREAD * said], format="csr", dtype=np.float32)
 
 
 class Chain:
@@ -159,41 +166,49 @@ def by_chain(user_draws: np.ndarray, item_draws: np.ndarray, n_chains: int) -> n
     return scores.reshape(len(scores), -1, n_chains).transpose(2, 1, 0)
 
 
-def draw_strangers(
-    ratings: CSR,
-    items: np.ndarray,
-    means: Iterable[np.ndarray],
-    precisions: np.ndarray,
-    variances: np.ndarray,
-    noise_worth: float | None,
-    mu: float,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the rows of new users, and their noise, given each draw of the items.
+# ---- do the chains agree?
 
-    Row and noise are drawn in turns, from the typical user's noise on. Draw s has the same random
-    numbers for every user, so that no user's rows depend on the others.
 
-    `ratings` are (m, n_rated), `items` (S, n_rated, K + 1); `means` are S arrays (m, K + 1), the
-    rows' prior means; `precisions` (S, K + 1, K + 1) and `variances` (S,) are Λ and the typical
-    user's noise. Returns the rows (m, S, K + 1) and 1/α_u (m, S). All of it is float32.
+def r_hat(draws: np.ndarray) -> np.ndarray:
+    """Return R-hat (...) of draws (n_chains, n_draws, ...): near 1 where chains agree, else larger.
+
+    ArviZ has none of a single chain: its halves are held against each other, as split R-hat does.
     """
-    (n_draws, _, size), n = items.shape, len(ratings.counts)
-    rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((n_draws, ROUNDS, 1, size), np.float32)
-    chance = rng.random((n_draws, ROUNDS))
-    found, own_found = np.empty((n, n_draws, size), np.float32), np.empty((n, n_draws), np.float32)
-    order, same, alike = np.arange(n), np.ones(1, np.float32), np.ones(n, np.float32)
-    (rows, centres), sse = np.empty((2, n, size), np.float32), np.empty(n)
-    for s, mean in enumerate(means):
-        given = *ratings, order, items[s], np.float32(mu)
-        own = alike / variances[s]
-        for t in range(ROUNDS):
-            if t > 0 and noise_worth is not None:
-                kernels.squared_residuals(*ratings, rows, items[s], np.float32(mu), sse)
-                rates = (noise_worth * variances[s] + sse) / 2
-                shapes = (noise_worth + ratings.counts) / 2
-                own = (gammaincinv(shapes, chance[s, t]) / rates).astype(np.float32)
-            kernels.draw_rows(*given, own, same, precisions[s], mean, noise[s, t], rows, centres)
-        found[:, s], own_found[:, s] = rows, 1 / own
-    return found, own_found
+    if len(draws) > 1:
+        return array_stats.rhat(draws, chain_axis=0, draw_axis=1)
+    half = draws.shape[1] // 2
+    halves = np.concatenate([draws[:, :half], draws[:, draws.shape[1] - half :]])
+    return array_stats.rhat(halves, chain_axis=0, draw_axis=1, method="identity")
+
+
+def agreement(draws: np.ndarray, noise: np.ndarray, model: str) -> dict[str, float]:
+    """Return what `BayesianALS.training_log_` says of the chains; warn if they disagree.
+
+    `draws` (n_chains, n_draws, n) are of n predictions, `noise` (n_chains, n_draws).
+    """
+    size, of_noise = (array_stats.ess(one, chain_axis=0, draw_axis=1) for one in (draws, noise))
+    found = {
+        "rhat": float(np.quantile(r_hat(draws), 0.9)),
+        "ess": float(np.median(size)),
+        "rhat_noise": float(r_hat(noise)),
+        "ess_noise": float(of_noise),
+    }
+    worst = max(found["rhat"], found["rhat_noise"])
+    if worst > LARGEST + CHANCE / draws.shape[1]:
+        logger.warning(
+            "the chains of this %s do not agree (R-hat is %.2f, where 1 is agreement): they have "
+            "not settled, and its certainty is not to be trusted; raise n_burn",
+            model, worst,
+        )  # fmt: skip
+    return found
+
+
+def settled(*traces: np.ndarray) -> bool:
+    """Return whether a warm-up may end: in the last half of the draws so far, all parts agree.
+
+    They do if no trace (n_chains, n_draws) has an R-hat there that `agreement` would warn of. Looks
+    are `EVERY` draws apart: one of many would pass by chance.
+    """
+    n_draws, half = traces[0].shape[1], traces[0].shape[1] // 2
+    limit = LARGEST + CHANCE / max(half, 1)
+    return n_draws % EVERY == 0 and all(bool(r_hat(t[:, half:]) <= limit) for t in traces)

@@ -5,8 +5,6 @@ continue (`Recommender._checkpoint`), the log so far, and model, parameters and 
 run ends with the same bits as one that was never interrupted, and one of other data is refused.
 """
 
-from __future__ import annotations
-
 import json
 import zlib
 from collections.abc import Callable

@@ -185,10 +185,6 @@ class TwoTower(NetworkModel):
         lengths = np.sqrt(np.einsum("uk,uk->u", rows, rows))[:, None]
         return rows / (np.maximum(lengths, 1e-12) * np.float32(self.temperature))
 
-    def _set_user(self, user: int, ratings: CSR) -> None:
-        if user == len(self.user_features_):  # of a new user nothing is known but the ratings
-            self._append("user_features_", 0)
-
 
 def history_without(
     likes: CSR, users: np.ndarray, pairs: np.ndarray, most: int, rng: np.random.Generator

@@ -9,17 +9,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from recsys_lib import (
-    convergence,
-    datasets,
-    evaluation,
-    features,
-    metrics,
-    models,
-    splits,
-    tuning,
-    widgets,
-)
+from recsys_lib import datasets, evaluation, features, metrics, models, splits, tuning, widgets
 from recsys_lib.errors import RecsysError, generator
 from recsys_lib.ratings import CSR, Ratings
 
@@ -122,7 +112,7 @@ def calls():
         "solved": lambda x: als.half_step(*side[:3], x),
         "fixed": lambda x: als.half_step(side[0], x, *side[2:]),
         "prior": lambda x: als.half_step(*side[:2], x, side[3]),
-        "films": features.genre_matrix, "chains": convergence.effective_size,
+        "films": features.genre_matrix,
         "facts": lambda x: features.attributes(x, "item_id", part.item_ids),
         "features": lambda x: features.item_features(["years"], part.item_ids, ROWS, x),
         "points": lambda x: widgets.ItemMap(x, [*"abcde"], np.eye(5)), "fits": widgets.FitExplorer,
@@ -135,7 +125,6 @@ def calls():
     none |= {
         "facts": type(None),
         "draws": np.ndarray,
-        "chains": np.ndarray,
         "saved": str,
         "user": np.ndarray | pd.Series,
         "left out": np.ndarray | None,

@@ -114,9 +114,6 @@ def test_rows_stand_as_they_are_asked_for(table):
     more, _ = attributes(table, "item_id", np.arange(125))
     np.testing.assert_array_equal(more[:120, :9], whole[:, :9])
     assert (more[120:] == 0).all()
-    two, names = attributes(table, "item_id", np.arange(120), ("plays", "flag"))
-    assert names == ["plays", "flag: False", "flag: True"]
-    np.testing.assert_array_equal(two, whole[:, [9, 4, 5]])
 
 
 def test_of_many_labels_the_most_frequent_are_kept(table, monkeypatch):

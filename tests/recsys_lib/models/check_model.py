@@ -1,7 +1,8 @@
 """What every model promises: one battery, in the manner of scikit-learn's `check_estimator`.
 
-Each check takes a function that makes a small model of one class. `test_check_model.py` runs all of
-them over `models.__all__`, so a new model is held to them without being named anywhere.
+A check names what it needs: `make`, a function that makes a small model of one class, a table of
+`ratings` and `items`, a `model` fitted to it. `test_check_model.py` runs all of them over
+`models.__all__`, so a new model is held to them without being named anywhere.
 """
 
 import copy
@@ -25,6 +26,7 @@ from recsys_lib.ratings import CSR, Ratings
 
 HUGE = 2**40  # more than 32 bits hold
 STRANGE = 10**6  # an id that the table does not have
+ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
 # Values of parameters that no model takes, but for those of another type.
 REFUSED = {
     "n_factors": [-1, 2.5], "n_epochs": [0], "n_samples": [0], "n_burn": [-1], "seed": [-1, 2**70],
@@ -34,7 +36,6 @@ REFUSED = {
     "hidden": [(8, 0), (8, 2.5), 8], "width": [0], "temperature": [0.0], "history_size": [0],
     "learning_rate": [0.0], "weight_decay": [-0.1], "dropout": [1.0], "batch_size": [0],
     "n_chains": [0, 10**9], "patience": [0], "device": ["abacus"],
-    "user_columns": ["age", ("age", "age")],
 }  # fmt: skip
 
 
@@ -55,10 +56,10 @@ def fit(make, ratings, items, valid=None, **params):
     return make(**params).fit(ratings, valid, items=items)
 
 
-def told(model, ratings, n=4):
+def told(model, ratings):
     """Return what a model says: its lists for all users and for a stranger."""
-    stranger = model.recommend_for({ratings.item_ids[1]: 4.0, ratings.item_ids[2]: 2.0}, n=n)
-    return pd.concat([model.recommend(model.user_ids_, n=n), stranger], ignore_index=True)
+    stranger = model.recommend_for({ratings.item_ids[1]: 4.0, ratings.item_ids[2]: 2.0}, n=4)
+    return pd.concat([model.recommend(model.user_ids_, n=4), stranger], ignore_index=True)
 
 
 def assert_same(one, other, ratings):
@@ -99,9 +100,7 @@ def check_before_fit(make):
             call()
 
 
-def check_copies_are_the_model(make):
-    ratings, items = table()
-    model = fit(make, ratings, items)
+def check_copies_are_the_model(model, ratings):
     model.partial_fit_users(STRANGE, {0: 3.0})
     before = pickle.loads(pickle.dumps(model))
     for other in (copy.deepcopy(model), model.copy()):
@@ -151,8 +150,7 @@ def check_new_ratings_are_taken_in(make, tmp_path):
     pd.testing.assert_frame_equal(again, lists)
 
 
-def check_numpy_scalars_are_parameters(make, tmp_path):
-    ratings, items = table()
+def check_numpy_scalars_are_parameters(make, ratings, items, tmp_path):
     as_numpy = {
         key: np.float64(value) if type(value) is float else np.int64(value)
         for key, value in make().get_params().items()
@@ -165,8 +163,7 @@ def check_numpy_scalars_are_parameters(make, tmp_path):
         assert repr(found) == repr(make())  # in Python's own numbers
 
 
-def check_parameters_without_sense_are_refused(make):
-    ratings, items = table()
+def check_parameters_without_sense_are_refused(make, ratings, items):
     for key, usual in make().get_params().items():
         wrong = list(REFUSED.get(key, ()))
         if type(usual) in (int, float):
@@ -180,9 +177,7 @@ def check_parameters_without_sense_are_refused(make):
                 fit(make, ratings, items, **{key: value})
 
 
-def check_what_was_learnt_keeps_its_size_until_the_next_fit(make):
-    ratings, items = table()
-    model = fit(make, ratings, items)
+def check_what_was_learnt_keeps_its_size_until_the_next_fit(model, ratings):
     for name, value in (("n_factors", 2), ("n_factors", 60), ("hidden", (3,)), ("width", 2)):
         if name in model.get_params():
             other, refuses = model.copy().set_params(**{name: value}), hasattr(model, "hidden")
@@ -193,39 +188,34 @@ def check_what_was_learnt_keeps_its_size_until_the_next_fit(make):
                 assert_same(other, model, ratings)
 
 
-def check_seeds(make):
+def check_seeds(make, ratings, items):
     if "seed" not in make().get_params():
         return
-    ratings, items = table()
     one, other = (fit(make, ratings, items, seed=HUGE) for _ in range(2))
     assert_same(one, other, ratings)
     if make().n_epochs > 1:  # what is solved at once needs the seed for no more than its start
         assert not np.array_equal(one.item_vectors(), fit(make, ratings, items).item_vectors())
 
 
-def check_fitting_again_is_fitting_anew(make):
-    ratings, items = table()
+def check_fitting_again_is_fitting_anew(make, ratings, items):
     other, _ = table(seed=1, n_users=30, n_items=20, n_ratings=200)
     model = make()
     model.fit(other, items=items).partial_fit_users(STRANGE, {})
     assert_same(model.fit(ratings, items=items), fit(make, ratings, items), ratings)
 
 
-def check_read_only_arrays(make):
-    ratings, items = table()
-    expected = fit(make, ratings, items)
+def check_read_only_arrays(make, model, ratings, items):
     for array in (*ratings.by_user, *ratings.by_item, ratings.user_ids, ratings.item_ids):
         array.flags.writeable = False
-    model = fit(make, ratings, items)
-    assert_same(model, expected, ratings)
-    model.partial_fit_users(0, {1: 2.0}).partial_fit_users(STRANGE, {1: 2.0})
-    if not cannot_take_in_items(model):
-        model.partial_fit_items(1, {0: 3.0}).partial_fit_items(STRANGE, {0: 3.0})
+    again = fit(make, ratings, items)
+    assert_same(again, model, ratings)
+    again.partial_fit_users(0, {1: 2.0}).partial_fit_users(STRANGE, {1: 2.0})
+    if not cannot_take_in_items(again):
+        again.partial_fit_items(1, {0: 3.0}).partial_fit_items(STRANGE, {0: 3.0})
 
 
-def check_ids_are_only_names(make, tmp_path):
+def check_ids_are_only_names(make, ratings, items, tmp_path):
     """Text in the same order as the numbers: the same answers under other names."""
-    ratings, items = table()
     frame = ratings.to_frame()
     names = {"user_id": "usér {:03}", "item_id": "🎬 {:03}"}
     for column, name in names.items():
@@ -253,8 +243,7 @@ def check_ids_are_only_names(make, tmp_path):
         model.partial_fit_users(3, {"🎬 003": 5.0})
 
 
-def check_validation_parts(make):
-    ratings, items = table()
+def check_validation_parts(make, ratings, items):
     for other in (table(n_users=41)[0], table(n_items=26)[0]):
         with pytest.raises(DataError, match="valid number"):
             fit(make, ratings, items, other)
@@ -263,6 +252,8 @@ def check_validation_parts(make):
     assert_same(fit(make, train, items, empty), model, ratings)
     if model.monitor[0] in model.training_log_:
         assert model.training_log_[model.monitor[0]].isna().all()
+    if "patience" in model.get_params():  # it waits for nothing
+        assert len(fit(make, train, items, patience=1).training_log_) == model.n_epochs
 
 
 def check_the_log_says_what_evaluation_finds(make):
@@ -298,10 +289,9 @@ def interrupt_after(epoch):
     return callback
 
 
-def check_a_resumed_run_is_one_that_was_never_stopped(make, tmp_path):
+def check_a_resumed_run_is_one_that_was_never_stopped(make, ratings, items, tmp_path):
     if make().n_epochs == 1:
         return
-    ratings, items = table()
     train, valid, _ = splits.random(ratings, valid=0.2, test=0, seed=0)
     how = {"items": items, "run_dir": tmp_path / "run"}
     longer = {"n_epochs": 6} if "n_epochs" in make().get_params() else {}  # than at first
@@ -315,9 +305,8 @@ def check_a_resumed_run_is_one_that_was_never_stopped(make, tmp_path):
         pd.testing.assert_frame_equal(*(x.drop(columns="seconds") for x in (log, logs[0])))
 
 
-def check_a_fit_that_fails_at_once_leaves_the_model_as_it_was(make, tmp_path):
+def check_a_fit_that_fails_at_once_leaves_the_model_as_it_was(make, ratings, items, tmp_path):
     """Where it may not write, it is refused before it begins; a model that is none stays none."""
-    ratings, items = table()
     other, _ = table(seed=1, n_users=90, n_items=60, n_ratings=900)
     model, fresh, file = fit(make, ratings, items), make(), tmp_path / "file"
     file.touch()
@@ -346,15 +335,12 @@ def check_a_fit_that_fails_at_once_leaves_the_model_as_it_was(make, tmp_path):
         fresh.recommend(1)
 
 
-def check_an_empty_training_part_is_refused(make):
-    ratings, items = table()
+def check_an_empty_training_part_is_refused(make, ratings, items):
     with pytest.raises(DataError, match="no rating"):
         fit(make, ratings.select(np.zeros(len(ratings), bool)), items)
 
 
-def check_wrong_containers_are_refused(make):
-    ratings, items = table()
-    model = fit(make, ratings, items)
+def check_wrong_containers_are_refused(model, ratings):
     stars = pd.Series({1: 4.0, 2: 2.0})
     pd.testing.assert_frame_equal(model.recommend_for(stars), model.recommend_for(dict(stars)))
     for wrong in (pd.Series([4.0, 2.0], [1, 1]), {1: np.array([4.0])}, {1: "4"}):
@@ -424,8 +410,7 @@ def check_threads_change_no_bit(make):
     assert torch.equal(torch.random.get_rng_state(), drawn[1])
 
 
-def check_saving_keeps_all_and_gives_the_same_bytes(make, tmp_path):
-    ratings, items = table()
+def check_saving_keeps_all_and_gives_the_same_bytes(make, ratings, items, tmp_path):
     model, folder = fit(make, ratings, items), tmp_path / "deep" / "down"
     model.save(folder / "one")
     again = models.load(folder / "one")
@@ -438,10 +423,8 @@ def check_saving_keeps_all_and_gives_the_same_bytes(make, tmp_path):
     pd.testing.assert_frame_equal(again.training_log_, log, check_dtype=False)
 
 
-def check_lists(make):
+def check_lists(model, ratings):
     """Ranked, new to the user, in the data's own ids, never padded."""
-    ratings, items = table()
-    model = fit(make, ratings, items)
     assert_finite(model, ratings)
     lists = model.recommend(ratings.user_ids, n=25)
     for user_id, mine in lists.groupby("user_id"):
@@ -464,9 +447,8 @@ def check_lists(make):
         assert (model.predict(3, ratings.item_ids) == 5).all()  # never off the scale
 
 
-def check_the_ends_of_the_scale(make):
+def check_the_ends_of_the_scale(make, ratings, items):
     """Ratings are kept in 32 bits, where 0.3 is a little more than 0.3: still on the scale."""
-    ratings, items = table()
     stars = ratings.to_frame().assign(rating=lambda frame: frame["rating"] / 10)
     likes = {"threshold": 0.4} if "threshold" in make().get_params() else {}
     for scale in (None, (0.1, 0.5)):
@@ -480,10 +462,8 @@ def check_the_ends_of_the_scale(make):
                 model.recommend_for({0: off})
 
 
-def check_candidates_and_exclusions(make):
+def check_candidates_and_exclusions(model, ratings):
     """What is left of the full list, with the same scores to the bit."""
-    ratings, items = table()
-    model = fit(make, ratings, items)
     some, out = np.append(ratings.item_ids[2:18], ratings.item_ids[2:5]), {3, 9, 24}
     asks = [lambda u=u, **kw: model.recommend(u, 25, **kw) for u in (ratings.user_ids, 3)]
     asks.append(lambda **kw: model.recommend_for({1: 4.0, 2: 2.0}, 25, **kw))
@@ -501,9 +481,8 @@ def check_candidates_and_exclusions(make):
     pd.testing.assert_frame_equal(ask(candidates=ratings.item_ids), ask(), check_exact=True)
 
 
-def check_users_and_items_are_alike_by_cosine(make):
+def check_users_and_items_are_alike_by_cosine(make, ratings, items):
     """Against float64; of whom nothing is known, or no like, is like nobody."""
-    ratings, items = table()
     value, user, item = ratings.by_user.values, ratings.user_of_rating(), ratings.by_user.indices
     ratings = ratings.select((user != 5) & (item != 5) & ((user != 6) | (value < 3)))
     model = fit(make, ratings, items)
@@ -541,9 +520,7 @@ def check_users_and_items_are_alike_by_cosine(make):
     assert found["item_id"].tolist() == some["item_id"].head(10).tolist()
 
 
-def check_predictions_for_strangers(make):
-    ratings, items = table()
-    model = fit(make, ratings, items)
+def check_predictions_for_strangers(model, ratings):
     if not model.predicts_ratings:
         return
     known = {1: 4.0, 2: 2.0}
@@ -556,9 +533,8 @@ def check_predictions_for_strangers(make):
         model.predict_for(known, [1, 99])
 
 
-def check_ratings_without_values(make):
+def check_ratings_without_values(make, ratings, items):
     """Who has what, from a table and from SciPy: every model fits it and can be measured on it."""
-    ratings, items = table()
     params = {"threshold": None} if "threshold" in make().get_params() else {}
     frame, ids = ratings.to_frame(), {"user_ids": range(40), "item_ids": range(25)}
     pairs = frame["user_id"], frame["item_id"]
@@ -574,10 +550,8 @@ def check_ratings_without_values(make):
     pd.testing.assert_frame_equal(*told, check_exact=True)
 
 
-def check_indices_out_of_range_are_refused(make):
+def check_indices_out_of_range_are_refused(model, ratings):
     """What is handed over by index is checked before a kernel sees it."""
-    ratings, items = table()
-    model = fit(make, ratings, items)
     one, two = np.ones(1, np.float32), np.ones(2, np.float32)
     strangers = [
         CSR(np.array([0, 1]), np.array([item], np.int32), one) for item in (-1, 25, 2**31 - 1)

@@ -1,5 +1,7 @@
 """What the tests of models share: one small data set, and every model fitted to it once."""
 
+import functools
+
 import pytest
 
 from recsys_lib import datasets, models, splits
@@ -11,16 +13,16 @@ SMALL = {
 }  # fmt: skip
 
 
-def _small(name, **params):
-    model = getattr(models, name)
-    known = {key: value for key, value in SMALL.items() if key in model.parameter_names()}
-    return model(**{**known, **params})
-
-
 @pytest.fixture(scope="session")
 def small():
     """A function from a model's name to a small one, unfitted."""
-    return _small
+
+    def make(name, **params):
+        model = getattr(models, name)
+        known = {key: value for key, value in SMALL.items() if key in model.parameter_names()}
+        return model(**{**known, **params})
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -45,17 +47,9 @@ def likes():
 
 
 @pytest.fixture(scope="session")
-def fitted(data, parts):
+def fitted(small, data, parts):
     """A function from a model's name to one that is fitted; it is not to be changed."""
-    found = {}
-
-    def fit(name):
-        if name not in found:
-            train, valid, _ = parts
-            found[name] = _small(name).fit(train, valid, items=data.items)
-        return found[name]
-
-    return fit
+    return functools.cache(lambda name: small(name).fit(*parts[:2], items=data.items))
 
 
 @pytest.fixture(params=models.__all__)

@@ -8,11 +8,9 @@ from recsys_lib import models
 from recsys_lib.models.autoencoder import LOSSES, popularity_scores
 
 
-def fit(parts, callback=None, kind=models.AutoEncoder, **params):
-    train, valid, _ = parts
+def fit(parts, kind=models.AutoEncoder, **params):
     usual = {"hidden": (16, 8), "threshold": 4.0, "n_epochs": 4, "batch_size": 32}
-    model = kind(**{**usual, **params})
-    return model.fit(train, valid, callback=callback)
+    return kind(**{**usual, **params}).fit(*parts[:2])
 
 
 def written_out(kind, scores, target):

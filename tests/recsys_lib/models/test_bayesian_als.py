@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from recsys_lib import convergence, datasets, models, splits
+from recsys_lib import datasets, models, splits
 from recsys_lib.errors import RecsysError
 from recsys_lib.kernels import gibbs
-from recsys_lib.models import bayesian_als
+from recsys_lib.models import bayesian_als, sampler
 from tests.recsys_lib.models.check_model import Interrupted, assert_same, interrupt_after
 from tests.recsys_lib.small import as_ratings
 
@@ -170,7 +170,7 @@ def test_what_is_drawn_is_told_chain_by_chain(world):
     )
     last = model.training_log_.iloc[-1]
     noise = np.sqrt(model.noise_variances_).reshape(40, 2).T
-    assert last["rhat_noise"] == pytest.approx(convergence.r_hat(noise), rel=1e-3)
+    assert last["rhat_noise"] == pytest.approx(sampler.r_hat(noise), rel=1e-3)
     np.testing.assert_allclose(last[["noise_1", "noise_2"]], noise[:, -1], rtol=1e-5)
     assert not np.array_equal(*noise)
     assert last["rhat"] < 1.2 < 40 < last["ess"]
@@ -205,35 +205,6 @@ def test_who_rated_what_is_read_whatever_the_ratings_are(kinds):
     assert apart[1] > 0.3
 
 
-def test_columns_of_users_are_read_if_they_are_asked_for(kinds, tmp_path):
-    """The last users have no rating to learn from; then each has one, and twins without a table."""
-    last = kinds.user_of_rating() >= 90
-    train, cold = kinds.select(~last), kinds.select(last).to_frame()
-    table = pd.DataFrame({"user_id": range(120), "kind": ["a", "b"] * 60, "height": range(120)})
-    how, told = {"n_factors": 2, "n_samples": 30, "n_burn": 20}, {"user_columns": ("kind",)}
-    plain = models.BayesianALS(**how).fit(train, users=table[:3])
-    model = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path)
-    again = models.BayesianALS(**how, **told).fit(train, users=table, run_dir=tmp_path, resume=True)
-    assert (plain.feature_names_, model.feature_names_) == ([], ["kind: a", "kind: b"])
-
-    def rmse(model, offset=0):
-        predicted = model.predict(cold["user_id"] + offset, cold["item_id"])
-        return np.sqrt(((predicted - cold["rating"]) ** 2).mean())
-
-    assert rmse(model) < 0.8 < 1.1 < rmse(plain)  # the noise is 0.7
-    for one in (model, again, plain):
-        for user, item, rating in cold.groupby("user_id").head(1).itertuples(index=False):
-            for known in (user, user + 1000):
-                one.partial_fit_users(known, {item: rating})
-    assert rmse(model) < 0.8 < rmse(model, 1000) < rmse(plain) + 0.05
-    model.save(tmp_path / "m")
-    for other in (again, models.load(tmp_path / "m")):
-        assert_same(other, model, train)
-    for users, says in ((table, "no column 'a'; it has"), (None, "'a' is read from a table")):
-        with pytest.raises(RecsysError, match=says):
-            models.BayesianALS(user_columns=("a",)).fit(train, users=users)
-
-
 @pytest.mark.parametrize("most", [200, 9])
 def test_a_warm_up_ends_by_its_rule_and_resumes(tmp_path, monkeypatch, most):
     monkeypatch.setattr(bayesian_als, "MOST_BURN", most)
@@ -241,7 +212,7 @@ def test_a_warm_up_ends_by_its_rule_and_resumes(tmp_path, monkeypatch, most):
     model = models.BayesianALS(**how).fit(train)
     log = model.training_log_.drop(columns="seconds")
     noise, error = log[["noise_1", "noise_2"]].to_numpy().T, log[["rmse_train"]].to_numpy().T
-    ended = [n == most or convergence.settled(noise[:, :n], error[:, :n]) for n in range(len(log))]
+    ended = [n == most or sampler.settled(noise[:, :n], error[:, :n]) for n in range(len(log))]
     assert log["kept"].tolist() == [0] * ended.index(True) + [1, 2, 3]
 
     for resume, epoch in ((False, 5), (True, len(log) - 1)):

@@ -12,9 +12,9 @@ from tests.recsys_lib.models.check_model import check_threads_change_no_bit
 from tests.recsys_lib.small import as_ratings
 
 
-def small(n_users=23, n_items=31, n_pairs=300, seed=0):
+def small(n_users=23, n_items=31, n_pairs=300):
     """Return pairs and their c - 1: one user and one item without any, and a value of zero."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     users, items = rng.integers(1, n_users, n_pairs), rng.integers(1, n_items, n_pairs)
     values = rng.exponential(2, n_pairs)
     values[:3] = 0
@@ -40,12 +40,12 @@ def objective(pairs, users, items, user_penalties, item_penalties):
     return 0.5 * (error.sum() + own)
 
 
-def half_step(csr, other, penalties, order=None):
+def half_step(csr, other, penalties):
     n_rows = len(penalties)
     rows, losses = np.full((n_rows, other.shape[1]), np.nan, other.dtype), np.empty(n_rows)
-    order = np.arange(n_rows) if order is None else order
     gram = kernels.gram_of(other).astype(other.dtype)
-    kernels.half_step(*csr, order, other, gram, penalties.astype(other.dtype), rows, losses)
+    weights = penalties.astype(other.dtype)
+    kernels.half_step(*csr, np.arange(n_rows), other, gram, weights, rows, losses)
     return rows, losses
 
 

@@ -11,11 +11,7 @@ NETWORKS = ["AutoEncoder", "TwoTower"]
 
 @pytest.fixture
 def fit(small, parts):
-    def fit(name, callback=None, **params):
-        train, valid, _ = parts
-        return small(name, **params).fit(train, valid, callback=callback)
-
-    return fit
+    return lambda name, **params: small(name, **params).fit(*parts[:2])
 
 
 def test_of_many_users_some_are_watched_always_the_same(fit, monkeypatch):

@@ -5,10 +5,8 @@ import pytest
 
 from recsys_lib import io, models
 from recsys_lib.errors import DataError, RecsysError
-from tests.recsys_lib.models.check_model import table
+from tests.recsys_lib.models.check_model import ITERATIVE, table
 from tests.recsys_lib.mutations import mutated_file, short_and_long
-
-ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
 
 
 @pytest.fixture

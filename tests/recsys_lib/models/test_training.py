@@ -16,9 +16,8 @@ import pytest
 from recsys_lib import io, models, splits
 from recsys_lib.errors import DataError, RecsysError
 from recsys_lib.models import training
-from tests.recsys_lib.models.check_model import Interrupted, assert_same, interrupt_after
+from tests.recsys_lib.models.check_model import ITERATIVE, Interrupted, assert_same, interrupt_after
 
-ITERATIVE = [name for name in models.__all__ if getattr(models, name)().n_epochs > 1]
 # Forks a run, kills it at a random moment, forks another that goes on, and so to the end.
 KILLS = """
 import os, pickle, signal, sys, time, traceback
@@ -83,19 +82,16 @@ def begun(parts, tmp_path):
     return tmp_path
 
 
-def test_other_parameters_do_not_go_on(begun, parts):
-    train, valid, _ = parts
-    with pytest.raises(RecsysError, match=r"other parameters \(tau\)"):
-        models.ALS(n_factors=4, tau=7.0).fit(train, valid, run_dir=begun, resume=True)
-    with pytest.raises(RecsysError, match="needs run_dir"):
-        models.ALS().fit(train, resume=True)
-
-
-def test_a_run_on_another_split_is_refused(begun, data, parts):
-    train, valid, _ = splits.random(data.ratings, valid=0.1, test=0.1, seed=1)
-    for other in ((train, valid), (parts[0], valid), (parts[0], None)):
+def test_a_run_of_other_parameters_or_another_split_does_not_go_on(begun, data, parts):
+    other, same = splits.random(data.ratings, valid=0.1, test=0.1, seed=1), {"n_factors": 4}
+    how = {"run_dir": begun, "resume": True}
+    with pytest.raises(DataError, match=r"other parameters \(tau\)"):
+        models.ALS(**same, tau=7.0).fit(*parts[:2], **how)
+    for train, valid in (other[:2], (parts[0], other[1]), (parts[0], None)):
         with pytest.raises(DataError, match=r"other data \(.*valid"):
-            models.ALS(n_factors=4).fit(*other, run_dir=begun, resume=True)
+            models.ALS(**same).fit(train, valid, **how)
+    with pytest.raises(RecsysError, match="needs run_dir"):
+        models.ALS().fit(parts[0], resume=True)
 
 
 def test_a_log_that_was_cut_stops_no_run(begun, parts):
@@ -157,11 +153,6 @@ def test_patience_keeps_the_best_epoch(name, params, small, parts, tmp_path):
     with pytest.raises(Interrupted):
         model.fit(train, valid, run_dir=tmp_path, callback=interrupt_after(len(curve) - 1))
     assert_same(model.fit(train, valid, run_dir=tmp_path, resume=True), short, train)
-
-
-def test_without_a_validation_part_patience_waits_for_nothing(parts):
-    model = models.ALS(n_factors=4, n_epochs=6, patience=1).fit(parts[0])
-    assert len(model.training_log_) == 6
 
 
 @pytest.mark.slow

@@ -17,23 +17,19 @@ def make(**params):
     return models.TwoTower(**{**defaults, "batch_size": 128, **params})
 
 
-def tastes(n_users=200, n_items=120, seed=0):
+def tastes():
     """Return ratings in which group and genre decide, and tables of users and of items that tell.
 
     The last 20 items have no rating.
     """
-    rng = np.random.default_rng(seed)
-    group, genre = rng.integers(0, 4, n_users), np.arange(n_items) % 4
+    rng = np.random.default_rng(0)
+    group, genre = rng.integers(0, 4, 200), np.arange(120) % 4
     chance = np.where(group[:, None] == genre, 0.4, 0.03)
-    chance[:, n_items - 20 :] = 0
+    chance[:, 100:] = 0
     users, items = np.nonzero(rng.random(chance.shape) < chance)
-    ratings = as_ratings(users, items, 1, n_users, n_items, (0, 1))
-    about_items = pd.DataFrame(
-        {"item_id": np.arange(n_items), "genres": np.array(list("ABCD"))[genre]}
-    )
-    about_users = pd.DataFrame(
-        {"user_id": np.arange(n_users), "group": np.array(list("wxyz"))[group]}
-    )
+    ratings = as_ratings(users, items, 1, 200, 120, (0, 1))
+    about_items = pd.DataFrame({"item_id": range(120), "genres": np.array([*"ABCD"])[genre]})
+    about_users = pd.DataFrame({"user_id": range(200), "group": np.array([*"wxyz"])[group]})
     return ratings, about_items, about_users, group, genre
 
 
