@@ -1,13 +1,13 @@
 """Read the files of a data set, packed or unpacked; errors name the file and the row."""
 
+import csv
+import io
 import lzma
 import re
 import struct
 import zipfile
 import zlib
-from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,14 +82,6 @@ class Table:
         return ids
 
 
-def read_csv(stream: IO[str], separator: str) -> pd.DataFrame:
-    """Read CSV as the texts of a `Table`; the parser raises ValueError if the file is not CSV."""
-    # The header as a row, so that no row may have more cells, and names stay as they are.
-    rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
-    texts = rows[1:].fillna("").set_axis(list(rows.iloc[0]), axis=1)
-    return texts.set_axis(texts.index + 1)
-
-
 @contextmanager
 def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes], str]]:
     """Open one file of the release; yield it and its name for error messages."""
@@ -113,35 +105,43 @@ def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[
             raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
 
 
-def _blocks(
-    stream: IO[bytes], where: str, header: bool, strange: bytes
-) -> Iterator[tuple[int, bytes]]:
-    """Yield a file in blocks of whole lines, each below the header, and the row before each.
+def read_table(release: Release, path: Path, file: str, names: Sequence[str]) -> Table:
+    """Return a table of items or of users: the columns `names`, in the file's order.
 
-    A file that holds one of the `strange` characters is refused.
+    A file without a header has these columns in this order, and no others. The newer releases are
+    UTF-8, the older latin-1, which is hardly ever valid UTF-8.
     """
-    head = rest = b""
-    row, read = 0, b"more"
-    while read:
-        read = stream.read(_BLOCK)
-        cut = read.rfind(b"\n") + 1
-        if read and not cut:
-            if len(rest) >= _BLOCK:
-                refuse(where, row + 1, f"the line has more than {_BLOCK:,} bytes")
-            rest += read
-            continue
-        text = b"".join((head, rest, memoryview(read)[:cut]))
-        rest, row = read[cut:], row - bool(head)
-        if odd := [k for one in strange if (k := text.find(one)) >= 0]:
-            row += text[: min(odd)].count(b"\n") + 1
-            refuse(where, row, f"it holds {chr(text[min(odd)])!r}, and numbers are in decimals")
-        if row > 0 and not head and text.startswith(BOM_UTF8):  # Arrow leaves it out anywhere
-            refuse(where, row + 1, "it holds the mark of a file's beginning")
-        if len(text) > len(head):
-            yield row, text
-        row += text.count(b"\n")
-        if header and not head:
-            head = text[: text.find(b"\n") + 1]
+    with open_member(release, path, file) as (stream, where):
+        raw = stream.read()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if release.header:
+            refuse(where, None, str(error))
+        text = raw.decode("latin-1")
+    # Four of KuaiRec's captions hold a bare CR, which csv would take for the end of a row.
+    text = text.replace("\r\n", "\n").replace("\r", " ")
+    separator = release.users_separator or release.separator
+    if separator == ",":
+        reader = csv.reader(io.StringIO(text))
+        lines = ((reader.line_num, fields) for fields in reader)
+    else:
+        split = enumerate(text.split("\n"), 1)
+        lines = ((row, line.split(separator)) for row, line in split if line.strip())
+    found = {}
+    try:
+        there = next(lines, (1, []))[1] if release.header else names
+        if lacking := [name for name in names if name not in there]:
+            refuse(where, 1, f"the header lacks {', '.join(lacking)}")
+        places = [place for place, name in enumerate(there) if name in names]
+        for row, fields in lines:
+            if len(fields) != len(there):
+                refuse(where, row, f"{len(there)} fields expected, {len(fields)} found")
+            found[row] = [fields[place] for place in places]
+    except csv.Error as error:  # a quote that never ends, for instance
+        refuse(where, reader.line_num, str(error))
+    wanted = [there[place] for place in places]
+    return Table(pd.DataFrame.from_dict(found, "index", "str", columns=wanted), where)
 
 
 def _read_columns(
@@ -151,38 +151,37 @@ def _read_columns(
 
     An empty cell is an error, but in a column of float64 a NaN.
     """
-    strange, names = b"xX", [*columns]  # Arrow reads 0x13 as 19
-    colons = release.separator == "::"  # Arrow's separators have one byte: a tab stands for it
-    options = (
-        # With more threads Arrow is no faster here, and its errors do not name the row.
-        pa.csv.ReadOptions(
-            use_threads=False, block_size=2**31 - 1,
-            column_names=None if release.header else names,
-        ),
-        pa.csv.ParseOptions(delimiter="\t" if colons else release.separator, quote_char=False),
-        pa.csv.ConvertOptions(column_types=columns, include_columns=names, null_values=[""]),
-    )  # fmt: skip
-    tables = []
-    # Arrow gets memory, not the stream: its own thread that reads ahead outlives an error, and
-    # aborts a process that ends before it. A thread of ours reads ahead, and is waited for.
-    with ThreadPoolExecutor(1) as ahead:
-        blocks = _blocks(stream, where, release.header, strange + b"\t" * colons)
-        block = ahead.submit(next, blocks, None)
-        while read := block.result():
-            block = ahead.submit(next, blocks, None)
-            row, text = read
-            text = text.replace(b"::", b"\t") if colons else text
-            try:
-                table = pa.csv.read_csv(pa.BufferReader(text), *options)
-            except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-                before, row_of, told = " ".join(str(error.args[0]).split()).partition("Row #")
-                number, _, after = told.partition(": ")
-                refuse(where, row + int(number) if row_of else None, before + after)
-            tables.append(table)
-    if not sum(map(len, tables)):
+    raw = stream.read()  # Arrow, given a stream, reads ahead in a thread that outlives an error
+    for x in (b"x", b"X"):  # Arrow reads 0x13 as 19
+        if (place := raw.find(x)) >= 0:
+            row = raw.count(b"\n", 0, place) + 1
+            refuse(where, row, f"it holds {x.decode()!r}, and numbers are in decimals")
+    types: dict[str, pa.DataType] = {}
+    for name, kind in columns.items():
+        if types and release.separator == "::":  # Arrow's have one byte: two, and nothing between
+            types[f"before {name}"] = pa.null()
+        types[name] = kind
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(raw),
+            # With more threads Arrow is no faster here, and its errors do not name the row.
+            pa.csv.ReadOptions(
+                use_threads=False, block_size=_BLOCK,
+                column_names=None if release.header else [*types],
+            ),
+            pa.csv.ParseOptions(delimiter=release.separator[0], quote_char=False),
+            pa.csv.ConvertOptions(
+                column_types=types, include_columns=[*types], null_values=[""]
+            ),
+        )  # fmt: skip
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        before, row_of, told = one_line(str(error.args[0])).partition("Row #")
+        number, _, after = told.partition(": ")
+        refuse(where, int(number) if row_of else None, before + after)
+    if not len(table):
         refuse(where, None, "it holds no rating")
-    table, tables = pa.concat_tables(tables), []
-    arrays = []
+    del raw
+    table, arrays = table.select([*columns]), []
     while table.num_columns:  # one after the other, so that no two copies of all of it exist
         column = table.column(0)
         if column.null_count and column.type != pa.float64():

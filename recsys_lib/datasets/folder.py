@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from recsys_lib import io
 from recsys_lib.datasets import registry
-from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse
+from recsys_lib.datasets.archive import Table, one_line, refuse
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError, taking
 from recsys_lib.ratings import Ratings
@@ -189,7 +189,7 @@ def _open(path: Path, stem: str, separator: str | None) -> Table | None:
     (file,) = files
     with taking(f"{file}: it", OSError, pa.ArrowException):
         texts = _csv(file, separator) if file.suffix == ".csv" else _parquet(file)
-    return Table(texts, str(file))
+    return Table(texts.set_axis(texts.index + 1), str(file))
 
 
 def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:
@@ -197,9 +197,11 @@ def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.D
         with file.open(encoding=encoding, newline="") as stream:
             separator = separator or max(",;\t|", key=stream.readline().count)
             stream.seek(0)
-            return read_csv(stream, separator)
+            # The header as a row, so that no row may have more cells, and names stay as they are.
+            rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
     except UnicodeDecodeError:  # as older data sets are
         return _csv(file, separator, "latin-1")
+    return rows[1:].fillna("").set_axis(list(rows.iloc[0]), axis=1)
 
 
 def _parquet(file: Path) -> pd.DataFrame:
@@ -208,8 +210,7 @@ def _parquet(file: Path) -> pd.DataFrame:
         if pa.types.is_list(column.type):
             column = pa.compute.binary_join(column.cast(pa.list_(pa.string())), "|")
         table = table.set_column(k, name, column.cast(pa.string()).fill_null(""))
-    texts = table.to_pandas(ignore_metadata=True)
-    return texts.set_axis(texts.index + 1)
+    return table.to_pandas(ignore_metadata=True)
 
 
 def _typed(*columns: pd.Series) -> list[pd.Series]:

@@ -5,8 +5,7 @@ app and its recommender, and a small one of some users and some videos, in which
 were shown on purpose. No pair is in both. Further tables describe videos and users.
 """
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ import pyarrow as pa
 from recsys_lib.datasets import archive
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
-from recsys_lib.errors import taking
 
 _COLUMNS = {
     "user_id": pa.int32(),
@@ -67,8 +65,8 @@ def read(release: Release, path: Path) -> Dataset:
 
 def _read_items(release: Release, path: Path) -> pd.DataFrame:
     _, file = release.more
-    captions = _read(release, path, release.items, _CAPTIONS)
-    daily = _read(release, path, file, ("video_id", *STATIC))
+    captions = archive.read_table(release, path, release.items, _CAPTIONS)
+    daily = archive.read_table(release, path, file, ("video_id", *STATIC))
     known = daily.texts[list(STATIC)].replace({"": None, UNKNOWN: None})
     known["video_duration"] = pd.to_numeric(known["video_duration"], errors="coerce")
     known = known.groupby(daily.whole("video_id")).first()
@@ -88,7 +86,7 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
 
 def _read_users(release: Release, path: Path) -> pd.DataFrame:
     columns = ("user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES)
-    table = _read(release, path, str(release.users), columns)
+    table = archive.read_table(release, path, str(release.users), columns)
     users = table.texts.assign(user_id=table.keys("user_id"))
     for name in (*USER_NUMBERS, *USER_CODES):
         numbers = pd.to_numeric(users[name], errors="coerce")
@@ -97,19 +95,6 @@ def _read_users(release: Release, path: Path) -> pd.DataFrame:
         table.check(~whole & ~empty, name, "no whole number")
         users[name] = numbers.astype("Int64" if name in USER_CODES else np.int64)
     return users.sort_values("user_id", ignore_index=True)
-
-
-def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> archive.Table:
-    """Return a table that has the columns `needed`."""
-    with archive.open_member(release, path, file) as (stream, where):
-        raw = stream.read()
-    with taking(f"{where}: it"):
-        # Four captions hold a bare CR, which csv readers take for the end of a row.
-        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
-        texts = archive.read_csv(io.StringIO(text), ",")
-    if lacking := [name for name in needed if name not in texts]:
-        archive.refuse(where, 1, f"the header lacks {', '.join(lacking)}")
-    return archive.Table(texts, where)
 
 
 def _title(caption: str, cover: str, topics: str, item: int) -> str:

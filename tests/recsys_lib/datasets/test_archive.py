@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import stat
 import sys
 import zipfile
@@ -41,7 +42,8 @@ def items_of(raw, release):
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    if release.header:
+    if release.header:  # a bare CR is a space
+        text = re.sub("\r(?!\n)", " ", text)
         return sorted(int(row[0]) for row in [*csv.reader(io.StringIO(text, newline=""))][1:])
     separator = release.users_separator if release.genres else release.separator
     return sorted(int(row.split(separator)[0]) for row in text.split("\n") if row.strip())
@@ -76,23 +78,12 @@ def test_a_damaged_file_is_refused_or_read_as_python_reads_it(
     trial(f"damaged files, {name}", n, f"{n - read} refused, {read} read as by csv")
 
 
-SLOW_FILE = """
-import sys, time
+READ_IN_BLOCKS = """
+import sys
 from pathlib import Path
 from recsys_lib.datasets import archive, movielens, registry
 
-class Slow:
-    def __init__(self, stream): self.stream = stream
-    def __getattr__(self, name): return getattr(self.stream, name)
-    def read(self, n=-1):
-        time.sleep(0.2)
-        return self.stream.read(n)
-
-    def __exit__(self, *error): self.stream.close()
-    def __enter__(self): return self
-
-archive._BLOCK, opened = 1024, Path.open
-Path.open = lambda path, *how: Slow(opened(path, *how))
+archive._BLOCK = 1024
 movielens.read(registry.RELEASES["ml-20m"], Path(sys.argv[1]))
 """
 
@@ -104,7 +95,7 @@ def test_a_process_that_ends_at_a_damaged_row_is_not_aborted(tmp_path):
     head, _, rows = files[release.ratings].partition(b"\n")
     damaged = {release.ratings: head + b"\n1,one,4.0,1\n" + 999 * rows}
     folder = unpack(tmp_path / "unpacked", files | damaged)
-    done = run([sys.executable, "-c", SLOW_FILE, str(folder)], capture_output=True, text=True)
+    done = run([sys.executable, "-c", READ_IN_BLOCKS, str(folder)], capture_output=True, text=True)
     assert done.stderr.splitlines()[-1].startswith("recsys_lib.errors.DataError"), done.stderr
     assert done.returncode == 1
 
