@@ -47,29 +47,30 @@ def one_line(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table of text, "" where a cell is empty; its index numbers the rows of the file `where`.
+    """A table of numbers, or of texts, "" where a cell is empty, from the file `where`.
 
-    `DataError` is raised if it has no row or repeats a column name.
+    Its index numbers the file's rows. `DataError` if it has none or repeats a column's name.
     """
 
-    texts: pd.DataFrame
+    cells: pd.DataFrame
     where: str
 
     def __post_init__(self) -> None:
-        if self.texts.empty or not self.texts.columns.is_unique:
-            what = "it holds no row" if self.texts.empty else "two columns have one name"
+        if self.cells.empty or not self.cells.columns.is_unique:
+            what = "it holds no row" if self.cells.empty else "two columns have one name"
             refuse(self.where, None, what)
 
     def check(self, wrong: Any, name: str, says: str) -> None:
         """Raise `DataError` for the first row that is `wrong`, if any, with its value of `name`."""
         if (wrong := np.asarray(wrong, bool)).any():
             row = int(wrong.argmax())
-            told = f"{name} is {self.texts[name].iloc[row]!r}, {says} ({wrong.sum()} such rows)"
-            refuse(self.where, self.texts.index[row], told)
+            (value,) = self.cells[name].iloc[[row]].tolist()
+            told = f"{name} is {value!r}, {says} ({wrong.sum()} such rows)"
+            refuse(self.where, self.cells.index[row], told)
 
     def whole(self, name: str, most: int = 2**31 - 1) -> np.ndarray:
         """Return a column of whole numbers from 0 to `most`, (n,) int64."""
-        texts = self.texts[name]
+        texts = self.cells[name]
         written = texts.str.fullmatch("[0-9]{1,18}").to_numpy(bool)
         numbers = texts.where(written, "0").astype(np.int64).to_numpy()
         self.check(~written | (numbers > most), name, f"no whole number from 0 to {most}")
@@ -144,13 +145,10 @@ def read_table(release: Release, path: Path, file: str, names: Sequence[str]) ->
     return Table(pd.DataFrame.from_dict(found, "index", "str", columns=wanted), where)
 
 
-def _read_columns(
+def _read_numbers(
     stream: IO[bytes], release: Release, where: str, columns: Mapping[str, pa.DataType]
-) -> list[np.ndarray]:
-    """Return columns of numbers of a file of ratings, in file order.
-
-    An empty cell is an error, but in a column of float64 a NaN.
-    """
+) -> Table:
+    """Return columns of a file of ratings; an empty cell is a NaN, if the column is of float64."""
     raw = stream.read()  # Arrow, given a stream, reads ahead in a thread that outlives an error
     for x in (b"x", b"X"):  # Arrow reads 0x13 as 19
         if (place := raw.find(x)) >= 0:
@@ -173,23 +171,18 @@ def _read_columns(
             pa.csv.ConvertOptions(
                 column_types=types, include_columns=[*types], null_values=[""]
             ),
-        )  # fmt: skip
+        ).select([*columns])  # fmt: skip
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         before, row_of, told = one_line(str(error.args[0])).partition("Row #")
         number, _, after = told.partition(": ")
         refuse(where, int(number) if row_of else None, before + after)
-    if not len(table):
-        refuse(where, None, "it holds no rating")
-    del raw
-    table, arrays = table.select([*columns]), []
-    while table.num_columns:  # one after the other, so that no two copies of all of it exist
-        column = table.column(0)
-        if column.null_count and column.type != pa.float64():
-            empty = int(column.is_null().to_numpy().argmax())
-            refuse(where, empty + 1 + release.header, f"{table.column_names[0]} is empty")
-        arrays.append(column.to_numpy())
-        table = table.remove_column(0)
-    return arrays
+    del raw  # no two copies of all of it: one column after the other becomes pandas'
+    frame = table.to_pandas(split_blocks=True, self_destruct=True)
+    read = Table(frame.set_axis(frame.index + 1 + release.header), where)
+    for name in columns:
+        if columns[name] != pa.float64():
+            read.check(frame[name].isna(), name, "an empty cell")
+    return read
 
 
 def check_counts(release: Release, path: Path, data: Dataset) -> None:
@@ -225,30 +218,26 @@ def read_ratings(
     """
     low, high = release.scale
     with open_member(release, path, file) as (stream, where):
-        read = _read_columns(stream, release, where, columns)
-    values, times = read[2:]
-
-    def check(wrong: np.ndarray, values: np.ndarray, says: str) -> None:
-        if wrong.any():
-            place = int(wrong.argmax())
-            refuse(where, place + 1 + release.header, f"{values[place]} {says}")
-
+        read = _read_numbers(stream, release, where, columns)
+    user, item, rating, time = columns
+    values, times = read.cells[rating].to_numpy(), read.cells[time].to_numpy()
     on_scale = (values >= low) & (values <= high) & np.isfinite(values)  # false for NaN too
-    says = f"is not a rating from {low:g} to {high:g}" if high < np.inf else "is not a watch ratio"
-    check(~on_scale, values, says)
+    says = f"no rating from {low:g} to {high:g}" if high < np.inf else "no watch ratio"
+    read.check(~on_scale, rating, says)
     if user_ids is None:
-        user_ids = np.sort(pd.unique(read[0])).astype(np.int64)
+        user_ids = np.sort(read.cells[user].unique()).astype(np.int64)
     places = []
-    sides = zip(columns, (user_ids, item_ids), (release.users, release.items), strict=False)
+    sides = zip((user, item), (user_ids, item_ids), (release.users, release.items), strict=True)
     for name, universe, table in sides:
-        ids, kind = read.pop(0), name.removesuffix("Id").removesuffix("_id")
-        check(ids < 0, ids, f"is not the id of a {kind}")
+        ids = read.cells[name].to_numpy()
+        read.check(ids < 0, name, "no id")
         found = pd.Index(universe.astype(ids.dtype)).get_indexer(ids).astype(np.int32)
-        check(found < 0, ids, f"is not a {kind} of {table}")
+        read.check(found < 0, name, f"not in {table}")
         places.append(found)
     if times.dtype == np.float64:
-        check(np.abs(times) > 2**53, times, "is not a time in seconds")
+        read.check(np.abs(times) > 2**53, time, "no time in seconds")
     known = times.dtype == np.int64 or not np.isnan(times).any()
     when = times.astype(np.int64, copy=False) if known else None
     users, items = places
+    del read, ids  # so that there is room
     return Ratings.from_arrays(users, items, values, when, user_ids, item_ids, release.scale)

@@ -96,7 +96,7 @@ def read(path: Path) -> Dataset:
         frame["timestamp"] = _times(table, names["timestamp"])
     ids = [_ids(table, names["item"])]
     if described:
-        if given.get("item") not in described.texts:  # this column, too, may have another name
+        if given.get("item") not in described.cells:  # this column, too, may have another name
             given = {role: column for role, column in given.items() if role != "item"}
         names = _columns(described, _OF_ITEMS, given)
         ids.append(_ids(described, names["item"]))
@@ -107,7 +107,7 @@ def read(path: Path) -> Dataset:
     frame["item_id"], *known = _typed(*ids)
     catalogue = known[0] if known else None
     ratings = Ratings.from_frame(frame, rating=rating, scale=scale, item_ids=catalogue)
-    texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
+    texts = described.cells.set_axis(known[0]) if described else pd.DataFrame()
     info = {key: about[key] for key in ("licence", "citation", "url")}
     info["path"] = str(path)
     shown = re.sub(r"[^\w ().,-]", "_", name)  # in texts, other signs mean something
@@ -130,7 +130,7 @@ def _about(path: Path) -> dict[str, Any]:
 def _columns(table: Table, roles: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
     """Return the column of each role, as `given` or by its usual name; some have none."""
     found: dict[str, str] = {}
-    there = [*table.texts.columns]
+    there = [*table.cells.columns]
     for role, usual in roles.items():
         able = [n for n in there if re.fullmatch(usual, re.sub("[^a-z0-9]", "", n.lower()))]
         if role in given:
@@ -147,7 +147,7 @@ def _columns(table: Table, roles: Mapping[str, str], given: Mapping[str, Any]) -
 
 def _ids(table: Table, name: str) -> pd.Series:
     """Return a column of ids, as they are written."""
-    ids = table.texts[name]
+    ids = table.cells[name]
     table.check(ids == "", name, "and every row needs one")
     rounded = ids.str.fullmatch(r"-?\d(\.\d+)?[eE]\+?\d+")
     table.check(rounded, name, "whose last digits are lost: write ids as whole numbers")
@@ -156,7 +156,7 @@ def _ids(table: Table, name: str) -> pd.Series:
 
 def _numbers(table: Table, name: str, scale: Any) -> pd.Series:
     """Return a column of numbers, all of them on the scale, if there is one."""
-    values = pd.to_numeric(table.texts[name], errors="coerce")
+    values = pd.to_numeric(table.cells[name], errors="coerce")
     low, high = map(np.float32, scale or (-np.inf, np.inf))  # as ratings are stored
     with np.errstate(over="ignore"):
         stored = values.to_numpy(np.float32)
@@ -167,9 +167,9 @@ def _numbers(table: Table, name: str, scale: Any) -> pd.Series:
 
 def _times(table: Table, name: str) -> pd.Series:
     """Return a column of times as seconds since 1970, or as datetimes."""
-    values = pd.to_numeric(table.texts[name], errors="coerce")
+    values = pd.to_numeric(table.cells[name], errors="coerce")
     if values.isna().any():
-        values = pd.to_datetime(table.texts[name], format="ISO8601", errors="coerce", utc=True)
+        values = pd.to_datetime(table.cells[name], format="ISO8601", errors="coerce", utc=True)
         wrong = values.isna()
     else:
         for _ in range(3):

@@ -67,10 +67,10 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
     _, file = release.more
     captions = archive.read_table(release, path, release.items, _CAPTIONS)
     daily = archive.read_table(release, path, file, ("video_id", *STATIC))
-    known = daily.texts[list(STATIC)].replace({"": None, UNKNOWN: None})
+    known = daily.cells[list(STATIC)].replace({"": None, UNKNOWN: None})
     known["video_duration"] = pd.to_numeric(known["video_duration"], errors="coerce")
     known = known.groupby(daily.whole("video_id")).first()
-    texts = captions.texts[[*_CAPTIONS]].map(archive.one_line).replace(UNKNOWN, "")
+    texts = captions.cells[[*_CAPTIONS]].map(archive.one_line).replace(UNKNOWN, "")
     texts = texts.set_axis(captions.keys("video_id")).sort_index()
     known = known.reindex(texts.index)
     topics = [_joined(tag.strip("[]").split(",")) for tag in texts["topic_tag"]]
@@ -87,7 +87,7 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
 def _read_users(release: Release, path: Path) -> pd.DataFrame:
     columns = ("user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES)
     table = archive.read_table(release, path, str(release.users), columns)
-    users = table.texts.assign(user_id=table.keys("user_id"))
+    users = table.cells.assign(user_id=table.keys("user_id"))
     for name in (*USER_NUMBERS, *USER_CODES):
         numbers = pd.to_numeric(users[name], errors="coerce")
         whole = (numbers == np.floor(numbers)) & (numbers.abs() < 2**53)

@@ -75,13 +75,13 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
     names = ["movieId", "title", *(("date", "video", "address", *flags) if known else ("genres",))]
     table = read_table(release, path, release.items, names)
     for flag in flags:
-        table.check(~table.texts[flag].isin(["0", "1"]), flag, "the flags of genres must be 0 or 1")
+        table.check(~table.cells[flag].isin(["0", "1"]), flag, "the flags of genres must be 0 or 1")
     if known:
-        rows = table.texts[flags].to_numpy() == "1"
+        rows = table.cells[flags].to_numpy() == "1"
         genres = ["|".join(filter(None, np.array(known)[row])) for row in rows]
     else:
-        genres = table.texts["genres"].replace("(no genres listed)", "").map(one_line).to_list()
-    titles, years = zip(*map(tidy_title, table.texts["title"]), strict=True)
+        genres = table.cells["genres"].replace("(no genres listed)", "").map(one_line).to_list()
+    titles, years = zip(*map(tidy_title, table.cells["title"]), strict=True)
     frame = pd.DataFrame(
         {
             "item_id": table.keys("movieId"),
@@ -99,7 +99,7 @@ def _read_users(release: Release, path: Path) -> pd.DataFrame:
     codes = release.occupations
     written = names if codes else ["user_id", "age", "gender", *names[3:]]  # the releases differ
     table = read_table(release, path, str(release.users), written)
-    users = table.texts.assign(user_id=table.keys("user_id"), age=table.whole("age"))
+    users = table.cells.assign(user_id=table.keys("user_id"), age=table.whole("age"))
     if codes:
         users["occupation"] = np.array(codes)[table.whole("occupation", len(codes) - 1)]
     return users[names].sort_values("user_id", ignore_index=True)

@@ -211,10 +211,10 @@ def test_a_folder_of_side_tables_is_told_what_it_lacks(home, caplog):
 @pytest.mark.parametrize(
     ("file", "old", "new", "says"),
     [
-        ("big_matrix.csv", b"3,0,0,9800", b"8,0,0,9800", "row 3: 8 is not a user of user_features"),
-        ("big_matrix.csv", b"1,7,9000", b"1,,9000", "row 5: video_id is empty"),
-        ("big_matrix.csv", b",3.0\n", b",-3.0\n", "row 5: -3.0 is not a watch ratio"),
-        ("big_matrix.csv", b",1593888888.0,", b",1e300,", r"row 5: 1e\+300 is not a time in sec"),
+        ("big_matrix.csv", b"3,0,0,9800", b"8,0,0,9800", "row 3: user_id is 8, not in user_fea"),
+        ("big_matrix.csv", b"1,7,9000", b"1,,9000", "row 5: video_id is nan, an empty cell"),
+        ("big_matrix.csv", b",3.0\n", b",-3.0\n", "row 5: watch_ratio is -3.0, no watch"),
+        ("big_matrix.csv", b",1593888888.0,", b",1e300,", r"row 5: timestamp is 1e\+300, no time"),
         ("small_matrix.csv", b"0,1,33000", b"0,x,33000", "small_matrix.csv, row 3: "),
         ("small_matrix.csv", b"watch_ratio", b"ratio", "small_matrix.csv: .*watch_ratio"),
         ("kuairec_caption_category.csv", b"\n2,UN", b"\n1,UN", "row 4: video_id is '1', as in an"),

@@ -113,11 +113,11 @@ def test_titles_are_tidied(raw, title, year):
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "says"),
     [
-        ("ml-20m", "ratings.csv", b"7,318,4.5,", b"7,318,5.5,", "row 3: 5.5 is not a rating"),
+        ("ml-20m", "ratings.csv", b"7,318,4.5,", b"7,318,5.5,", "row 3: rating is 5.5, no rating"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,30,four,", "row 4"),
         ("ml-20m", "ratings.csv", b"0.5,1445714835", b"0.5", "row 4: CSV parse error: Expected 4"),
-        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,31,0.5,", "row 4: 31 is not a movie of movies"),
-        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"-2,30,0.5,", "row 4: -2 is not the id of a user"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2,31,0.5,", "row 4: movieId is 31, not in"),
+        ("ml-20m", "ratings.csv", b"2,30,0.5,", b"-2,30,0.5,", "row 4: userId is -2, no id"),
         ("ml-20m", "ratings.csv", b"userId", b"user", "'userId'"),
         ("ml-20m", "ratings.csv", b"2,30,0.5,", b"2_0,30,0.5,", "row 4: In CSV column #"),
         ("ml-20m", "ratings.csv", b"1445714835", b"9" * 19, "row 4: In CSV column #"),
