@@ -125,26 +125,23 @@ def hostile(path, release, kind):
     folder, name = release.folder, release.ratings
     files = {f"{folder}/{file}": raw for file, raw in members(release).items()}
     ratings = files.pop(f"{folder}/{name}")
+    if kind == "a way out":
+        places = f"../{name}", f"/{folder}/{name}", f"{folder}/../{folder}/{name}"
+        files |= dict.fromkeys(places, ratings)
+    elif kind == "a link":
+        link = zipfile.ZipInfo(f"{folder}/{name}")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        files[link] = str(path.parent / "secret.csv")
+    elif kind == "a bomb":
+        files[f"{folder}/{name}"] = ratings + b"\n" * 50_000_000
+    elif kind == "an archive in it":
+        archive(path, release, {name: ratings})
+        files[f"{folder}.zip"] = path.read_bytes()
+    else:
+        files[f"{folder}/{name}"] = ratings
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
         for file, raw in files.items():
             target.writestr(file, raw)
-        if kind == "a way out":
-            target.writestr(f"../{name}", ratings)
-            target.writestr(f"/{folder}/{name}", ratings)
-            target.writestr(f"{folder}/../{folder}/{name}", ratings)
-        elif kind == "a link":
-            link = zipfile.ZipInfo(f"{folder}/{name}")
-            link.external_attr = (stat.S_IFLNK | 0o777) << 16
-            target.writestr(link, str(path.parent / "secret.csv"))
-        elif kind == "a bomb":
-            target.writestr(f"{folder}/{name}", ratings + b"\n" * 50_000_000)
-        elif kind == "an archive in it":
-            inner = io.BytesIO()
-            with zipfile.ZipFile(inner, "w") as other:
-                other.writestr(f"{folder}/{name}", ratings)
-            target.writestr(f"{folder}.zip", inner.getvalue())
-        else:
-            target.writestr(f"{folder}/{name}", ratings)
     raw = bytearray(path.read_bytes())
     if kind == "encrypted":  # as both of its headers say
         member = f"{folder}/{name}".encode()
