@@ -1,5 +1,6 @@
 """Small releases in each published layout, and where the tests put them."""
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.datasets import registry
+from recsys_lib.errors import RecsysError
+from tests.recsys_lib.mutations import mutated_bytes, one_of
 
 # id, title and genres as in the file, then the title and the year that are to come of it. Nobody
 # rates film 1200. All accents are in latin-1.
@@ -104,6 +107,18 @@ def unpack(folder, files):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+def damaged(read, release, folder, whole, files, rng, n):
+    """Damage one of the `files` at a time; yield those that are read all the same, and as what."""
+    unpack(folder, whole)
+    for _ in range(n):
+        file = one_of(files, rng)
+        raw = mutated_bytes(whole[file], rng)
+        (folder / file).write_bytes(raw)
+        with contextlib.suppress(RecsysError):
+            yield file, raw, read(release, folder)
+        (folder / file).write_bytes(whole[file])
 
 
 def publish(monkeypatch, name, **changes):

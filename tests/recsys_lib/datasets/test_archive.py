@@ -4,9 +4,7 @@ import csv
 import io
 import re
 import stat
-import sys
 import zipfile
-from subprocess import run
 
 import numpy as np
 import pytest
@@ -14,8 +12,8 @@ import pytest
 from recsys_lib.datasets import archive as reader
 from recsys_lib.datasets import movielens, registry
 from recsys_lib.errors import DataError, RecsysError
-from tests.recsys_lib.datasets.published import archive, members, unpack
-from tests.recsys_lib.mutations import mutated_bytes, one_of, short_and_long
+from tests.recsys_lib.datasets.published import archive, damaged, members, unpack
+from tests.recsys_lib.mutations import mutated_bytes, short_and_long
 
 
 def other_reading(raw, release):
@@ -54,20 +52,11 @@ def items_of(raw, release):
 def test_a_damaged_file_is_refused_or_read_as_python_reads_it(
     tmp_path, monkeypatch, name, n, trial
 ):
+    monkeypatch.setattr(reader, "_BLOCK", 100)  # bytes: a file is more than that
     release, rng, read = registry.RELEASES[name], np.random.default_rng(n), 0
-    files = members(release)
-    folder = unpack(tmp_path / "unpacked", files)
-    for _ in range(n):
-        file = one_of([release.ratings, *release.files], rng)
-        raw = mutated_bytes(files[file], rng)
-        (folder / file).write_bytes(raw)
-        monkeypatch.setattr(reader, "_BLOCK", int(rng.choice([48, 100, 2**24])))
-        try:
-            parts = movielens.read(release, folder)
-        except RecsysError:
-            continue
-        finally:
-            (folder / file).write_bytes(files[file])
+    files = [release.ratings, *release.files]
+    found = damaged(movielens.read, release, tmp_path / "it", members(release), files, rng, n)
+    for file, raw, parts in found:
         read += 1
         if file == release.ratings:
             rows = parts.ratings.to_frame().itertuples(index=False, name=None)
@@ -88,16 +77,14 @@ movielens.read(registry.RELEASES["ml-20m"], Path(sys.argv[1]))
 """
 
 
-def test_a_process_that_ends_at_a_damaged_row_is_not_aborted(tmp_path):
+def test_a_process_that_ends_at_a_damaged_row_is_not_aborted(tmp_path, python):
     """Whatever reads ahead of the damage is over before Python is."""
     release = registry.RELEASES["ml-20m"]
     files = members(release)
     head, _, rows = files[release.ratings].partition(b"\n")
-    damaged = {release.ratings: head + b"\n1,one,4.0,1\n" + 999 * rows}
-    folder = unpack(tmp_path / "unpacked", files | damaged)
-    done = run([sys.executable, "-c", READ_IN_BLOCKS, str(folder)], capture_output=True, text=True)
+    files[release.ratings] = head + b"\n1,one,4.0,1\n" + 999 * rows
+    done = python("-c", READ_IN_BLOCKS, unpack(tmp_path / "unpacked", files), status=1)
     assert done.stderr.splitlines()[-1].startswith("recsys_lib.errors.DataError"), done.stderr
-    assert done.returncode == 1
 
 
 @short_and_long(200, 6_000)
