@@ -26,7 +26,6 @@ COLD = 0.05  # share of the small matrix's videos that nobody watches in the big
 VIDEOS_AN_AUTHOR = 6
 TELLING = ("onehot_feat1", "onehot_feat2", "onehot_feat9")  # codes that go with a user's taste
 USER_SHARE, AUTHOR_SHARE = 0.4, 0.2  # of a user's and a video's factors, from codes and author
-_USERS_AT_A_TIME = 256
 
 
 @taking("these sizes", MemoryError)
@@ -85,10 +84,7 @@ def simulate_watches(
     bias = 0.25 * short + 0.25 * merit + 0.2 * catalogue.standardised(fame)
     bias += 0.4 * rng.standard_normal(n_items)
     small_users = np.sort(rng.choice(n_users, n_small_users, replace=False)).astype(np.int32)
-    # The small matrix's videos: without replacement, by log-weights (a Gumbel race).
-    race = 0.5 * fame + rng.gumbel(size=n_items)
-    small_items = np.sort(np.argpartition(-race, n_small_items - 1)[:n_small_items])
-    small_items = small_items.astype(np.int32)
+    small_items = _draw(0.5 * fame, n_small_items, rng)
     cold = rng.choice(small_items, round(COLD * n_small_items), replace=False)
     fame[cold] = -inf
     blocked = rng.random((n_small_users, authors.max() + 1)) < BLOCKED
@@ -210,13 +206,16 @@ def _shown(
     """
     indices = np.empty(indptr[-1], np.int32)
     place = dict(zip(small_users.tolist(), barred, strict=True))
-    for start in range(0, len(indptr) - 1, _USERS_AT_A_TIME):
-        p = user_factors[start : start + _USERS_AT_A_TIME]
+    for u, p in enumerate(user_factors):
         # Not by BLAS, whose last bits may depend on its threads.
-        race = fame + np.einsum("uk,ik->ui", p, item_factors) / TASTE
-        race += rng.gumbel(size=race.shape)
-        for u, row in enumerate(race, start):
-            row[place.get(u, [])] = -inf
-            n = indptr[u + 1] - indptr[u]
-            indices[indptr[u] : indptr[u + 1]] = np.sort(np.argpartition(-row, n - 1)[:n])
+        weights = fame + np.einsum("k,ik->i", p, item_factors) / TASTE
+        weights[place.get(u, [])] = -inf
+        mine = slice(indptr[u], indptr[u + 1])
+        indices[mine] = _draw(weights, mine.stop - mine.start, rng)
     return indices
+
+
+def _draw(weights: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw `n` positions without replacement by log-weights (m,), ascending: a Gumbel race."""
+    race = weights + rng.gumbel(size=len(weights))
+    return np.sort(np.argpartition(-race, n - 1)[:n]).astype(np.int32)
