@@ -7,7 +7,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,20 +145,18 @@ def read_table(release: Release, path: Path, file: str, names: Sequence[str]) ->
     return Table(pd.DataFrame.from_dict(found, "index", "str", columns=wanted), where)
 
 
-def _read_numbers(
-    stream: IO[bytes], release: Release, where: str, columns: Mapping[str, pa.DataType]
-) -> Table:
-    """Return columns of a file of ratings; an empty cell is a NaN, if the column is of float64."""
+def _read_numbers(stream: IO[bytes], release: Release, where: str) -> Table:
+    """Return the columns of a file of ratings; an empty cell of float64 is a NaN."""
     raw = stream.read()  # Arrow, given a stream, reads ahead in a thread that outlives an error
     for x in (b"x", b"X"):  # Arrow reads 0x13 as 19
         if (place := raw.find(x)) >= 0:
             row = raw.count(b"\n", 0, place) + 1
             refuse(where, row, f"it holds {x.decode()!r}, and numbers are in decimals")
     types: dict[str, pa.DataType] = {}
-    for name, kind in columns.items():
+    for name, kind in release.columns.items():
         if types and release.separator == "::":  # Arrow's have one byte: two, and nothing between
             types[f"before {name}"] = pa.null()
-        types[name] = kind
+        types[name] = pa.type_for_alias(kind)
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(raw),
@@ -171,7 +169,7 @@ def _read_numbers(
             pa.csv.ConvertOptions(
                 column_types=types, include_columns=[*types], null_values=[""]
             ),
-        ).select([*columns])  # fmt: skip
+        ).select([*release.columns])  # fmt: skip
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         before, row_of, told = one_line(str(error.args[0])).partition("Row #")
         number, _, after = told.partition(": ")
@@ -179,8 +177,8 @@ def _read_numbers(
     del raw  # no two copies of all of it: one column after the other becomes pandas'
     frame = table.to_pandas(split_blocks=True, self_destruct=True)
     read = Table(frame.set_axis(frame.index + 1 + release.header), where)
-    for name in columns:
-        if columns[name] != pa.float64():
+    for name in frame:
+        if types[name] != pa.float64():
             read.check(frame[name].isna(), name, "an empty cell")
     return read
 
@@ -206,20 +204,19 @@ def read_ratings(
     release: Release,
     path: Path,
     file: str,
-    columns: Mapping[str, pa.DataType],
     item_ids: np.ndarray,
     user_ids: np.ndarray | None = None,
 ) -> Ratings:
     """Read a file of ratings, with indices in place of ids.
 
-    `columns` are those of users, items, ratings and times, in this order; times in float64 may be
-    missing. The ids in the release's tables are ascending int64; without `user_ids`, the users are
-    those who rate. A row that is not as published raises `DataError`, which names it and the file.
+    Times in float64 may be missing. The ids in the release's tables are ascending int64; without
+    `user_ids`, the users are those who rate. A row that is not as published raises `DataError`,
+    which names it and the file.
     """
     low, high = release.scale
     with open_member(release, path, file) as (stream, where):
-        read = _read_numbers(stream, release, where, columns)
-    user, item, rating, time = columns
+        read = _read_numbers(stream, release, where)
+    user, item, rating, time = release.columns
     values, times = read.cells[rating].to_numpy(), read.cells[time].to_numpy()
     on_scale = (values >= low) & (values <= high) & np.isfinite(values)  # false for NaN too
     says = f"no rating from {low:g} to {high:g}" if high < np.inf else "no watch ratio"

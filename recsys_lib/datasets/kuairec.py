@@ -10,18 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from recsys_lib.datasets import archive
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 
-_COLUMNS = {
-    "user_id": pa.int32(),
-    "video_id": pa.int32(),
-    "watch_ratio": pa.float32(),
-    "timestamp": pa.float64(),
-}
 UNKNOWN = "UNKNOWN"  # what stands in the files where nothing is known
 LEVELS = tuple(f"{level}_level_category_name" for level in ("first", "second", "third"))
 TITLE = 48  # characters: captions may have two thousand
@@ -55,7 +48,7 @@ def read(release: Release, path: Path) -> Dataset:
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     both = release.ratings, release.more[0]
-    matrices = [archive.read_ratings(release, path, file, _COLUMNS, *ids) for file in both]
+    matrices = [archive.read_ratings(release, path, file, *ids) for file in both]
     # No ratio is too large, but models want an end to the scale: the largest that occurs.
     high = max(float(matrix.by_user.values.max()) for matrix in matrices)
     for matrix in matrices:

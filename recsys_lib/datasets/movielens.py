@@ -5,18 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from recsys_lib.datasets.archive import one_line, read_ratings, read_table
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 
-COLUMNS = {  # of a file of ratings
-    "userId": pa.int32(),
-    "movieId": pa.int32(),
-    "rating": pa.float32(),
-    "timestamp": pa.int64(),
-}
 # The year at the end of a title, perhaps a range of years, perhaps followed by what IMDb adds for
 # video and television.
 _YEAR = re.compile(r"(?<=\S)\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*(?:\((?:V|TV|VG|mini)\)\s*)?$")
@@ -44,7 +37,7 @@ def read(release: Release, path: Path) -> Dataset:
     items = _read_items(release, path)
     users = _read_users(release, path) if release.users else None
     ids = items["item_id"].to_numpy()
-    ratings = read_ratings(release, path, release.ratings, COLUMNS, ids)
+    ratings = read_ratings(release, path, release.ratings, ids)
     return Dataset(release.name, ratings, items, users)
 
 
