@@ -7,11 +7,10 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -83,27 +82,23 @@ class Table:
         return ids
 
 
-@contextmanager
-def open_member(release: Release, path: Path, member: str) -> Iterator[tuple[IO[bytes], str]]:
-    """Open one file of the release; yield it and its name for error messages."""
+def _read_member(release: Release, path: Path, member: str) -> tuple[bytes, str]:
+    """Return one file of the release, and its name for error messages."""
     file = path / member
     if file.is_file():
-        with file.open("rb") as stream:
-            yield stream, str(file)
-    elif path.is_dir():
+        return file.read_bytes(), str(file)
+    if path.is_dir():
         raise DataError(f"{path} holds no file {member}: unpack {release.url} again")
-    else:
-        name, again = f"{release.folder}/{member}", f"fetch {release.url} again"
-        try:
-            with zipfile.ZipFile(path) as archive:
-                if name not in archive.namelist():
-                    raise DataError(f"{path} holds no file {name}: {again}")
-                if archive.getinfo(name).file_size > _MOST * path.stat().st_size:
-                    raise DataError(f"{path}: {name} unpacks to far more than it can hold: {again}")
-                with archive.open(name) as stream:
-                    yield stream, f"{path}:{name}"
-        except _DAMAGE as error:
-            raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
+    name, again = f"{release.folder}/{member}", f"fetch {release.url} again"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if name not in archive.namelist():
+                raise DataError(f"{path} holds no file {name}: {again}")
+            if archive.getinfo(name).file_size > _MOST * path.stat().st_size:
+                raise DataError(f"{path}: {name} unpacks to far more than it can hold: {again}")
+            return archive.read(name), f"{path}:{name}"
+    except _DAMAGE as error:
+        raise DataError(f"{path} cannot be unpacked ({error}): {again}") from error
 
 
 def read_table(release: Release, path: Path, file: str, names: Sequence[str]) -> Table:
@@ -112,8 +107,7 @@ def read_table(release: Release, path: Path, file: str, names: Sequence[str]) ->
     A file without a header has these columns in this order, and no others. The newer releases are
     UTF-8, the older latin-1, which is hardly ever valid UTF-8.
     """
-    with open_member(release, path, file) as (stream, where):
-        raw = stream.read()
+    raw, where = _read_member(release, path, file)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -145,9 +139,10 @@ def read_table(release: Release, path: Path, file: str, names: Sequence[str]) ->
     return Table(pd.DataFrame.from_dict(found, "index", "str", columns=wanted), where)
 
 
-def _read_numbers(stream: IO[bytes], release: Release, where: str) -> Table:
+def _read_numbers(release: Release, path: Path, file: str) -> Table:
     """Return the columns of a file of ratings; an empty cell of float64 is a NaN."""
-    raw = stream.read()  # Arrow, given a stream, reads ahead in a thread that outlives an error
+    # Arrow, given a stream, reads ahead in a thread that outlives an error.
+    raw, where = _read_member(release, path, file)
     for x in (b"x", b"X"):  # Arrow reads 0x13 as 19
         if (place := raw.find(x)) >= 0:
             row = raw.count(b"\n", 0, place) + 1
@@ -214,8 +209,7 @@ def read_ratings(
     which names it and the file.
     """
     low, high = release.scale
-    with open_member(release, path, file) as (stream, where):
-        read = _read_numbers(stream, release, where)
+    read = _read_numbers(release, path, file)
     user, item, rating, time = release.columns
     values, times = read.cells[rating].to_numpy(), read.cells[time].to_numpy()
     on_scale = (values >= low) & (values <= high) & np.isfinite(values)  # false for NaN too
