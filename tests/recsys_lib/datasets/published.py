@@ -128,10 +128,10 @@ def publish(monkeypatch, name, **changes):
     return release
 
 
-def put(home, monkeypatch, name, **content):
-    """Put a small archive of release `name` into `home` and publish its checksum."""
+def put(folder, monkeypatch, name):
+    """Put a small archive of release `name` into a folder and publish its checksum."""
     release = registry.RELEASES[name]
-    digest = archive(home / f"{name}.zip", release, members(release, **content))
+    digest = archive(folder / f"{name}.zip", release, members(release))
     return publish(monkeypatch, name, hash=digest)
 
 
@@ -150,7 +150,6 @@ def assert_same(one, other):
 
 def host(server, monkeypatch, name, path="", scheme="http", **changes):
     """Let the server publish an archive of release `name`."""
-    release = registry.RELEASES[name]
-    digest = archive(server.folder / f"{name}.zip", release, members(release))
+    put(server.folder, monkeypatch, name)
     url = f"{scheme}://127.0.0.1:{server.server_port}{path}"
-    return publish(monkeypatch, name, **({"hash": digest, "host": url} | changes))
+    return publish(monkeypatch, name, **({"host": url} | changes))
