@@ -166,6 +166,10 @@ def _read_numbers(release: Release, path: Path, file: str) -> Table:
             ),
         ).select([*release.columns])  # fmt: skip
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        if "straddling" in str(error):  # Arrow does not say where
+            ends = np.flatnonzero(np.frombuffer(raw, np.uint8) == ord("\n"))
+            longest = int(np.diff(ends, prepend=-1, append=len(raw)).argmax())
+            refuse(where, longest + 1, f"the line has more than {_BLOCK:,} bytes")
         before, row_of, told = one_line(str(error.args[0])).partition("Row #")
         number, _, after = told.partition(": ")
         refuse(where, int(number) if row_of else None, before + after)
