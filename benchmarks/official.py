@@ -13,7 +13,6 @@ import numpy as np
 
 from recsys_lib.datasets.archive import read_ratings
 from recsys_lib.datasets.dataset import Dataset
-from recsys_lib.datasets.movielens import COLUMNS
 from recsys_lib.datasets.registry import RELEASES
 from recsys_lib.errors import DataError
 from recsys_lib.ratings import Ratings
@@ -59,7 +58,7 @@ def test_masks(data: Dataset, names: Sequence[str] = U1_TO_U5) -> list[np.ndarra
 
 def _where(ratings: Ratings, path: Path, file: str) -> np.ndarray:
     """Return which of the ratings stand in a file of the release, (nnz,) bool."""
-    part = read_ratings(RELEASES[_HAS_THEM], path, file, COLUMNS, ratings.item_ids)
+    part = read_ratings(RELEASES[_HAS_THEM], path, file, ratings.item_ids)
     where = path / file
     if part.n_duplicates:
         raise DataError(f"{where} holds {part.n_duplicates} ratings twice")

@@ -84,7 +84,7 @@ def watches(folder, name):
             small.setattr(kuairec, which, list(rows))
         small.setattr(kuairec, "CAPTIONS", captions)
         small.setattr(kuairec, "DAILY", [(i, *first) for i in items])
-        people = kuairec.table(kuairec.user(0), [kuairec.user(u).values() for u in users])
+        people = published.table(kuairec.user(0), [kuairec.user(u).values() for u in users])
         published.unpack(folder / name, kuairec.files(**{"user_features.csv": people}))
         size = {"n_users": 300, "n_items": 400, "n_ratings": 20_000, "n_full": len(data.full)}
         published.publish(small, name, **size)

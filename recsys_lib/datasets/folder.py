@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from recsys_lib import io
 from recsys_lib.datasets import registry
-from recsys_lib.datasets.archive import Table, one_line, read_csv, refuse
+from recsys_lib.datasets.archive import Table, one_line, refuse
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.errors import DataError, taking
 from recsys_lib.ratings import Ratings
@@ -96,7 +96,7 @@ def read(path: Path) -> Dataset:
         frame["timestamp"] = _times(table, names["timestamp"])
     ids = [_ids(table, names["item"])]
     if described:
-        if given.get("item") not in described.texts:  # this column, too, may have another name
+        if given.get("item") not in described.cells:  # this column, too, may have another name
             given = {role: column for role, column in given.items() if role != "item"}
         names = _columns(described, _OF_ITEMS, given)
         ids.append(_ids(described, names["item"]))
@@ -107,7 +107,7 @@ def read(path: Path) -> Dataset:
     frame["item_id"], *known = _typed(*ids)
     catalogue = known[0] if known else None
     ratings = Ratings.from_frame(frame, rating=rating, scale=scale, item_ids=catalogue)
-    texts = described.texts.set_axis(known[0]) if described else pd.DataFrame()
+    texts = described.cells.set_axis(known[0]) if described else pd.DataFrame()
     info = {key: about[key] for key in ("licence", "citation", "url")}
     info["path"] = str(path)
     shown = re.sub(r"[^\w ().,-]", "_", name)  # in texts, other signs mean something
@@ -130,7 +130,7 @@ def _about(path: Path) -> dict[str, Any]:
 def _columns(table: Table, roles: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
     """Return the column of each role, as `given` or by its usual name; some have none."""
     found: dict[str, str] = {}
-    there = [*table.texts.columns]
+    there = [*table.cells.columns]
     for role, usual in roles.items():
         able = [n for n in there if re.fullmatch(usual, re.sub("[^a-z0-9]", "", n.lower()))]
         if role in given:
@@ -147,7 +147,7 @@ def _columns(table: Table, roles: Mapping[str, str], given: Mapping[str, Any]) -
 
 def _ids(table: Table, name: str) -> pd.Series:
     """Return a column of ids, as they are written."""
-    ids = table.texts[name]
+    ids = table.cells[name]
     table.check(ids == "", name, "and every row needs one")
     rounded = ids.str.fullmatch(r"-?\d(\.\d+)?[eE]\+?\d+")
     table.check(rounded, name, "whose last digits are lost: write ids as whole numbers")
@@ -156,7 +156,7 @@ def _ids(table: Table, name: str) -> pd.Series:
 
 def _numbers(table: Table, name: str, scale: Any) -> pd.Series:
     """Return a column of numbers, all of them on the scale, if there is one."""
-    values = pd.to_numeric(table.texts[name], errors="coerce")
+    values = pd.to_numeric(table.cells[name], errors="coerce")
     low, high = map(np.float32, scale or (-np.inf, np.inf))  # as ratings are stored
     with np.errstate(over="ignore"):
         stored = values.to_numpy(np.float32)
@@ -167,9 +167,9 @@ def _numbers(table: Table, name: str, scale: Any) -> pd.Series:
 
 def _times(table: Table, name: str) -> pd.Series:
     """Return a column of times as seconds since 1970, or as datetimes."""
-    values = pd.to_numeric(table.texts[name], errors="coerce")
+    values = pd.to_numeric(table.cells[name], errors="coerce")
     if values.isna().any():
-        values = pd.to_datetime(table.texts[name], format="ISO8601", errors="coerce", utc=True)
+        values = pd.to_datetime(table.cells[name], format="ISO8601", errors="coerce", utc=True)
         wrong = values.isna()
     else:
         for _ in range(3):
@@ -189,7 +189,7 @@ def _open(path: Path, stem: str, separator: str | None) -> Table | None:
     (file,) = files
     with taking(f"{file}: it", OSError, pa.ArrowException):
         texts = _csv(file, separator) if file.suffix == ".csv" else _parquet(file)
-    return Table(texts, str(file))
+    return Table(texts.set_axis(texts.index + 1), str(file))
 
 
 def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.DataFrame:
@@ -197,9 +197,11 @@ def _csv(file: Path, separator: str | None, encoding: str = "utf-8-sig") -> pd.D
         with file.open(encoding=encoding, newline="") as stream:
             separator = separator or max(",;\t|", key=stream.readline().count)
             stream.seek(0)
-            return read_csv(stream, separator)
+            # The header as a row, so that no row may have more cells, and names stay as they are.
+            rows = pd.read_csv(stream, sep=separator, header=None, dtype=str, keep_default_na=False)
     except UnicodeDecodeError:  # as older data sets are
         return _csv(file, separator, "latin-1")
+    return rows[1:].fillna("").set_axis(list(rows.iloc[0]), axis=1)
 
 
 def _parquet(file: Path) -> pd.DataFrame:
@@ -208,8 +210,7 @@ def _parquet(file: Path) -> pd.DataFrame:
         if pa.types.is_list(column.type):
             column = pa.compute.binary_join(column.cast(pa.list_(pa.string())), "|")
         table = table.set_column(k, name, column.cast(pa.string()).fill_null(""))
-    texts = table.to_pandas(ignore_metadata=True)
-    return texts.set_axis(texts.index + 1)
+    return table.to_pandas(ignore_metadata=True)
 
 
 def _typed(*columns: pd.Series) -> list[pd.Series]:

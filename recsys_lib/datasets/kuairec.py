@@ -5,25 +5,16 @@ app and its recommender, and a small one of some users and some videos, in which
 were shown on purpose. No pair is in both. Further tables describe videos and users.
 """
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from recsys_lib.datasets import archive
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
-from recsys_lib.errors import taking
 
-_COLUMNS = {
-    "user_id": pa.int32(),
-    "video_id": pa.int32(),
-    "watch_ratio": pa.float32(),
-    "timestamp": pa.float64(),
-}
 UNKNOWN = "UNKNOWN"  # what stands in the files where nothing is known
 LEVELS = tuple(f"{level}_level_category_name" for level in ("first", "second", "third"))
 TITLE = 48  # characters: captions may have two thousand
@@ -57,7 +48,7 @@ def read(release: Release, path: Path) -> Dataset:
     items, users = _read_items(release, path), _read_users(release, path)
     ids = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     both = release.ratings, release.more[0]
-    matrices = [archive.read_ratings(release, path, file, _COLUMNS, *ids) for file in both]
+    matrices = [archive.read_ratings(release, path, file, *ids) for file in both]
     # No ratio is too large, but models want an end to the scale: the largest that occurs.
     high = max(float(matrix.by_user.values.max()) for matrix in matrices)
     for matrix in matrices:
@@ -67,12 +58,12 @@ def read(release: Release, path: Path) -> Dataset:
 
 def _read_items(release: Release, path: Path) -> pd.DataFrame:
     _, file = release.more
-    captions = _read(release, path, release.items, _CAPTIONS)
-    daily = _read(release, path, file, ("video_id", *STATIC))
-    known = daily.texts[list(STATIC)].replace({"": None, UNKNOWN: None})
+    captions = archive.read_table(release, path, release.items, _CAPTIONS)
+    daily = archive.read_table(release, path, file, ("video_id", *STATIC))
+    known = daily.cells[list(STATIC)].replace({"": None, UNKNOWN: None})
     known["video_duration"] = pd.to_numeric(known["video_duration"], errors="coerce")
     known = known.groupby(daily.whole("video_id")).first()
-    texts = captions.texts[[*_CAPTIONS]].map(archive.one_line).replace(UNKNOWN, "")
+    texts = captions.cells[[*_CAPTIONS]].map(archive.one_line).replace(UNKNOWN, "")
     texts = texts.set_axis(captions.keys("video_id")).sort_index()
     known = known.reindex(texts.index)
     topics = [_joined(tag.strip("[]").split(",")) for tag in texts["topic_tag"]]
@@ -88,8 +79,8 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
 
 def _read_users(release: Release, path: Path) -> pd.DataFrame:
     columns = ("user_id", *USER_TEXT, *USER_NUMBERS, *USER_CODES)
-    table = _read(release, path, str(release.users), columns)
-    users = table.texts.assign(user_id=table.keys("user_id"))
+    table = archive.read_table(release, path, str(release.users), columns)
+    users = table.cells.assign(user_id=table.keys("user_id"))
     for name in (*USER_NUMBERS, *USER_CODES):
         numbers = pd.to_numeric(users[name], errors="coerce")
         whole = (numbers == np.floor(numbers)) & (numbers.abs() < 2**53)
@@ -97,19 +88,6 @@ def _read_users(release: Release, path: Path) -> pd.DataFrame:
         table.check(~whole & ~empty, name, "no whole number")
         users[name] = numbers.astype("Int64" if name in USER_CODES else np.int64)
     return users.sort_values("user_id", ignore_index=True)
-
-
-def _read(release: Release, path: Path, file: str, needed: Sequence[str]) -> archive.Table:
-    """Return a table that has the columns `needed`."""
-    with archive.open_member(release, path, file) as (stream, where):
-        raw = stream.read()
-    with taking(f"{where}: it"):
-        # Four captions hold a bare CR, which csv readers take for the end of a row.
-        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", " ")
-        texts = archive.read_csv(io.StringIO(text), ",")
-    if lacking := [name for name in needed if name not in texts]:
-        archive.refuse(where, 1, f"the header lacks {', '.join(lacking)}")
-    return archive.Table(texts, where)
 
 
 def _title(caption: str, cover: str, topics: str, item: int) -> str:

@@ -73,13 +73,13 @@ def resolve(name: str | os.PathLike[str] = "auto") -> str:
 
 def _find(name: str) -> tuple[str, Path | None]:
     """Return the concrete name and, for a release, where it is; say which on the log."""
-    name = "auto" if name == "auto:auto" else name
-    automatic = name == "auto" or name.startswith("auto:")
-    wanted = registry.check(name.removeprefix("auto:")) if name != "auto" else _AUTO[0]
+    automatic, wanted = name.startswith("auto"), registry.check(name.removeprefix("auto:"))
+    candidates = _AUTO if wanted == "auto" else (wanted,)
+    wanted = candidates[0]
     if wanted not in registry.RELEASES:
         return wanted, None
     for look in (fetch.local, fetch.cached):
-        for candidate in _AUTO if name == "auto" else (wanted,):
+        for candidate in candidates:
             release = registry.RELEASES[candidate]
             source = look(release)
             missing = fetch.missing(release, source) if source and automatic else []

@@ -1,25 +1,15 @@
 """Read a MovieLens release, archive or folder, in any layout that GroupLens has used."""
 
-import csv
-import io
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from recsys_lib.datasets.archive import Table, one_line, open_member, read_ratings, refuse
+from recsys_lib.datasets.archive import one_line, read_ratings, read_table
 from recsys_lib.datasets.dataset import Dataset
 from recsys_lib.datasets.registry import Release
 
-COLUMNS = {  # of a file of ratings
-    "userId": pa.int32(),
-    "movieId": pa.int32(),
-    "rating": pa.float32(),
-    "timestamp": pa.int64(),
-}
 # The year at the end of a title, perhaps a range of years, perhaps followed by what IMDb adds for
 # video and television.
 _YEAR = re.compile(r"(?<=\S)\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*(?:\((?:V|TV|VG|mini)\)\s*)?$")
@@ -47,7 +37,7 @@ def read(release: Release, path: Path) -> Dataset:
     items = _read_items(release, path)
     users = _read_users(release, path) if release.users else None
     ids = items["item_id"].to_numpy()
-    ratings = read_ratings(release, path, release.ratings, COLUMNS, ids)
+    ratings = read_ratings(release, path, release.ratings, ids)
     return Dataset(release.name, ratings, items, users)
 
 
@@ -76,15 +66,15 @@ def _read_items(release: Release, path: Path) -> pd.DataFrame:
     known = release.genres
     flags = [f"flag {name}" for name in known]  # of u.item, in the place of the genres' names
     names = ["movieId", "title", *(("date", "video", "address", *flags) if known else ("genres",))]
-    table = _read(release, path, release.items, names)
+    table = read_table(release, path, release.items, names)
     for flag in flags:
-        table.check(~table.texts[flag].isin(["0", "1"]), flag, "the flags of genres must be 0 or 1")
+        table.check(~table.cells[flag].isin(["0", "1"]), flag, "the flags of genres must be 0 or 1")
     if known:
-        rows = table.texts[flags].to_numpy() == "1"
+        rows = table.cells[flags].to_numpy() == "1"
         genres = ["|".join(filter(None, np.array(known)[row])) for row in rows]
     else:
-        genres = table.texts["genres"].replace("(no genres listed)", "").map(one_line).to_list()
-    titles, years = zip(*map(tidy_title, table.texts["title"]), strict=True)
+        genres = table.cells["genres"].replace("(no genres listed)", "").map(one_line).to_list()
+    titles, years = zip(*map(tidy_title, table.cells["title"]), strict=True)
     frame = pd.DataFrame(
         {
             "item_id": table.keys("movieId"),
@@ -101,41 +91,8 @@ def _read_users(release: Release, path: Path) -> pd.DataFrame:
     names = ["user_id", "gender", "age", "occupation", "zip_code"]
     codes = release.occupations
     written = names if codes else ["user_id", "age", "gender", *names[3:]]  # the releases differ
-    table = _read(release, path, str(release.users), written)
-    users = table.texts.assign(user_id=table.keys("user_id"), age=table.whole("age"))
+    table = read_table(release, path, str(release.users), written)
+    users = table.cells.assign(user_id=table.keys("user_id"), age=table.whole("age"))
     if codes:
         users["occupation"] = np.array(codes)[table.whole("occupation", len(codes) - 1)]
     return users[names].sort_values("user_id", ignore_index=True)
-
-
-def _read(release: Release, path: Path, file: str, names: Sequence[str]) -> Table:
-    """Return a table of films or of users, its columns by their names.
-
-    The newer releases are UTF-8, the older latin-1, which is hardly ever valid UTF-8.
-    """
-    with open_member(release, path, file) as (stream, where):
-        raw = stream.read()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    separator = release.users_separator or release.separator
-    if separator == ",":
-        reader = csv.reader(io.StringIO(text, newline=""))
-        lines = ((reader.line_num, fields) for fields in reader)
-    else:
-        split = enumerate(text.replace("\r\n", "\n").split("\n"), 1)
-        lines = ((row, line.split(separator)) for row, line in split if line.strip())
-    found = {}
-    try:
-        if release.header and next(lines, (1, []))[1] != [*names]:
-            refuse(where, 1, f"the header must be {','.join(names)}")
-        for row, fields in lines:
-            if separator == "::" and len(names) == 3:  # a title may hold colons: "Foo::Bar"
-                fields[1:-1] = ["::".join(fields[1:-1])] if len(fields) > 2 else []
-            if len(fields) != len(names):
-                refuse(where, row, f"{len(names)} fields expected, {len(fields)} found")
-            found[row] = fields
-    except csv.Error as error:  # a quote that never ends, for instance
-        refuse(where, reader.line_num, str(error))
-    return Table(pd.DataFrame.from_dict(found, "index", "str", columns=list(names)), where)

@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -25,6 +25,7 @@ class Release:
     folder: str
     scale: tuple[float, float]
     host: str
+    columns: Mapping[str, str]
     licence: str
     citation: str
     ratings: str

@@ -51,6 +51,11 @@ def blend(genres: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.einsum("ig,g...->i...", share, values)
 
 
+def standardised(x: np.ndarray) -> np.ndarray:
+    """Return x (n,) or (n, K) with mean 0 and standard deviation 1 over the items."""
+    return (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9)
+
+
 def draw_genres(n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw the genres of `n` films: (n, 19) bool, one to six per row, columns as `GENRES`."""
     sets, p = genre_sets()

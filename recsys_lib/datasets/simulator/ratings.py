@@ -96,13 +96,13 @@ def _make_films(n: int, n_ratings: int, rng: np.random.Generator) -> tuple[pd.Da
         {
             # Ids have gaps, as MovieLens' have: who takes an id for an index is found out.
             "item_id": np.cumsum(rng.integers(1, 4, n)),
-            "title": pd.Series(catalogue.invent_titles(genres, years, rng), dtype="str"),
+            "title": catalogue.invent_titles(genres, years, rng),
             "year": pd.array(years.astype(np.int64), dtype="Int64"),
-            "genres": pd.Series(catalogue.genre_texts(genres), dtype="str"),
+            "genres": catalogue.genre_texts(genres),
         }
     )
     fame = rng.standard_normal(n) + catalogue.blend(genres, catalogue.POPULARITY)
-    fame = (fame - fame.mean()) / max(fame.std(), 1e-9)
+    fame = catalogue.standardised(fame)
     # Good films are seen more; and they fail further below the middle than they succeed above it.
     luck = rng.standard_normal(n)
     bias = 0.27 * fame + catalogue.blend(genres, catalogue.QUALITY) + 0.3 * luck - 0.08 * luck**2

@@ -6,7 +6,6 @@ tables. The strength of tastes, and how much the features say about them, is cho
 measured.
 """
 
-from dataclasses import replace
 from math import inf, sqrt
 
 import numpy as np
@@ -27,7 +26,6 @@ COLD = 0.05  # share of the small matrix's videos that nobody watches in the big
 VIDEOS_AN_AUTHOR = 6
 TELLING = ("onehot_feat1", "onehot_feat2", "onehot_feat9")  # codes that go with a user's taste
 USER_SHARE, AUTHOR_SHARE = 0.4, 0.2  # of a user's and a video's factors, from codes and author
-_USERS_AT_A_TIME = 256
 
 
 @taking("these sizes", MemoryError)
@@ -81,43 +79,39 @@ def simulate_watches(
     item_factors = _item_factors(genres, authors, rng)
     fame = rng.standard_normal(n_items) + 0.5 * catalogue.blend(genres, catalogue.POPULARITY)
     # Short videos are played again more often; an author's videos are alike in quality.
-    short = -_standardised(np.log(items["video_duration"].to_numpy()))
+    short = -catalogue.standardised(np.log(items["video_duration"].to_numpy()))
     merit = rng.standard_normal(authors.max() + 1)[authors]
-    bias = 0.25 * short + 0.25 * merit + 0.2 * _standardised(fame)
+    bias = 0.25 * short + 0.25 * merit + 0.2 * catalogue.standardised(fame)
     bias += 0.4 * rng.standard_normal(n_items)
     small_users = np.sort(rng.choice(n_users, n_small_users, replace=False)).astype(np.int32)
-    # The small matrix's videos: without replacement, by log-weights (a Gumbel race).
-    race = 0.5 * fame + rng.gumbel(size=n_items)
-    small_items = np.sort(np.argpartition(-race, n_small_items - 1)[:n_small_items])
-    small_items = small_items.astype(np.int32)
+    small_items = _draw(0.5 * fame, n_small_items, rng)
     cold = rng.choice(small_items, round(COLD * n_small_items), replace=False)
     fame[cold] = -inf
     blocked = rng.random((n_small_users, authors.max() + 1)) < BLOCKED
-    nothing = CSR(np.zeros(n_users + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-    truth = WatchTruth(
-        user_biases=(0.45 * rng.standard_normal(n_users)).astype(np.float32),
-        item_biases=bias.astype(np.float32),
-        user_factors=user_factors,
-        item_factors=item_factors,
-        cold_items=item_ids[np.sort(cold)],
-        ratings=Ratings(user_ids, item_ids, nothing),  # for now
-    )
+    user_biases = (0.45 * rng.standard_normal(n_users)).astype(np.float32)
     zeal = np.exp(0.5 * rng.standard_normal(n_users))
     indptr = np.concatenate([[0], np.cumsum(share_out(n_watches, zeal, 1, most))])
     barred = np.zeros((n_small_users, n_items), bool)
     barred[:, small_items] = True
     barred |= blocked[:, authors]
-    indices = _shown(truth, indptr, fame, small_users, barred, rng)
-    rows = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
-    ratios = truth.simulate(rows, indices, rng)  # ids are indices
-    times = START + rng.integers(0, DAYS * 86_400, n_watches)
+    indices = _shown(user_factors, item_factors, indptr, fame, small_users, barred, rng)
+    ratios = np.zeros(n_watches, np.float32)  # for now
+    big = Ratings(user_ids, item_ids, CSR(indptr, indices, ratios))
+    truth = WatchTruth(
+        user_biases=user_biases,
+        item_biases=bias.astype(np.float32),
+        user_factors=user_factors,
+        item_factors=item_factors,
+        cold_items=item_ids[np.sort(cold)],
+        ratings=big,
+    )
+    ratios[:] = truth.simulate(big.user_of_rating(), indices, rng)  # ids are indices
+    big.timestamps = START + rng.integers(0, DAYS * 86_400, n_watches)
     some, others = np.nonzero(~blocked[:, authors[small_items]])
     pairs = small_users[some], small_items[others]
     full_ratios = truth.simulate(*pairs, rng)
-    scale = (0.0, float(max(ratios.max(), full_ratios.max())))
-    big = Ratings(user_ids, item_ids, CSR(indptr, indices, ratios), times, scale)
-    full = Ratings.from_arrays(*pairs, full_ratios, None, user_ids, item_ids, scale)
-    truth = replace(truth, ratings=big)
+    big.scale = 0.0, float(max(ratios.max(), full_ratios.max()))
+    full = Ratings.from_arrays(*pairs, full_ratios, None, user_ids, item_ids, big.scale)
     return Dataset("synthetic-watch", big, items, users, {**ABOUT}, truth, full)
 
 
@@ -189,18 +183,15 @@ def _user_factors(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _item_factors(genres: np.ndarray, authors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return q_i (n_items, K) float32: of the genres, of the author, and of the video alone."""
     vectors = catalogue.genre_vectors(N_FACTORS, rng)
-    told = sqrt(GENRE_SHARE) * _standardised(catalogue.blend(genres, vectors))
+    told = sqrt(GENRE_SHARE) * catalogue.standardised(catalogue.blend(genres, vectors))
     style = sqrt(AUTHOR_SHARE) * rng.standard_normal((authors.max() + 1, N_FACTORS))[authors]
     own = sqrt(1 - GENRE_SHARE - AUTHOR_SHARE) * rng.standard_normal((len(genres), N_FACTORS))
     return (told + style + own).astype(np.float32)
 
 
-def _standardised(x: np.ndarray) -> np.ndarray:
-    return (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9)
-
-
 def _shown(
-    truth: WatchTruth,
+    user_factors: np.ndarray,
+    item_factors: np.ndarray,
     indptr: np.ndarray,
     fame: np.ndarray,
     small_users: np.ndarray,
@@ -215,13 +206,16 @@ def _shown(
     """
     indices = np.empty(indptr[-1], np.int32)
     place = dict(zip(small_users.tolist(), barred, strict=True))
-    for start in range(0, len(indptr) - 1, _USERS_AT_A_TIME):
-        p = truth.user_factors[start : start + _USERS_AT_A_TIME]
+    for u, p in enumerate(user_factors):
         # Not by BLAS, whose last bits may depend on its threads.
-        race = fame + np.einsum("uk,ik->ui", p, truth.item_factors) / TASTE
-        race += rng.gumbel(size=race.shape)
-        for u, row in enumerate(race, start):
-            row[place.get(u, [])] = -inf
-            n = indptr[u + 1] - indptr[u]
-            indices[indptr[u] : indptr[u + 1]] = np.sort(np.argpartition(-row, n - 1)[:n])
+        weights = fame + np.einsum("k,ik->i", p, item_factors) / TASTE
+        weights[place.get(u, [])] = -inf
+        mine = slice(indptr[u], indptr[u + 1])
+        indices[mine] = _draw(weights, mine.stop - mine.start, rng)
     return indices
+
+
+def _draw(weights: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw `n` positions without replacement by log-weights (m,), ascending: a Gumbel race."""
+    race = weights + rng.gumbel(size=len(weights))
+    return np.sort(np.argpartition(-race, n - 1)[:n]).astype(np.int32)

@@ -14,24 +14,9 @@ def log(caplog):
     return caplog
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves a folder; paths that begin with /503 or /short fail in that way."""
-
-    daemon_threads = False  # so that closing the server waits for them
-
-    def __init__(self, folder):
-        self.folder, self.requests = folder, []
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.serve_forever)
-        self.thread.start()
-
-    def stop(self):
-        self.shutdown()
-        self.thread.join()
-        self.server_close()
-
-
 class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves the server's folder; paths that begin with /503 or /short fail in that way."""
+
     def log_message(self, *_):
         pass
 
@@ -54,8 +39,13 @@ def server(home, tmp_path, monkeypatch):
     for proxy in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(proxy, raising=False)
         monkeypatch.delenv(proxy.upper(), raising=False)
-    folder = tmp_path / "host"
-    folder.mkdir()
-    server = Server(folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = False  # so that closing the server waits for them
+    server.folder, server.requests = tmp_path / "host", []
+    server.folder.mkdir()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
     yield server
-    server.stop()
+    server.shutdown()
+    thread.join()
+    server.server_close()

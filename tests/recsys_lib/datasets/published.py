@@ -1,5 +1,6 @@
 """Small releases in each published layout, and where the tests put them."""
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.datasets import registry
+from recsys_lib.errors import RecsysError
+from tests.recsys_lib.mutations import mutated_bytes, one_of
 
 # id, title and genres as in the file, then the title and the year that are to come of it. Nobody
 # rates film 1200. All accents are in latin-1.
@@ -43,37 +46,33 @@ USERS = [
 CODES = {"writer": 20, "K-12 student": 10, "other": 0}
 
 
+def table(header, rows, end="\r\n"):
+    text = io.StringIO()
+    csv.writer(text, lineterminator=end).writerows([header, *rows])
+    return text.getvalue().encode()
+
+
+def lines(separator, rows, encoding="utf-8"):
+    """Return rows as the old releases have them, without a header and without quotes."""
+    return "".join(f"{separator.join(map(str, row))}\n" for row in rows).encode(encoding)
+
+
 def members(release, films=FILMS, rated=RATED, people=USERS):
     """Return file name -> bytes: the release's files as GroupLens writes them."""
     half = 0.5 if release.scale[0] == 0.5 else 0  # whole stars in the old releases
     rated = [(u, i, r - half, t) for u, i, r, t in rated]
+    told = [(i, title, genres or "(no genres listed)") for i, title, genres, *_ in films]
     if release.header:
-
-        def table(header, rows):
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\r\n").writerows([header, *rows])
-            return text.getvalue().encode()
-
         return {
             "README.txt": b"Summary\r\n",
-            "movies.csv": table(
-                ["movieId", "title", "genres"],
-                [(i, title, genres or "(no genres listed)") for i, title, genres, *_ in films],
-            ),
+            "movies.csv": table(["movieId", "title", "genres"], told),
             "ratings.csv": table(["userId", "movieId", "rating", "timestamp"], rated),
         }
     if release.separator == "::":
-        files = {
-            "ratings.dat": "".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in rated).encode(),
-            "movies.dat": "".join(
-                f"{i}::{title}::{genres or '(no genres listed)'}\n"
-                for i, title, genres, *_ in films
-            ).encode("latin-1"),
-        }
+        files = {"ratings.dat": lines("::", rated), "movies.dat": lines("::", told, "latin-1")}
         if release.name == "ml-1m":
-            files["users.dat"] = "".join(
-                f"{u}::{sex}::{age}::{CODES[job]}::{code}\n" for u, sex, age, job, code in people
-            ).encode()
+            coded = [(u, sex, age, CODES[job], code) for u, sex, age, job, code in people]
+            files["users.dat"] = lines("::", coded)
         return files
     # As u.genre lists them.
     names = """unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|
@@ -81,17 +80,17 @@ def members(release, films=FILMS, rated=RATED, people=USERS):
 
     def flags(genres):
         mine = (genres or "unknown").split("|")
-        return "|".join(str(int(name.strip() in mine)) for name in names.split("|"))
+        return [int(name.strip() in mine) for name in names.split("|")]
 
+    flagged = [
+        (i, title, "01-Jan-1995", "", f"http://example.org/{i}", *flags(genres))
+        for i, title, genres, *_ in films
+    ]
+    reordered = [(u, age, sex, job, code) for u, sex, age, job, code in people]
     return {
-        "u.data": "".join(f"{u}\t{i}\t{r}\t{t}\n" for u, i, r, t in rated).encode(),
-        "u.item": "".join(
-            f"{i}|{title}|01-Jan-1995||http://example.org/{i}|{flags(genres)}\n"
-            for i, title, genres, *_ in films
-        ).encode("latin-1"),
-        "u.user": "".join(
-            f"{u}|{age}|{sex}|{job}|{code}\n" for u, sex, age, job, code in people
-        ).encode(),
+        "u.data": lines("\t", rated),
+        "u.item": lines("|", flagged, "latin-1"),
+        "u.user": lines("|", reordered),
     }
 
 
@@ -110,6 +109,18 @@ def unpack(folder, files):
     return folder
 
 
+def damaged(read, release, folder, whole, files, rng, n):
+    """Damage one of the `files` at a time; yield those that are read all the same, and as what."""
+    unpack(folder, whole)
+    for _ in range(n):
+        file = one_of(files, rng)
+        raw = mutated_bytes(whole[file], rng)
+        (folder / file).write_bytes(raw)
+        with contextlib.suppress(RecsysError):
+            yield file, raw, read(release, folder)
+        (folder / file).write_bytes(whole[file])
+
+
 def publish(monkeypatch, name, **changes):
     """Put another hash or host into the registry."""
     release = dataclasses.replace(registry.RELEASES[name], **changes)
@@ -117,29 +128,28 @@ def publish(monkeypatch, name, **changes):
     return release
 
 
-def put(home, monkeypatch, name, **content):
-    """Put a small archive of release `name` into `home` and publish its checksum."""
+def put(folder, monkeypatch, name):
+    """Put a small archive of release `name` into a folder and publish its checksum."""
     release = registry.RELEASES[name]
-    digest = archive(home / f"{name}.zip", release, members(release, **content))
+    digest = archive(folder / f"{name}.zip", release, members(release))
     return publish(monkeypatch, name, hash=digest)
 
 
 def assert_same(one, other):
-    pd.testing.assert_frame_equal(one.ratings.to_frame(), other.ratings.to_frame())
-    pd.testing.assert_frame_equal(one.items, other.items)
-    for a, b in zip(one.ratings.by_item, other.ratings.by_item, strict=True):
-        np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(one.ratings.item_ids, other.ratings.item_ids)
-    assert one.ratings.scale == other.ratings.scale
-    assert one.ratings.n_duplicates == other.ratings.n_duplicates
-    assert (one.users is None) == (other.users is None)
-    if one.users is not None:
-        pd.testing.assert_frame_equal(one.users, other.users)
+    for name in ("ratings", "full", "items", "users"):
+        a, b = getattr(one, name), getattr(other, name)
+        assert type(a) is type(b)
+        if isinstance(a, pd.DataFrame):
+            pd.testing.assert_frame_equal(a, b)
+        elif a is not None:
+            pd.testing.assert_frame_equal(a.to_frame(), b.to_frame())
+            for x, y in zip((*a.by_item, a.item_ids), (*b.by_item, b.item_ids), strict=True):
+                np.testing.assert_array_equal(x, y)
+            assert (a.scale, a.n_duplicates) == (b.scale, b.n_duplicates)
 
 
 def host(server, monkeypatch, name, path="", scheme="http", **changes):
     """Let the server publish an archive of release `name`."""
-    release = registry.RELEASES[name]
-    digest = archive(server.folder / f"{name}.zip", release, members(release))
+    put(server.folder, monkeypatch, name)
     url = f"{scheme}://127.0.0.1:{server.server_port}{path}"
-    return publish(monkeypatch, name, **({"hash": digest, "host": url} | changes))
+    return publish(monkeypatch, name, **({"host": url} | changes))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recsys_lib import datasets, io, models
-from recsys_lib.datasets import registry
+from recsys_lib.datasets import cache, registry
 from recsys_lib.errors import RecsysError
 from recsys_lib.ratings import check_csr
 from tests.recsys_lib.datasets.published import RATED, assert_same, members, put, unpack
@@ -38,14 +38,14 @@ def test_the_second_load_is_mapped_and_the_same(home, monkeypatch, tmp_path, log
     assert [path.name for path in home.iterdir()] == ["ml-1m.zip"]
 
 
-def rewrite(**changes):
+def rewrite(layout=cache.LAYOUT, **changes):
     """Return a function that stores the copy again, with other values of some arrays."""
 
     def damage(path):
         arrays, about = io.map_arrays(path)
         for name, value in changes.items():
             arrays[name] = np.asarray(value(arrays[name].copy()))
-        io.save_arrays(path, arrays, about)
+        io.save_arrays(path, arrays, about | {"layout": layout})
 
     return damage
 
@@ -65,17 +65,12 @@ def bytes_become(change):
     return damage
 
 
-def older(path):
-    arrays, about = io.map_arrays(path)
-    io.save_arrays(path, arrays, about | {"layout": 0})
-
-
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
         (bytes_become(lambda raw: raw[:-4]), "not saved by this library"),
         (bytes_become(lambda raw: raw[:-1] + bytes([raw[-1] ^ 1])), "its checksum differs"),
-        (older, ""),
+        (rewrite(layout=0), ""),
         (bytes_become(lambda raw: b""), "not saved by this library"),
         (bytes_become(lambda raw: b"\xff" * 64), "not saved by this library"),
         (rewrite(ratings_by_user_values=fill(np.nan)), "no finite number"),

@@ -5,9 +5,9 @@ import logging
 import pytest
 
 from recsys_lib import datasets
-from recsys_lib.datasets import loader, registry
+from recsys_lib.datasets import loader
 from recsys_lib.errors import DataError, UnknownDatasetError
-from tests.recsys_lib.datasets.published import archive, host, members, publish, put
+from tests.recsys_lib.datasets.published import host, put
 
 
 @pytest.mark.parametrize("name", ["ML-100K", "ml-10k", "auto:ml-33m", "auto:", "", "netflix"])
@@ -27,10 +27,8 @@ def test_a_release_takes_no_options(home, monkeypatch):
 def test_auto_takes_what_is_nearest(server, home, tmp_path, monkeypatch, log):
     host(server, monkeypatch, "ml-latest-small")
     put(home, monkeypatch, "ml-1m")
-    release = registry.RELEASES["ml-100k"]
     (tmp_path / "cache").mkdir()
-    digest = archive(tmp_path / "cache" / "ml-100k.zip", release, members(release))
-    publish(monkeypatch, "ml-100k", hash=digest)
+    put(tmp_path / "cache", monkeypatch, "ml-100k")
 
     data = datasets.load("auto")
     assert (data.name, data.info["path"]) == ("ml-1m", str(home / "ml-1m.zip"))

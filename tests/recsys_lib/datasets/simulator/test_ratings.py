@@ -4,9 +4,6 @@
 """
 
 import hashlib
-import os
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -175,20 +172,14 @@ def test_same_seed_same_bits_other_seed_others(rated):
 
 
 @pytest.mark.slow
-def test_same_bits_at_any_number_of_threads(rated, root):
+def test_same_bits_at_any_number_of_threads(rated, python):
     code = """
 from recsys_lib import datasets
 from tests.recsys_lib.datasets.simulator.test_ratings import digest
 print(digest(datasets.simulate_ratings(seed=4)))"""
-    found = []
-    for threads in ("1", "3"):
-        names = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        env = {**os.environ, **dict.fromkeys(names, threads), "PYTHONPATH": str(root)}
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True
-        )
-        found.append(done.stdout.strip())
-    assert found == [digest(rated)] * 2
+    names = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    found = [python("-c", code, **dict.fromkeys(names, some)).stdout for some in ("1", "3")]
+    assert found == [f"{digest(rated)}\n"] * 2
 
 
 def test_users_may_have_fewer_ratings():
