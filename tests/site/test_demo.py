@@ -5,12 +5,10 @@ import re
 
 import numpy as np
 import pytest
-import supplies
 
-from recsys_lib import datasets, models
+from recsys_lib import models
 from recsys_lib.widgets import RatingDemo, assets
 from recsys_lib.widgets.taste import noise_at, taste_of
-from tests.site.test_browser import serious
 
 PAGE = "notebooks/15-rating-demo.html"
 N_RANDOM = 300
@@ -39,11 +37,6 @@ return (state, sets, noise) => {{
 }};
 }})();
 """
-
-
-@pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=500, n_items=400, n_ratings=12_000, seed=6)
 
 
 @pytest.fixture(scope="module", params=["ALS", "GenreALS", "GenreALS with popularity, ν = 0"])
@@ -89,16 +82,15 @@ def test_javascript_says_what_python_says(model, data, browser):
     place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
     by_count = np.argsort(-data.ratings.by_item.counts, kind="stable")
     for ratings, answer in zip(sets, answers, strict=True):
-        expected = model.recommend_for(ratings)
         taste = taste_of(model, ratings)
         every = model.recommend_for(ratings, n=len(place)).set_index("item_id")["score"]
         items = [item for item, _, _ in answer["list"]]
         scores = np.array([score for _, score, _ in answer["list"]])
-        np.testing.assert_allclose(scores, expected["score"], atol=TOLERANCE)
+        np.testing.assert_allclose(scores, every[:10], atol=TOLERANCE)
         np.testing.assert_allclose(scores, every[items], atol=TOLERANCE)
         gaps = -np.diff(every.to_numpy()[: len(items) + 1])
         if (gaps > 2 * TOLERANCE).all():  # no two films within the tolerance: one right order
-            assert items == expected["item_id"].tolist()
+            assert items == every.index[:10].tolist()
         sigma = noise_at(noise, len(ratings))
         spread = taste.spread(sigma, np.array([place[item] for item in items], int))
         np.testing.assert_allclose([s for _, _, s in answer["list"]], spread, atol=TOLERANCE)
@@ -288,6 +280,7 @@ def test_genres_and_years_are_shown_and_found(shown, films):
 
 def test_the_map_keeps_you_in_view(shown):
     page = shown
+    page.emulate_media(reduced_motion="reduce")  # the point does not glide
     for _ in range(5):
         page.get_by_role("button", name="Closer").click()
     inside = """() => {
@@ -297,7 +290,6 @@ def test_the_map_keeps_you_in_view(shown):
     }"""
     for index in (1, 2, 3):
         page.get_by_role("combobox", name="Ready-made").select_option(index=index)
-        page.wait_for_timeout(600)  # the point glides
         assert page.evaluate(inside)
 
 
@@ -460,16 +452,6 @@ def test_reasons_add_up(shown):
     assert lines[-1].startswith("Its genres account for")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_is_found_by_axe(visit, scheme):
-    page = next(visit([PAGE], color_scheme=scheme))
-    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
-    page.locator(".recsys-list summary").first.click()
-    find(page, "a")
-    page.evaluate(supplies.AXE.read_text("utf-8"))
-    assert serious(page, ".recsys", {}) == []
-
-
 def test_it_works_from_a_disk(html, browser, films):
     page = browser.new_page()
     errors = []
@@ -570,15 +552,9 @@ def test_ratings_are_there_again_and_only_in_this_browser(opened, browser):
     other.close()
 
 
-def test_pages_are_light(browser, address):
+def test_pages_are_light(visit):
     limits = {"notebooks/01-eda.html": 2_000_000, PAGE: 6_000_000}
-    for name, limit in limits.items():
-        context = browser.new_context()
-        page = context.new_page()
-        sizes = []
-        page.on("response", lambda r, sizes=sizes: sizes.append(len(r.body())))
-        page.goto(f"{address}/{name}")
+    for page, limit in zip(visit([*limits]), limits.values(), strict=True):
         page.wait_for_load_state("networkidle")
-        weight = sum(sizes)
-        context.close()
-        assert 100_000 < weight < limit, f"{name}: {weight:,} bytes"
+        sizes = page.evaluate("performance.getEntries().map((one) => one.encodedBodySize ?? 0)")
+        assert 100_000 < sum(sizes) < limit, f"{page.url}: {sum(sizes):,} bytes"

@@ -4,13 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_lib import datasets, models, splits
+from recsys_lib import models, splits
 from recsys_lib.widgets import BiasExplorer, FitExplorer, GenreSliders, ItemMap, assets
-
-
-@pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=500, n_items=400, n_ratings=12_000, seed=6)
 
 
 @pytest.fixture
