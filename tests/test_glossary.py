@@ -1,5 +1,6 @@
 """What a reader looks up: each term is linked where it is first used, each reference is cited."""
 
+import functools
 import re
 
 import nbformat
@@ -7,16 +8,8 @@ import nbformat
 # Entries that are ordinary words as well, or have a second meaning of their own in statistics: a
 # link is right where the glossary's meaning is meant, and cannot be demanded by spelling.
 ORDINARY = {
-    "activity",
-    "factor",
-    "rank",
-    "power",
-    "precision",
-    "coverage",
-    "shuffle",
-    "split",
-    "novelty",
-}
+    "activity", "factor", "rank", "power", "precision", "coverage", "shuffle", "split", "novelty",
+}  # fmt: skip
 # No prose, or prose where no link can stand: code, math, headings, other roles, HTML, links.
 APART = re.compile(
     r"^(`{3,}|~{3,}|:{3,}).*|^\(.+\)=$|^#+ .*|^:\w+:.*|^<.*|\$\$[^$]*\$\$|`+[^`]+`+|\$[^$]+\$"
@@ -25,6 +18,7 @@ APART = re.compile(
 )
 
 
+@functools.cache  # every entry is looked for in every cell
 def fenced(source):
     """A Markdown cell with its listings (not its directives) blanked, at the same places."""
     block = re.compile(r"^(`{3,})(\{?).*?^\1$", re.MULTILINE | re.DOTALL)
@@ -39,6 +33,11 @@ def forms(entry):
     return re.compile(rf"(?<![\w-]){body}(?![\w-])", flags)
 
 
+@functools.cache
+def apart(source):
+    return [found.span() for found in APART.finditer(source)]
+
+
 def uses(cells, entry):
     """Where an entry is used in prose, linked or not: (cell, start, end, linked), in order."""
     spelt = forms(entry)
@@ -49,11 +48,10 @@ def uses(cells, entry):
             for found in re.finditer(r"\{term\}`(?:[^`<]*<([^>`]+)>|([^`]+))`", source)
             if (found[1] or found[2]).lower() == entry.lower()
         }
-        apart = [found.span() for found in APART.finditer(source)]
         plain = [
             found.span()
             for found in spelt.finditer(source)
-            if not any(a < found.end() and found.start() < b for a, b in apart)
+            if not any(a < found.end() and found.start() < b for a, b in apart(source))
         ]
         for start, end in sorted(links | {*plain}):
             yield number, start, end, (start, end) in links

@@ -43,11 +43,6 @@ def records(first, build):
     }
 
 
-def spread(build):
-    """Return the error of the best guess that is the same for all: their standard deviation."""
-    return float(np.load(build / "data" / "tiny" / "test_values.npy").std())
-
-
 @pytest.fixture(scope="module")
 def second(bench, build, records):
     """What another run leaves, of which only one task had been measured before."""
@@ -73,8 +68,9 @@ def test_records_tell_what_was_measured(records, build):
     assert found["on"]["cpu"] and set(found["on"]["instructions"]) <= set(results.INSTRUCTIONS)
     draws = records["bayes", "ours", 4]["quality"]  # of the mean of those so far
     assert len(draws) == 200 and draws[-1] < draws[worker.BURN]
+    guess = np.load(build / "data" / "tiny" / "test_values.npy").std()  # the best for all alike
     for first, last in ((found["quality"][0], found["quality"][-1]), (draws[0], draws[-1])):
-        assert last < first and last < spread(build)
+        assert last < first and last < guess
     wild, calm = (records["bpr", name, 4] for name in ("ours-hogwild", "ours"))
     exact, descent = (records["implicit-als", name, 32] for name in ("ours-cholesky", "ours"))
     for one, other, metric, least, near in (

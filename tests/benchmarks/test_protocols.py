@@ -20,11 +20,6 @@ NAMES = [*RANDOM, "temporal", "leave-last"]
 HELD_OUT = ["cold-items", "cold-users-3", "mult-vae"]
 
 
-@pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=80, n_items=120, n_ratings=4000, seed=1)
-
-
 def with_values(data, values):
     """Return the same data set with other ratings (nnz,) of the same pairs."""
     old = data.ratings
@@ -297,13 +292,6 @@ def test_a_split_tests_once_under_a_name(data):
 
 
 # ---- protocols of likes
-
-
-@pytest.fixture(scope="module")
-def watched():
-    return datasets.simulate_watches(
-        n_users=300, n_items=400, n_watches=20_000, n_small_users=80, n_small_items=150, seed=1
-    )
 
 
 @pytest.fixture(scope="module")
