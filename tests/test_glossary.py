@@ -57,17 +57,13 @@ def uses(cells, entry):
             yield number, start, end, (start, end) in links
 
 
-def entries_of(root):
-    text = (root / "book" / "appendix" / "glossary.md").read_text("utf-8")
-    return re.findall(r"^(\S.*)\n  \S", text, re.MULTILINE)
-
-
 def markdown(path):
     return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown"]
 
 
 def test_a_term_is_linked_where_a_chapter_uses_it_first(root):
-    entries, linked = entries_of(root), set()
+    glossary = (root / "book" / "appendix" / "glossary.md").read_text("utf-8")
+    entries, linked = re.findall(r"^(\S.*)\n  \S", glossary, re.MULTILINE), set()
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         cells, late = markdown(path), []
         for entry in entries:

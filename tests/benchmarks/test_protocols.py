@@ -254,20 +254,15 @@ def test_a_development_that_leaks_is_found_out(unique, kind):
 # ---- the leak test, by what comes out
 
 
-def poisoned(data, protocol, number, part):
-    """Return the data with every rating of a fold's `part` turned round: 5 becomes 0.5."""
-    fold = [*protocols.folds(data, protocol)][number]
-    chosen = np.isin(pairs(data.ratings), pairs(part(fold)))
-    values = data.ratings.by_user.values
-    return with_values(data, np.where(chosen, 5.5 - values, values))
-
-
 def test_other_test_ratings_change_no_bit_of_a_choice(data, monkeypatch):
-    """The whole way, as `reproduce` goes it: sample, search, finals."""
+    """The whole way, as `reproduce` goes it: sample, search, finals; a test part's 5 is a 0.5."""
     monkeypatch.setattr(choosing, "ENOUGH", 1500)
+    tested = np.isin(pairs(data.ratings), pairs(sealed(next(protocols.folds(data, "80-20")))))
+    values = data.ratings.by_user.values
+    turned = with_values(data, np.where(tested, 5.5 - values, values))
     clean, dirty = (
         benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).iloc[0]
-        for some in (data, poisoned(data, "80-20", 0, sealed))
+        for some in (data, turned)
     )
     assert clean["params"] == dirty["params"]
     assert dirty["rmse"] > clean["rmse"] + 0.1

@@ -119,7 +119,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def written(browser: Browser, tmp_path: Path) -> Iterator[Callable[[str], Page]]:
     """A function that opens a page of this text from the disk; no error may be thrown on it."""
-    context, errors = browser.new_context(), []
+    context, errors = browser.new_context(reduced_motion="reduce"), []  # nothing glides
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
 

@@ -76,7 +76,6 @@ def test_a_film_is_followed_through_the_dampings(data, mounted):
     _, stars = data.ratings.by_item.row(film)
     places = []
     for gamma in (0, 10):
-        page.wait_for_timeout(400)  # it moves there
         places.append(dot.bounding_box()["y"])
         value = (stars.sum() + gamma * data.ratings.mean) / (len(stars) + gamma)
         assert f"{value:.2f} of {len(stars)} ratings" in page.locator(".recsys-chosen").inner_text()
