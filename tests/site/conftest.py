@@ -16,6 +16,8 @@ from console import BUILD
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from recsys_lib import datasets
+from recsys_lib.widgets import assets
+from recsys_lib.widgets.base import PageWidget
 
 BUILDING = pytest.StashKey[subprocess.Popen[bytes]]()
 LOG = BUILD / "logs" / "test-site.log"
@@ -131,6 +133,17 @@ def written(browser: Browser, tmp_path: Path) -> Iterator[Callable[[str], Page]]
     yield show
     context.close()
     assert errors == []
+
+
+@pytest.fixture
+def mounted(written: Callable[[str], Page]) -> Callable[[PageWidget], Page]:
+    """A function that opens a page with a widget alone on it."""
+
+    def mount(widget: PageWidget) -> Page:
+        script = f"<script>{assets.page_script((widget.page_name,))}</script>"
+        return written(f"<style>{assets.style()}</style>{widget.to_html()}{script}")
+
+    return mount
 
 
 @pytest.fixture(scope="session")

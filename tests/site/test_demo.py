@@ -151,9 +151,9 @@ def unfolded(row):
     return lines
 
 
-def click_stars(page, row, stars, of=5, delay=0):
+def click_stars(row, stars, delay=0):
     box = row.locator(".recsys-stars").bounding_box()
-    x = box["width"] * (stars - 0.25) / of
+    x = box["width"] * (stars - 0.25) / 5
     row.locator(".recsys-stars").click(position={"x": x, "y": box["height"] / 2}, delay=delay)
 
 
@@ -161,7 +161,7 @@ def test_find_rate_neighbours_rise_undo_share_reload(shown, films):
     page, before = shown, listed(shown)
     film = int(np.argmax(films["counts"]))
     find(page, films["titles"][film]).first.click()
-    click_stars(page, yours(page).first, 4.5)
+    click_stars(yours(page).first, 4.5)
     assert yours(page).first.get_by_role("slider").get_attribute("aria-valuetext") == (
         "4.5 of 5 stars"
     )
@@ -171,7 +171,7 @@ def test_find_rate_neighbours_rise_undo_share_reload(shown, films):
 
     neighbour = unfolded(yours(page).first).locator("bdi").first.inner_text()
     find(page, neighbour.rpartition(" (")[0]).first.click()
-    click_stars(page, yours(page).first, 5)
+    click_stars(yours(page).first, 5)
     assert yours(page).count() == 2
     link, rated_twice = page.url, listed(page)
     page.get_by_role("button", name="Undo").click()
@@ -233,7 +233,7 @@ def test_keys_are_settled_by_a_click_elsewhere_which_is_not_lost(opened):
     film = row.get_attribute("data-film")
     row.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
-    click_stars(page, page.locator(".recsys-list > li").nth(4), 4, delay=200)
+    click_stars(page.locator(".recsys-list > li").nth(4), 4, delay=200)
     page.locator(f".recsys-yours [data-film='{film}']").wait_for()
     assert yours(page).count() == 2
     for _ in range(2):
@@ -294,13 +294,13 @@ def test_the_map_keeps_you_in_view(shown):
 
 
 @pytest.mark.parametrize("kind", ["ItemKNN", "Popularity"])
-def test_another_models_ten_films_stand_beside(kind, data, written):
+def test_another_models_ten_films_stand_beside(kind, data, mounted):
     model = models.ALS(2, n_epochs=1).fit(data.ratings)
     other = getattr(models, kind)(threshold=4.0).fit(data.ratings)
     demo = RatingDemo(model, data.items, beside={"other": other})
     ids = model.item_ids_.tolist()
     ratings = {ids[k]: stars for k, stars in ((3, 5.0), (20, 4.0), (31, 2.0), (44, 4.5))}
-    page = written(f"{demo.to_html()}<script>{assets.page_script(('demo',))}</script>")
+    page = mounted(demo)
     column = page.locator(".recsys-compared > section").nth(2)
     rows = column.locator("li")
     page.get_by_role("combobox", name="Compare with").select_option(index=1)
@@ -310,16 +310,15 @@ def test_another_models_ten_films_stand_beside(kind, data, written):
     expected = other.recommend_for(ratings)["item_id"].tolist()
     assert [ids[int(row.get_attribute("data-film"))] for row in rows.all()] == expected
     film = rows.first.get_attribute("data-film")
-    click_stars(page, rows.first, 2)
+    click_stars(rows.first, 2)
     assert yours(page).first.get_attribute("data-film") == film
     assert column.locator(f"[data-film='{film}']").count() == 0
     page.get_by_role("combobox", name="Compare with").select_option(index=0)
     assert not column.is_visible()
 
 
-def upload(page, ratings, **more):
-    told = json.dumps({"format": "recsys-ratings", "ratings": ratings} | more)
-    send(page, told)
+def upload(page, ratings):
+    send(page, json.dumps({"format": "recsys-ratings", "ratings": ratings}))
 
 
 def send(page, text):
@@ -433,7 +432,7 @@ def test_a_taste_a_surprise_and_a_film_of_the_list_can_be_rated(shown):
     page.get_by_role("combobox", name="Ready-made").select_option(index=2)
     loved = yours(page).count()
     assert loved >= 5
-    click_stars(page, page.locator(".recsys-list > li").nth(2), 2)
+    click_stars(page.locator(".recsys-list > li").nth(2), 2)
     assert yours(page).count() == loved + 1
     point = page.locator(".recsys-you").get_attribute("transform")
     page.get_by_role("button", name="Surprise me").click()
@@ -480,7 +479,7 @@ def test_a_link_with_garbage_leaves_the_demo_at_work(visit, films, complaints, t
         before = yours(page).count()
         assert before == (0 if link != links[-1] else min(500, len(known))), link
         if before < len(known):
-            click_stars(page, row, 4)
+            click_stars(row, 4)
             assert yours(page).count() == before + 1
         page.evaluate("localStorage.clear()")
     assert complaints == []
@@ -495,15 +494,14 @@ def test_without_javascript_there_is_a_list(visit):
 
 
 @pytest.fixture(scope="module")
-def alone(data):
-    """The text of a page that holds a demo and nothing else."""
-    demo = RatingDemo(models.ALS(4, n_epochs=2).fit(data.ratings), data.items)
-    return f"{demo.to_html()}<script>{assets.page_script(('demo',))}</script>"
+def demo(data):
+    return RatingDemo(models.ALS(4, n_epochs=2).fit(data.ratings), data.items)
 
 
 @pytest.fixture
-def opened(written, alone):
-    return written(alone)
+def opened(mounted, demo):
+    """A page that holds a demo and nothing else."""
+    return mounted(demo)
 
 
 def test_a_film_of_the_list_is_rated_by_keys_in_one_change(opened):
@@ -529,7 +527,7 @@ def test_rating_closes_no_reasons_and_removing_keeps_the_focus(opened):
     page.get_by_role("combobox", name="Ready-made").select_option(index=1)
     unfolded(yours(page).first)
     unfolded(yours(page).nth(1))
-    click_stars(page, yours(page).nth(2), 4)
+    click_stars(yours(page).nth(2), 4)
     assert yours(page).locator("details[open]").count() == 2
     assert yours(page).nth(1).locator("details li").first.is_visible()
     yours(page).first.get_by_role("button", name="Remove").focus()

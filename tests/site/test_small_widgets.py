@@ -2,21 +2,9 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from recsys_lib import models, splits
-from recsys_lib.widgets import BiasExplorer, FitExplorer, GenreSliders, ItemMap, assets
-
-
-@pytest.fixture
-def mounted(written):
-    """A function that opens a page with a widget alone on it."""
-
-    def mount(widget):
-        script = f"<script>{assets.page_script((widget.page_name,))}</script>"
-        return written(f"<style>{assets.style()}</style>{widget.to_html()}{script}")
-
-    return mount
+from recsys_lib.widgets import BiasExplorer, FitExplorer, GenreSliders, ItemMap
 
 
 def test_genre_sliders_say_what_python_says(data, mounted):
