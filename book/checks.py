@@ -2,15 +2,13 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 import bootstrap
 import nbformat
 import runner
 import supplies
-from console import BUILD, ROOT, say
+from console import ROOT, say
 
-NOTEBOOKS = BUILD / "nbval"  # the chapters as they are tested
 LINTERS = ("ruff check", "ruff format --check", "mypy", "lint-imports", "codespell")
 
 
@@ -19,38 +17,25 @@ def test(options: list[str]) -> int:
     # Brought now, where they are missing, and not by each process of the tests.
     supplies.browser()
     supplies.firefox()
-    return pytest(options, "tests", "recsys_lib", NOTEBOOKS)
+    return pytest(options, "tests", "recsys_lib")
 
 
 def spark(options: list[str]) -> int:
     """Run what needs Spark: its tests, and its chapter with it at hand; `options` as for `test`."""
     path = [supplies.spark(), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    return pytest(options, "tests/recsys_lib/spark", NOTEBOOKS / "17-spark.ipynb")
+    chapter = "tests/site/test_outputs.py::test_a_chapter_prints_what_its_source_has_checked"
+    return pytest(options, "tests/recsys_lib/spark", f"{chapter}[17-spark]")
 
 
-def pytest(options: list[str], *everything: str | Path) -> int:
+def pytest(options: list[str], *everything: str) -> int:
     """Call pytest, on `everything` unless the `options` name files or folders."""
-    prepare()
     named = any((ROOT / option.partition("::")[0]).exists() for option in options)
     # All of it on all cores, a file at a time; a browser or a kernel takes up to a gigabyte.
     many = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
-    targets = [] if named else [*many, *map(str, everything)]
-    os.environ.update(RECSYS_PROGRESS="off", RECSYS_FIGURES=str(NOTEBOOKS / "figures"))
-    return bootstrap.python("-m", "pytest", "--nbval-lax", *targets, *options)
-
-
-def prepare() -> None:
-    """Copy the chapters with the quick profile's parameters; their checked outputs stay."""
-    NOTEBOOKS.mkdir(parents=True, exist_ok=True)
-    for stale in NOTEBOOKS.glob("*.ipynb"):
-        stale.unlink()
-    for source in runner.chapters():
-        notebook = runner.parameterize(source, runner.parameters("quick", source.stem))
-        for cell in notebook.cells:
-            if cell.get("outputs"):
-                cell.execution_count = 1  # nbval takes outputs without a count for an accident
-        nbformat.write(notebook, NOTEBOOKS / source.name)
+    targets = [] if named else [*many, *everything]
+    os.environ["RECSYS_PROGRESS"] = "off"
+    return bootstrap.python("-m", "pytest", *targets, *options)
 
 
 def outputs(only: str | None) -> int:

@@ -16,7 +16,6 @@ import yaml
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
-SLOW = (ROOT / "tests" / "site", ROOT / "_build" / "nbval")  # a browser, the notebooks
 sys.path.insert(0, str(ROOT / "book"))
 LOCK, CITE = "requirements.lock", "CITATION.cff"  # which the pages are built from, too
 ROOMS = ("benchmarks", "course", "course.dist-info", "recsys_lib", LOCK, CITE)
@@ -27,9 +26,9 @@ if not find_spec("pyspark"):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark as slow what needs the built site, a browser or a kernel; leave out what is long."""
+    """Mark as slow what needs the built site or a browser; leave out what is long."""
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in SLOW):
+        if item.path.is_relative_to(ROOT / "tests" / "site"):
             item.add_marker("slow")
     if "long" not in config.option.markexpr:
         items[:] = [item for item in items if not item.get_closest_marker("long")]

@@ -75,7 +75,7 @@ def prose_of(source):
     return NO_PROSE.sub(" ", source)
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=CHAPTERS, ids=lambda path: path.stem)
 def chapter(request):
     return Chapter(request.param)
 

@@ -1,5 +1,6 @@
 """What a reader looks up: each term is linked where it is first used, each reference is cited."""
 
+import functools
 import re
 
 import nbformat
@@ -7,16 +8,8 @@ import nbformat
 # Entries that are ordinary words as well, or have a second meaning of their own in statistics: a
 # link is right where the glossary's meaning is meant, and cannot be demanded by spelling.
 ORDINARY = {
-    "activity",
-    "factor",
-    "rank",
-    "power",
-    "precision",
-    "coverage",
-    "shuffle",
-    "split",
-    "novelty",
-}
+    "activity", "factor", "rank", "power", "precision", "coverage", "shuffle", "split", "novelty",
+}  # fmt: skip
 # No prose, or prose where no link can stand: code, math, headings, other roles, HTML, links.
 APART = re.compile(
     r"^(`{3,}|~{3,}|:{3,}).*|^\(.+\)=$|^#+ .*|^:\w+:.*|^<.*|\$\$[^$]*\$\$|`+[^`]+`+|\$[^$]+\$"
@@ -25,6 +18,7 @@ APART = re.compile(
 )
 
 
+@functools.cache  # every entry is looked for in every cell
 def fenced(source):
     """A Markdown cell with its listings (not its directives) blanked, at the same places."""
     block = re.compile(r"^(`{3,})(\{?).*?^\1$", re.MULTILINE | re.DOTALL)
@@ -39,6 +33,11 @@ def forms(entry):
     return re.compile(rf"(?<![\w-]){body}(?![\w-])", flags)
 
 
+@functools.cache
+def apart(source):
+    return [found.span() for found in APART.finditer(source)]
+
+
 def uses(cells, entry):
     """Where an entry is used in prose, linked or not: (cell, start, end, linked), in order."""
     spelt = forms(entry)
@@ -49,19 +48,13 @@ def uses(cells, entry):
             for found in re.finditer(r"\{term\}`(?:[^`<]*<([^>`]+)>|([^`]+))`", source)
             if (found[1] or found[2]).lower() == entry.lower()
         }
-        apart = [found.span() for found in APART.finditer(source)]
         plain = [
             found.span()
             for found in spelt.finditer(source)
-            if not any(a < found.end() and found.start() < b for a, b in apart)
+            if not any(a < found.end() and found.start() < b for a, b in apart(source))
         ]
         for start, end in sorted(links | {*plain}):
             yield number, start, end, (start, end) in links
-
-
-def entries_of(root):
-    text = (root / "book" / "appendix" / "glossary.md").read_text("utf-8")
-    return re.findall(r"^(\S.*)\n  \S", text, re.MULTILINE)
 
 
 def markdown(path):
@@ -69,7 +62,8 @@ def markdown(path):
 
 
 def test_a_term_is_linked_where_a_chapter_uses_it_first(root):
-    entries, linked = entries_of(root), set()
+    glossary = (root / "book" / "appendix" / "glossary.md").read_text("utf-8")
+    entries, linked = re.findall(r"^(\S.*)\n  \S", glossary, re.MULTILINE), set()
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         cells, late = markdown(path), []
         for entry in entries:

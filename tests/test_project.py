@@ -65,53 +65,53 @@ def pinned(lock):
     return dict(versions(lock))
 
 
-def assert_hashed(lock):
-    blocks = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)
-    assert [block for block in blocks if "==" in block and "--hash=sha256:" not in block] == []
+@pytest.fixture(scope="module")
+def locks(root):
+    """The text of each list of pins and of what they are made from, by its file's name."""
+    paths = [root / "requirements.lock", *(root / "book" / "locks").iterdir()]
+    return {path.name: path.read_text("utf-8") for path in paths}
 
 
-def test_the_lock_file_holds_every_dependency_with_hashes(root, required):
-    lock = (root / "requirements.lock").read_text("utf-8")
-    torch = (root / "book" / "locks" / "torch.txt").read_text("utf-8")
+def test_what_is_locked_has_hashes(locks):
+    for name, lock in locks.items():
+        blocks = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)
+        pins = [block for block in blocks if "==" in block and not name.endswith(".in")]
+        assert [block for block in pins if "--hash=sha256:" not in block] == []
+
+
+def test_the_lock_file_holds_every_dependency(locks, required):
+    lock, torch, tools = (locks[n] for n in ("requirements.lock", "torch.txt", "tools.txt"))
     pins = pinned(lock)
     assert "torch" not in pins  # its builds come from elsewhere: see book/bootstrap.py
     for name, version in pinned(torch).items():
         assert pins.setdefault(name, version) == version
-    tools = (root / "book" / "locks" / "tools.txt").read_text("utf-8")
     more = dict({*versions(tools)} - {*versions(lock)})
     assert {"mypy", "playwright", "pytest", "ruff", "usearch"} <= more.keys()  # no reader's need
     assert not more.keys() & pins.keys()
     for requirement in required:
         assert requirement.specifier.contains((more | pins)[canonicalize_name(requirement.name)])
-    assert f"torch=={pins['torch']}" in (root / "book" / "locks" / "torch.in").read_text("utf-8")
-    cpu = (root / "book" / "locks" / "torch-cpu.txt").read_text("utf-8")
+    assert f"torch=={pins['torch']}" in locks["torch.in"]
+    cpu = locks["torch-cpu.txt"]
     assert pinned(cpu) == {"torch": f"{pins['torch']}+cpu"} and cpu.count("--hash=sha256:") >= 8
-    assert "--hash=sha256:" in torch and "nvidia" not in lock
-    assert_hashed(lock)
-    assert_hashed(tools)
+    assert "nvidia" not in lock
 
 
-def test_the_peers_are_locked_apart_with_hashes(root, pyproject, required):
+def test_the_peers_are_locked_apart(pyproject, required):
     peers = [Requirement(text) for text in pyproject["dependency-groups"]["peers"]]
     pins = supplies.pinned_peers()
     assert list(pins) == [peer.name for peer in peers]
     for peer in peers:
         assert peer.specifier.contains(pins[peer.name].removeprefix(f"{peer.name}=="))
     assert not {peer.name for peer in peers} & {other.name for other in required}
-    lock = (root / "book" / "locks" / "peers.txt").read_text("utf-8")
-    assert_hashed(lock)
 
 
-def test_spark_is_locked_apart_with_hashes(root, pyproject):
+def test_spark_is_locked_apart(locks, pyproject):
     (spark,) = map(Requirement, pyproject["project"]["optional-dependencies"]["spark"])
-    locks = root / "book" / "locks"
-    (wanted,) = map(Requirement, (locks / "spark.in").read_text("utf-8").split())
+    (wanted,) = map(Requirement, locks["spark.in"].split())
     assert normal(wanted) == normal(spark)
-    lock = (locks / "spark.txt").read_text("utf-8")
-    pins = pinned(lock)
+    pins = pinned(locks["spark.txt"])
     assert spark.specifier.contains(pins.pop("pyspark"))
     assert list(pins) == ["py4j"]  # the rest of what it needs is the course's own, and pinned there
-    assert_hashed(lock)
 
 
 def tracked(root):
@@ -201,6 +201,7 @@ def test_the_wheel_holds_the_library_with_its_data_and_nothing_else(root, tmp_pa
     assert {Path(name).suffix for name in names} >= {".py", ".toml", ".js", ".css"}
 
 
+@pytest.mark.slow
 def test_a_kernel_finds_the_course_where_notebooks_are(root):
     """By the editable install alone, as in a plain JupyterLab."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -217,6 +218,7 @@ def test_the_version_is_the_same_wherever_it_stands(root, pyproject):
     assert (root / "CHANGELOG.md").read_text("utf-8").split("\n## ")[1].startswith(f"{version}\n")
 
 
+@pytest.mark.slow
 def test_the_capstones_baseline_prints_what_the_page_says(root, python):
     text = (root / "book" / "instructor" / "capstone.md").read_text("utf-8")
     code, shown = re.findall(r"^```(?:python|text)\n(.*?)^```", text, re.M | re.S)

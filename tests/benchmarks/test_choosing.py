@@ -8,14 +8,13 @@ from optuna.distributions import FloatDistribution as Float
 
 from benchmarks import choosing, protocols
 from benchmarks.held_out import Dealt
-from recsys_lib import datasets, models, tuning
+from recsys_lib import models, tuning
 from recsys_lib.errors import RecsysError
 from tests.recsys_lib.test_tuning import Bowl, four_ratings, pairs
 
 
 @pytest.fixture(scope="module")
-def split():
-    data = datasets.load("synthetic", n_users=150, n_items=120, n_ratings=6000, seed=1)
+def split(data):
     return next(protocols.folds(data, "80-20"))
 
 

@@ -11,7 +11,6 @@ from benchmarks import comparison as bench
 from benchmarks.comparison import benchmark
 from benchmarks.held_out import Dealt
 from course.leaderboard import baselines
-from recsys_lib import datasets
 from recsys_lib.errors import RecsysError
 from recsys_lib.models import ALS, BPR, BayesianALS, BiasALS, Popularity
 from tests.benchmarks.test_protocols import pairs
@@ -22,21 +21,8 @@ MODELS = {"ALS": ALS(n_factors=4, n_epochs=4), "flat": BiasALS(), "lists": Popul
 
 
 @pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=80, n_items=120, n_ratings=4000, seed=1)
-
-
-@pytest.fixture(scope="module")
 def results(data):
     return benchmark(MODELS, data, "3-fold", seeds=(0, 5), metrics=METRICS)
-
-
-@pytest.fixture(scope="module")
-def split():
-    data = datasets.simulate_watches(
-        n_users=250, n_items=300, n_watches=15_000, n_small_users=80, n_small_items=100, seed=1
-    )
-    return protocols.fully_observed(data)
 
 
 def of(results, model):
@@ -166,7 +152,8 @@ def test_patience_decides_on_the_validation_part_and_the_refit_follows(data):
     assert best < len(log) < 40
 
 
-def test_three_lists_without_a_model(split):
+def test_three_lists_without_a_model(watched):
+    split = protocols.fully_observed(watched)
     lists = baselines(split, seed=1)
     liked, watches = split.likes.by_item.counts, split.train.by_item.counts
     np.testing.assert_array_equal(lists["popularity"].item_scores_, liked.astype(np.float32))

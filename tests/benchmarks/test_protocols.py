@@ -20,11 +20,6 @@ NAMES = [*RANDOM, "temporal", "leave-last"]
 HELD_OUT = ["cold-items", "cold-users-3", "mult-vae"]
 
 
-@pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=80, n_items=120, n_ratings=4000, seed=1)
-
-
 def with_values(data, values):
     """Return the same data set with other ratings (nnz,) of the same pairs."""
     old = data.ratings
@@ -259,20 +254,15 @@ def test_a_development_that_leaks_is_found_out(unique, kind):
 # ---- the leak test, by what comes out
 
 
-def poisoned(data, protocol, number, part):
-    """Return the data with every rating of a fold's `part` turned round: 5 becomes 0.5."""
-    fold = [*protocols.folds(data, protocol)][number]
-    chosen = np.isin(pairs(data.ratings), pairs(part(fold)))
-    values = data.ratings.by_user.values
-    return with_values(data, np.where(chosen, 5.5 - values, values))
-
-
 def test_other_test_ratings_change_no_bit_of_a_choice(data, monkeypatch):
-    """The whole way, as `reproduce` goes it: sample, search, finals."""
+    """The whole way, as `reproduce` goes it: sample, search, finals; a test part's 5 is a 0.5."""
     monkeypatch.setattr(choosing, "ENOUGH", 1500)
+    tested = np.isin(pairs(data.ratings), pairs(sealed(next(protocols.folds(data, "80-20")))))
+    values = data.ratings.by_user.values
+    turned = with_values(data, np.where(tested, 5.5 - values, values))
     clean, dirty = (
         benchmark({"BiasALS": BiasALS()}, some, "80-20", metrics=["rmse"], trials=4).iloc[0]
-        for some in (data, poisoned(data, "80-20", 0, sealed))
+        for some in (data, turned)
     )
     assert clean["params"] == dirty["params"]
     assert dirty["rmse"] > clean["rmse"] + 0.1
@@ -297,13 +287,6 @@ def test_a_split_tests_once_under_a_name(data):
 
 
 # ---- protocols of likes
-
-
-@pytest.fixture(scope="module")
-def watched():
-    return datasets.simulate_watches(
-        n_users=300, n_items=400, n_watches=20_000, n_small_users=80, n_small_items=150, seed=1
-    )
 
 
 @pytest.fixture(scope="module")

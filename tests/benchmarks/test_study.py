@@ -22,6 +22,13 @@ def level():
     logger.setLevel(before)
 
 
+@pytest.fixture
+def few(data, monkeypatch):
+    """The ratings that the command finds, when it is called here."""
+    monkeypatch.setattr(datasets, "load", lambda name: data)
+    return data
+
+
 @pytest.mark.slow
 def test_a_line_a_model_with_the_mean_over_folds(python):
     """By way of the builder, which hands everything on."""
@@ -62,26 +69,26 @@ def test_make_names_every_option(root):
         assert sorted(zip(words[3::2], words[4::2], strict=True)) == sorted(expected)
 
 
-def test_what_each_part_of_a_model_brings_has_a_row_of_its_own(capsys, monkeypatch):
+def test_what_each_part_of_a_model_brings_has_a_row_of_its_own(few, capsys, monkeypatch):
     small = {name: {**how, "n_samples": 4, "n_burn": 2} for name, how in command.PARTS.items()}
     monkeypatch.setattr(command, "PARTS", small)
     names = [name for name in small if "averaging" not in name]
     args = ["--dataset", "synthetic", "--protocol", "80-20", "--trials", "0"]
     assert command.main(["reproduce", *args, "--model", ",".join(names)]) == 0
     _, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
-    split = next(protocols.folds(datasets.load("synthetic"), "80-20"))
+    split = next(protocols.folds(few, "80-20"))
     for name, cells in zip(names, rows, strict=True):
         model = models.BayesianALS(**small[name]).fit(split.learning)  # without the items' table
         assert cells[:2] == [name, f"{split.test(name, model, ['rmse'])['rmse']:.4f}"]
 
 
-def test_protocols_of_lists_are_of_the_models_of_likes(capsys):
+def test_protocols_of_lists_are_of_the_models_of_likes(few, capsys):
     args = ["--dataset", "synthetic", "--protocol", "mult-vae", "--trials", "0"]
     assert command.main(["reproduce", *args, "--model", "popularity"]) == 0
     header, cells = (line.split() for line in capsys.readouterr().out.splitlines())
     metrics = protocols.OF_LISTS["mult-vae"]
     assert header == ["model", *(cell for m in metrics for cell in (m, "±")), "seconds"]
-    split = next(protocols.folds(datasets.load("synthetic"), "mult-vae"))
+    split = next(protocols.folds(few, "mult-vae"))
     report = split.test("popularity", split.fit(models.Popularity()), metrics)
     ends = (report.interval(metric) for metric in metrics)
     numbers = ((report[m], (b - a) / 2) for m, (a, b) in zip(metrics, ends, strict=True))
@@ -121,9 +128,7 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_printed(capsys, says):
 # ---- tune
 
 
-def test_the_command_prints_the_best_and_records_what_helps(tmp_path, capsys, monkeypatch):
-    data = datasets.load("synthetic", n_users=150, n_items=120, n_ratings=6000, seed=1)
-    monkeypatch.setattr(datasets, "load", lambda name: data)
+def test_the_command_prints_the_best_and_records_what_helps(few, tmp_path, capsys):
     file = tmp_path / "tuned.toml"
     command.tune("biasals", "synthetic", 6, seed=3, path=file)
     text = capsys.readouterr().out

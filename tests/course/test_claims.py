@@ -15,8 +15,8 @@ def claims():
     return Claims("00-test", of=1)
 
 
-def many(**options):
-    return Claims("00-test", of=100, **options)
+def many():
+    return Claims("00-test", of=100)
 
 
 @pytest.fixture

@@ -37,24 +37,25 @@ def run(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_an_expression_has_its_value_right_after_the_cells_before_it(run):
+    """A Markdown form is preferred, and code left alone."""
+    shown = "class A:\n    def _repr_markdown_(self): return '*a*'\na = A()"
+    fenced = "```python\n{eval}`a`\n```"
     cells = run(
         new_code_cell("x = 1.25"),
         new_markdown_cell('{eval}`f"{x:.3f}"`, {eval}`x`, {eval}`"it\'s"` and {eval}`str([x])`'),
         new_code_cell("x = 2"),
         new_markdown_cell("{eval}`x`, {eval}`-x`, {eval}`f'{-x:.1%}'` and {eval}`f'{-x / 9:.0f}'`"),
+        new_code_cell(shown),
+        new_markdown_cell(f"{{eval}}`a`\n\n{fenced}\n\n{{eval}}`1`"),
     )
     assert cells[1].source == "1.250, 1.25, it's and &#91;1.25&#93;"
     assert cells[3].source == "2, −2, −200.0% and 0"
+    assert cells[5].source == f"*a*\n\n{fenced}\n\n1"
 
 
-def test_a_markdown_form_is_preferred_and_code_left_alone(run):
-    shown = "class A:\n    def _repr_markdown_(self): return '*a*'\na = A()"
-    fenced = "```python\n{eval}`a`\n```"
-    cells = run(new_code_cell(shown), new_markdown_cell(f"{{eval}}`a`\n\n{fenced}\n\n{{eval}}`1`"))
-    assert cells[1].source == f"*a*\n\n{fenced}\n\n1"
-
-
+@pytest.mark.slow
 def test_a_cell_that_writes_without_end_is_ended_with_what_it_wrote(run, trial):
     with pytest.raises(PapermillExecutionError, match="the cell wrote 100 MB"):
         run(new_code_cell("1"), new_code_cell("for _ in range(100): print('x' * 999_999)"))
@@ -80,6 +81,7 @@ def test_text_means_nothing_to_the_pages_markdown(text):
     assert "".join(piece.content for piece in pieces) == text.strip()
 
 
+@pytest.mark.slow
 def test_an_error_names_the_cell_and_the_expression_and_ends_the_run(run):
     with pytest.raises(PapermillExecutionError, match=r"`nope` of Markdown cell 2") as caught:
         run(new_code_cell("x = 1"), new_markdown_cell("{eval}`x` {eval}`nope`"), new_code_cell("x"))

@@ -82,10 +82,6 @@ def judge(world, name, *answer):
         exec(compile(ast.Module([statement], []), name, "exec"), names)
 
 
-def rows(n):
-    return np.arange(len(n))
-
-
 def films(ratings, share, seed):  # held out, with all their ratings
     rated = np.flatnonzero(ratings.by_item.counts)
     drawn = np.random.default_rng(seed).permutation(rated)[: round(share * len(rated))]
@@ -134,7 +130,7 @@ WRONG = {
     ],
     "check_show": [
         (lambda r, film, n: r.select(first_n(r, film, 0)), "has 0 ratings"),
-        (lambda r, film, n: r.select(first_n(r, film, n) & (rows(r) > 99)), "ratings"),
+        (lambda r, film, n: r.select(first_n(r, film, n) & (np.arange(len(r)) > 99)), "ratings"),
         (lambda r, film, n: r, "with n = 0"),
     ],
     "check_damped": [

@@ -34,9 +34,7 @@ def slow_visits(users, arrivals, lists, rng):
     looked = rng.geometric(1 - users.patience, n)
     doubt = users.glance * rng.standard_normal((n, LIST))
     mood = rng.standard_normal(n)
-    shelf = {
-        user: list(rows.sort_values("rank")["item_id"]) for user, rows in lists.groupby("user_id")
-    }
+    shelf = lists.sort_values("rank").groupby("user_id")["item_id"].agg(list).to_dict()
     rows = []
     for k, user in enumerate(arrivals["user_id"]):
         row = (0, None, np.nan)

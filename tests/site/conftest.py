@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,8 +15,9 @@ import supplies
 from console import BUILD
 from playwright.sync_api import Browser, Page, sync_playwright
 
-Open = Callable[..., Iterator[Page]]
-
+from recsys_lib import datasets
+from recsys_lib.widgets import assets
+from recsys_lib.widgets.base import PageWidget
 
 BUILDING = pytest.StashKey[subprocess.Popen[bytes]]()
 LOG = BUILD / "logs" / "test-site.log"
@@ -25,11 +26,8 @@ STATUS = SITE / "status"  # of the build, once it has ended: tests run in severa
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that need the site after the others, so that it is built beside those.
-
-    The notebooks take as long and can be divided among processes: they come last.
-    """
-    items.sort(key=lambda item: (item.path.suffix == ".ipynb", needs_site(item)))
+    """Put the tests that wait for the site after the others: it is built beside those."""
+    items.sort(key=lambda item: "built" in getattr(item, "fixturenames", ()))
 
 
 def needs_site(item: pytest.Item) -> bool:
@@ -62,13 +60,29 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def html() -> Path:
-    """The folder of the site, once it is built."""
+def built(request: pytest.FixtureRequest) -> bool:
+    """Whether the site is built and no chapter failed, once that is known."""
+    if not any(map(needs_site, request.session.items)):
+        return False
     while not (STATUS.exists() and STATUS.read_text().endswith("\n")):
         time.sleep(1)
-    if STATUS.read_text() != "0\n":
+    return STATUS.read_text() == "0\n"
+
+
+@pytest.fixture(scope="session")
+def html(built: bool) -> Path:
+    """The folder of the site."""
+    if not built:
         pytest.fail(f"the book was not built:\n{LOG.read_text()}", pytrace=False)
     return SITE / "html"
+
+
+@pytest.fixture(scope="session")
+def names(html: Path) -> list[str]:
+    """The addresses of the pages that somebody wrote, and of their search."""
+    paths = [path for part in ("book", "notebooks") for path in (html / part).rglob("*.html")]
+    assert len(paths) > 25
+    return [*sorted(path.relative_to(html).as_posix() for path in paths), "search.html"]
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -85,11 +99,6 @@ def serving(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="session")
-def served() -> Callable[[Path], AbstractContextManager[str]]:
-    return serving
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +121,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def written(browser: Browser, tmp_path: Path) -> Iterator[Callable[[str], Page]]:
     """A function that opens a page of this text from the disk; no error may be thrown on it."""
-    context, errors = browser.new_context(), []
+    context, errors = browser.new_context(reduced_motion="reduce"), []  # nothing glides
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
 
@@ -127,12 +136,31 @@ def written(browser: Browser, tmp_path: Path) -> Iterator[Callable[[str], Page]]
 
 
 @pytest.fixture
+def mounted(written: Callable[[str], Page]) -> Callable[[PageWidget], Page]:
+    """A function that opens a page with a widget alone on it."""
+
+    def mount(widget: PageWidget) -> Page:
+        script = f"<script>{assets.page_script((widget.page_name,))}</script>"
+        return written(f"<style>{assets.style()}</style>{widget.to_html()}{script}")
+
+    return mount
+
+
+@pytest.fixture(scope="session")
+def data() -> datasets.Dataset:
+    """What the widgets are made of that stand alone on a page."""
+    return datasets.load("synthetic", n_users=500, n_items=400, n_ratings=12_000, seed=6)
+
+
+@pytest.fixture
 def complaints() -> list[str]:
     return []
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str, complaints: list[str]) -> Iterator[Open]:
+def visit(
+    browser: Browser, address: str, complaints: list[str]
+) -> Iterator[Callable[..., Iterator[Page]]]:
     """Open pages one after another in a context of the test's own, noting all that goes wrong."""
     contexts = []
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.site.conftest import serving
+
 
 @pytest.fixture(scope="module")
-def texts(html):
-    paths = [path for part in ("book", "notebooks") for path in (html / part).rglob("*.html")]
-    assert len(paths) > 25
-    return {path.relative_to(html).as_posix(): path.read_text("utf-8") for path in paths}
+def texts(html, names):
+    return {name: (html / name).read_text("utf-8") for name in names if "/" in name}
 
 
 def test_a_page_says_what_it_is_which_version_under_which_licence(html, texts):
@@ -59,7 +59,7 @@ parts:
 """
 
 
-def test_decks_and_a_pdf_come_from_the_pages(html, root, tmp_path, browser, served):
+def test_decks_and_a_pdf_come_from_the_pages(html, root, tmp_path, browser):
     """Of two chapters: each is handled alike, and all of them take minutes."""
     site = shutil.copytree(html, tmp_path / "html")
     (tmp_path / "_toc.yml").write_text(TOC, "utf-8")
@@ -75,7 +75,7 @@ print(press.press(press.ROOT / "html"))"""
     assert not any(re.match(rb"(.{3,})\1", title) for title in titles), "a line is there twice"
     for once in (b"Contents", b"1. What the ratings look like", b"Solutions"):
         assert titles.count(once) == 1 + (once[:2] == b"1."), "a chapter's answers have its name"
-    with served(site) as address:
+    with serving(site) as address:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(f"{address}/slides/part-1.html")
         assert page.locator("h1").all_inner_texts()[0] == "I: Ratings"

@@ -5,12 +5,10 @@ import re
 
 import numpy as np
 import pytest
-import supplies
 
-from recsys_lib import datasets, models
+from recsys_lib import models
 from recsys_lib.widgets import RatingDemo, assets
 from recsys_lib.widgets.taste import noise_at, taste_of
-from tests.site.test_browser import serious
 
 PAGE = "notebooks/15-rating-demo.html"
 N_RANDOM = 300
@@ -39,11 +37,6 @@ return (state, sets, noise) => {{
 }};
 }})();
 """
-
-
-@pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=500, n_items=400, n_ratings=12_000, seed=6)
 
 
 @pytest.fixture(scope="module", params=["ALS", "GenreALS", "GenreALS with popularity, ν = 0"])
@@ -89,16 +82,15 @@ def test_javascript_says_what_python_says(model, data, browser):
     place = {item: i for i, item in enumerate(model.item_ids_.tolist())}
     by_count = np.argsort(-data.ratings.by_item.counts, kind="stable")
     for ratings, answer in zip(sets, answers, strict=True):
-        expected = model.recommend_for(ratings)
         taste = taste_of(model, ratings)
         every = model.recommend_for(ratings, n=len(place)).set_index("item_id")["score"]
         items = [item for item, _, _ in answer["list"]]
         scores = np.array([score for _, score, _ in answer["list"]])
-        np.testing.assert_allclose(scores, expected["score"], atol=TOLERANCE)
+        np.testing.assert_allclose(scores, every[:10], atol=TOLERANCE)
         np.testing.assert_allclose(scores, every[items], atol=TOLERANCE)
         gaps = -np.diff(every.to_numpy()[: len(items) + 1])
         if (gaps > 2 * TOLERANCE).all():  # no two films within the tolerance: one right order
-            assert items == expected["item_id"].tolist()
+            assert items == every.index[:10].tolist()
         sigma = noise_at(noise, len(ratings))
         spread = taste.spread(sigma, np.array([place[item] for item in items], int))
         np.testing.assert_allclose([s for _, _, s in answer["list"]], spread, atol=TOLERANCE)
@@ -159,9 +151,9 @@ def unfolded(row):
     return lines
 
 
-def click_stars(page, row, stars, of=5, delay=0):
+def click_stars(row, stars, delay=0):
     box = row.locator(".recsys-stars").bounding_box()
-    x = box["width"] * (stars - 0.25) / of
+    x = box["width"] * (stars - 0.25) / 5
     row.locator(".recsys-stars").click(position={"x": x, "y": box["height"] / 2}, delay=delay)
 
 
@@ -169,7 +161,7 @@ def test_find_rate_neighbours_rise_undo_share_reload(shown, films):
     page, before = shown, listed(shown)
     film = int(np.argmax(films["counts"]))
     find(page, films["titles"][film]).first.click()
-    click_stars(page, yours(page).first, 4.5)
+    click_stars(yours(page).first, 4.5)
     assert yours(page).first.get_by_role("slider").get_attribute("aria-valuetext") == (
         "4.5 of 5 stars"
     )
@@ -179,7 +171,7 @@ def test_find_rate_neighbours_rise_undo_share_reload(shown, films):
 
     neighbour = unfolded(yours(page).first).locator("bdi").first.inner_text()
     find(page, neighbour.rpartition(" (")[0]).first.click()
-    click_stars(page, yours(page).first, 5)
+    click_stars(yours(page).first, 5)
     assert yours(page).count() == 2
     link, rated_twice = page.url, listed(page)
     page.get_by_role("button", name="Undo").click()
@@ -241,7 +233,7 @@ def test_keys_are_settled_by_a_click_elsewhere_which_is_not_lost(opened):
     film = row.get_attribute("data-film")
     row.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
-    click_stars(page, page.locator(".recsys-list > li").nth(4), 4, delay=200)
+    click_stars(page.locator(".recsys-list > li").nth(4), 4, delay=200)
     page.locator(f".recsys-yours [data-film='{film}']").wait_for()
     assert yours(page).count() == 2
     for _ in range(2):
@@ -288,6 +280,7 @@ def test_genres_and_years_are_shown_and_found(shown, films):
 
 def test_the_map_keeps_you_in_view(shown):
     page = shown
+    page.emulate_media(reduced_motion="reduce")  # the point does not glide
     for _ in range(5):
         page.get_by_role("button", name="Closer").click()
     inside = """() => {
@@ -297,18 +290,17 @@ def test_the_map_keeps_you_in_view(shown):
     }"""
     for index in (1, 2, 3):
         page.get_by_role("combobox", name="Ready-made").select_option(index=index)
-        page.wait_for_timeout(600)  # the point glides
         assert page.evaluate(inside)
 
 
 @pytest.mark.parametrize("kind", ["ItemKNN", "Popularity"])
-def test_another_models_ten_films_stand_beside(kind, data, written):
+def test_another_models_ten_films_stand_beside(kind, data, mounted):
     model = models.ALS(2, n_epochs=1).fit(data.ratings)
     other = getattr(models, kind)(threshold=4.0).fit(data.ratings)
     demo = RatingDemo(model, data.items, beside={"other": other})
     ids = model.item_ids_.tolist()
     ratings = {ids[k]: stars for k, stars in ((3, 5.0), (20, 4.0), (31, 2.0), (44, 4.5))}
-    page = written(f"{demo.to_html()}<script>{assets.page_script(('demo',))}</script>")
+    page = mounted(demo)
     column = page.locator(".recsys-compared > section").nth(2)
     rows = column.locator("li")
     page.get_by_role("combobox", name="Compare with").select_option(index=1)
@@ -318,16 +310,15 @@ def test_another_models_ten_films_stand_beside(kind, data, written):
     expected = other.recommend_for(ratings)["item_id"].tolist()
     assert [ids[int(row.get_attribute("data-film"))] for row in rows.all()] == expected
     film = rows.first.get_attribute("data-film")
-    click_stars(page, rows.first, 2)
+    click_stars(rows.first, 2)
     assert yours(page).first.get_attribute("data-film") == film
     assert column.locator(f"[data-film='{film}']").count() == 0
     page.get_by_role("combobox", name="Compare with").select_option(index=0)
     assert not column.is_visible()
 
 
-def upload(page, ratings, **more):
-    told = json.dumps({"format": "recsys-ratings", "ratings": ratings} | more)
-    send(page, told)
+def upload(page, ratings):
+    send(page, json.dumps({"format": "recsys-ratings", "ratings": ratings}))
 
 
 def send(page, text):
@@ -441,7 +432,7 @@ def test_a_taste_a_surprise_and_a_film_of_the_list_can_be_rated(shown):
     page.get_by_role("combobox", name="Ready-made").select_option(index=2)
     loved = yours(page).count()
     assert loved >= 5
-    click_stars(page, page.locator(".recsys-list > li").nth(2), 2)
+    click_stars(page.locator(".recsys-list > li").nth(2), 2)
     assert yours(page).count() == loved + 1
     point = page.locator(".recsys-you").get_attribute("transform")
     page.get_by_role("button", name="Surprise me").click()
@@ -458,16 +449,6 @@ def test_reasons_add_up(shown):
     total = float(row.locator(".recsys-score strong").inner_text())
     assert sum(parts) == pytest.approx(total, abs=0.03)  # each is rounded to hundredths
     assert lines[-1].startswith("Its genres account for")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_is_found_by_axe(visit, scheme):
-    page = next(visit([PAGE], color_scheme=scheme))
-    page.get_by_role("combobox", name="Ready-made").select_option(index=1)
-    page.locator(".recsys-list summary").first.click()
-    find(page, "a")
-    page.evaluate(supplies.AXE.read_text("utf-8"))
-    assert serious(page, ".recsys", {}) == []
 
 
 def test_it_works_from_a_disk(html, browser, films):
@@ -498,7 +479,7 @@ def test_a_link_with_garbage_leaves_the_demo_at_work(visit, films, complaints, t
         before = yours(page).count()
         assert before == (0 if link != links[-1] else min(500, len(known))), link
         if before < len(known):
-            click_stars(page, row, 4)
+            click_stars(row, 4)
             assert yours(page).count() == before + 1
         page.evaluate("localStorage.clear()")
     assert complaints == []
@@ -513,15 +494,14 @@ def test_without_javascript_there_is_a_list(visit):
 
 
 @pytest.fixture(scope="module")
-def alone(data):
-    """The text of a page that holds a demo and nothing else."""
-    demo = RatingDemo(models.ALS(4, n_epochs=2).fit(data.ratings), data.items)
-    return f"{demo.to_html()}<script>{assets.page_script(('demo',))}</script>"
+def demo(data):
+    return RatingDemo(models.ALS(4, n_epochs=2).fit(data.ratings), data.items)
 
 
 @pytest.fixture
-def opened(written, alone):
-    return written(alone)
+def opened(mounted, demo):
+    """A page that holds a demo and nothing else."""
+    return mounted(demo)
 
 
 def test_a_film_of_the_list_is_rated_by_keys_in_one_change(opened):
@@ -547,7 +527,7 @@ def test_rating_closes_no_reasons_and_removing_keeps_the_focus(opened):
     page.get_by_role("combobox", name="Ready-made").select_option(index=1)
     unfolded(yours(page).first)
     unfolded(yours(page).nth(1))
-    click_stars(page, yours(page).nth(2), 4)
+    click_stars(yours(page).nth(2), 4)
     assert yours(page).locator("details[open]").count() == 2
     assert yours(page).nth(1).locator("details li").first.is_visible()
     yours(page).first.get_by_role("button", name="Remove").focus()
@@ -570,15 +550,9 @@ def test_ratings_are_there_again_and_only_in_this_browser(opened, browser):
     other.close()
 
 
-def test_pages_are_light(browser, address):
+def test_pages_are_light(visit):
     limits = {"notebooks/01-eda.html": 2_000_000, PAGE: 6_000_000}
-    for name, limit in limits.items():
-        context = browser.new_context()
-        page = context.new_page()
-        sizes = []
-        page.on("response", lambda r, sizes=sizes: sizes.append(len(r.body())))
-        page.goto(f"{address}/{name}")
+    for page, limit in zip(visit([*limits]), limits.values(), strict=True):
         page.wait_for_load_state("networkidle")
-        weight = sum(sizes)
-        context.close()
-        assert 100_000 < weight < limit, f"{name}: {weight:,} bytes"
+        sizes = page.evaluate("performance.getEntries().map((one) => one.encodedBodySize ?? 0)")
+        assert 100_000 < sum(sizes) < limit, f"{page.url}: {sum(sizes):,} bytes"

@@ -1,10 +1,9 @@
 """Titles and genres that are no titles: a book built on them shows them as text, and runs none."""
 
-import csv
-
 import pytest
 
 from recsys_lib import datasets
+from tests.site.conftest import serving
 
 HOSTILE = [
     "<script>document.title=1</script>", '"><img src=x onerror="document.title=2">',
@@ -22,21 +21,14 @@ MORE += ["ab-test"]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Simulated ratings in the form and of the size of a release, whose titles are hostile."""
-    home = tmp_path_factory.mktemp("data")
-    made = datasets.simulate_ratings(n_users=610, n_items=9_742, n_ratings=100_836)
-    folder = home / "ml-latest-small"
-    folder.mkdir()
-    with (folder / "movies.csv").open("w", encoding="utf-8", newline="") as file:
-        write = csv.writer(file).writerow
-        write(["movieId", "title", "genres"])
-        for k, (item, _, year, genres) in enumerate(made.items.itertuples(index=False)):
-            title = f"{HOSTILE[k % len(HOSTILE)]} {k} ({year})"
-            write([item, title, f"{genres}|{GENRES[k % len(GENRES)]}".strip("|")])
-    table = made.ratings.to_frame()
-    table.columns = ["userId", "movieId", "rating", "timestamp"]
-    table.to_csv(folder / "ratings.csv", index=False)
-    return home
+    """A folder of simulated ratings, of a reader's own as it were, whose titles are hostile."""
+    folder, made = tmp_path_factory.mktemp("data"), datasets.simulate_ratings(500, 800, 40_000)
+    made.ratings.to_frame().to_csv(folder / "ratings.csv", index=False)
+    titles = [f"{HOSTILE[k % len(HOSTILE)]} {k}" for k in range(len(made.items))]
+    more = [GENRES[k % len(GENRES)] for k in range(len(made.items))]
+    items = made.items.assign(title=titles, genres=made.items["genres"] + "|" + more)
+    items.to_csv(folder / "items.csv", index=False)
+    return folder
 
 
 @pytest.fixture(
@@ -47,16 +39,15 @@ def site(request, root, clone, build, data, tmp_path_factory):
     found = [[*(root / "notebooks").glob(f"[0-9]*-{name}.ipynb")] for name in request.param]
     notebooks = sorted(path for (path,) in found)
     folder = clone(tmp_path_factory.mktemp("hostile") / "clone", *notebooks)
-    env = {"RECSYS_DATA_HOME": str(data), "RECSYS_CACHE": str(data / "cache")}
-    process = build(folder, "--dataset", "ml-latest-small", **env)
+    process = build(folder, "--dataset", str(data), RECSYS_CACHE=str(data / "cache"))
     said, _ = process.communicate()
     assert process.returncode == 0, said
     return folder / "_build" / "html"
 
 
 @pytest.fixture(scope="module")
-def address(site, served):
-    with served(site) as address:
+def address(site):
+    with serving(site) as address:
         yield address
 
 

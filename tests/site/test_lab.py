@@ -14,6 +14,8 @@ import nbformat
 import pytest
 import runner
 
+from tests.site.test_demo import click_stars, yours
+
 NAME = "15-rating-demo"
 TOKEN = "for-this-test"
 # What a reader might add: every change is written down, and five stars are taken back.
@@ -119,8 +121,7 @@ def test_stars_clicked_in_jupyterlab_reach_python_and_come_back(lab, folder, bro
 
     demo.get_by_role("combobox", name="Search for a film").fill("the")
     demo.get_by_role("option").first.click()
-    stars = demo.locator(".recsys-yours .recsys-stars").first
-    click(stars, 0.68)
+    click_stars(yours(demo).first, 3.5)
     wait_until((folder / "seen.json").exists)
     ratings, best = json.loads((folder / "seen.json").read_text())
     assert [value for _, value in ratings] == [3.5]
@@ -128,7 +129,7 @@ def test_stars_clicked_in_jupyterlab_reach_python_and_come_back(lab, folder, bro
     expected = pytest.approx([score for _, score in best], abs=0.006)
     wait_until(lambda: [float(score) for score in scores.all_inner_texts()] == expected)
 
-    click(demo.locator(".recsys-yours .recsys-stars").first, 0.98)
+    click_stars(yours(demo).first, 5)
     wait_until(lambda: demo.locator(".recsys-yours .recsys-none").count() == 1)
 
     quiz = page.locator(".answer.quiz").first
@@ -148,12 +149,6 @@ def test_stars_clicked_in_jupyterlab_reach_python_and_come_back(lab, folder, bro
     order.get_by_role("button", name="Check").click()
     assert "1 of 1 pairs" in order.inner_text()
     context.close()
-
-
-def click(stars, share: float) -> None:
-    """Click so far to the right of a row of stars."""
-    box = stars.bounding_box()
-    stars.click(position={"x": box["width"] * share, "y": box["height"] / 2})
 
 
 def wait_until(done, tries: int = 300) -> None:

@@ -2,26 +2,9 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from recsys_lib import datasets, models, splits
-from recsys_lib.widgets import BiasExplorer, FitExplorer, GenreSliders, ItemMap, assets
-
-
-@pytest.fixture(scope="module")
-def data():
-    return datasets.load("synthetic", n_users=500, n_items=400, n_ratings=12_000, seed=6)
-
-
-@pytest.fixture
-def mounted(written):
-    """A function that opens a page with a widget alone on it."""
-
-    def mount(widget):
-        script = f"<script>{assets.page_script((widget.page_name,))}</script>"
-        return written(f"<style>{assets.style()}</style>{widget.to_html()}{script}")
-
-    return mount
+from recsys_lib import models, splits
+from recsys_lib.widgets import BiasExplorer, FitExplorer, GenreSliders, ItemMap
 
 
 def test_genre_sliders_say_what_python_says(data, mounted):
@@ -81,7 +64,6 @@ def test_a_film_is_followed_through_the_dampings(data, mounted):
     _, stars = data.ratings.by_item.row(film)
     places = []
     for gamma in (0, 10):
-        page.wait_for_timeout(400)  # it moves there
         places.append(dot.bounding_box()["y"])
         value = (stars.sum() + gamma * data.ratings.mean) / (len(stars) + gamma)
         assert f"{value:.2f} of {len(stars)} ratings" in page.locator(".recsys-chosen").inner_text()

@@ -28,9 +28,6 @@ class Reader:
         legend = legend or holder.get_legend()
         return [text.get_text() for text in legend.get_texts()]
 
-    def points(self, axes):
-        return axes.collections[0].get_offsets()
-
     def overlapping(self, texts):
         """The pairs of texts that run into each other on the page; nothing may be cut off."""
         texts = [text for text in texts if text.get_text()]

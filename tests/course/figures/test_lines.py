@@ -171,8 +171,8 @@ COUNTS, MEANS = np.array([1, 4, 100, 400]), np.array([0.5, 5.0, 3.5, 3.6])
         (lambda: bias.damped_clouds(COUNTS, {"none": MEANS}, 3.5), COUNTS, MEANS),
     ],
 )
-def test_clouds_have_a_point_for_each(read, draw, x, y):
-    points = read.points(draw().axes[0])
+def test_clouds_have_a_point_for_each(draw, x, y):
+    points = draw().axes[0].collections[0].get_offsets()
     np.testing.assert_allclose(points[:, 0], x, rtol=0.07)  # equal counts are drawn side by side
     np.testing.assert_array_equal(points[:, 1], y)
 
