@@ -7,8 +7,6 @@ whose columns are positions in ``others``, the rows of the other side that it me
 those rows only, and an epoch moves factors, never ratings.
 """
 
-from __future__ import annotations
-
 import gc
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -128,6 +126,10 @@ class Blocks:
     ) -> Self:
         """Build from a table with one row per rating.
 
+        If a user rated an item several times, the latest rating counts; with equal times the
+        highest, since rows of a Spark DataFrame have no order. A missing column, one of another
+        type, no row, and a row that is invalid are a `DataError`, which names it.
+
         Parameters
         ----------
         frame : pyspark DataFrame
@@ -140,17 +142,6 @@ class Blocks:
         n_blocks : int, optional
             Number of blocks of each side. By default two per core, and more if a block would hold
             over four million ratings.
-
-        Raises
-        ------
-        DataError
-            A column is missing or has another type, there is no row, or a row is invalid; the
-            message names it.
-
-        Notes
-        -----
-        If a user rated an item several times, the latest rating counts; with equal times the
-        highest, since rows of a Spark DataFrame have no order.
         """
         ratings, scale, n = tables.read(frame, scale)
         if n_blocks is None:

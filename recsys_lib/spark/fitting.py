@@ -6,8 +6,6 @@ each executor. Others lie in blocks on the cluster and are shuffled: each block 
 the other side the rows that it meets, and no process holds a whole side.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -44,8 +42,11 @@ def fit(
     every: int = 5,
     progress: bool | None = None,
     callback: Callback | None = None,
-) -> Fitted:
-    """Fit a model of the ALS family on a cluster.
+) -> "Fitted":
+    """Fit a model of the ALS family on a cluster; ``.model()`` returns an ordinary model.
+
+    What cannot be read as ratings or as items is a `DataError`; a parameter out of its limits, and
+    a model of another class, are a `RecsysError`.
 
     Parameters
     ----------
@@ -67,18 +68,6 @@ def fit(
         of them unless ``spark.cleaner.referenceTracking.cleanCheckpoints`` says so.
     progress, callback :
         As for `ALS.fit`.
-
-    Returns
-    -------
-    Fitted
-        The rows, on the cluster; ``.model()`` returns an ordinary model.
-
-    Raises
-    ------
-    DataError
-        The ratings or the items cannot be read as such.
-    RecsysError
-        A parameter is out of its limits, or the model has another class.
     """
     if type(model) not in (ALS, BiasALS, GenreALS):
         raise RecsysError(f"Spark fits ALS, BiasALS and GenreALS, not {type(model).__name__}")

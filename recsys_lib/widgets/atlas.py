@@ -15,6 +15,8 @@ N_NEAR = 6
 class ItemMap(Explorer, page="atlas"):
     """Items as points of a plane; lines tie a chosen item to its nearest in the latent space.
 
+    Parts that are not of one length, and numbers that are not finite, are a `DataError`.
+
     Parameters
     ----------
     points : (n, 2)
@@ -34,11 +36,6 @@ class ItemMap(Explorer, page="atlas"):
     ----------
     chosen : int or None
         Position in `titles` of the chosen item.
-
-    Raises
-    ------
-    DataError
-        The parts are not of one length, or a number is not finite.
     """
 
     chosen = traitlets.Int(None, allow_none=True).tag(sync=True, page=True)

@@ -17,7 +17,8 @@ class FitExplorer(Explorer, page="fits"):
     ----------
     fits : DataFrame
         Columns epoch, rmse_train, rmse_valid and the two parameters, which come first; a row an
-        epoch of each fit. There is a fit for every pair of their values, all of the same epochs.
+        epoch of each fit. There is a fit for every pair of their values, all of the same epochs;
+        otherwise it is a `DataError`.
     figure : callable, optional
         Draws the ends of the curves for print, from the parameters' values, their names, and the
         RMSE after the last epoch in training and in validation, both (n_first, n_second).
@@ -26,11 +27,6 @@ class FitExplorer(Explorer, page="fits"):
     ----------
     chosen : list of two int
         Which fit is shown: the positions of its parameters among their values, ascending.
-
-    Raises
-    ------
-    DataError
-        A pair of values has no fit, or other epochs than the rest.
     """
 
     chosen = traitlets.List(traitlets.Int(), minlen=2, maxlen=2).tag(sync=True, page=True)

@@ -33,7 +33,7 @@ def few(data, monkeypatch):
 def test_a_line_a_model_with_the_mean_over_folds(python):
     """By way of the builder, which hands everything on."""
     args = ["--dataset", "synthetic", "--protocol", "2-fold", "--trials", "0", "--seed", "3"]
-    done = python("book", "reproduce", *args, "--model", "als,BIASALS")
+    done = python("book", "run", "benchmarks.study", "reproduce", *args, "--model", "als,BIASALS")
     lines = done.stdout.splitlines()
     header, *rows = (line.split() for line in lines)
     assert header == ["model", "rmse", "sd", "seconds"]
@@ -64,9 +64,9 @@ def test_make_names_every_option(root):
             command_line, cwd=root, env=outside, capture_output=True, text=True, check=True
         )
         words = done.stdout.replace('"', "").split()
-        assert words[1:3] == ["book", target]
+        assert words[1:5] == ["book", "run", "benchmarks.study", target]
         expected = [(f"--{name.lower()}", value) for name, value in (o.split("=") for o in given)]
-        assert sorted(zip(words[3::2], words[4::2], strict=True)) == sorted(expected)
+        assert sorted(zip(words[5::2], words[6::2], strict=True)) == sorted(expected)
 
 
 def test_what_each_part_of_a_model_brings_has_a_row_of_its_own(few, capsys, monkeypatch):
