@@ -16,6 +16,7 @@ from recsys_lib.models.ease import EASE
 from recsys_lib.models.genre_als import GenreALS
 from recsys_lib.models.implicit_als import ImplicitALS
 from recsys_lib.models.item_knn import ItemKNN
+from recsys_lib.models.parameters import check_state
 from recsys_lib.models.popularity import Popularity
 from recsys_lib.models.pure_svd import PureSVD
 from recsys_lib.models.two_tower import TwoTower
@@ -42,7 +43,10 @@ def load(path: str | os.PathLike[str]) -> Recommender:
     Raise `DataError` if there is no such file, or it holds no model of this library.
     """
     arrays, meta = io.load_arrays(path)
-    if meta.get("class") not in __all__:
+    if meta.get("class") not in __all__ or "known.indptr" not in arrays:
         raise DataError(f"{os.fspath(path)!r} holds no fitted model that this version knows")
     with taking(repr(os.fspath(path)), RecsysError):
-        return globals()[meta["class"]].from_saved(arrays, meta)
+        model: Recommender = globals()[meta["class"]].from_saved(arrays, meta)
+        model.check_parameters()
+        check_state(model)
+    return model

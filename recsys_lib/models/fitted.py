@@ -14,7 +14,7 @@ from recsys_lib import io
 from recsys_lib.columns import IdIndex, limits
 from recsys_lib.errors import DataError, NotFittedError, RecsysError
 from recsys_lib.models.known import KnownRatings, as_row, merged
-from recsys_lib.models.parameters import HUGE, KINDS, check_state, plain
+from recsys_lib.models.parameters import HUGE, KINDS, plain
 from recsys_lib.ratings import CSR, Ratings, check_csr
 
 IDS = ("user_ids_", "item_ids_")
@@ -183,8 +183,6 @@ class Fitted:
             raise DataError(f"its scale is {low:g} to {high:g}, and a rating lies outside")
         model.training_log_ = pd.DataFrame(meta["state"]["training_log_"])
         model._set_known(Ratings(model.user_ids_, model.item_ids_, known))
-        model.check_parameters()
-        check_state(model)
         return model
 
     # ---- new ratings, without training anew
