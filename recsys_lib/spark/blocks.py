@@ -7,6 +7,8 @@ whose columns are positions in ``others``, the rows of the other side that it me
 those rows only, and an epoch moves factors, never ratings.
 """
 
+from __future__ import annotations
+
 import gc
 import warnings
 from collections.abc import Callable, Iterable, Iterator

@@ -6,6 +6,8 @@ each executor. Others lie in blocks on the cluster and are shuffled: each block 
 the other side the rows that it meets, and no process holds a whole side.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -42,7 +44,7 @@ def fit(
     every: int = 5,
     progress: bool | None = None,
     callback: Callback | None = None,
-) -> "Fitted":
+) -> Fitted:
     """Fit a model of the ALS family on a cluster; ``.model()`` returns an ordinary model.
 
     What cannot be read as ratings or as items is a `DataError`; a parameter out of its limits, and
