@@ -115,8 +115,8 @@ def evaluate(
         elif kind in m.OF_LISTS:
             found = m.OF_LISTS[kind](top, test.n_items)
         elif kind == "novelty":
-            n_raters = int((train.by_user.counts > 0).sum())
-            found = m.novelty(top, train.by_item.counts, n_raters)
+            counts = np.bincount(train.by_user.indices, minlength=train.n_items)
+            found = m.novelty(top, counts, int((train.by_user.counts > 0).sum()))
         elif kind == "auc":
             found = asked.auc(users, liked, candidates)
         elif kind in m.GAINS:
